@@ -1,0 +1,90 @@
+# demo and test go from nothing to done, in either order; a second run installs nothing.
+# An editable install in strict mode links every file, so that what is installed depends on the list of files:
+# the stamps carry a checksum of that list, of pyproject.toml and of constraints.txt in their names.
+
+PYTHON ?= $(shell for name in python3 python3.11 python3.12 python3.13; do \
+	$$name -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && { echo $$name; break; }; done)
+VENV := .venv
+BIN := $(VENV)/bin
+STANDARD := $(VENV)/standard-tests
+ARGS ?=
+
+FOLDERS := agents graph package serving tools training
+TYPED := $(wildcard benchmarks/*.py examples/*.py)
+FILES := $(shell find $(FOLDERS) -type f ! -name '*.pyc' ! -path '*/.*' | LC_ALL=C sort)
+STATE := $(shell { echo $(FILES); cat pyproject.toml constraints.txt; } | cksum | tr -d ' ')
+EMBEDDED_INSTALLED := $(VENV)/.installed-embedded-$(STATE)
+DEV_INSTALLED := $(VENV)/.installed-dev-$(STATE)
+STANDARD_INSTALLED := $(STANDARD)/.installed-$(STATE)
+PIP_INSTALL := -m pip --disable-pip-version-check install --quiet --constraint constraints.txt \
+	--config-settings editable_mode=strict
+
+.NOTPARALLEL:
+.DELETE_ON_ERROR:
+.PHONY: help demo test check format standard-tests clean
+
+help:
+	@echo 'make demo            three questions about a demo database, answered on this machine'
+	@echo 'make test            all tests, those with the real model included (ARGS="-k name" is handed to pytest)'
+	@echo 'make check           linter, formatter, types, import order'
+	@echo 'make format          lay out the code and fix what the linter can'
+	@echo "make standard-tests  LangChain's standard tests of the chat client, in an environment of their own"
+	@echo 'make clean           remove the environments and everything built; fetched models stay in the cache'
+
+demo: $(EMBEDDED_INSTALLED)
+	$(BIN)/route-sql demo
+
+test: $(DEV_INSTALLED)
+	$(BIN)/python -m pytest $(ARGS)
+
+check: $(DEV_INSTALLED)
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy --strict -p route_sql
+	MYPYPATH=tests $(BIN)/mypy --explicit-package-bases \
+		--allow-untyped-defs --allow-untyped-calls --allow-incomplete-defs tests $(TYPED)
+	$(BIN)/lint-imports
+
+format: $(DEV_INSTALLED)
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+standard-tests: $(STANDARD_INSTALLED)
+	$(STANDARD)/bin/python -m pytest tests/standard $(ARGS)
+
+clean:
+	rm -rf $(VENV) build dist *.egg-info .mypy_cache .pytest_cache .ruff_cache .hypothesis .import_linter_cache
+	rm -rf .langgraph_api .demo
+	find $(FOLDERS) tests -name __pycache__ -type d -prune -exec rm -rf {} +
+
+# The links stand in build/: without it what is installed can't be imported, whatever the stamps say.
+ifeq ($(wildcard build/__editable__.*),)
+.PHONY: $(EMBEDDED_INSTALLED) $(DEV_INSTALLED) $(STANDARD_INSTALLED)
+endif
+
+$(EMBEDDED_INSTALLED): $(VENV)/.made
+	rm -rf $(VENV)/.installed-* build
+	$(BIN)/python $(PIP_INSTALL) --editable '.[embedded]'
+	@touch $@
+
+# What dev installs holds what the demo needs.
+$(DEV_INSTALLED): $(VENV)/.made
+	rm -rf $(VENV)/.installed-* build
+	$(BIN)/python $(PIP_INSTALL) --editable '.[dev]'
+	@touch $(EMBEDDED_INSTALLED) $@
+
+$(STANDARD_INSTALLED): $(STANDARD)/.made
+	rm -f $(STANDARD)/.installed-*
+	$(STANDARD)/bin/python $(PIP_INSTALL) --editable '.[embedded]' \
+		pytest pytest-asyncio pytest-timeout 'langchain-tests>=1.1.9,<2'
+	@touch $@
+
+$(STANDARD)/.made: $(VENV)/.made
+
+# No prerequisite is newer than its environment: only a missing mark makes one.
+%/.made:
+	@$(or $(PYTHON),false) -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || { \
+		echo 'route-sql needs Python 3.11 or newer, which $(or $(PYTHON),the python3 found here) is not.' >&2; \
+		echo 'Install one, or name it: make PYTHON=/path/to/python3.11' >&2; exit 1; }
+	$(PYTHON) -m venv $*
+	@touch $@

@@ -1,0 +1,1 @@
+"""Agents: one agent a file; its prompt, its messages, and how its reply is read."""

@@ -1,0 +1,71 @@
+"""The noise corrector: is this SQL right, and if not, what is (task NC; ROUTE, section 3.1)?
+
+Its reply has a fixed form: a first line `verdict: right` or `verdict: wrong`, then, if wrong, the SQL. A reply in any
+other form is no verdict and changes nothing: a right query made wrong is the worst that this agent can do.
+"""
+
+import re
+from dataclasses import dataclass
+from typing import Literal
+
+from langchain_core.messages import BaseMessage
+
+from route_sql.agents.brief import Brief, Wording, conversation, fenced
+from route_sql.tools.sql.reply import extract_sql
+from route_sql.tools.text import clean
+
+TASK: dict[Wording, str] = {
+    "instruct": (
+        "{sql}\n\n{finding}\n\n"
+        "Task: judge this SQL for the question. If it answers the question, reply with this line only:\n"
+        "verdict: right\n"
+        "If not, mend it with tables and columns of the schema, and reply with this line and then one {dialect} SELECT "
+        "statement:\n"
+        "verdict: wrong\n"
+    ),
+    "tuned": "{sql}\n\n{finding}\n\nTask: noise correction",
+}
+
+FINDING_CHARS = 600
+SQL_CHARS = 4_000
+
+_VERDICT = re.compile(r"^\W*verdict\W+(right|wrong)\b", re.IGNORECASE | re.MULTILINE)
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What the noise corrector says of a candidate; `sql` is its correction, None unless it says `wrong`."""
+
+    verdict: Literal["right", "wrong"]
+    sql: str | None = None
+
+
+def messages(brief: Brief, sql: str, finding: str) -> list[BaseMessage]:
+    """The conversation that asks for a verdict.
+
+    Args:
+        brief: The question and the full schema.
+        sql: The candidate.
+        finding: What running it gave, or what a check complained of: untrusted text, as it may quote rows.
+    """
+    task = TASK[brief.wording].format(
+        sql=fenced("SQL", clean(sql, SQL_CHARS)),
+        finding=fenced("RESULT", clean(finding, FINDING_CHARS)),
+        dialect=brief.dialect,
+    )
+    return conversation(brief, task)
+
+
+def parse(reply: str, dialect: str) -> Verdict | None:
+    """The verdict of a reply; None if it is not in the fixed form."""
+    match = _VERDICT.search(reply)
+    if match is None:
+        return None
+    if match[1].lower() == "right":
+        return Verdict("right")
+    return Verdict("wrong", extract_sql(reply[match.end() :], dialect))
+
+
+def write(verdict: Verdict) -> str:
+    """A verdict as the reply that a tuned model should give; `parse` reads it back."""
+    return f"verdict: {verdict.verdict}" + (f"\n{verdict.sql}" if verdict.sql else "")

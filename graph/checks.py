@@ -1,0 +1,48 @@
+"""Reasons to doubt a candidate: what the database said, names that don't exist, and the caller's own checks."""
+
+import inspect
+from collections.abc import Awaitable, Callable, Sequence
+
+from route_sql.tools.database.outcome import Outcome
+from route_sql.tools.schema.records import Schema
+from route_sql.tools.sql.usage import UnknownName, unknown_names
+
+Check = Callable[[str, str, Outcome], str | None | Awaitable[str | None]]
+"""(question, sql, outcome) to a complaint in one sentence, or None. It may be async."""
+
+EMPTY = "The query runs but returns no row."
+NAMES = 3
+
+
+def own_complaint(sql: str, outcome: Outcome, schema: Schema) -> str | None:
+    """What the executor and the schema say against a candidate; None if nothing."""
+    if outcome["status"] == "ok":
+        return None
+    if outcome["status"] == "empty":
+        return EMPTY
+    hints = [_hint(name) for name in unknown_names(sql, schema)[:NAMES]]
+    return " ".join([_sentence(outcome["error"] or outcome["status"]), *hints])
+
+
+async def complaint(question: str, sql: str, outcome: Outcome, schema: Schema, checks: Sequence[Check]) -> str | None:
+    """The first reason to doubt a candidate. The caller's checks see only candidates that ran."""
+    if (own := own_complaint(sql, outcome, schema)) is not None:
+        return own
+    for check in checks:
+        said = check(question, sql, outcome)
+        found = await said if inspect.isawaitable(said) else said
+        if found:
+            return found
+    return None
+
+
+def _hint(unknown: UnknownName) -> str:
+    if unknown.owners:
+        return f"{unknown.name} is a column of {', '.join(unknown.owners)}."
+    if unknown.closest:
+        return f"There is no {unknown.kind} {unknown.name}; close to it: {', '.join(unknown.closest)}."
+    return f"There is no {unknown.kind} {unknown.name}."
+
+
+def _sentence(text: str) -> str:
+    return text if text.endswith(".") else f"{text}."

@@ -1,0 +1,53 @@
+"""What a caller may choose for one run, all of it JSON-plain and shown as a form in LangGraph Studio."""
+
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+from langgraph.runtime import Runtime
+
+Strategy = Literal["adaptive", "paper", "single"]
+AgentName = Literal["link_schema", "draft", "generate", "correct_noise", "continue_writing"]
+
+
+def _described(text: str) -> dict[str, Any]:
+    return {"description": text}
+
+
+@dataclass(frozen=True)
+class Context:
+    """Run-time choices. Objects (model, catalog, tools) are arguments of `build_graph` instead."""
+
+    strategy: Strategy = field(
+        default="adaptive",
+        metadata=_described(
+            "adaptive: an agent is asked only when there is a reason. paper: the published order, every agent. "
+            "single: one call of the generator."
+        ),
+    )
+    without: tuple[AgentName, ...] = field(
+        default=(), metadata=_described("Agents switched off, as in the paper's ablations.")
+    )
+    dialect: str | None = field(
+        default=None, metadata=_described("sqlglot name of the SQL dialect, if not the database's own.")
+    )
+    row_limit: int = field(default=100, metadata=_described("Rows that the answer holds at most."))
+    deadline: float = field(default=10.0, metadata=_described("Seconds a query may run."))
+    schema_chars: int = field(
+        default=12_000,
+        metadata=_described("Characters of rendered schema a prompt may hold; a larger schema is cut by relevance."),
+    )
+    max_corrections: int = field(default=2, metadata=_described("Calls of the noise corrector at most."))
+    max_continuations: int = field(default=1, metadata=_described("Calls of the continuation writer at most."))
+    approve: bool = field(
+        default=False,
+        metadata=_described("Interrupt before each query and run it only if the resume value says so."),
+    )
+
+    def uses(self, agent: AgentName) -> bool:
+        """Whether the agent is switched on."""
+        return agent not in self.without
+
+
+def context_of(runtime: Runtime[Context]) -> Context:
+    """The run's context; LangGraph passes None, not the defaults, when the caller gave none."""
+    return runtime.context or Context()

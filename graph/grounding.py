@@ -1,0 +1,59 @@
+"""Before the agents start: notes from the context tools, and the part of a large schema that is worth showing."""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Sequence
+
+from langchain_core.tools import BaseTool
+
+from route_sql.graph.state import Question, State
+from route_sql.tools.errors import RouteError
+from route_sql.tools.schema.records import Link, Schema
+from route_sql.tools.schema.relevance import reduce_schema
+
+ContextTool = BaseTool | Callable[[Question], Awaitable[Sequence[str] | str]]
+"""Gives notes on a question: an async function, or a LangChain tool that takes any of its three fields."""
+
+
+async def gather_notes(tools: Sequence[ContextTool], state: State) -> tuple[list[str], list[str]]:
+    """Run the context tools side by side.
+
+    Returns:
+        The notes, in the order of the tools, and one sentence for each tool that failed.
+
+    Raises:
+        RouteError: a tool of ours found that the database can't be used.
+    """
+    question = Question(question=state["question"], database=state["database"], evidence=state.get("evidence", ""))
+    results = await asyncio.gather(*(_run(tool, question) for tool in tools), return_exceptions=True)
+    notes: list[str] = []
+    failures: list[str] = []
+    for tool, result in zip(tools, results, strict=True):
+        if isinstance(result, RouteError) or (isinstance(result, BaseException) and not isinstance(result, Exception)):
+            raise result
+        if isinstance(result, Exception):
+            # A caller's tool may raise anything; the question can still be answered without its notes.
+            failures.append(f"The context tool {_name(tool)} failed: {type(result).__name__}: {result}")
+        else:
+            notes.extend([result] if isinstance(result, str) else result)
+    return [note for note in notes if note], failures
+
+
+def visible(schema: Schema, question: str, notes: Sequence[str], budget_chars: int) -> tuple[Link | None, list[str]]:
+    """The part of the schema that the prompts show, None for all of it, and what to tell the reader of a cut."""
+    reduced, cut = reduce_schema(schema, question, budget_chars, notes)
+    if not cut:
+        return None, []
+    said = f"The schema is too large for a prompt: {len(reduced.tables)} of {len(schema.tables)} tables were shown."
+    return {table.key: [column.name for column in table.columns] for table in reduced}, [said]
+
+
+async def _run(tool: ContextTool, question: Question) -> Sequence[str] | str:
+    if not isinstance(tool, BaseTool):
+        return await tool(question)
+    wanted = {name: value for name, value in question.items() if name in tool.args}
+    result: Sequence[str] | str = await tool.ainvoke(wanted)
+    return result if isinstance(result, (str, list, tuple)) else str(result)
+
+
+def _name(tool: ContextTool) -> str:
+    return str(getattr(tool, "name", None) or getattr(tool, "__name__", type(tool).__name__))

@@ -1,0 +1,213 @@
+"""The nodes: state in, agent, update out. Each takes what its agent needs and returns only what it changes."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from langchain_core.language_models import BaseChatModel
+from langchain_core.messages import BaseMessage, ToolMessage
+from langchain_core.tools import BaseTool
+from langgraph.runtime import Runtime
+from langgraph.types import interrupt
+
+from route_sql.agents import continuation_writer, generator, noise_corrector, schema_linker
+from route_sql.agents.brief import Brief, Wording
+from route_sql.agents.call import Reply, ask
+from route_sql.agents.examples import worked_examples
+from route_sql.graph.checks import Check, complaint
+from route_sql.graph.context import Context, context_of
+from route_sql.graph.grounding import ContextTool, gather_notes, visible
+from route_sql.graph.selection import Attempt, attempts, best, newest
+from route_sql.graph.state import Candidate, LedgerEntry, Proposal, State
+from route_sql.tools.database.catalog import Catalog
+from route_sql.tools.database.outcome import Outcome, failed
+from route_sql.tools.execute_sql import render_outcome
+from route_sql.tools.schema.records import Link, Schema
+from route_sql.tools.sql.continuation import continuable_prefix
+from route_sql.tools.sql.hardness import table_count
+from route_sql.tools.sql.usage import tables_and_columns
+
+HARD_TABLES = 3
+"""A query over this many tables is hard (ROUTE, section 3.3)."""
+
+Update = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Nodes:
+    """What the nodes work with: the objects that the factory was handed."""
+
+    model: BaseChatModel
+    catalog: Catalog
+    wording: Wording
+    executor: BaseTool
+    context_tools: Sequence[ContextTool]
+    checks: Sequence[Check]
+
+    async def ground(self, state: State, runtime: Runtime[Context]) -> Update:
+        """Run the context tools side by side, and cut a schema that no prompt can hold."""
+        schema = await self._whole_schema(state, runtime)
+        grounding, failures = await gather_notes(self.context_tools, state)
+        shown, cut = visible(schema, state["question"], grounding, context_of(runtime).schema_chars)
+        return {"grounding": grounding, "shown": shown, "notes": [*failures, *cut]}
+
+    async def link_schema(self, state: State, runtime: Runtime[Context]) -> Update:
+        """Ask the schema linker which part of the schema the question needs."""
+        brief = await self._brief(state, runtime)
+        reply = await ask(self.model, schema_linker.messages(brief))
+        return {
+            "link": schema_linker.parse(reply.text, brief.schema),
+            "ledger": [_entry("link_schema", reply)],
+        }
+
+    async def draft(self, state: State, runtime: Runtime[Context]) -> Update:
+        """Ask the generator on the full schema; what the draft uses joins the link."""
+        brief = await self._brief(state, runtime)
+        reply = await ask(self.model, generator.messages(brief))
+        sql = generator.parse(reply.text, brief.schema.dialect)
+        used = tables_and_columns(sql, brief.schema) if sql else {}
+        return {"draft_link": used, "proposal": _proposal("draft", sql), "ledger": [_entry("draft", reply)]}
+
+    async def generate(self, state: State, runtime: Runtime[Context]) -> Update:
+        """Ask the generator on the union of the two links; on the full schema where there is no link."""
+        brief = await self._brief(state, runtime)
+        link = union(state.get("link", {}), state.get("draft_link", {}))
+        linked = replace(brief, schema=brief.schema.restrict(link)) if link else brief
+        reply = await ask(self.model, generator.messages(linked))
+        sql = generator.parse(reply.text, brief.schema.dialect)
+        return {"proposal": _proposal("generate", sql), "ledger": [_entry("generate", reply)]}
+
+    async def execute(self, state: State, runtime: Runtime[Context]) -> Update:
+        """Run the newest candidate, if there is one that has not run yet."""
+        proposal = state.get("proposal")
+        if proposal is None:
+            return {}
+        outcome = await self._outcome(proposal, state, runtime)
+        schema = await self._whole_schema(state, runtime)
+        doubt = await complaint(state["question"], proposal["sql"], outcome, schema, self.checks)
+        candidate = Candidate(
+            agent=proposal["agent"],
+            sql=proposal["sql"],
+            status=outcome["status"],
+            error=outcome["error"],
+            row_count=outcome["row_count"],
+            seconds=outcome["seconds"],
+        )
+        return {
+            "proposal": None,
+            "candidates": [candidate],
+            "outcomes": [{**outcome, "rows": outcome["rows"][: context_of(runtime).row_limit]}],
+            "complaints": [doubt],
+            "hard": table_count(proposal["sql"], schema) >= HARD_TABLES,
+        }
+
+    async def correct_noise(self, state: State, runtime: Runtime[Context]) -> Update:
+        """Ask the noise corrector for a verdict on the leading candidate."""
+        brief = await self._brief(state, runtime)
+        doubted = self._leading(state, runtime)
+        if doubted is None:
+            return {}
+        messages = noise_corrector.messages(brief, doubted.candidate["sql"], _finding(doubted))
+        reply = await ask(self.model, messages)
+        verdict = noise_corrector.parse(reply.text, brief.schema.dialect)
+        sql = verdict.sql if verdict else None
+        return {"proposal": _new("correct_noise", sql, state), "ledger": [_entry("correct_noise", reply)]}
+
+    async def continue_writing(self, state: State, runtime: Runtime[Context]) -> Update:
+        """Ask the continuation writer to go on from what still stands of the leading candidate."""
+        brief = await self._brief(state, runtime)
+        leading = self._leading(state, runtime)
+        prefix = continuable_prefix(leading.candidate["sql"], brief.schema) if leading else "SELECT"
+        messages: list[BaseMessage] = continuation_writer.messages(brief, prefix)
+        reply = await ask(self.model, messages)
+        sql = continuation_writer.parse(reply.text, prefix, brief.schema.dialect)
+        return {
+            "proposal": _new("continue_writing", sql, state),
+            "ledger": [_entry("continue_writing", reply)],
+        }
+
+    async def answer(self, state: State, runtime: Runtime[Context]) -> Update:
+        """Pick the candidate and close the ledger."""
+        chosen = self._leading(state, runtime)
+        if chosen is None:
+            nothing = failed("error", "The model wrote no SQL that could be read.")
+            return {"sql": None, **_shown(nothing, 0)}
+        return {"sql": chosen.candidate["sql"], **_shown(chosen.outcome, context_of(runtime).row_limit)}
+
+    def _leading(self, state: State, runtime: Runtime[Context]) -> Attempt | None:
+        published = context_of(runtime).strategy == "paper"
+        return newest(attempts(state)) if published else best(attempts(state))
+
+    async def _whole_schema(self, state: State, runtime: Runtime[Context]) -> Schema:
+        schema = await self.catalog.get(state["database"]).schema()
+        dialect = context_of(runtime).dialect
+        return replace(schema, dialect=dialect) if dialect else schema
+
+    async def _brief(self, state: State, runtime: Runtime[Context]) -> Brief:
+        schema = await self._whole_schema(state, runtime)
+        if shown := state.get("shown"):
+            schema = schema.restrict(shown)
+        return Brief(
+            question=state["question"],
+            schema=schema,
+            evidence=state.get("evidence", ""),
+            notes=tuple(state.get("grounding", [])),
+            wording=self.wording,
+            examples=worked_examples(self.wording, schema.dialect),
+        )
+
+    async def _outcome(self, proposal: Proposal, state: State, runtime: Runtime[Context]) -> Outcome:
+        context = context_of(runtime)
+        if context.approve and not interrupt({"approve": proposal["sql"], "database": state["database"]}):
+            return failed("refused", "The query was not approved.")
+        given = {"sql": proposal["sql"], "database": state["database"], "seconds": context.deadline}
+        # A caller's executor need not know of deadlines.
+        args = {name: value for name, value in given.items() if name in self.executor.args}
+        message = await self.executor.ainvoke(
+            {"type": "tool_call", "id": proposal["agent"], "name": self.executor.name, "args": args}
+        )
+        assert isinstance(message, ToolMessage)
+        outcome: Outcome = message.artifact
+        return outcome
+
+
+def union(link: Link, other: Link) -> Link:
+    """The tables and columns of either link (ROUTE, section 3.3)."""
+    return {key: [*dict.fromkeys([*link.get(key, []), *other.get(key, [])])] for key in {**link, **other}}
+
+
+def _entry(node: str, reply: Reply) -> LedgerEntry:
+    return LedgerEntry(
+        node=node,
+        prompt_tokens=reply.prompt_tokens,
+        cached_tokens=reply.cached_tokens,
+        completion_tokens=reply.completion_tokens,
+        seconds=round(reply.seconds, 3),
+    )
+
+
+def _proposal(agent: str, sql: str | None) -> Proposal | None:
+    return Proposal(agent=agent, sql=sql) if sql else None
+
+
+def _new(agent: str, sql: str | None, state: State) -> Proposal | None:
+    """A proposal, unless it only repeats a candidate: running it again would count as agreement."""
+    tried = {candidate["sql"] for candidate in state.get("candidates", [])}
+    return _proposal(agent, sql) if sql not in tried else None
+
+
+def _finding(attempt: Attempt) -> str:
+    """What the noise corrector is told of a candidate: the complaint, or else what the query returned."""
+    return attempt.complaint or render_outcome(attempt.outcome, noise_corrector.FINDING_CHARS)
+
+
+def _shown(outcome: Outcome, row_limit: int) -> Update:
+    rows = outcome["rows"][:row_limit]
+    return {
+        "status": outcome["status"],
+        "columns": outcome["columns"],
+        "rows": rows,
+        "row_count": outcome["row_count"],
+        "truncated": outcome["truncated"] or len(rows) < outcome["row_count"],
+        "error": outcome["error"],
+    }

@@ -1,0 +1,73 @@
+"""Who comes next: pure functions of the state and the context."""
+
+from typing import Literal
+
+from langgraph.runtime import Runtime
+
+from route_sql.graph.context import Context, Strategy, context_of
+from route_sql.graph.selection import agreed, attempts, best, newest
+from route_sql.graph.state import State
+
+First = Literal["link_schema", "draft", "generate"]
+Next = Literal["link_schema", "generate", "correct_noise", "continue_writing", "answer"]
+
+
+def route_after_ground(state: State, runtime: Runtime[Context]) -> list[First]:
+    """Where a run begins: `paper` has the linker beside the draft, `adaptive` has the draft alone."""
+    context = context_of(runtime)
+    wanted: dict[Strategy, list[First]] = {
+        "paper": ["link_schema", "draft"],
+        "adaptive": ["draft"],
+        "single": [],
+    }
+    return [agent for agent in wanted[context.strategy] if context.uses(agent)] or ["generate"]
+
+
+def route_after_execute(state: State, runtime: Runtime[Context]) -> Next:
+    """The next agent by the run's strategy; `answer` when there is none to ask, or no reason."""
+    context = context_of(runtime)
+    if context.strategy == "single":
+        return "answer"
+    wanted = _published(state) if context.strategy == "paper" else _with_reason(state)
+    return next((agent for agent in wanted if _may_act(agent, state, context)), "answer")
+
+
+def _published(state: State) -> list[Next]:
+    """Every agent in turn; the continuation writer only for a query that fails or is hard (ROUTE, section 3.3)."""
+    last = newest(attempts(state))
+    rescue = last is None or last.outcome["digest"] is None or state.get("hard", False)
+    return ["generate", "correct_noise", "continue_writing"] if rescue else ["generate", "correct_noise"]
+
+
+def _with_reason(state: State) -> list[Next]:
+    """Whom there is a reason to ask.
+
+    Nobody once two candidates agree. The linker, if the draft is in doubt; then the generator for a second opinion; the
+    noise corrector on a disagreement or a complaint; the continuation writer if nothing runs yet.
+    """
+    tried = attempts(state)
+    if agreed(tried):
+        return []
+    leading = best(tried)
+    doubted = leading is None or leading.complaint is not None
+    second: list[Next] = ["link_schema", "generate", "correct_noise"] if doubted else ["generate", "correct_noise"]
+    return second if leading and leading.outcome["digest"] is not None else [*second, "continue_writing"]
+
+
+def _may_act(agent: Next, state: State, context: Context) -> bool:
+    bounds = {
+        "link_schema": 1,
+        "generate": 1,
+        "correct_noise": 1 if context.strategy == "paper" else context.max_corrections,
+        "continue_writing": context.max_continuations,
+    }
+    if agent == "answer" or not context.uses(agent):
+        return False
+    calls = sum(entry["node"] == agent for entry in state.get("ledger", []))
+    return calls < bounds[agent] and (agent != "correct_noise" or _has_something_new_to_judge(state, calls))
+
+
+def _has_something_new_to_judge(state: State, verdicts: int) -> bool:
+    """Whether the leading candidate has no verdict yet: the same prompt would only give the same reply."""
+    leading = best(attempts(state))
+    return leading is not None and (not verdicts or leading.candidate["agent"] == "correct_noise")

@@ -1,0 +1,99 @@
+"""The state of one question: what goes in, what comes out, what the agents hand on. JSON-plain to the last field."""
+
+from operator import add
+from typing import Annotated, NotRequired, TypedDict
+
+from route_sql.tools.database.outcome import Cell, Outcome, Status
+from route_sql.tools.schema.records import Link
+
+
+class Question(TypedDict):
+    """A question about one database."""
+
+    question: str
+    """The question, in words."""
+    database: str
+    """The database's name in the catalog; never a URL."""
+    evidence: NotRequired[str]
+    """What a reader must know beside the schema, such as a formula or what a code means."""
+
+
+class Candidate(TypedDict):
+    """One SQL that an agent proposed, and what became of it."""
+
+    agent: str
+    sql: str
+    status: Status
+    error: str | None
+    row_count: int
+    seconds: float
+
+
+class LedgerEntry(TypedDict):
+    """What one model call cost, in the server's tokens; `cached_tokens` of the prompt were not computed again."""
+
+    node: str
+    prompt_tokens: int
+    cached_tokens: int
+    completion_tokens: int
+    seconds: float
+
+
+class Answer(TypedDict):
+    """The SQL that was chosen, what it returned, and how it came about."""
+
+    sql: str | None
+    """None if no agent wrote SQL that could be read."""
+    status: Status
+    columns: list[str]
+    rows: list[list[Cell]]
+    row_count: int
+    truncated: bool
+    error: str | None
+    notes: list[str]
+    """What the reader should know, such as that the schema was cut to fit the model's context."""
+    candidates: list[Candidate]
+    """Every candidate, in the order in which they were executed."""
+    ledger: list[LedgerEntry]
+    """One entry a model call."""
+
+
+class Proposal(TypedDict):
+    """SQL that an agent has just written and that `execute` has not run yet."""
+
+    agent: str
+    sql: str
+
+
+class State(TypedDict, total=False):
+    """Everything the nodes share; each node returns only what it changes."""
+
+    question: str
+    database: str
+    evidence: str
+    grounding: list[str]
+    """Notes of the context tools (matched values, glossary): untrusted text."""
+    shown: Link | None
+    """The part of the schema that the prompts show; None if that is all of it."""
+    link: Link
+    """The schema linker's link; absent until it ran."""
+    draft_link: Link
+    """What the draft uses."""
+    proposal: Proposal | None
+    """The newest candidate, until `execute` has run it."""
+    candidates: Annotated[list[Candidate], add]
+    outcomes: Annotated[list[Outcome], add]
+    """The outcome of each candidate, index by index."""
+    complaints: Annotated[list[str | None], add]
+    """Why each candidate should be doubted, index by index; None where there is no reason."""
+    hard: bool
+    """Whether the newest candidate joins so many tables that the published strategy has it written again."""
+    ledger: Annotated[list[LedgerEntry], add]
+    notes: Annotated[list[str], add]
+    sql: str | None
+    status: Status
+    columns: list[str]
+    rows: list[list[Cell]]
+    row_count: int
+    truncated: bool
+    error: str | None

@@ -1,0 +1,90 @@
+"""The graph: nodes and edges, readable as a list."""
+
+from collections.abc import Sequence
+
+from langchain_core.language_models import BaseChatModel
+from langchain_core.tools import BaseTool
+from langgraph.checkpoint.base import BaseCheckpointSaver
+from langgraph.graph import END, START, StateGraph
+from langgraph.graph.state import CompiledStateGraph
+
+from route_sql.agents.brief import Wording
+from route_sql.graph.checks import Check
+from route_sql.graph.context import Context
+from route_sql.graph.grounding import ContextTool
+from route_sql.graph.nodes import Nodes
+from route_sql.graph.routing import route_after_execute, route_after_ground
+from route_sql.graph.state import Answer, Question, State
+from route_sql.tools.database.catalog import Catalog
+from route_sql.tools.execute_sql import make_execute_sql
+from route_sql.tools.find_values import make_find_values
+
+Builder = StateGraph[State, Context, Question, Answer]
+Graph = CompiledStateGraph[State, Context, Question, Answer]
+
+
+def build_graph(
+    model: BaseChatModel,
+    catalog: Catalog,
+    *,
+    wording: Wording = "instruct",
+    context_tools: Sequence[ContextTool] = (),
+    checks: Sequence[Check] = (),
+    executor: BaseTool | None = None,
+    checkpointer: BaseCheckpointSaver[str] | None = None,
+) -> Graph:
+    """The collaboration strategy, compiled (Multitask Collaboration Prompting; ROUTE, section 3.3).
+
+    Args:
+        model: Any chat model; text in, text out. It is asked with the settings it comes with.
+        catalog: The databases that may be asked. It stays the caller's to close.
+        wording: `tuned` for a model made by our training, else `instruct`.
+        context_tools: Give notes before the agents start, beside our own search for matching values.
+        checks: Look at (question, sql, outcome) of each candidate that ran and complain or not.
+        executor: Replaces `execute_sql`: a tool with its arguments, whose artifact is an `Outcome`.
+        checkpointer: Needed for `Context.approve` and for threads that outlive a process.
+    """
+    builder = make_builder(
+        model, catalog, wording=wording, context_tools=context_tools, checks=checks, executor=executor
+    )
+    return builder.compile(checkpointer=checkpointer, name="route-sql")
+
+
+def make_builder(
+    model: BaseChatModel,
+    catalog: Catalog,
+    *,
+    wording: Wording = "instruct",
+    context_tools: Sequence[ContextTool] = (),
+    checks: Sequence[Check] = (),
+    executor: BaseTool | None = None,
+) -> Builder:
+    """The same graph, not compiled: add nodes and edges of your own with LangGraph's API. Arguments as above."""
+    nodes = Nodes(
+        model=model,
+        catalog=catalog,
+        wording=wording,
+        executor=executor or make_execute_sql(catalog),
+        context_tools=(make_find_values(catalog), *context_tools),
+        checks=tuple(checks),
+    )
+    builder = StateGraph(State, context_schema=Context, input_schema=Question, output_schema=Answer)
+    builder.add_node("ground", nodes.ground)
+    builder.add_node("link_schema", nodes.link_schema)
+    builder.add_node("draft", nodes.draft)
+    builder.add_node("generate", nodes.generate)
+    builder.add_node("execute", nodes.execute)
+    builder.add_node("correct_noise", nodes.correct_noise)
+    builder.add_node("continue_writing", nodes.continue_writing)
+    builder.add_node("answer", nodes.answer)
+
+    builder.add_edge(START, "ground")
+    builder.add_conditional_edges("ground", route_after_ground)
+    builder.add_edge("link_schema", "execute")
+    builder.add_edge("draft", "execute")
+    builder.add_edge("generate", "execute")
+    builder.add_conditional_edges("execute", route_after_execute)
+    builder.add_edge("correct_noise", "execute")
+    builder.add_edge("continue_writing", "execute")
+    builder.add_edge("answer", END)
+    return builder

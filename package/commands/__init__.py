@@ -1,0 +1,1 @@
+"""The subcommands of `route-sql`, one file each."""

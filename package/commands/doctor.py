@@ -1,0 +1,98 @@
+"""`route-sql doctor`: what is installed, reachable and cached, and what to do about the rest."""
+
+import asyncio
+import platform
+from collections.abc import Iterator
+from importlib.metadata import PackageNotFoundError, version
+from typing import Annotated
+
+import typer
+from langchain_core.messages import HumanMessage
+from rich.console import Console
+from rich.text import Text
+
+from route_sql.commands.options import Model
+from route_sql.databases import open_catalog
+from route_sql.models import chat_at, is_url
+from route_sql.serving.machine import check_runtime
+from route_sql.serving.store import ModelStore
+from route_sql.settings import Settings
+from route_sql.tools.errors import RouteError
+
+Finding = tuple[str, str | None]
+"""What is there, and what to do about it, None if it is well."""
+
+
+def doctor(
+    model: Model = None,
+    db: Annotated[str | None, typer.Option("--db", help="Also look at this database.")] = None,
+) -> None:
+    """Say what is installed, reachable and cached, and what to do about the rest; exit code 1 if there is a rest."""
+    settings = Settings()
+    findings = [
+        *_packages(),
+        *_model(model or settings.model, settings),
+        *(_database(db, settings) if db else ()),
+    ]
+    console = Console(soft_wrap=True)
+    for what, remedy in findings:
+        console.print(Text("ok   " if remedy is None else "miss ", style="green" if remedy is None else "red"), what)
+        if remedy:
+            console.print(Text(f"     {remedy}"))
+    if any(remedy for _, remedy in findings):
+        raise typer.Exit(1)
+
+
+def _packages() -> Iterator[Finding]:
+    yield f"Python {platform.python_version()} on {platform.system()} {platform.machine()}", None
+    for name in ("route-sql", "langgraph", "langchain-core", "huggingface_hub", "sqlglot"):
+        try:
+            yield f"{name} {version(name)}", None
+        except PackageNotFoundError:
+            yield name, f"Install it: pip install {name}"
+
+
+def _model(model: str, settings: Settings) -> Iterator[Finding]:
+    if is_url(model):
+        yield asyncio.run(_server(model, settings))
+        return
+    try:
+        check_runtime()
+        yield "the embedded server can run here", None
+    except RouteError as error:
+        yield "the embedded server", str(error)
+    store = ModelStore(settings.cache)
+    try:
+        if store.cached(model):
+            yield f"the model {model} is in {store.cache_dir}", None
+        else:
+            yield (
+                f"the model {model} is not in {store.cache_dir}",
+                "The first question fetches it, or: route-sql serve",
+            )
+    except RouteError as error:
+        yield f"the model {model}", str(error)
+
+
+async def _server(url: str, settings: Settings) -> Finding:
+    chat = chat_at(url, settings).model_copy(update={"max_tokens": 1})
+    try:
+        await chat.ainvoke([HumanMessage("SELECT")])
+    except RouteError as error:
+        return f"the server at {url}", str(error)
+    finally:
+        await chat.aclose()
+    return f"the server at {url} answers", None
+
+
+def _database(db: str, settings: Settings) -> Iterator[Finding]:
+    try:
+        yield asyncio.run(_tables(db, settings)), None
+    except RouteError as error:
+        yield f"the database {db}", str(error)
+
+
+async def _tables(db: str, settings: Settings) -> str:
+    async with open_catalog(db, settings) as (catalog, name):
+        schema = await catalog.get(name).schema()
+    return f"the database {name} has {len(schema.tables)} tables"

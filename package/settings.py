@@ -1,0 +1,26 @@
+"""What the environment says, read here and nowhere else. Every variable begins with `ROUTE_SQL_`."""
+
+from pathlib import Path
+
+from pydantic import Field, SecretStr
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from route_sql.agents.brief import Wording
+
+
+class Settings(BaseSettings):
+    """Settings of the command line and of Studio; a command's own options come before them."""
+
+    model_config = SettingsConfigDict(env_prefix="ROUTE_SQL_", env_file=None)
+
+    model: str = Field(
+        default="default",
+        description="A store name (default, better, tiny), a path to a GGUF file, or the URL of a server.",
+    )
+    api_key: SecretStr | None = Field(default=None, description="Sent to the server at a URL as a bearer token.")
+    server_model: str = Field(default="tgi", description="The model or adapter to ask for at a URL.")
+    databases: Path = Field(default=Path("databases.toml"), description="The catalog of databases.")
+    wording: Wording = Field(
+        default="instruct", description="`tuned` if the server at a URL runs a model of our training."
+    )
+    cache: Path | None = Field(default=None, description="Where model weights are kept, if not the user's cache.")

@@ -1,0 +1,42 @@
+"""The graph that LangGraph Studio opens, by the environment's settings.
+
+Importing it asks no model: the embedded one is fetched and started by the first question and ends with the process.
+The databases are those of `databases.toml` (ROUTE_SQL_DATABASES); without one it is the demo clinic, as `clinic`.
+"""
+
+from pathlib import Path
+
+from langchain_core.language_models import BaseChatModel
+
+from route_sql.agents.brief import Wording
+from route_sql.demo.database import build_demo_database
+from route_sql.graph.wiring import Graph, build_graph
+from route_sql.models import chat_at, is_url
+from route_sql.serving.on_demand import ChatOnDemand
+from route_sql.serving.store import ModelStore
+from route_sql.settings import Settings
+from route_sql.tools.database.catalog import Catalog
+
+DEMO = Path(".demo/clinic.sqlite")
+
+
+def studio_graph(settings: Settings) -> Graph:
+    """The graph without a checkpointer, since the host brings its own."""
+    chat, wording = _model(settings)
+    return build_graph(chat, _catalog(settings), wording=wording)
+
+
+def _model(settings: Settings) -> tuple[BaseChatModel, Wording]:
+    if is_url(settings.model):
+        return chat_at(settings.model, settings), settings.wording
+    store = ModelStore(settings.cache)
+    return ChatOnDemand(name_or_path=settings.model, store=store), store.profile(settings.model).wording
+
+
+def _catalog(settings: Settings) -> Catalog:
+    if settings.databases.is_file():
+        return Catalog.from_toml(settings.databases)
+    return Catalog.from_url(build_demo_database(DEMO))[0]
+
+
+graph = studio_graph(Settings())

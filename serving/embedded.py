@@ -1,0 +1,207 @@
+"""The embedded server: llama.cpp's own HTTP server on loopback, in a child process that can't outlive us."""
+
+import asyncio
+import json
+import os
+import secrets
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Mapping
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any, Self
+
+from route_sql.serving.chat import ChatTGI
+from route_sql.serving.errors import ServerUnavailable
+from route_sql.serving.machine import preflight, thread_counts
+from route_sql.serving.store import ModelFile, default_cache
+
+START_SECONDS = 180.0
+_LOG_TAIL = 2_000
+_LOG_DAYS = 7
+# Waiting threads sleep: spinning ones take the cores from those that work, and on a busy machine decoding
+# falls to a twentieth. It must be set before the OpenMP library loads, so in the child's environment.
+_OPENMP = {"OMP_WAIT_POLICY": "passive"}
+
+
+class EmbeddedServer:
+    """A model server of our own, as a context manager, async or not, or by `start` and `stop`.
+
+    It listens on a random free port of the loopback and wants a random key. Requests beyond the profile's
+    slots wait in line; `chat_model` gives a client whose timeouts don't count that wait.
+    """
+
+    def __init__(
+        self,
+        model_file: ModelFile,
+        *,
+        port: int = 0,
+        api_key: str | None = None,
+        log_dir: Path | None = None,
+        start_seconds: float = START_SECONDS,
+        openmp: Mapping[str, str] = _OPENMP,
+    ) -> None:
+        """Nothing is started yet.
+
+        Args:
+            model_file: from `ModelStore.resolve`.
+            port: 0 takes a free one.
+            api_key: None makes a random one.
+            log_dir: where the server's log lies while it runs; None is the user's cache.
+            start_seconds: how long loading may take.
+            openmp: environment of the child beside our own; see `OMP_WAIT_POLICY`, `GOMP_SPINCOUNT`.
+        """
+        self.model_file = model_file
+        self.api_key = api_key or secrets.token_urlsafe(24)
+        self.model = model_file.name
+        self.url = ""
+        self._port = port
+        self._log_dir = log_dir or default_cache().parent / "logs"
+        self._start_seconds = start_seconds
+        self._openmp = dict(openmp)
+        self._lock = threading.Lock()
+        self._child: subprocess.Popen[bytes] | None = None
+        self._log: Path | None = None
+        self._stopped = False
+
+    @property
+    def pid(self) -> int | None:
+        """The child process's id; None when it was not started."""
+        return self._child.pid if self._child else None
+
+    @property
+    def alive(self) -> bool:
+        """Whether the child process runs."""
+        return self._child is not None and self._child.poll() is None
+
+    def start(self) -> None:
+        """Load the model and serve; takes seconds.
+
+        Raises:
+            RuntimeMissing: the machine or the file is not fit for it, and why.
+            ServerUnavailable: the process ended or took too long, with the end of its log.
+        """
+        preflight(self.model_file)
+        child = self._spawn()
+        timer = threading.Timer(self._start_seconds, child.kill)
+        timer.start()
+        try:
+            assert child.stdout is not None
+            announced = child.stdout.readline()  # empty when the child ended, or was stopped
+        finally:
+            timer.cancel()
+        if not announced:
+            raise ServerUnavailable(self._why_not_started())
+        self.url = json.loads(announced)["url"]
+
+    def stop(self) -> None:
+        """End the child process; a second call does nothing."""
+        with self._lock:
+            self._stopped = True
+            child = self._child
+        if child is None:
+            return
+        crashed = child.poll() is not None
+        for pipe in (child.stdin, child.stdout):
+            if pipe is not None:
+                pipe.close()
+        try:
+            child.wait(timeout=2.0)
+        except subprocess.TimeoutExpired:
+            child.kill()
+            child.wait()
+        if self._log is not None and not crashed:  # what a crash left is worth reading
+            self._log.unlink(missing_ok=True)
+
+    def log_tail(self) -> str:
+        """The end of the server's log."""
+        if self._log is None or not self._log.exists():
+            return ""
+        return self._log.read_bytes()[-_LOG_TAIL:].decode(errors="replace").strip()
+
+    def chat_model(self, **settings: Any) -> ChatTGI:
+        """A chat model on this server; `settings` are `ChatTGI`'s and win over what suits a small machine."""
+        profile = self.model_file.profile
+        suited: dict[str, Any] = {
+            "base_url": self.url,
+            "api_key": self.api_key,
+            "model": self.model,
+            "temperature": profile.temperature,
+            "concurrency": profile.slots,
+            # A cold prompt of 8000 tokens takes minutes on two busy cores.
+            "timeout": 600.0,
+            "budget": 900.0,
+            # It is our own process: if it is gone, it won't come back.
+            "max_retries": 2,
+        }
+        return ChatTGI(**(suited | settings))
+
+    def __enter__(self) -> Self:
+        """Start."""
+        try:
+            self.start()
+        except BaseException:
+            self.stop()
+            raise
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Stop."""
+        self.stop()
+
+    async def __aenter__(self) -> Self:
+        """Start, without blocking the event loop; cancelling it stops the child."""
+        try:
+            await asyncio.to_thread(self.start)
+        except BaseException:
+            await asyncio.shield(asyncio.to_thread(self.stop))
+            raise
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        """Stop."""
+        await asyncio.shield(asyncio.to_thread(self.stop))
+
+    def _spawn(self) -> subprocess.Popen[bytes]:
+        decode, batch = thread_counts(self.model_file.profile)
+        settings = asdict(self.model_file.profile) | {"threads": decode, "threads_batch": batch}
+        settings |= {"path": str(self.model_file.path), "model": self.model}
+        settings |= {"api_key": self.api_key, "port": self._port}
+        self._log_dir.mkdir(parents=True, exist_ok=True)
+        _remove_old_logs(self._log_dir)
+        descriptor, log = tempfile.mkstemp(prefix="embedded-", suffix=".log", dir=self._log_dir)
+        self._log = Path(log)
+        with self._lock, open(descriptor, "wb") as output:
+            if self._stopped:
+                raise ServerUnavailable("The embedded server was stopped before it had started.")
+            self._child = subprocess.Popen(
+                [sys.executable, "-m", "route_sql.serving.embedded_child"],
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=output,
+                env={**os.environ, **self._openmp},
+            )
+        # On stdin, where no list of processes shows the key.
+        assert self._child.stdin is not None
+        self._child.stdin.write(json.dumps(settings).encode() + b"\n")
+        self._child.stdin.flush()
+        return self._child
+
+    def _why_not_started(self) -> str:
+        assert self._child is not None
+        code = self._child.wait()
+        tail = self.log_tail()
+        return (
+            f"The embedded server did not start (exit code {code}, at most {self._start_seconds:.0f} s). "
+            f"Its log ends:\n{tail or '(empty)'}"
+        )
+
+
+def _remove_old_logs(folder: Path) -> None:
+    """A crash, or the death of the parent, leaves its log; nobody reads it after a week."""
+    for log in folder.glob("embedded-*.log"):
+        if log.stat().st_mtime < time.time() - _LOG_DAYS * 86_400:
+            log.unlink(missing_ok=True)

@@ -1,0 +1,79 @@
+"""A chat model whose server is started by its first call: for a host such as Studio that only imports a graph."""
+
+import asyncio
+import atexit
+import threading
+from collections.abc import AsyncIterator
+from typing import Any
+
+from langchain_core.callbacks import AsyncCallbackManagerForLLMRun, CallbackManagerForLLMRun
+from langchain_core.language_models import BaseChatModel
+from langchain_core.messages import BaseMessage
+from langchain_core.outputs import ChatGenerationChunk, ChatResult
+from pydantic import ConfigDict, PrivateAttr
+
+from route_sql.serving.chat import ChatTGI
+from route_sql.serving.embedded import EmbeddedServer
+from route_sql.serving.sessions import SYNC_CALLS
+from route_sql.serving.store import ModelStore
+
+
+class ChatOnDemand(BaseChatModel):
+    """The embedded model as a chat model that costs nothing until it is asked.
+
+    The weights are fetched and the server is started once; it ends with the process. Raises what `ModelStore.resolve`,
+    `EmbeddedServer.start` and `ChatTGI` raise.
+    """
+
+    model_config = ConfigDict(arbitrary_types_allowed=True)
+
+    name_or_path: str
+    """A name of the manifest or the path of a GGUF file."""
+    store: ModelStore
+
+    _starting: threading.Lock = PrivateAttr(default_factory=threading.Lock)
+    _chat: ChatTGI | None = PrivateAttr(default=None)
+
+    @property
+    def _llm_type(self) -> str:
+        return "route-sql-chat-on-demand"
+
+    def start(self) -> ChatTGI:
+        """The client of the running server; blocks while it is fetched and started."""
+        with self._starting:
+            if self._chat is None:
+                server = EmbeddedServer(self.store.resolve(self.name_or_path))
+                atexit.register(server.stop)
+                server.start()
+                self._chat = server.chat_model()
+            return self._chat
+
+    async def _agenerate(
+        self,
+        messages: list[BaseMessage],
+        stop: list[str] | None = None,
+        run_manager: AsyncCallbackManagerForLLMRun | None = None,
+        **kwargs: Any,
+    ) -> ChatResult:
+        chat = await asyncio.to_thread(self.start)
+        return await chat._agenerate(messages, stop, run_manager, **kwargs)
+
+    async def _astream(
+        self,
+        messages: list[BaseMessage],
+        stop: list[str] | None = None,
+        run_manager: AsyncCallbackManagerForLLMRun | None = None,
+        **kwargs: Any,
+    ) -> AsyncIterator[ChatGenerationChunk]:
+        chat = await asyncio.to_thread(self.start)
+        async for chunk in chat._astream(messages, stop, run_manager, **kwargs):
+            yield chunk
+
+    def _generate(
+        self,
+        messages: list[BaseMessage],
+        stop: list[str] | None = None,
+        run_manager: CallbackManagerForLLMRun | None = None,
+        **kwargs: Any,
+    ) -> ChatResult:
+        return SYNC_CALLS.run(self._agenerate(messages, stop, **kwargs))

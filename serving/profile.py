@@ -1,0 +1,31 @@
+"""How a model is to be run and spoken to: plain settings that travel with its file."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+Wording = Literal["instruct", "tuned"]
+
+
+@dataclass(frozen=True)
+class Profile:
+    """Settings of one model; JSON-plain to the last field, so a trained model can carry its own."""
+
+    context: int = 8192
+    """Tokens of one slot, prompt and answer together."""
+    slots: int = 1
+    """Requests computed at once. Two cores are full with one, and slots don't share their prefixes."""
+    threads: int | None = None
+    """Threads that decode; None takes as many as suit the machine's cores."""
+    threads_batch: int | None = None
+    """Threads that read the prompt; None takes as many as suit the machine's cores."""
+    cache_ram_mib: int = 512
+    """Bound, in MiB, of the prompts kept in RAM, so that one slot can serve several databases."""
+    wording: Wording = "instruct"
+    """Which of an agent's two prompts the model was made for."""
+    temperature: float = 0.0
+    no_extra_bufts: bool = False
+    """True keeps no repacked copy of the weights: a third less memory, decoding somewhat slower."""
+    adapter: str | None = None
+    """Path of a GGUF LoRA adapter that is applied to the base model; None for the base alone."""
+    adapter_scale: float = 1.0
+    """Fixed at start: the prompt caches don't know of adapters, so switching them gives wrong answers."""

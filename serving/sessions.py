@@ -1,0 +1,122 @@
+"""HTTP sessions and queues by event loop, and a loop of our own for callers that have none."""
+
+import asyncio
+import queue
+import threading
+from collections.abc import AsyncIterator, Coroutine, Iterator
+from concurrent.futures import Future
+from dataclasses import dataclass
+from typing import Any, TypeVar
+from urllib.parse import urlsplit
+
+import httpx2
+from huggingface_hub.utils import build_hf_headers  # type: ignore[attr-defined]  # documented, not re-exported
+
+T = TypeVar("T")
+_LOOPBACK = {"127.0.0.1", "localhost", "::1"}
+
+
+def open_session(base_url: str) -> httpx2.AsyncClient:
+    """An HTTP session for one server. It reads files (certificates), so it must not run on an event loop."""
+    build_hf_headers(token=False)  # the hub's client reads the versions of installed packages, once
+    url = urlsplit(base_url)
+    local = url.hostname in _LOOPBACK
+    return httpx2.AsyncClient(
+        # A proxy named in the environment can't reach our loopback.
+        trust_env=not local,
+        # Loopback connections cost nothing; one that is not kept can't go stale or outlive its event loop.
+        limits=httpx2.Limits(max_keepalive_connections=0 if local else 20),
+        timeout=None,
+        event_hooks={"response": [_read_refusal]},
+    )
+
+
+async def _read_refusal(response: httpx2.Response) -> None:
+    """Read what an error says, which in a streamed answer would stay unread."""
+    if response.is_error:
+        await response.aread()
+
+
+@dataclass
+class _Place:
+    """What belongs to one event loop."""
+
+    opening: asyncio.Task[httpx2.AsyncClient]
+    turns: asyncio.Semaphore
+
+
+class Sessions:
+    """One session and one queue for each event loop that calls, since neither may cross loops."""
+
+    def __init__(self, base_url: str, concurrency: int) -> None:
+        """At most `concurrency` requests of one event loop are under way; the others wait their turn."""
+        self._base_url = base_url
+        self._concurrency = concurrency
+        self._places: dict[asyncio.AbstractEventLoop, _Place] = {}
+        self._lock = threading.Lock()
+
+    async def here(self) -> tuple[httpx2.AsyncClient, asyncio.Semaphore]:
+        """The running loop's session and queue."""
+        loop = asyncio.get_running_loop()
+        with self._lock:
+            for closed in [known for known in self._places if known.is_closed()]:
+                del self._places[closed]
+            if loop not in self._places:
+                opening = loop.create_task(asyncio.to_thread(open_session, self._base_url))
+                self._places[loop] = _Place(opening, asyncio.Semaphore(self._concurrency))
+            place = self._places[loop]
+        return await asyncio.shield(place.opening), place.turns
+
+    async def aclose(self) -> None:
+        """Close the running loop's session; the next call opens another."""
+        with self._lock:
+            place = self._places.pop(asyncio.get_running_loop(), None)
+        if place is not None:
+            await (await place.opening).aclose()
+
+
+class LoopThread:
+    """An event loop in a daemon thread, so that synchronous calls work wherever they are made."""
+
+    def __init__(self) -> None:
+        """Nothing is started until the first call."""
+        self._lock = threading.Lock()
+        self._thread: threading.Thread | None = None
+        self._loop: asyncio.AbstractEventLoop | None = None
+
+    def run(self, work: Coroutine[Any, Any, T]) -> T:
+        """The result of `work`; an interrupted wait cancels it."""
+        future = self._submit(work)
+        try:
+            return future.result()
+        finally:
+            future.cancel()
+
+    def iterate(self, items: AsyncIterator[T]) -> Iterator[T]:
+        """The items as they come; leaving early cancels the rest."""
+        arrived: queue.SimpleQueue[list[T]] = queue.SimpleQueue()
+
+        async def pump() -> None:
+            async for item in items:
+                arrived.put([item])
+
+        future = self._submit(pump())
+        future.add_done_callback(lambda _: arrived.put([]))
+        try:
+            while item := arrived.get():
+                yield item[0]
+            future.result()
+        finally:
+            future.cancel()
+
+    def _submit(self, work: Coroutine[Any, Any, T]) -> Future[T]:
+        with self._lock:
+            # After a fork the thread is gone, though the object is there.
+            if self._loop is None or self._thread is None or not self._thread.is_alive():
+                self._loop = asyncio.new_event_loop()
+                self._thread = threading.Thread(target=self._loop.run_forever, name="route-sql chat", daemon=True)
+                self._thread.start()
+            return asyncio.run_coroutine_threadsafe(work, self._loop)
+
+
+SYNC_CALLS = LoopThread()

@@ -1,0 +1,1 @@
+"""What may be done to a database and to SQL text; no model is called in here."""

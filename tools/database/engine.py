@@ -1,0 +1,37 @@
+"""What every database adapter offers; a new engine is a file beside `sqlite.py` that offers it too."""
+
+from typing import Protocol
+
+from route_sql.tools.database.outcome import Limits, Outcome
+from route_sql.tools.schema.records import Schema
+
+
+class Database(Protocol):
+    """One database, opened lazily, read-only, safe to share between concurrent questions."""
+
+    @property
+    def name(self) -> str:
+        """The name in the catalog."""
+
+    @property
+    def dialect(self) -> str:
+        """The sqlglot name of the SQL dialect, such as `sqlite`."""
+
+    async def schema(self) -> Schema:
+        """The reflected schema with sample values, cached until the database's schema changes.
+
+        Raises:
+            DatabaseUnavailable: the database can't be opened or read.
+        """
+
+    async def execute(self, sql: str, limits: Limits | None = None) -> Outcome:
+        """Run one read-only statement within `limits` and off the event loop; cancelling stops the query.
+
+        Whatever is wrong with the SQL is in the outcome, not raised.
+
+        Raises:
+            DatabaseUnavailable: the database can't be opened or read.
+        """
+
+    async def close(self) -> None:
+        """Release connections and threads; the database may not be used afterwards."""

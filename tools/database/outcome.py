@@ -1,0 +1,52 @@
+"""What became of a query, as plain data, and the bounds it ran under."""
+
+from dataclasses import dataclass
+from typing import Literal, TypedDict
+
+Status = Literal["ok", "empty", "error", "timeout", "refused"]
+Cell = str | int | float | bool | None
+
+
+class Outcome(TypedDict):
+    """The outcome of one query; JSON-plain, so it may stand in a graph's state."""
+
+    status: Status
+    """`empty` is a query that ran and returned no row; `refused` one that was not allowed to run."""
+    columns: list[str]
+    rows: list[list[Cell]]
+    """At most `Limits.rows` rows; long cells are clipped, bytes are shown as text."""
+    row_count: int
+    """Rows fetched. When `truncated`, the query had more."""
+    truncated: bool
+    """True if a row, cell or byte cap cut the result."""
+    error: str | None
+    """For `error`, `timeout` and `refused`: one sentence that a model or a person can act on."""
+    digest: str | None
+    """Equal for results with the same rows, whatever their order and that of columns; None unless it ran."""
+    seconds: float
+
+
+@dataclass(frozen=True)
+class Limits:
+    """Bounds of one query. Every query runs under some."""
+
+    seconds: float = 10.0
+    """Deadline; the engine stops the query when it passes."""
+    rows: int = 1_000
+    cell_chars: int = 1_000
+    result_bytes: int = 1_000_000
+    memory_bytes: int = 256_000_000
+
+
+def failed(status: Status, error: str, seconds: float = 0.0) -> Outcome:
+    """The outcome of a query that returned nothing because it failed, was stopped or was refused."""
+    return Outcome(
+        status=status,
+        columns=[],
+        rows=[],
+        row_count=0,
+        truncated=False,
+        error=error,
+        digest=None,
+        seconds=seconds,
+    )

@@ -1,0 +1,172 @@
+"""SQLite files as databases: off the event loop, bounded, read-only."""
+
+import asyncio
+import sqlite3
+import threading
+from collections.abc import Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import closing, contextmanager
+from functools import partial
+from pathlib import Path
+
+from sqlalchemy import create_engine
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.pool import NullPool
+
+from route_sql.tools.database.outcome import Limits, Outcome, failed
+from route_sql.tools.database.query import Query
+from route_sql.tools.database.sqlite_file import connect, identity, read_rows, unavailable
+from route_sql.tools.database.sqlite_session import SQLiteSession
+from route_sql.tools.errors import DatabaseUnavailable
+from route_sql.tools.schema.records import Schema
+from route_sql.tools.schema.reflection import reflect
+from route_sql.tools.schema.samples import with_samples
+
+DEFAULT_LIMITS = Limits()
+LOCKED_SECONDS = 5.0
+_STUCK = "the query took longer than {seconds:g} s and could not be stopped at once"
+_Fingerprint = tuple[int, tuple[int, int] | None]
+
+
+class SQLiteDatabase:
+    """A `Database` on a SQLite file. Nothing is opened before it is first used.
+
+    Args:
+        name: The name in the catalog.
+        path: The file.
+        limits: The bounds of every query that is not given its own. Their `memory_bytes` also lowers SQLite's
+            heap limit for the whole process, see `sqlite_session`.
+        workers: How many queries may run at once; each has a thread and a connection.
+    """
+
+    dialect = "sqlite"
+
+    def __init__(self, name: str, path: Path, limits: Limits = DEFAULT_LIMITS, *, workers: int = 4) -> None:
+        """Remember the file; nothing is opened."""
+        self.name = name
+        self.path = path
+        self.limits = limits
+        self._threads = ThreadPoolExecutor(workers, thread_name_prefix=f"sqlite-{name}")
+        self._lock = threading.Lock()
+        self._idle: list[SQLiteSession] = []
+        self._running: set[Query] = set()
+        self._closed = False
+        self._reflecting = threading.Lock()
+        self._reflected: tuple[_Fingerprint, Schema] | None = None
+
+    def __repr__(self) -> str:
+        """The name and the file."""
+        return f"SQLiteDatabase({self.name!r}, {str(self.path)!r})"
+
+    async def schema(self) -> Schema:
+        """The tables and views with sample values; a file without tables gives an empty schema.
+
+        Cached until the schema changes or another file takes the place of this one; the samples are as old as
+        that. Callers that come together wait for one reflection.
+
+        Raises:
+            DatabaseUnavailable: the file is missing, no database, locked for 5 seconds, damaged, or closed.
+        """
+        self._check_open()
+        return await asyncio.get_running_loop().run_in_executor(self._threads, self._current_schema)
+
+    async def execute(self, sql: str, limits: Limits | None = None) -> Outcome:
+        """Run one SELECT within `limits`, or the database's own; cancelling stops the query.
+
+        Raises:
+            DatabaseUnavailable: the file is missing, no database, damaged, or closed.
+        """
+        self._check_open()
+        query = Query(sql, limits or self.limits)
+        self._running.add(query)
+        try:
+            return await _outcome(query, self._threads.submit(self._run, query))
+        finally:
+            self._running.discard(query)
+
+    async def close(self) -> None:
+        """Stop what runs, then close connections and threads."""
+        self._closed = True
+        for query in list(self._running):
+            query.stop()
+        await asyncio.to_thread(self._threads.shutdown)
+        while self._idle:
+            self._idle.pop().close()
+
+    def _check_open(self) -> None:
+        if self._closed:
+            raise DatabaseUnavailable(f"the database {self.name} was closed; open a new catalog")
+
+    # in a worker thread
+
+    def _run(self, query: Query) -> Outcome:
+        with self._session() as session:
+            return session.run(query)
+
+    @contextmanager
+    def _session(self) -> Iterator[SQLiteSession]:
+        """A connection to the file that is there now, kept for the next query unless this one raised."""
+        session = self._take()
+        try:
+            yield session
+        except BaseException:
+            session.close()
+            raise
+        with self._lock:
+            self._idle.append(session)
+
+    def _take(self) -> SQLiteSession:
+        file = identity(self.path)
+        with self._lock:
+            session = self._idle.pop() if self._idle else None
+        if session is not None and session.file == file:
+            return session
+        if session is not None:
+            session.close()
+        return SQLiteSession(self.path, self.limits.memory_bytes)
+
+    def _current_schema(self) -> Schema:
+        with self._reflecting, closing(connect(self.path, LOCKED_SECONDS)) as connection:
+            try:
+                fingerprint = self._fingerprint(connection)
+                if self._reflected is None or self._reflected[0] != fingerprint:
+                    reader = partial(read_rows, connection)
+                    self._reflected = fingerprint, with_samples(_reflect(self.path), reader)
+            except sqlite3.Error as error:
+                raise unavailable(self.path, error) from error
+            except DBAPIError as error:
+                cause = (
+                    error.orig
+                    if isinstance(error.orig, sqlite3.Error)
+                    else sqlite3.DatabaseError(str(error.orig))
+                )
+                raise unavailable(self.path, cause) from error
+            return self._reflected[1]
+
+    def _fingerprint(self, connection: sqlite3.Connection) -> _Fingerprint:
+        version: int = connection.execute("PRAGMA schema_version").fetchone()[0]
+        return version, identity(self.path)
+
+
+async def _outcome(query: Query, future: "Future[Outcome]") -> Outcome:
+    """Wait for a worker; stop the query at its deadline, and at once if this task is cancelled."""
+    waiting = asyncio.wrap_future(future)
+    try:
+        while not waiting.done() and not query.is_hopeless:
+            await asyncio.wait({waiting}, timeout=query.patience)
+            if query.is_overdue and not waiting.done():
+                query.stop()
+    except asyncio.CancelledError:
+        query.stop()
+        waiting.cancel()
+        raise
+    if not waiting.done():
+        waiting.cancel()
+        return failed("timeout", _STUCK.format(seconds=query.limits.seconds), query.seconds)
+    return waiting.result()
+
+
+def _reflect(path: Path) -> Schema:
+    engine = create_engine("sqlite://", creator=partial(connect, path, LOCKED_SECONDS), poolclass=NullPool)
+    with engine.connect() as connection:
+        return reflect(connection)

@@ -1,0 +1,76 @@
+"""The tool `execute_sql`: one bounded query; a short text for a model, the whole outcome as artifact."""
+
+from typing import Annotated
+
+from langchain_core.tools import BaseTool, StructuredTool
+
+from route_sql.tools.database.catalog import Catalog
+from route_sql.tools.database.outcome import Cell, Outcome
+from route_sql.tools.text import clean
+
+CONTENT_CHARS = 2_000
+SHOWN_ROWS = 10
+SHOWN_CELL_CHARS = 100
+ERROR_CHARS = 500
+DESCRIPTION = "Run one read-only SQL query on a database and return its first rows, or why it failed."
+
+
+def make_execute_sql(catalog: Catalog, *, max_chars: int = CONTENT_CHARS) -> BaseTool:
+    """The tool `execute_sql(sql, database)`; the message of a tool call has the `Outcome` as artifact.
+
+    Args:
+        catalog: Where `database` is looked up.
+        max_chars: The cap of the text for a model.
+
+    Raises (when called):
+        UnknownDatabase: the catalog has no such database.
+        DatabaseUnavailable: the database can't be read.
+    """
+
+    async def execute_sql(
+        sql: Annotated[str, "One SELECT statement"],
+        database: Annotated[str, "The database's name in the catalog"],
+    ) -> tuple[str, Outcome]:
+        outcome = await catalog.get(database).execute(sql)
+        return render_outcome(outcome, max_chars), outcome
+
+    return StructuredTool.from_function(
+        coroutine=execute_sql,
+        name="execute_sql",
+        description=DESCRIPTION,
+        response_format="content_and_artifact",
+    )
+
+
+def render_outcome(outcome: Outcome, max_chars: int = CONTENT_CHARS) -> str:
+    """An outcome as a short text for a model: the count, the columns and the first rows, or what went wrong.
+
+    Everything out of the database is cleaned; the text has at most `max_chars` characters and no half row.
+    """
+    if outcome["error"] is not None:
+        return clean(f"{outcome['status']}: {clean(outcome['error'], ERROR_CHARS)}", max_chars)
+    lines = [_count(outcome), " | ".join(clean(name, SHOWN_CELL_CHARS) for name in outcome["columns"])]
+    lines += [_row(row) for row in outcome["rows"][:SHOWN_ROWS]]
+    return _fit(lines, max_chars)
+
+
+def _count(outcome: Outcome) -> str:
+    count = outcome["row_count"]
+    text = "no rows" if not count else "1 row" if count == 1 else f"{count} rows"
+    if outcome["truncated"]:
+        text += ", cut short"
+    return f"{text}, the first {SHOWN_ROWS}:" if count > SHOWN_ROWS else f"{text}:" if count else text
+
+
+def _row(row: list[Cell]) -> str:
+    return " | ".join("NULL" if cell is None else clean(str(cell), SHOWN_CELL_CHARS) for cell in row)
+
+
+def _fit(lines: list[str], max_chars: int) -> str:
+    """As many whole lines as fit; the first is cut if even that does not."""
+    kept = clean(lines[0], max_chars)
+    for line in lines[1:]:
+        if len(kept) + 1 + len(line) > max_chars:
+            break
+        kept += f"\n{line}"
+    return kept

@@ -1,0 +1,1 @@
+"""A database schema as data: records, reflection, rendering for a prompt, reduction by relevance."""

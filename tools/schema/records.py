@@ -1,0 +1,188 @@
+"""A schema as frozen records, independent of the engine it came from."""
+
+import hashlib
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from typing import TypeVar
+
+Link = dict[str, list[str]]
+"""A schema link (ROUTE, section 3.2): table key to column names, in the database's own spelling."""
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """One column; `samples` are a few distinct values as text, clipped."""
+
+    name: str
+    type: str
+    nullable: bool = True
+    comment: str | None = None
+    samples: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class ForeignKey:
+    """A declared reference; `target_columns` is empty where the declaration names none.
+
+    Declarations are hints: data sets declare keys that do not hold.
+    """
+
+    columns: tuple[str, ...]
+    target_table: str
+    target_columns: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """A table or a view. `namespace` is the engine's schema name (`sales` in `sales.orders`), None for the default."""
+
+    name: str
+    columns: tuple[Column, ...]
+    namespace: str | None = None
+    primary_key: tuple[str, ...] = ()
+    foreign_keys: tuple[ForeignKey, ...] = ()
+    comment: str | None = None
+    is_view: bool = False
+
+    @property
+    def key(self) -> str:
+        """The name that links and foreign keys use: `name`, or `namespace.name` outside the default namespace."""
+        return f"{self.namespace}.{self.name}" if self.namespace else self.name
+
+    def column(self, name: str) -> Column | None:
+        """The column of that name, exact spelling first, then whatever the case."""
+        exact = next((column for column in self.columns if column.name == name), None)
+        return exact or next((c for c in self.columns if c.name.casefold() == name.casefold()), None)
+
+
+@dataclass(frozen=True, slots=True)
+class Schema:
+    """The tables of one database that a caller may see."""
+
+    dialect: str
+    tables: tuple[Table, ...]
+
+    def __iter__(self) -> Iterator[Table]:
+        """Iterate over the tables."""
+        return iter(self.tables)
+
+    def table(self, key: str) -> Table | None:
+        """The table of that key, exact spelling first, then whatever the case."""
+        return _by_name({table.key: table for table in self.tables})(key)
+
+    def names(self) -> Link:
+        """Every table key with all its column names: the link that leaves nothing out."""
+        return {table.key: [column.name for column in table.columns] for table in self.tables}
+
+    def column_count(self) -> int:
+        """The number of columns in all tables."""
+        return sum(len(table.columns) for table in self.tables)
+
+    def fingerprint(self) -> str:
+        """A short text that is equal for equal schemas, samples and comments included."""
+        return hashlib.sha256(repr(self).encode("utf-8", "backslashreplace")).hexdigest()[:32]
+
+    def restrict(self, link: Link) -> "Schema":
+        """The part of the schema that a link names, with the key columns that join what stays.
+
+        Beside what is named, a kept table keeps its primary key and both ends of every foreign key between
+        two kept tables. Where two kept tables are not joined by foreign keys among the kept ones, but are
+        through one more table, that table comes along with its key columns: a link table that refers to both
+        if there is one, else a table on the way from one to the other, else one that both refer to. Longer
+        ways are not looked for.
+
+        Args:
+            link: Tables to keep and the columns to keep in each; a table with no column named keeps its keys,
+                or all its columns when it has none. Names that don't exist are ignored.
+        """
+        kept: dict[str, set[str]] = {}
+        find = _by_name({table.key: table for table in self.tables})
+        for key, names in link.items():
+            if (table := find(key)) is not None:
+                found = (table.column(name) for name in names)
+                kept.setdefault(table.key, set()).update(column.name for column in found if column)
+        edges = _edges(self)
+        kept.update({key: set() for key in _bridges(self, set(kept), edges)})
+        for edge in edges:
+            if edge.source in kept and edge.target in kept:
+                kept[edge.source].update(edge.source_columns)
+                kept[edge.target].update(edge.target_columns)
+        return Schema(self.dialect, tuple(_restricted(t, kept) for t in self.tables if t.key in kept))
+
+
+_T = TypeVar("_T")
+
+
+@dataclass(frozen=True, slots=True)
+class _Edge:
+    """One foreign key with real names on both sides."""
+
+    source: str
+    source_columns: tuple[str, ...]
+    target: str
+    target_columns: tuple[str, ...]
+
+
+def _by_name(named: dict[str, _T]) -> Callable[[str], _T | None]:
+    """Finds what has a name: exact spelling first, then the first whose spelling differs in case only."""
+    folded = {name.casefold(): item for name, item in reversed(named.items())}
+    return lambda name: named.get(name) or folded.get(name.casefold())
+
+
+def _real(table: Table, names: tuple[str, ...]) -> tuple[str, ...]:
+    return tuple(column.name for name in names if (column := table.column(name)))
+
+
+def _edges(schema: Schema) -> list[_Edge]:
+    """The declared foreign keys whose target exists; without target columns they point to its primary key."""
+    find = _by_name({table.key: table for table in schema.tables})
+    edges = []
+    for table in schema.tables:
+        for key in table.foreign_keys:
+            if (target := find(key.target_table)) is not None:
+                columns = key.target_columns or target.primary_key
+                edges.append(_Edge(table.key, _real(table, key.columns), target.key, _real(target, columns)))
+    return edges
+
+
+def _restricted(table: Table, kept: dict[str, set[str]]) -> Table:
+    names = kept[table.key] | set(_real(table, table.primary_key))
+    columns = tuple(column for column in table.columns if not names or column.name in names)
+    folded = {key.casefold() for key in kept}
+    keys = tuple(key for key in table.foreign_keys if key.target_table.casefold() in folded)
+    return replace(table, columns=columns, foreign_keys=keys)
+
+
+def _bridges(schema: Schema, kept: set[str], edges: list[_Edge]) -> list[str]:
+    """The tables to add so that kept tables are joined that are one more table apart.
+
+    Better kinds of table go first: one that refers to two unjoined groups, to one of them, to none (both
+    refer to it).
+    """
+    refers_to: dict[str, set[str]] = {key: set() for key in schema.names()}
+    near: dict[str, set[str]] = {key: set() for key in schema.names()}
+    for edge in edges:
+        refers_to[edge.source].add(edge.target)
+        near[edge.source].add(edge.target)
+        near[edge.target].add(edge.source)
+    groups = _merged([{key} | (near[key] & kept) for key in near if key in kept])
+    added: list[str] = []
+    for wanted in (2, 1, 0):
+        joined: list[set[str]] = []
+        for key in (key for key in near if key not in kept and len(near[key] & kept) > 1):
+            touched = [group for group in groups if group & near[key]]
+            referred = sum(1 for group in touched if group & refers_to[key])
+            if len(touched) >= 2 and min(referred, 2) == wanted:
+                added.append(key)
+                joined.append(set().union(*touched))
+        groups = _merged(groups + joined)
+    return added
+
+
+def _merged(groups: list[set[str]]) -> list[set[str]]:
+    """The groups with those that share a member made one."""
+    merged: list[set[str]] = []
+    for group in groups:
+        apart = [other for other in merged if not other & group]
+        merged = [*apart, group.union(*(other for other in merged if other & group))]
+    return merged

@@ -1,0 +1,198 @@
+"""The schema of any database that SQLAlchemy reaches, as our records."""
+
+import re
+import threading
+import warnings
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TypeVar
+
+from sqlalchemy import Connection, Inspector, inspect
+from sqlalchemy.engine.interfaces import (
+    Dialect,
+    ReflectedColumn,
+    ReflectedForeignKeyConstraint,
+    ReflectedPrimaryKeyConstraint,
+    ReflectedTableComment,
+    TableKey,
+)
+from sqlalchemy.engine.reflection import ObjectKind
+from sqlalchemy.exc import CompileError, SAWarning, SQLAlchemyError
+from sqlalchemy.types import NullType, TypeEngine
+
+from route_sql.tools.schema.records import Column, ForeignKey, Schema, Table
+
+DIALECTS = {"postgresql": "postgres", "mssql": "tsql", "mariadb": "mysql"}
+"""sqlglot's name of a dialect where it differs from SQLAlchemy's."""
+
+_T = TypeVar("_T")
+
+# warnings.catch_warnings swaps a global, so two reflections at once could leave the wrong filters behind.
+_WARNINGS = threading.Lock()
+
+_COLLATION = re.compile(r"\s+(COLLATE|CHARACTER SET)\s+\S+", re.IGNORECASE)
+
+
+def reflect(connection: Connection, namespaces: Sequence[str] = ()) -> Schema:
+    """The tables and views of a database, without sample values.
+
+    Blocks; call it in a thread. A table that can't be reflected (a view on a table that is gone, a virtual
+    table whose module is not loaded) is left out, and so are the shadow tables behind SQLite's virtual
+    tables.
+
+    Args:
+        connection: An open connection of any dialect; it is only read from.
+        namespaces: The engine's schema names to read; none reads the default one. Tables outside the default
+            namespace carry theirs in their key.
+
+    Raises:
+        sqlalchemy.exc.SQLAlchemyError: the database's catalog can't be read.
+    """
+    with _quiet():
+        reflection = _Reflection(connection)
+        tables = [table for namespace in namespaces or (None,) for table in reflection.tables(namespace)]
+    return Schema(DIALECTS.get(connection.dialect.name, connection.dialect.name), tuple(tables))
+
+
+def schema_fingerprint(connection: Connection, namespaces: Sequence[str] = ()) -> str:
+    """A text that changes when the schema, or on SQLite anything in the file, changes: a key for caches.
+
+    On SQLite it costs two pragmas and a look at the file (and its write-ahead log). Other engines have no
+    such counter, so there the schema is reflected.
+
+    Raises:
+        sqlalchemy.exc.SQLAlchemyError: the database's catalog can't be read.
+    """
+    if connection.dialect.name != "sqlite":
+        return reflect(connection, namespaces).fingerprint()
+    version = connection.exec_driver_sql("PRAGMA schema_version").scalar()
+    files = connection.exec_driver_sql("PRAGMA database_list").all()
+    path = next((str(row[2]) for row in files if row[1] == "main"), "")
+    return ":".join([str(version), *(_stamp(Path(path + suffix)) for suffix in ("", "-wal") if path)])
+
+
+def _stamp(file: Path) -> str:
+    try:
+        status = file.stat()
+    except FileNotFoundError:
+        return "-"
+    return f"{status.st_mtime_ns}.{status.st_size}"
+
+
+@dataclass(frozen=True, slots=True)
+class _Facts:
+    columns: Mapping[TableKey, list[ReflectedColumn]]
+    primary_keys: Mapping[TableKey, ReflectedPrimaryKeyConstraint]
+    foreign_keys: Mapping[TableKey, list[ReflectedForeignKeyConstraint]]
+    comments: Mapping[TableKey, ReflectedTableComment]
+
+
+class _Reflection:
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+        self._dialect: Dialect = connection.dialect
+        self._inspector: Inspector = inspect(connection)
+        self._default = self._inspector.default_schema_name
+
+    def tables(self, namespace: str | None) -> Iterator[Table]:
+        """The tables, then the views, of one namespace; None is the default one."""
+        namespace = self._shown(namespace)
+        hidden = _shadow_tables(self._connection)
+        for kind in (ObjectKind.TABLE, ObjectKind.ANY_VIEW):
+            facts = self._facts(namespace, kind)
+            for key in facts.columns:
+                if key[1] not in hidden:
+                    yield self._table(key, facts, kind)
+
+    def _table(self, at: TableKey, facts: _Facts, kind: ObjectKind) -> Table:
+        key, comment = facts.primary_keys.get(at), facts.comments.get(at)
+        return Table(
+            name=at[1],
+            columns=tuple(_column(column, self._dialect) for column in facts.columns[at]),
+            namespace=at[0],
+            primary_key=tuple(key["constrained_columns"]) if key else (),
+            foreign_keys=tuple(map(self._foreign_key, facts.foreign_keys.get(at, ()))),
+            comment=(comment["text"] or None) if comment else None,
+            is_view=kind is ObjectKind.ANY_VIEW,
+        )
+
+    def _facts(self, namespace: str | None, kind: ObjectKind) -> _Facts:
+        at, look = self._inspector, self._look
+        return _Facts(
+            look(at.get_multi_columns, at.get_columns, namespace, kind),
+            look(at.get_multi_pk_constraint, at.get_pk_constraint, namespace, kind),
+            look(at.get_multi_foreign_keys, at.get_foreign_keys, namespace, kind),
+            look(at.get_multi_table_comment, at.get_table_comment, namespace, kind)
+            if self._dialect.supports_comments
+            else {},
+        )
+
+    def _look(
+        self,
+        every: Callable[..., Mapping[TableKey, _T]],
+        one: Callable[..., _T],
+        namespace: str | None,
+        kind: ObjectKind,
+    ) -> Mapping[TableKey, _T]:
+        try:
+            return every(schema=namespace, kind=kind)
+        except (SQLAlchemyError, AssertionError) as error:
+            # One table that can't be reflected fails them all (SQLite's dialect asserts what a table's DDL
+            # looks like), so they are asked for one by one; if none can be read, it is not the tables' fault.
+            found = dict(self._one_by_one(one, namespace, kind))
+            if not found and kind is ObjectKind.TABLE:
+                raise error
+            return found
+
+    def _one_by_one(
+        self, one: Callable[..., _T], namespace: str | None, kind: ObjectKind
+    ) -> Iterator[tuple[TableKey, _T]]:
+        is_table = kind is ObjectKind.TABLE
+        names = self._inspector.get_table_names if is_table else self._inspector.get_view_names
+        for name in names(schema=namespace):
+            try:
+                yield (namespace, name), one(name, schema=namespace)
+            except (SQLAlchemyError, AssertionError):
+                continue  # left out, as `reflect` says
+
+    def _shown(self, namespace: str | None) -> str | None:
+        return None if namespace == self._default else namespace
+
+    def _foreign_key(self, key: ReflectedForeignKeyConstraint) -> ForeignKey:
+        namespace = self._shown(key["referred_schema"])
+        target = f"{namespace}.{key['referred_table']}" if namespace else key["referred_table"]
+        return ForeignKey(tuple(key["constrained_columns"]), target, tuple(key["referred_columns"]))
+
+
+def _column(column: ReflectedColumn, dialect: Dialect) -> Column:
+    return Column(
+        column["name"], _type_name(column["type"], dialect), column["nullable"], column.get("comment") or None
+    )
+
+
+def _type_name(sql_type: TypeEngine[object], dialect: Dialect) -> str:
+    """The type in the dialect's words; empty for a column that was declared without one."""
+    if isinstance(sql_type, NullType):
+        return ""
+    try:
+        return _COLLATION.sub("", sql_type.compile(dialect))
+    except CompileError:
+        return type(sql_type).__name__
+
+
+def _shadow_tables(connection: Connection) -> frozenset[str]:
+    """The tables in which SQLite's virtual tables keep their data (SQLite 3.37 and later tell)."""
+    if connection.dialect.name != "sqlite":
+        return frozenset()
+    listed = connection.exec_driver_sql("PRAGMA table_list").all()
+    return frozenset(str(row[1]) for row in listed if row[2] == "shadow")
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Without SQLAlchemy's warnings of types it does not know; such a column is shown without a type."""
+    with _WARNINGS, warnings.catch_warnings():
+        warnings.simplefilter("ignore", SAWarning)
+        yield

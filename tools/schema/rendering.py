@@ -1,0 +1,120 @@
+"""A schema as text for a prompt: close to CREATE TABLE, one line a column, few tokens."""
+
+import re
+from dataclasses import dataclass
+
+from route_sql.tools.schema.quoting import is_number, is_numeric_type, literal, quote_name
+from route_sql.tools.schema.records import Column, ForeignKey, Schema, Table
+from route_sql.tools.text import clean
+
+NAME_CHARS = 128
+COMMENT_CHARS = 120
+SAMPLE_CHARS = 40
+TYPE_CHARS = 40
+
+SAMPLES_TOKENS = 10.0
+"""About how many tokens the samples of one column may take; the first is shown whatever its length."""
+
+_LENGTH = re.compile(r"\s*\([^)]*\)")
+
+
+def render(schema: Schema, *, samples: bool = True, comments: bool = True) -> str:
+    """The schema as text close to CREATE TABLE, one line a column, for a prompt.
+
+    Names are quoted where the dialect needs it. Left out, to save tokens: the lengths of types, foreign keys
+    to tables that the schema does not hold, the samples of columns that refer to another table, and numbers,
+    unless a column has one or two of them. Names, comments and samples are cleaned and clipped, so that
+    whatever they contain, they can't begin a line of their own.
+
+    Args:
+        schema: The schema to show.
+        samples: Whether to show sample values, as SQL literals.
+        comments: Whether to show the comments of tables and columns.
+    """
+    tables = {table.key.casefold(): table for table in reversed(schema.tables)}
+    renderer = _Renderer(
+        schema.dialect, tables | {table.key: table for table in schema.tables}, samples, comments
+    )
+    return "\n".join(renderer.table(table) for table in schema.tables)
+
+
+@dataclass(frozen=True, slots=True)
+class _Renderer:
+    dialect: str
+    tables: dict[str, Table]
+    samples: bool
+    comments: bool
+
+    def table(self, table: Table) -> str:
+        """A table's lines."""
+        references = self._references(table)
+        remarks = ["view"] if table.is_view else []
+        head = f"{self._table_name(table)} (" + _remarks(remarks + self._comment(table.comment))
+        columns = [
+            self._column(table, column, references.get((column.name,), [])) for column in table.columns
+        ]
+        return "\n".join([head, *columns, *self._composite_keys(table, references), ")"])
+
+    def _column(self, table: Table, column: Column, references: list[str]) -> str:
+        parts = [self._name(column.name), clean(_LENGTH.sub("", column.type), TYPE_CHARS)]
+        parts += ["PRIMARY KEY"] if table.primary_key == (column.name,) else []
+        parts += [f"REFERENCES {target}" for target in references]
+        remarks = self._comment(column.comment)
+        is_number_key = column.name in table.primary_key and is_numeric_type(column.type)
+        if self.samples and not references and not is_number_key and (samples := _samples(column)):
+            remarks.append(("e.g. " if remarks else "") + ", ".join(samples))
+        return f"  {' '.join(part for part in parts if part)}," + _remarks(remarks)
+
+    def _comment(self, comment: str | None) -> list[str]:
+        return [clean(comment, COMMENT_CHARS)] if comment and self.comments else []
+
+    def _references(self, table: Table) -> dict[tuple[str, ...], list[str]]:
+        """What each group of columns refers to, as text such as `orders(id)`."""
+        found: dict[tuple[str, ...], list[str]] = {}
+        for key in table.foreign_keys:
+            target = self.tables.get(key.target_table) or self.tables.get(key.target_table.casefold())
+            columns = tuple(column.name for name in key.columns if (column := table.column(name)))
+            if target is not None and columns:
+                found.setdefault(columns, []).append(self._reference(target, key))
+        return found
+
+    def _reference(self, target: Table, key: ForeignKey) -> str:
+        columns = key.target_columns or target.primary_key
+        return self._table_name(target) + (f"({self._names(columns)})" if columns else "")
+
+    def _composite_keys(self, table: Table, references: dict[tuple[str, ...], list[str]]) -> list[str]:
+        lines = []
+        if len(table.primary_key) > 1:
+            lines.append(f"  PRIMARY KEY ({self._names(table.primary_key)}),")
+        for columns, targets in references.items():
+            if len(columns) > 1:
+                names = self._names(columns)
+                lines += [f"  FOREIGN KEY ({names}) REFERENCES {target}," for target in targets]
+        return lines
+
+    def _names(self, names: tuple[str, ...]) -> str:
+        return ", ".join(map(self._name, names))
+
+    def _name(self, name: str) -> str:
+        return quote_name(clean(name, NAME_CHARS), self.dialect)
+
+    def _table_name(self, table: Table) -> str:
+        return ".".join(self._name(part) for part in (table.namespace, table.name) if part)
+
+
+def _samples(column: Column) -> list[str]:
+    """The samples as literals, as many as are worth their tokens; numbers only if there are no more than two."""
+    if is_numeric_type(column.type) and all(map(is_number, column.samples)) and len(column.samples) > 2:
+        return []
+    shown: list[str] = []
+    spent = 0.0
+    for sample in column.samples:
+        text = literal(clean(sample, SAMPLE_CHARS), column.type)
+        spent += 1 + sum(0.25 if c.isalpha() or c == " " else 1 for c in text)
+        if not shown or spent <= SAMPLES_TOKENS:
+            shown.append(text)
+    return shown
+
+
+def _remarks(remarks: list[str]) -> str:
+    return f" -- {'; '.join(remarks)}" if remarks else ""

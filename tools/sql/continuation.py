@@ -1,0 +1,168 @@
+"""Continuation writing (ROUTE, section 3.1): what stands of a query, and what a model makes of it."""
+
+from collections.abc import Iterator
+
+from sqlglot import Token, TokenType
+
+from route_sql.tools.schema.records import Schema
+from route_sql.tools.sql.parsing import parse_query, parses, tokens, written
+from route_sql.tools.sql.reply import (
+    extract_sql,
+    fenced_code,
+    first_statement,
+    reads_as_prose,
+    strip_markers,
+)
+from route_sql.tools.sql.usage import unknown_in
+
+NOTHING = "SELECT"
+_NAME = "route_sql_filler"
+_FILLERS = (
+    "",
+    f" {_NAME}",
+    f" THEN {_NAME}",
+    f" {_NAME} THEN {_NAME}",
+    f" BY {_NAME}",
+    f" JOIN {_NAME}",
+    f" OUTER JOIN {_NAME}",
+    f" (SELECT {_NAME})",
+    f" SELECT {_NAME}",
+    f" AND {_NAME}",
+    f" {_NAME} AND {_NAME}",
+    " NULL",
+    " LIKE ''",
+    f" AS (SELECT {_NAME})",
+    f" {_NAME} AS (SELECT {_NAME})",
+    " INTEGER",
+    " AS INTEGER",
+    " BETWEEN 1 AND 1",
+    " ROW",
+    " 1 PRECEDING",
+    " PRECEDING",
+)
+"""What may come next at a place where a query can be cut; brackets, CASE and WITH are closed behind it."""
+
+_UNFINISHED = (TokenType.ALIAS, TokenType.COMMA)
+"""Sqlglot lets a query end in these."""
+
+
+def continuable_prefix(sql: str, schema: Schema) -> str:
+    """The longest beginning of a query that a model can go on from.
+
+    It ends at the border of a token, some text can make a query of it, and it names only tables and columns
+    that exist. Aliases are judged by the whole text; if that breaks off, a name that stands before its FROM
+    clause may still be declared and needs only to exist in some table.
+
+    Returns:
+        The beginning, or `SELECT` if nothing stands.
+    """
+    found = _readable_tokens(sql, schema.dialect)
+    whole = sql[: found[-1].end + 1] if found else ""
+    tree = parse_query(whole, schema.dialect)
+    if tree is not None and found[-1].token_type not in _UNFINISHED:
+        return _named(whole, whole, None if tree.args.get("from_") else len(whole), found, schema)
+    for count in range(len(found), 0, -1):
+        prefix = sql[: found[count - 1].end + 1]
+        if completed := _completed(prefix, found[:count], schema.dialect):
+            return _named(prefix, completed, len(prefix), found[:count], schema)
+    return NOTHING
+
+
+def join_continuation(prefix: str, reply: str, dialect: str) -> str | None:
+    """The whole query, from the prefix that a model was given and its reply.
+
+    The reply may be the whole query again, repeat the end of the prefix, or go on from it; it may stand in a
+    fence.
+
+    Returns:
+        The query, or None if the reply adds nothing that can be SQL.
+    """
+    bare = strip_markers(reply)
+    text = next(iter(fenced_code(bare)), bare).strip()
+    text = text.removeprefix("...").strip()
+    if not text.strip("; \n"):
+        return None
+    whole = extract_sql(reply, dialect)
+    if whole and (_begins_with(whole, prefix, dialect) or _starts_anew(text, prefix, dialect)):
+        return whole
+    glued = [f"{prefix} {rest}" for rest in _rests(prefix, text, dialect)]
+    joined = [sql for text in glued if (sql := first_statement(text, dialect))]
+    if sound := next((sql for sql in joined if parses(sql, dialect) is None), None):
+        return sound
+    return None if reads_as_prose(text, dialect) or not joined else joined[0]
+
+
+def _readable_tokens(sql: str, dialect: str) -> list[Token]:
+    """The tokens of the first statement, up to the first that does not end."""
+    end, found = len(sql), tokens(sql, dialect)
+    while found is None:
+        # only a quote or a comment mark can open something that does not end
+        end = max(sql.rfind(mark, 0, end) for mark in ("'", '"', "`", "[", "/*"))
+        found = tokens(sql[:end], dialect) if end > 0 else []
+    stops = (index for index, token in enumerate(found) if token.token_type == TokenType.SEMICOLON)
+    return found[: next(stops, len(found))]
+
+
+def _completed(prefix: str, found: list[Token], dialect: str) -> str | None:
+    """A query that begins with the prefix; None if there seems to be none."""
+    closing = _closing(prefix, found)
+    begun = prefix if prefix.lstrip("( \n").lower().startswith(("select", "with", "values")) else ""
+    for filler in _FILLERS if begun else ():
+        for behind in (closing, f"{closing} AND {_NAME}", f"{closing} SELECT {_NAME}"):
+            if parses(f"{prefix}{filler}{behind}", dialect) is None:
+                return f"{prefix}{filler}{behind}"
+    return None
+
+
+def _closing(prefix: str, found: list[Token]) -> str:
+    """What closes the brackets and the CASEs that a prefix leaves open."""
+    open_: list[str] = []
+    for token in found:
+        word = written(prefix, token).upper()
+        if word == "(":
+            open_.append(")")
+        elif word == "CASE":
+            open_.append(" END")
+        elif open_ and word == open_[-1].strip():
+            open_.pop()
+    return "".join(reversed(open_))
+
+
+def _named(text: str, whole: str, open_end: int | None, found: list[Token], schema: Schema) -> str:
+    """The text up to the first name that stands for nothing; `whole` is the text, completed to parse."""
+    tree = parse_query(whole, schema.dialect)
+    unknown = unknown_in(tree, whole, schema, open_end) if tree is not None else []
+    first = min((name.start for name in unknown if open_end is None or name.start < open_end), default=None)
+    if first is None:
+        return text.strip()
+    kept = [token for token in found if token.end < first]
+    return text[: kept[-1].end + 1].strip() if kept else NOTHING
+
+
+def _begins_with(sql: str, prefix: str, dialect: str) -> bool:
+    """Whether a query begins with the tokens of a prefix, whatever the case and the space."""
+    whole, begun = _words(sql, dialect), _words(prefix, dialect)
+    return whole[: len(begun)] == begun
+
+
+def _starts_anew(text: str, prefix: str, dialect: str) -> bool:
+    """Whether a reply is another query, not the subquery or set operation's part that the prefix awaits."""
+    begins = text.lower().startswith(("select", "with"))
+    last = (_words(prefix, dialect) or [""])[-1]
+    return begins and last not in ("(", "union", "all", "except", "intersect", "as")
+
+
+def _rests(prefix: str, reply: str, dialect: str) -> Iterator[str]:
+    """What a reply adds: without the end of the prefix that it repeats, the longest first, and as it is."""
+    begun, added = _words(prefix, dialect), _words(reply, dialect)
+    places = tokens(reply, dialect) or []
+    for length in range(min(len(begun), len(added), len(places)), 0, -1):
+        if begun[-length:] == added[:length]:
+            yield reply[places[length - 1].end + 1 :].lstrip()
+    yield reply
+
+
+def _words(sql: str, dialect: str) -> list[str]:
+    """A text's tokens, folded so that only what they mean counts."""
+    found = _readable_tokens(sql, dialect)
+    return [token.text if token.token_type == TokenType.STRING else token.text.casefold() for token in found]

@@ -1,0 +1,17 @@
+"""How hard a query is, by the measure that the collaboration strategy goes by."""
+
+from route_sql.tools.schema.records import Schema
+from route_sql.tools.sql.parsing import parse_query
+from route_sql.tools.sql.scopes import Resolver
+
+HARD = 3
+"""A query over this many tables is hard (ROUTE, section 3.3)."""
+
+
+def table_count(sql: str, schema: Schema) -> int:
+    """How many different base tables a query names, real or not; 0 if the text is not one query."""
+    tree = parse_query(sql, schema.dialect)
+    if tree is None:
+        return 0
+    names = Resolver(tree, sql, schema).names()
+    return len({name.table.key if name.table else name.text.casefold() for name in names if name.is_table})

@@ -1,0 +1,221 @@
+"""The SQL in a model's reply.
+
+The first statement is taken, whatever it is: if it writes, the executor must see and refuse it. What follows
+the statement is dropped only where it reads as prose; a mistake in the SQL stays, so that the engine can name
+it.
+"""
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from sqlglot import Token, TokenType
+
+from route_sql.tools.sql.parsing import NOT_A_QUERY, is_word, parses, tokens, written
+from route_sql.tools.sql.statements import NOT_QUERIES
+
+_THINKING = re.compile(r"<think(?:ing)?>.*?(?:</think(?:ing)?>|\Z)", re.DOTALL | re.IGNORECASE)
+_MARKER = re.compile(
+    r"<\|(?:im_start\|>\s*\w*|[\w ]+\|>)|</?s>|<(?:start|end)_of_turn>|\[/?INST\]|<｜[^｜]*｜>"
+)
+_FENCE = re.compile(
+    r"(?P<mark>```+|~~~+)[ \t]*(?P<tag>[\w+-]*)[ \t]*(?P<body>.*?)(?:(?P=mark)|\Z)", re.DOTALL
+)
+_START = re.compile(
+    r"\bSELECT\b|\bWITH\s+(?:RECURSIVE\s+)?[^\s(]+\s*(?:\([^()]*\)\s*)?AS\s*(?:(?:NOT\s+)?MATERIALIZED\s*)?\("
+    r"|\bVALUES\s*\(|\bINSERT\s+(?:OR\s+\w+\s+)?INTO\b|\bREPLACE\s+INTO\b|\bDELETE\s+FROM\b|\bMERGE\s+INTO\b"
+    r"|\bUPDATE\s+\S+\s+SET\b|\b(?:CREATE|DROP|ALTER)\s+(?:OR\s+REPLACE\s+)?(?:(?:TEMP|TEMPORARY|UNIQUE|VIRTUAL)\s+)*"
+    r"(?:TABLE|VIEW|INDEX|TRIGGER|DATABASE|SCHEMA|USER|ROLE|FUNCTION)\b|\bTRUNCATE\s+(?:TABLE\s+)?\w|\bPRAGMA\s+\w"
+    r"|\bATTACH\s+(?:DATABASE\b|')|\bDETACH\s+\w|\bVACUUM\b|\bCOPY\s+[\w(]|\bGRANT\s+\w|\bEXPLAIN\s+\w",
+    re.IGNORECASE,
+)
+_QUERY_WORDS = ("select", "with", "values")
+_OPENED = re.compile(r"\((?:\s*\()*\s*\Z")
+_LINE_BEGINS = re.compile(r"(?:^|\n|[:：`>]|\*\*)[ \t(]*\Z")
+_LABEL = re.compile(r"^[\W\d]*[A-Za-z][A-Za-z ]{1,30}\**:(?!:)")
+_ARTICLES = frozenset("the an your these those this only which each a".split())
+_PROSE = frozenset(
+    "the an your these those this each query we you that returns will it of are because".split()
+)
+_SENTENCE = re.compile(r"(?<=[\w)'\"`\]])[.:!?]\s+(?=[A-Z*])")
+_BLANK_LINE = re.compile(r"\n[ \t]*\n")
+_LINE_END = re.compile(r"\n")
+
+
+@dataclass(frozen=True)
+class _Region:
+    """A part of a reply; in a fence everything is meant as code."""
+
+    text: str
+    fenced: bool
+
+
+def extract_sql(reply: str, dialect: str) -> str | None:
+    """The SQL of a reply, without a closing semicolon; None if nothing in the reply looks like SQL.
+
+    Takes fences (unclosed too), prose before and after, labels, comments, semicolons in literals, chat
+    markers. Of several statements it takes the first that parses as a query, or the first of all if that one
+    is no query. A reply that was cut off in the middle gives what there is.
+
+    Args:
+        reply: The model's text.
+        dialect: The sqlglot name of the dialect.
+    """
+    for region in _regions(reply):
+        starts = list(_starts(region))
+        found = [sql for start in starts if (sql := first_statement(region.text[start:], dialect))]
+        if found:
+            return _preferred(found, dialect)
+    return None
+
+
+def strip_markers(reply: str) -> str:
+    """A reply without its thinking, chat markers, and what stands behind the marker that ends it."""
+    text = _THINKING.sub("", reply)
+    parts = [part for part in _MARKER.split(text) if part.strip()]
+    return next((part for part in parts if _START.search(part)), parts[0] if parts else "")
+
+
+def fenced_code(text: str) -> list[str]:
+    """The bodies of a text's fences, those tagged as SQL first."""
+    fences = [(match["tag"], match["body"]) for match in _FENCE.finditer(text)]
+    bodies = [(tag, body if _is_tag(tag) else f"{tag} {body}") for tag, body in fences]
+    return [body for _, body in sorted(bodies, key=lambda pair: "sql" not in pair[0].lower())]
+
+
+def _is_tag(word: str) -> bool:
+    """The word behind a fence is its tag, unless it is where the SQL begins."""
+    return word.upper() not in NOT_QUERIES and word.lower() not in _QUERY_WORDS
+
+
+def _regions(reply: str) -> Iterator[_Region]:
+    text = strip_markers(reply)
+    yield from (_Region(body, True) for body in fenced_code(text) if _START.search(body))
+    yield _Region(_FENCE.sub("\n", text), False)
+
+
+def _starts(region: _Region) -> Iterator[int]:
+    """Where SQL may begin: in a fence at its first statement, in prose at any, begins of lines first."""
+    matches = [match for match in _START.finditer(region.text) if not _in_comment(region.text, match.start())]
+    if region.fenced:
+        yield from (_with_parentheses(region.text, match.start()) for match in matches[:1])
+        return
+    line = [m for m in matches if _LINE_BEGINS.search(_uncommented(region.text[: m.start()]))]
+    inner = [m for m in matches if m not in line and m[0].lower().startswith(_QUERY_WORDS)]
+    ranked = [m for m in line + inner if not _is_english(region.text[m.start() :])]
+    yield from (_with_parentheses(region.text, m.start()) for m in ranked or line + inner)
+
+
+def _uncommented(text: str) -> str:
+    return re.sub(r"/\*.*?\*/\s*\Z", "", text, flags=re.DOTALL)
+
+
+def _in_comment(text: str, start: int) -> bool:
+    line = text[text.rfind("\n", 0, start) + 1 : start]
+    return line.lstrip().startswith("--") or text.rfind("/*", 0, start) > text.rfind("*/", 0, start)
+
+
+def _with_parentheses(text: str, start: int) -> int:
+    """Where the parentheses begin that a query may stand in."""
+    before = _OPENED.search(text[:start])
+    return before.start() if before else start
+
+
+def _is_english(text: str) -> bool:
+    """Whether SELECT opens a sentence, as in `Select the rows that ...`."""
+    words = text.split(maxsplit=3)[1:3]
+    return (
+        len(words) == 2
+        and words[0].lower() in _ARTICLES
+        and words[1].strip(".,")[:1].isalpha()
+        and (words[1].lower() not in ("from", "as", "in", "is"))
+    )
+
+
+def _preferred(found: list[str], dialect: str) -> str:
+    """The first that is whole, unless the first of all is no query."""
+    if parses(found[0], dialect) == NOT_A_QUERY or not _begins_query(found[0]):
+        return found[0]
+    return next((sql for sql in found if parses(sql, dialect) is None), found[0])
+
+
+def _begins_query(sql: str) -> bool:
+    return sql.lstrip("( \n\t").lower().startswith(_QUERY_WORDS)
+
+
+def first_statement(text: str, dialect: str) -> str | None:
+    """The first statement of a text that begins with one, or the first that parses if it is broken."""
+    pieces = _split(text, dialect)
+    for piece in pieces:
+        if parses(piece, dialect) is None:
+            return piece
+        if parses(piece, dialect) == NOT_A_QUERY or not _begins_query(piece):
+            break
+    return _without_prose(pieces[0], dialect) if pieces else None
+
+
+def _split(text: str, dialect: str) -> list[str]:
+    """The statements of a text, by the tokeniser's semicolons; what it can't read belongs to the last."""
+    readable, found = _readable(text, dialect)
+    ends = [token.start for token in found if token.token_type == TokenType.SEMICOLON]
+    if ends and readable < len(text):
+        return [piece for piece in _pieces(text, ends) if piece][:-1] or [text[: ends[0]].strip()]
+    return [piece for piece in _pieces(text, ends) if piece]
+
+
+def _pieces(text: str, ends: list[int]) -> list[str]:
+    begins = [0, *(end + 1 for end in ends)]
+    return [text[begin:end].strip() for begin, end in zip(begins, [*ends, len(text)], strict=True)]
+
+
+def _readable(text: str, dialect: str) -> tuple[int, list[Token]]:
+    """How much of a text the tokeniser can read, by lines and in the last one by words, and its tokens.
+
+    Prose behind the SQL may hold an apostrophe, which opens a string that does not end.
+    """
+    found = tokens(text, dialect)
+    end = len(text)
+    while found is None:
+        end = max(text.rfind("\n", 0, end), 0) or max(text.rfind(" ", 0, end), 0)
+        found = tokens(text[:end], dialect)
+    return end, found
+
+
+def _without_prose(piece: str, dialect: str) -> str:
+    """A piece that does not parse, up to where prose begins behind SQL that does; else the piece itself."""
+    for borders, needs_prose in ((_BLANK_LINE, False), (_LINE_END, True), (_SENTENCE, True)):
+        for border in borders.finditer(piece):
+            head, rest = piece[: border.start()].strip(), piece[border.end() :].strip()
+            is_prose = reads_as_prose(rest, dialect) or (not needs_prose and not _goes_on(rest, dialect))
+            if is_prose and (parses(head, dialect) is None or not needs_prose):
+                return head
+    bare = piece.rstrip(".` \n")
+    return bare if parses(bare, dialect) is None else piece
+
+
+def reads_as_prose(text: str, dialect: str) -> bool:
+    """Whether the first line of a text is a sentence rather than SQL."""
+    line = text.partition("\n")[0]
+    if _LABEL.match(line):
+        return True
+    outside = re.sub(r"'[^']*'|\"[^\"]*\"|`[^`]*`", " ", line)
+    words = re.findall(r"[A-Za-z']+", outside.lower())
+    return len(_PROSE.intersection(words)) >= 2 or _longest_run(line, dialect) >= 3
+
+
+def _longest_run(line: str, dialect: str) -> int:
+    """The longest run of bare words with nothing in between; SQL has none of three."""
+    longest = run = 0
+    for token in tokens(line, dialect) or []:
+        run = run + 1 if is_word(token) else 0
+        longest = max(longest, run)
+    return longest
+
+
+def _goes_on(text: str, dialect: str) -> bool:
+    """Whether a text behind a blank line begins like more SQL: with a keyword, an operator or a bracket."""
+    found = _readable(text, dialect)[1]
+    if not found:
+        return False
+    first = written(text, found[0])
+    return not is_word(found[0]) and not first.startswith(("*", "#", "-", ">")) and not first[0].isdigit()

@@ -1,0 +1,292 @@
+"""What every name in a query stands for, by sqlglot's scopes and the database's own spelling.
+
+Covered: aliases, common table expressions, derived tables, correlated subqueries, set operations, `USING`,
+natural joins, stars, aliases of the select list, SQLite's `rowid` and its reading of an unknown `"name"` as a
+string. Not covered: the columns of table functions, which are taken as they come.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+from sqlglot import exp
+from sqlglot.errors import OptimizeError
+from sqlglot.optimizer.scope import Scope, traverse_scope
+
+from route_sql.tools.schema.records import Column, Schema, Table
+from route_sql.tools.sql.parsing import Tree
+
+ROWID = {"rowid", "oid", "_rowid_"}
+DEFAULT_NAMESPACES = {"main", "temp", "public", "dbo"}
+
+
+@dataclass(frozen=True)
+class Name:
+    """A table or column name in a query, at `start` to `end` (inclusive) of the text.
+
+    `table` and `column` are what it stands for, None for what is not the database's own. `found` is False for
+    a name that stands for nothing; then `sources` are the tables where it was looked for.
+    """
+
+    text: str
+    start: int
+    end: int
+    is_table: bool
+    found: bool = True
+    table: Table | None = None
+    column: Column | None = None
+    sources: tuple[Table, ...] = ()
+
+
+@dataclass
+class Source:
+    """Something in a FROM clause: a table of the schema, a query with output names, or neither (None)."""
+
+    table: Table | None
+    names: frozenset[str] | None
+
+    def offers(self, name: str) -> bool | None:
+        """Whether it has that column; None if that can't be known."""
+        if self.table is not None:
+            implicit = name.casefold() in ROWID and not self.table.is_view
+            return self.table.column(name) is not None or implicit
+        return None if self.names is None else name.casefold() in self.names
+
+
+@dataclass
+class Resolver:
+    """Resolves the names of one query.
+
+    Args:
+        tree: The query, parsed from `sql` so that its nodes know their places.
+        sql: The text.
+        schema: The database.
+        open_end: The text is the beginning of a query: a FROM clause that reaches `len(sql)` or is still to
+            come may declare names that are used before it.
+    """
+
+    tree: Tree
+    sql: str
+    schema: Schema
+    open_end: int | None = None
+    _sources: dict[int, dict[str, Source]] = field(default_factory=dict)
+
+    def names(self) -> list[Name]:
+        """Every table and column name, in the order of the text; empty if the scopes can't be told apart."""
+        try:
+            scopes = traverse_scope(self.tree)
+        except (OptimizeError, RecursionError):
+            return []
+        by_node = {id(scope.expression): scope for scope in scopes}
+        found = [name for scope in scopes for name in self._tables(scope)]
+        found += [name for scope in scopes for name in self._shared_columns(scope)]
+        for node in self.tree.find_all(exp.Column, exp.Star):
+            if scope := _scope_of(node, by_node):
+                found += self._starred(node, scope) if _is_star(node) else [self._column(node, scope)]
+        return sorted(set(found), key=lambda name: (name.start, name.text))
+
+    # tables
+
+    def _tables(self, scope: Scope) -> Iterator[Name]:
+        for _, source in scope.selected_sources.values():
+            if isinstance(source, exp.Table) and isinstance(source.this, exp.Identifier):
+                yield self._table_name(source)
+
+    def _table_name(self, node: exp.Table) -> Name:
+        table, (start, end) = self._base(node), _place(node.parts)
+        return Name(self._text(start, end, node.name), start, end, True, table is not None, table)
+
+    def _base(self, node: exp.Table) -> Table | None:
+        if node.db and node.db.casefold() not in DEFAULT_NAMESPACES:
+            return self.schema.table(f"{node.db}.{node.name}")
+        return self.schema.table(node.name) or self.schema.table(f"{node.db}.{node.name}")
+
+    def _of(self, scope: Scope) -> dict[str, Source]:
+        """What a scope selects from, by case-folded alias; a set operation selects from what its parts do."""
+        if id(scope) not in self._sources:
+            self._sources[id(scope)] = {}  # ends the recursion of a recursive common table expression
+            own = {alias.casefold(): self._source(s) for alias, (_, s) in scope.selected_sources.items()}
+            for part in scope.set_operation_scopes:
+                own = {**self._of(part), **own}
+            self._sources[id(scope)] = own
+        return self._sources[id(scope)]
+
+    def _source(self, source: exp.Expr | Scope) -> Source:
+        if isinstance(source, Scope):
+            return Source(None, self._outputs(source))
+        is_table = isinstance(source, exp.Table) and isinstance(source.this, exp.Identifier)
+        return Source(self._base(source) if is_table and isinstance(source, exp.Table) else None, None)
+
+    def _outputs(self, scope: Scope) -> frozenset[str] | None:
+        """The case-folded output names of a query; None if they can't be known."""
+        node = scope.expression
+        while isinstance(node.parent, exp.SetOperation):
+            node = node.parent
+        if isinstance(node.parent, exp.CTE | exp.Subquery) and node.parent.alias_column_names:
+            return frozenset(name.casefold() for name in node.parent.alias_column_names)
+        query = scope.expression
+        while isinstance(query, exp.SetOperation):
+            query = query.this.unnest()
+        if not isinstance(query, exp.Select):
+            return None
+        names: set[str] = set()
+        for item in query.expressions:
+            if _is_star(item) or not item.alias_or_name:
+                return self._all_outputs(scope) if _is_star(item) else None
+            names.add(item.alias_or_name.casefold())
+        return frozenset(names)
+
+    def _all_outputs(self, scope: Scope) -> frozenset[str] | None:
+        """What a query with a star may put out: every column of its sources, and its other output names."""
+        names = {item.alias_or_name.casefold() for item in getattr(scope.expression, "selects", [])}
+        for source in self._of(scope).values():
+            if source.table is not None:
+                names |= {column.name.casefold() for column in source.table.columns}
+            elif source.names is None:
+                return None
+            else:
+                names |= source.names
+        return frozenset(names)
+
+    # columns
+
+    def _column(self, node: exp.Expr, scope: Scope) -> Name:
+        assert isinstance(node, exp.Column)
+        start, end = _place(node.parts)
+        text = self._text(start, end, node.sql())
+        if _in_clause(node, scope.expression, "order") and _is_output(node, scope):
+            return Name(text, start, end, False)
+        looked: list[Table] = []
+        unsure = False
+        for level in _outward(scope):
+            sources = self._of(level)
+            if node.table:
+                sources = {k: s for k, s in sources.items() if k == node.table.casefold()}
+            for source in sources.values():
+                if offered := source.offers(node.name):
+                    column = source.table.column(node.name) if source.table else None
+                    return Name(text, start, end, False, True, source.table, column)
+                unsure |= offered is None
+            looked += [source.table for source in sources.values() if source.table]
+            if (
+                not node.table
+                and not _in_clause(node, level.expression, "expressions")
+                and _is_output(node, level)
+            ):
+                return Name(text, start, end, False)
+            unsure |= (not sources or not node.table) and self._may_still_declare(level, start)
+            if node.table and sources:
+                break
+        found = self._is_string(node) or (unsure and self._exists_somewhere(node))
+        return Name(text, start, end, False, found, sources=tuple(looked))
+
+    def _exists_somewhere(self, node: exp.Column) -> bool:
+        """A column of something unknown passes if any table has one of that name, or nothing can be known."""
+        unknowable = any(
+            s.names is None and s.table is None for own in self._sources.values() for s in own.values()
+        )
+        functions = any(not isinstance(t.this, exp.Identifier) for t in self.tree.find_all(exp.Table))
+        return (unknowable and functions) or any(t.column(node.name) for t in self.schema)
+
+    def _is_string(self, node: exp.Column) -> bool:
+        """SQLite reads a double-quoted name that stands for nothing as a string."""
+        start = _place(node.parts)[0]
+        return self.schema.dialect == "sqlite" and not node.table and self.sql[start : start + 1] == '"'
+
+    def _may_still_declare(self, scope: Scope, start: int) -> bool:
+        """Whether the FROM clause of a scope is unfinished and the name at `start` stands before it."""
+        if self.open_end is None:
+            return False
+        places = [_place(table.parts)[0] for table in scope.tables] or [self.open_end]
+        if min(places) >= self.open_end:
+            return True
+        later = ("where", "group", "having", "order", "limit", "windows")
+        finished = any(scope.expression.args.get(clause) for clause in later)
+        return start < min(places) and not finished
+
+    def _shared_columns(self, scope: Scope) -> Iterator[Name]:
+        """The columns that `USING` names and those that a natural join compares."""
+        tables = [source.table for source in self._of(scope).values() if source.table]
+        for join in scope.expression.args.get("joins") or []:
+            for identifier in join.args.get("using") or []:
+                yield from self._in_each(tables, identifier)
+            if join.args.get("method") == "NATURAL":
+                for table in tables:
+                    shared = [
+                        c for c in table.columns if sum(t.column(c.name) is not None for t in tables) > 1
+                    ]
+                    yield from (Name(c.name, 0, -1, False, True, table, c) for c in shared)
+
+    def _in_each(self, tables: list[Table], identifier: exp.Expr) -> Iterator[Name]:
+        start, end = _place([identifier])
+        owners = [(table, column) for table in tables if (column := table.column(identifier.name))]
+        for table, column in owners:
+            yield Name(identifier.name, start, end, False, True, table, column)
+        if tables and not owners:
+            yield Name(identifier.name, start, end, False, False, sources=tuple(tables))
+
+    def _starred(self, node: exp.Expr, scope: Scope) -> list[Name]:
+        """Every column that a star of the select list selects; one elsewhere, as in COUNT(*), uses none."""
+        if not isinstance(node.parent, exp.Select) or not isinstance(scope.expression, exp.Select):
+            return []
+        wanted = node.table.casefold() if isinstance(node, exp.Column) else ""
+        sources = self._of(scope)
+        if wanted and wanted not in sources and isinstance(node, exp.Column):
+            (start, end), tables = _place(node.parts[:-1]), [s.table for s in sources.values() if s.table]
+            found = self._may_still_declare(scope, start)
+            return [Name(self._text(start, end, node.table), start, end, True, found, sources=tuple(tables))]
+        tables = [s.table for alias, s in sources.items() if s.table and wanted in ("", alias)]
+        return [
+            Name(column.name, 0, -1, False, True, table, column)
+            for table in tables
+            for column in table.columns
+        ]
+
+    def _text(self, start: int, end: int, otherwise: str) -> str:
+        return self.sql[start : end + 1] or otherwise
+
+
+def _is_star(node: exp.Expr) -> bool:
+    return isinstance(node, exp.Star) or (isinstance(node, exp.Column) and isinstance(node.this, exp.Star))
+
+
+def _place(parts: list[exp.Expr]) -> tuple[int, int]:
+    """First and last character of a dotted name; (0, -1) where the parser lost the place."""
+    return int(parts[0].meta.get("start", 0)), int(parts[-1].meta.get("end", -1))
+
+
+def _scope_of(node: exp.Expr, by_node: dict[int, Scope]) -> Scope | None:
+    above: exp.Expr | None = node.parent
+    if isinstance(node, exp.Star) and isinstance(above, exp.Column):
+        return None  # the column `t.*` that holds this star is met by itself
+    while above is not None and id(above) not in by_node:
+        above = above.parent
+    return by_node[id(above)] if above is not None else None
+
+
+def _outward(scope: Scope) -> Iterator[Scope]:
+    """A scope and those around it whose names it may use.
+
+    A common table expression sees nothing around it, and a derived table not what stands beside it.
+    """
+    level: Scope | None = scope
+    while level is not None:
+        yield level
+        beside = level.parent if level.is_derived_table else level
+        level = None if level.is_cte or beside is None else beside.parent
+
+
+def _in_clause(node: exp.Expr, query: exp.Expr, clause: str) -> bool:
+    """Whether a node stands in a clause of a query: `expressions` is the select list."""
+    below: exp.Expr = node
+    while below.parent is not None and below.parent is not query:
+        below = below.parent
+    return below.parent is query and below.arg_key == clause
+
+
+def _is_output(node: exp.Column, scope: Scope) -> bool:
+    """Whether an unqualified name is an output name of a query or of a part of a set operation."""
+    if node.table:
+        return False
+    queries = [scope.expression, *(part.expression for part in scope.set_operation_scopes)]
+    outputs = {item.alias.casefold() for q in queries for item in getattr(q, "selects", []) if item.alias}
+    return node.name.casefold() in outputs

@@ -1,0 +1,93 @@
+"""What a query uses: the tables and columns behind its names, and the names behind which there is nothing."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+from rapidfuzz import fuzz, process, utils
+
+from route_sql.tools.schema.records import Link, Schema, Table
+from route_sql.tools.sql.parsing import Tree, parse_query, parses
+from route_sql.tools.sql.scopes import Name, Resolver
+
+__all__ = ["UnknownName", "parses", "tables_and_columns", "unknown_names"]
+
+CLOSEST = 3
+SIMILARITY = 60.0
+"""Out of 100; below it a suggestion misleads more than it helps."""
+
+
+@dataclass(frozen=True)
+class UnknownName:
+    """A name in a query that stands for nothing in the database.
+
+    `name` is as written, with its qualifier. `closest` are real tables, or real columns of the tables that
+    the query selects from, the closest first. `owners` are the tables that do have a column of that name.
+    `start` and `end` (exclusive) are its place in the text.
+    """
+
+    name: str
+    kind: Literal["table", "column"]
+    closest: tuple[str, ...]
+    owners: tuple[str, ...]
+    start: int
+    end: int
+
+
+def tables_and_columns(sql: str, schema: Schema) -> Link:
+    """The tables and columns that a query really uses, in the database's own spelling and order.
+
+    Columns that joins compare are among them. `SELECT *` and `t.*` use every column of their tables;
+    `COUNT(*)` uses none. A table used without any column has an empty list. Text that is not one query uses
+    nothing.
+    """
+    tree = parse_query(sql, schema.dialect)
+    names = Resolver(tree, sql, schema).names() if tree is not None else []
+    used: dict[str, set[str]] = {}
+    for name in names:
+        if name.table is not None:
+            used.setdefault(name.table.key, set()).update({name.column.name} if name.column else ())
+    return {t.key: [c.name for c in t.columns if c.name in used[t.key]] for t in schema if t.key in used}
+
+
+def unknown_names(sql: str, schema: Schema) -> list[UnknownName]:
+    """The names in a query that stand for nothing, in the order of the text; none if it is not one query.
+
+    A hint, not a verdict: the engine has the last word. Columns of a table that is itself unknown are named
+    only if no table has such a column.
+    """
+    tree = parse_query(sql, schema.dialect)
+    return unknown_in(tree, sql, schema) if tree is not None else []
+
+
+def unknown_in(tree: Tree, sql: str, schema: Schema, open_end: int | None = None) -> list[UnknownName]:
+    """The unknown names of a parsed query; for `open_end` see `Resolver`."""
+    names = Resolver(tree, sql, schema, open_end).names()
+    return [_described(name, schema) for name in names if not name.found]
+
+
+def _described(name: Name, schema: Schema) -> UnknownName:
+    bare = _bare(name.text)
+    if name.is_table:
+        closest, owners = _closest(bare, [table.key for table in schema]), ()
+        return UnknownName(name.text, "table", closest, owners, name.start, name.end + 1)
+    tables: tuple[Table, ...] = name.sources or schema.tables
+    real = dict.fromkeys(column.name for table in tables for column in table.columns)
+    holders = tuple(table.key for table in schema if table.column(bare))
+    return UnknownName(name.text, "column", _closest(bare, list(real)), holders, name.start, name.end + 1)
+
+
+def _bare(text: str) -> str:
+    """The last part of a dotted name, without quotes."""
+    return text.rpartition(".")[2].strip(' "`[]')
+
+
+def _closest(name: str, real: list[str]) -> tuple[str, ...]:
+    found = process.extract(
+        name,
+        real,
+        scorer=fuzz.WRatio,
+        processor=utils.default_process,
+        limit=CLOSEST,
+        score_cutoff=SIMILARITY,
+    )
+    return tuple(choice for choice, _, _ in found)

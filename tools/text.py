@@ -1,0 +1,76 @@
+"""Untrusted text made harmless for a prompt, and words taken out of names and sentences.
+
+Names, comments, cells and notes come from whoever filled the database. In a prompt they stand in blocks that
+are fenced by lines `<<<NAME` and `NAME>>>`; after `clean` a text can neither end its line nor forge a fence.
+"""
+
+import re
+import unicodedata
+
+ELLIPSIS = "…"
+
+_NO_PLURAL = ("ss", "us", "is", "series", "species")
+_ES_PLURAL = ("sses", "xes", "ches", "shes", "zzes")
+_IE_WORDS = frozenset({"movie", "cookie", "calorie", "rookie", "zombie", "selfie", "brownie"})
+
+# Joiners shape letters in Persian, Indic scripts and emoji; every other format character only hides or
+# reorders text.
+_JOINERS = frozenset("\u200c\u200d")
+_FENCE = re.compile(r"<{3,}|>{3,}")
+_LINE_BREAKERS = frozenset({"Cc", "Zl", "Zp"})
+_WORD = re.compile(r"[^\W_]+")
+_CAMEL = re.compile(r"(?<=[a-z])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])|(?<=[^\W\d_])(?=\d)")
+
+
+def clean(text: str, limit: int) -> str:
+    """Untrusted text as one line of at most `limit` characters that can't forge a prompt's fence.
+
+    Control characters and line breaks become one space a run, invisible format characters (bidirectional
+    overrides, zero-width marks, tags) are dropped, lone surrogates become U+FFFD, and a run of three or more
+    `<` or `>` is shortened to two. Other spaces stay, since a value with a double space must be found again
+    as it is.
+
+    Args:
+        text: Any text.
+        limit: Characters to keep, at least 1. A longer text ends in an ellipsis.
+    """
+    if len(text) <= limit and text.isascii() and text.isprintable() and not _FENCE.search(text):
+        return text
+    # What is cut off need not be scanned: a cell may hold megabytes, and dropped characters are rare.
+    scanned = text[: 4 * limit + 16]
+    line = _FENCE.sub(lambda run: run.group()[:2], _printable(scanned))
+    whole = len(line) <= limit and len(scanned) == len(text)
+    return line if whole else line[: limit - 1] + ELLIPSIS
+
+
+def is_clean(text: str, limit: int) -> bool:
+    """Whether `clean` leaves the text as it is, so that what a prompt shows is the real name or value."""
+    return len(text) <= limit and "\ufffd" not in text and clean(text, limit) == text
+
+
+def words(text: str) -> list[str]:
+    """The lower-case words of a name or sentence; `camelCase`, `snake_case` and digits are split apart."""
+    return [part.casefold() for word in _WORD.findall(text) for part in _CAMEL.split(word)]
+
+
+def singular(word: str) -> str:
+    """A lower-case English word without its regular plural ending; other words come back as they are."""
+    if len(word) < 4 or not word.endswith("s") or word.endswith(_NO_PLURAL):
+        return word
+    if word.endswith("ies") and len(word) > 4 and word[:-1] not in _IE_WORDS:
+        return word[:-3] + "y"
+    return word[:-2] if word.endswith(_ES_PLURAL) else word[:-1]
+
+
+def _printable(text: str) -> str:
+    kept: list[str] = []
+    for character in text:
+        category = unicodedata.category(character)
+        if category in _LINE_BREAKERS:
+            if not kept or kept[-1] != "\n":
+                kept.append("\n")
+        elif category == "Cs":
+            kept.append("\ufffd")
+        elif category != "Cf" or character in _JOINERS:
+            kept.append(character)
+    return "".join(kept).replace("\n", " ")

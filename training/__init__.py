@@ -1,0 +1,1 @@
+"""What makes the model and what measures it: data sets, scores, evaluation."""

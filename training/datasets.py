@@ -1,0 +1,128 @@
+"""Text-to-SQL data sets in their own public layouts: Spider (with Syn, DK and Realistic) and BIRD.
+
+The data stays where the user put it; nothing of it is part of this project.
+"""
+
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from random import Random
+from typing import Any, Literal
+
+from route_sql.training.errors import DatasetError
+
+Layout = Literal["spider", "bird"]
+
+_QUESTION_KEYS: Mapping[Layout, tuple[str, ...]] = {
+    "spider": ("SpiderSynQuestion", "question"),
+    "bird": ("question",),
+}
+_SQL_KEY: Mapping[Layout, str] = {"spider": "query", "bird": "SQL"}
+_EXCLUSIONS = "EXCLUDED.json"
+
+
+@dataclass(frozen=True, slots=True)
+class Example:
+    """One question with its gold SQL.
+
+    `index` is its place in the questions file, from 0 and before anything was left out; `difficulty` is the
+    data set's own word, None where it gives none.
+    """
+
+    index: int
+    database: str
+    question: str
+    evidence: str
+    sql: str
+    difficulty: str | None = None
+
+
+def load_examples(questions: Path, layout: Layout, *, exclude: bool = True) -> list[Example]:
+    """The examples of a questions file, in its order.
+
+    Spider: a list of `db_id`, `question`, `query`; where `SpiderSynQuestion` stands beside them, it is the
+    question.
+    BIRD: a list of `db_id`, `question`, `evidence`, `SQL`, `difficulty`; the last two of evidence and
+    difficulty may be absent.
+
+    Args:
+        questions: The JSON file.
+        layout: Whose keys the file uses.
+        exclude: Leave out the indices that `EXCLUDED.json` beside the file lists under the file's name.
+
+    Raises:
+        DatasetError: the file is missing, isn't JSON, or an entry lacks a key.
+    """
+    entries = _read_json(questions)
+    if not isinstance(entries, list):
+        raise DatasetError(f"{questions} holds no list of questions; is it a {layout} questions file?")
+    left_out = _excluded(questions) if exclude else frozenset[int]()
+    return [_example(questions, layout, i, entry) for i, entry in enumerate(entries) if i not in left_out]
+
+
+def sample(examples: Sequence[Example], limit: int | None, seed: int) -> list[Example]:
+    """A random subset of `limit` examples in the file's order; the same seed gives the same subset.
+
+    All of them where `limit` is None or not below their number.
+
+    Raises:
+        DatasetError: `limit` is below 1.
+    """
+    if limit is None or limit >= len(examples):
+        return list(examples)
+    if limit < 1:
+        raise DatasetError(f"a sample of {limit} questions can't be drawn; give a limit of 1 or more")
+    return [examples[place] for place in sorted(Random(seed).sample(range(len(examples)), limit))]
+
+
+def database_files(examples: Iterable[Example], folder: Path) -> dict[str, Path]:
+    """The SQLite file of each database that the examples name: `folder/NAME/NAME.sqlite`.
+
+    Raises:
+        DatasetError: a database isn't there.
+    """
+    names = sorted({example.database for example in examples})
+    files = {name: folder / name / f"{name}.sqlite" for name in names}
+    missing = [name for name, file in files.items() if not file.is_file()]
+    if missing:
+        raise DatasetError(
+            f"{folder} lacks {len(missing)} of {len(names)} databases, such as {files[missing[0]]}; "
+            "name the folder that holds one folder for each database"
+        )
+    return files
+
+
+def _read_json(path: Path) -> Any:
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise DatasetError(f"{path} can't be read: {error.strerror or error}") from error
+    except ValueError as error:
+        raise DatasetError(f"{path} is not JSON: {error}") from error
+
+
+def _excluded(questions: Path) -> frozenset[int]:
+    path = questions.with_name(_EXCLUSIONS)
+    if not path.exists():
+        return frozenset()
+    named = _read_json(path)
+    listed = named.get(questions.name, []) if isinstance(named, dict) else None
+    if not isinstance(listed, list) or not all(isinstance(index, int) for index in listed):
+        raise DatasetError(f"{path} must be an object that maps file names to lists of indices")
+    return frozenset(listed)
+
+
+def _example(path: Path, layout: Layout, index: int, entry: object) -> Example:
+    if not isinstance(entry, dict):
+        raise DatasetError(f"{path}: entry {index} is not an object")
+    question_key = next((key for key in _QUESTION_KEYS[layout] if key in entry), "question")
+    required = ("db_id", question_key, _SQL_KEY[layout])
+    lacking = [key for key in required if not isinstance(entry.get(key), str)]
+    if lacking:
+        raise DatasetError(
+            f"{path}: entry {index} lacks {', '.join(lacking)}; each needs {', '.join(required)} (text)"
+        )
+    database, question, sql = (entry[key] for key in required)
+    difficulty = entry.get("difficulty")
+    return Example(index, database, question, str(entry.get("evidence") or ""), sql, difficulty or None)

@@ -1,0 +1,11 @@
+"""What may go wrong with data and runs that a user names; each message says what to do."""
+
+from route_sql.tools.errors import RouteError
+
+
+class DatasetError(RouteError):
+    """A data set can't be used: a missing file, another layout than named, a missing database."""
+
+
+class EvaluationError(RouteError):
+    """A run can't go on or be scored: other settings than at its start, unfitting predictions."""
