@@ -68,7 +68,8 @@ def worked_examples(wording: Wording, dialect: str) -> tuple[BaseMessage, ...]:
             noise_corrector.messages(
                 brief("How many pets does each owner have?"),
                 "SELECT T2.name, COUNT(*) FROM owner AS T1 JOIN pet AS T2 ON T1.id = T2.owner GROUP BY T1.id",
-                "error: no such column: T2.owner. There is no column T2.owner; close to it: owner_id.",
+                "no such column: T2.owner. There is no column T2.owner; close to it: owner_id.",
+                failed=True,
             ),
             noise_corrector.write(
                 Verdict(
@@ -82,6 +83,7 @@ def worked_examples(wording: Wording, dialect: str) -> tuple[BaseMessage, ...]:
                 brief("What did the visits in May 2024 cost on average?"),
                 "SELECT AVG(cost) FROM visit WHERE day LIKE '2024-05-%'",
                 "1 row:\nAVG(cost)\n72.5",
+                failed=False,
             ),
             noise_corrector.write(Verdict("right")),
         ),

@@ -26,6 +26,18 @@ TASK: dict[Wording, str] = {
     "tuned": "{sql}\n\n{finding}\n\nTask: noise correction",
 }
 
+TASK_FAILED: dict[Wording, str] = {
+    "instruct": (
+        "{sql}\n\n{finding}\n\n"
+        "Task: this SQL does not run. Mend it: each column must belong to the table that it is taken from, and each "
+        "table must be joined. Reply with this line and then one {dialect} SELECT statement that answers the "
+        "question:\n"
+        "verdict: wrong\n"
+    ),
+    "tuned": TASK["tuned"],
+}
+"""A model that was not tuned says `right` of anything, so it is not asked about SQL that can't be right."""
+
 FINDING_CHARS = 600
 SQL_CHARS = 4_000
 
@@ -40,15 +52,16 @@ class Verdict:
     sql: str | None = None
 
 
-def messages(brief: Brief, sql: str, finding: str) -> list[BaseMessage]:
+def messages(brief: Brief, sql: str, finding: str, *, failed: bool) -> list[BaseMessage]:
     """The conversation that asks for a verdict.
 
     Args:
         brief: The question and the full schema.
         sql: The candidate.
         finding: What running it gave, or what a check complained of: untrusted text, as it may quote rows.
+        failed: Whether the candidate did not run.
     """
-    task = TASK[brief.wording].format(
+    task = (TASK_FAILED if failed else TASK)[brief.wording].format(
         sql=fenced("SQL", clean(sql, SQL_CHARS)),
         finding=fenced("RESULT", clean(finding, FINDING_CHARS)),
         dialect=brief.dialect,

@@ -1,5 +1,6 @@
 """The nodes: state in, agent, update out. Each takes what its agent needs and returns only what it changes."""
 
+import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -48,7 +49,8 @@ class Nodes:
         """Run the context tools side by side, and cut a schema that no prompt can hold."""
         schema = await self._whole_schema(state, runtime)
         grounding, failures = await gather_notes(self.context_tools, state)
-        shown, cut = visible(schema, state["question"], grounding, context_of(runtime).schema_chars)
+        budget = context_of(runtime).schema_chars
+        shown, cut = await asyncio.to_thread(visible, schema, state["question"], grounding, budget)
         return {"grounding": grounding, "shown": shown, "notes": [*failures, *cut]}
 
     async def link_schema(self, state: State, runtime: Runtime[Context]) -> Update:
@@ -107,7 +109,9 @@ class Nodes:
         doubted = self._leading(state, runtime)
         if doubted is None:
             return {}
-        messages = noise_corrector.messages(brief, doubted.candidate["sql"], _finding(doubted))
+        messages = noise_corrector.messages(
+            brief, doubted.candidate["sql"], _finding(doubted), failed=doubted.outcome["digest"] is None
+        )
         reply = await ask(self.model, messages)
         verdict = noise_corrector.parse(reply.text, brief.schema.dialect)
         sql = verdict.sql if verdict else None

@@ -1,31 +1,36 @@
 """Questions about a database, answered by a team of agents with SQL that was executed, judged and mended.
 
-The public API; everything else may move.
+The public API; everything else may move. Names are loaded when first used, since a command or the model's own process
+needs only some of them, and the libraries behind the others take seconds to import.
 """
 
-from route_sql.agents.brief import Brief, Wording
-from route_sql.graph.checks import Check
-from route_sql.graph.context import Context, Strategy
-from route_sql.graph.grounding import ContextTool
-from route_sql.graph.state import Answer, Candidate, LedgerEntry, Question, State
-from route_sql.graph.wiring import build_graph, make_builder
-from route_sql.serving.chat import ChatTGI
-from route_sql.serving.embedded import EmbeddedServer
-from route_sql.serving.errors import (
-    ContextExceeded,
-    ModelUnavailable,
-    RuntimeMissing,
-    ServerRefused,
-    ServerUnavailable,
-    ServingError,
-)
-from route_sql.serving.store import ModelStore
-from route_sql.tools.database.catalog import Catalog
-from route_sql.tools.database.engine import Database
-from route_sql.tools.database.outcome import Limits, Outcome, Status
-from route_sql.tools.database.sqlite import SQLiteDatabase
-from route_sql.tools.errors import DatabaseUnavailable, RouteError, UnknownDatabase
-from route_sql.tools.execute_sql import make_execute_sql
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from route_sql.agents.brief import Brief, Wording
+    from route_sql.graph.checks import Check
+    from route_sql.graph.context import Context, Strategy
+    from route_sql.graph.grounding import ContextTool
+    from route_sql.graph.state import Answer, Candidate, LedgerEntry, Question, State
+    from route_sql.graph.wiring import build_graph, make_builder
+    from route_sql.serving.chat import ChatTGI
+    from route_sql.serving.embedded import EmbeddedServer
+    from route_sql.serving.errors import (
+        ContextExceeded,
+        ModelUnavailable,
+        RuntimeMissing,
+        ServerRefused,
+        ServerUnavailable,
+        ServingError,
+    )
+    from route_sql.serving.store import ModelStore
+    from route_sql.tools.database.catalog import Catalog
+    from route_sql.tools.database.engine import Database
+    from route_sql.tools.database.outcome import Limits, Outcome, Status
+    from route_sql.tools.database.sqlite import SQLiteDatabase
+    from route_sql.tools.errors import DatabaseUnavailable, RouteError, UnknownDatabase
+    from route_sql.tools.execute_sql import make_execute_sql
 
 __all__ = [
     "Answer",
@@ -61,3 +66,50 @@ __all__ = [
     "make_builder",
     "make_execute_sql",
 ]
+
+_HOME = {
+    "Answer": "route_sql.graph.state",
+    "Brief": "route_sql.agents.brief",
+    "Candidate": "route_sql.graph.state",
+    "Catalog": "route_sql.tools.database.catalog",
+    "ChatTGI": "route_sql.serving.chat",
+    "Check": "route_sql.graph.checks",
+    "Context": "route_sql.graph.context",
+    "ContextExceeded": "route_sql.serving.errors",
+    "ContextTool": "route_sql.graph.grounding",
+    "Database": "route_sql.tools.database.engine",
+    "DatabaseUnavailable": "route_sql.tools.errors",
+    "EmbeddedServer": "route_sql.serving.embedded",
+    "LedgerEntry": "route_sql.graph.state",
+    "Limits": "route_sql.tools.database.outcome",
+    "ModelStore": "route_sql.serving.store",
+    "ModelUnavailable": "route_sql.serving.errors",
+    "Outcome": "route_sql.tools.database.outcome",
+    "Question": "route_sql.graph.state",
+    "RouteError": "route_sql.tools.errors",
+    "RuntimeMissing": "route_sql.serving.errors",
+    "SQLiteDatabase": "route_sql.tools.database.sqlite",
+    "ServerRefused": "route_sql.serving.errors",
+    "ServerUnavailable": "route_sql.serving.errors",
+    "ServingError": "route_sql.serving.errors",
+    "State": "route_sql.graph.state",
+    "Status": "route_sql.tools.database.outcome",
+    "Strategy": "route_sql.graph.context",
+    "UnknownDatabase": "route_sql.tools.errors",
+    "Wording": "route_sql.agents.brief",
+    "build_graph": "route_sql.graph.wiring",
+    "make_builder": "route_sql.graph.wiring",
+    "make_execute_sql": "route_sql.tools.execute_sql",
+}
+
+
+def __getattr__(name: str) -> Any:
+    """Load a public name from the module it lives in (PEP 562)."""
+    if name not in _HOME:
+        raise AttributeError(f"module 'route_sql' has no attribute {name!r}")
+    return getattr(import_module(_HOME[name]), name)
+
+
+def __dir__() -> list[str]:
+    """The public names."""
+    return __all__

@@ -129,15 +129,11 @@ class ChatTGI(BaseChatModel):
                 run_manager.on_llm_new_token(chunk.text, chunk=chunk)
             yield chunk
 
-    def _body(
-        self, messages: list[BaseMessage], stop: list[str] | None, given: dict[str, Any]
-    ) -> dict[str, Any]:
+    def _body(self, messages: list[BaseMessage], stop: list[str] | None, given: dict[str, Any]) -> dict[str, Any]:
         """The request: our settings, then what this call was given."""
         stops = [text for text in (stop if stop is not None else self.stop or []) if text]
         if len(stops) > MOST_STOPS:
-            raise ValueError(
-                f"{len(stops)} stops were given, but servers take {MOST_STOPS} at most; leave some out."
-            )
+            raise ValueError(f"{len(stops)} stops were given, but servers take {MOST_STOPS} at most; leave some out.")
         settings = {key: getattr(self, key) for key in _ALWAYS_SENT}
         extra = self.extra_body | given.pop("extra_body", {})
         wire = convert_to_openai_messages(messages, text_format="string")

@@ -22,9 +22,10 @@ from route_sql.serving.store import ModelFile, default_cache
 START_SECONDS = 180.0
 _LOG_TAIL = 2_000
 _LOG_DAYS = 7
-# Waiting threads sleep: spinning ones take the cores from those that work, and on a busy machine decoding
-# falls to a twentieth. It must be set before the OpenMP library loads, so in the child's environment.
-_OPENMP = {"OMP_WAIT_POLICY": "passive"}
+# Threads wait for each other at every layer. By default they spin for long, and on a busy machine decoding falls to a
+# twentieth; this short a spin keeps most of the speed of an idle machine. It must be set before the OpenMP library
+# loads, so in the child's environment.
+_OPENMP = {"GOMP_SPINCOUNT": "1000"}
 
 
 class EmbeddedServer:
@@ -131,6 +132,8 @@ class EmbeddedServer:
             "model": self.model,
             "temperature": profile.temperature,
             "concurrency": profile.slots,
+            # No answer of the four tasks is longer, and a small model that repeats itself costs a minute otherwise.
+            "max_tokens": 256,
             # A cold prompt of 8000 tokens takes minutes on two busy cores.
             "timeout": 600.0,
             "budget": 900.0,

@@ -19,9 +19,7 @@ _PR_SET_PDEATHSIG = 1
 def main() -> NoReturn:
     """Serve until the parent is gone."""
     parent = os.getppid()
-    signal.signal(
-        signal.SIGINT, signal.SIG_IGN
-    )  # Ctrl-C reaches the whole group; the parent decides what it means
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the whole group; the parent decides what it means
     _end_with_parent(signal.SIGKILL)
     settings = json.loads(sys.stdin.buffer.readline())
     # The runtime logs to stdout too, which must stay clean for the address.
@@ -59,9 +57,7 @@ def _serve(settings: dict[str, Any]) -> Any:
     params.offline = True
     params.ui = False
     if settings["adapter"] is not None:
-        params.lora_adapters = [
-            xllamacpp.CommonAdapterLoraInfo(settings["adapter"], settings["adapter_scale"])
-        ]
+        params.lora_adapters = [xllamacpp.CommonAdapterLoraInfo(settings["adapter"], settings["adapter_scale"])]
     return xllamacpp.Server(params)
 
 

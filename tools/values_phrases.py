@@ -89,9 +89,7 @@ def _quoted(question: str, spans: list[tuple[int, int]]) -> list[Phrase]:
     found = []
     for quote in _QUOTED.finditer(question):
         text = next(part for part in quote.groups() if part)
-        inside = [
-            index for index, (start, end) in enumerate(spans) if quote.start() <= start and end <= quote.end()
-        ]
+        inside = [index for index, (start, end) in enumerate(spans) if quote.start() <= start and end <= quote.end()]
         if inside:
             found.append(Phrase(text, value_key(text), inside[0], len(inside), is_quoted=True))
     return found

@@ -63,7 +63,7 @@ async def evaluate(
 
         async def work() -> None:
             for example in waiting:
-                await log.append(await _ask_and_score(ask, example, scorer))
+                await log.append(await ask_and_score(ask, example, scorer))
                 _report(log, len(examples), progress)
 
         await gather_or_stop([work() for _ in range(concurrency)])
@@ -89,7 +89,12 @@ async def gather_or_stop(work: Sequence[Coroutine[Any, Any, None]]) -> None:
         raise failures.exceptions[0] from None
 
 
-async def _ask_and_score(ask: Ask, example: Example, scorer: ExecutionAccuracy) -> Line:
+async def ask_and_score(ask: Ask, example: Example, scorer: ExecutionAccuracy) -> Line:
+    """Ask one question and score its answer.
+
+    Raises:
+        DatabaseUnavailable: the database can't be read; what `ask` raises goes up as it is.
+    """
     question = Question(question=example.question, database=example.database)
     if example.evidence:
         question["evidence"] = example.evidence

@@ -78,9 +78,7 @@ async def test_no_rows_is_empty(database: SQLiteDatabase) -> None:
         ("SELECT length(hex(zeroblob(1000000000)))", "too big"),
     ],
 )
-async def test_what_is_wrong_with_the_sql_is_an_outcome(
-    database: SQLiteDatabase, sql: str, error: str
-) -> None:
+async def test_what_is_wrong_with_the_sql_is_an_outcome(database: SQLiteDatabase, sql: str, error: str) -> None:
     outcome = await database.execute(sql)
     assert outcome["status"] == "error" and outcome["error"] is not None
     assert error in outcome["error"]
@@ -186,9 +184,7 @@ async def test_virtual_tables_can_be_read_and_survive_a_change_of_the_schema(tmp
     """
     database = SQLiteDatabase("v", make(tmp_path / "v.sqlite", script), workers=1)
     for name in ("one", "two"):
-        assert (await database.execute("SELECT body FROM words WHERE words MATCH 'hello'"))["rows"] == [
-            ["hello"]
-        ]
+        assert (await database.execute("SELECT body FROM words WHERE words MATCH 'hello'"))["rows"] == [["hello"]]
         assert (await database.execute("SELECT id FROM boxes WHERE low > 1"))["rows"] == [[1]]
         assert (await database.execute("SELECT value FROM json_each('[7]')"))["rows"] == [[7]]
         make(tmp_path / "v.sqlite", f"CREATE TABLE {name} (id INTEGER)")
@@ -221,9 +217,7 @@ async def test_a_write_ahead_log_is_read(tmp_path: Path) -> None:
         ("damaged.sqlite", DAMAGED, "is damaged|not a SQLite"),
     ],
 )
-async def test_files_that_are_no_database(
-    tmp_path: Path, name: str, content: bytes | None, reason: str
-) -> None:
+async def test_files_that_are_no_database(tmp_path: Path, name: str, content: bytes | None, reason: str) -> None:
     if content is not None:
         (tmp_path / name).write_bytes(content)
     database = SQLiteDatabase("bad", tmp_path / name)
@@ -276,9 +270,7 @@ asyncio.run(main())
 
 def test_memory_is_capped(file: Path) -> None:
     """In a process of its own, since the heap limit is the whole process's and can't be raised again."""
-    ran = subprocess.run(
-        [sys.executable, "-c", MEMORY_BOMB, str(file)], capture_output=True, text=True, timeout=120
-    )
+    ran = subprocess.run([sys.executable, "-c", MEMORY_BOMB, str(file)], capture_output=True, text=True, timeout=120)
     assert ran.stdout.splitlines() == ["the query needs more than 20 MB of memory", "[[2000]]"], ran.stderr
 
 

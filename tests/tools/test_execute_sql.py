@@ -17,9 +17,7 @@ from route_sql.tools.execute_sql import make_execute_sql, render_outcome
 async def catalog(tmp_path: Path) -> AsyncIterator[Catalog]:
     path = tmp_path / "shop.sqlite"
     with closing(sqlite3.connect(path)) as connection:
-        connection.executescript(
-            "CREATE TABLE item (id, name); INSERT INTO item VALUES (1, 'pen'), (2, NULL);"
-        )
+        connection.executescript("CREATE TABLE item (id, name); INSERT INTO item VALUES (1, 'pen'), (2, NULL);")
     catalog, _ = Catalog.from_url(path)
     async with catalog:
         yield catalog

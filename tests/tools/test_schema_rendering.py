@@ -44,7 +44,9 @@ SHOP = Schema(
 
 
 def test_one_line_a_column() -> None:
-    assert render(SHOP) == """\
+    assert (
+        render(SHOP)
+        == """\
 Orders ( -- what was bought
   id INTEGER PRIMARY KEY,
   customer_id INTEGER REFERENCES sales.customer(id),
@@ -62,6 +64,7 @@ line (
 sales.customer ( -- view
   id INTEGER,
 )"""
+    )
 
 
 def test_samples_and_comments_can_be_left_out() -> None:

@@ -100,8 +100,6 @@ def test_a_write_is_not_hidden_by_a_query_behind_it(reply: str, first: str) -> N
     assert extract_sql(reply, "sqlite") == first
 
 
-@pytest.mark.parametrize(
-    "reply", ["", "   ", "I can't answer this.", "```json\n{}\n```", "<think>SELECT 1", ";"]
-)
+@pytest.mark.parametrize("reply", ["", "   ", "I can't answer this.", "```json\n{}\n```", "<think>SELECT 1", ";"])
 def test_no_sql_is_none(reply: str) -> None:
     assert extract_sql(reply, "sqlite") is None

@@ -25,9 +25,7 @@ pytestmark = pytest.mark.skipif(SPIDER is None, reason="ROUTE_SQL_SPIDER names n
 
 
 def questions(split: str) -> list[dict[str, str]]:
-    loaded: list[dict[str, str]] = json.loads(
-        (Path(SPIDER or "") / f"{split}.json").read_text(encoding="utf-8")
-    )
+    loaded: list[dict[str, str]] = json.loads((Path(SPIDER or "") / f"{split}.json").read_text(encoding="utf-8"))
     return loaded
 
 
@@ -38,9 +36,7 @@ def file(database: str) -> Path:
 @cache
 def schema(database: str) -> Schema:
     with closing(sqlite3.connect(f"{file(database).absolute().as_uri()}?mode=ro", uri=True)) as connection:
-        names = connection.execute(
-            "SELECT name FROM sqlite_master WHERE type IN ('table', 'view')"
-        ).fetchall()
+        names = connection.execute("SELECT name FROM sqlite_master WHERE type IN ('table', 'view')").fetchall()
         return Schema("sqlite", tuple(_table(connection, str(name)) for (name,) in names))
 
 

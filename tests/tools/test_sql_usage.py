@@ -64,9 +64,7 @@ def test_every_query_of_the_corpus_stands(sql: str, clinic: sqlite3.Connection, 
 
 
 @pytest.mark.parametrize("sql", QUERIES)
-def test_a_name_is_unknown_if_and_only_if_sqlite_says_so(
-    sql: str, clinic: sqlite3.Connection, schema: Schema
-) -> None:
+def test_a_name_is_unknown_if_and_only_if_sqlite_says_so(sql: str, clinic: sqlite3.Connection, schema: Schema) -> None:
     for token in tokens(sql, "sqlite") or []:
         broken = f"{sql[: token.start]}zzqx{sql[token.end + 1 :]}"
         if token.token_type not in NAMES or UNKNOWABLE.search(broken):
@@ -150,9 +148,7 @@ def test_parses_says_where(schema: Schema) -> None:
 
 
 SQL_LIKE = st.lists(
-    st.sampled_from(
-        [*"()'\"`[]*,.;= \n1x", *"SELECT FROM WITH AS pet name CASE END JOIN ON WHERE IN --".split()]
-    )
+    st.sampled_from([*"()'\"`[]*,.;= \n1x", *"SELECT FROM WITH AS pet name CASE END JOIN ON WHERE IN --".split()])
 )
 
 

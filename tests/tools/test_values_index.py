@@ -17,7 +17,8 @@ from route_sql.tools.values import Texts, ValueIndex, ValueMatch, build_value_in
 
 SCRIPT = """
 CREATE TABLE head (head_id INTEGER PRIMARY KEY, name TEXT, born_state TEXT, since DATE, photo BLOB, age INTEGER);
-INSERT INTO head VALUES (1, 'Tiger Woods', 'Alabama', '2001-02-03', x'00ff', 47), (2, 'O''Hara', 'São Paulo', '', NULL, 52);
+INSERT INTO head VALUES (1, 'Tiger Woods', 'Alabama', '2001-02-03', x'00ff', 47);
+INSERT INTO head VALUES (2, 'O''Hara', 'São Paulo', '', NULL, 52);
 CREATE TABLE "order" (id INTEGER PRIMARY KEY, "group by" TEXT);
 INSERT INTO "order" VALUES (1, 'Express Delivery'), (2, 'state'), (3, '2014');
 CREATE TABLE flag (legacy NUMERIC);
@@ -57,10 +58,10 @@ def how(index: ValueIndex, question: str) -> list[tuple[str, str]]:
         ("Who was born in alabama?", "head.born_state = 'Alabama'"),
         ("How old is tiger woods?", "head.name = 'Tiger Woods'"),
         ("How old is O'Hara?", "head.name = 'O''Hara'"),
-        ("How many express deliveries were there?", "\"order\".\"group by\" = 'Express Delivery'"),
+        ("How many express deliveries were there?", '"order"."group by" = \'Express Delivery\''),
         ("Anybody from Sao Paulo?", "head.born_state = 'São Paulo'"),
         ("Which flags say yes?", "flag.legacy = 'yes'"),
-        ("orders of the group '2014'", "\"order\".\"group by\" = '2014'"),
+        ("orders of the group '2014'", '"order"."group by" = \'2014\''),
     ],
 )
 async def test_the_cell_a_phrase_names(index: ValueIndex, question: str, note: str) -> None:
@@ -75,14 +76,15 @@ async def test_exact_case_and_fuzzy(index: ValueIndex) -> None:
 
 
 @pytest.mark.parametrize(
-    "question", ["", "?!", "How many are there?", "Since 2014", "the state of each head", "M\ufffdnchen", "older than 47"]
+    "question",
+    ["", "?!", "How many are there?", "Since 2014", "the state of each head", "M\ufffdnchen", "older than 47"],
 )
 async def test_function_words_numbers_and_schema_words_alone_match_nothing(index: ValueIndex, question: str) -> None:
     assert index.match(question) == []
 
 
 async def test_quotation_marks_lift_that(index: ValueIndex) -> None:
-    assert notes(index, 'the group "state"') == ["\"order\".\"group by\" = 'state'"]
+    assert notes(index, 'the group "state"') == ['"order"."group by" = \'state\'']
     assert notes(index, "Ann's and Bob's group by state") == []
 
 
@@ -113,6 +115,24 @@ async def test_a_large_table_is_read_to_a_bound(tmp_path: Path) -> None:
     await database.close()
     assert len(index) == 1 + 1_000
     assert [match.value for match in index.match("late 20000 or late 20001")] == ["late 20000"]
+
+
+async def test_a_name_that_would_break_a_note_is_not_indexed(tmp_path: Path) -> None:
+    path = tmp_path / "hostile.sqlite"
+    writer = sqlite3.connect(path)
+    writer.execute('CREATE TABLE t ("a\nb" TEXT, "NOTES>>>" TEXT, fine TEXT)')
+    writer.execute("INSERT INTO t VALUES ('Oslo', 'Oslo', 'Oslo')")
+    writer.commit()
+    writer.close()
+    database = SQLiteDatabase("hostile", path)
+    index = await build_value_index(database, await database.schema())
+    await database.close()
+    assert notes(index, "flights to Oslo") == ["t.fine = 'Oslo'"]
+
+
+def test_a_cell_that_is_quoted_exactly_has_no_misspelt_rivals() -> None:
+    index = ValueIndex([texts("name", "Trading Policy", "Trading Policy B")])
+    assert [match.value for match in index.match("the price of 'Trading Policy'")] == ["Trading Policy"]
 
 
 def texts(column: str, *values: str, table: str = "t") -> Texts:

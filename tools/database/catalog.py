@@ -77,9 +77,7 @@ class Catalog:
             raise DatabaseUnavailable(f"the catalog {path} is not valid TOML: {error}") from error
         entries = content.get("databases")
         if not isinstance(entries, dict) or not entries:
-            raise DatabaseUnavailable(
-                f"the catalog {path} names no database; add [databases.NAME] with a url"
-            )
+            raise DatabaseUnavailable(f"the catalog {path} names no database; add [databases.NAME] with a url")
         return cls({name: _database(name, entry, path, environ) for name, entry in entries.items()})
 
     def names(self) -> list[str]:
@@ -130,9 +128,7 @@ def _unknown(name: str, names: list[str]) -> str:
 
 def _database(name: str, entry: Any, file: Path, environ: Mapping[str, str]) -> Database:
     if not isinstance(entry, dict) or not isinstance(entry.get("url"), str):
-        raise DatabaseUnavailable(
-            f'[databases.{name}] in {file} needs a url, such as url = "sqlite:///shop.sqlite"'
-        )
+        raise DatabaseUnavailable(f'[databases.{name}] in {file} needs a url, such as url = "sqlite:///shop.sqlite"')
     if unknown := sorted(set(entry) - _DATABASE_KEYS):
         raise DatabaseUnavailable(f"[databases.{name}] in {file} has unknown keys: {', '.join(unknown)}")
     url = _REFERENCE.sub(lambda match: _variable(match[1], name, environ), entry["url"])
@@ -153,9 +149,7 @@ def _limits(entry: Any, name: str, file: Path) -> Limits:
     for key, value in entry.items():
         kinds = (int, float) if known[key] in (float, "float") else (int,)
         if isinstance(value, bool) or not isinstance(value, kinds) or value <= 0:
-            raise DatabaseUnavailable(
-                f"{place}: {key} must be a positive {'number' if float in kinds else 'integer'}"
-            )
+            raise DatabaseUnavailable(f"{place}: {key} must be a positive {'number' if float in kinds else 'integer'}")
     return Limits(**entry)
 
 
@@ -172,9 +166,7 @@ def _path(url_or_path: str | Path, folder: Path) -> Path:
     if engine != "sqlite":
         raise DatabaseUnavailable(f"{_ENGINES.get(engine, engine)} is not supported yet; SQLite is")
     if not url.database or url.database == ":memory:" or url.host:
-        raise DatabaseUnavailable(
-            "the URL names no SQLite file; write sqlite:///file or sqlite:////folder/file"
-        )
+        raise DatabaseUnavailable("the URL names no SQLite file; write sqlite:///file or sqlite:////folder/file")
     if url.database.startswith("file:"):
         raise DatabaseUnavailable("SQLite's own file: URIs are not taken; write sqlite:///path/to/file")
     return folder / Path(url.database).expanduser()

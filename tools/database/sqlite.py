@@ -135,11 +135,7 @@ class SQLiteDatabase:
             except sqlite3.Error as error:
                 raise unavailable(self.path, error) from error
             except DBAPIError as error:
-                cause = (
-                    error.orig
-                    if isinstance(error.orig, sqlite3.Error)
-                    else sqlite3.DatabaseError(str(error.orig))
-                )
+                cause = error.orig if isinstance(error.orig, sqlite3.Error) else sqlite3.DatabaseError(str(error.orig))
                 raise unavailable(self.path, cause) from error
             return self._reflected[1]
 

@@ -32,9 +32,7 @@ def render(schema: Schema, *, samples: bool = True, comments: bool = True) -> st
         comments: Whether to show the comments of tables and columns.
     """
     tables = {table.key.casefold(): table for table in reversed(schema.tables)}
-    renderer = _Renderer(
-        schema.dialect, tables | {table.key: table for table in schema.tables}, samples, comments
-    )
+    renderer = _Renderer(schema.dialect, tables | {table.key: table for table in schema.tables}, samples, comments)
     return "\n".join(renderer.table(table) for table in schema.tables)
 
 
@@ -50,9 +48,7 @@ class _Renderer:
         references = self._references(table)
         remarks = ["view"] if table.is_view else []
         head = f"{self._table_name(table)} (" + _remarks(remarks + self._comment(table.comment))
-        columns = [
-            self._column(table, column, references.get((column.name,), [])) for column in table.columns
-        ]
+        columns = [self._column(table, column, references.get((column.name,), [])) for column in table.columns]
         return "\n".join([head, *columns, *self._composite_keys(table, references), ")"])
 
     def _column(self, table: Table, column: Column, references: list[str]) -> str:

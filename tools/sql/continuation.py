@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from sqlglot import Token, TokenType
 
 from route_sql.tools.schema.records import Schema
-from route_sql.tools.sql.parsing import parse_query, parses, tokens, written
+from route_sql.tools.sql.parsing import TOO_DEEP, broken_at, parse_query, parses, readable_tokens, tokens, written
 from route_sql.tools.sql.reply import (
     extract_sql,
     fenced_code,
@@ -13,9 +13,11 @@ from route_sql.tools.sql.reply import (
     reads_as_prose,
     strip_markers,
 )
-from route_sql.tools.sql.usage import unknown_in
+from route_sql.tools.sql.scopes import Resolver
 
 NOTHING = "SELECT"
+LONGEST_SQL = 3_000
+"""Characters of a candidate that are read: what is longer is a model that repeats itself."""
 _NAME = "route_sql_filler"
 _FILLERS = (
     "",
@@ -42,6 +44,8 @@ _FILLERS = (
 )
 """What may come next at a place where a query can be cut; brackets, CASE and WITH are closed behind it."""
 
+_NEAR = 8
+"""How many tokens, from where the parser met a mistake, are tried one by one."""
 _UNFINISHED = (TokenType.ALIAS, TokenType.COMMA)
 """Sqlglot lets a query end in these."""
 
@@ -56,16 +60,16 @@ def continuable_prefix(sql: str, schema: Schema) -> str:
     Returns:
         The beginning, or `SELECT` if nothing stands.
     """
-    found = _readable_tokens(sql, schema.dialect)
+    found = _first_tokens(sql, schema.dialect)
     whole = sql[: found[-1].end + 1] if found else ""
     tree = parse_query(whole, schema.dialect)
     if tree is not None and found[-1].token_type not in _UNFINISHED:
         return _named(whole, whole, None if tree.args.get("from_") else len(whole), found, schema)
-    for count in range(len(found), 0, -1):
-        prefix = sql[: found[count - 1].end + 1]
-        if completed := _completed(prefix, found[:count], schema.dialect):
-            return _named(prefix, completed, len(prefix), found[:count], schema)
-    return NOTHING
+    count, completed = _longest(sql, found, schema.dialect)
+    if not count:
+        return NOTHING
+    prefix = sql[: found[count - 1].end + 1]
+    return _named(prefix, completed, len(prefix), found[:count], schema)
 
 
 def join_continuation(prefix: str, reply: str, dialect: str) -> str | None:
@@ -92,19 +96,37 @@ def join_continuation(prefix: str, reply: str, dialect: str) -> str | None:
     return None if reads_as_prose(text, dialect) or not joined else joined[0]
 
 
-def _readable_tokens(sql: str, dialect: str) -> list[Token]:
-    """The tokens of the first statement, up to the first that does not end."""
-    end, found = len(sql), tokens(sql, dialect)
-    while found is None:
-        # only a quote or a comment mark can open something that does not end
-        end = max(sql.rfind(mark, 0, end) for mark in ("'", '"', "`", "[", "/*"))
-        found = tokens(sql[:end], dialect) if end > 0 else []
+def _first_tokens(sql: str, dialect: str) -> list[Token]:
+    """The tokens of the first statement, up to what does not end."""
+    found, _ = readable_tokens(sql[:LONGEST_SQL], dialect)
     stops = (index for index, token in enumerate(found) if token.token_type == TokenType.SEMICOLON)
     return found[: next(stops, len(found))]
 
 
+def _longest(sql: str, found: list[Token], dialect: str) -> tuple[int, str]:
+    """How many tokens make the longest beginning of a query, and a query that begins so; (0, "") if none do.
+
+    The mistake is where the parser met it or a little before; if not, it is found by halving, as whatever begins a
+    beginning is one.
+    """
+    place = broken_at(sql[: found[-1].end + 1], dialect) if found else None
+    last = len(found) if place is None else min(sum(token.start < place for token in found) + 1, len(found))
+    low, high, best = 0, last, (0, "")
+    while low < high:
+        count = high if high > last - _NEAR else (low + high + 1) // 2
+        prefix = sql[: found[count - 1].end + 1]
+        if completed := _completed(prefix, found[:count], dialect):
+            low, best = count, (count, completed)
+        else:
+            high = count - 1
+    return best
+
+
 def _completed(prefix: str, found: list[Token], dialect: str) -> str | None:
     """A query that begins with the prefix; None if there seems to be none."""
+    place = broken_at(prefix, dialect)
+    if (place is not None and place <= found[-1].start) or parses(prefix, dialect) == TOO_DEEP:
+        return None
     closing = _closing(prefix, found)
     begun = prefix if prefix.lstrip("( \n").lower().startswith(("select", "with", "values")) else ""
     for filler in _FILLERS if begun else ():
@@ -131,8 +153,9 @@ def _closing(prefix: str, found: list[Token]) -> str:
 def _named(text: str, whole: str, open_end: int | None, found: list[Token], schema: Schema) -> str:
     """The text up to the first name that stands for nothing; `whole` is the text, completed to parse."""
     tree = parse_query(whole, schema.dialect)
-    unknown = unknown_in(tree, whole, schema, open_end) if tree is not None else []
-    first = min((name.start for name in unknown if open_end is None or name.start < open_end), default=None)
+    names = Resolver(tree, whole, schema, open_end).names() if tree is not None else []
+    unknown = (name.start for name in names if not name.found)
+    first = min((start for start in unknown if open_end is None or start < open_end), default=None)
     if first is None:
         return text.strip()
     kept = [token for token in found if token.end < first]
@@ -164,5 +187,5 @@ def _rests(prefix: str, reply: str, dialect: str) -> Iterator[str]:
 
 def _words(sql: str, dialect: str) -> list[str]:
     """A text's tokens, folded so that only what they mean counts."""
-    found = _readable_tokens(sql, dialect)
+    found = _first_tokens(sql, dialect)
     return [token.text if token.token_type == TokenType.STRING else token.text.casefold() for token in found]

@@ -1,6 +1,8 @@
 """Parsing and tokenising that never raise: SQL written by a model may be anything."""
 
 from functools import lru_cache
+from itertools import pairwise
+from typing import NamedTuple
 
 import sqlglot
 from sqlglot import Token, TokenType, exp
@@ -11,6 +13,13 @@ Tree = exp.Query | exp.Values
 """A parsed query."""
 
 UNENDED = "it has a string, a name or a comment that does not end"
+_OPENING = ("'", '"', "`", "[", "$", "/*", "{#")
+"""Only these open something that may not end."""
+_PATIENT_TRIES = 50
+MOST_NODES = 20_000
+"""Bounds a parse to a tenth of a second: sqlglot's time doubles with every JOIN that no ON follows."""
+_SET_OPERATORS = (TokenType.UNION, TokenType.EXCEPT, TokenType.INTERSECT)
+TOO_DEEP = "it is nested too deeply"
 NOT_A_QUERY = "it is not a query"
 
 
@@ -20,6 +29,21 @@ def tokens(sql: str, dialect: str) -> list[Token] | None:
         return list(Dialect.get_or_raise(dialect).tokenize(sql))
     except SqlglotError:
         return None
+
+
+def readable_tokens(sql: str, dialect: str) -> tuple[list[Token], int]:
+    """The tokens of as much of a text as can be tokenised, and where that ends.
+
+    An apostrophe in prose behind the SQL, or a reply that breaks off, leaves a string that does not end.
+    """
+    end, found = len(sql), tokens(sql, dialect)
+    tries = 0
+    while found is None:
+        tries += 1
+        last = max(sql.rfind(mark, 0, end) for mark in _OPENING)
+        end = max(last if tries < _PATIENT_TRIES else min(last, end // 2), 0)
+        found = tokens(sql[:end], dialect)
+    return found, end
 
 
 def written(sql: str, token: Token) -> str:
@@ -34,34 +58,56 @@ def is_word(token: Token) -> bool:
 
 def parse_query(sql: str, dialect: str) -> Tree | None:
     """The tree of a text that is exactly one query; None if it does not parse or is something else."""
-    tree, _ = _parsed(sql, dialect)
+    tree = _parsed(sql, dialect).tree
     return tree.copy() if tree is not None else None
 
 
 def parses(sql: str, dialect: str) -> str | None:
     """Why a text does not parse as exactly one query, with the place, in one short line; None if it does."""
-    return _parsed(sql, dialect)[1]
+    return _parsed(sql, dialect).complaint
+
+
+def broken_at(sql: str, dialect: str) -> int | None:
+    """Where the parser met the mistake: the end of a token; None if the text parses or the place is unknown."""
+    return _parsed(sql, dialect).place
+
+
+class _Parsed(NamedTuple):
+    tree: Tree | None
+    complaint: str | None = None
+    place: int | None = None
 
 
 @lru_cache(maxsize=256)
-def _parsed(sql: str, dialect: str) -> tuple[Tree | None, str | None]:
+def _parsed(sql: str, dialect: str) -> _Parsed:
+    if _is_hopeless(sql, dialect):
+        return _Parsed(None, "a set operator follows a bracket")
     try:
-        statements = [tree for tree in sqlglot.parse(sql, read=dialect) if tree is not None]
+        statements = [tree for tree in sqlglot.parse(sql, read=dialect, max_nodes=MOST_NODES) if tree is not None]
     except ParseError as error:
-        return None, _place(error)
+        return _mistake(error, sql)
     except SqlglotError:
-        return None, UNENDED
+        return _Parsed(None, UNENDED)
     except RecursionError:
-        return None, "it is nested too deeply"
+        return _Parsed(None, TOO_DEEP)
     except (TypeError, ValueError, AttributeError, KeyError, IndexError):
         # sqlglot builds nodes from half-read arguments and its constructors then fail in these ways
-        return None, "it can't be read as SQL"
+        return _Parsed(None, "it can't be read as SQL")
     if len(statements) != 1:
-        return None, "it holds no statement" if not statements else "it holds more than one statement"
+        return _Parsed(None, "it holds no statement" if not statements else "it holds more than one statement")
     query = statements[0]
     if isinstance(query, exp.Query | exp.Values) and not _is_fragment(query):
-        return query, None
-    return None, NOT_A_QUERY
+        return _Parsed(query)
+    return _Parsed(None, NOT_A_QUERY)
+
+
+def _is_hopeless(sql: str, dialect: str) -> bool:
+    """Whether a set operator follows a bracket: never SQL, and sqlglot's time doubles with each."""
+    found = tokens(sql, dialect) or []
+    return any(
+        before.token_type == TokenType.L_PAREN and token.token_type in _SET_OPERATORS
+        for before, token in pairwise(found)
+    )
 
 
 def _is_fragment(query: Tree) -> bool:
@@ -69,9 +115,10 @@ def _is_fragment(query: Tree) -> bool:
     return isinstance(query, exp.Select) and not query.expressions
 
 
-def _place(error: ParseError) -> str:
+def _mistake(error: ParseError, sql: str) -> _Parsed:
     first = error.errors[0] if error.errors else {}
-    near = str(first.get("highlight") or "").strip()
-    if not near:
-        return "syntax error"
-    return f"syntax error near {near!r} (line {first.get('line')}, column {first.get('col')})"
+    near, line, column = str(first.get("highlight") or "").strip(), first.get("line"), first.get("col")
+    if not near or line is None or column is None:
+        return _Parsed(None, "syntax error")
+    before = sum(len(text) for text in sql.splitlines(keepends=True)[: line - 1])
+    return _Parsed(None, f"syntax error near {near!r} (line {line}, column {column})", before + column)

@@ -8,19 +8,21 @@ it.
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import islice
 
-from sqlglot import Token, TokenType
+from sqlglot import TokenType
 
-from route_sql.tools.sql.parsing import NOT_A_QUERY, is_word, parses, tokens, written
+from route_sql.tools.sql.parsing import NOT_A_QUERY, is_word, parses, readable_tokens, tokens, written
 from route_sql.tools.sql.statements import NOT_QUERIES
 
+LONGEST = 20_000
+"""Characters of a reply that are read: what is longer is a model that repeats itself."""
+MOST_STARTS = 10
+_MOST_BORDERS = 40
+
 _THINKING = re.compile(r"<think(?:ing)?>.*?(?:</think(?:ing)?>|\Z)", re.DOTALL | re.IGNORECASE)
-_MARKER = re.compile(
-    r"<\|(?:im_start\|>\s*\w*|[\w ]+\|>)|</?s>|<(?:start|end)_of_turn>|\[/?INST\]|<｜[^｜]*｜>"
-)
-_FENCE = re.compile(
-    r"(?P<mark>```+|~~~+)[ \t]*(?P<tag>[\w+-]*)[ \t]*(?P<body>.*?)(?:(?P=mark)|\Z)", re.DOTALL
-)
+_MARKER = re.compile(r"<\|(?:im_start\|>\s*\w*|[\w ]+\|>)|</?s>|<(?:start|end)_of_turn>|\[/?INST\]|<｜[^｜]*｜>")
+_FENCE = re.compile(r"(?P<mark>```+|~~~+)[ \t]*(?P<tag>[\w+-]*)[ \t]*(?P<body>.*?)(?:(?P=mark)|\Z)", re.DOTALL)
 _START = re.compile(
     r"\bSELECT\b|\bWITH\s+(?:RECURSIVE\s+)?[^\s(]+\s*(?:\([^()]*\)\s*)?AS\s*(?:(?:NOT\s+)?MATERIALIZED\s*)?\("
     r"|\bVALUES\s*\(|\bINSERT\s+(?:OR\s+\w+\s+)?INTO\b|\bREPLACE\s+INTO\b|\bDELETE\s+FROM\b|\bMERGE\s+INTO\b"
@@ -34,9 +36,7 @@ _OPENED = re.compile(r"\((?:\s*\()*\s*\Z")
 _LINE_BEGINS = re.compile(r"(?:^|\n|[:：`>]|\*\*)[ \t(]*\Z")
 _LABEL = re.compile(r"^[\W\d]*[A-Za-z][A-Za-z ]{1,30}\**:(?!:)")
 _ARTICLES = frozenset("the an your these those this only which each a".split())
-_PROSE = frozenset(
-    "the an your these those this each query we you that returns will it of are because".split()
-)
+_PROSE = frozenset("the an your these those this each query we you that returns will it of are because".split())
 _SENTENCE = re.compile(r"(?<=[\w)'\"`\]])[.:!?]\s+(?=[A-Z*])")
 _BLANK_LINE = re.compile(r"\n[ \t]*\n")
 _LINE_END = re.compile(r"\n")
@@ -61,8 +61,8 @@ def extract_sql(reply: str, dialect: str) -> str | None:
         reply: The model's text.
         dialect: The sqlglot name of the dialect.
     """
-    for region in _regions(reply):
-        starts = list(_starts(region))
+    for region in _regions(reply[:LONGEST]):
+        starts = list(_starts(region))[:MOST_STARTS]
         found = [sql for start in starts if (sql := first_statement(region.text[start:], dialect))]
         if found:
             return _preferred(found, dialect)
@@ -156,7 +156,7 @@ def first_statement(text: str, dialect: str) -> str | None:
 
 def _split(text: str, dialect: str) -> list[str]:
     """The statements of a text, by the tokeniser's semicolons; what it can't read belongs to the last."""
-    readable, found = _readable(text, dialect)
+    found, readable = readable_tokens(text, dialect)
     ends = [token.start for token in found if token.token_type == TokenType.SEMICOLON]
     if ends and readable < len(text):
         return [piece for piece in _pieces(text, ends) if piece][:-1] or [text[: ends[0]].strip()]
@@ -168,23 +168,10 @@ def _pieces(text: str, ends: list[int]) -> list[str]:
     return [text[begin:end].strip() for begin, end in zip(begins, [*ends, len(text)], strict=True)]
 
 
-def _readable(text: str, dialect: str) -> tuple[int, list[Token]]:
-    """How much of a text the tokeniser can read, by lines and in the last one by words, and its tokens.
-
-    Prose behind the SQL may hold an apostrophe, which opens a string that does not end.
-    """
-    found = tokens(text, dialect)
-    end = len(text)
-    while found is None:
-        end = max(text.rfind("\n", 0, end), 0) or max(text.rfind(" ", 0, end), 0)
-        found = tokens(text[:end], dialect)
-    return end, found
-
-
 def _without_prose(piece: str, dialect: str) -> str:
     """A piece that does not parse, up to where prose begins behind SQL that does; else the piece itself."""
     for borders, needs_prose in ((_BLANK_LINE, False), (_LINE_END, True), (_SENTENCE, True)):
-        for border in borders.finditer(piece):
+        for border in islice(borders.finditer(piece), _MOST_BORDERS):
             head, rest = piece[: border.start()].strip(), piece[border.end() :].strip()
             is_prose = reads_as_prose(rest, dialect) or (not needs_prose and not _goes_on(rest, dialect))
             if is_prose and (parses(head, dialect) is None or not needs_prose):
@@ -214,7 +201,7 @@ def _longest_run(line: str, dialect: str) -> int:
 
 def _goes_on(text: str, dialect: str) -> bool:
     """Whether a text behind a blank line begins like more SQL: with a keyword, an operator or a bracket."""
-    found = _readable(text, dialect)[1]
+    found, _ = readable_tokens(text, dialect)
     if not found:
         return False
     first = written(text, found[0])

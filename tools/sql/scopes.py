@@ -167,11 +167,7 @@ class Resolver:
                     return Name(text, start, end, False, True, source.table, column)
                 unsure |= offered is None
             looked += [source.table for source in sources.values() if source.table]
-            if (
-                not node.table
-                and not _in_clause(node, level.expression, "expressions")
-                and _is_output(node, level)
-            ):
+            if not node.table and not _in_clause(node, level.expression, "expressions") and _is_output(node, level):
                 return Name(text, start, end, False)
             unsure |= (not sources or not node.table) and self._may_still_declare(level, start)
             if node.table and sources:
@@ -181,9 +177,7 @@ class Resolver:
 
     def _exists_somewhere(self, node: exp.Column) -> bool:
         """A column of something unknown passes if any table has one of that name, or nothing can be known."""
-        unknowable = any(
-            s.names is None and s.table is None for own in self._sources.values() for s in own.values()
-        )
+        unknowable = any(s.names is None and s.table is None for own in self._sources.values() for s in own.values())
         functions = any(not isinstance(t.this, exp.Identifier) for t in self.tree.find_all(exp.Table))
         return (unknowable and functions) or any(t.column(node.name) for t in self.schema)
 
@@ -211,9 +205,7 @@ class Resolver:
                 yield from self._in_each(tables, identifier)
             if join.args.get("method") == "NATURAL":
                 for table in tables:
-                    shared = [
-                        c for c in table.columns if sum(t.column(c.name) is not None for t in tables) > 1
-                    ]
+                    shared = [c for c in table.columns if sum(t.column(c.name) is not None for t in tables) > 1]
                     yield from (Name(c.name, 0, -1, False, True, table, c) for c in shared)
 
     def _in_each(self, tables: list[Table], identifier: exp.Expr) -> Iterator[Name]:
@@ -235,11 +227,7 @@ class Resolver:
             found = self._may_still_declare(scope, start)
             return [Name(self._text(start, end, node.table), start, end, True, found, sources=tuple(tables))]
         tables = [s.table for alias, s in sources.items() if s.table and wanted in ("", alias)]
-        return [
-            Name(column.name, 0, -1, False, True, table, column)
-            for table in tables
-            for column in table.columns
-        ]
+        return [Name(column.name, 0, -1, False, True, table, column) for table in tables for column in table.columns]
 
     def _text(self, start: int, end: int, otherwise: str) -> str:
         return self.sql[start : end + 1] or otherwise

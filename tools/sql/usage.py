@@ -1,16 +1,18 @@
 """What a query uses: the tables and columns behind its names, and the names behind which there is nothing."""
 
 from dataclasses import dataclass
+from itertools import islice
 from typing import Literal
 
 from rapidfuzz import fuzz, process, utils
 
 from route_sql.tools.schema.records import Link, Schema, Table
-from route_sql.tools.sql.parsing import Tree, parse_query, parses
+from route_sql.tools.sql.parsing import parse_query, parses
 from route_sql.tools.sql.scopes import Name, Resolver
 
 __all__ = ["UnknownName", "parses", "tables_and_columns", "unknown_names"]
 
+MOST_UNKNOWN = 20
 CLOSEST = 3
 SIMILARITY = 60.0
 """Out of 100; below it a suggestion misleads more than it helps."""
@@ -52,17 +54,13 @@ def tables_and_columns(sql: str, schema: Schema) -> Link:
 def unknown_names(sql: str, schema: Schema) -> list[UnknownName]:
     """The names in a query that stand for nothing, in the order of the text; none if it is not one query.
 
-    A hint, not a verdict: the engine has the last word. Columns of a table that is itself unknown are named
+    At most 20. A hint, not a verdict: the engine has the last word. Columns of a table that is itself unknown are named
     only if no table has such a column.
     """
     tree = parse_query(sql, schema.dialect)
-    return unknown_in(tree, sql, schema) if tree is not None else []
-
-
-def unknown_in(tree: Tree, sql: str, schema: Schema, open_end: int | None = None) -> list[UnknownName]:
-    """The unknown names of a parsed query; for `open_end` see `Resolver`."""
-    names = Resolver(tree, sql, schema, open_end).names()
-    return [_described(name, schema) for name in names if not name.found]
+    names = Resolver(tree, sql, schema).names() if tree is not None else []
+    unknown = dict.fromkeys(name for name in names if not name.found)
+    return [_described(name, schema) for name in islice(unknown, MOST_UNKNOWN)]
 
 
 def _described(name: Name, schema: Schema) -> UnknownName:

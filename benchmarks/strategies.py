@@ -1,0 +1,100 @@
+"""Execution accuracy and cost of the three strategies on a data set in Spider's layout, in turns in one run.
+
+The strategies take turns database by database, in rotating order, so that a busy minute or a warm cache favours none.
+A run that was stopped goes on from where it was.
+
+    python benchmarks/strategies.py --questions DIR/dev.json --databases DIR/database --limit 200 --out DIR
+
+Writes `strategies.md` beside this script.
+"""
+
+import argparse
+import asyncio
+from collections.abc import Mapping
+from contextlib import AsyncExitStack
+from itertools import groupby
+from pathlib import Path
+
+from rich.progress import Progress, TaskID
+
+from route_sql.commands.evaluate import asking
+from route_sql.graph.context import Context, Strategy
+from route_sql.models import open_model
+from route_sql.progress import download_progress
+from route_sql.settings import Settings
+from route_sql.tools.database.catalog import Catalog
+from route_sql.tools.database.sqlite import SQLiteDatabase
+from route_sql.training.comparison import compare_runs
+from route_sql.training.datasets import Example, database_files, load_examples, sample
+from route_sql.training.evaluation import Ask, ask_and_score
+from route_sql.training.execution_accuracy import ExecutionAccuracy
+from route_sql.training.report import comparison_sentence, markdown_table
+from route_sql.training.run_log import RunLog, open_run
+from route_sql.training.summary import summarise
+
+STRATEGIES: tuple[Strategy, ...] = ("single", "adaptive", "paper")
+TABLE = Path(__file__).with_name("strategies.md")
+
+
+async def main(arguments: argparse.Namespace) -> None:
+    """Run what is missing, then write the table."""
+    settings = Settings()
+    model = arguments.model or settings.model
+    examples = sample(load_examples(arguments.questions, "spider"), arguments.limit, arguments.seed)
+    files = database_files(examples, arguments.databases)
+    arguments.out.mkdir(parents=True, exist_ok=True)
+    async with AsyncExitStack() as stack:
+        progress = stack.enter_context(download_progress())
+        catalog = Catalog({name: SQLiteDatabase(name, file) for name, file in files.items()})
+        await stack.enter_async_context(catalog)
+        opened = await stack.enter_async_context(open_model(model, settings, progress))
+        logs = {}
+        for strategy in STRATEGIES:
+            chosen = {"model": model, "strategy": strategy, "limit": arguments.limit, "seed": arguments.seed}
+            path = arguments.out / f"{strategy}.jsonl"
+            logs[strategy] = await stack.enter_async_context(open_run(path, chosen, examples))
+        asks = {strategy: asking(opened, catalog, Context(strategy=strategy)) for strategy in STRATEGIES}
+        await take_turns(examples, asks, logs, ExecutionAccuracy(catalog))
+    TABLE.write_text(table(logs, arguments))
+
+
+async def take_turns(
+    examples: list[Example],
+    asks: Mapping[Strategy, Ask],
+    logs: Mapping[Strategy, RunLog],
+    scorer: ExecutionAccuracy,
+) -> None:
+    """Ask the questions of one database by one strategy after the other, then those of the next."""
+    done = {strategy: {line["index"] for line in log.lines} for strategy, log in logs.items()}
+    with Progress() as bar:
+        tasks: dict[Strategy, TaskID] = {
+            strategy: bar.add_task(strategy, total=len(examples), completed=len(done[strategy])) for strategy in logs
+        }
+        for turn, (_, group) in enumerate(groupby(examples, lambda example: example.database)):
+            block = list(group)
+            for place in range(len(STRATEGIES)):
+                strategy = STRATEGIES[(turn + place) % len(STRATEGIES)]
+                for example in block:
+                    if example.index not in done[strategy]:
+                        await logs[strategy].append(await ask_and_score(asks[strategy], example, scorer))
+                        bar.advance(tasks[strategy])
+
+
+def table(logs: Mapping[Strategy, RunLog], arguments: argparse.Namespace) -> str:
+    """The figures as Markdown."""
+    runs = {strategy: summarise(log.lines) for strategy, log in logs.items()}
+    pairs = [("adaptive", "single"), ("adaptive", "paper")]
+    compared = [comparison_sentence(a, b, compare_runs(logs[a].lines, logs[b].lines)) for a, b in pairs]  # type: ignore[index]
+    head = f"# Strategies: {arguments.questions.name}, {arguments.limit or 'all'} questions, seed {arguments.seed}"
+    return "\n\n".join([head, markdown_table(runs), *compared]) + "\n"
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--questions", type=Path, required=True)
+    parser.add_argument("--databases", type=Path, required=True)
+    parser.add_argument("--limit", type=int, default=None)
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--model", default=None)
+    parser.add_argument("--out", type=Path, default=Path("runs"), help="Where the lines of the three runs go.")
+    asyncio.run(main(parser.parse_args()))
