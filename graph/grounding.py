@@ -6,12 +6,26 @@ from collections.abc import Awaitable, Callable, Sequence
 from langchain_core.tools import BaseTool
 
 from route_sql.graph.state import Question, State
-from route_sql.tools.errors import RouteError
+from route_sql.tools.database.catalog import Catalog
+from route_sql.tools.errors import DatabaseUnavailable, RouteError
 from route_sql.tools.schema.records import Link, Schema
 from route_sql.tools.schema.relevance import reduce_schema
 
 ContextTool = BaseTool | Callable[[Question], Awaitable[Sequence[str] | str]]
 """Gives notes on a question: an async function, or a LangChain tool that takes any of its three fields."""
+
+
+async def askable_schema(catalog: Catalog, name: str) -> Schema:
+    """The schema of a database that a question can be asked of.
+
+    Raises:
+        UnknownDatabase: the catalog has no such database.
+        DatabaseUnavailable: it can't be read, or there is nothing in it.
+    """
+    schema = await catalog.get(name).schema()
+    if not schema.tables:
+        raise DatabaseUnavailable(f"the database {name} has no tables; name one that has, or fill it first")
+    return schema
 
 
 async def gather_notes(tools: Sequence[ContextTool], state: State) -> tuple[list[str], list[str]]:

@@ -17,7 +17,7 @@ from route_sql.agents.call import Reply, ask
 from route_sql.agents.examples import worked_examples
 from route_sql.graph.checks import Check, complaint
 from route_sql.graph.context import Context, context_of
-from route_sql.graph.grounding import ContextTool, gather_notes, visible
+from route_sql.graph.grounding import ContextTool, askable_schema, gather_notes, visible
 from route_sql.graph.selection import Attempt, attempts, best, newest
 from route_sql.graph.state import Candidate, LedgerEntry, Proposal, State
 from route_sql.tools.database.catalog import Catalog
@@ -25,11 +25,8 @@ from route_sql.tools.database.outcome import Outcome, failed
 from route_sql.tools.execute_sql import render_outcome
 from route_sql.tools.schema.records import Link, Schema
 from route_sql.tools.sql.continuation import continuable_prefix
-from route_sql.tools.sql.hardness import table_count
+from route_sql.tools.sql.hardness import HARD, table_count
 from route_sql.tools.sql.usage import tables_and_columns
-
-HARD_TABLES = 3
-"""A query over this many tables is hard (ROUTE, section 3.3)."""
 
 Update = dict[str, Any]
 
@@ -47,7 +44,7 @@ class Nodes:
 
     async def ground(self, state: State, runtime: Runtime[Context]) -> Update:
         """Run the context tools side by side, and cut a schema that no prompt can hold."""
-        schema = await self._whole_schema(state, runtime)
+        schema = await askable_schema(self.catalog, state["database"])
         grounding, failures = await gather_notes(self.context_tools, state)
         budget = context_of(runtime).schema_chars
         shown, cut = await asyncio.to_thread(visible, schema, state["question"], grounding, budget)
@@ -100,7 +97,7 @@ class Nodes:
             "candidates": [candidate],
             "outcomes": [{**outcome, "rows": outcome["rows"][: context_of(runtime).row_limit]}],
             "complaints": [doubt],
-            "hard": table_count(proposal["sql"], schema) >= HARD_TABLES,
+            "hard": table_count(proposal["sql"], schema) >= HARD,
         }
 
     async def correct_noise(self, state: State, runtime: Runtime[Context]) -> Update:

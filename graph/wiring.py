@@ -1,6 +1,7 @@
 """The graph: nodes and edges, readable as a list."""
 
 from collections.abc import Sequence
+from typing import get_args
 
 from langchain_core.language_models import BaseChatModel
 from langchain_core.tools import BaseTool
@@ -13,7 +14,7 @@ from route_sql.graph.checks import Check
 from route_sql.graph.context import Context
 from route_sql.graph.grounding import ContextTool
 from route_sql.graph.nodes import Nodes
-from route_sql.graph.routing import route_after_execute, route_after_ground
+from route_sql.graph.routing import First, Next, route_after_execute, route_after_ground
 from route_sql.graph.state import Answer, Question, State
 from route_sql.tools.database.catalog import Catalog
 from route_sql.tools.execute_sql import make_execute_sql
@@ -79,11 +80,11 @@ def make_builder(
     builder.add_node("answer", nodes.answer)
 
     builder.add_edge(START, "ground")
-    builder.add_conditional_edges("ground", route_after_ground)
+    builder.add_conditional_edges("ground", route_after_ground, list(get_args(First)))
     builder.add_edge("link_schema", "execute")
     builder.add_edge("draft", "execute")
     builder.add_edge("generate", "execute")
-    builder.add_conditional_edges("execute", route_after_execute)
+    builder.add_conditional_edges("execute", route_after_execute, list(get_args(Next)))
     builder.add_edge("correct_noise", "execute")
     builder.add_edge("continue_writing", "execute")
     builder.add_edge("answer", END)

@@ -4,6 +4,7 @@ Exit codes: 0 answered, 1 not answered, 2 wrong use.
 """
 
 import sys
+from collections.abc import Sequence
 
 import typer
 from rich.console import Console
@@ -35,10 +36,10 @@ app.command()(score)
 NOT_ANSWERED = (ServerUnavailable, ServerRefused, ContextExceeded)
 
 
-def main() -> None:
-    """Run the command line and leave with its exit code."""
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Run the command line, by default with the process's own arguments, and leave with its exit code."""
     try:
-        app()
+        app(arguments)
     except RouteError as error:
         Console(stderr=True).print(f"error: {error}", style="red", markup=False, highlight=False)
         sys.exit(1 if isinstance(error, NOT_ANSWERED) else 2)

@@ -1,6 +1,9 @@
 """Shared fixtures."""
 
+from collections.abc import Iterator
+
 import pytest
+from chat_stub import ChatStub
 
 from route_sql.serving.store import ModelFile, ModelStore
 
@@ -9,3 +12,11 @@ from route_sql.serving.store import ModelFile, ModelStore
 def model_file() -> ModelFile:
     """The default model; fetched into the user's cache by the first test that needs it."""
     return ModelStore().resolve("default")
+
+
+@pytest.fixture
+def stub() -> Iterator[ChatStub]:
+    server = ChatStub()
+    yield server
+    server.close()
+    assert not server.replies, "replies were lined up that nobody asked for"

@@ -1,5 +1,6 @@
 """The tool `execute_sql`: one bounded query; a short text for a model, the whole outcome as artifact."""
 
+from dataclasses import replace
 from typing import Annotated
 
 from langchain_core.tools import BaseTool, StructuredTool
@@ -16,7 +17,7 @@ DESCRIPTION = "Run one read-only SQL query on a database and return its first ro
 
 
 def make_execute_sql(catalog: Catalog, *, max_chars: int = CONTENT_CHARS) -> BaseTool:
-    """The tool `execute_sql(sql, database)`; the message of a tool call has the `Outcome` as artifact.
+    """The tool `execute_sql(sql, database, seconds)`; the message of a tool call has the `Outcome` as artifact.
 
     Args:
         catalog: Where `database` is looked up.
@@ -30,8 +31,11 @@ def make_execute_sql(catalog: Catalog, *, max_chars: int = CONTENT_CHARS) -> Bas
     async def execute_sql(
         sql: Annotated[str, "One SELECT statement"],
         database: Annotated[str, "The database's name in the catalog"],
+        seconds: Annotated[float | None, "A deadline, if it is to be shorter than the database's own"] = None,
     ) -> tuple[str, Outcome]:
-        outcome = await catalog.get(database).execute(sql)
+        opened = catalog.get(database)
+        sooner = replace(opened.limits, seconds=min(seconds, opened.limits.seconds)) if seconds else None
+        outcome = await opened.execute(sql, sooner)
         return render_outcome(outcome, max_chars), outcome
 
     return StructuredTool.from_function(

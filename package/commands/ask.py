@@ -10,6 +10,7 @@ from rich.console import Console
 from route_sql.commands.options import AsJson, Db, Model, StrategyName
 from route_sql.databases import open_catalog
 from route_sql.graph.context import Context
+from route_sql.graph.grounding import askable_schema
 from route_sql.graph.state import Answer, Question
 from route_sql.graph.wiring import build_graph
 from route_sql.models import open_model
@@ -51,7 +52,7 @@ async def _answer(question: str, db: str, evidence: str, model: str | None, cont
     settings = Settings()
     async with open_catalog(db, settings) as (catalog, name):
         # Before a model is fetched or started, the database must turn out to be one.
-        await catalog.get(name).schema()
+        await askable_schema(catalog, name)
         with download_progress() as progress:
             async with open_model(model or settings.model, settings, progress) as opened:
                 graph = build_graph(opened.chat, catalog, wording=opened.wording)

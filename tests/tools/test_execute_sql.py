@@ -50,7 +50,7 @@ async def test_an_unknown_database_is_raised(catalog: Catalog) -> None:
 async def test_the_tool_shows_its_arguments(catalog: Catalog) -> None:
     tool = make_execute_sql(catalog)
     assert tool.name == "execute_sql"
-    assert set(tool.args) == {"sql", "database"}
+    assert set(tool.args) == {"sql", "database", "seconds"}
 
 
 def outcome(rows: list[list[Cell]], columns: list[str], truncated: bool = False) -> Outcome:

@@ -128,6 +128,37 @@ def test_derived_tables_do_not_see_their_neighbours(schema: Schema) -> None:
     assert [name.name for name in unknown_names(sql, schema)] == ["city"]
 
 
+def test_an_alias_used_twice_gives_no_names(schema: Schema) -> None:
+    sql = "SELECT x.name FROM pet AS x JOIN owner AS x ON 1 = 1"
+    assert unknown_names(sql, schema) == []
+    assert tables_and_columns(sql, schema) == {}
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "SELECT " + "(" * 3_000,
+        "SELECT " + "a, " * 3_000 + "b FROM",
+        "SELECT name FROM pet" + " JOIN pet" * 300,
+        "SELECT name FROM pet JOIN " * 200,
+        "SELECT " + "( UNION " * 200,
+        "SELECT '" * 2_000,
+        "x " * 5_000,
+        "it's\n" * 2_000 + "SELECT 1",
+        "```" * 2_000 + "SELECT 1",
+        "WITH " * 2_000,
+    ],
+)
+@pytest.mark.timeout(60)
+def test_a_model_that_repeats_itself_costs_little(text: str, schema: Schema) -> None:
+    """Some of these take a parser years: its time doubles with each repetition."""
+    assert parses(text, "sqlite") is not None
+    unknown_names(text, schema)
+    extract_sql(text, "sqlite")
+    prefix = continuable_prefix(text, schema)
+    assert prefix == "SELECT" or text.startswith(prefix)
+
+
 def test_table_count_is_by_parsing(schema: Schema) -> None:
     assert table_count("SELECT 1 FROM pet AS a JOIN PET AS b JOIN owner", schema) == 2
     assert table_count("WITH x AS (SELECT * FROM pet) SELECT * FROM x JOIN vet JOIN nowhere", schema) == 3

@@ -17,6 +17,10 @@ class Database(Protocol):
     def dialect(self) -> str:
         """The sqlglot name of the SQL dialect, such as `sqlite`."""
 
+    @property
+    def limits(self) -> Limits:
+        """The bounds of a query that is not given its own; a caller may ask for less, not for more."""
+
     async def schema(self) -> Schema:
         """The reflected schema with sample values, cached until the database's schema changes.
 

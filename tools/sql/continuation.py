@@ -131,8 +131,11 @@ def _completed(prefix: str, found: list[Token], dialect: str) -> str | None:
     begun = prefix if prefix.lstrip("( \n").lower().startswith(("select", "with", "values")) else ""
     for filler in _FILLERS if begun else ():
         for behind in (closing, f"{closing} AND {_NAME}", f"{closing} SELECT {_NAME}"):
-            if parses(f"{prefix}{filler}{behind}", dialect) is None:
+            complaint = parses(f"{prefix}{filler}{behind}", dialect)
+            if complaint is None:
                 return f"{prefix}{filler}{behind}"
+            if complaint == TOO_DEEP:
+                return None
     return None
 
 

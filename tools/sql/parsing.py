@@ -19,7 +19,7 @@ _PATIENT_TRIES = 50
 MOST_NODES = 20_000
 """Bounds a parse to a tenth of a second: sqlglot's time doubles with every JOIN that no ON follows."""
 _SET_OPERATORS = (TokenType.UNION, TokenType.EXCEPT, TokenType.INTERSECT)
-TOO_DEEP = "it is nested too deeply"
+TOO_DEEP = "it is too large or nested too deeply"
 NOT_A_QUERY = "it is not a query"
 
 
@@ -117,6 +117,8 @@ def _is_fragment(query: Tree) -> bool:
 
 def _mistake(error: ParseError, sql: str) -> _Parsed:
     first = error.errors[0] if error.errors else {}
+    if "AST nodes" in str(first.get("description")):
+        return _Parsed(None, TOO_DEEP)
     near, line, column = str(first.get("highlight") or "").strip(), first.get("line"), first.get("col")
     if not near or line is None or column is None:
         return _Parsed(None, "syntax error")

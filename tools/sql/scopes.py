@@ -7,6 +7,7 @@ string. Not covered: the columns of table functions, which are taken as they com
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from functools import cached_property
 
 from sqlglot import exp
 from sqlglot.errors import OptimizeError
@@ -73,16 +74,19 @@ class Resolver:
     def names(self) -> list[Name]:
         """Every table and column name, in the order of the text; empty if the scopes can't be told apart."""
         try:
-            scopes = traverse_scope(self.tree)
-        except (OptimizeError, RecursionError):
+            return sorted(set(self._names()), key=lambda name: (name.start, name.text))
+        except (OptimizeError, RecursionError):  # an alias that is used twice, for one
             return []
+
+    def _names(self) -> Iterator[Name]:
+        scopes = traverse_scope(self.tree)
         by_node = {id(scope.expression): scope for scope in scopes}
-        found = [name for scope in scopes for name in self._tables(scope)]
-        found += [name for scope in scopes for name in self._shared_columns(scope)]
+        for scope in scopes:
+            yield from self._tables(scope)
+            yield from self._shared_columns(scope)
         for node in self.tree.find_all(exp.Column, exp.Star):
-            if scope := _scope_of(node, by_node):
-                found += self._starred(node, scope) if _is_star(node) else [self._column(node, scope)]
-        return sorted(set(found), key=lambda name: (name.start, name.text))
+            if scope_of := _scope_of(node, by_node):
+                yield from self._starred(node, scope_of) if _is_star(node) else [self._column(node, scope_of)]
 
     # tables
 
@@ -172,14 +176,20 @@ class Resolver:
             unsure |= (not sources or not node.table) and self._may_still_declare(level, start)
             if node.table and sources:
                 break
-        found = self._is_string(node) or (unsure and self._exists_somewhere(node))
+        found = self._is_string(node) or (unsure and self._exists_somewhere(node.name))
         return Name(text, start, end, False, found, sources=tuple(looked))
 
-    def _exists_somewhere(self, node: exp.Column) -> bool:
+    def _exists_somewhere(self, name: str) -> bool:
         """A column of something unknown passes if any table has one of that name, or nothing can be known."""
-        unknowable = any(s.names is None and s.table is None for own in self._sources.values() for s in own.values())
-        functions = any(not isinstance(t.this, exp.Identifier) for t in self.tree.find_all(exp.Table))
-        return (unknowable and functions) or any(t.column(node.name) for t in self.schema)
+        return self._has_functions or name.casefold() in self._column_names
+
+    @cached_property
+    def _has_functions(self) -> bool:
+        return any(not isinstance(table.this, exp.Identifier) for table in self.tree.find_all(exp.Table))
+
+    @cached_property
+    def _column_names(self) -> frozenset[str]:
+        return frozenset(column.name.casefold() for table in self.schema for column in table.columns)
 
     def _is_string(self, node: exp.Column) -> bool:
         """SQLite reads a double-quoted name that stands for nothing as a string."""

@@ -1,0 +1,139 @@
+"""The command line as a user meets it: what it prints, where, and how it ends."""
+
+import json
+import sqlite3
+from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+from chat_stub import ChatStub, completion
+
+from route_sql.cli import main
+
+
+@pytest.fixture
+def pets(tmp_path: Path) -> Path:
+    path = tmp_path / "pets.sqlite"
+    with closing(sqlite3.connect(path)) as connection:
+        connection.executescript("CREATE TABLE pet (name TEXT); INSERT INTO pet VALUES ('Rex'), ('Mia');")
+    return path
+
+
+@pytest.fixture(autouse=True)
+def elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    # The command reads databases.toml from the folder it is called in.
+    monkeypatch.chdir(tmp_path)
+    yield
+
+
+def run(*arguments: object) -> int:
+    with pytest.raises(SystemExit) as ended:
+        main([str(argument) for argument in arguments])
+    return int(ended.value.code or 0)
+
+
+def ask(stub: ChatStub, db: object, *more: str) -> int:
+    return run("ask", "Which pets are there?", "--db", db, "--model", stub.url, "--strategy", "single", *more)
+
+
+def test_json_is_one_object_and_nothing_else(stub: ChatStub, pets: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    stub.enqueue(completion("SELECT name FROM pet"))
+    assert ask(stub, pets, "--json") == 0
+    answer = json.loads(capsys.readouterr().out)
+    assert (answer["sql"], answer["status"], answer["rows"]) == ("SELECT name FROM pet", "ok", [["Rex"], ["Mia"]])
+    assert [entry["node"] for entry in answer["ledger"]] == ["generate"]
+
+
+def test_sql_only_prints_the_sql(stub: ChatStub, pets: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    stub.enqueue(completion("SELECT name FROM pet"))
+    assert ask(stub, pets, "--sql-only") == 0
+    assert capsys.readouterr().out == "SELECT name FROM pet\n"
+
+
+def test_a_person_sees_sql_rows_agents_and_costs(
+    stub: ChatStub, pets: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    stub.enqueue(completion("SELECT name AS [red]n[/red] FROM pet"))
+    assert ask(stub, pets) == 1
+    stub.enqueue(completion("SELECT name FROM pet WHERE name = 'Rex'"))
+    assert ask(stub, pets) == 0
+    shown = capsys.readouterr().out
+    for expected in ("SELECT name", "Rex", "1 row", "generate", "ledger"):
+        assert expected in shown
+
+
+@pytest.mark.parametrize("reply", ["SELECT nam FROM pet", "DROP TABLE pet", "no idea"])
+def test_no_answer_is_exit_code_1(stub: ChatStub, pets: Path, capsys: pytest.CaptureFixture[str], reply: str) -> None:
+    stub.enqueue(completion(reply))
+    assert ask(stub, pets, "--json") == 1
+    answer = json.loads(capsys.readouterr().out)
+    assert answer["status"] in ("error", "refused") and answer["error"]
+
+
+def test_a_server_that_is_gone_is_exit_code_1(stub: ChatStub, pets: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run("ask", "Which?", "--db", pets, "--model", "http://127.0.0.1:9/nothing-here-v1x", "--json") == 1
+    printed = capsys.readouterr()
+    assert json.loads(printed.out)["status"] == "error"
+    assert "127.0.0.1:9" in printed.err
+
+
+@pytest.mark.parametrize("content", [b"", b"just text, and more of it than a header has, so that it is read as a file"])
+def test_a_file_without_tables_is_exit_code_2(
+    stub: ChatStub, tmp_path: Path, capsys: pytest.CaptureFixture[str], content: bytes
+) -> None:
+    path = tmp_path / "file.sqlite"
+    path.write_bytes(content)
+    assert ask(stub, path) == 2
+    said = capsys.readouterr().err
+    assert "has no tables" in said if not content else "file.sqlite" in said
+
+
+def test_a_missing_file_and_a_folder_are_exit_code_2(
+    stub: ChatStub, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert ask(stub, tmp_path / "nothing.sqlite") == 2
+    assert ask(stub, tmp_path) == 2
+    assert ask(stub, "postgresql://somebody:secret@host/shop") == 2
+    said = capsys.readouterr().err
+    assert "nothing.sqlite" in said and "secret" not in said
+
+
+def test_a_name_of_the_catalog(stub: ChatStub, pets: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    Path("databases.toml").write_text('[databases.zoo]\nurl = "sqlite:///pets.sqlite"\n')
+    stub.enqueue(completion("SELECT name FROM pet"))
+    assert ask(stub, "zoo", "--json") == 0
+
+
+def test_wrong_use_is_exit_code_2(pets: Path) -> None:
+    assert run("ask", "Which?") == 2
+    assert run("ask", "  ", "--db", pets) == 2
+    assert run("ask", "Which?", "--db", pets, "--strategy", "best") == 2
+    assert run("ask", "Which?", "--db", pets, "--model", "no-such-model") == 2
+
+
+def test_the_schema_as_the_agents_see_it(pets: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run("schema", "--db", pets) == 0
+    assert capsys.readouterr().out.startswith("pet (\n  name TEXT")
+
+
+def test_doctor_says_what_is_missing(stub: ChatStub, pets: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    stub.enqueue(completion("hello"))
+    assert run("doctor", "--model", stub.url, "--db", pets) == 0
+    assert run("doctor", "--model", "no-such-model") == 1
+    shown = capsys.readouterr().out
+    assert "answers" in shown and "1 table" in shown and "no-such-model" in shown
+
+
+def test_eval_and_score_agree(stub: ChatStub, tmp_path: Path, pets: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "data/pets").mkdir(parents=True)
+    pets.rename(tmp_path / "data/pets/pets.sqlite")
+    gold = [{"db_id": "pets", "question": f"Which? {n}", "query": "SELECT name FROM pet"} for n in range(2)]
+    (tmp_path / "dev.json").write_text(json.dumps(gold))
+    stub.enqueue(completion("SELECT name FROM pet"), completion("SELECT 1"))
+    data = ("--questions", "dev.json", "--databases", "data", "--json")
+    assert run("eval", *data, "--out", "run.jsonl", "--model", stub.url, "--strategy", "single") == 0
+    assert run("score", *data, "--predictions", "run.jsonl") == 0
+    evaluated, scored = map(json.loads, capsys.readouterr().out.splitlines())
+    assert evaluated["ex"] == scored["ex"] == 0.5
+    assert (evaluated["n"], evaluated["calls_per_question"]) == (2, 1.0)
