@@ -68,6 +68,8 @@ def _may_act(agent: Next, state: State, context: Context) -> bool:
 
 
 def _has_something_new_to_judge(state: State, verdicts: int) -> bool:
-    """Whether the leading candidate has no verdict yet: the same prompt would only give the same reply."""
+    """Whether a verdict may tell something: not twice on the same candidate, nor on a correction that nobody doubts."""
     leading = best(attempts(state))
-    return leading is not None and (not verdicts or leading.candidate["agent"] == "correct_noise")
+    if leading is None or not verdicts:
+        return leading is not None
+    return leading.candidate["agent"] == "correct_noise" and leading.complaint is not None

@@ -1,7 +1,9 @@
 """The state of one question: what goes in, what comes out, what the agents hand on. JSON-plain to the last field."""
 
 from operator import add
-from typing import Annotated, NotRequired, TypedDict
+from typing import Annotated, NotRequired
+
+from typing_extensions import TypedDict
 
 from route_sql.tools.database.outcome import Cell, Outcome, Status
 from route_sql.tools.schema.records import Link

@@ -95,4 +95,4 @@ def _database(db: str, settings: Settings) -> Iterator[Finding]:
 async def _tables(db: str, settings: Settings) -> str:
     async with open_catalog(db, settings) as (catalog, name):
         schema = await catalog.get(name).schema()
-    return f"the database {name} has {len(schema.tables)} tables"
+    return f"the database {name} can be read; tables: {len(schema.tables)}"

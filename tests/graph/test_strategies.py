@@ -80,7 +80,6 @@ async def test_adaptive_asks_the_linker_when_the_draft_fails(model: ScriptedMode
 
 async def test_the_corrector_is_told_what_is_wrong(model: ScriptedModel, catalog: Catalog) -> None:
     model.enqueue("sql", BROKEN, BROKEN).enqueue("link", LINK).enqueue("verdict", f"verdict: wrong\n{NAMES}")
-    model.enqueue("verdict", "verdict: right")
     answer, _ = await ask(model, catalog)
     told = str(model.history[model.tasks.index("verdict")][1][-1].content)
     assert "no such column: nam" in told and "close to it: name" in told

@@ -122,7 +122,7 @@ def test_doctor_says_what_is_missing(stub: ChatStub, pets: Path, capsys: pytest.
     assert run("doctor", "--model", stub.url, "--db", pets) == 0
     assert run("doctor", "--model", "no-such-model") == 1
     shown = capsys.readouterr().out
-    assert "answers" in shown and "1 table" in shown and "no-such-model" in shown
+    assert "answers" in shown and "tables: 1" in shown and "no-such-model" in shown
 
 
 def test_eval_and_score_agree(stub: ChatStub, tmp_path: Path, pets: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -1,7 +1,9 @@
 """What became of a query, as plain data, and the bounds it ran under."""
 
 from dataclasses import dataclass
-from typing import Literal, TypedDict
+from typing import Literal
+
+from typing_extensions import TypedDict
 
 Status = Literal["ok", "empty", "error", "timeout", "refused"]
 Cell = str | int | float | bool | None
