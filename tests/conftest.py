@@ -5,6 +5,7 @@ from collections.abc import Iterator
 import pytest
 from chat_stub import ChatStub
 
+from route_sql.serving.embedded import EmbeddedServer
 from route_sql.serving.store import ModelFile, ModelStore
 
 
@@ -12,6 +13,12 @@ from route_sql.serving.store import ModelFile, ModelStore
 def model_file() -> ModelFile:
     """The default model; fetched into the user's cache by the first test that needs it."""
     return ModelStore().resolve("default")
+
+
+@pytest.fixture(scope="session")
+def embedded_server(model_file: ModelFile) -> Iterator[EmbeddedServer]:
+    with EmbeddedServer(model_file) as server:
+        yield server
 
 
 @pytest.fixture

@@ -10,7 +10,11 @@ def table(name: str, *columns: str, namespace: str | None = None) -> Table:
 
 SCHEMA = Schema(
     "sqlite",
-    (table("Singer", "Id", "Name", "Age"), table("concert", "id", "singer_id"), table("orders", "id", namespace="sales")),
+    (
+        table("Singer", "Id", "Name", "Age"),
+        table("concert", "id", "singer_id"),
+        table("orders", "id", namespace="sales"),
+    ),
 )
 
 

@@ -38,7 +38,12 @@ async def test_single_asks_once(model: ScriptedModel, catalog: Catalog) -> None:
     answer, calls = await ask(model, catalog, "single")
     assert (answer["sql"], answer["status"], answer["rows"]) == (NAMES, "ok", [["Ida"], ["Una"]])
     assert calls == ["generate"]
-    assert answer["ledger"][0] == {**answer["ledger"][0], "prompt_tokens": 10, "cached_tokens": 4, "completion_tokens": 3}
+    assert answer["ledger"][0] == {
+        **answer["ledger"][0],
+        "prompt_tokens": 10,
+        "cached_tokens": 4,
+        "completion_tokens": 3,
+    }
 
 
 async def test_paper_asks_in_the_published_order(model: ScriptedModel, catalog: Catalog) -> None:

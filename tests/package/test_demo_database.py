@@ -47,9 +47,7 @@ def test_size_and_keys(connection):
 
 
 def test_definitions_keep_their_comments(connection):
-    definitions = " ".join(
-        sql for (sql,) in connection.execute("SELECT sql FROM sqlite_master WHERE sql IS NOT NULL")
-    )
+    definitions = " ".join(sql for (sql,) in connection.execute("SELECT sql FROM sqlite_master WHERE sql IS NOT NULL"))
     assert "-- ISO date; NULL while unpaid" in definitions
     assert '"blood type"' in definitions
 
@@ -94,9 +92,7 @@ def test_gold_runs_and_gives_rows(connection, gold: DemoQuestion):
     assert all(cell is not None and cell != 0 for row in rows for cell in row)
 
 
-@pytest.mark.parametrize(
-    "gold", [gold for gold in QUESTIONS if "LIMIT 1" in gold.sql], ids=lambda gold: gold.question
-)
+@pytest.mark.parametrize("gold", [gold for gold in QUESTIONS if "LIMIT 1" in gold.sql], ids=lambda gold: gold.question)
 def test_a_first_place_is_not_shared(connection, gold: DemoQuestion):
     first, second = connection.execute(gold.sql.replace("LIMIT 1", "LIMIT 2")).fetchall()
     assert first[-1] > second[-1]

@@ -95,9 +95,7 @@ class ScriptedAsk:
         candidate = Candidate(
             agent="generate", sql=sql or "", status=self._status, error=None, row_count=1, seconds=0.1
         )
-        call = LedgerEntry(
-            node="generate", prompt_tokens=100, cached_tokens=75, completion_tokens=10, seconds=0.5
-        )
+        call = LedgerEntry(node="generate", prompt_tokens=100, cached_tokens=75, completion_tokens=10, seconds=0.5)
         return Answer(
             sql=sql,
             status=self._status if sql else "error",

@@ -15,9 +15,7 @@ def proposed(agent: str, sql: str) -> ProposedSQL:
     return ProposedSQL(agent=agent, sql=sql, status="ok")
 
 
-async def test_help_and_harm(
-    make_line: Callable[..., Line], examples: list[Example], catalog: Catalog
-) -> None:
+async def test_help_and_harm(make_line: Callable[..., Line], examples: list[Example], catalog: Catalog) -> None:
     right, wrong = "SELECT count(id) FROM customer", "SELECT count(*) FROM product"
     helped = [proposed("generate", wrong), proposed("correct_noise", right)]
     harmed = [

@@ -19,8 +19,7 @@ Script = dict[str, str | None | Exception]
 def questions(tmp_path: Path, examples: list[Example]) -> Path:
     """A Spider questions file of seven entries, of which place 2 is to be left out."""
     entries = {
-        example.index: {"db_id": "shop", "question": example.question, "query": example.sql}
-        for example in examples
+        example.index: {"db_id": "shop", "question": example.question, "query": example.sql} for example in examples
     }
     left_out = {"db_id": "shop", "question": "Left out?", "query": "SELECT 1"}
     path = tmp_path / "dev.json"

@@ -29,9 +29,7 @@ def test_spider_syn_asks_the_synonym_question(tmp_path: Path) -> None:
         "SpiderSynQuestion": "How many patrons?",
         "query": "SELECT 1",
     }
-    assert (
-        load_examples(write(tmp_path / "dev_syn.json", [entry]), "spider")[0].question == "How many patrons?"
-    )
+    assert load_examples(write(tmp_path / "dev_syn.json", [entry]), "spider")[0].question == "How many patrons?"
 
 
 def test_bird_layout(tmp_path: Path) -> None:

@@ -49,9 +49,7 @@ async def test_a_run_from_beginning_to_end(
     assert indices(out) == [0, 1, 3, 4, 5, 6]
     wrong = read_run(out)[0]
     assert (wrong["correct"], wrong["reason"]) == (False, "values differ from the gold's")
-    assert wrong["candidates"] == [
-        {"agent": "generate", "sql": "SELECT count(*) FROM product", "status": "ok"}
-    ]
+    assert wrong["candidates"] == [{"agent": "generate", "sql": "SELECT count(*) FROM product", "status": "ok"}]
 
 
 async def test_the_gold_is_not_asked(
@@ -234,9 +232,7 @@ async def test_a_place_that_cannot_be_written(
 ) -> None:
     (tmp_path / "file").touch()
     with pytest.raises(EvaluationError, match="can't be written"):
-        await evaluate(
-            scripted(gold_script), examples, catalog, tmp_path / "file" / "run.jsonl", settings=SETTINGS
-        )
+        await evaluate(scripted(gold_script), examples, catalog, tmp_path / "file" / "run.jsonl", settings=SETTINGS)
     with pytest.raises(EvaluationError, match="doesn't say of which run|can't be written"):
         await evaluate(scripted(gold_script), examples, catalog, tmp_path, settings=SETTINGS)
 
@@ -258,9 +254,7 @@ async def test_nothing_to_ask(scripted: Any, examples: list[Example], catalog: C
         await evaluate(scripted({}), examples, catalog, out, settings=SETTINGS, concurrency=0)
 
 
-async def test_gold_that_fails_is_counted(
-    scripted: Any, examples: list[Example], catalog: Catalog, out: Path
-) -> None:
+async def test_gold_that_fails_is_counted(scripted: Any, examples: list[Example], catalog: Catalog, out: Path) -> None:
     broken = Example(0, "shop", "What?", "", "SELECT nothing FROM customer", difficulty="simple")
     ask = scripted({"What?": "SELECT 1", examples[1].question: examples[1].sql})
     summary = await evaluate(ask, [broken, examples[1]], catalog, out, settings=SETTINGS)

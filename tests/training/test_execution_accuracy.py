@@ -88,9 +88,7 @@ async def test_an_endless_prediction_is_stopped(catalog: Catalog) -> None:
 
 async def test_a_prediction_beyond_the_limits_is_wrong(catalog: Catalog) -> None:
     scorer = ExecutionAccuracy(catalog, metric="bird", limits=Limits(rows=50))
-    verdict = await scorer.score(
-        example("SELECT i % 5 FROM (" + NUMBERS.format(20) + ")"), NUMBERS.format(51)
-    )
+    verdict = await scorer.score(example("SELECT i % 5 FROM (" + NUMBERS.format(20) + ")"), NUMBERS.format(51))
     assert verdict.reason == "too large: the result exceeds the limits of scoring"
 
 

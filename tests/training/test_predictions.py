@@ -30,9 +30,7 @@ async def test_one_query_a_line(tmp_path: Path, examples: list[Example], catalog
     assert await scores(path, examples, catalog) == {0: True, 1: False, 3: True, 4: True, 5: True, 6: True}
 
 
-async def test_the_official_text_with_databases(
-    tmp_path: Path, examples: list[Example], catalog: Catalog
-) -> None:
+async def test_the_official_text_with_databases(tmp_path: Path, examples: list[Example], catalog: Catalog) -> None:
     path = write(tmp_path / "p.txt", "".join(f"{example.sql}\tshop\r\n" for example in examples))
     lines = await score_predictions(path, examples, catalog)
     assert all(line["correct"] for line in lines)
@@ -43,16 +41,12 @@ async def test_the_official_text_with_databases(
     assert summary["cached_share"] is None
 
 
-async def test_a_tab_or_an_odd_separator_in_a_query_is_part_of_it(
-    tmp_path: Path, examples: list[Example]
-) -> None:
+async def test_a_tab_or_an_odd_separator_in_a_query_is_part_of_it(tmp_path: Path, examples: list[Example]) -> None:
     path = write(tmp_path / "p.txt", "SELECT 'a\u2028b'\x0b,\t1")
     assert read_predictions(path, examples[:1])[0].sql == "SELECT 'a\u2028b'\x0b,\t1"
 
 
-async def test_text_for_the_whole_file_goes_by_place(
-    tmp_path: Path, examples: list[Example], catalog: Catalog
-) -> None:
+async def test_text_for_the_whole_file_goes_by_place(tmp_path: Path, examples: list[Example], catalog: Catalog) -> None:
     queries = {example.index: example.sql for example in examples}
     path = write(tmp_path / "p.sql", "\n".join(queries.get(place, "left out") for place in range(7)))
     assert all((await scores(path, examples, catalog, total=7)).values())
@@ -61,9 +55,7 @@ async def test_text_for_the_whole_file_goes_by_place(
 @pytest.mark.parametrize("count", [0, 5, 8])
 def test_another_number_of_lines_is_refused(tmp_path: Path, examples: list[Example], count: int) -> None:
     path = write(tmp_path / "p.sql", "SELECT 1\n" * count)
-    with pytest.raises(
-        EvaluationError, match=rf"{count} predictions for 6 questions \(or 7, the whole file\)"
-    ):
+    with pytest.raises(EvaluationError, match=rf"{count} predictions for 6 questions \(or 7, the whole file\)"):
         read_predictions(path, examples, total=7)
 
 
@@ -167,7 +159,5 @@ async def test_an_answer_that_was_an_error_stays_wrong(
 async def test_progress(tmp_path: Path, examples: list[Example], catalog: Catalog) -> None:
     path = write(tmp_path / "p.sql", "SELECT 4\n" * 6)
     told: list[tuple[int, int, int]] = []
-    await score_predictions(
-        path, examples, catalog, concurrency=1, progress=lambda *figures: told.append(figures)
-    )
+    await score_predictions(path, examples, catalog, concurrency=1, progress=lambda *figures: told.append(figures))
     assert told == [(done, 6, 1) for done in range(1, 7)]

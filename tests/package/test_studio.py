@@ -1,0 +1,88 @@
+"""LangGraph's development server opens the graph offline, and a run over HTTP streams every node."""
+
+import os
+import signal
+import socket
+import sqlite3
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
+
+import httpx
+import pytest
+from chat_stub import ChatStub, completion, streamed
+from langgraph_sdk import get_client
+
+ROOT = Path(__file__).parent.parent.parent
+NAMES = "SELECT name FROM pet"
+
+
+@pytest.fixture
+def server(tmp_path: Path, stub: ChatStub) -> Iterator[str]:
+    with closing(sqlite3.connect(tmp_path / "pets.sqlite")) as connection:
+        connection.executescript("CREATE TABLE pet (name TEXT); INSERT INTO pet VALUES ('Rex'), ('Mia');")
+    catalog = tmp_path / "databases.toml"
+    catalog.write_text('[databases.pets]\nurl = "sqlite:///pets.sqlite"\n')
+    with closing(socket.create_server(("127.0.0.1", 0))) as probe:
+        port = probe.getsockname()[1]
+    environment = os.environ | {
+        "ROUTE_SQL_MODEL": stub.url,
+        "ROUTE_SQL_DATABASES": str(catalog),
+        "LANGGRAPH_CLI_NO_ANALYTICS": "1",
+        "LANGSMITH_TRACING": "false",
+    }
+    command = [sys.executable, "-m", "langgraph_cli", "dev", "--no-browser", "--no-reload", "--port", str(port)]
+    with (tmp_path / "log").open("wb") as log:
+        process = subprocess.Popen(command, cwd=ROOT, env=environment, stdout=log, stderr=log, start_new_session=True)
+        try:
+            url = f"http://127.0.0.1:{port}"
+            wait_until_ready(url, process, tmp_path / "log")
+            yield url
+        finally:
+            os.killpg(process.pid, signal.SIGTERM)
+            process.wait(20)
+
+
+def wait_until_ready(url: str, process: "subprocess.Popen[bytes]", log: Path) -> None:
+    ends = time.monotonic() + 120
+    while time.monotonic() < ends and process.poll() is None:
+        try:
+            if httpx.get(f"{url}/ok", timeout=2).status_code == 200:
+                return
+        except httpx.TransportError:
+            time.sleep(0.2)
+    raise AssertionError(log.read_text()[-3000:])
+
+
+async def test_a_run_over_http_streams_every_node(server: str, stub: ChatStub) -> None:
+    async with get_client(url=server) as client:
+        question = {"question": "Which pets are there?", "database": "pets"}
+        context = {"strategy": "single"}
+
+        stub.enqueue(completion(NAMES))
+        nodes = [
+            name
+            async for part in client.runs.stream(
+                None, "route_sql", input=question, context=context, stream_mode="updates"
+            )
+            if part.event == "updates"
+            for name in part.data
+        ]
+        assert nodes == ["ground", "generate", "execute", "answer"]
+
+        stub.enqueue(streamed("SELECT name", " FROM pet"))
+        tokens = [
+            part.data[0]["content"]
+            async for part in client.runs.stream(
+                None, "route_sql", input=question, context=context, stream_mode="messages-tuple"
+            )
+            if part.event == "messages"
+        ]
+        assert "".join(tokens) == NAMES and len(tokens) > 1
+
+        assistant = (await client.assistants.search())[0]
+        schemas = await client.assistants.get_schemas(assistant["assistant_id"])
+        assert set(schemas["input_schema"]["required"]) == {"question", "database"}  # type: ignore[index]
