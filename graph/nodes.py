@@ -9,7 +9,7 @@ from langchain_core.language_models import BaseChatModel
 from langchain_core.messages import BaseMessage, ToolMessage
 from langchain_core.tools import BaseTool
 from langgraph.runtime import Runtime
-from langgraph.types import interrupt
+from langgraph.types import Overwrite, interrupt
 
 from route_sql.agents import continuation_writer, generator, noise_corrector, schema_linker
 from route_sql.agents.brief import Brief, Wording
@@ -30,6 +30,9 @@ from route_sql.tools.sql.usage import tables_and_columns
 
 Update = dict[str, Any]
 
+GROWING = ("candidates", "outcomes", "complaints", "ledger")
+"""The lists that nodes append to; a thread's next question begins with empty ones."""
+
 
 @dataclass(frozen=True)
 class Nodes:
@@ -48,7 +51,8 @@ class Nodes:
         grounding, failures = await gather_notes(self.context_tools, state)
         budget = context_of(runtime).schema_chars
         shown, cut = await asyncio.to_thread(visible, schema, state["question"], grounding, budget)
-        return {"grounding": grounding, "shown": shown, "notes": [*failures, *cut]}
+        nothing_yet = {name: Overwrite([]) for name in GROWING} | {"link": {}, "draft_link": {}, "proposal": None}
+        return {**nothing_yet, "grounding": grounding, "shown": shown, "notes": Overwrite([*failures, *cut])}
 
     async def link_schema(self, state: State, runtime: Runtime[Context]) -> Update:
         """Ask the schema linker which part of the schema the question needs."""
@@ -130,10 +134,10 @@ class Nodes:
     async def answer(self, state: State, runtime: Runtime[Context]) -> Update:
         """Pick the candidate and close the ledger."""
         chosen = self._leading(state, runtime)
-        if chosen is None:
-            nothing = failed("error", "The model wrote no SQL that could be read.")
-            return {"sql": None, **_shown(nothing, 0)}
-        return {"sql": chosen.candidate["sql"], **_shown(chosen.outcome, context_of(runtime).row_limit)}
+        # The evidence is this question's; the thread's next one may come without any.
+        closing: Update = {"sql": chosen.candidate["sql"] if chosen else None, "evidence": ""}
+        nothing = failed("error", "The model wrote no SQL that could be read.")
+        return closing | _shown(chosen.outcome if chosen else nothing, context_of(runtime).row_limit)
 
     def _leading(self, state: State, runtime: Runtime[Context]) -> Attempt | None:
         published = context_of(runtime).strategy == "paper"

@@ -132,6 +132,18 @@ async def test_the_state_is_json_to_the_last_field(model: ScriptedModel, catalog
     assert "sqlite" not in json.dumps(state)
 
 
+async def test_a_second_question_on_a_thread_begins_anew(model: ScriptedModel, catalog: Catalog) -> None:
+    graph = build_graph(model, catalog, checkpointer=InMemorySaver())
+    thread = {"configurable": {"thread_id": "1"}}
+    model.enqueue("sql", NAMES, NAMES, "SELECT city FROM customer")
+    await graph.ainvoke({**QUESTION, "evidence": "Bergen is a city."}, thread)
+    second = Question(question="Which cities?", database="shop")
+    answer = await graph.ainvoke(second, thread, context=SINGLE)
+    assert answer["sql"] == "SELECT city FROM customer"
+    assert len(answer["candidates"]) == len(answer["ledger"]) == 1
+    assert "Evidence" not in prompt(model)
+
+
 def test_question_and_answer_are_the_public_schemas(model: ScriptedModel, catalog: Catalog) -> None:
     graph = build_graph(model, catalog)
     asked = graph.get_input_jsonschema()
