@@ -65,16 +65,20 @@ def worked_examples(wording: Wording, dialect: str) -> tuple[BaseMessage, ...]:
             schema_linker.write({"pet": ["kind", "owner_id"], "owner": ["id", "city"]}),
         ),
         (
+            generator.messages(brief("Which owners have no pet?")),
+            "SELECT name FROM owner WHERE id NOT IN (SELECT owner_id FROM pet)",
+        ),
+        (
             noise_corrector.messages(
-                brief("How many pets does each owner have?"),
-                "SELECT T2.name, COUNT(*) FROM owner AS T1 JOIN pet AS T2 ON T1.id = T2.owner GROUP BY T1.id",
-                "no such column: T2.owner. There is no column T2.owner; close to it: owner_id.",
+                brief("Which kinds of pets live in Oslo?"),
+                "SELECT kind FROM pet WHERE city = 'Oslo'",
+                "no such column: city. city is a column of owner.",
                 failed=True,
             ),
             noise_corrector.write(
                 Verdict(
                     "wrong",
-                    "SELECT T1.name, COUNT(*) FROM owner AS T1 JOIN pet AS T2 ON T1.id = T2.owner_id GROUP BY T1.id",
+                    "SELECT DISTINCT pet.kind FROM pet JOIN owner ON pet.owner_id = owner.id WHERE owner.city = 'Oslo'",
                 )
             ),
         ),
@@ -92,12 +96,13 @@ def worked_examples(wording: Wording, dialect: str) -> tuple[BaseMessage, ...]:
             "SELECT name FROM pet ORDER BY weight LIMIT 1",
         ),
         (
-            generator.messages(brief("Which owners have no pet?")),
-            "SELECT name FROM owner WHERE id NOT IN (SELECT owner_id FROM pet)",
+            generator.messages(brief("What is the name of the owner with the most pets?")),
+            "SELECT owner.name FROM owner JOIN pet ON owner.id = pet.owner_id "
+            "GROUP BY owner.id ORDER BY COUNT(*) DESC LIMIT 1",
         ),
         (
-            generator.messages(brief("For each city, how many visits were there of pets whose owner lives there?")),
-            "SELECT owner.city, COUNT(*) FROM visit JOIN pet ON visit.pet_id = pet.id "
+            generator.messages(brief("For each city, how much did the visits of its pets cost in all?")),
+            "SELECT owner.city, SUM(visit.cost) FROM visit JOIN pet ON visit.pet_id = pet.id "
             "JOIN owner ON pet.owner_id = owner.id GROUP BY owner.city",
         ),
     ]

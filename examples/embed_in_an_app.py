@@ -1,6 +1,6 @@
 """The graph in a program of one's own: two questions about the demo clinic, side by side.
 
-    python examples/embed_in_an_app.py
+python examples/embed_in_an_app.py
 """
 
 import asyncio

@@ -1,6 +1,6 @@
 """A check of one's own: "how many" wants one row. A complaint has the agents look again.
 
-    python examples/own_check.py
+python examples/own_check.py
 """
 
 import asyncio

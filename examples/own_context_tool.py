@@ -1,6 +1,6 @@
 """A glossary as a context tool: what the words of a house mean, as notes for the agents.
 
-    python examples/own_context_tool.py
+python examples/own_context_tool.py
 """
 
 import asyncio

@@ -3,7 +3,9 @@
 import inspect
 from collections.abc import Awaitable, Callable, Sequence
 
+from route_sql.agents.noise_corrector import FINDING_CHARS
 from route_sql.tools.database.outcome import Outcome
+from route_sql.tools.execute_sql import render_outcome
 from route_sql.tools.schema.records import Schema
 from route_sql.tools.sql.usage import UnknownName, unknown_names
 
@@ -34,6 +36,11 @@ async def complaint(question: str, sql: str, outcome: Outcome, schema: Schema, c
         if found:
             return found
     return None
+
+
+def finding(complained: str | None, outcome: Outcome) -> str:
+    """What the noise corrector is told of a candidate: the complaint, or else what the query returned."""
+    return complained or render_outcome(outcome, FINDING_CHARS)
 
 
 def _hint(unknown: UnknownName) -> str:

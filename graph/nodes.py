@@ -15,15 +15,15 @@ from route_sql.agents import continuation_writer, generator, noise_corrector, sc
 from route_sql.agents.brief import Brief, Wording
 from route_sql.agents.call import Reply, ask
 from route_sql.agents.examples import worked_examples
-from route_sql.graph.checks import Check, complaint
+from route_sql.graph.checks import Check, complaint, finding
 from route_sql.graph.context import Context, context_of
 from route_sql.graph.grounding import ContextTool, askable_schema, gather_notes, visible
 from route_sql.graph.selection import Attempt, attempts, best, newest
 from route_sql.graph.state import Candidate, LedgerEntry, Proposal, State
 from route_sql.tools.database.catalog import Catalog
 from route_sql.tools.database.outcome import Outcome, failed
-from route_sql.tools.execute_sql import render_outcome
 from route_sql.tools.schema.records import Link, Schema
+from route_sql.tools.schema.relevance import reduce_schema
 from route_sql.tools.sql.continuation import continuable_prefix
 from route_sql.tools.sql.hardness import HARD, table_count
 from route_sql.tools.sql.usage import tables_and_columns
@@ -51,7 +51,8 @@ class Nodes:
         grounding, failures = await gather_notes(self.context_tools, state)
         budget = context_of(runtime).schema_chars
         shown, cut = await asyncio.to_thread(visible, schema, state["question"], grounding, budget)
-        nothing_yet = {name: Overwrite([]) for name in GROWING} | {"link": {}, "draft_link": {}, "proposal": None}
+        nothing_yet: Update = {name: Overwrite([]) for name in GROWING}
+        nothing_yet |= {"link": {}, "draft_link": {}, "proposal": None}
         return {**nothing_yet, "grounding": grounding, "shown": shown, "notes": Overwrite([*failures, *cut])}
 
     async def link_schema(self, state: State, runtime: Runtime[Context]) -> Update:
@@ -110,9 +111,9 @@ class Nodes:
         doubted = self._leading(state, runtime)
         if doubted is None:
             return {}
-        messages = noise_corrector.messages(
-            brief, doubted.candidate["sql"], _finding(doubted), failed=doubted.outcome["digest"] is None
-        )
+        told = finding(doubted.complaint, doubted.outcome)
+        failed = doubted.outcome["digest"] is None
+        messages = noise_corrector.messages(brief, doubted.candidate["sql"], told, failed=failed)
         reply = await ask(self.model, messages)
         verdict = noise_corrector.parse(reply.text, brief.schema.dialect)
         sql = verdict.sql if verdict else None
@@ -150,13 +151,18 @@ class Nodes:
 
     async def _brief(self, state: State, runtime: Runtime[Context]) -> Brief:
         schema = await self._whole_schema(state, runtime)
+        notes = tuple(state.get("grounding", []))
         if shown := state.get("shown"):
-            schema = schema.restrict(shown)
+            # What is left of a schema that was cut may still have samples and comments beyond the budget.
+            budget = context_of(runtime).schema_chars
+            schema, _ = await asyncio.to_thread(
+                reduce_schema, schema.restrict(shown), state["question"], budget, notes
+            )
         return Brief(
             question=state["question"],
             schema=schema,
             evidence=state.get("evidence", ""),
-            notes=tuple(state.get("grounding", [])),
+            notes=notes,
             wording=self.wording,
             examples=worked_examples(self.wording, schema.dialect),
         )
@@ -199,11 +205,6 @@ def _new(agent: str, sql: str | None, state: State) -> Proposal | None:
     """A proposal, unless it only repeats a candidate: running it again would count as agreement."""
     tried = {candidate["sql"] for candidate in state.get("candidates", [])}
     return _proposal(agent, sql) if sql not in tried else None
-
-
-def _finding(attempt: Attempt) -> str:
-    """What the noise corrector is told of a candidate: the complaint, or else what the query returned."""
-    return attempt.complaint or render_outcome(attempt.outcome, noise_corrector.FINDING_CHARS)
 
 
 def _shown(outcome: Outcome, row_limit: int) -> Update:

@@ -6,6 +6,7 @@ from rich.table import Table
 from rich.text import Text
 
 from route_sql.graph.state import Answer, Candidate, LedgerEntry
+from route_sql.tools.database.outcome import Outcome
 
 ROWS = 20
 
@@ -17,13 +18,18 @@ def print_answer(console: Console, answer: Answer) -> None:
         console.print(Text(note, style="yellow"))
 
 
+def print_outcome(console: Console, outcome: Outcome) -> None:
+    """The rows of one query, or why there are none."""
+    console.print(_rows(outcome))
+
+
 def _sql(answer: Answer) -> RenderableType:
     if answer["sql"] is None:
         return Text("no SQL", style="red")
     return Syntax(answer["sql"], "sql", word_wrap=True, background_color="default")
 
 
-def _rows(answer: Answer) -> RenderableType:
+def _rows(answer: Answer | Outcome) -> RenderableType:
     if answer["error"]:
         return Text(f"{answer['status']}: {answer['error']}", style="red")
     table = Table(caption=_count(answer), caption_justify="left")
@@ -34,7 +40,7 @@ def _rows(answer: Answer) -> RenderableType:
     return table
 
 
-def _count(answer: Answer) -> str:
+def _count(answer: Answer | Outcome) -> str:
     shown = min(ROWS, len(answer["rows"]))
     more = "+" if answer["truncated"] and len(answer["rows"]) >= answer["row_count"] else ""
     of = f", {shown} shown" if shown < answer["row_count"] else ""

@@ -2,23 +2,22 @@
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import astuple
 from hashlib import sha256
 from pathlib import Path
-from typing import ParamSpec, TypeAlias, TypedDict, TypeVar, cast
+from typing import TypeAlias, TypedDict, cast
 
 from filelock import FileLock, Timeout
 
 from route_sql.tools.database.outcome import Status
 from route_sql.training.datasets import Example
 from route_sql.training.errors import EvaluationError
+from route_sql.training.whole_writes import to_the_end
 
 JSON: TypeAlias = "str | int | float | bool | None | Sequence[JSON] | Mapping[str, JSON]"
 
-_P = ParamSpec("_P")
-_T = TypeVar("_T")
 
 
 class ProposedSQL(TypedDict):
@@ -69,7 +68,7 @@ class RunLog:
     async def append(self, line: Line) -> None:
         """Write one whole line; cancelling waits until it is written."""
         async with self._lock:
-            await _to_the_end(_append, self._path, line)
+            await to_the_end(_append, self._path, line)
             self.lines.append(line)
 
 
@@ -88,10 +87,10 @@ async def open_run(
     """
     lock = FileLock(f"{path}.lock", thread_local=False)
     try:
-        await _to_the_end(_acquire, lock, path)
-        yield RunLog(path, await _to_the_end(_begin_or_resume, path, settings, examples))
+        await to_the_end(_acquire, lock, path)
+        yield RunLog(path, await to_the_end(_begin_or_resume, path, settings, examples))
     finally:
-        await _to_the_end(lock.release)
+        await to_the_end(lock.release)
 
 
 def read_run(path: Path) -> list[Line]:
@@ -110,17 +109,6 @@ def read_run(path: Path) -> list[Line]:
 def meta_path(path: Path) -> Path:
     """Where the settings of the run at `path` are kept."""
     return path.with_name(path.name + ".meta.json")
-
-
-async def _to_the_end(work: Callable[_P, _T], *args: _P.args, **kwargs: _P.kwargs) -> _T:
-    """Run blocking work in a thread; a cancelled caller leaves only when it is done, so no write is half."""
-    running = asyncio.ensure_future(asyncio.to_thread(work, *args, **kwargs))
-    try:
-        return await asyncio.shield(running)
-    except asyncio.CancelledError:
-        # The cancelled caller has no more use for an error of the work.
-        await asyncio.gather(running, return_exceptions=True)
-        raise
 
 
 @contextmanager

@@ -8,6 +8,7 @@ from contextlib import closing
 from pathlib import Path
 
 import pytest
+
 from route_sql.demo.database import build_demo_database
 from route_sql.demo.questions import QUESTIONS, DemoQuestion
 from route_sql.tools.errors import RouteError

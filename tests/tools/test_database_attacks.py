@@ -142,8 +142,11 @@ async def test_refused(database: SQLiteDatabase, sql: str) -> None:
 
 
 @pytest.mark.parametrize("sql", NOT_THERE)
-async def test_the_shells_functions_are_not_there(database: SQLiteDatabase, sql: str) -> None:
-    outcome = await database.execute(sql)
+async def test_the_shells_functions_are_refused_and_not_there(database: SQLiteDatabase, file: Path, sql: str) -> None:
+    assert (await database.execute(sql))["status"] == "refused"
+    unguarded = SQLiteDatabase("emp", file, guard=False)
+    outcome = await unguarded.execute(sql)
+    await unguarded.close()
     assert outcome["status"] == "error" and "no such function" in (outcome["error"] or "")
 
 

@@ -37,11 +37,26 @@ class SQLiteDatabase:
         limits: The bounds of every query that is not given its own. Their `memory_bytes` also lowers SQLite's
             heap limit for the whole process, see `sqlite_session`.
         workers: How many queries may run at once; each has a thread and a connection.
+        guard: False, for benchmarks and tests only, sends text to SQLite that the static guard has not read. What
+            only the guard refuses then runs: calls of functions that are not on its list, and text that SQLite
+            and the parser read differently.
+        authorizer: False, for benchmarks and tests only, leaves SQLite without its authorizer. What the guard lets
+            pass by mistake may then read SQLite's own tables and settings; writing to the file stays impossible
+            through `mode=ro` and `query_only`, attaching through the limit of no attached file.
     """
 
     dialect = "sqlite"
 
-    def __init__(self, name: str, path: Path, limits: Limits = DEFAULT_LIMITS, *, workers: int = 4) -> None:
+    def __init__(
+        self,
+        name: str,
+        path: Path,
+        limits: Limits = DEFAULT_LIMITS,
+        *,
+        workers: int = 4,
+        guard: bool = True,
+        authorizer: bool = True,
+    ) -> None:
         """Remember the file; nothing is opened."""
         self.name = name
         self.path = path
@@ -51,6 +66,7 @@ class SQLiteDatabase:
         self._idle: list[SQLiteSession] = []
         self._running: set[Query] = set()
         self._closed = False
+        self._layers = {"guard": guard, "authorizer": authorizer}
         self._reflecting = threading.Lock()
         self._reflected: tuple[_Fingerprint, Schema] | None = None
 
@@ -123,7 +139,7 @@ class SQLiteDatabase:
             return session
         if session is not None:
             session.close()
-        return SQLiteSession(self.path, self.limits.memory_bytes)
+        return SQLiteSession(self.path, self.limits.memory_bytes, **self._layers)
 
     def _current_schema(self) -> Schema:
         with self._reflecting, closing(connect(self.path, LOCKED_SECONDS)) as connection:

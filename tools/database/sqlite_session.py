@@ -1,8 +1,8 @@
 """A SQLite connection on which nothing but one bounded SELECT can run.
 
-Read-only three times: by the URI (`mode=ro`), by an authorizer that allows reading and calling functions and
-nothing else, and by `query_only`. Work is bounded by the progress handler (deadline, cancellation), memory by
-limits on values and by SQLite's heap limit.
+The static guard reads the text first. Behind it the session is read-only three times: by the URI (`mode=ro`), by an
+authorizer that allows reading and calling functions and nothing else, and by `query_only`. Work is bounded by the
+progress handler (deadline, cancellation), memory by limits on values and by SQLite's heap limit.
 
 The heap limit is SQLite's for the whole process, other libraries' connections included, and SQLite lets a
 connection only lower it: the smallest `memory_bytes` of any open database holds. Big sorts spill to temporary
@@ -17,7 +17,8 @@ from route_sql.tools.database.outcome import Outcome, failed
 from route_sql.tools.database.query import Query
 from route_sql.tools.database.rows import fetch
 from route_sql.tools.database.sqlite_file import OPCODES, connect, identity, is_file_fault, unavailable
-from route_sql.tools.sql.statements import refusal
+from route_sql.tools.guard.check import check_sql
+from route_sql.tools.guard.refusal import Policy
 
 BUSY_SECONDS = 5.0
 BUSY_PAUSE = 0.02
@@ -50,6 +51,7 @@ _ACTIONS = {
         "DROP_INDEX DROP_VIEW DROP_TRIGGER DROP_VTABLE"
     ).split()
 }
+_UNREAD = ("unparsable", "too_large")
 _TIMEOUT = "the query took longer than {seconds:g} s and was stopped"
 _LOCKED = "database is locked"
 _STOPPED = "the query was cancelled"
@@ -58,8 +60,8 @@ _STOPPED = "the query was cancelled"
 class SQLiteSession:
     """One connection and its rules. It serves one query at a time."""
 
-    def __init__(self, path: Path, memory_bytes: int) -> None:
-        """Open the file.
+    def __init__(self, path: Path, memory_bytes: int, *, guard: bool = True, authorizer: bool = True) -> None:
+        """Open the file; see `SQLiteDatabase` for what is lost without the guard or the authorizer.
 
         Raises:
             DatabaseUnavailable: there is no such file, or it can't be opened.
@@ -67,6 +69,9 @@ class SQLiteSession:
         self._path = path
         self._connection = connect(path)
         self.file = identity(path)
+        self._guard = guard
+        self._authorizer = self._authorize if authorizer else None
+        self._callable: frozenset[str] = frozenset()
         self._denied: str | None = None
         for limit, ceiling in _CEILINGS.items():
             self._connection.setlimit(limit, ceiling)
@@ -85,8 +90,8 @@ class SQLiteSession:
         Raises:
             DatabaseUnavailable: the file can't be read.
         """
-        if reason := refusal(query.sql, "sqlite"):
-            return failed("refused", reason)
+        if self._guard and (refused := self._refused(query.sql)):
+            return refused
         self._bound(query)
         query.start(self._connection)
         try:
@@ -97,6 +102,15 @@ class SQLiteSession:
         finally:
             query.end()
             self._connection.set_progress_handler(None, 0)
+
+    def _refused(self, sql: str) -> Outcome | None:
+        """The guard's word; text that it can't read is a mistake rather than an attempt."""
+        found = check_sql(sql, None, "sqlite", Policy(functions=self._callable))
+        if found is not None and found.code == "function" and self._schema_has_changed():
+            found = check_sql(sql, None, "sqlite", Policy(functions=self._callable))
+        if found is None:
+            return None
+        return failed("error" if found.code in _UNREAD else "refused", found.message)
 
     def _bound(self, query: Query) -> None:
         length = query.limits.memory_bytes // VALUES_IN_MEMORY
@@ -120,13 +134,14 @@ class SQLiteSession:
         try:
             names = self._connection.execute(_VIRTUAL_TABLES).fetchall()
             version: int = self._connection.execute("PRAGMA schema_version").fetchone()[0]
+            self._callable = frozenset(str(row[0]).casefold() for row in names)
             for name in [*(str(row[0]) for row in names), *_JSON_TABLES]:
                 self._open_virtual_table(name)
             return version
         except sqlite3.Error:
             return -1
         finally:
-            self._connection.set_authorizer(self._authorize)
+            self._connection.set_authorizer(self._authorizer)
 
     def _open_virtual_table(self, name: str) -> None:
         quoted = name.replace('"', '""')

@@ -62,6 +62,11 @@ def parse_query(sql: str, dialect: str) -> Tree | None:
     return tree.copy() if tree is not None else None
 
 
+def shared_tree(sql: str, dialect: str) -> Tree | None:
+    """As `parse_query`, without the copy: for callers that only look, since others get the same tree."""
+    return _parsed(sql, dialect).tree
+
+
 def parses(sql: str, dialect: str) -> str | None:
     """Why a text does not parse as exactly one query, with the place, in one short line; None if it does."""
     return _parsed(sql, dialect).complaint

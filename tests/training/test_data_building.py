@@ -1,0 +1,185 @@
+import asyncio
+import json
+from collections.abc import Sequence
+from pathlib import Path
+
+import pytest
+
+from route_sql.demo.database import build_demo_database
+from route_sql.demo.questions import QUESTIONS
+from route_sql.training.data import Recipe, build_data, split_examples
+from route_sql.training.data_card import DataCard
+from route_sql.training.data_files import PROGRESS
+from route_sql.training.data_sources import open_source
+from route_sql.training.datasets import Example
+from route_sql.training.errors import DatasetError
+
+DATABASES = ("clinic", "second", "third")
+PLACES = (0, 1, 3, 6, 8)
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Three databases in one folder, and Spider-like questions on them, one of which fails and one is excluded."""
+    folder: Path = tmp_path_factory.mktemp("set")
+    for name in DATABASES:
+        build_demo_database(folder / "database" / name / f"{name}.sqlite")
+    entries = [
+        {"db_id": DATABASES[place % 3], "question": QUESTIONS[place].question, "query": QUESTIONS[place].sql}
+        for place in PLACES
+    ]
+    entries += [
+        {"db_id": "clinic", "question": "Who is there?", "query": "SELECT nobody FROM patient"},
+        {"db_id": "clinic", "question": "Is it empty?", "query": "SELECT 1"},
+    ]
+    (folder / "train.json").write_text(json.dumps(entries), encoding="utf-8")
+    (folder / "EXCLUDED.json").write_text(json.dumps({"train.json": [6]}), encoding="utf-8")
+    return folder
+
+
+class Stopped(Exception):
+    pass
+
+
+async def built(folder: Path, out: Path, recipe: Recipe | None = None, stop_at: int | None = None) -> DataCard:
+    def progress(done: int, total: int) -> None:
+        assert total == len(PLACES) + 1
+        if done == stop_at:
+            raise Stopped
+
+    async with open_source("spider", folder / "train.json", folder / "database") as source:
+        return await build_data(source, out, recipe or Recipe(held_out=0.3), progress=progress)
+
+
+def contents(out: Path) -> dict[str, bytes]:
+    return {path.name: path.read_bytes() for path in out.iterdir() if path.name != ".lock"}
+
+
+@pytest.fixture(scope="module")
+def whole(folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    out: Path = tmp_path_factory.mktemp("whole")
+    asyncio.run(built(folder, out))
+    return out
+
+
+async def test_the_same_seed_gives_the_same_bytes_and_another_seed_others(folder: Path, whole: Path, tmp_path: Path):
+    await built(folder, tmp_path / "again")
+    assert contents(tmp_path / "again") == contents(whole)
+    await built(folder, tmp_path / "other", Recipe(seed=1, held_out=0.3))
+    assert contents(tmp_path / "other") != contents(whole)
+
+
+async def test_a_stopped_run_ends_with_the_bytes_of_one_that_was_not(folder: Path, whole: Path, tmp_path: Path):
+    for stop_at in (0, 2, 4):
+        with pytest.raises(Stopped):
+            await built(folder, tmp_path, stop_at=stop_at)
+        # What a killed process had written of the example that it was at.
+        with (tmp_path / "text_to_sql.train.jsonl").open("ab") as file:
+            file.write(b'{"task": "text_to')
+    await built(folder, tmp_path)
+    assert contents(tmp_path) == contents(whole)
+
+
+async def test_a_finished_set_is_left_as_it_is(folder: Path, whole: Path):
+    before = contents(whole)
+    await built(folder, whole, stop_at=0)
+    assert contents(whole) == before
+
+
+async def test_another_recipe_does_not_go_on_with_a_set(folder: Path, whole: Path):
+    with pytest.raises(DatasetError, match="seed was 0, is 7"):
+        await built(folder, whole, Recipe(seed=7, held_out=0.3))
+
+
+async def test_a_damaged_set_is_not_gone_on_with(folder: Path, tmp_path: Path):
+    await built(folder, tmp_path)
+    (tmp_path / "text_to_sql.train.jsonl").write_bytes(b"")
+    with pytest.raises(DatasetError, match="shorter than"):
+        await built(folder, tmp_path)
+    (tmp_path / PROGRESS).write_text("[]", encoding="utf-8")
+    with pytest.raises(DatasetError, match="is damaged"):
+        await built(folder, tmp_path)
+
+
+async def test_files_of_another_set_are_not_overwritten(folder: Path, tmp_path: Path):
+    (tmp_path / "text_to_sql.train.jsonl").write_text("mine", encoding="utf-8")
+    with pytest.raises(DatasetError, match="of another set"):
+        await built(folder, tmp_path)
+    assert (tmp_path / "text_to_sql.train.jsonl").read_text(encoding="utf-8") == "mine"
+
+
+async def test_no_database_is_in_both_splits(whole: Path):
+    seen: dict[str, set[str]] = {"train": set(), "eval": set()}
+    for path in whole.glob("*.jsonl"):
+        rows = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
+        seen[path.name.split(".")[1]] |= {row["database"] for row in rows}
+    card = json.loads((whole / "data_card.json").read_bytes())
+    assert seen["eval"] == set(card["held_out"]) and len(seen["eval"]) == 1
+    assert seen["train"] == set(DATABASES) - seen["eval"]
+
+
+async def test_the_card_counts_what_the_files_hold(whole: Path):
+    card: DataCard = json.loads((whole / "data_card.json").read_bytes())
+    assert len(card["files"]) == 8 and card["excluded"] == 1 and card["left_out"] == {"gold: error": 1}
+    assert "CC BY-SA 4.0" in card["licence"] and card["settings"]["seed"] == 0
+    total = 0
+    for name, file in card["files"].items():
+        rows = [json.loads(line) for line in (whole / name).read_text(encoding="utf-8").splitlines()]
+        assert (len(rows), sum(file["kinds"].values())) == (file["rows"], file["rows"])
+        assert file["tokens"].get("p100", 0) == max((row["tokens"] for row in rows), default=0)
+        total += len(rows)
+    assert total > 20
+    text = (whole / "data_card.md").read_text(encoding="utf-8")
+    assert "| text_to_sql.train.jsonl |" in text and "- 1: gold: error" in text
+
+
+async def test_rows_are_prompt_and_completion_conversations(whole: Path):
+    row = json.loads((whole / "noise_correction.train.jsonl").read_text(encoding="utf-8").splitlines()[0])
+    assert [turn["role"] for turn in row["prompt"]] == ["system", "user"]
+    assert [turn["role"] for turn in row["completion"]] == ["assistant"]
+
+
+async def test_two_processes_do_not_write_one_set(folder: Path, tmp_path: Path):
+    inside: list[str] = []
+
+    def progress(done: int, total: int) -> None:
+        inside.append("first")
+
+    async with open_source("spider", folder / "train.json", folder / "database") as source:
+
+        async def second() -> None:
+            while not inside:
+                await asyncio.sleep(0.001)
+            with pytest.raises(DatasetError, match="another process is writing"):
+                await build_data(source, tmp_path, Recipe())
+
+        await asyncio.gather(build_data(source, tmp_path, Recipe(), progress=progress), second())
+
+
+async def test_a_cancelled_run_can_be_taken_up_at_once(folder: Path, whole: Path, tmp_path: Path):
+    running = asyncio.ensure_future(built(folder, tmp_path))
+    while not (tmp_path / PROGRESS).exists():
+        await asyncio.sleep(0.001)
+    running.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await running
+    await built(folder, tmp_path)
+    assert contents(tmp_path) == contents(whole)
+
+
+def log_of(queries: Sequence[str]) -> list[Example]:
+    return [Example(i, "only", f"Question {i}?", "", sql) for i, sql in enumerate(queries)]
+
+
+def test_of_a_single_database_questions_are_held_out_and_the_same_sql_stays_together():
+    examples = log_of([f"SELECT  {i // 2}" if i % 2 else f"select {i // 2}" for i in range(40)])
+    splits, databases = split_examples(examples, Recipe(held_out=0.2))
+    assert databases == [] and splits.count("eval") == 8
+    assert splits[0::2] == splits[1::2]
+
+
+def test_nothing_is_held_out_if_nothing_should_be_or_can_be():
+    assert split_examples(log_of(["SELECT 1", "SELECT 2"]), Recipe(held_out=0.0))[0] == ["train", "train"]
+    assert split_examples(log_of(["SELECT 1"]), Recipe())[0] == ["train"]
+    with pytest.raises(DatasetError, match="can't be held out"):
+        Recipe(held_out=1.0)

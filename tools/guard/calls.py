@@ -1,0 +1,95 @@
+"""Which functions a query calls, by the words in front of its brackets.
+
+The words are the engine's own; the classes that sqlglot makes of them are not, since several functions share one and
+some lose their name. So every word before an opening bracket is either on the dialect's list, or one of the words that
+the grammar puts there, or a name that the tree knows as that of a list of columns.
+"""
+
+from collections.abc import Iterator
+from typing import NamedTuple
+
+from sqlglot import Token, TokenType, exp
+from sqlglot.dialects.dialect import Dialect
+
+from route_sql.tools.guard.functions import FUNCTIONS
+from route_sql.tools.guard.refusal import Policy
+from route_sql.tools.sql.parsing import written
+
+GRAMMAR = frozenset(
+    """
+    select distinct on all from join lateral only where and or not xor in exists any some between symmetric like ilike
+    regexp rlike match to is isnull notnull escape case when then else by having qualify limit offset fetch first
+    next top values as materialized over filter group sets rollup cube using union except intersect exclude columns
+    pivot unpivot for interval collate div mod of zone overlaps variadic row array struct map tablesample bernoulli
+    system reservoir index key against binary apply rows separator
+    """.split()
+)
+"""Words behind which a bracket holds no arguments, or (row, array, struct, map) the parts of a value."""
+QUALIFIERS = {"postgres": frozenset({"pg_catalog"}), "duckdb": None}
+"""Where a function may be said to live; in DuckDB what stands before the dot is the first argument."""
+
+
+class Call(NamedTuple):
+    """A function's name, as the query has it, where it begins, and whose it is if a name stands before it."""
+
+    name: str
+    start: int
+    owner: str | None = None
+
+
+def forbidden_call(
+    sql: str, found: list[Token], tree: exp.Expr, dialect: str, policy: Policy, own: frozenset[str]
+) -> Call | None:
+    """The first call of a function that is not on the list.
+
+    Args:
+        sql: The text.
+        found: Its tokens.
+        tree: Its tree.
+        dialect: The sqlglot name of the dialect.
+        policy: Which further functions are allowed.
+        own: Case-folded names of tables that may be called (SQLite's virtual tables are searched so).
+    """
+    owners = QUALIFIERS.get(dialect, frozenset())
+    for call in _calls(sql, found, _named_lists(tree), dialect):
+        name = call.name.casefold()
+        is_listed = name in FUNCTIONS[dialect] or name in policy.functions or name in own
+        is_foreign = call.owner is not None and owners is not None and call.owner.casefold() not in owners
+        if is_foreign or not is_listed:
+            return call
+    return None
+
+
+def _calls(sql: str, found: list[Token], lists: set[int], dialect: str) -> Iterator[Call]:
+    unbracketed = Dialect.get_or_raise(dialect).parser_class.NO_PAREN_FUNCTIONS
+    for place, token in enumerate(found):
+        has_dot = place > 0 and found[place - 1].token_type == TokenType.DOT
+        has_bracket = place + 1 < len(found) and found[place + 1].token_type == TokenType.L_PAREN
+        if not has_bracket:
+            if token.token_type in unbracketed and not has_dot:
+                yield Call(token.text, token.start)
+        elif token.start not in lists and _is_name(sql, token) and (has_dot or not _is_grammar(sql, token, dialect)):
+            yield Call(token.text, token.start, found[place - 2].text if has_dot and place > 1 else None)
+
+
+def _is_name(sql: str, token: Token) -> bool:
+    """Whether a token is a word or a quoted name, not a string, a number or a sign."""
+    first = written(sql, token)[:1]
+    return token.token_type == TokenType.IDENTIFIER or first.isalpha() or first == "_" or not first.isascii()
+
+
+def _is_grammar(sql: str, token: Token, dialect: str) -> bool:
+    """Whether a word is one of the grammar's; sqlglot makes one token of `GROUP BY`."""
+    if token.token_type == TokenType.IDENTIFIER:
+        return False
+    words = written(sql, token).casefold().split()
+    return words[-1] in GRAMMAR and words[-1] not in FUNCTIONS[dialect]
+
+
+def _named_lists(tree: exp.Expr) -> set[int]:
+    """Where the names stand that are followed by a list of columns: `WITH r(x) AS`, `AS t(a, b)`."""
+    return {
+        int(alias.this.meta["start"])
+        for alias in tree.find_all(exp.TableAlias)
+        if isinstance(alias.this, exp.Identifier) and alias.args.get("columns") and "start" in alias.this.meta
+    }

@@ -1,0 +1,133 @@
+"""`check_sql`: may this text run?"""
+
+from sqlglot import Token, TokenType, exp
+
+from route_sql.tools.guard.calls import forbidden_call
+from route_sql.tools.guard.functions import FUNCTIONS
+from route_sql.tools.guard.lexing import disagreement
+from route_sql.tools.guard.nodes import is_allowed, reason, title
+from route_sql.tools.guard.refusal import DEFAULT_POLICY, Code, Policy, Refusal, UnknownDialect, place_of
+from route_sql.tools.guard.tables import forbidden_table, own_tables
+from route_sql.tools.schema.records import Schema
+from route_sql.tools.sql.parsing import NOT_A_QUERY, broken_at, parses, shared_tree, tokens, written
+from route_sql.tools.sql.statements import kind_of_statement, statement_count
+
+DIALECTS = tuple(FUNCTIONS)
+MOST_CHARACTERS = 100_000
+_OPERANDS = {TokenType.STRING, TokenType.IDENTIFIER, TokenType.VAR, TokenType.SELECT, TokenType.TABLE, TokenType.ALL}
+_ONE_SELECT = "only one SELECT statement may run; this "
+_TABLE_REASONS: dict[Code, str] = {
+    "system_catalog": "it needs {name}, which may not be read; the tables of the schema may",
+    "file": "{name} is not a table of the schema and may be a file, which may not be read; use a table of the schema",
+    "table": "there is no table {name} in the schema; use a table of the schema",
+}
+
+
+def check_sql(sql: str, schema: Schema | None, dialect: str, policy: Policy = DEFAULT_POLICY) -> Refusal | None:
+    """Why a text may not run; None if it is one query made of nothing but what is on the lists.
+
+    It reads the text alone: how long a query takes, how large its result is and whether its names exist are the
+    engine's matter. It raises on no text.
+
+    Args:
+        sql: The text, from a model or anybody.
+        schema: The database's tables, if they are known: what they hide from sight of the rules for names (a table
+            called `report.csv` in DuckDB) may be used.
+        dialect: `sqlite`, `postgres`, `mysql` (MariaDB too), `duckdb`, or `tsql`, of which little is allowed.
+        policy: What is allowed beyond the lists, or forbidden within them.
+
+    Raises:
+        UnknownDialect: there are no lists for the dialect.
+    """
+    if dialect not in FUNCTIONS:
+        raise UnknownDialect(f"the guard knows no dialect {dialect!r}; it knows {', '.join(DIALECTS)}")
+    if len(sql) > MOST_CHARACTERS:
+        return Refusal("too_large", "text", f"the text is longer than {MOST_CHARACTERS:,} characters; shorten it")
+    found = tokens(sql, dialect)
+    if found is None:
+        return _unparsable(sql, dialect)
+    if kind := kind_of_statement(sql, found):
+        # Before the rest of the text is looked at: sqlglot reads that of a statement it doesn't know as one string.
+        return Refusal("statement", kind, f"{_ONE_SELECT}one is {kind}", place_of(sql, found[0].start))
+    if (at := disagreement(sql, found, dialect)) is not None:
+        return _ambiguous(sql, at)
+    return _statements(sql, found) or _query(sql, found, schema, dialect, policy)
+
+
+def _statements(sql: str, found: list[Token]) -> Refusal | None:
+    if (count := statement_count(found)) == 0:
+        return Refusal("unparsable", "text", "the text holds no statement")
+    if count > 1:
+        second = next(token for token in found if token.token_type == TokenType.SEMICOLON)
+        message = f"{_ONE_SELECT}text holds {count} statements"
+        return Refusal("several_statements", ";", message, place_of(sql, second.start))
+    if (verb := _nested_statement(sql, found)) is not None:
+        word = written(sql, verb).upper()
+        return Refusal("statement", word, f"{_ONE_SELECT}one does {word}", place_of(sql, verb.start))
+    into = next((token for token in found if token.token_type == TokenType.INTO), None)
+    if into is not None:
+        # Reserved in every engine, but in some places sqlglot reads it as a name.
+        return Refusal("clause", "INTO", reason(exp.Into()), place_of(sql, into.start))
+    return None
+
+
+def _nested_statement(sql: str, found: list[Token]) -> Token | None:
+    """The first word of another statement in brackets, such as DuckDB's `FROM (SUMMARIZE 'file')`.
+
+    sqlglot takes it for a table or a column with an alias.
+    """
+    if table := next((token for token in found[1:] if token.token_type == TokenType.TABLE), None):
+        return table  # `TABLE name` is a query, but only at the very beginning does sqlglot know it
+    for before, token, after in zip(found, found[1:], found[2:], strict=False):
+        if before.token_type == TokenType.L_PAREN and after.token_type in _OPERANDS and kind_of_statement(sql, [token]):
+            return token
+    return None
+
+
+def _query(sql: str, found: list[Token], schema: Schema | None, dialect: str, policy: Policy) -> Refusal | None:
+    # sqlglot counts a comment behind the last semicolon as a statement.
+    end = next((token.start for token in found if token.token_type == TokenType.SEMICOLON), len(sql))
+    tree = shared_tree(sql[:end], dialect)
+    if tree is None:
+        return _other_statement(sql[:end], found, dialect) or _unparsable(sql[:end], dialect)
+    for node in tree.walk():
+        if not is_allowed(node):
+            return Refusal("clause", title(node), reason(node), place_of(sql, _start(node)))
+    if call := forbidden_call(sql, found, tree, dialect, policy, own_tables(schema, dialect)):
+        message = f"the function {call.name} may not be called; use another or none"
+        return Refusal("function", call.name, message, place_of(sql, call.start))
+    if forbidden := forbidden_table(tree, dialect, schema, policy):
+        table, code = forbidden
+        name = ".".join(part.name for part in table.parts)
+        return Refusal(code, name, _TABLE_REASONS[code].format(name=name), place_of(sql, _start(table)))
+    return None
+
+
+def _other_statement(sql: str, found: list[Token], dialect: str) -> Refusal | None:
+    """A statement that begins like a query, such as `WITH ... DELETE`."""
+    if parses(sql, dialect) != NOT_A_QUERY:
+        return None
+    verb = next((token for token in found if kind_of_statement(sql, [token])), None)
+    if verb is None:
+        return None
+    word = written(sql, verb).upper()
+    return Refusal("statement", word, f"{_ONE_SELECT}one does {word}", place_of(sql, verb.start))
+
+
+def _unparsable(sql: str, dialect: str) -> Refusal:
+    complaint = parses(sql, dialect) or "it can't be read"
+    return Refusal(
+        "unparsable", "text", f"it can't be read as SQL: {complaint}", place_of(sql, broken_at(sql, dialect))
+    )
+
+
+def _ambiguous(sql: str, at: int) -> Refusal:
+    near = sql[at : at + 10]
+    message = f"near {near!r} the text can be read in two ways; write it without comments, odd quotes or odd characters"
+    return Refusal("ambiguous_text", near, message, place_of(sql, at))
+
+
+def _start(node: exp.Expr) -> int | None:
+    """Where a node begins, as far as its parts know their places."""
+    starts = [int(part.meta["start"]) for part in node.walk() if "start" in part.meta]
+    return min(starts, default=None)

@@ -1,0 +1,93 @@
+"""Which tables a query names: the engine's own are refused by policy, and files always.
+
+Names that stand for nothing are left to the engine, whose message says so best. SQLite's and DuckDB's own tables
+include table functions that may be written without brackets.
+"""
+
+import re
+from collections.abc import Iterator
+
+from sqlglot import exp
+
+from route_sql.tools.guard.refusal import Code, Policy
+from route_sql.tools.schema.records import Schema
+
+_SYSTEM_NAMES = {
+    "sqlite": re.compile(r"(sqlite_|pragma_).*|dbstat|bytecode|tables_used|completion|fsdir|zipfile", re.IGNORECASE),
+    "postgres": re.compile(r"pg_.*", re.IGNORECASE),
+    "mysql": re.compile(r"(?!)"),
+    "duckdb": re.compile(r"(duckdb_|pragma_|pg_|sqlite_).*", re.IGNORECASE),
+    "tsql": re.compile(r"sys[a-z]+", re.IGNORECASE),
+}
+_SYSTEM_NAMESPACES = {
+    "sqlite": frozenset[str](),
+    "postgres": frozenset({"pg_catalog", "information_schema", "pg_toast"}),
+    "mysql": frozenset({"mysql", "information_schema", "performance_schema", "sys"}),
+    "duckdb": frozenset({"pg_catalog", "information_schema", "system", "temp"}),
+    "tsql": frozenset({"sys", "information_schema", "master", "msdb", "model", "tempdb"}),
+}
+DEFAULT_NAMESPACES = {"main", "public", "dbo"}
+_PLAIN = re.compile(r"[\w $-]+")
+_ENDINGS = frozenset(
+    "csv tsv txt json jsonl ndjson geojson parquet arrow feather ipc orc avro xlsx xls db duckdb sqlite gz zst bz2 "
+    "log xml html md sql vortex lance".split()
+)
+
+
+def forbidden_table(
+    tree: exp.Expr, dialect: str, schema: Schema | None, policy: Policy
+) -> tuple[exp.Table, Code] | None:
+    """The first table that may not be read, and why."""
+    local = {cte.alias.casefold() for cte in tree.find_all(exp.CTE)}
+    for table in _tables(tree, dialect):
+        if isinstance(table.this, exp.Identifier) and (code := _code(table, dialect, schema, policy, local)):
+            return table, code
+    return None
+
+
+def own_tables(schema: Schema | None, dialect: str) -> frozenset[str]:
+    """The tables that may be called like functions, case-folded: SQLite's, where a full-text table is searched so."""
+    if schema is None or dialect != "sqlite":
+        return frozenset()
+    return frozenset(table.name.casefold() for table in schema)
+
+
+def _tables(tree: exp.Expr, dialect: str) -> Iterator[exp.Table]:
+    """The tables of a query, among them what SQLite takes for one in `x IN name`, where sqlglot sees a column."""
+    yield from tree.find_all(exp.Table)
+    if dialect == "sqlite":
+        fields = (node.args.get("field") for node in tree.find_all(exp.In))
+        for field in fields:
+            if isinstance(field, exp.Column):
+                yield exp.Table(this=field.this.copy(), db=field.args.get("table"))
+
+
+def _code(table: exp.Table, dialect: str, schema: Schema | None, policy: Policy, local: set[str]) -> Code | None:
+    if _is_system(table, dialect) and not policy.system_catalogs:
+        return "system_catalog"
+    if schema is not None and _shows(schema, table):
+        return None
+    if dialect == "duckdb" and _may_be_file(table):
+        return "file"
+    is_local = not table.db and table.name.casefold() in local
+    return "table" if policy.only_shown and schema is not None and not is_local else None
+
+
+def _is_system(table: exp.Table, dialect: str) -> bool:
+    namespaces = {table.db.casefold(), table.catalog.casefold()} - {""}
+    if any(n in _SYSTEM_NAMESPACES[dialect] or n.startswith("pg_") for n in namespaces):
+        return True
+    return _SYSTEM_NAMES[dialect].fullmatch(table.name) is not None
+
+
+def _shows(schema: Schema, table: exp.Table) -> bool:
+    key = f"{table.db}.{table.name}"
+    if not table.db or table.db.casefold() in DEFAULT_NAMESPACES:
+        return schema.table(table.name) is not None or schema.table(key) is not None
+    return schema.table(key) is not None
+
+
+def _may_be_file(table: exp.Table) -> bool:
+    """Whether DuckDB could take a name that is no table's for that of a file."""
+    names = [part.name for part in table.parts]
+    return not all(map(_PLAIN.fullmatch, names)) or (len(names) > 1 and names[-1].casefold() in _ENDINGS)

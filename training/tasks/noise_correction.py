@@ -1,0 +1,49 @@
+"""Noise correction (task NC; ROUTE, section 3.1): is this SQL right, and if not, what is.
+
+About half of the rows hold a right query, so that a tuned model does not learn to always find fault.
+"""
+
+from random import Random
+
+from route_sql.agents import noise_corrector
+from route_sql.agents.noise_corrector import Verdict
+from route_sql.graph.checks import finding, own_complaint
+from route_sql.training.tasks.task import Asked, Judge, Ran, Row, TaskName, make_row
+
+MOST_WRONG = 2
+"""Wrong queries of one example that become rows."""
+
+
+class NoiseCorrection:
+    """Candidate and outcome to verdict; a reply is worth 1 if the SQL that stands after it is right."""
+
+    name: TaskName = "noise_correction"
+
+    def rows(self, asked: Asked, random: Random) -> list[Row]:
+        """As many right as wrong queries, as far as there are; none if there is no wrong one."""
+        wrongs = _drawn(asked.wrongs, random)
+        rights = random.sample(asked.rights, min(len(wrongs), len(asked.rights)))
+        mended = Verdict("wrong", asked.gold)
+        return [_row(asked, ran, mended) for ran in wrongs] + [_row(asked, ran, Verdict("right")) for ran in rights]
+
+    async def score(self, reply: str, row: Row, judge: Judge) -> float:
+        """Execution accuracy after the verdict: of the correction, or of the candidate if the reply has none.
+
+        A reply that can't be read is worth nothing.
+        """
+        verdict = noise_corrector.parse(reply, judge.databases.get(row["database"]).dialect)
+        return await judge.right(row, verdict.sql or row["given"]) if verdict else 0.0
+
+
+def _drawn(wrongs: tuple[Ran, ...], random: Random) -> list[Ran]:
+    """The mistakes that a model made; one of ours if it made none."""
+    own = [ran for ran in wrongs if ran.kind == "model"]
+    return own[:MOST_WRONG] or ([random.choice(wrongs)] if wrongs else [])
+
+
+def _row(asked: Asked, ran: Ran, verdict: Verdict) -> Row:
+    failed = ran.outcome["digest"] is None
+    told = finding(own_complaint(ran.sql, ran.outcome, asked.schema), ran.outcome)
+    messages = noise_corrector.messages(asked.brief, ran.sql, told, failed=failed)
+    kind = f"{verdict.verdict}:{ran.kind}"
+    return make_row(asked, "noise_correction", kind, messages, noise_corrector.write(verdict), ran.sql)

@@ -1,0 +1,164 @@
+"""What the four tasks have in common: rows of training data made by the agents' own messages, and how replies score.
+
+Fine-tuning, evaluation and reward use this one interface. Prompts are those that the graph sends to a tuned model; a
+test compares them byte for byte.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from random import Random
+from typing import Literal, Protocol
+
+from langchain_core.messages import BaseMessage
+from typing_extensions import TypedDict
+
+from route_sql.agents.brief import Brief
+from route_sql.graph.grounding import visible
+from route_sql.graph.nodes import union
+from route_sql.tools.database.outcome import Outcome
+from route_sql.tools.schema.records import Link, Schema
+from route_sql.tools.sql.usage import tables_and_columns
+from route_sql.training.datasets import Example
+from route_sql.training.errors import DatasetError
+from route_sql.training.execution_accuracy import Databases, ExecutionAccuracy
+
+TaskName = Literal["text_to_sql", "schema_linking", "noise_correction", "continuation_writing"]
+Role = Literal["system", "user", "assistant"]
+
+_ROLES: dict[str, Role] = {"system": "system", "human": "user", "ai": "assistant"}
+
+
+class Turn(TypedDict):
+    """One message of a conversation."""
+
+    role: Role
+    content: str
+
+
+class Row(TypedDict):
+    """One conversation to learn from, in the prompt-completion form that TRL takes, and what scoring a reply needs."""
+
+    task: TaskName
+    kind: str
+    """How the task made it: `full`, `linked`, `right`, `edit:wrong_column`, `model`, `clause`, ..."""
+    index: int
+    """The example's place in the questions file."""
+    database: str
+    question: str
+    evidence: str
+    gold: str
+    given: str
+    """The SQL that the prompt gives: a candidate (noise correction), a beginning (continuation writing), or none."""
+    executable: bool
+    """Whether the database is there; if not, only a schema link can be scored."""
+    tokens: int
+    """Of prompt and completion; 0 until they are counted."""
+    prompt: list[Turn]
+    completion: list[Turn]
+
+
+@dataclass(frozen=True)
+class Ran:
+    """A query and what became of it; `kind` says where it comes from: `gold`, `model`, `edit:...`."""
+
+    sql: str
+    kind: str
+    outcome: Outcome
+
+
+@dataclass(frozen=True)
+class Asked:
+    """An example as the agents would be asked about it.
+
+    `schema` is the whole one, of which `brief` may show a part. `rights` and `wrongs` are queries that do and don't
+    answer the question; there are none where the database is not there.
+    """
+
+    example: Example
+    gold: str
+    schema: Schema
+    brief: Brief
+    rights: tuple[Ran, ...] = ()
+    wrongs: tuple[Ran, ...] = ()
+    executable: bool = True
+
+    def gold_link(self) -> Link:
+        """What the gold query uses, the keys of its joins included; empty if its scopes can't be told apart."""
+        return tables_and_columns(self.gold, self.schema)
+
+    def narrowed(self, schema_chars: int) -> "Asked":
+        """With no more of the schema than the graph shows under that budget, and what the gold uses."""
+        shown, _ = visible(self.schema, self.example.question, self.brief.notes, schema_chars)
+        part = self.schema.restrict(union(shown, self.gold_link())) if shown else self.schema
+        return replace(self, brief=replace(self.brief, schema=part))
+
+
+@dataclass(frozen=True)
+class Judge:
+    """What replies are scored with."""
+
+    databases: Databases
+    accuracy: ExecutionAccuracy
+
+    async def right(self, row: Row, sql: str | None) -> float:
+        """1.0 if the SQL returns what the row's gold does, else 0.0.
+
+        Raises:
+            DatasetError: the row's database is not there.
+            DatabaseUnavailable: it can't be read.
+        """
+        if not row["executable"]:
+            raise DatasetError(
+                f"a reply to question {row['index']} can't be scored, as the database {row['database']} is not there; "
+                "score executable rows only"
+            )
+        return float((await self.accuracy.score(example_of(row), sql)).correct)
+
+
+class Task(Protocol):
+    """One task: rows for fine-tuning, and the score of a reply for evaluation and reward."""
+
+    @property
+    def name(self) -> TaskName:
+        """The task's name, which its files bear."""
+
+    def rows(self, asked: Asked, random: Random) -> list[Row]:
+        """The conversations on one example; the same state of `random` gives the same rows. CPU work, no waiting."""
+
+    async def score(self, reply: str, row: Row, judge: Judge) -> float:
+        """What a reply to the row's prompt is worth, 0 to 1, read by the agent's own `parse`.
+
+        Raises:
+            DatasetError: the row can't be scored, as its database is not there.
+            DatabaseUnavailable: the database can't be read.
+        """
+
+
+def make_row(
+    asked: Asked, task: TaskName, kind: str, messages: Sequence[BaseMessage], completion: str, given: str = ""
+) -> Row:
+    """A row from the messages of an agent and the reply that it should give."""
+    example = asked.example
+    return Row(
+        task=task,
+        kind=kind,
+        index=example.index,
+        database=example.database,
+        question=example.question,
+        evidence=example.evidence,
+        gold=asked.gold,
+        given=given,
+        executable=asked.executable,
+        tokens=0,
+        prompt=[Turn(role=_ROLES[message.type], content=str(message.content)) for message in messages],
+        completion=[Turn(role="assistant", content=completion)],
+    )
+
+
+def example_of(row: Row) -> Example:
+    """The example that a row was made from, its gold SQL as the row has it."""
+    return Example(row["index"], row["database"], row["question"], row["evidence"], row["gold"])
+
+
+TokenCounter = Callable[[str], int]
+"""How many tokens a text has."""
