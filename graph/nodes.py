@@ -155,9 +155,7 @@ class Nodes:
         if shown := state.get("shown"):
             # What is left of a schema that was cut may still have samples and comments beyond the budget.
             budget = context_of(runtime).schema_chars
-            schema, _ = await asyncio.to_thread(
-                reduce_schema, schema.restrict(shown), state["question"], budget, notes
-            )
+            schema, _ = await asyncio.to_thread(reduce_schema, schema.restrict(shown), state["question"], budget, notes)
         return Brief(
             question=state["question"],
             schema=schema,

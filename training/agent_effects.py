@@ -36,9 +36,7 @@ async def agent_effects(
     for line in lines:
         example = asked.get(line["index"])
         if example is None or example.database != line["database"]:
-            raise EvaluationError(
-                f"the run's question {line['index']} is none of the {len(examples)} examples"
-            )
+            raise EvaluationError(f"the run's question {line['index']} is none of the {len(examples)} examples")
         verdicts = await _verdicts(line, example, scorer)
         before: bool | None = None
         for candidate in line["candidates"]:

@@ -105,6 +105,4 @@ async def score_dataset(
 
 
 def _open_catalog(examples: list[Example], databases: Path) -> Catalog:
-    return Catalog(
-        {name: SQLiteDatabase(name, file) for name, file in database_files(examples, databases).items()}
-    )
+    return Catalog({name: SQLiteDatabase(name, file) for name, file in database_files(examples, databases).items()})

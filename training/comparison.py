@@ -29,9 +29,7 @@ def compare_runs(first: Sequence[Line], second: Sequence[Line]) -> Comparison:
     pairs = [{line["index"]: line for line in lines} for lines in (first, second)]
     asked = [{index: (line["database"], line["question"]) for index, line in run.items()} for run in pairs]
     if not first or asked[0] != asked[1] or len(first) != len(pairs[0]) or len(second) != len(pairs[1]):
-        raise EvaluationError(
-            "only runs over the same questions, each asked once, can be compared pair by pair"
-        )
+        raise EvaluationError("only runs over the same questions, each asked once, can be compared pair by pair")
     seen = Counter((pairs[0][index]["correct"], pairs[1][index]["correct"]) for index in pairs[0])
     return Comparison(
         n=len(first),

@@ -120,9 +120,7 @@ def _example(path: Path, layout: Layout, index: int, entry: object) -> Example:
     required = ("db_id", question_key, _SQL_KEY[layout])
     lacking = [key for key in required if not isinstance(entry.get(key), str)]
     if lacking:
-        raise DatasetError(
-            f"{path}: entry {index} lacks {', '.join(lacking)}; each needs {', '.join(required)} (text)"
-        )
+        raise DatasetError(f"{path}: entry {index} lacks {', '.join(lacking)}; each needs {', '.join(required)} (text)")
     database, question, sql = (entry[key] for key in required)
     difficulty = entry.get("difficulty")
     return Example(index, database, question, str(entry.get("evidence") or ""), sql, difficulty or None)

@@ -128,9 +128,7 @@ def read_predictions(
     return _in_order(path, records, column, examples, total)
 
 
-def _records(
-    path: Path, text: str, column: str | None, databases: set[str]
-) -> tuple[list[dict[str, Any]], str]:
+def _records(path: Path, text: str, column: str | None, databases: set[str]) -> tuple[list[dict[str, Any]], str]:
     if text.lstrip().startswith("{"):
         return _json_records(path, text, column or _JSON_COLUMN), column or _JSON_COLUMN
     if column is not None or path.suffix.lower() == ".csv":
@@ -148,9 +146,7 @@ def _json_records(path: Path, text: str, column: str) -> list[dict[str, Any]]:
         except ValueError as error:
             raise EvaluationError(f"{path}, line {number} is not JSON: {error}") from error
         if not isinstance(record, dict) or not isinstance(record.get(column, 0), str | None):
-            raise EvaluationError(
-                f"{path}, line {number} has no text or null under {column!r}; name the key as column"
-            )
+            raise EvaluationError(f"{path}, line {number} has no text or null under {column!r}; name the key as column")
         records.append(record)
     return records
 
@@ -205,9 +201,7 @@ def _in_order(
         raise EvaluationError(
             f"{path} has {len(records)} predictions for {len(examples)} questions{whole}; give one a question"
         )
-    return [
-        _matched(path, example, record, column) for example, record in zip(examples, records, strict=True)
-    ]
+    return [_matched(path, example, record, column) for example, record in zip(examples, records, strict=True)]
 
 
 def _matched(path: Path, example: Example, record: dict[str, Any], column: str) -> Prediction:

@@ -19,7 +19,6 @@ from route_sql.training.whole_writes import to_the_end
 JSON: TypeAlias = "str | int | float | bool | None | Sequence[JSON] | Mapping[str, JSON]"
 
 
-
 class ProposedSQL(TypedDict):
     """One candidate of a run: who wrote it, what, and what became of it then."""
 
@@ -73,9 +72,7 @@ class RunLog:
 
 
 @asynccontextmanager
-async def open_run(
-    path: Path, settings: Mapping[str, JSON], examples: Sequence[Example]
-) -> AsyncIterator[RunLog]:
+async def open_run(path: Path, settings: Mapping[str, JSON], examples: Sequence[Example]) -> AsyncIterator[RunLog]:
     """Begin a run, or take up one that was stopped: a last line that was cut off is dropped.
 
     The settings and a digest of the examples stand in `PATH.meta.json`. While the run is open, `PATH.lock`
@@ -125,9 +122,7 @@ def _acquire(lock: FileLock, path: Path) -> None:
         try:
             lock.acquire(timeout=0)
         except Timeout:
-            raise EvaluationError(
-                f"another process is writing {path}; wait for it or name another file"
-            ) from None
+            raise EvaluationError(f"another process is writing {path}; wait for it or name another file") from None
 
 
 def _begin_or_resume(path: Path, settings: Mapping[str, JSON], examples: Sequence[Example]) -> list[Line]:
