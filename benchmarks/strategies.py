@@ -30,7 +30,7 @@ from route_sql.training.evaluation import Ask, ask_and_score
 from route_sql.training.execution_accuracy import ExecutionAccuracy
 from route_sql.training.report import comparison_sentence, markdown_table
 from route_sql.training.run_log import RunLog, open_run
-from route_sql.training.summary import summarise
+from route_sql.training.summary import Summary, summarise
 
 STRATEGIES: tuple[Strategy, ...] = ("single", "adaptive", "paper")
 TABLE = Path(__file__).with_name("strategies.md")
@@ -82,7 +82,7 @@ async def take_turns(
 
 def table(logs: Mapping[Strategy, RunLog], arguments: argparse.Namespace) -> str:
     """The figures as Markdown."""
-    runs = {strategy: summarise(log.lines) for strategy, log in logs.items()}
+    runs: dict[str, Summary] = {strategy: summarise(log.lines) for strategy, log in logs.items()}
     pairs = [("adaptive", "single"), ("adaptive", "paper")]
     compared = [comparison_sentence(a, b, compare_runs(logs[a].lines, logs[b].lines)) for a, b in pairs]  # type: ignore[index]
     head = f"# Strategies: {arguments.questions.name}, {arguments.limit or 'all'} questions, seed {arguments.seed}"

@@ -20,10 +20,14 @@ _MARKS: dict[Task, tuple[str, ...]] = {
 }
 
 
+def _no_replies() -> dict[Task, list[str]]:
+    return defaultdict(list)
+
+
 class ScriptedModel(BaseChatModel):
     """Replies are lined up by task, since agents may ask side by side."""
 
-    _replies: dict[Task, list[str]] = PrivateAttr(default_factory=lambda: defaultdict(list))
+    _replies: dict[Task, list[str]] = PrivateAttr(default_factory=_no_replies)
     history: list[tuple[Task, list[BaseMessage]]] = []
 
     def enqueue(self, task: Task, *replies: str) -> "ScriptedModel":
@@ -54,7 +58,7 @@ class ScriptedModel(BaseChatModel):
         assert self._replies[task], f"unexpected call of the task {task}"
         text = self._replies[task].pop(0)
         usage = {"input_tokens": 10, "output_tokens": 3, "total_tokens": 13, "input_token_details": {"cache_read": 4}}
-        message = AIMessage(text, usage_metadata=usage)  # type: ignore[arg-type]
+        message = AIMessage(text, usage_metadata=usage)
         return ChatResult(generations=[ChatGeneration(message=message)])
 
 

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+from typing import Any
 
 import pytest
 from langchain_core.tools import tool
@@ -33,6 +34,11 @@ async def broken(question: Question) -> list[str]:
     raise ConnectionError("the glossary server is down")
 
 
+def graph_of(model: ScriptedModel, catalog: Catalog, **given: Any) -> Any:
+    """The graph, untyped, as clients in JSON use it."""
+    return build_graph(model, catalog, **given)
+
+
 def prompt(model: ScriptedModel, call: int = -1) -> str:
     return str(model.history[call][1][-1].content)
 
@@ -41,7 +47,7 @@ async def test_notes_of_context_tools_and_matched_values_reach_the_prompt(
     model: ScriptedModel, catalog: Catalog
 ) -> None:
     model.enqueue("sql", NAMES)
-    graph = build_graph(model, catalog, context_tools=[glossary])
+    graph = graph_of(model, catalog, context_tools=[glossary])
     await graph.ainvoke(QUESTION, context=SINGLE)
     assert "<<<NOTES\ncustomer.city = 'Bergen'\na regular is a customer with two sales\n" in prompt(model)
 
@@ -50,7 +56,7 @@ async def test_a_context_tool_that_fails_is_reported_and_the_question_answered(
     model: ScriptedModel, catalog: Catalog
 ) -> None:
     model.enqueue("sql", NAMES)
-    answer = await build_graph(model, catalog, context_tools=[broken]).ainvoke(QUESTION, context=SINGLE)
+    answer = await graph_of(model, catalog, context_tools=[broken]).ainvoke(QUESTION, context=SINGLE)
     assert answer["status"] == "ok"
     assert answer["notes"] == ["The context tool broken failed: ConnectionError: the glossary server is down"]
 
@@ -62,7 +68,7 @@ async def test_a_complaint_of_a_check_has_the_agents_look_again(model: ScriptedM
 
     one = f"{NAMES} LIMIT 1"
     model.enqueue("sql", NAMES, NAMES).enqueue("link", "{}").enqueue("verdict", f"verdict: wrong\n{one}")
-    answer = await build_graph(model, catalog, checks=[one_row]).ainvoke(QUESTION)
+    answer = await graph_of(model, catalog, checks=[one_row]).ainvoke(QUESTION)
     assert answer["sql"] == one
     assert "One row is wanted." in prompt(model)
 
@@ -77,7 +83,7 @@ async def test_an_executor_of_ones_own(model: ScriptedModel, catalog: Catalog) -
         return "", await catalog.get(database).execute(sql)
 
     model.enqueue("sql", NAMES)
-    answer = await build_graph(model, catalog, executor=audited).ainvoke(QUESTION, context=SINGLE)
+    answer = await graph_of(model, catalog, executor=audited).ainvoke(QUESTION, context=SINGLE)
     assert (asked, answer["row_count"]) == ([NAMES], 2)
 
 
@@ -86,7 +92,7 @@ async def test_approval_is_asked_before_a_query_runs(
     model: ScriptedModel, catalog: Catalog, decision: bool, status: str
 ) -> None:
     model.enqueue("sql", NAMES)
-    graph = build_graph(model, catalog, checkpointer=InMemorySaver())
+    graph = graph_of(model, catalog, checkpointer=InMemorySaver())
     thread = {"configurable": {"thread_id": "1"}}
     context = Context(strategy="single", approve=True)
     paused = await graph.ainvoke(QUESTION, thread, context=context, version="v2")
@@ -111,8 +117,9 @@ async def test_a_node_of_ones_own(model: ScriptedModel, catalog: Catalog) -> Non
 
 async def test_every_node_and_the_tokens_stream(model: ScriptedModel, catalog: Catalog) -> None:
     model.enqueue("sql", NAMES)
-    graph = build_graph(model, catalog)
-    nodes, tokens = [], []
+    graph = graph_of(model, catalog)
+    nodes: list[str] = []
+    tokens: list[str] = []
     async for part in graph.astream(QUESTION, context=SINGLE, stream_mode=["updates", "messages"], version="v2"):
         if part["type"] == "updates":
             nodes.extend(part["data"])
@@ -124,7 +131,7 @@ async def test_every_node_and_the_tokens_stream(model: ScriptedModel, catalog: C
 
 async def test_the_state_is_json_to_the_last_field(model: ScriptedModel, catalog: Catalog) -> None:
     model.enqueue("sql", NAMES, NAMES)
-    graph = build_graph(model, catalog, checkpointer=InMemorySaver())
+    graph = graph_of(model, catalog, checkpointer=InMemorySaver())
     thread = {"configurable": {"thread_id": "1"}}
     await graph.ainvoke(QUESTION, thread)
     state = (await graph.aget_state(thread)).values
@@ -133,7 +140,7 @@ async def test_the_state_is_json_to_the_last_field(model: ScriptedModel, catalog
 
 
 async def test_a_second_question_on_a_thread_begins_anew(model: ScriptedModel, catalog: Catalog) -> None:
-    graph = build_graph(model, catalog, checkpointer=InMemorySaver())
+    graph = graph_of(model, catalog, checkpointer=InMemorySaver())
     thread = {"configurable": {"thread_id": "1"}}
     model.enqueue("sql", NAMES, NAMES, "SELECT city FROM customer")
     await graph.ainvoke({**QUESTION, "evidence": "Bergen is a city."}, thread)
@@ -145,7 +152,7 @@ async def test_a_second_question_on_a_thread_begins_anew(model: ScriptedModel, c
 
 
 def test_question_and_answer_are_the_public_schemas(model: ScriptedModel, catalog: Catalog) -> None:
-    graph = build_graph(model, catalog)
+    graph = graph_of(model, catalog)
     asked = graph.get_input_jsonschema()
     assert set(asked["properties"]) == {"question", "database", "evidence"}
     assert set(asked["required"]) == {"question", "database"}
@@ -155,23 +162,23 @@ def test_question_and_answer_are_the_public_schemas(model: ScriptedModel, catalo
 
 async def test_a_context_may_be_plain_json(model: ScriptedModel, catalog: Catalog) -> None:
     model.enqueue("sql", NAMES)
-    answer = await build_graph(model, catalog).ainvoke(QUESTION, context={"strategy": "single"})
+    answer = await graph_of(model, catalog).ainvoke(QUESTION, context={"strategy": "single"})
     assert len(answer["ledger"]) == 1
 
 
 async def test_what_the_user_got_wrong_is_raised(model: ScriptedModel, catalog: Catalog, tmp_path: object) -> None:
     with pytest.raises(UnknownDatabase, match="did you mean 'shop'"):
-        await build_graph(model, catalog).ainvoke({**QUESTION, "database": "shops"})
+        await graph_of(model, catalog).ainvoke({**QUESTION, "database": "shops"})
     (empty := catalog.get("shop").path.with_name("empty.sqlite")).touch()  # type: ignore[attr-defined]
     other, name = Catalog.from_url(empty)
     async with other:
         with pytest.raises(DatabaseUnavailable, match="has no tables"):
-            await build_graph(model, other).ainvoke({**QUESTION, "database": name})
+            await graph_of(model, other).ainvoke({**QUESTION, "database": name})
 
 
 async def test_questions_side_by_side_do_not_mix(model: ScriptedModel, catalog: Catalog) -> None:
     model.enqueue("sql", *[NAMES] * 8)
-    graph = build_graph(model, catalog, executor=make_execute_sql(catalog))
+    graph = graph_of(model, catalog, executor=make_execute_sql(catalog))
     answers = await asyncio.gather(*(graph.ainvoke(QUESTION, context=SINGLE) for _ in range(8)))
     assert [len(answer["ledger"]) for answer in answers] == [1] * 8
 
@@ -179,6 +186,6 @@ async def test_questions_side_by_side_do_not_mix(model: ScriptedModel, catalog: 
 async def test_a_large_schema_is_cut_and_the_answer_says_so(model: ScriptedModel, catalog: Catalog) -> None:
     model.enqueue("sql", NAMES)
     context = Context(strategy="single", schema_chars=150)
-    answer = await build_graph(model, catalog).ainvoke(QUESTION, context=context)
+    answer = await graph_of(model, catalog).ainvoke(QUESTION, context=context)
     assert answer["notes"] and "of 3 tables were shown" in answer["notes"][0]
     assert "customer (" in prompt(model)
