@@ -32,7 +32,8 @@ def test_every_command_and_option_that_is_named_exists() -> None:
     commands = get_command(app).commands  # type: ignore[attr-defined]
     named = set(re.findall(r"route-sql ([a-z]+)\b", README))
     assert named and named <= set(commands)
-    options = {option for command in commands.values() for parameter in command.params for option in parameter.opts}
+    leaves = [leaf for command in commands.values() for leaf in getattr(command, "commands", {"": command}).values()]
+    options = {option for leaf in leaves for parameter in leaf.params for option in parameter.opts}
     assert set(re.findall(r"`(--[a-z-]+)", README)) <= options
 
 
