@@ -29,7 +29,7 @@ from route_sql.training.datasets import Example, database_files, load_examples, 
 from route_sql.training.evaluation import Ask, ask_and_score
 from route_sql.training.execution_accuracy import ExecutionAccuracy
 from route_sql.training.report import comparison_sentence, markdown_table
-from route_sql.training.run_log import RunLog, open_run
+from route_sql.training.run_log import Line, RunLog, open_run
 from route_sql.training.summary import Summary, summarise
 
 STRATEGIES: tuple[Strategy, ...] = ("single", "adaptive", "paper")
@@ -54,8 +54,11 @@ async def main(arguments: argparse.Namespace) -> None:
             path = arguments.out / f"{strategy}.jsonl"
             logs[strategy] = await stack.enter_async_context(open_run(path, chosen, examples))
         asks = {strategy: asking(opened, catalog, Context(strategy=strategy)) for strategy in STRATEGIES}
-        await take_turns(examples, asks, logs, ExecutionAccuracy(catalog))
-    TABLE.write_text(table(logs, arguments))
+        try:
+            await take_turns(examples, asks, logs, ExecutionAccuracy(catalog))
+        finally:
+            # A run that is stopped still tells what all three have answered.
+            TABLE.write_text(table({strategy: log.lines for strategy, log in logs.items()}, arguments))
 
 
 async def take_turns(
@@ -80,13 +83,19 @@ async def take_turns(
                         bar.advance(tasks[strategy])
 
 
-def table(logs: Mapping[Strategy, RunLog], arguments: argparse.Namespace) -> str:
-    """The figures as Markdown."""
-    runs: dict[str, Summary] = {strategy: summarise(log.lines) for strategy, log in logs.items()}
-    pairs = [("adaptive", "single"), ("adaptive", "paper")]
-    compared = [comparison_sentence(a, b, compare_runs(logs[a].lines, logs[b].lines)) for a, b in pairs]  # type: ignore[index]
-    head = f"# Strategies: {arguments.questions.name}, {arguments.limit or 'all'} questions, seed {arguments.seed}"
-    return "\n\n".join([head, markdown_table(runs), *compared]) + "\n"
+def table(lines: Mapping[Strategy, list[Line]], arguments: argparse.Namespace) -> str:
+    """The figures as Markdown, of the questions that all strategies have answered."""
+    shared = set.intersection(*({line["index"] for line in run} for run in lines.values()))
+    if not shared:
+        return "No question was answered by all strategies.\n"
+    runs = {strategy: [line for line in run if line["index"] in shared] for strategy, run in lines.items()}
+    summaries: dict[str, Summary] = {strategy: summarise(run) for strategy, run in runs.items()}
+    pairs: list[tuple[Strategy, Strategy]] = [("adaptive", "single"), ("adaptive", "paper")]
+    compared = [comparison_sentence(a, b, compare_runs(runs[a], runs[b])) for a, b in pairs]
+    drawn = f"{len(shared)} of {arguments.limit or 'all'} questions drawn with seed {arguments.seed}"
+    return (
+        "\n\n".join([f"# Strategies: {arguments.questions.name}, {drawn}", markdown_table(summaries), *compared]) + "\n"
+    )
 
 
 if __name__ == "__main__":
