@@ -43,6 +43,12 @@ QUESTIONS: tuple[DemoQuestion, ...] = (
         2,
     ),
     DemoQuestion(
+        "Which doctors work in the North building?",
+        "SELECT d.first_name, d.last_name FROM doctor AS d "
+        "JOIN department AS p ON p.department_id = d.department_id WHERE p.building = 'North'",
+        2,
+    ),
+    DemoQuestion(
         "How many patients have a private insurance plan?",
         "SELECT COUNT(*) FROM patient AS p JOIN insurer AS i ON i.insurer_id = p.insurer_id WHERE i.plan = 'Private'",
         2,
@@ -111,5 +117,9 @@ QUESTIONS: tuple[DemoQuestion, ...] = (
     ),
 )
 
-SHOWN = tuple(QUESTIONS[place].question for place in (0, 6, 8))
-"""What `route-sql demo` asks: an easy one, one through a link table, and one that is answered wrongly at first."""
+SHOWN = (
+    "How many patients live in são paulo?",
+    "Which patients have never had an appointment? Give first and last name.",
+    "Which doctors work in the North building?",
+)
+"""What `route-sql demo` asks: a value in another case, a nested query, and one whose first draft fails."""

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from route_sql.demo.database import build_demo_database
-from route_sql.demo.questions import QUESTIONS, DemoQuestion
+from route_sql.demo.questions import QUESTIONS, SHOWN, DemoQuestion
 from route_sql.tools.errors import RouteError
 
 
@@ -141,3 +141,7 @@ def test_run_as_a_module(clinic, tmp_path):
     taken = subprocess.run([*command[:-1], str(tmp_path)], capture_output=True, text=True, check=False)
     assert taken.returncode == 2
     assert "is a folder" in taken.stderr and "Traceback" not in taken.stderr
+
+
+def test_the_questions_that_the_demo_asks_have_gold():
+    assert set(SHOWN) <= {question.question for question in QUESTIONS}
