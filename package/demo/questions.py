@@ -43,9 +43,9 @@ QUESTIONS: tuple[DemoQuestion, ...] = (
         2,
     ),
     DemoQuestion(
-        "Which doctors work in the North building?",
+        "Which doctors work in the Skin Clinic?",
         "SELECT d.first_name, d.last_name FROM doctor AS d "
-        "JOIN department AS p ON p.department_id = d.department_id WHERE p.building = 'North'",
+        "JOIN department AS p ON p.department_id = d.department_id WHERE p.name = 'Skin Clinic'",
         2,
     ),
     DemoQuestion(
@@ -120,6 +120,6 @@ QUESTIONS: tuple[DemoQuestion, ...] = (
 SHOWN = (
     "How many patients live in são paulo?",
     "Which patients have never had an appointment? Give first and last name.",
-    "Which doctors work in the North building?",
+    "Which doctors work in the Skin Clinic?",
 )
 """What `route-sql demo` asks: a value in another case, a nested query, and one whose first draft fails."""
