@@ -37,12 +37,6 @@ QUESTIONS: tuple[DemoQuestion, ...] = (
         1,
     ),
     DemoQuestion(
-        "What are the first and last names of the doctors in the skin clinic?",
-        "SELECT d.first_name, d.last_name FROM doctor AS d "
-        "JOIN department AS p ON p.department_id = d.department_id WHERE p.name = 'Skin Clinic'",
-        2,
-    ),
-    DemoQuestion(
         "Which doctors work in the Skin Clinic?",
         "SELECT d.first_name, d.last_name FROM doctor AS d "
         "JOIN department AS p ON p.department_id = d.department_id WHERE p.name = 'Skin Clinic'",
