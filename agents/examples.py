@@ -4,6 +4,7 @@ They come before everything that differs and are the same for every agent, quest
 computes them once in its life, and the four tasks of a question still share one prefix.
 """
 
+from collections.abc import Callable
 from functools import cache
 
 from langchain_core.messages import AIMessage, BaseMessage, HumanMessage
@@ -45,6 +46,11 @@ _VISIT = Table(
 )
 
 
+_Briefed = Callable[[str], Brief]
+_Turn = tuple[list[BaseMessage], str]
+"""What is asked, and the reply."""
+
+
 @cache
 def worked_examples(wording: Wording, dialect: str) -> tuple[BaseMessage, ...]:
     """The turns for a wording; none for `tuned`."""
@@ -55,7 +61,13 @@ def worked_examples(wording: Wording, dialect: str) -> tuple[BaseMessage, ...]:
     def brief(question: str) -> Brief:
         return Brief(question, schema)
 
-    turns = [
+    turns = [*_first_look(brief), *_second_look(brief), *_joins(brief)]
+    return tuple(message for asked, reply in turns for message in (_question(asked), AIMessage(reply)))
+
+
+def _first_look(brief: _Briefed) -> list[_Turn]:
+    """Questions that one table or a subquery answers, and a link."""
+    return [
         (
             generator.messages(brief("What are the names and weights of the dogs, heaviest first?")),
             "SELECT name, weight FROM pet WHERE kind = 'dog' ORDER BY weight DESC",
@@ -68,6 +80,12 @@ def worked_examples(wording: Wording, dialect: str) -> tuple[BaseMessage, ...]:
             generator.messages(brief("Which owners have no pet?")),
             "SELECT name FROM owner WHERE id NOT IN (SELECT owner_id FROM pet)",
         ),
+    ]
+
+
+def _second_look(brief: _Briefed) -> list[_Turn]:
+    """A query that fails, one that is right, and one that is to be finished."""
+    return [
         (
             noise_corrector.messages(
                 brief("Which kinds of pets live in Oslo?"),
@@ -95,6 +113,12 @@ def worked_examples(wording: Wording, dialect: str) -> tuple[BaseMessage, ...]:
             continuation_writer.messages(brief("Which pet is the lightest?"), "SELECT name FROM pet"),
             "SELECT name FROM pet ORDER BY weight LIMIT 1",
         ),
+    ]
+
+
+def _joins(brief: _Briefed) -> list[_Turn]:
+    """Questions that need several tables."""
+    return [
         (
             generator.messages(brief("What is the name of the owner with the most pets?")),
             "SELECT owner.name FROM owner JOIN pet ON owner.id = pet.owner_id "
@@ -106,7 +130,6 @@ def worked_examples(wording: Wording, dialect: str) -> tuple[BaseMessage, ...]:
             "JOIN owner ON pet.owner_id = owner.id GROUP BY owner.city",
         ),
     ]
-    return tuple(message for asked, reply in turns for message in (_question(asked), AIMessage(reply)))
 
 
 def _question(messages: list[BaseMessage]) -> HumanMessage:
