@@ -8,7 +8,7 @@ from typing import Any
 
 import httpx2
 from huggingface_hub import InferenceTimeoutError
-from huggingface_hub.errors import HfHubHTTPError, OverloadedError
+from huggingface_hub.errors import OverloadedError
 
 from route_sql.serving.errors import ContextExceeded, ServerRefused, ServerUnavailable, ServingError
 
@@ -28,6 +28,16 @@ _ADVICE = {
 }
 
 
+class ErrorAnswer(Exception):
+    """The server answered with an error status."""
+
+    def __init__(self, status: int, body: str) -> None:
+        """`body` is the answer's text, whatever its form."""
+        super().__init__(f"HTTP {status}")
+        self.status = status
+        self.body = body
+
+
 class WorthRetrying(Exception):
     """An overload, a broken connection or a time-out; `final` is what to raise when patience ends."""
 
@@ -42,8 +52,8 @@ async def explained(url: str) -> AsyncIterator[None]:
     """Turn what the HTTP layers raise into our exceptions, or into `WorthRetrying`."""
     try:
         yield
-    except HfHubHTTPError as error:
-        raise _from_status(url, error.response.status_code, error.response.text) from error
+    except ErrorAnswer as answer:
+        raise _from_status(url, answer.status, answer.body) from answer
     except (InferenceTimeoutError, httpx2.TimeoutException) as error:
         raise _unavailable(url, "did not answer in time") from error
     except httpx2.TransportError as error:

@@ -12,6 +12,8 @@ from urllib.parse import urlsplit
 import httpx2
 from huggingface_hub.utils import build_hf_headers  # type: ignore[attr-defined]  # documented, not re-exported
 
+from route_sql.serving.failures import ErrorAnswer
+
 T = TypeVar("T")
 _LOOPBACK = {"127.0.0.1", "localhost", "::1"}
 
@@ -27,14 +29,15 @@ def open_session(base_url: str) -> httpx2.AsyncClient:
         # Loopback connections cost nothing; one that is not kept can't go stale or outlive its event loop.
         limits=httpx2.Limits(max_keepalive_connections=0 if local else 20),
         timeout=None,
-        event_hooks={"response": [_read_refusal]},
+        event_hooks={"response": [_raise_refusal]},
     )
 
 
-async def _read_refusal(response: httpx2.Response) -> None:
-    """Read what an error says, which in a streamed answer would stay unread."""
+async def _raise_refusal(response: httpx2.Response) -> None:
+    """Raise an error status with the text that came along, before the hub's client reads that as its own hub's."""
     if response.is_error:
         await response.aread()
+        raise ErrorAnswer(response.status_code, response.text)
 
 
 @dataclass

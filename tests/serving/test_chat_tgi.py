@@ -137,6 +137,15 @@ async def test_a_refusal_is_not_tried_again_and_says_who_said_what(stub: ChatStu
     assert len(stub.bodies) == 2
 
 
+@pytest.mark.parametrize("said", ["bad wishes", ["bad wishes"], {"error": ["bad wishes"]}, {"message": "bad wishes"}])
+async def test_a_refusal_of_any_form_says_what_the_server_said(stub: ChatStub, said: Any) -> None:
+    stub.enqueue(failure(400, said), failure(400, said))
+    with pytest.raises(ServerRefused, match="400.*bad wishes"):
+        await chat(stub).ainvoke("hi")
+    with pytest.raises(ServerRefused, match="400.*bad wishes"):
+        await gathered(chat(stub))
+
+
 @pytest.mark.parametrize("body", ["<html>login</html>", "[]", "{}", '{"choices": []}'])
 async def test_an_answer_that_is_no_completion_is_a_refusal(stub: ChatStub, body: str) -> None:
     stub.enqueue(raw(body))
