@@ -5,6 +5,8 @@ from typing import Any, Literal
 
 from langgraph.runtime import Runtime
 
+from route_sql.tools.schema.visibility import Visibility
+
 Strategy = Literal["adaptive", "paper", "single"]
 AgentName = Literal["link_schema", "draft", "generate", "correct_noise", "continue_writing"]
 
@@ -15,7 +17,10 @@ def _described(text: str) -> dict[str, Any]:
 
 @dataclass(frozen=True)
 class Context:
-    """Run-time choices. Objects (model, catalog, tools) are arguments of `build_graph` instead."""
+    """Run-time choices. Objects (model, catalog, tools) are arguments of `build_graph` instead.
+
+    `allow` and `hide` are for the host that knows its caller; they must come with every run, a resumed one too.
+    """
 
     strategy: Strategy = field(
         default="adaptive",
@@ -42,6 +47,33 @@ class Context:
         default=False,
         metadata=_described("Interrupt before each query and run it only if the resume value says so."),
     )
+
+    allow: tuple[str, ...] = field(
+        default=(),
+        metadata=_described(
+            "What this caller may see: table, table.column, schema.table, with * for any letters; empty for all that "
+            "the catalog shows. It narrows the catalog and never widens it."
+        ),
+    )
+    hide: tuple[str, ...] = field(
+        default=(), metadata=_described("What this caller may not see, beside what the catalog hides.")
+    )
+
+    def __post_init__(self) -> None:
+        """Refuse one name where a list is meant: letter by letter it would hide nothing.
+
+        Raises:
+            ValueError: `allow` or `hide` is no list of names.
+        """
+        for key in ("allow", "hide"):
+            names = getattr(self, key)
+            if not isinstance(names, list | tuple) or not all(isinstance(name, str) for name in names):
+                raise ValueError(f"{key} in the context must be a list of names, such as ['customer.email']")
+
+    @property
+    def rights(self) -> Visibility:
+        """What this caller may see of a database, as far as the catalog shows it."""
+        return Visibility(tuple(self.allow), tuple(self.hide))
 
     def uses(self, agent: AgentName) -> bool:
         """Whether the agent is switched on."""

@@ -4,32 +4,36 @@ import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 
 from langchain_core.tools import BaseTool
+from pydantic import BaseModel
 
 from route_sql.graph.state import Question, State
 from route_sql.tools.database.catalog import Catalog
 from route_sql.tools.errors import DatabaseUnavailable, RouteError
 from route_sql.tools.schema.records import Link, Schema
 from route_sql.tools.schema.relevance import reduce_schema
+from route_sql.tools.schema.visibility import EVERYTHING, Visibility
 
 ContextTool = BaseTool | Callable[[Question], Awaitable[Sequence[str] | str]]
 """Gives notes on a question: an async function, or a LangChain tool that takes any of its three fields."""
 
 
-async def askable_schema(catalog: Catalog, name: str) -> Schema:
-    """The schema of a database that a question can be asked of.
+async def askable_schema(catalog: Catalog, name: str, rights: Visibility = EVERYTHING) -> Schema:
+    """The schema of a database that a question can be asked of, as far as a caller's rights show it.
 
     Raises:
         UnknownDatabase: the catalog has no such database.
         DatabaseUnavailable: it can't be read, or there is nothing in it.
     """
-    schema = await catalog.get(name).schema()
+    schema = await catalog.get(name, rights).schema()
     if not schema.tables:
         raise DatabaseUnavailable(f"the database {name} has no tables; name one that has, or fill it first")
     return schema
 
 
-async def gather_notes(tools: Sequence[ContextTool], state: State) -> tuple[list[str], list[str]]:
-    """Run the context tools side by side.
+async def gather_notes(
+    tools: Sequence[ContextTool], state: State, rights: Visibility = EVERYTHING
+) -> tuple[list[str], list[str]]:
+    """Run the context tools side by side. Those that take `allow` and `hide` learn the caller's rights.
 
     Returns:
         The notes, in the order of the tools, and one sentence for each tool that failed.
@@ -38,7 +42,8 @@ async def gather_notes(tools: Sequence[ContextTool], state: State) -> tuple[list
         RouteError: a tool of ours found that the database can't be used.
     """
     question = Question(question=state["question"], database=state["database"], evidence=state.get("evidence", ""))
-    results = await asyncio.gather(*(_run(tool, question) for tool in tools), return_exceptions=True)
+    given = {**question, **rights_of(rights)}
+    results = await asyncio.gather(*(_run(tool, question, given) for tool in tools), return_exceptions=True)
     notes: list[str] = []
     failures: list[str] = []
     for tool, result in zip(tools, results, strict=True):
@@ -52,6 +57,18 @@ async def gather_notes(tools: Sequence[ContextTool], state: State) -> tuple[list
     return [note for note in notes if note], failures
 
 
+def arguments(tool: BaseTool) -> set[str]:
+    """The names of a tool's arguments, those too that a model is not told of."""
+    schema = tool.args_schema
+    injected = schema.model_fields if isinstance(schema, type) and issubclass(schema, BaseModel) else ()
+    return {*tool.args, *injected}
+
+
+def rights_of(rights: Visibility) -> dict[str, object]:
+    """A caller's rights as arguments of a tool."""
+    return {"allow": list(rights.allow), "hide": list(rights.hide)}
+
+
 def visible(schema: Schema, question: str, notes: Sequence[str], budget_chars: int) -> tuple[Link | None, list[str]]:
     """The part of the schema that the prompts show, None for all of it, and what to tell the reader of a cut."""
     reduced, cut = reduce_schema(schema, question, budget_chars, notes)
@@ -61,10 +78,10 @@ def visible(schema: Schema, question: str, notes: Sequence[str], budget_chars: i
     return {table.key: [column.name for column in table.columns] for table in reduced}, [said]
 
 
-async def _run(tool: ContextTool, question: Question) -> Sequence[str] | str:
+async def _run(tool: ContextTool, question: Question, given: dict[str, object]) -> Sequence[str] | str:
     if not isinstance(tool, BaseTool):
         return await tool(question)
-    wanted = {name: value for name, value in question.items() if name in tool.args}
+    wanted = {name: value for name, value in given.items() if name in arguments(tool)}
     result: Sequence[str] | str = await tool.ainvoke(wanted)
     return result if isinstance(result, (str, list, tuple)) else str(result)
 

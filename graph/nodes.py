@@ -17,7 +17,7 @@ from route_sql.agents.call import Reply, ask
 from route_sql.agents.examples import worked_examples
 from route_sql.graph.checks import Check, complaint, finding
 from route_sql.graph.context import Context, context_of
-from route_sql.graph.grounding import ContextTool, askable_schema, gather_notes, visible
+from route_sql.graph.grounding import ContextTool, arguments, askable_schema, gather_notes, rights_of, visible
 from route_sql.graph.selection import Attempt, attempts, best, newest
 from route_sql.graph.state import Candidate, LedgerEntry, Proposal, State
 from route_sql.tools.database.catalog import Catalog
@@ -46,14 +46,17 @@ class Nodes:
     checks: Sequence[Check]
 
     async def ground(self, state: State, runtime: Runtime[Context]) -> Update:
-        """Run the context tools side by side, and cut a schema that no prompt can hold."""
-        schema = await askable_schema(self.catalog, state["database"])
-        grounding, failures = await gather_notes(self.context_tools, state)
+        """Gather the notes of the context tools and the catalog, and cut a schema that no prompt can hold."""
+        rights = context_of(runtime).rights
+        schema = await askable_schema(self.catalog, state["database"], rights)
+        found, failures = await gather_notes(self.context_tools, state, rights)
+        grounding = [*found, *await self.catalog.notes(state["database"], rights)]
+        warnings = await self.catalog.get(state["database"], rights).warnings()
         budget = context_of(runtime).schema_chars
         shown, cut = await asyncio.to_thread(visible, schema, state["question"], grounding, budget)
         nothing_yet: Update = {name: Overwrite([]) for name in GROWING}
         nothing_yet |= {"link": {}, "draft_link": {}, "proposal": None}
-        return {**nothing_yet, "grounding": grounding, "shown": shown, "notes": Overwrite([*failures, *cut])}
+        return {**nothing_yet, "grounding": grounding, "shown": shown, "notes": Overwrite([*warnings, *failures, *cut])}
 
     async def link_schema(self, state: State, runtime: Runtime[Context]) -> Update:
         """Ask the schema linker which part of the schema the question needs."""
@@ -145,8 +148,9 @@ class Nodes:
         return newest(attempts(state)) if published else best(attempts(state))
 
     async def _whole_schema(self, state: State, runtime: Runtime[Context]) -> Schema:
-        schema = await self.catalog.get(state["database"]).schema()
-        dialect = context_of(runtime).dialect
+        context = context_of(runtime)
+        schema = await self.catalog.get(state["database"], context.rights).schema()
+        dialect = context.dialect
         return replace(schema, dialect=dialect) if dialect else schema
 
     async def _brief(self, state: State, runtime: Runtime[Context]) -> Brief:
@@ -169,9 +173,12 @@ class Nodes:
         context = context_of(runtime)
         if context.approve and not interrupt({"approve": proposal["sql"], "database": state["database"]}):
             return failed("refused", "The query was not approved.")
+        if context.rights and not {"allow", "hide"} <= arguments(self.executor):
+            return failed("refused", "The executor takes no allow and hide, so it can't keep to the caller's rights.")
         given = {"sql": proposal["sql"], "database": state["database"], "seconds": context.deadline}
+        given |= rights_of(context.rights)
         # A caller's executor need not know of deadlines.
-        args = {name: value for name, value in given.items() if name in self.executor.args}
+        args = {name: value for name, value in given.items() if name in arguments(self.executor)}
         message = await self.executor.ainvoke(
             {"type": "tool_call", "id": proposal["agent"], "name": self.executor.name, "args": args}
         )

@@ -53,7 +53,7 @@ class Answer(TypedDict):
     truncated: bool
     error: str | None
     notes: list[str]
-    """What the reader should know, such as that the schema was cut to fit the model's context."""
+    """What the reader should know: that the schema was cut, say, or that the database's role may write."""
     candidates: list[Candidate]
     """Every candidate, in the order in which they were executed."""
     ledger: list[LedgerEntry]

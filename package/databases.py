@@ -16,7 +16,7 @@ async def open_catalog(db: str, settings: Settings) -> AsyncIterator[tuple[Catal
 
     Raises:
         UnknownDatabase: neither a name in the catalog nor a file nor a URL.
-        DatabaseUnavailable: a URL of an engine that isn't supported, or a file that is no database.
+        DatabaseUnavailable: a URL of an engine that isn't supported or whose driver is not installed.
     """
     catalog, name = _find(db, settings.databases)
     async with catalog:
@@ -26,6 +26,16 @@ async def open_catalog(db: str, settings: Settings) -> AsyncIterator[tuple[Catal
 def _find(db: str, toml: Path) -> tuple[Catalog, str]:
     if toml.is_file():
         catalog = Catalog.from_toml(toml)
-        if db in catalog.names():
+        is_name = "://" not in db and not Path(db).expanduser().exists()
+        if db in catalog.names() or is_name:
+            catalog.get(db)  # says which names there are
             return catalog, db
     return Catalog.from_url(db)
+
+
+def shown(db: str) -> str:
+    """What a user calls a database, without the password that a URL may hold."""
+    scheme, mark, rest = db.partition("://")
+    credentials, at, place = rest.rpartition("@")
+    # Whatever stands before the last @ may be part of a password that was not encoded, or an option of the driver.
+    return f"{scheme}{mark}{credentials.partition(':')[0]}{at}{place.partition('?')[0]}" if mark else db

@@ -3,10 +3,11 @@
 from dataclasses import replace
 from typing import Annotated
 
-from langchain_core.tools import BaseTool, StructuredTool
+from langchain_core.tools import BaseTool, InjectedToolArg, StructuredTool
 
 from route_sql.tools.database.catalog import Catalog
 from route_sql.tools.database.outcome import Cell, Outcome
+from route_sql.tools.schema.visibility import Visibility
 from route_sql.tools.text import clean
 
 CONTENT_CHARS = 2_000
@@ -18,6 +19,8 @@ DESCRIPTION = "Run one read-only SQL query on a database and return its first ro
 
 def make_execute_sql(catalog: Catalog, *, max_chars: int = CONTENT_CHARS) -> BaseTool:
     """The tool `execute_sql(sql, database, seconds)`; the message of a tool call has the `Outcome` as artifact.
+
+    Whoever calls it may pass `allow` and `hide` too, which narrow what the catalog shows; a model is not told of them.
 
     Args:
         catalog: Where `database` is looked up.
@@ -32,8 +35,10 @@ def make_execute_sql(catalog: Catalog, *, max_chars: int = CONTENT_CHARS) -> Bas
         sql: Annotated[str, "One SELECT statement"],
         database: Annotated[str, "The database's name in the catalog"],
         seconds: Annotated[float | None, "A deadline, if it is to be shorter than the database's own"] = None,
+        allow: Annotated[list[str] | None, InjectedToolArg] = None,
+        hide: Annotated[list[str] | None, InjectedToolArg] = None,
     ) -> tuple[str, Outcome]:
-        opened = catalog.get(database)
+        opened = catalog.get(database, Visibility(tuple(allow or ()), tuple(hide or ())))
         sooner = replace(opened.limits, seconds=min(seconds, opened.limits.seconds)) if seconds else None
         outcome = await opened.execute(sql, sooner)
         return render_outcome(outcome, max_chars), outcome

@@ -1,14 +1,20 @@
 """The context tool that is always there: cells of the database that match words of the question."""
 
 import asyncio
+from collections import OrderedDict
+from dataclasses import dataclass, field
+from typing import Annotated
 
-from langchain_core.tools import BaseTool, StructuredTool
+from langchain_core.tools import BaseTool, InjectedToolArg, StructuredTool
 
 from route_sql.tools.database.catalog import Catalog
 from route_sql.tools.database.engine import Database
 from route_sql.tools.schema.records import Schema
+from route_sql.tools.schema.visibility import Visibility
 from route_sql.tools.values import ValueIndex, build_value_index, render_match
 
+INDEXES = 64
+"""How many are kept; each holds up to 2,000 texts a column."""
 DESCRIPTION = "Find cells of the database that match words of the question."
 
 
@@ -23,8 +29,13 @@ def make_find_values(catalog: Catalog) -> BaseTool:
     """
     indexes = _Indexes()
 
-    async def find_values(question: str, database: str) -> list[str]:
-        opened = catalog.get(database)
+    async def find_values(
+        question: str,
+        database: str,
+        allow: Annotated[list[str] | None, InjectedToolArg] = None,
+        hide: Annotated[list[str] | None, InjectedToolArg] = None,
+    ) -> list[str]:
+        opened = catalog.get(database, Visibility(tuple(allow or ()), tuple(hide or ())))
         index = await indexes.of(opened, await opened.schema())
         matches = await asyncio.to_thread(index.match, question)
         return [render_match(match) for match in matches]
@@ -33,16 +44,29 @@ def make_find_values(catalog: Catalog) -> BaseTool:
 
 
 class _Indexes:
-    """The value index of each database, built once however many questions wait for it."""
+    """The value index of each database, built once however many questions wait for it.
+
+    Callers with different rights have different databases here, and never share an index.
+    """
 
     def __init__(self) -> None:
-        self._built: dict[str, tuple[Schema, ValueIndex]] = {}
-        self._locks: dict[str, asyncio.Lock] = {}
+        self._built: OrderedDict[int, _Built] = OrderedDict()
 
     async def of(self, database: Database, schema: Schema) -> ValueIndex:
-        async with self._locks.setdefault(database.name, asyncio.Lock()):
-            known = self._built.get(database.name)
-            if known is None or known[0] is not schema:
-                known = (schema, await build_value_index(database, schema))
-                self._built[database.name] = known
-            return known[1]
+        # What is kept keeps its database alive, so that no other one gets its number.
+        known = self._built.setdefault(id(database), _Built(database))
+        self._built.move_to_end(id(database))
+        while len(self._built) > INDEXES:
+            self._built.popitem(last=False)
+        async with known.lock:
+            if known.index is None or known.schema is not schema:
+                known.schema, known.index = schema, await build_value_index(database, schema)
+            return known.index
+
+
+@dataclass
+class _Built:
+    database: Database
+    schema: Schema | None = None
+    index: ValueIndex | None = None
+    lock: asyncio.Lock = field(default_factory=asyncio.Lock)

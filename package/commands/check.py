@@ -7,9 +7,9 @@ import typer
 
 from route_sql.databases import open_catalog
 from route_sql.settings import Settings
+from route_sql.tools.database.visible import VisibleDatabase, narrowed_query
 from route_sql.tools.guard.check import DIALECTS, check_sql
 from route_sql.tools.guard.refusal import Refusal
-from route_sql.tools.schema.records import Schema
 
 
 def check(
@@ -26,18 +26,22 @@ def check(
         raise typer.BadParameter("name the dialect, or a database with --db", param_hint="--dialect")
     if dialect is not None and dialect not in DIALECTS:
         raise typer.BadParameter(f"one of {', '.join(DIALECTS)}", param_hint="--dialect")
-    schema = asyncio.run(_schema(db)) if db is not None else None
-    if schema is not None and dialect not in (None, schema.dialect):
-        raise typer.BadParameter(f"the database speaks {schema.dialect}", param_hint="--dialect")
-    refusal = check_sql(sql, schema, schema.dialect if schema is not None else str(dialect))
+    refusal = asyncio.run(_refusal(sql, db, dialect)) if db is not None else check_sql(sql, None, str(dialect))
     typer.echo(_worded(refusal) if refusal else "allowed")
     if refusal is not None:
         raise typer.Exit(1)
 
 
-async def _schema(db: str) -> Schema:
+async def _refusal(sql: str, db: str, dialect: str | None) -> Refusal | None:
+    """What a question's query would meet: also that something is hidden in this database."""
     async with open_catalog(db, Settings()) as (catalog, name):
-        return await catalog.get(name).schema()
+        database = catalog.get(name)
+        if dialect not in (None, database.dialect):
+            raise typer.BadParameter(f"the database speaks {database.dialect}", param_hint="--dialect")
+        if isinstance(database, VisibleDatabase):
+            narrowed = narrowed_query(sql, await database.visible(), database.dialect)
+            return narrowed if isinstance(narrowed, Refusal) else None
+        return check_sql(sql, await database.schema(), database.dialect)
 
 
 def _worded(refusal: Refusal) -> str:

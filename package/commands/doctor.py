@@ -12,15 +12,16 @@ from rich.console import Console
 from rich.text import Text
 
 from route_sql.commands.options import Model
-from route_sql.databases import open_catalog
+from route_sql.databases import open_catalog, shown
 from route_sql.models import chat_at, is_url
 from route_sql.serving.machine import check_runtime
 from route_sql.serving.store import ModelStore
 from route_sql.settings import Settings
+from route_sql.tools.database.roles import RoleReport, role_report
 from route_sql.tools.errors import RouteError
 
 Finding = tuple[str, str | None]
-"""What is there, and what to do about it, None if it is well."""
+"""What is there, and what to do about it: None if it is well, nothing if the next remedy is for this too."""
 
 
 def doctor(
@@ -39,7 +40,7 @@ def doctor(
         console.print(Text("ok   " if remedy is None else "miss ", style="green" if remedy is None else "red"), what)
         if remedy:
             console.print(Text(f"     {remedy}"))
-    if any(remedy for _, remedy in findings):
+    if any(remedy is not None for _, remedy in findings):
         raise typer.Exit(1)
 
 
@@ -85,14 +86,32 @@ async def _server(url: str, settings: Settings) -> Finding:
     return f"the server at {url} answers", None
 
 
-def _database(db: str, settings: Settings) -> Iterator[Finding]:
+def _database(db: str, settings: Settings) -> list[Finding]:
     try:
-        yield asyncio.run(_tables(db, settings)), None
+        return asyncio.run(_look_at(db, settings))
     except RouteError as error:
-        yield f"the database {db}", str(error)
+        return [(f"the database {shown(db)}", str(error))]
 
 
-async def _tables(db: str, settings: Settings) -> str:
+async def _look_at(db: str, settings: Settings) -> list[Finding]:
     async with open_catalog(db, settings) as (catalog, name):
-        schema = await catalog.get(name).schema()
-    return f"the database {name} can be read; tables: {len(schema.tables)}"
+        database = catalog.get(name)
+        schema = await database.schema()
+        report = await role_report(database)
+    readable: Finding = (f"the database {name} can be read; tables: {len(schema.tables)}", None)
+    return [readable, *(_role(report) if report else ())]
+
+
+def _role(report: RoleReport) -> Iterator[Finding]:
+    """One line a finding, and below the last the statements that mend them all."""
+    if report.is_fine:
+        yield f"the role {report.role} may only read, and its time-outs are set", None
+    for number, finding in enumerate(report.findings, 1):
+        is_last = number == len(report.findings)
+        yield f"the role {report.role}: {finding.text}", _mended(report) if is_last else ""
+
+
+def _mended(report: RoleReport) -> str:
+    is_new = any(finding.is_risk for finding in report.findings)
+    aim = "make a role that may only read, for the url" if is_new else "give the role what it lacks"
+    return "\n     ".join([f"Let an administrator {aim}:", *report.statements])

@@ -1,36 +1,26 @@
 """The databases that questions may be asked of, by name."""
 
 import os
-import re
-import tomllib
+from collections import OrderedDict
 from collections.abc import Mapping
-from dataclasses import fields
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self
+from typing import Self
 
 from rapidfuzz import fuzz, process, utils
-from sqlalchemy import make_url
-from sqlalchemy.exc import ArgumentError
 
+from route_sql.tools.database.catalog_file import Entry, read_entries
 from route_sql.tools.database.engine import Database
+from route_sql.tools.database.engines import database_name, open_database
 from route_sql.tools.database.outcome import Limits
-from route_sql.tools.database.sqlite import DEFAULT_LIMITS, SQLiteDatabase
-from route_sql.tools.errors import DatabaseUnavailable, UnknownDatabase
+from route_sql.tools.database.sqlite import DEFAULT_LIMITS
+from route_sql.tools.database.visible import VisibleDatabase
+from route_sql.tools.errors import UnknownDatabase
+from route_sql.tools.schema.visibility import EVERYTHING, Visibility
 
 SIMILARITY = 60.0
-_URL = re.compile(r"[A-Za-z][\w+.-]*://")
-_REFERENCE = re.compile(r"\$\{(\w+)\}")
-_ENGINES = {
-    "postgresql": "PostgreSQL",
-    "postgres": "PostgreSQL",
-    "mysql": "MySQL",
-    "mariadb": "MariaDB",
-    "duckdb": "DuckDB",
-    "mssql": "SQL Server",
-    "oracle": "Oracle",
-}
-_DATABASE_KEYS = {"url", "limits"}
+RIGHTS = 256
+"""How many databases narrowed for a caller are kept; each holds a schema of its own."""
 
 
 class Catalog:
@@ -39,60 +29,102 @@ class Catalog:
     Use it as an async context manager, or call `close`.
     """
 
-    def __init__(self, databases: Mapping[str, Database]) -> None:
-        """Take databases that are made already."""
+    def __init__(
+        self,
+        databases: Mapping[str, Database],
+        *,
+        visibility: Mapping[str, Visibility] | None = None,
+        notes: Mapping[str, tuple[str, ...]] | None = None,
+    ) -> None:
+        """Take databases that are made already.
+
+        Args:
+            databases: The databases by name.
+            visibility: What is shown of each, if not all.
+            notes: What a reader of each should know, such as a glossary: untrusted text.
+        """
         self._databases = dict(databases)
+        self._entries: dict[str, tuple[Entry, Path]] = {}
+        self._visibility = dict(visibility or {})
+        self._notes = dict(notes or {})
+        self._narrowed: OrderedDict[tuple[str, Visibility], VisibleDatabase] = OrderedDict()
 
     @classmethod
     def from_url(cls, url_or_path: str | Path, limits: Limits = DEFAULT_LIMITS) -> "tuple[Catalog, str]":
-        """A catalog of one database, and its name: that of the file, without its ending.
+        """A catalog of one database, and its name: that of the file without its ending, or that on its server.
 
         Args:
-            url_or_path: `sqlite:///file`, or the path of a SQLite file.
+            url_or_path: A URL such as `postgresql://user@host/shop`, or the path of a SQLite or DuckDB file.
             limits: The bounds of every query.
 
         Raises:
             DatabaseUnavailable: the URL can't be read or names an engine that is not supported.
         """
-        path = _path(url_or_path, Path())
-        name = path.stem or path.name
-        return cls({name: SQLiteDatabase(name, path, limits)}), name
+        name = database_name(str(url_or_path))
+        return cls({name: open_database(name, str(url_or_path), Path(), limits)}), name
 
     @classmethod
     def from_toml(cls, path: Path, environ: Mapping[str, str] = os.environ) -> "Catalog":
-        """The catalog that a TOML file describes.
+        """The catalog that a TOML file describes; see `catalog_file` for its keys.
 
-        Each table `[databases.NAME]` has a `url` (or path), relative to the file's folder, in which
-        `${VARIABLE}` stands for a variable of the environment, and may have `[databases.NAME.limits]` with
-        the fields of `Limits`.
+        A database whose URL or driver is wrong is complained of by `get`, so that it does not keep the others closed.
 
         Raises:
             DatabaseUnavailable: the file can't be read, a variable is not set, or an entry is wrong.
         """
-        try:
-            content = tomllib.loads(path.read_text(encoding="utf-8"))
-        except OSError as error:
-            raise DatabaseUnavailable(f"the catalog {path} can't be read: {error.strerror}") from error
-        except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-            raise DatabaseUnavailable(f"the catalog {path} is not valid TOML: {error}") from error
-        entries = content.get("databases")
-        if not isinstance(entries, dict) or not entries:
-            raise DatabaseUnavailable(f"the catalog {path} names no database; add [databases.NAME] with a url")
-        return cls({name: _database(name, entry, path, environ) for name, entry in entries.items()})
+        entries = read_entries(path, environ)
+        catalog = cls(
+            {},
+            visibility={name: entry.visibility for name, entry in entries.items()},
+            notes={name: entry.notes for name, entry in entries.items()},
+        )
+        catalog._entries = {name: (entry, path.parent) for name, entry in entries.items()}
+        return catalog
 
     def names(self) -> list[str]:
         """The names, in the order in which they were given."""
-        return list(self._databases)
+        return list(self._entries) or list(self._databases)
 
-    def get(self, name: str) -> Database:
-        """The database of that name.
+    def get(self, name: str, rights: Visibility = EVERYTHING) -> Database:
+        """The database of that name, as far as the catalog and the caller's rights show it.
+
+        Args:
+            name: A name in the catalog.
+            rights: What this caller may see; it narrows what the catalog shows and never widens it. The same rights
+                get the same object as long as it is among the 256 used last.
 
         Raises:
             UnknownDatabase: there is none; the message lists those there are, the closest first.
+            DatabaseUnavailable: its URL or driver is wrong, or something is to be hidden where nothing can be.
         """
-        if name in self._databases:
-            return self._databases[name]
-        raise UnknownDatabase(_unknown(name, self.names()))
+        database = self._whole(name)
+        base = self._visibility.get(name, EVERYTHING)
+        visibility = base.narrowed(rights)
+        if not visibility:
+            return database
+        key = name, visibility
+        # A caller's own list is not checked: it may name what it could not see anyway.
+        narrowed = self._narrowed.pop(key, None) or VisibleDatabase(database, visibility, checked=base)
+        self._narrowed[key] = narrowed
+        while len(self._narrowed) > RIGHTS:
+            self._narrowed.popitem(last=False)
+        return narrowed
+
+    async def notes(self, name: str, rights: Visibility = EVERYTHING) -> list[str]:
+        """What a reader of that database should know, one note a line, without those that name what is hidden.
+
+        Untrusted text: it is cleaned and clipped where it meets a prompt.
+
+        Raises:
+            UnknownDatabase: the catalog has no such database.
+            DatabaseUnavailable: something is hidden, and the database can't be read to tell what.
+        """
+        database = self.get(name, rights)
+        notes = self._notes.get(name, ())
+        if not notes or not isinstance(database, VisibleDatabase):
+            return list(notes)
+        visible = await database.visible()
+        return [note for note in notes if not visible.betrayed_by(note)]
 
     async def close(self) -> None:
         """Close every database, those too that come after one that fails to close."""
@@ -105,6 +137,13 @@ class Catalog:
         if failures:
             raise ExceptionGroup("some databases did not close", failures)
 
+    def _whole(self, name: str) -> Database:
+        if name not in self._databases:
+            if name not in self._entries:
+                raise UnknownDatabase(_unknown(name, self.names()))
+            self._databases[name] = _opened(name, *self._entries[name])
+        return self._databases[name]
+
     async def __aenter__(self) -> Self:
         """The catalog itself."""
         return self
@@ -116,6 +155,19 @@ class Catalog:
         await self.close()
 
 
+def _opened(name: str, entry: Entry, folder: Path) -> Database:
+    return open_database(
+        name,
+        entry.url,
+        folder,
+        entry.limits,
+        namespaces=entry.schemas,
+        other_dialects=entry.accept_weak_bounds,
+        pool=entry.pool,
+        wait_seconds=entry.wait_seconds,
+    )
+
+
 def _unknown(name: str, names: list[str]) -> str:
     if not names:
         return f"there is no database {name!r}; the catalog is empty"
@@ -124,49 +176,3 @@ def _unknown(name: str, names: list[str]) -> str:
     )
     hint = f"; did you mean {match[0]!r}?" if match else ""
     return f"there is no database {name!r} in the catalog{hint} (it has {', '.join(sorted(names))})"
-
-
-def _database(name: str, entry: Any, file: Path, environ: Mapping[str, str]) -> Database:
-    if not isinstance(entry, dict) or not isinstance(entry.get("url"), str):
-        raise DatabaseUnavailable(f'[databases.{name}] in {file} needs a url, such as url = "sqlite:///shop.sqlite"')
-    if unknown := sorted(set(entry) - _DATABASE_KEYS):
-        raise DatabaseUnavailable(f"[databases.{name}] in {file} has unknown keys: {', '.join(unknown)}")
-    url = _REFERENCE.sub(lambda match: _variable(match[1], name, environ), entry["url"])
-    return SQLiteDatabase(name, _path(url, file.parent), _limits(entry.get("limits", {}), name, file))
-
-
-def _variable(variable: str, name: str, environ: Mapping[str, str]) -> str:
-    if variable not in environ:
-        raise DatabaseUnavailable(f"the database {name!r} needs the environment variable {variable}; set it")
-    return environ[variable]
-
-
-def _limits(entry: Any, name: str, file: Path) -> Limits:
-    place = f"[databases.{name}.limits] in {file}"
-    known = {field.name: field.type for field in fields(Limits)}
-    if not isinstance(entry, dict) or set(entry) - set(known):
-        raise DatabaseUnavailable(f"{place} may have these keys only: {', '.join(known)}")
-    for key, value in entry.items():
-        kinds = (int, float) if known[key] in (float, "float") else (int,)
-        if isinstance(value, bool) or not isinstance(value, kinds) or value <= 0:
-            raise DatabaseUnavailable(f"{place}: {key} must be a positive {'number' if float in kinds else 'integer'}")
-    return Limits(**entry)
-
-
-def _path(url_or_path: str | Path, folder: Path) -> Path:
-    """The file that a URL or a path names, from `folder` on; no message repeats a URL (passwords)."""
-    text = str(url_or_path)
-    if not _URL.match(text):
-        return folder / Path(text).expanduser()
-    try:
-        url = make_url(text)
-    except (ArgumentError, ValueError):
-        raise DatabaseUnavailable("the URL can't be read; write it as sqlite:///path/to/file") from None
-    engine = url.get_backend_name()
-    if engine != "sqlite":
-        raise DatabaseUnavailable(f"{_ENGINES.get(engine, engine)} is not supported yet; SQLite is")
-    if not url.database or url.database == ":memory:" or url.host:
-        raise DatabaseUnavailable("the URL names no SQLite file; write sqlite:///file or sqlite:////folder/file")
-    if url.database.startswith("file:"):
-        raise DatabaseUnavailable("SQLite's own file: URIs are not taken; write sqlite:///path/to/file")
-    return folder / Path(url.database).expanduser()

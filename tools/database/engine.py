@@ -37,5 +37,12 @@ class Database(Protocol):
             DatabaseUnavailable: the database can't be opened or read.
         """
 
+    async def warnings(self) -> tuple[str, ...]:
+        """Sentences that belong into every answer, on what weaker protection means for its reader; most often none.
+
+        Raises:
+            DatabaseUnavailable: the database can't be reached.
+        """
+
     async def close(self) -> None:
         """Release connections and threads; the database may not be used afterwards."""

@@ -1,8 +1,10 @@
 """Rows as they come from an engine, made plain for JSON, capped, and made comparable by a digest."""
 
+import json
 import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from decimal import Decimal
 from hashlib import blake2b
 
 from route_sql.tools.database.outcome import Cell, Limits
@@ -12,6 +14,7 @@ SHOWN_BYTES = 16
 SIGNIFICANT_DIGITS = 12
 """Floats that agree so far count as equal in a digest: engines add in any order."""
 _SAFE_INTEGER = 2**53
+_LONGEST_INTEGER = 40
 _SHORT_TOKEN = 64
 ELLIPSIS = "…"
 
@@ -46,22 +49,44 @@ def fetch(source: Iterable[Sequence[object]], limits: Limits) -> Fetched:
 def result_digest(rows: Iterable[Sequence[object]]) -> str:
     """A digest that is equal for the same rows whatever their order and the order of the columns.
 
-    1 equals 1.0 and text never equals a number; floats are compared to 12 significant digits. Duplicate rows
-    count. No two results of different rows share it but by a symmetry that two rounds of refinement (after
-    Weisfeiler and Leman) don't break, which real results hardly have.
+    1 equals 1.0 and Decimal(1), text never equals a number; fractions are compared to 12 significant digits.
+    Duplicate rows count. No two results of different rows share it but by a symmetry that two rounds of refinement
+    (after Weisfeiler and Leman) don't break, which real results hardly have.
     """
     return _digest([[_token(value) for value in row] for row in rows])
 
 
 def _plain(value: object) -> Cell:
-    """A value as JSON can hold it: blobs as the text of a literal, infinities and NaN as text."""
+    """A value as JSON can hold it: blobs as the text of a literal, lists as JSON, infinities and NaN as text."""
     if value is None or isinstance(value, str | bool | int):
         return value
     if isinstance(value, float):
         return value if math.isfinite(value) else str(value)
+    if isinstance(value, Decimal):
+        return _plain_decimal(value)
     if isinstance(value, bytes | bytearray | memoryview):
         return _blob(bytes(value))
+    if isinstance(value, list | tuple | dict):
+        return json.dumps(_nested(value), ensure_ascii=False)
     return str(value)
+
+
+def _plain_decimal(value: Decimal) -> Cell:
+    """An integer or a float as long as that is the same number to 15 digits, else the text."""
+    if not value.is_finite():
+        return str(float(value))
+    if value.as_tuple().exponent == 0 and value.adjusted() < _LONGEST_INTEGER:
+        return int(value)
+    return float(value) if abs(value) < _SAFE_INTEGER else str(value)
+
+
+def _nested(value: object) -> object:
+    """What is in a list or a structure of the engine's, as JSON can hold it."""
+    if isinstance(value, list | tuple):
+        return [_nested(item) for item in value]
+    if isinstance(value, dict):
+        return {str(key): _nested(item) for key, item in value.items()}
+    return _plain(value)
 
 
 def _blob(value: bytes) -> str:
@@ -80,7 +105,9 @@ def _size(cell: Cell) -> int:
 
 def _token(value: object) -> bytes:
     """A value's stand-in for comparison; long ones are hashed."""
-    if isinstance(value, float):
+    if isinstance(value, Decimal):
+        text = _decimal_token(value)
+    elif isinstance(value, float):
         whole = value.is_integer() and abs(value) < _SAFE_INTEGER
         text = b"#%d" % int(value) if whole else f"#{value:.{SIGNIFICANT_DIGITS}g}".encode()
     elif isinstance(value, int):
@@ -88,8 +115,16 @@ def _token(value: object) -> bytes:
     elif isinstance(value, bytes | bytearray | memoryview):
         text = b"x" + bytes(value)
     else:
-        text = b"-" if value is None else b"'" + str(value).encode(errors="surrogatepass")
+        plain = _plain(value) if isinstance(value, list | tuple | dict) else value
+        text = b"-" if value is None else b"'" + str(plain).encode(errors="surrogatepass")
     return text if len(text) <= _SHORT_TOKEN else b"h" + _hash([text])
+
+
+def _decimal_token(value: Decimal) -> bytes:
+    """That of the integer or the float of the same value."""
+    if value.is_finite() and value == value.to_integral_value():
+        return f"#{abs(value) if not value else value:.0f}".encode()
+    return _token(float(value))
 
 
 def _digest(rows: list[list[bytes]]) -> str:

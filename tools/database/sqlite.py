@@ -4,7 +4,7 @@ import asyncio
 import sqlite3
 import threading
 from collections.abc import Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, contextmanager
 from functools import partial
 from pathlib import Path
@@ -13,10 +13,11 @@ from sqlalchemy import create_engine
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.pool import NullPool
 
-from route_sql.tools.database.outcome import Limits, Outcome, failed
+from route_sql.tools.database.outcome import Limits, Outcome
 from route_sql.tools.database.query import Query
 from route_sql.tools.database.sqlite_file import connect, identity, read_rows, unavailable
 from route_sql.tools.database.sqlite_session import SQLiteSession
+from route_sql.tools.database.waiting import outcome_of
 from route_sql.tools.errors import DatabaseUnavailable
 from route_sql.tools.schema.records import Schema
 from route_sql.tools.schema.reflection import reflect
@@ -24,7 +25,6 @@ from route_sql.tools.schema.samples import with_samples
 
 DEFAULT_LIMITS = Limits()
 LOCKED_SECONDS = 5.0
-_STUCK = "the query took longer than {seconds:g} s and could not be stopped at once"
 _Fingerprint = tuple[int, tuple[int, int] | None]
 
 
@@ -96,9 +96,13 @@ class SQLiteDatabase:
         query = Query(sql, limits or self.limits)
         self._running.add(query)
         try:
-            return await _outcome(query, self._threads.submit(self._run, query))
+            return await outcome_of(query, self._threads.submit(self._run, query))
         finally:
             self._running.discard(query)
+
+    async def warnings(self) -> tuple[str, ...]:
+        """None: the file is opened read-only, whoever opens it."""
+        return ()
 
     async def close(self) -> None:
         """Stop what runs, then close connections and threads."""
@@ -158,24 +162,6 @@ class SQLiteDatabase:
     def _fingerprint(self, connection: sqlite3.Connection) -> _Fingerprint:
         version: int = connection.execute("PRAGMA schema_version").fetchone()[0]
         return version, identity(self.path)
-
-
-async def _outcome(query: Query, future: "Future[Outcome]") -> Outcome:
-    """Wait for a worker; stop the query at its deadline, and at once if this task is cancelled."""
-    waiting = asyncio.wrap_future(future)
-    try:
-        while not waiting.done() and not query.is_hopeless:
-            await asyncio.wait({waiting}, timeout=query.patience)
-            if query.is_overdue and not waiting.done():
-                query.stop()
-    except asyncio.CancelledError:
-        query.stop()
-        waiting.cancel()
-        raise
-    if not waiting.done():
-        waiting.cancel()
-        return failed("timeout", _STUCK.format(seconds=query.limits.seconds), query.seconds)
-    return waiting.result()
 
 
 def _reflect(path: Path) -> Schema:

@@ -5,6 +5,7 @@ some lose their name. So every word before an opening bracket is either on the d
 the grammar puts there, or a name that the tree knows as that of a list of columns.
 """
 
+import re
 from collections.abc import Iterator
 from typing import NamedTuple
 
@@ -27,6 +28,10 @@ GRAMMAR = frozenset(
 """Words behind which a bracket holds no arguments, or (row, array, struct, map) the parts of a value."""
 QUALIFIERS = {"postgres": frozenset({"pg_catalog"}), "duckdb": None}
 """Where a function may be said to live; in DuckDB what stands before the dot is the first argument."""
+
+FORMATTING = {"sqlite": frozenset({"printf", "format"})}
+"""Functions that repeat a character as often as their format says, in one step that SQLite can't interrupt."""
+_LONG_FIELD = re.compile(r"%[^%a-zA-Z]*(\*|\d{4})")
 
 
 class Call(NamedTuple):
@@ -57,6 +62,20 @@ def forbidden_call(
         is_foreign = call.owner is not None and owners is not None and call.owner.casefold() not in owners
         if is_foreign or not is_listed:
             return call
+    return _long_format(found, dialect)
+
+
+def _long_format(found: list[Token], dialect: str) -> Call | None:
+    """The first call of a formatting function whose format isn't one literal with fields below 1,000 characters."""
+    names = FORMATTING.get(dialect, frozenset())
+    for name, bracket, first, after in zip(found, found[1:], found[2:], found[3:], strict=False):
+        if name.text.casefold() in names and bracket.token_type == TokenType.L_PAREN:
+            # SQLite takes a name in double quotes for a text where there is no such column.
+            is_text = first.token_type == TokenType.IDENTIFIER and "%" in first.text
+            is_literal = is_text or first.token_type == TokenType.STRING
+            is_whole = after.token_type in (TokenType.COMMA, TokenType.R_PAREN)
+            if not (is_literal and is_whole) or _LONG_FIELD.search(first.text):
+                return Call(f"{name.text} with a format that is no short literal", name.start)
     return None
 
 

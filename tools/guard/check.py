@@ -4,10 +4,11 @@ from sqlglot import Token, TokenType, exp
 
 from route_sql.tools.guard.calls import forbidden_call
 from route_sql.tools.guard.functions import FUNCTIONS
+from route_sql.tools.guard.growth import MOST_TABLES, grows_too_far
 from route_sql.tools.guard.lexing import disagreement
 from route_sql.tools.guard.nodes import is_allowed, reason, title
 from route_sql.tools.guard.refusal import DEFAULT_POLICY, Code, Policy, Refusal, UnknownDialect, place_of
-from route_sql.tools.guard.tables import forbidden_table, own_tables
+from route_sql.tools.guard.tables import TABLE_REASON, forbidden_table, own_tables
 from route_sql.tools.schema.records import Schema
 from route_sql.tools.sql.parsing import NOT_A_QUERY, broken_at, parses, shared_tree, tokens, written
 from route_sql.tools.sql.statements import kind_of_statement, statement_count
@@ -19,7 +20,7 @@ _ONE_SELECT = "only one SELECT statement may run; this "
 _TABLE_REASONS: dict[Code, str] = {
     "system_catalog": "it needs {name}, which may not be read; the tables of the schema may",
     "file": "{name} is not a table of the schema and may be a file, which may not be read; use a table of the schema",
-    "table": "there is no table {name} in the schema; use a table of the schema",
+    "table": TABLE_REASON,
 }
 
 
@@ -93,6 +94,9 @@ def _query(sql: str, found: list[Token], schema: Schema | None, dialect: str, po
     for node in tree.walk():
         if not is_allowed(node):
             return Refusal("clause", title(node), reason(node), place_of(sql, _start(node)))
+    if grows_too_far(tree):
+        message = f"written out, its WITH clause names more than {MOST_TABLES:,} tables; name its parts less often"
+        return Refusal("too_large", "WITH", message)
     if call := forbidden_call(sql, found, tree, dialect, policy, own_tables(schema, dialect)):
         message = f"the function {call.name} may not be called; use another or none"
         return Refusal("function", call.name, message, place_of(sql, call.start))

@@ -15,13 +15,15 @@ Code = Literal[
     "function",
     "system_catalog",
     "table",
+    "column",
     "file",
 ]
 """Why a text is refused.
 
 `too_large`, `unparsable`: it can't be judged. `ambiguous_text`: comments, quotes or characters that an engine may
 read in another way than the guard. `statement`, `several_statements`: it is not one query. `clause`: a part of the
-query is not on the list. `function`, `table`, `file`, `system_catalog`: it names one that may not be used.
+query is not on the list. `function`, `table`, `file`, `system_catalog`: it names one that may not be used. `column`: it
+can't be told whether it would show columns that the caller may not see.
 """
 
 

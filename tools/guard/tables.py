@@ -33,6 +33,8 @@ _ENDINGS = frozenset(
     "log xml html md sql vortex lance".split()
 )
 
+TABLE_REASON = "there is no table {name} in the schema; use a table of the schema"
+
 
 def forbidden_table(
     tree: exp.Expr, dialect: str, schema: Schema | None, policy: Policy

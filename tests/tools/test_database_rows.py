@@ -1,0 +1,61 @@
+"""Cells of every engine as plain JSON, and digests that compare them by value."""
+
+import json
+from decimal import Decimal
+
+import pytest
+
+from route_sql.tools.database.outcome import Limits
+from route_sql.tools.database.rows import fetch, result_digest
+
+
+@pytest.mark.parametrize(
+    ("value", "plain"),
+    [
+        (Decimal(7), 7),
+        (Decimal("10.50"), 10.5),
+        (Decimal("3.3333333333333333333"), 3.3333333333333335),
+        (Decimal("12345678901234567.89"), "12345678901234567.89"),
+        (Decimal(10**30), 10**30),
+        (Decimal("1E+5000"), "1E+5000"),
+        (Decimal("NaN"), "nan"),
+        (Decimal("-Infinity"), "-inf"),
+        (["a", None, [Decimal("1.5"), b"\0"]], '["a", null, [1.5, "x\'00\' (1 byte)"]]'),
+        ({"k": (1, True)}, '{"k": [1, true]}'),
+    ],
+)
+def test_values_are_plain(value: object, plain: object) -> None:
+    [[cell]] = fetch([[value]], Limits()).rows
+    assert cell == plain and type(cell) is type(plain)
+    assert json.loads(json.dumps(cell)) == plain
+
+
+@pytest.mark.parametrize(
+    ("value", "other"),
+    [
+        (Decimal("10.50"), 10.5),
+        (Decimal("2.00"), 2),
+        (Decimal("-0.0"), 0),
+        (Decimal("0.1"), 0.1),
+        (Decimal(9223372036854775807), 9223372036854775807),
+        (Decimal("3.33333333333333"), 10 / 3),
+        (Decimal("NaN"), float("nan")),
+        ([1, 2], (1, 2)),
+    ],
+)
+def test_equal_values_have_equal_digests(value: object, other: object) -> None:
+    assert result_digest([[value]]) == result_digest([[other]])
+
+
+@pytest.mark.parametrize(
+    ("value", "other"),
+    [
+        (Decimal("10.5"), "10.5"),
+        (Decimal(9223372036854775807), 9223372036854775806),
+        (Decimal("10.51"), 10.5),
+        ([1, 2], [2, 1]),
+        (Decimal("1E+5000"), Decimal("1E+5001")),
+    ],
+)
+def test_different_values_have_different_digests(value: object, other: object) -> None:
+    assert result_digest([[value]]) != result_digest([[other]])

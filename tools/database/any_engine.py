@@ -1,0 +1,209 @@
+"""Any database that SQLAlchemy reaches, with the bounds that hold without knowing its engine."""
+
+import asyncio
+import threading
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from time import monotonic
+
+from sqlalchemy import URL, Connection, Engine, create_engine
+from sqlalchemy.exc import ArgumentError, NoSuchModuleError, SQLAlchemyError
+from sqlglot.dialects.dialect import Dialect
+
+from route_sql.tools.database.outcome import Limits, Outcome, failed
+from route_sql.tools.database.query import Query
+from route_sql.tools.database.rows import fetch
+from route_sql.tools.database.waiting import outcome_of
+from route_sql.tools.errors import DatabaseUnavailable
+from route_sql.tools.guard.check import DIALECTS, check_sql
+from route_sql.tools.guard.nodes import is_allowed, reason
+from route_sql.tools.schema.records import Schema
+from route_sql.tools.schema.reflection import DIALECTS as SQLGLOT_NAMES
+from route_sql.tools.schema.reflection import reflect
+from route_sql.tools.sql.parsing import parses, shared_tree
+
+SCHEMA_SECONDS = 300.0
+"""How long a reflected schema counts as fresh: there is no cheap way to ask any engine whether it changed."""
+_TIMEOUT = "the query took longer than {seconds:g} s; its result was thrown away"
+
+
+class AnyEngineDatabase:
+    """A `Database` on an engine that has no adapter of its own; read what `warnings` says before using it.
+
+    Text is held to one query made of what is on the guard's list of clauses, and of functions too where the guard has a
+    list for the dialect. It runs in a transaction that is rolled back. Rows, cells and bytes are capped as everywhere.
+
+    Args:
+        name: The name in the catalog.
+        url: SQLAlchemy's URL; its dialect and driver must be installed.
+        limits: The bounds of every query that is not given its own; `memory_bytes` can't be enforced.
+        namespaces: The engine's schema names to show; none shows the default one.
+        workers: How many queries may run at once.
+
+    Raises:
+        DatabaseUnavailable: the dialect or its driver is not installed, or its SQL can't be read here.
+    """
+
+    def __init__(
+        self, name: str, url: URL, limits: Limits, *, namespaces: Sequence[str] = (), workers: int = 4
+    ) -> None:
+        """Open nothing yet."""
+        self.name = name
+        self.limits = limits
+        self._engine = _engine(name, url, workers)
+        self.dialect = SQLGLOT_NAMES.get(self._engine.dialect.name, self._engine.dialect.name)
+        if Dialect.get(self.dialect) is None:
+            raise DatabaseUnavailable(f"the SQL of the database {name} can't be read here ({self.dialect})")
+        self._namespaces = tuple(namespaces)
+        self._threads = ThreadPoolExecutor(workers, thread_name_prefix=f"database-{name}")
+        self._running: set[Query] = set()
+        self._closed = False
+        self._reflecting = threading.Lock()
+        self._reflected: tuple[float, Schema] | None = None
+
+    def __repr__(self) -> str:
+        """The name alone; the URL could hold a password."""
+        return f"AnyEngineDatabase({self.name!r})"
+
+    async def schema(self) -> Schema:
+        """The tables and views, without sample values; reflected anew after five minutes.
+
+        Raises:
+            DatabaseUnavailable: the database can't be opened or read.
+        """
+        self._check_open()
+        return await asyncio.get_running_loop().run_in_executor(self._threads, self._current_schema)
+
+    async def execute(self, sql: str, limits: Limits | None = None) -> Outcome:
+        """Run one SELECT; past the deadline its result is not waited for, but the server may work on.
+
+        Raises:
+            DatabaseUnavailable: the database can't be opened or read.
+        """
+        self._check_open()
+        query = Query(sql, limits or self.limits)
+        self._running.add(query)
+        try:
+            return await outcome_of(query, self._threads.submit(self._run, query))
+        finally:
+            self._running.discard(query)
+
+    async def warnings(self) -> tuple[str, ...]:
+        """What can't be promised."""
+        functions = "" if self.dialect in DIALECTS else "; the functions that it calls are not checked"
+        return (
+            f"The database {self.name} runs on an engine without an adapter of its own: its session is not read-only, "
+            f"no deadline or memory cap holds on the server{functions}. Give its user nothing but the right to read.",
+        )
+
+    async def close(self) -> None:
+        """Stop what can be stopped, then close connections and threads."""
+        self._closed = True
+        for query in list(self._running):
+            query.stop()
+        await asyncio.to_thread(self._threads.shutdown)
+        self._engine.dispose()
+
+    def _check_open(self) -> None:
+        if self._closed:
+            raise DatabaseUnavailable(f"the database {self.name} was closed; open a new catalog")
+
+    # in a worker thread
+
+    def _run(self, query: Query) -> Outcome:
+        if refused := self._refused(query.sql):
+            return refused
+        with self._connection() as connection:
+            query.start(_Cancelling(connection))
+            try:
+                return self._fetch(connection, query)
+            except SQLAlchemyError as error:
+                if query.must_stop:
+                    return failed("timeout", _TIMEOUT.format(seconds=query.limits.seconds), query.seconds)
+                return failed("error", _worded(error), query.seconds)
+            finally:
+                query.end()
+
+    def _fetch(self, connection: Connection, query: Query) -> Outcome:
+        result = connection.execution_options(stream_results=True).exec_driver_sql(query.sql)
+        fetched = fetch((tuple(row) for row in result), query.limits)
+        if query.must_stop:
+            return failed("timeout", _TIMEOUT.format(seconds=query.limits.seconds), query.seconds)
+        return Outcome(
+            status="ok" if fetched.rows or fetched.truncated else "empty",
+            columns=list(result.keys()),
+            rows=fetched.rows,
+            row_count=len(fetched.rows),
+            truncated=fetched.truncated,
+            error=None,
+            digest=fetched.digest,
+            seconds=query.seconds,
+        )
+
+    @contextmanager
+    def _connection(self) -> Iterator[Connection]:
+        """A connection whose transaction is rolled back."""
+        try:
+            connection = self._engine.connect()
+        except SQLAlchemyError as error:
+            # Drivers repeat the URL's parts in their messages, so only its kind is told.
+            raise DatabaseUnavailable(
+                f"the database {self.name} can't be reached ({type(error).__name__}); check its url and its server"
+            ) from None
+        with connection:
+            yield connection
+
+    def _refused(self, sql: str) -> Outcome | None:
+        if self.dialect in DIALECTS:
+            found = check_sql(sql, None, self.dialect)
+            return failed("refused", found.message) if found else None
+        tree = shared_tree(sql, self.dialect)
+        if tree is None:
+            return failed("refused", f"only one SELECT statement may run; {parses(sql, self.dialect)}")
+        wrong = next((node for node in tree.walk() if not is_allowed(node)), None)
+        return failed("refused", reason(wrong)) if wrong is not None else None
+
+    def _current_schema(self) -> Schema:
+        with self._reflecting:
+            if self._reflected is None or monotonic() - self._reflected[0] > SCHEMA_SECONDS:
+                with self._connection() as connection:
+                    schema = self._reflect(connection)
+                self._reflected = monotonic(), schema
+            return self._reflected[1]
+
+    def _reflect(self, connection: Connection) -> Schema:
+        try:
+            return reflect(connection, self._namespaces)
+        except SQLAlchemyError as error:
+            raise DatabaseUnavailable(f"the schema of {self.name} can't be read ({type(error).__name__})") from None
+
+
+class _Cancelling:
+    """A connection that can be told to stop, if its driver has a way."""
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+
+    def interrupt(self) -> None:
+        """Call the driver's `cancel` or `interrupt`, as far as it has one."""
+        driver = self._connection.connection.dbapi_connection
+        stop = getattr(driver, "cancel", None) or getattr(driver, "interrupt", None)
+        if callable(stop):
+            stop()
+
+
+def _engine(name: str, url: URL, workers: int) -> Engine:
+    try:
+        return create_engine(url, pool_size=workers, max_overflow=0, pool_pre_ping=True)
+    except (NoSuchModuleError, ModuleNotFoundError, ArgumentError) as error:
+        raise DatabaseUnavailable(
+            f"the database {name} needs SQLAlchemy's dialect and driver for {url.drivername}: {type(error).__name__}; "
+            "install the package that brings it"
+        ) from None
+
+
+def _worded(error: SQLAlchemyError) -> str:
+    """The driver's own words, without SQLAlchemy's additions."""
+    original = getattr(error, "orig", None)
+    return " ".join(str(original or error).split())[:500]

@@ -1,0 +1,179 @@
+"""The process in which DuckDB runs: `python -m route_sql.tools.database.duckdb_child`, started by `DuckDBSession`.
+
+DuckDB's own memory limit does not count the strings and lists that functions build, and nothing stops a function while
+it works on one batch of rows. A process can be held to both: its memory by the operating system, its time by its end.
+
+Both sides speak JSON, one object a line. The first line on stdin says what to open; after that each request has one
+answer, but for `stop`, which has none. When stdin closes the process ends at once.
+"""
+
+import json
+import os
+import queue
+import signal
+import sys
+import threading
+import traceback
+from contextlib import suppress
+from dataclasses import asdict
+from typing import Any
+
+import duckdb
+
+from route_sql.tools.database.duckdb_schema import reflect
+from route_sql.tools.database.outcome import Limits
+from route_sql.tools.database.rows import fetch
+from route_sql.tools.schema.samples import with_samples
+
+THREADS = 2
+SPILLED = 8
+"""What may be spilled to disk, in multiples of the memory."""
+BATCH = 64
+ERROR_CHARS = 500
+_MEMORY = (duckdb.OutOfMemoryException, MemoryError)
+_RUINED = (duckdb.FatalException, duckdb.InternalException)
+
+Answer = dict[str, Any]
+
+
+def main() -> None:
+    """Serve requests until stdin closes."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the whole group; the parent decides what it means
+    answers = os.fdopen(os.dup(1), "w", encoding="utf-8")
+    os.dup2(2, 1)  # nothing but answers may stand on the parent's line
+    settings = json.loads(sys.stdin.readline())
+    try:
+        engine = _Engine(settings)
+    except duckdb.Error as error:
+        _send(answers, _fault("unavailable", error))
+        return
+    _send(answers, {"opened": True})
+    requests: queue.SimpleQueue[Answer] = queue.SimpleQueue()
+    threading.Thread(target=_serve, args=(engine, requests, answers), daemon=True).start()
+    for line in sys.stdin:
+        request = json.loads(line)
+        if request["do"] == "stop":
+            engine.connection.interrupt()
+        else:
+            requests.put(request)
+    os._exit(0)
+
+
+def _serve(engine: "_Engine", requests: "queue.SimpleQueue[Answer]", answers: Any) -> None:
+    try:
+        while True:
+            answer = engine.answer(requests.get())
+            _send(answers, answer)
+            if answer.get("ruined"):
+                break
+    except Exception:  # whatever it is must be seen, and nobody would answer the next request
+        traceback.print_exc()
+    os._exit(1)
+
+
+def _send(answers: Any, answer: Answer) -> None:
+    answers.write(json.dumps(answer) + "\n")
+    answers.flush()
+
+
+class _Engine:
+    """The open database."""
+
+    def __init__(self, settings: Answer) -> None:
+        self._is_protected: bool = settings["protected"]
+        memory: int = settings["memory_bytes"]
+        path: str = settings["path"]
+        config: dict[str, str | bool | int | float | list[str]] = {
+            "enable_external_access": "false",
+            "autoinstall_known_extensions": "false",
+            "autoload_known_extensions": "false",
+            "python_enable_replacements": "false",
+            "lock_configuration": "true",
+            "memory_limit": f"{memory * 3 // 4}B",
+            "threads": str(THREADS),
+            "temp_directory": settings["spill"],
+            "max_temp_directory_size": f"{SPILLED * memory}B",
+        }
+        if not self._is_protected:
+            self.connection = duckdb.connect(path)
+            return
+        self.connection = duckdb.connect(path, read_only=True, config=config)
+        _hold_memory(memory)
+
+    def answer(self, request: Answer) -> Answer:
+        try:
+            if request["do"] == "reflect":
+                schema = with_samples(reflect(self.connection, request["namespaces"]), self._sample)
+                return {"schema": asdict(schema)}
+            return self._run(request["sql"], Limits(**request["limits"]))
+        except _MEMORY:
+            return {"fault": "memory"}
+        except duckdb.InterruptException:
+            return {"fault": "timeout"}
+        except duckdb.PermissionException as error:
+            return _fault("refused", error)
+        except (duckdb.Error, ValueError) as error:  # ValueError: text that the driver can't be given
+            kind = "refused" if "read-only mode" in str(error) else "error"
+            return {**_fault(kind, error), "ruined": isinstance(error, _RUINED)}
+
+    def _run(self, sql: str, limits: Limits) -> Answer:
+        sql.encode()  # half a surrogate pair can't be given to DuckDB
+        timer = threading.Timer(limits.seconds, self.connection.interrupt)
+        timer.daemon = True
+        timer.start()
+        try:
+            if self._is_protected and not self._is_one_select(sql):
+                return {"fault": "refused", "message": "only one SELECT statement may run"}
+            self.connection.execute(sql)
+            description = self.connection.description
+            if not description:
+                return {"fault": "error", "message": "the text holds no statement"}
+            fetched = fetch(self._rows(), limits)
+        finally:
+            timer.cancel()
+        columns = [str(column[0]) for column in description]
+        return {"columns": columns, **asdict(fetched)}
+
+    def _is_one_select(self, sql: str) -> bool:
+        """What DuckDB's own parser calls a text: a layer of its own below the guard."""
+        statements = self.connection.extract_statements(sql)
+        return all(s.type == duckdb.StatementType.SELECT for s in statements) and len(statements) < 2
+
+    def _rows(self) -> Any:
+        while batch := self.connection.fetchmany(BATCH):
+            yield from batch
+
+    def _sample(self, sql: str, limits: Limits) -> list[tuple[Any, ...]]:
+        timer = threading.Timer(limits.seconds, self.connection.interrupt)
+        timer.daemon = True
+        timer.start()
+        try:
+            return self.connection.execute(sql).fetchmany(limits.rows)
+        except duckdb.Error:
+            return []  # a view on a table that is gone, or the deadline: samples are worth no more
+        finally:
+            timer.cancel()
+
+
+def _fault(kind: str, error: Exception) -> Answer:
+    """An error in one line, without DuckDB's drawing of the query."""
+    said = str(error)
+    if "'pytz' failed to import" in said:
+        said = "times with a zone need the package pytz: pip install 'route-sql[duckdb]'; or cast them to VARCHAR"
+    for drawing in ("\n\nLINE ", "Candidate functions:", "Traceback"):
+        said = said.partition(drawing)[0]
+    return {"fault": kind, "message": " ".join(said.split())[:ERROR_CHARS]}
+
+
+def _hold_memory(memory: int) -> None:
+    """Let the process take up that much beyond what it has; only Linux counts the memory that is mapped."""
+    with suppress(ImportError, OSError, ValueError):
+        import resource
+
+        with open("/proc/self/status", encoding="ascii") as status:
+            used = next(int(line.split()[1]) * 1024 for line in status if line.startswith("VmData:"))
+        resource.setrlimit(resource.RLIMIT_DATA, (used + memory, used + memory))
+
+
+if __name__ == "__main__":
+    main()

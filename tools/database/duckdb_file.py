@@ -1,0 +1,142 @@
+"""DuckDB files as databases: in processes of their own, bounded, read-only."""
+
+import asyncio
+import threading
+from collections.abc import Sequence
+from functools import partial
+from importlib.util import find_spec
+from pathlib import Path
+
+from route_sql.tools.database.duckdb_session import DuckDBSession
+from route_sql.tools.database.outcome import Limits, Outcome, failed
+from route_sql.tools.database.pool import Pool
+from route_sql.tools.database.query import Query
+from route_sql.tools.database.waiting import outcome_of
+from route_sql.tools.errors import DatabaseUnavailable
+from route_sql.tools.guard.check import check_sql
+from route_sql.tools.schema.records import Schema
+
+DEFAULT_LIMITS = Limits()
+_UNREAD = ("unparsable", "too_large")
+_Stamp = tuple[tuple[int, int, int] | None, ...]
+
+
+class DuckDBDatabase:
+    """A `Database` on a DuckDB file. Nothing is opened before it is first used.
+
+    Each worker has a process in which the file is open read-only, without access to other files or the network, with
+    its settings locked. DuckDB's own parser must call the text one SELECT, so that temporary tables and variables can't
+    be made either. DuckDB stops the query at the deadline; a process that does not stop within half a second is ended.
+    A process may take up `memory_bytes` beyond what it begins with, which Linux enforces (elsewhere DuckDB alone, which
+    doesn't count what its functions build), and spill eight times as much to a temporary folder.
+
+    As long as the database is open here, DuckDB lets no program open the file for writing. A file that takes its place
+    is taken up with the next query.
+
+    Args:
+        name: The name in the catalog.
+        path: The file.
+        limits: The bounds of every query that is not given its own.
+        namespaces: The schemas to show; none shows `main`.
+        workers: How many queries may run at once.
+        guard: False, for benchmarks and tests only, sends text to DuckDB that the static guard has not read.
+        session: False, for benchmarks and tests only, opens the file as it comes: all but the deadline is lost.
+
+    Raises:
+        DatabaseUnavailable: the package duckdb is not installed.
+    """
+
+    dialect = "duckdb"
+
+    def __init__(
+        self,
+        name: str,
+        path: Path,
+        limits: Limits = DEFAULT_LIMITS,
+        *,
+        namespaces: Sequence[str] = (),
+        workers: int = 4,
+        guard: bool = True,
+        session: bool = True,
+    ) -> None:
+        """Remember the file; nothing is opened."""
+        if find_spec("duckdb") is None:
+            raise DatabaseUnavailable("DuckDB needs its package: pip install 'route-sql[duckdb]'")
+        self.name = name
+        self.path = path
+        self.limits = limits
+        self._namespaces = tuple(namespaces)
+        self._guard = guard
+        self._pool = Pool(name, partial(DuckDBSession, path, limits.memory_bytes, is_protected=session), workers)
+        self._running: set[Query] = set()
+        self._reflecting = threading.Lock()
+        self._reflected: tuple[_Stamp, Schema] | None = None
+
+    def __repr__(self) -> str:
+        """The name and the file."""
+        return f"DuckDBDatabase({self.name!r}, {str(self.path)!r})"
+
+    async def schema(self) -> Schema:
+        """The tables and views with sample values, cached until the file changes or another takes its place.
+
+        Raises:
+            DatabaseUnavailable: the file is missing, no DuckDB database, being written to, or closed.
+        """
+        return await asyncio.wrap_future(self._pool.submit(self._current_schema))
+
+    async def execute(self, sql: str, limits: Limits | None = None) -> Outcome:
+        """Run one SELECT within `limits`, or the database's own; cancelling stops the query.
+
+        Raises:
+            DatabaseUnavailable: as for `schema`.
+        """
+        query = Query(sql, limits or self.limits)
+        self._running.add(query)
+        try:
+            return await outcome_of(query, self._pool.submit(partial(self._run, query)))
+        finally:
+            self._running.discard(query)
+
+    async def warnings(self) -> tuple[str, ...]:
+        """None: the file is opened read-only, whoever opens it."""
+        return ()
+
+    async def close(self) -> None:
+        """Stop what runs, then end the processes."""
+        self._pool.refuse()
+        for query in list(self._running):
+            query.stop()
+        await asyncio.to_thread(self._pool.close)
+
+    # in a worker thread
+
+    def _run(self, query: Query, session: DuckDBSession) -> Outcome:
+        return (self._guard and self._refused(query.sql)) or session.run(query)
+
+    def _refused(self, sql: str) -> Outcome | None:
+        """The guard's word; text that it can't read is a mistake rather than an attempt."""
+        shown = self._reflected[1] if self._reflected else None
+        found = check_sql(sql, shown, self.dialect)
+        if found is None:
+            return None
+        return failed("error" if found.code in _UNREAD else "refused", found.message)
+
+    def _current_schema(self, session: DuckDBSession) -> Schema:
+        with self._reflecting:
+            stamp = _stamp(self.path)
+            if self._reflected is None or self._reflected[0] != stamp:
+                self._reflected = stamp, session.reflect(self._namespaces)
+            return self._reflected[1]
+
+
+def _stamp(path: Path) -> _Stamp:
+    """What changes when the file does, or the log of changes beside it."""
+    return tuple(_file_stamp(file) for file in (path, path.with_name(path.name + ".wal")))
+
+
+def _file_stamp(file: Path) -> tuple[int, int, int] | None:
+    try:
+        status = file.stat()
+    except OSError:
+        return None
+    return status.st_ino, status.st_mtime_ns, status.st_size

@@ -1,0 +1,74 @@
+"""The schema of a DuckDB database, from its own catalog functions: its SQLAlchemy dialect can't reflect columns."""
+
+from collections import defaultdict
+from collections.abc import Sequence
+from typing import Any, Protocol
+
+from route_sql.tools.schema.records import Column, ForeignKey, Schema, Table
+
+_MAIN = "main"
+_TABLES = """
+SELECT schema_name, table_name, comment, false FROM duckdb_tables() WHERE NOT internal AND NOT temporary
+UNION ALL
+SELECT schema_name, view_name, comment, true FROM duckdb_views() WHERE NOT internal AND NOT temporary
+ORDER BY 4, 1, 2
+"""
+_COLUMNS = """
+SELECT schema_name, table_name, column_name, data_type, is_nullable, comment FROM duckdb_columns()
+WHERE NOT internal ORDER BY schema_name, table_name, column_index
+"""
+_KEYS = """
+SELECT schema_name, table_name, constraint_type, constraint_column_names, referenced_table, referenced_column_names
+FROM duckdb_constraints() WHERE constraint_type IN ('PRIMARY KEY', 'FOREIGN KEY') ORDER BY constraint_index
+"""
+_Key = tuple[str, str]
+
+
+class _Connection(Protocol):
+    def execute(self, query: str) -> Any:
+        """Run one of our own queries."""
+
+
+def reflect(connection: _Connection, namespaces: Sequence[str] = ()) -> Schema:
+    """The tables, then the views, without sample values.
+
+    Args:
+        connection: An open connection of the `duckdb` package; it is only read from.
+        namespaces: The schema names to read; none reads `main`. Tables outside `main` carry theirs in their key.
+
+    Raises:
+        duckdb.Error: the catalog can't be read.
+    """
+    wanted = set(namespaces) or {_MAIN}
+    columns: dict[_Key, list[Column]] = defaultdict(list)
+    for namespace, table, name, kind, nullable, comment in connection.execute(_COLUMNS).fetchall():
+        columns[namespace, table].append(Column(name, kind, nullable, comment or None))
+    keys: dict[_Key, list[tuple[Any, ...]]] = defaultdict(list)
+    for namespace, table, *key in connection.execute(_KEYS).fetchall():
+        keys[namespace, table].append(tuple(key))
+    found = (tuple(row) for row in connection.execute(_TABLES).fetchall())
+    tables = [_table(row, columns, keys) for row in found if row[0] in wanted and columns[row[0], row[1]]]
+    return Schema("duckdb", tuple(tables))
+
+
+def _table(row: tuple[Any, ...], columns: dict[_Key, list[Column]], keys: dict[_Key, list[tuple[Any, ...]]]) -> Table:
+    namespace, name, comment, is_view = row
+    own = keys.get((namespace, name), [])
+    return Table(
+        name=name,
+        columns=tuple(columns[namespace, name]),
+        namespace=_shown(namespace),
+        primary_key=next((tuple(names) for kind, names, *_ in own if kind == "PRIMARY KEY"), ()),
+        foreign_keys=tuple(
+            # DuckDB refuses keys across schemas, so the target stands beside the table.
+            ForeignKey(tuple(names), f"{namespace}.{target}" if _shown(namespace) else target, tuple(targets))
+            for kind, names, target, targets in own
+            if kind == "FOREIGN KEY"
+        ),
+        comment=comment or None,
+        is_view=is_view,
+    )
+
+
+def _shown(namespace: str) -> str | None:
+    return None if namespace == _MAIN else namespace

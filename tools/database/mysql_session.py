@@ -1,0 +1,223 @@
+"""A MySQL or MariaDB connection on which nothing but one bounded SELECT can run."""
+
+import socket
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import closing, contextmanager, suppress
+
+import pymysql
+from pymysql.cursors import SSCursor
+from sqlalchemy import URL
+
+from route_sql.tools.database.mysql_connection import allow, connect, fault_of, reason_of
+from route_sql.tools.database.mysql_schema import current_fingerprint, readable_schema
+from route_sql.tools.database.outcome import Limits
+from route_sql.tools.database.query import GIVE_UP
+from route_sql.tools.database.roles import RoleReport
+from route_sql.tools.database.roles_mysql import read_role
+from route_sql.tools.database.server_session import (
+    CANCEL_SECONDS,
+    CONNECT_SECONDS,
+    IDLE_SECONDS,
+    LOCK_SECONDS,
+    ONE_SELECT,
+    Fault,
+    ServerSession,
+    unavailable,
+)
+from route_sql.tools.schema.records import Schema
+
+TITLE = "MySQL or MariaDB"
+DISK_PER_MEMORY = 16
+"""How much more a query may take on the server's disk for temporary tables than in its memory."""
+_SMALLEST_MEMORY = 16_000_000
+_READ_OTHERWISE = {
+    "ANSI_QUOTES",
+    "NO_BACKSLASH_ESCAPES",
+    "PIPES_AS_CONCAT",
+    "IGNORE_SPACE",
+    "ANSI",
+    "ORACLE",
+    "DB2",
+    "MAXDB",
+    "MSSQL",
+    "POSTGRESQL",
+}
+"""Modes in which the server reads a text otherwise than the guard does."""
+
+
+def open_session(name: str, url: URL, memory_bytes: int, *, is_protected: bool = True) -> "MySQLSession":
+    """Connect and set the session up.
+
+    Raises:
+        DatabaseUnavailable: the server can't be reached or does not let us in; no message holds any of the URL.
+    """
+    reason = ""
+    try:
+        return MySQLSession(name, url, memory_bytes, is_protected=is_protected)
+    except (pymysql.err.MySQLError, TypeError, ValueError, OSError) as error:
+        reason = reason_of(error)
+    raise unavailable(TITLE, name, reason)
+
+
+class MySQLSession(ServerSession):
+    """One connection and its rules; see `MySQLDatabase` for what is lost without protection."""
+
+    driver_error = pymysql.err.MySQLError
+    title = TITLE
+
+    def __init__(self, name: str, url: URL, memory_bytes: int, *, is_protected: bool = True) -> None:
+        """Connect.
+
+        Raises:
+            pymysql.err.MySQLError: the server can't be reached or does not let us in.
+        """
+        super().__init__(name)
+        self._url = url
+        self._is_protected = is_protected
+        self._is_spent = False
+        self._has_deadline = False
+        self._connection = connect(url, CONNECT_SECONDS)
+        self.is_mariadb = "mariadb" in self._connection.get_server_info().lower()
+        try:
+            self._set_up(memory_bytes)
+        except BaseException:
+            self.disconnect()
+            raise
+
+    def _set_up(self, memory_bytes: int) -> None:
+        with self._connection.cursor() as cursor:
+            deadline = "@@SESSION.max_statement_time" if self.is_mariadb else "@@SESSION.max_execution_time"
+            cursor.execute(f"SELECT @@SESSION.sql_mode, {deadline}")
+            mode, seconds = cursor.fetchone()
+            self._has_deadline = bool(seconds)
+            modes = str(mode).split(",")
+            cursor.execute("SET SESSION sql_mode = %s", (",".join(m for m in modes if m not in _READ_OTHERWISE),))
+            cursor.execute(f"SET SESSION lock_wait_timeout = {LOCK_SECONDS}, innodb_lock_wait_timeout = {LOCK_SECONDS}")
+            if self._is_protected:
+                cursor.execute("SET SESSION TRANSACTION READ ONLY")
+            if self.is_mariadb:
+                memory = max(memory_bytes, _SMALLEST_MEMORY)
+                cursor.execute(
+                    f"SET SESSION idle_readonly_transaction_timeout = {IDLE_SECONDS}, "
+                    f"max_session_mem_used = {memory}, tmp_disk_table_size = {DISK_PER_MEMORY * memory}"
+                )
+
+    @contextmanager
+    def select(self, sql: str, limits: Limits) -> Iterator[tuple[list[str], Iterable[Sequence[object]]]]:
+        """See `ServerSession.select`."""
+        allow(self._connection, limits.seconds + GIVE_UP)
+        self._begin(limits)
+        cursor = self._connection.cursor(SSCursor)
+        rows = _Rows(cursor, limits.rows)
+        try:
+            cursor.execute(sql)
+            if cursor.description is None and self._is_protected:
+                self._is_spent = True
+                raise pymysql.err.NotSupportedError
+            rows.are_left = cursor.description is not None
+            yield [str(column[0]) for column in cursor.description or ()], rows
+            rows.end()
+        finally:
+            self._end(cursor, rows)
+
+    def _begin(self, limits: Limits) -> None:
+        seconds = max(limits.seconds, 0.001)
+        deadline = f"max_statement_time = {seconds:.3f}"
+        if not self.is_mariadb:
+            deadline = f"max_execution_time = {max(1, round(seconds * 1000))}"
+        with self._connection.cursor() as cursor:
+            cursor.execute(f"SET SESSION {deadline}, sql_select_limit = {limits.rows + 1}")
+            if self._is_protected:
+                cursor.execute("START TRANSACTION READ ONLY")
+
+    def _end(self, cursor: SSCursor, rows: "_Rows") -> None:
+        """Roll back; where rows are left the connection is given up, as reading them all could take for ever."""
+        if rows.are_left or not self._connection.open:
+            self._is_spent = True
+            self.cut()
+            if self._connection._result is not None:
+                self._connection._result.unbuffered_active = False  # else closing, now or later, reads to the end
+        cursor.close()
+        if not self._is_spent and self._is_protected:
+            self._connection.rollback()
+
+    def fault(self, error: Exception) -> Fault:
+        """See `ServerSession.fault`."""
+        if isinstance(error, pymysql.err.NotSupportedError):
+            return Fault("refused", ONE_SELECT)
+        return Fault("lost") if not self._connection.open else fault_of(error)
+
+    def cancel(self) -> None:
+        """See `ServerSession.cancel`."""
+        with closing(connect(self._url, CANCEL_SECONDS)) as other, other.cursor() as cursor:
+            cursor.execute(f"KILL QUERY {self._connection.thread_id()}")
+
+    def cut(self) -> None:
+        """See `ServerSession.cut`."""
+        opened = self._connection._sock  # the driver offers no other way to wake a thread that reads
+        if opened is not None:
+            with suppress(OSError):  # closed in the meantime
+                opened.shutdown(socket.SHUT_RDWR)
+
+    @property
+    def is_alive(self) -> bool:
+        """Whether the connection stands: the server answers."""
+        if self._is_spent or not self._connection.open:
+            return False
+        allow(self._connection, CONNECT_SECONDS)
+        try:
+            self._connection.ping(reconnect=False)
+        except (pymysql.err.MySQLError, OSError):
+            return False
+        return True
+
+    def disconnect(self) -> None:
+        """See `ServerSession.disconnect`."""
+        allow(self._connection, CANCEL_SECONDS)
+        with suppress(pymysql.err.MySQLError, OSError):  # it is closed, or was cut
+            self._connection.close()
+
+    def fingerprint(self, namespaces: Sequence[str]) -> str:
+        """See `ServerSession.fingerprint`."""
+        return current_fingerprint(self, namespaces)
+
+    def reflect(self, namespaces: Sequence[str]) -> Schema:
+        """See `ServerSession.reflect`."""
+        return readable_schema(self, namespaces)
+
+    def role(self, namespaces: Sequence[str]) -> RoleReport:
+        """See `ServerSession.role`."""
+        return read_role(self, namespaces, self._has_deadline if self.is_mariadb else None)
+
+
+class _Rows:
+    """The rows of a cursor one by one, and whether there may be more of them."""
+
+    def __init__(self, cursor: SSCursor, most: int) -> None:
+        self._cursor = cursor
+        self._most = most
+        self._seen = 0
+        self.are_left = False
+
+    def __iter__(self) -> Iterator[Sequence[object]]:
+        self.are_left = self._cursor.description is not None
+        while self.are_left:
+            row = self._next()
+            if row is None:
+                return
+            yield row
+
+    def end(self) -> None:
+        """After the last row that the server was told to send there is only its end to read."""
+        if self.are_left and self._seen > self._most:
+            self._next()
+
+    def _next(self) -> Sequence[object] | None:
+        try:
+            row: Sequence[object] | None = self._cursor.fetchone()
+        except pymysql.err.MySQLError:
+            self.are_left = False
+            raise
+        self._seen += 1
+        self.are_left = row is not None
+        return row

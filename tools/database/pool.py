@@ -1,0 +1,100 @@
+"""A bounded pool of sessions, each used by one worker thread at a time."""
+
+import threading
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
+from typing import Generic, Protocol, TypeVar
+
+from route_sql.tools.errors import DatabaseUnavailable
+
+
+class PooledSession(Protocol):
+    """A connection with its rules."""
+
+    @property
+    def is_usable(self) -> bool:
+        """Whether it may serve another query: it is alive and nobody has tried to stop it."""
+
+    def close(self) -> None:
+        """Close the connection; never raises."""
+
+
+_S = TypeVar("_S", bound=PooledSession)
+_T = TypeVar("_T")
+
+
+class Pool(Generic[_S]):
+    """At most `size` sessions, opened when needed and kept for the next query.
+
+    A session that was lost or stopped is closed, and the next query opens another.
+    """
+
+    def __init__(self, name: str, open_session: Callable[[], _S], size: int) -> None:
+        """Open nothing yet.
+
+        Args:
+            name: For the threads' names.
+            open_session: Opens a session; called in a worker thread.
+            size: How many sessions and threads there may be.
+        """
+        self._threads = ThreadPoolExecutor(size, thread_name_prefix=f"database-{name}")
+        self._name = name
+        self._open = open_session
+        self._lock = threading.Lock()
+        self._idle: list[_S] = []
+        self._closed = False
+
+    def submit(self, work: Callable[[_S], _T]) -> "Future[_T]":
+        """Do something with a session in a worker thread.
+
+        Raises:
+            DatabaseUnavailable: the pool is closed.
+        """
+        if self._closed:
+            raise DatabaseUnavailable(f"the database {self._name} was closed; open a new catalog")
+        return self._threads.submit(self._work, work)
+
+    @property
+    def is_closed(self) -> bool:
+        """Whether nothing more is taken up."""
+        return self._closed
+
+    def refuse(self) -> None:
+        """Take up nothing more."""
+        self._closed = True
+
+    def close(self) -> None:
+        """Wait for the workers and close all sessions; blocks."""
+        self.refuse()
+        self._threads.shutdown()
+        while self._idle:
+            self._idle.pop().close()
+
+    def _work(self, work: Callable[[_S], _T]) -> _T:
+        with self._session() as session:
+            return work(session)
+
+    @contextmanager
+    def _session(self) -> Iterator[_S]:
+        session = self._take()
+        try:
+            yield session
+        except BaseException:
+            session.close()
+            raise
+        if session.is_usable:
+            with self._lock:
+                self._idle.append(session)
+        else:
+            session.close()
+
+    def _take(self) -> _S:
+        while True:
+            with self._lock:
+                session = self._idle.pop() if self._idle else None
+            if session is None:
+                return self._open()
+            if session.is_usable:
+                return session
+            session.close()

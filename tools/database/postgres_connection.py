@@ -1,0 +1,168 @@
+"""Connecting to PostgreSQL: what a URL means, what cells and errors become."""
+
+import math
+import socket
+import struct
+import sys
+from collections.abc import Generator
+from functools import cache
+from time import monotonic
+from typing import Any, TypeVar
+
+import psycopg
+from psycopg import errors
+from psycopg.abc import AdaptContext
+from psycopg.adapt import AdaptersMap, Buffer, Loader
+from sqlalchemy import URL
+
+from route_sql.tools.database.server_session import CONNECT_SECONDS, LOCKED, ONE_SELECT, Fault
+
+_T = TypeVar("_T")
+_AS_VALUES = {"bool", "int2", "int4", "int8", "oid", "float4", "float8", "numeric", "bytea"}
+"""The types that become Python values; the others (dates, JSON, ranges, addresses) stay as PostgreSQL writes them."""
+_BYTES_RECEIVED = struct.Struct("=128xQ")
+"""Where Linux's `tcp_info` holds the count of received bytes."""
+
+
+class TooMuch(psycopg.DatabaseError):
+    """More bytes came than one query may take."""
+
+
+class Connection(psycopg.Connection[tuple[Any, ...]]):
+    """A connection that is closed when one answer has more than `most_bytes` or takes more than `most_seconds`.
+
+    Bytes are counted where the system does: TCP on Linux. libpq reads on as long as there is something to read, so
+    from a server nearby more may be in memory before it is refused.
+    """
+
+    most_bytes = sys.maxsize
+    most_seconds: float = CONNECT_SECONDS
+
+    def wait(self, gen: Generator[Any, Any, _T], *arguments: Any, **options: Any) -> _T:
+        """Wait as psycopg does, but not for ever."""
+        return super().wait(self._bounded(gen), *arguments, **options)
+
+    def _bounded(self, steps: Generator[Any, Any, _T]) -> Generator[Any, Any, _T]:
+        most, end = self._received() + self.most_bytes, monotonic() + self.most_seconds
+        try:
+            wanted = next(steps)
+            while True:
+                ready = yield wanted
+                self._check(most, end)
+                wanted = steps.send(ready)
+        except StopIteration as stop:
+            self._check(most)
+            value: _T = stop.value
+            return value
+
+    def _check(self, most: int, end: float = math.inf) -> None:
+        if self._received() > most:
+            self.close()
+            raise TooMuch("the result has too many bytes")
+        if monotonic() > end:
+            self.close()
+            raise psycopg.OperationalError("timeout expired")
+
+    def _received(self) -> int:
+        if sys.platform != "linux":
+            return 0
+        with socket.socket(fileno=self.fileno()) as opened:
+            try:
+                count: int = _BYTES_RECEIVED.unpack(opened.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, 136))[0]
+                return count
+            except (OSError, struct.error):
+                return 0  # a Unix socket, or an old kernel
+            finally:
+                opened.detach()
+
+
+def connect(url: URL, *, plain: bool = True) -> Connection:
+    """Connect as a URL says.
+
+    Args:
+        url: Where and who.
+        plain: Whether dates, JSON and the like come as the text that PostgreSQL writes.
+
+    Raises:
+        psycopg.Error: the server can't be reached or does not let us in.
+    """
+    _, options = url.set(drivername="postgresql+psycopg").get_dialect()().create_connect_args(url)
+    options.setdefault("connect_timeout", CONNECT_SECONDS)
+    options.setdefault("application_name", "route-sql")
+    return Connection.connect(**{**options, "client_encoding": "utf8"}, context=_plain_cells() if plain else None)
+
+
+class _Context:
+    connection = None
+
+    def __init__(self) -> None:
+        self.adapters = AdaptersMap(psycopg.adapters)
+
+
+class _Text(Loader):
+    """As PostgreSQL writes it; an old database may hold text that is no UTF-8."""
+
+    def load(self, data: Buffer) -> str:
+        return bytes(data).decode(errors="replace")
+
+
+@cache
+def _plain_cells() -> AdaptContext:
+    context = _Context()
+    for known in context.adapters.types:
+        if known.name not in _AS_VALUES:
+            context.adapters.register_loader(known.oid, _Text)
+    context.adapters.register_loader(0, _Text)
+    return context
+
+
+def fault_of(error: Exception) -> Fault:
+    """What an error means; its first sentence, and the server's hint, without details."""
+    if isinstance(error, TooMuch | errors.OutOfMemory):
+        return Fault("memory")
+    if isinstance(error, errors.QueryCanceled):
+        return Fault("timeout")
+    if isinstance(error, errors.LockNotAvailable):
+        return Fault("error", LOCKED)
+    if isinstance(error, errors.AdminShutdown | errors.CrashShutdown | errors.IdleInTransactionSessionTimeout):
+        return Fault("lost")
+    message = _sentence(error)
+    if isinstance(error, errors.ReadOnlySqlTransaction | errors.InsufficientPrivilege):
+        return Fault("refused", message)
+    if isinstance(error, errors.SyntaxError) and "multiple commands" in message:
+        return Fault("refused", f"{ONE_SELECT}; this text holds several")
+    return Fault("error", message)
+
+
+def _sentence(error: Exception) -> str:
+    told = error.diag if isinstance(error, psycopg.Error) else None
+    if told is None or not told.message_primary:
+        return str(error).partition("\n")[0]
+    return f"{told.message_primary} ({told.message_hint})" if told.message_hint else told.message_primary
+
+
+_REASONS = (
+    ("no password supplied", "it asks for a password; put one into the url, best as ${VARIABLE}"),
+    ("authentication failed", "user or password are wrong; check the url"),
+    ("pg_hba.conf", "it lets this user or this machine not in; an administrator must allow it in pg_hba.conf"),
+    ("too many", "it has no connection left; lower pool, or raise its limit of connections"),
+    ("role ", "there is no such role, or it may not log in; check the url"),
+    ("database ", "there is no such database, or the role may not connect to it; check the url"),
+    ("invalid connection option", "the url has an option that PostgreSQL does not know; check what follows the ?"),
+    ("refused", "nothing listens at that host and port; see that it runs and check the url"),
+    ("No such file", "there is no socket at that place; see that it runs and check the url"),
+    ("translate host", "the host's name is unknown; check the url"),
+    ("resolve host", "the host's name is unknown; check the url"),
+    ("timeout", f"it did not answer within {CONNECT_SECONDS} s; check host, port and firewall"),
+    ("SSL", "no encrypted connection could be made; check sslmode and its certificates"),
+    ("starting up", "it is starting up; ask again in a moment"),
+    ("shutting down", "it is shutting down; ask again later"),
+)
+
+
+def reason_of(error: psycopg.Error) -> str:
+    """Why no connection could be made and what to do, without any of the driver's words: they name the user."""
+    text = str(error)
+    if error.sqlstate and error.diag.message_primary and error.sqlstate[:2] not in ("08", "28", "3D", "53", "57"):
+        return f"the session could not be set up ({error.diag.message_primary}); check what stands in between"
+    return next((reason for sign, reason in _REASONS if sign in text), "no connection could be made; check the url")

@@ -1,0 +1,70 @@
+"""What a database role may do beyond reading, and the statements that make a role that may only read."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Protocol, runtime_checkable
+
+READER = "route_sql_reader"
+PASSWORD = "CHOOSE-A-PASSWORD"
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One thing that a role may do, or lacks.
+
+    `is_risk` tells what could change or leak data if every other layer failed from what is only missing.
+    """
+
+    text: str
+    is_risk: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class RoleReport:
+    """What is to be said about a role.
+
+    `statements` make a role that is right, with the placeholder `'CHOOSE-A-PASSWORD'`; an administrator runs them.
+    """
+
+    role: str
+    findings: tuple[Finding, ...] = ()
+    statements: tuple[str, ...] = ()
+
+    @property
+    def is_fine(self) -> bool:
+        """Whether there is nothing to be done."""
+        return not self.findings
+
+
+@runtime_checkable
+class HasRole(Protocol):
+    """A database to which one connects as somebody."""
+
+    async def role(self) -> RoleReport:
+        """What the role may do."""
+
+
+async def role_report(database: object) -> RoleReport | None:
+    """What the role of a database may do; None for a file, which is opened read-only whoever opens it.
+
+    Raises:
+        DatabaseUnavailable: the server can't be reached.
+    """
+    return await database.role() if isinstance(database, HasRole) else None
+
+
+def warnings_of(report: RoleReport, name: str) -> tuple[str, ...]:
+    """The sentence that belongs into every answer; none for a role that may only read."""
+    risks = [finding.text for finding in report.findings if finding.is_risk]
+    if not risks:
+        return ()
+    return (
+        f"the database role may do more than read: {'; '.join(risks)} (route-sql doctor --db {name} prints the "
+        "statements that make a role that may only read)",
+    )
+
+
+def listed(names: Sequence[str], most: int = 3) -> str:
+    """A few names and how many more there are."""
+    more = f" and {len(names) - most} more" if len(names) > most else ""
+    return ", ".join(names[:most]) + more

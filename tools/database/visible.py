@@ -1,0 +1,130 @@
+"""A database as one caller may see it: its schema, its queries and its errors without what is hidden."""
+
+import asyncio
+import threading
+
+from route_sql.tools.database.engine import Database
+from route_sql.tools.database.outcome import Limits, Outcome, failed
+from route_sql.tools.database.roles import HasRole
+from route_sql.tools.errors import DatabaseUnavailable
+from route_sql.tools.guard.check import DIALECTS, check_sql
+from route_sql.tools.guard.columns import show_only
+from route_sql.tools.guard.refusal import Policy, Refusal
+from route_sql.tools.schema.records import Schema
+from route_sql.tools.schema.visibility import EVERYTHING, Visibility, VisibleSchema, visible_schema
+
+_POLICY = Policy(only_shown=True)
+_MISTAKES = ("unparsable", "too_large")
+_FAILED = "the query failed; use only the tables and columns of the schema"
+
+
+class VisibleDatabase:
+    """A `Database` of which its caller sees a part; nothing it gives away depends on the rest.
+
+    Each query is judged by the visible schema and then made blind to the rest (see `show_only`), so that a hidden table
+    or column is met with the same words as one that does not exist. A view shows what it selects, whether its tables
+    are visible or not. SQLite's `rowid` is out of reach in a table with hidden columns, one of which it may be.
+
+    Args:
+        database: The whole database; it is closed with this one.
+        visibility: What may be seen.
+        checked: Of its patterns those that must stand for something, unless they have a wildcard: a slip of the pen
+            would show what was to be hidden.
+
+    Raises:
+        DatabaseUnavailable: the guard can't read the database's dialect, so that nothing can be hidden in it.
+    """
+
+    def __init__(self, database: Database, visibility: Visibility, *, checked: Visibility = EVERYTHING) -> None:
+        """Nothing is read before the first use."""
+        if database.dialect not in DIALECTS:
+            raise DatabaseUnavailable(
+                f"in {database.name} nothing can be hidden, since its dialect {database.dialect} is not read here; "
+                "remove allow and hide, and give its user rights on what may be seen only"
+            )
+        self.visibility = visibility
+        self._database = database
+        self._checked = checked
+        if isinstance(database, HasRole):
+            self.role = database.role
+        self._narrowing = threading.Lock()
+        self._narrowed: tuple[Schema, VisibleSchema] | None = None
+
+    def __repr__(self) -> str:
+        """The database, not what is hidden in it."""
+        return f"VisibleDatabase({self._database!r})"
+
+    @property
+    def name(self) -> str:
+        """The name in the catalog."""
+        return self._database.name
+
+    @property
+    def dialect(self) -> str:
+        """The sqlglot name of the SQL dialect."""
+        return self._database.dialect
+
+    @property
+    def limits(self) -> Limits:
+        """The bounds of a query."""
+        return self._database.limits
+
+    async def schema(self) -> Schema:
+        """The visible part of the schema; the same object until the database's schema changes.
+
+        Raises:
+            DatabaseUnavailable: the database can't be opened or read, or a pattern stands for nothing in it.
+        """
+        return (await self.visible()).schema
+
+    async def visible(self) -> VisibleSchema:
+        """The visible part of the schema, and what is known of the rest.
+
+        Raises:
+            DatabaseUnavailable: as for `schema`.
+        """
+        whole = await self._database.schema()
+        known = self._narrowed
+        return known[1] if known and known[0] is whole else await asyncio.to_thread(self._narrow, whole)
+
+    async def execute(self, sql: str, limits: Limits | None = None) -> Outcome:
+        """Run one SELECT on what is visible within `limits`; cancelling stops the query.
+
+        Raises:
+            DatabaseUnavailable: as for `schema`.
+        """
+        visible = await self.visible()
+        narrowed = await asyncio.to_thread(narrowed_query, sql, visible, self.dialect)
+        if isinstance(narrowed, Refusal):
+            return failed("error" if narrowed.code in _MISTAKES else "refused", narrowed.message)
+        outcome = await self._database.execute(narrowed, limits)
+        if outcome["error"] is not None and visible.betrayed_by(outcome["error"], besides=sql):
+            return {**outcome, "error": _FAILED}
+        return outcome
+
+    async def warnings(self) -> tuple[str, ...]:
+        """What the reader of an answer should know about the database's safety."""
+        return await self._database.warnings()
+
+    async def close(self) -> None:
+        """Close the whole database."""
+        await self._database.close()
+
+    def _narrow(self, whole: Schema) -> VisibleSchema:
+        with self._narrowing:
+            if self._narrowed is None or self._narrowed[0] is not whole:
+                self._check(whole)
+                self._narrowed = whole, visible_schema(whole, self.visibility)
+            return self._narrowed[1]
+
+    def _check(self, whole: Schema) -> None:
+        if wrong := self._checked.unmatched(whole):
+            raise DatabaseUnavailable(
+                f"allow or hide of the database {self.name} names what is not in it: {', '.join(wrong)}; "
+                "write table, table.column or schema.table as the database has them"
+            )
+
+
+def narrowed_query(sql: str, visible: VisibleSchema, dialect: str) -> str | Refusal:
+    """The query as it may run on what is visible, or why it may not run."""
+    return check_sql(sql, visible.schema, dialect, _POLICY) or show_only(sql, visible.schema, visible.partial, dialect)

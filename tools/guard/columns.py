@@ -1,0 +1,208 @@
+"""`show_only`: a query made blind to the columns that its caller may not see.
+
+Every name of a table in it is put in the place of the visible part of that table: `customer` becomes
+`(SELECT "id", "name" FROM "customer") AS customer`. So a star shows what is visible, a natural join compares what is
+visible, and the engine itself doesn't know any other column, in whatever clause and under whatever alias it is named.
+Nothing else of the text is touched, and nothing here depends on what is hidden: a hidden name and one that does not
+exist meet the same words.
+"""
+
+from collections.abc import Collection, Iterator
+from dataclasses import dataclass
+from typing import NamedTuple
+
+from sqlglot import TokenType, exp
+
+from route_sql.tools.guard.refusal import Code, Refusal, place_of
+from route_sql.tools.guard.tables import DEFAULT_NAMESPACES, TABLE_REASON
+from route_sql.tools.schema.quoting import table_expression
+from route_sql.tools.schema.records import Schema, Table
+from route_sql.tools.sql.parsing import Tree, shared_tree, tokens
+
+_CASE_BLIND = frozenset({"sqlite", "duckdb"})
+_AHEAD = "the common table expression {name} is used before it is declared; declare it first"
+_CALLED = "the table {name} may not be called like a function; select from it"
+_UNSURE = "it can't be told which columns {name} stands for; name the tables and their columns plainly"
+
+
+class _Edit(NamedTuple):
+    """What to put in the place of `start` to `end` (exclusive)."""
+
+    start: int
+    end: int
+    text: str
+
+
+def show_only(sql: str, visible: Schema, partial: Collection[str], dialect: str) -> str | Refusal:
+    """The query as it may run, with nothing in reach but the visible tables and columns.
+
+    Args:
+        sql: A query that `check_sql` lets pass.
+        visible: The tables and columns that may be seen.
+        partial: The keys of those tables that have further columns.
+        dialect: The sqlglot name of the dialect.
+
+    Returns:
+        The query, or why it may not run: `table` for a name that is none of a visible table, `column` for a query of
+        which it can't be told what it would show.
+    """
+    found = tokens(sql, dialect) or []
+    end = next((token.start for token in found if token.token_type == TokenType.SEMICOLON), len(sql))
+    tree = shared_tree(sql[:end], dialect)
+    if tree is None:
+        return Refusal("column", "text", _UNSURE.format(name="the text"))
+    edits = _Narrowing(sql, tree, visible, frozenset(partial), dialect).edits()
+    return edits if isinstance(edits, Refusal) else _edited(sql, edits)
+
+
+def _edited(sql: str, edits: list[_Edit]) -> str:
+    for edit in sorted(edits, reverse=True):
+        sql = sql[: edit.start] + edit.text + sql[edit.end :]
+    return sql
+
+
+@dataclass(frozen=True)
+class _Narrowing:
+    sql: str
+    tree: Tree
+    visible: Schema
+    partial: frozenset[str]
+    dialect: str
+
+    def edits(self) -> list[_Edit] | Refusal:
+        edits: list[_Edit] = []
+        renamed: set[str] = set()
+        for name, is_source in self._names():
+            edit = self._narrowed(name, is_source)
+            if isinstance(edit, Refusal):
+                return edit
+            if edit is not None:
+                edits.append(edit)
+                renamed.add(name.name.casefold())
+        return [*edits, *self._unqualified(renamed)]
+
+    def _names(self) -> Iterator[tuple[exp.Table, bool]]:
+        """The names of tables, and whether each stands in a FROM clause: SQLite takes `x IN name` for one too."""
+        for table in self.tree.find_all(exp.Table):
+            yield table, True
+        for node in self.tree.find_all(exp.In) if self.dialect == "sqlite" else ():
+            field = node.args.get("field")
+            if isinstance(field, exp.Column):
+                name = exp.Table(this=field.this.copy(), db=field.args.get("table"), catalog=field.args.get("db"))
+                name.parent = node
+                yield name, False
+
+    def _narrowed(self, name: exp.Table, is_source: bool) -> _Edit | Refusal | None:
+        if isinstance(name.this, exp.Func):
+            return self._called(name)
+        starts, ends = ([part.meta.get(key) for part in name.parts] for key in ("start", "end"))
+        if not isinstance(name.this, exp.Identifier) or None in (*starts, *ends):
+            return self._refusal("column", name, _UNSURE)
+        local = _declaration(name, self.dialect)
+        if local is not None:
+            return None if local else self._refusal("column", name, _AHEAD)
+        table = self._table(name)
+        if table is None:
+            return self._refusal("table", name, TABLE_REASON)
+        start, own, end = int(starts[0] or 0), int(starts[-1] or 0), int(ends[-1] or 0) + 1
+        text = self._visible_part(name, table, self.sql[start:end])
+        if text is None:
+            return None
+        alias = f" AS {self._alias(own, end)}" if is_source and not name.alias else ""
+        return _Edit(start, end, text + alias)
+
+    def _alias(self, start: int, end: int) -> str:
+        """A table's name as the alias of what takes its place: as written, since engines fold what is not quoted."""
+        written = self.sql[start:end]
+        is_string = written.startswith("'")
+        return exp.to_identifier(written[1:-1], quoted=True).sql(dialect=self.dialect) if is_string else written
+
+    def _visible_part(self, name: exp.Table, table: Table, written: str) -> str | None:
+        """What to select from instead of a name; None if it stands for the whole table and for no other."""
+        is_exact = _same(name.this, exp.to_identifier(table.name, quoted=True), self.dialect)
+        is_bare = not name.db and not table.namespace
+        source = written if is_exact and is_bare else table_expression(table).sql(dialect=self.dialect)
+        if table.key not in self.partial:
+            return None if source == written else source
+        columns = (exp.to_identifier(column.name, quoted=True).sql(dialect=self.dialect) for column in table.columns)
+        return f"(SELECT {', '.join(columns)} FROM {source})"
+
+    def _table(self, name: exp.Table) -> Table | None:
+        if name.catalog:
+            return None
+        keys = [f"{name.db}.{name.name}"] if name.db else [name.name]
+        if name.db.casefold() in DEFAULT_NAMESPACES:
+            keys.append(name.name)
+        return next((table for key in keys if (table := self.visible.table(key))), None)
+
+    def _called(self, name: exp.Table) -> Refusal | None:
+        """SQLite's virtual tables may be called, with their columns as arguments."""
+        called = name.this.name if isinstance(name.this, exp.Anonymous) else ""
+        table = self.visible.table(called)
+        is_partial = table is not None and table.key in self.partial
+        return self._refusal("column", exp.Table(this=exp.to_identifier(called)), _CALLED) if is_partial else None
+
+    def _unqualified(self, renamed: set[str]) -> Iterator[_Edit]:
+        """Columns qualified by more than the name of a table, which is an alias by now."""
+        for column in self.tree.find_all(exp.Column):
+            first, table = column.args.get("catalog") or column.args.get("db"), column.args.get("table")
+            if first is not None and table is not None and table.name.casefold() in renamed:
+                start, end = first.meta.get("start"), table.meta.get("start")
+                if start is not None and end is not None:
+                    yield _Edit(int(start), int(end), "")
+
+    def _refusal(self, code: Code, name: exp.Table, reason: str) -> Refusal:
+        written = ".".join(part.name for part in name.parts)
+        start = name.parts[0].meta.get("start") if name.parts else None
+        return Refusal(code, written, reason.format(name=written), place_of(self.sql, start))
+
+
+def _declaration(name: exp.Table, dialect: str) -> bool | None:
+    """Whether a name stands for a common table expression of the query: True, None if not, False if engines differ."""
+    if name.db:
+        return None
+    below: exp.Expr = name
+    above = name.parent
+    while above is not None:
+        declared = above if isinstance(above, exp.With) else above.args.get("with_")
+        if declared is not None:
+            for distance, expression in _seen_from(below, declared):
+                if _declares(expression, name, dialect) and (seen := _is_seen(distance, declared, dialect)) is not None:
+                    return seen
+        # To its own parts the query with the WITH clause declares nothing more.
+        below = above.parent if isinstance(above, exp.With) and above.parent is not None else above
+        above = below.parent
+    return None
+
+
+def _seen_from(below: exp.Expr, declared: exp.Expr) -> Iterator[tuple[int, exp.Expr]]:
+    """The common table expressions of a WITH clause and how far each stands behind the part of it that looks."""
+    expressions = declared.expressions
+    own = next((place for place, expression in enumerate(expressions) if expression is below), len(expressions))
+    return ((place - own, expression) for place, expression in enumerate(expressions))
+
+
+def _is_seen(distance: int, declared: exp.Expr, dialect: str) -> bool | None:
+    """Whether one common table expression sees another that far behind it; None if not, False if engines differ."""
+    if distance < 0:
+        return True
+    if not (declared.args.get("recursive") or dialect == "sqlite"):
+        return None
+    return distance == 0
+
+
+def _declares(expression: exp.Expr, name: exp.Table, dialect: str) -> bool:
+    alias = expression.args.get("alias")
+    declared = alias.this if isinstance(alias, exp.TableAlias) else None
+    return isinstance(declared, exp.Identifier) and _same(name.this, declared, dialect)
+
+
+def _same(one: exp.Identifier, other: exp.Identifier, dialect: str) -> bool:
+    """Whether two names are surely the same to the engine."""
+    return _folded(one, dialect) == _folded(other, dialect)
+
+
+def _folded(name: exp.Identifier, dialect: str) -> str:
+    is_folded = dialect in _CASE_BLIND or (dialect == "postgres" and not name.quoted)
+    # Engines fold the letters of ASCII, and not all fold more.
+    return "".join(letter.lower() if letter.isascii() else letter for letter in name.name) if is_folded else name.name
