@@ -7,6 +7,7 @@ PYTHON ?= $(shell for name in python3 python3.11 python3.12 python3.13; do \
 VENV := .venv
 BIN := $(VENV)/bin
 STANDARD := $(VENV)/standard-tests
+TRAINING := $(VENV)/training
 ARGS ?=
 
 FOLDERS := agents graph package serving tools training
@@ -16,18 +17,20 @@ STATE := $(shell { echo $(FILES); cat pyproject.toml constraints.txt; } | cksum 
 EMBEDDED_INSTALLED := $(VENV)/.installed-embedded-$(STATE)
 DEV_INSTALLED := $(VENV)/.installed-dev-$(STATE)
 STANDARD_INSTALLED := $(STANDARD)/.installed-$(STATE)
+TRAINING_INSTALLED := $(TRAINING)/.installed-$(STATE)
 PIP_INSTALL := -m pip --disable-pip-version-check install --quiet --constraint constraints.txt \
 	--config-settings editable_mode=strict
 
 .NOTPARALLEL:
 .DELETE_ON_ERROR:
-.PHONY: help demo test check format standard-tests clean
+.PHONY: help demo test check format training-tests standard-tests clean
 
 help:
 	@echo 'make demo            three questions about a demo database, answered on this machine'
 	@echo 'make test            all tests, those with the real model included (ARGS="-k name" is handed to pytest)'
 	@echo 'make check           linter, formatter, types, import order'
 	@echo 'make format          lay out the code and fix what the linter can'
+	@echo 'make training-tests  from data to a tuned model on a tiny one, in an environment of its own (1.5 GB)'
 	@echo "make standard-tests  LangChain's standard tests of the chat client, in an environment of their own"
 	@echo 'make clean           remove the environments and everything built; fetched models stay in the cache'
 
@@ -49,6 +52,9 @@ format: $(DEV_INSTALLED)
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
+training-tests: $(TRAINING_INSTALLED)
+	$(TRAINING)/bin/python -m pytest tests/training_chain $(ARGS)
+
 standard-tests: $(STANDARD_INSTALLED)
 	$(STANDARD)/bin/python -m pytest tests/standard $(ARGS)
 
@@ -59,7 +65,7 @@ clean:
 
 # The links stand in build/: without it what is installed can't be imported, whatever the stamps say.
 ifeq ($(wildcard build/__editable__.*),)
-.PHONY: $(EMBEDDED_INSTALLED) $(DEV_INSTALLED) $(STANDARD_INSTALLED)
+.PHONY: $(EMBEDDED_INSTALLED) $(DEV_INSTALLED) $(STANDARD_INSTALLED) $(TRAINING_INSTALLED)
 endif
 
 $(EMBEDDED_INSTALLED): $(VENV)/.made
@@ -79,7 +85,14 @@ $(STANDARD_INSTALLED): $(STANDARD)/.made
 		pytest pytest-asyncio pytest-timeout 'langchain-tests>=1.1.9,<2'
 	@touch $@
 
-$(STANDARD)/.made: $(VENV)/.made
+# Torch comes first and by its number: a range may bring another build with gigabytes for graphics cards.
+$(TRAINING_INSTALLED): $(TRAINING)/.made
+	rm -f $(TRAINING)/.installed-*
+	$(TRAINING)/bin/python $(PIP_INSTALL) torch
+	$(TRAINING)/bin/python $(PIP_INSTALL) --editable '.[embedded,training]' pytest pytest-asyncio pytest-timeout
+	@touch $@
+
+$(STANDARD)/.made $(TRAINING)/.made: $(VENV)/.made
 
 # No prerequisite is newer than its environment: only a missing mark makes one.
 %/.made:

@@ -1,4 +1,4 @@
-"""From what a user calls a model (a store name, a file, a URL) to a chat model that answers."""
+"""From what a user calls a model (a store name, a file, a model folder, a URL) to a chat model that answers."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -38,7 +38,7 @@ async def open_model(model: str, settings: Settings, progress: Progress) -> Asyn
     fetched first if they are not there.
 
     Raises:
-        ModelUnavailable: the weights can't be had.
+        ModelUnavailable: the weights, or a model folder's adapter or base, can't be had.
         RuntimeMissing: the embedded server can't run here.
     """
     if is_url(model):

@@ -29,19 +29,50 @@ class WheelSet:
 
 
 @dataclass(frozen=True)
+class PackagedParts:
+    """A file that an installed package carries as data, whole or in parts; `{n}` counts from 1 to `parts`."""
+
+    member: str
+    """Its path within the package."""
+    parts: int = 1
+    package: str = "route_sql.serving"
+
+
+Place = HubFile | WheelSet | PackagedParts
+
+
+@dataclass(frozen=True)
+class AdapterFile:
+    """A GGUF LoRA adapter that makes a tuned model of an entry's file."""
+
+    file: str
+    """Its name in the cache, which no other entry's file may have."""
+    sources: tuple[Place, ...]
+    """In the order in which they are tried."""
+    size: int
+    """Bytes."""
+    sha256: str
+
+
+@dataclass(frozen=True)
 class ModelEntry:
-    """A model that can be asked for by name."""
+    """A model that can be asked for by name.
+
+    A tuned model names the same file as its base, which is kept once, and its adapter: see `dataclasses.replace`.
+    """
 
     name: str
     title: str
     file: str
-    sources: tuple[HubFile | WheelSet, ...]
+    sources: tuple[Place, ...]
     """In the order in which they are tried."""
     size: int
     """Bytes."""
     sha256: str
     licence: str
     profile: Profile
+    adapter: AdapterFile | None = None
+    """Applied at start, with the profile's scale; None for a model without one."""
 
 
 DEFAULT = ModelEntry(

@@ -28,7 +28,7 @@ class ChatOnDemand(BaseChatModel):
     model_config = ConfigDict(arbitrary_types_allowed=True)
 
     name_or_path: str
-    """A name of the manifest or the path of a GGUF file."""
+    """A name of the manifest, the path of a GGUF file, or a folder that `train export` wrote."""
     store: ModelStore
 
     _starting: threading.Lock = PrivateAttr(default_factory=threading.Lock)

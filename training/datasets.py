@@ -76,6 +76,29 @@ def sample(examples: Sequence[Example], limit: int | None, seed: int) -> list[Ex
     return [examples[place] for place in sorted(Random(seed).sample(range(len(examples)), limit))]
 
 
+def held_out_examples(examples: Sequence[Example], data: Path) -> list[Example]:
+    """Those of the examples that a training set holds out, in their order.
+
+    What the set left out altogether, such as gold that fails, is not among them.
+
+    Args:
+        examples: All examples of the questions file that the set was made from.
+        data: The set's folder, as `route-sql train data --out` wrote it.
+
+    Raises:
+        DatasetError: the folder holds no rows of held-out questions, or rows of other questions.
+    """
+    held_out: dict[int, str] = {}
+    for file in sorted(data.glob("*.eval.jsonl")):
+        held_out |= _questions_of_rows(file)
+    if not held_out:
+        raise DatasetError(f"{data} holds no held-out rows; name what train data wrote, with --held-out above 0")
+    asked = {example.index: example.question for example in examples}
+    if strange := [index for index, question in held_out.items() if asked.get(index) != question]:
+        raise DatasetError(f"{data} was made from other questions: {strange[0]} is another there; name the same file")
+    return [example for example in examples if example.index in held_out]
+
+
 def database_files(examples: Iterable[Example], folder: Path) -> dict[str, Path]:
     """The SQLite file of each database that the examples name: `folder/NAME/NAME.sqlite`.
 
@@ -91,6 +114,14 @@ def database_files(examples: Iterable[Example], folder: Path) -> dict[str, Path]
             "name the folder that holds one folder for each database"
         )
     return files
+
+
+def _questions_of_rows(file: Path) -> dict[int, str]:
+    try:
+        rows = [json.loads(line) for line in file.read_text(encoding="utf-8").split("\n") if line]
+        return {row["index"]: row["question"] for row in rows}
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise DatasetError(f"{file} is damaged: {error}; make the set anew") from error
 
 
 def _read_json(path: Path) -> Any:

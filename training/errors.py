@@ -9,3 +9,7 @@ class DatasetError(RouteError):
 
 class EvaluationError(RouteError):
     """A run can't go on or be scored: other settings than at its start, unfitting predictions."""
+
+
+class TrainingError(RouteError):
+    """A model can't be tuned or exported as asked: wrong settings, rows that don't fit, a missing package."""

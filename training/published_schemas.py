@@ -29,6 +29,10 @@ class PublishedSchema:
         """Refuses every query."""
         return failed("refused", f"only the schema of {self.name} is there, not the database")
 
+    async def warnings(self) -> tuple[str, ...]:
+        """Nothing can be run, so there is nothing to warn of."""
+        return ()
+
     async def close(self) -> None:
         """Nothing is open."""
 

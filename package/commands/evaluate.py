@@ -2,16 +2,17 @@
 
 import asyncio
 import json
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from contextlib import asynccontextmanager, contextmanager
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, cast
+from typing import Annotated
 
 import typer
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-from route_sql.commands.options import AsJson, Databases, Format, Limit, Model, Questions, Seed, StrategyName
+from route_sql.commands.options import AsJson, Databases, Layout, Limit, Model, Questions, Seed, StrategyName
 from route_sql.graph.context import Context
 from route_sql.graph.state import Answer, Question
 from route_sql.graph.wiring import build_graph
@@ -20,17 +21,29 @@ from route_sql.progress import download_progress
 from route_sql.settings import Settings
 from route_sql.tools.database.catalog import Catalog
 from route_sql.training.benchmark import evaluate_dataset, score_dataset
-from route_sql.training.datasets import Layout
+from route_sql.training.data_sources import DataFormat, open_source
+from route_sql.training.datasets import Example, held_out_examples, sample
+from route_sql.training.errors import DatasetError
 from route_sql.training.evaluation import Ask
+from route_sql.training.evaluation import evaluate as evaluate_examples
+from route_sql.training.execution_accuracy import Metric
+from route_sql.training.predictions import score_predictions
 from route_sql.training.report import summary_table
+from route_sql.training.run_log import JSON, Line
 from route_sql.training.summary import Summary, summarise
+
+HeldOut = Annotated[
+    Path | None,
+    typer.Option("--held-out-of", help="Only what this set of `train data` holds out, so that no answer was learned."),
+]
 
 
 def evaluate(
     questions: Questions,
     databases: Databases,
     out: Annotated[Path, typer.Option("--out", help="Where the lines go; a run that was stopped is taken up.")],
-    layout: Format = "spider",
+    layout: Layout = "spider",
+    held_out_of: HeldOut = None,
     model: Model = None,
     strategy: StrategyName = "adaptive",
     limit: Limit = None,
@@ -41,21 +54,34 @@ def evaluate(
     """Ask the questions of a data set and score the answers by execution accuracy."""
     settings = Settings()
     chosen = model or settings.model
+    named: dict[str, JSON] = {"model": chosen, "strategy": strategy}
     context = Context(strategy=strategy)
 
     async def run(progress: Callable[[int, int, int], None]) -> Summary:
         with download_progress() as fetched:
             async with open_model(chosen, settings, fetched) as opened:
+                if layout == "log" or held_out_of:
+                    async with _opened(layout, questions, databases, held_out_of) as source:
+                        return await evaluate_examples(
+                            asking(opened, source.catalog, context),
+                            sample(source.examples, limit, seed),
+                            source.catalog,
+                            out,
+                            concurrency=concurrency,
+                            settings=named | {"layout": layout, "questions": questions.name},
+                            metric=_metric(layout),
+                            progress=progress,
+                        )
                 return await evaluate_dataset(
                     lambda catalog: asking(opened, catalog, context),
                     questions=questions,
                     databases=databases,
                     out=out,
-                    layout=_layout(layout),
+                    layout=layout,
                     limit=limit,
                     seed=seed,
                     concurrency=concurrency,
-                    settings={"model": chosen, "strategy": strategy},
+                    settings=named,
                     progress=progress,
                 )
 
@@ -68,23 +94,62 @@ def score(
     questions: Questions,
     databases: Databases,
     predictions: Annotated[Path, typer.Option(help="Lines of `eval`, a text file with one SQL a line, or a CSV file.")],
-    layout: Format = "spider",
+    layout: Layout = "spider",
+    held_out_of: HeldOut = None,
     column: Annotated[str | None, typer.Option(help="The column with the SQL, in a CSV file.")] = None,
     as_json: AsJson = False,
 ) -> None:
     """Score predictions that were made before, by whomever."""
-    with _question_progress() as progress:
-        lines = asyncio.run(
-            score_dataset(
-                questions=questions,
-                databases=databases,
-                predictions=predictions,
-                layout=_layout(layout),
-                column=column,
-                progress=progress,
-            )
+
+    async def run(progress: Callable[[int, int, int], None]) -> list[Line]:
+        if layout == "log" or held_out_of:
+            async with _opened(layout, questions, databases, held_out_of) as source:
+                return await score_predictions(
+                    predictions,
+                    source.examples,
+                    source.catalog,
+                    column=column,
+                    total=source.entries,
+                    metric=_metric(layout),
+                    progress=progress,
+                )
+        return await score_dataset(
+            questions=questions,
+            databases=databases,
+            predictions=predictions,
+            layout=layout,
+            column=column,
+            progress=progress,
         )
+
+    with _question_progress() as progress:
+        lines = asyncio.run(run(progress))
     _print(predictions.stem, summarise(lines), as_json)
+
+
+@dataclass(frozen=True)
+class _Opened:
+    examples: Sequence[Example]
+    catalog: Catalog
+    entries: int
+    """In the questions file, what isn't asked included."""
+
+
+@asynccontextmanager
+async def _opened(
+    layout: DataFormat, questions: Path, databases: Path, held_out_of: Path | None
+) -> AsyncIterator[_Opened]:
+    async with open_source(layout, questions, databases) as source:
+        if source.schemas_only:
+            raise DatasetError(f"{databases} lacks the database {min(source.schemas_only)}, on which answers are run")
+        examples = source.examples
+        if held_out_of:
+            examples = await asyncio.to_thread(held_out_examples, examples, held_out_of)
+        yield _Opened(examples, source.catalog, len(source.examples) + source.excluded)
+
+
+def _metric(layout: DataFormat) -> Metric:
+    return "bird" if layout == "bird" else "spider"
 
 
 def asking(opened: OpenModel, catalog: Catalog, context: Context) -> Ask:
@@ -95,12 +160,6 @@ def asking(opened: OpenModel, catalog: Catalog, context: Context) -> Ask:
         return (await graph.ainvoke(question, context=context, version="v2")).value
 
     return ask
-
-
-def _layout(name: str) -> Layout:
-    if name not in ("spider", "bird"):
-        raise typer.BadParameter("spider or bird", param_hint="--format")
-    return cast(Layout, name)
 
 
 def _print(name: str, summary: Summary, as_json: bool) -> None:

@@ -11,10 +11,11 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
-from route_sql.commands.options import Limit
+from route_sql.commands import train_export, train_sft
+from route_sql.commands.options import Databases, Layout, Limit, Questions
 from route_sql.training.data import Recipe, build_data
 from route_sql.training.data_card import DataCard
-from route_sql.training.data_sources import DataFormat, open_source
+from route_sql.training.data_sources import open_source
 from route_sql.training.lengths import load_counter
 from route_sql.training.poison import PoisonReport, check_for_poison, is_clean
 from route_sql.training.query_log import load_replies
@@ -27,14 +28,16 @@ def _group() -> None:
     """Make training data, tune a model, export it."""
 
 
+train_sft.register(train)
+train_export.register(train)
+
+
 @train.command()
 def data(
-    questions: Annotated[Path, typer.Option(help="The questions with their SQL: JSON; for a log CSV or JSON Lines.")],
+    questions: Questions,
     out: Annotated[Path, typer.Option("--out", help="The folder of the set; a run that was stopped is taken up.")],
-    databases: Annotated[
-        Path | None, typer.Option(help="The folder with one folder or file a database; for a log also databases.toml.")
-    ] = None,
-    layout: Annotated[DataFormat, typer.Option("--format", help="spider, bird, or log for your own pairs.")] = "spider",
+    databases: Databases | None = None,
+    layout: Layout = "spider",
     tables: Annotated[Path | None, typer.Option(help="tables.json, for databases of which only schemas exist.")] = None,
     limit: Limit = None,
     seed: Annotated[int, typer.Option(help="Of every choice: the same seed gives the same bytes.")] = 0,

@@ -1,0 +1,47 @@
+"""`route-sql train export`: from an adapter that was trained to a model that is served."""
+
+import asyncio
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+
+from route_sql.progress import download_progress
+from route_sql.serving.store import ModelStore
+from route_sql.settings import Settings
+from route_sql.training.libraries import require_libraries
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command to `route-sql train`."""
+    app.command()(export)
+
+
+def export(
+    adapter: Annotated[Path, typer.Option(help="The folder of the adapter, as PEFT saved it.")],
+    base: Annotated[str, typer.Option(help="What it was trained on: default, better, tiny, or a path to a GGUF file.")],
+    out: Annotated[Path, typer.Option("--out", help="The model folder; name it wherever a model is named.")],
+    merged: Annotated[bool, typer.Option("--merged", help="Also merge, for servers with a GPU.")] = False,
+    check: Annotated[
+        Path | None, typer.Option(help="Held-out rows of `train data`: prove on them that what is served is right.")
+    ] = None,
+    check_rows: Annotated[int, typer.Option(min=1, help="How many of them.")] = 8,
+    data: Annotated[list[Path] | None, typer.Option(help="A folder with a data card, for the model card.")] = None,
+    figures: Annotated[Path | None, typer.Option(help="A JSON object of measured figures, for the model card.")] = None,
+    card_title: Annotated[str | None, typer.Option(help="The title of the model card.")] = None,
+) -> None:
+    """Turn a trained adapter into a model folder: the adapter for llama.cpp, its profile and its model card."""
+    require_libraries()
+    from route_sql.training.export import Order, export_model, find_base
+
+    console = Console(stderr=True, highlight=False, soft_wrap=True)
+    with download_progress() as progress:
+        found = find_base(base, ModelStore(Settings().cache), progress)
+    order = Order(merged, check, check_rows, card_title, data or (), figures)
+    done = asyncio.run(export_model(adapter, found, out, order, say=console.print))
+    said = Console(highlight=False, soft_wrap=True)
+    said.print(f"{done.folder} holds {', '.join(done.files)}", markup=False)
+    said.print(f"checked: {done.agreement}" if done.agreement else "not checked: --check FILE proves that it is right")
+    if found.record is not None:
+        said.print(f"try it: route-sql demo --model {done.folder}", markup=False)

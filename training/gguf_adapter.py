@@ -1,0 +1,96 @@
+"""From a LoRA of PEFT to the GGUF adapter that llama.cpp loads on top of a base.
+
+The format: https://github.com/ggml-org/ggml/blob/master/docs/gguf.md, and llama.cpp's `llama-adapter.cpp` for the names
+of its tensors. The base is the GGUF file that will be served, since the names and shapes of that one must fit.
+"""
+
+from pathlib import Path
+from typing import Literal
+
+import gguf
+import numpy as np
+
+from route_sql.training.errors import TrainingError
+from route_sql.training.gguf_base import PERMUTED, BaseLayout, read_layout
+from route_sql.training.lora import Lora, LowRank, Matrix, read_lora
+
+Precision = Literal["float16", "float32"]
+
+
+def write_adapter(adapter: Path, base: Path, out: Path, precision: Precision = "float16") -> BaseLayout:
+    """Write the GGUF adapter; the same input gives the same bytes.
+
+    Args:
+        adapter: The folder that PEFT saved.
+        base: The GGUF file of the base.
+        out: The file to write; it is there whole or not at all.
+        precision: Of the matrices. Half of it is enough: served bases are rounded far more.
+
+    Returns:
+        The layout of the base.
+
+    Raises:
+        TrainingError: the adapter is more than plain LoRA, or is not for this base.
+    """
+    lora, layout = read_lora(adapter), read_layout(base)
+    tensors = gguf_tensors(lora, layout, np.dtype(precision))
+    draft = out.with_name(f"{out.name}.part")
+    writer = gguf.GGUFWriter(draft, layout.architecture)
+    writer.add_type(gguf.GGUFType.ADAPTER)
+    writer.add_string(gguf.Keys.Adapter.TYPE, "lora")
+    writer.add_float32(gguf.Keys.Adapter.LORA_ALPHA, lora.alpha)
+    for name, tensor in tensors.items():
+        writer.add_tensor(name, tensor)
+    writer.write_header_to_file()
+    writer.write_kv_data_to_file()
+    writer.write_tensors_to_file()
+    writer.close()
+    draft.replace(out)
+    return layout
+
+
+def gguf_tensors(lora: Lora, layout: BaseLayout, dtype: np.dtype[np.floating]) -> dict[str, np.ndarray]:
+    """The tensors of a GGUF adapter by name: `.lora_a` is rank x inputs, `.lora_b` outputs x rank.
+
+    Raises:
+        TrainingError: the adapter is not for a base of this layout, or `dtype` is too small for its values.
+    """
+    tensors: dict[str, np.ndarray] = {}
+    for module, pair in lora.modules.items():
+        name = _fitting_name(module, pair, layout)
+        tensors[f"{name}.lora_a"] = _rounded(module, pair.a, dtype)
+        tensors[f"{name}.lora_b"] = _rounded(module, _in_base_order(module, pair.b, layout), dtype)
+    return tensors
+
+
+def _fitting_name(module: str, pair: LowRank, layout: BaseLayout) -> str:
+    known = layout.tensor_name(module)
+    name = f"{known}.weight"
+    if known is None or name not in layout.shapes:
+        raise TrainingError(
+            f"the adapter is not for this base, or not for llama.cpp: the base has no layer {module} of its own"
+        )
+    wanted, have = layout.shapes[name], (pair.b.shape[0], pair.a.shape[1])
+    if wanted != have:
+        raise TrainingError(
+            f"the adapter was trained on another base: {module} is {have[0]} x {have[1]} there and "
+            f"{wanted[0]} x {wanted[1]} in this one; name the base that it was trained on"
+        )
+    return name
+
+
+def _in_base_order(module: str, b: Matrix, layout: BaseLayout) -> Matrix:
+    heads = {"q_proj": layout.heads, "k_proj": layout.kv_heads}.get(module.rpartition(".")[2])
+    return _interleaved(b, heads) if heads and PERMUTED[layout.architecture] else b
+
+
+def _interleaved(rows: Matrix, heads: int) -> Matrix:
+    """Within each head, the first row of its second half after the first of its first half, and so on."""
+    halves = rows.reshape(heads, 2, rows.shape[0] // heads // 2, rows.shape[1])
+    return halves.swapaxes(1, 2).reshape(rows.shape)
+
+
+def _rounded(module: str, matrix: Matrix, dtype: np.dtype[np.floating]) -> np.ndarray:
+    if np.abs(matrix).max(initial=0.0) > np.finfo(dtype).max:
+        raise TrainingError(f"the adapter's values for {module} are too large for {dtype}; write float32")
+    return np.ascontiguousarray(matrix.astype(dtype))

@@ -1,0 +1,34 @@
+"""The libraries that training needs, which only the extra `training` installs."""
+
+from importlib.metadata import PackageNotFoundError, version
+from importlib.util import find_spec
+
+from route_sql.training.errors import TrainingError
+
+MODULES = ("torch", "transformers", "trl", "peft", "accelerate", "datasets", "gguf", "matplotlib")
+"""What fine-tuning imports; each is also the name of its package."""
+
+
+def require_libraries() -> None:
+    """See that training can be done here.
+
+    Raises:
+        TrainingError: packages are missing.
+    """
+    if missing := [name for name in MODULES if find_spec(name) is None]:
+        raise TrainingError(
+            f"training needs {', '.join(missing)}, which {'is' if len(missing) == 1 else 'are'} not installed: "
+            "pip install 'route-sql[training]'"
+        )
+
+
+def library_versions() -> dict[str, str | None]:
+    """The versions of what is installed of them, and of this package; None for what is not."""
+    return {name: _version(name) for name in ("route-sql", *MODULES)}
+
+
+def _version(name: str) -> str | None:
+    try:
+        return version(name)
+    except PackageNotFoundError:
+        return None

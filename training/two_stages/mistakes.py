@@ -1,0 +1,66 @@
+"""A model's replies to questions that it has not learnt, drawn for every fold: where its real mistakes come from."""
+
+import json
+import logging
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from route_sql.training.data_files import write_whole
+from route_sql.training.run_log import JSON
+from route_sql.training.tasks.task import Row
+from route_sql.training.two_stages.sampling import Decoding, Reply, Sampler
+
+logger = logging.getLogger(__name__)
+
+TEMPERATURE = 0.8
+
+
+@dataclass(frozen=True)
+class Passes:
+    """How often a question is asked: once greedily, then `drawn` times by chance."""
+
+    decoding: Decoding = Decoding()
+    drawn: int = 1
+
+    def decodings(self) -> list[tuple[str, Decoding]]:
+        """Each pass by name."""
+        chance = [
+            (f"drawn-{n}", replace(self.decoding, temperature=TEMPERATURE, seed=self.decoding.seed + 1000 * n))
+            for n in range(1, self.drawn + 1)
+        ]
+        return [("greedy", self.decoding), *chance]
+
+
+def write_replies(sampler: Sampler, rows: Sequence[Row], passes: Passes, file: Path) -> dict[str, JSON]:
+    """Ask the model the questions of text-to-SQL rows, and write what `route-sql train data --replies` reads.
+
+    A reply that was cut is left out: it is the end that is missing, not what noise correction is about.
+
+    Returns:
+        How many questions were asked, replies were kept and cut, by pass.
+    """
+    lines: list[str] = []
+    counts: dict[str, JSON] = {"questions": len(rows)}
+    for name, decoding in passes.decodings():
+        replies = ask(sampler, rows, decoding)
+        whole = [(row, reply) for row, reply in zip(rows, replies, strict=True) if reply.whole]
+        lines += [_line(row, reply, name) for row, reply in whole]
+        counts |= {name: len(whole), f"{name}, cut": len(rows) - len(whole)}
+    write_whole(file, "".join(lines))
+    return counts
+
+
+def ask(sampler: Sampler, rows: Sequence[Row], decoding: Decoding) -> list[Reply]:
+    """The model's reply to each row's prompt."""
+
+    def told(done: int, total: int) -> None:
+        logger.info("%d of %d replies", done, total)
+
+    prompts = [row["prompt"] for row in rows]
+    return sampler.replies(prompts, decoding, expected=[row["completion"][0]["content"] for row in rows], progress=told)
+
+
+def _line(row: Row, reply: Reply, name: str) -> str:
+    entry = {"index": row["index"], "database": row["database"], "pass": name, "sql": reply.text}
+    return json.dumps(entry) + "\n"

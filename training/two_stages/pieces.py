@@ -1,0 +1,50 @@
+"""Large files in pieces, for ways that take only small ones: split, and joined again with their checksum seen."""
+
+import hashlib
+from pathlib import Path
+
+from route_sql.training.errors import TrainingError
+
+_BLOCK = 1 << 20
+
+
+def split_file(file: Path, folder: Path, size: int) -> list[Path]:
+    """Write a file as pieces of at most `size` bytes, `NAME.part-00` and on, and its checksum as `NAME.sha256`."""
+    folder.mkdir(parents=True, exist_ok=True)
+    pieces: list[Path] = []
+    with file.open("rb") as opened:
+        while data := opened.read(size):
+            pieces.append(folder / f"{file.name}.part-{len(pieces):02}")
+            pieces[-1].write_bytes(data)
+    (folder / f"{file.name}.sha256").write_text(f"{sha256_of(file)}\n", encoding="ascii")
+    return pieces
+
+
+def join_file(name: str, folder: Path, out: Path) -> Path:
+    """Join the pieces of the file that was called `name`; the result is there whole and right, or not at all.
+
+    Raises:
+        TrainingError: pieces or the checksum are missing, or they don't give the file they were made from.
+    """
+    pieces = sorted(folder.glob(f"{name}.part-*"))
+    checksum = folder / f"{name}.sha256"
+    if not pieces or not checksum.is_file():
+        raise TrainingError(f"{folder} lacks pieces or the checksum of {name}; bring them there again")
+    draft = out.with_name(f"{out.name}.part")
+    out.parent.mkdir(parents=True, exist_ok=True)
+    with draft.open("wb") as joined:
+        for piece in pieces:
+            joined.write(piece.read_bytes())
+    if sha256_of(draft) != checksum.read_text(encoding="ascii").strip():
+        raise TrainingError(f"{len(pieces)} pieces in {folder} don't give {name}: one is missing or damaged")
+    draft.replace(out)
+    return out
+
+
+def sha256_of(file: Path) -> str:
+    """The SHA-256 of a file's bytes, in hexadecimal."""
+    digest = hashlib.sha256()
+    with file.open("rb") as opened:
+        while block := opened.read(_BLOCK):
+            digest.update(block)
+    return digest.hexdigest()

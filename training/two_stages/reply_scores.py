@@ -1,0 +1,37 @@
+"""What a model's replies to held-out rows are worth, by task: the tasks' own scores, on the databases themselves."""
+
+from collections import defaultdict
+from collections.abc import Sequence
+
+from typing_extensions import TypedDict
+
+from route_sql.training.asking import Asker
+from route_sql.training.data import TASKS
+from route_sql.training.data_sources import Source
+from route_sql.training.tasks.task import Row
+from route_sql.training.two_stages.sampling import Reply
+
+
+class Score(TypedDict):
+    """The mean score of some rows, 0 to 1; see each task for what its score is."""
+
+    rows: int
+    mean: float
+
+
+async def score_replies(source: Source, rows: Sequence[Row], replies: Sequence[Reply]) -> dict[str, Score]:
+    """The mean score of each task, and of each kind of its rows, as `task` and `task/kind`.
+
+    Kinds are the coarse ones. Of noise correction they are `right` and `wrong`: how many right queries stayed right,
+    and how many wrong ones were made right. A reply that was cut is scored as it stands.
+
+    Raises:
+        DatabaseUnavailable: a database can't be read.
+    """
+    judge = Asker(source, 0, {}).judge
+    worth: defaultdict[str, list[float]] = defaultdict(list)
+    for row, reply in zip(rows, replies, strict=True):
+        score = await TASKS[row["task"]].score(reply.text, row, judge)
+        for name in (row["task"], f"{row['task']}/{row['kind'].split(':')[0]}"):
+            worth[name].append(score)
+    return {name: Score(rows=len(found), mean=sum(found) / len(found)) for name, found in sorted(worth.items())}

@@ -1,0 +1,199 @@
+"""The whole run, stage by stage; a run that was stopped goes on where it was.
+
+1. The base is made dense, and batches are tried for their speed.
+2. Stage one, once a fold of databases: text to SQL and linking on that fold. The model then replies to the questions
+   of the other folds, which it has not learnt, and the first one to the held-out questions as well.
+3. The rows of all four tasks are built anew with those replies, by several processes.
+4. Stage two: all four tasks on all databases that are not held out, for as long as the time allows. It goes on from
+   the first model of stage one.
+5. Both models reply to held-out rows of their tasks, and the replies are scored on the databases.
+
+One short run a fold is the cheapest that is honest: the mistakes are those that a tuned model makes on databases that
+are new to it, which is where noise correction will be asked.
+"""
+
+import asyncio
+import json
+import logging
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from random import Random
+from typing import get_args
+
+from route_sql.training.data_files import Split, file_name, write_whole
+from route_sql.training.data_sources import open_source
+from route_sql.training.run_log import JSON
+from route_sql.training.run_record import FINAL
+from route_sql.training.sft import fine_tune
+from route_sql.training.sft_config import SFTRun
+from route_sql.training.tasks.task import Row, TaskName
+from route_sql.training.two_stages.base import dense_base
+from route_sql.training.two_stages.folds import fold_databases, read_rows, write_fold
+from route_sql.training.two_stages.mistakes import ask, write_replies
+from route_sql.training.two_stages.pace import Pace, find_pace, release_memory, steps_within
+from route_sql.training.two_stages.plan import Plan, recipe_of
+from route_sql.training.two_stages.reply_scores import Score, score_replies
+from route_sql.training.two_stages.sampling import Reply, Sampler
+from route_sql.training.two_stages.sharded_data import DataPlan, build_in_processes
+from route_sql.training.two_stages.stage_log import StageLog
+
+logger = logging.getLogger(__name__)
+
+FOLDS = ("a", "b")
+STAGE_ONE_TASKS: tuple[TaskName, ...] = ("text_to_sql", "schema_linking")
+ALL_TASKS: tuple[TaskName, ...] = get_args(TaskName)
+REPLIES = "replies.jsonl"
+SCORES = "scores.json"
+STAGES = "stages.json"
+
+
+class TwoStages:
+    """One run. Its folder holds a folder a stage, `stages.json`, `replies.jsonl` and `scores.json`."""
+
+    def __init__(self, plan: Plan) -> None:
+        """Begin the run in the plan's folder, or take it up.
+
+        Raises:
+            TrainingError: the folder holds a run with other settings.
+        """
+        self._plan = plan
+        self._log = StageLog(plan.out / STAGES, plan.settings())
+
+    def run(self) -> Path:
+        """Do all stages that are not done; blocks for as long as that takes.
+
+        Returns:
+            The folder of the tuned adapter.
+
+        Raises:
+            TrainingError: the base, the rows and the settings don't fit each other.
+            DatasetError: the questions or databases can't be used.
+            DatabaseUnavailable: a database can't be read.
+        """
+        base = Path(self._log.stage("base", self._dense_base)["folder"])
+        pace = self._pace(replace(self._plan.run, base=str(base), tokenizer=None))
+        folds = self._folds()
+        adapters = []
+        for name, databases in folds.items():
+            adapters.append(self._stage_one(name, databases, pace))
+            unseen = [database for other, names in folds.items() if other != name for database in names]
+            self._ask(name, unseen, base, adapters[-1])
+        self._log.stage("rows", lambda: self._rows(base))
+        tuned = self._stage_two(pace, adapters[0])
+        self._log.stage("scores", lambda: self._scores(base, adapters[0], tuned))
+        return tuned
+
+    def _dense_base(self) -> dict[str, JSON]:
+        return {"folder": str(dense_base(self._plan.base, self._plan.out / "base"))}
+
+    def _pace(self, run: SFTRun) -> Pace:
+        def find() -> dict[str, JSON]:
+            rows = [row for task in ALL_TASKS for row in read_rows(self._plan.prepared / file_name(task, "train"))]
+            return find_pace(run, rows, self._plan.out / "trial").as_json()
+
+        return Pace.from_json(run, self._log.stage("pace", find))
+
+    def _folds(self) -> dict[str, list[str]]:
+        rows = list(read_rows(self._plan.prepared / file_name("text_to_sql", "train")))
+        return dict(zip(FOLDS, fold_databases(rows, len(FOLDS)), strict=True))
+
+    def _stage_one(self, name: str, databases: Sequence[str], pace: Pace) -> Path:
+        """Train on the databases of a fold; returns the adapter."""
+        data, out = self._plan.out / f"fold-{name}", self._plan.out / f"stage-one-{name}"
+
+        def tune() -> dict[str, JSON]:
+            write_fold(self._plan.prepared, data, databases)
+            tasks: dict[str, float] = {task: pace.run.tasks[task] for task in STAGE_ONE_TASKS}
+            run = replace(pace.run, data=str(data), out=str(out), tasks=tasks, epochs=self._plan.stage_one_epochs)
+            return _tune(run)
+
+        return Path(self._log.stage(f"stage one {name}", tune)["adapter"])
+
+    def _ask(self, name: str, databases: Sequence[str], base: Path, adapter: Path) -> None:
+        """Have a model of stage one reply to the questions on databases that it has not seen."""
+
+        def write() -> dict[str, JSON]:
+            rows = [row for row in self._questions("train") if row["database"] in databases]
+            rows = _some(rows, self._plan.prompts, self._plan.run.seed)
+            if name == FOLDS[0]:
+                rows += self._questions("eval")
+            return write_replies(Sampler(base, adapter), rows, self._plan.passes, self._replies(name))
+
+        self._log.stage(f"replies {name}", write)
+        release_memory()
+
+    def _questions(self, split: Split) -> list[Row]:
+        rows = read_rows(self._plan.prepared / file_name("text_to_sql", split))
+        return [row for row in rows if row["kind"] == "full"]
+
+    def _replies(self, name: str) -> Path:
+        return self._plan.out / f"replies-{name}.jsonl"
+
+    def _rows(self, base: Path) -> dict[str, JSON]:
+        plan, replies = self._plan, self._plan.out / REPLIES
+        write_whole(replies, "".join(self._replies(name).read_text(encoding="utf-8") for name in FOLDS))
+        recipe = recipe_of(plan.prepared)
+        data = DataPlan(plan.format, plan.questions, plan.databases, recipe, base, replies, plan.limit)
+        card = build_in_processes(data, plan.out / "rows", plan.processes)
+        return {name: file["kinds"] for name, file in card["files"].items()}
+
+    def _stage_two(self, pace: Pace, adapter: Path) -> Path:
+        data = self._plan.out / "rows"
+
+        def fit() -> dict[str, JSON]:
+            left = self._plan.seconds - self._plan.last_seconds - self._log.elapsed
+            rows = {task: list(read_rows(data / f"{task}.train.jsonl")) for task in pace.run.tasks}
+            return {"steps": steps_within(pace, left, rows), "seconds": left}
+
+        # Recorded before it begins: a run that is taken up must have as many.
+        steps = self._log.stage("steps", fit)["steps"]
+        out = str(self._plan.out / "stage-two")
+        run = replace(pace.run, data=str(data), out=out, adapter=str(adapter), epochs=None, max_steps=steps)
+        return Path(self._log.stage("stage two", lambda: _tune(run))["adapter"])
+
+    def _scores(self, base: Path, stage_one: Path, tuned: Path) -> dict[str, JSON]:
+        scores: dict[str, JSON] = {}
+        for name, adapter, tasks in (("stage one", stage_one, STAGE_ONE_TASKS), ("tuned", tuned, ALL_TASKS)):
+            rows = [row for task in tasks for row in self._held_out(task)]
+            replies = ask(Sampler(base, adapter), rows, self._plan.passes.decoding)
+            release_memory()
+            _keep(self._plan.out / f"held-out-{name.replace(' ', '-')}.jsonl", rows, replies)
+            found = asyncio.run(self._scored(rows, replies))
+            scores[name] = {task: {"rows": score["rows"], "mean": score["mean"]} for task, score in found.items()}
+        write_whole(self._plan.out / SCORES, json.dumps(scores, indent=1) + "\n")
+        return scores
+
+    def _held_out(self, task: TaskName) -> list[Row]:
+        rows = list(read_rows(self._plan.out / "rows" / file_name(task, "eval")))
+        # Linked schemas are drawn about the gold, so that only the full one says what the model finds by itself.
+        kept = [row for row in rows if row["kind"] != "linked"]
+        return _some(kept, self._plan.scored, self._plan.run.seed)
+
+    async def _scored(self, rows: Sequence[Row], replies: Sequence[Reply]) -> dict[str, Score]:
+        async with open_source(self._plan.format, self._plan.questions, self._plan.databases) as source:
+            return await score_replies(source, rows, replies)
+
+
+def _tune(run: SFTRun) -> dict[str, JSON]:
+    folder = fine_tune(run, progress=_told)
+    release_memory()
+    return {"adapter": str(folder / FINAL)}
+
+
+def _told(done: int, total: int, losses: str) -> None:
+    if losses:
+        logger.info("step %d of %d: %s", done, total, losses)
+
+
+def _some(rows: list[Row], most: int | None, seed: int) -> list[Row]:
+    return rows if most is None or len(rows) <= most else Random(seed).sample(rows, most)
+
+
+def _keep(file: Path, rows: Sequence[Row], replies: Sequence[Reply]) -> None:
+    pairs = zip(rows, replies, strict=True)
+    lines = (
+        {"task": row["task"], "kind": row["kind"], "index": row["index"], "given": row["given"], "reply": reply.text}
+        for row, reply in pairs
+    )
+    write_whole(file, "".join(json.dumps(line) + "\n" for line in lines))

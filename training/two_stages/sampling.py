@@ -1,0 +1,163 @@
+"""A model's own replies to many conversations at once, by batched generation with transformers."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from transformers import AutoModelForCausalLM, AutoTokenizer, GenerationConfig
+
+from route_sql.training.tasks.task import Turn
+
+Progress = Callable[[int, int], None]
+"""Called with the conversations done and all conversations."""
+
+SPARE_TOKENS = 32
+"""A reply may be twice as long as expected and this much longer; what runs on beyond that is no answer."""
+
+
+@dataclass(frozen=True)
+class Decoding:
+    """How replies are drawn. Of a batch, `rows` counts conversations, `tokens` their prompts and replies with padding.
+
+    A temperature of 0 takes the likeliest token each time.
+    """
+
+    temperature: float = 0.0
+    max_new_tokens: int = 256
+    rows: int = 512
+    tokens: int = 300_000
+    seed: int = 0
+
+
+@dataclass(frozen=True)
+class Reply:
+    """The text of a reply; `whole` is False if it was cut at the bound of its length."""
+
+    text: str
+    whole: bool
+
+
+class Sampler:
+    """A model that replies: the base, or base and adapter in one. On a GPU in bfloat16, else in 32-bit floats."""
+
+    def __init__(self, base: Path, adapter: Path | None = None) -> None:
+        """Load a model in transformers' layout, and an adapter that PEFT saved."""
+        self._device = "cuda" if torch.cuda.is_available() else "cpu"
+        dtype = torch.bfloat16 if self._device == "cuda" else torch.float32
+        self._tokenizer: Any = AutoTokenizer.from_pretrained(base, padding_side="left")
+        model: Any = AutoModelForCausalLM.from_pretrained(base, dtype=torch.float32).to(self._device)
+        if adapter is not None:
+            # Merged in full precision, since a small change is lost when it is added to a rounded weight.
+            model = _merged(model, adapter)
+        self._model = model.to(dtype).eval()
+
+    def replies(
+        self,
+        prompts: Sequence[Sequence[Turn]],
+        decoding: Decoding,
+        *,
+        expected: Sequence[str] | None = None,
+        progress: Progress | None = None,
+    ) -> list[Reply]:
+        """The reply to each conversation, in order.
+
+        Args:
+            prompts: The conversations, which end with the user's turn.
+            decoding: How replies are drawn and how large a batch is.
+            expected: The replies that are hoped for. Only their lengths are used: conversations whose replies will be
+                about as long come into one batch, and a reply that runs far beyond the longest of its batch is cut.
+            progress: Told after every batch.
+        """
+        texts = [_rendered(self._tokenizer, prompt) for prompt in prompts]
+        lengths = self._lengths(texts)
+        wanted = self._lengths(expected) if expected else [decoding.max_new_tokens] * len(texts)
+        found: dict[int, Reply] = {}
+        for number, batch in enumerate(plan_batches(lengths, wanted, decoding)):
+            torch.manual_seed(decoding.seed + number)
+            bound = reply_bound([wanted[place] for place in batch], decoding)
+            replies = self._generate([texts[place] for place in batch], decoding, bound)
+            found.update(zip(batch, replies, strict=True))
+            if progress:
+                progress(len(found), len(texts))
+        return [found[place] for place in range(len(texts))]
+
+    def _lengths(self, texts: Sequence[str]) -> list[int]:
+        ids = self._tokenizer(list(texts), add_special_tokens=False, return_attention_mask=False)["input_ids"]
+        return [len(row) for row in ids]
+
+    def _generate(self, texts: Sequence[str], decoding: Decoding, bound: int) -> list[Reply]:
+        try:
+            return self._batch(texts, decoding, bound)
+        except torch.cuda.OutOfMemoryError:
+            if len(texts) == 1:
+                raise
+        torch.cuda.empty_cache()
+        half = len(texts) // 2
+        return self._generate(texts[:half], decoding, bound) + self._generate(texts[half:], decoding, bound)
+
+    def _batch(self, texts: Sequence[str], decoding: Decoding, bound: int) -> list[Reply]:
+        inputs = self._tokenizer(list(texts), add_special_tokens=False, padding=True, return_tensors="pt")
+        inputs = inputs.to(self._device)
+        with torch.inference_mode():
+            output = self._model.generate(**inputs, generation_config=self._generation(decoding, bound))
+        return [self._reply(ids) for ids in output[:, inputs["input_ids"].shape[1] :].tolist()]
+
+    def _generation(self, decoding: Decoding, bound: int) -> GenerationConfig:
+        drawn = {"do_sample": True, "temperature": decoding.temperature} if decoding.temperature else {}
+        return GenerationConfig(
+            **{"do_sample": False, **drawn},
+            max_new_tokens=bound,
+            eos_token_id=self._tokenizer.eos_token_id,
+            pad_token_id=self._tokenizer.pad_token_id,
+        )
+
+    def _reply(self, ids: list[int]) -> Reply:
+        end = self._tokenizer.eos_token_id
+        whole = end in ids
+        kept = ids[: ids.index(end)] if whole else ids
+        return Reply(self._tokenizer.decode(kept, skip_special_tokens=True), whole)
+
+
+def plan_batches(lengths: Sequence[int], wanted: Sequence[int], decoding: Decoding) -> list[list[int]]:
+    """Which conversations go through the model together, by their places; the longest prompts first.
+
+    A batch costs the longest prompt and the longest reply in it, so those of like length, by powers of two, stand
+    together, and among them those whose replies are of like length.
+
+    Args:
+        lengths: Tokens of each prompt.
+        wanted: Tokens that each reply is expected to have.
+        decoding: The bounds of a batch; a conversation that is beyond them alone is a batch of its own.
+    """
+    order = sorted(range(len(lengths)), key=lambda at: (-lengths[at].bit_length(), -wanted[at], -lengths[at], at))
+    batches: list[list[int]] = []
+    for place in order:
+        if batches and _fits([*batches[-1], place], lengths, wanted, decoding):
+            batches[-1].append(place)
+        else:
+            batches.append([place])
+    return batches
+
+
+def _fits(batch: Sequence[int], lengths: Sequence[int], wanted: Sequence[int], decoding: Decoding) -> bool:
+    if len(batch) > decoding.rows or len({lengths[at].bit_length() for at in batch}) > 1:
+        return False
+    longest = max(lengths[at] for at in batch) + reply_bound([wanted[at] for at in batch], decoding)
+    return len(batch) * longest <= decoding.tokens
+
+
+def reply_bound(wanted: Sequence[int], decoding: Decoding) -> int:
+    """The most tokens that a reply of a batch may have."""
+    return min(decoding.max_new_tokens, 2 * max(wanted, default=0) + SPARE_TOKENS)
+
+
+def _rendered(tokenizer: Any, prompt: Sequence[Turn]) -> str:
+    return str(tokenizer.apply_chat_template(list(prompt), tokenize=False, add_generation_prompt=True))
+
+
+def _merged(model: Any, adapter: Path) -> Any:
+    from peft import PeftModel
+
+    return PeftModel.from_pretrained(model, str(adapter)).merge_and_unload()
