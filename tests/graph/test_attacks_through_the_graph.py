@@ -60,12 +60,12 @@ def always(said: str) -> Turned:
 
 
 async def ask(
-    model: Turned, catalog: Catalog, shop: Path, strategy: Strategy, question: str = QUESTION, **given: Any
+    model: Turned, catalog: Catalog, shop: Path, strategy: Strategy, question: str = QUESTION, evidence: str = ""
 ) -> Answer:
     """The answer of a run that left the file, and the folder it ran in, as they were."""
     before = hashlib.sha256(shop.read_bytes()).digest(), sorted(path.name for path in shop.parent.iterdir())
     context = Context(strategy=strategy, deadline=0.2)
-    asked = Question(question=question, database="shop", **given)
+    asked = Question(question=question, database="shop", evidence=evidence)
     with chdir(shop.parent):  # where another file would appear
         answer: Answer = (
             await build_graph(model, catalog).ainvoke(asked, {"recursion_limit": 25}, context=context, version="v2")

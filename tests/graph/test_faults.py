@@ -21,7 +21,7 @@ from route_sql.graph.state import Answer, Question
 from route_sql.graph.wiring import build_graph
 from route_sql.serving.chat import ChatTGI
 from route_sql.serving.errors import ModelUnavailable, ServerUnavailable
-from route_sql.serving.manifest import HubFile, ModelEntry, WheelSet
+from route_sql.serving.manifest import HubFile, ModelEntry
 from route_sql.serving.profile import Profile
 from route_sql.serving.sources import HubSource, Source
 from route_sql.serving.store import ModelStore
@@ -226,7 +226,7 @@ def hub(tmp_path: Path) -> Iterator[str]:
 
 
 def store(cache: Path, url: str) -> ModelStore:
-    def opened(place: HubFile | WheelSet) -> Source:
+    def opened(place: object) -> Source:
         assert isinstance(place, HubFile)
         return HubSource(place, url=url)
 

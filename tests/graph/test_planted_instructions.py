@@ -124,7 +124,7 @@ class Attacked:
         return [messages for _, messages in self.model.history]
 
 
-@pytest.fixture(params=PLANTS.values(), ids=PLANTS)
+@pytest.fixture(params=list(PLANTS.values()), ids=list(PLANTS))
 async def attacked(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Attacked]:
     run = Attacked(tmp_path, request.param)
     yield run

@@ -21,6 +21,9 @@ from route_sql.training.query_log import load_replies
 from route_sql.training.run_log import JSON
 from route_sql.training.tasks.task import TaskName
 
+SHARDS = 3
+"""Slices for each process: those on large databases, or with replies that run until they are stopped, take longer."""
+
 
 @dataclass(frozen=True)
 class DataPlan:
@@ -62,8 +65,9 @@ def build_in_processes(plan: DataPlan, out: Path, processes: int) -> DataCard:
 
 
 def _shards(plan: DataPlan, folder: Path, processes: int) -> list[_Shard]:
-    held_out = max(1, round(processes * plan.recipe.held_out)) if plan.recipe.held_out else 0
-    parts: dict[Split, int] = {"train": processes, "eval": held_out}
+    train = processes * SHARDS
+    held_out = max(1, round(train * plan.recipe.held_out)) if plan.recipe.held_out else 0
+    parts: dict[Split, int] = {"train": train, "eval": held_out}
     return [
         _Shard(plan, split, part, count, folder / f"{split}-{part}")
         for split, count in parts.items()
