@@ -44,7 +44,7 @@ check: $(DEV_INSTALLED)
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy --strict -p route_sql
-	MYPYPATH=tests $(BIN)/mypy --explicit-package-bases \
+	MYPYPATH=tests:benchmarks $(BIN)/mypy --explicit-package-bases \
 		--allow-untyped-defs --allow-untyped-calls --allow-incomplete-defs --allow-subclassing-any tests $(TYPED)
 	$(BIN)/lint-imports
 

@@ -56,7 +56,7 @@ def _whole(reply: str) -> Link | None:
         return None
     try:
         read = json.loads(reply[start : end + 1])
-    except json.JSONDecodeError:
+    except (ValueError, RecursionError):  # no JSON, a number of thousands of digits, or brackets a thousand deep
         return None
     return {str(table): _names(columns) for table, columns in read.items()}
 
