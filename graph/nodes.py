@@ -26,10 +26,12 @@ from route_sql.tools.schema.records import Link, Schema
 from route_sql.tools.schema.relevance import reduce_schema
 from route_sql.tools.sql.continuation import continuable_prefix
 from route_sql.tools.sql.hardness import HARD, table_count
+from route_sql.tools.sql.transpiling import in_own_dialect
 from route_sql.tools.sql.usage import tables_and_columns
 
 Update = dict[str, Any]
 
+NOT_APPROVED = "The query was not approved."
 GROWING = ("candidates", "outcomes", "complaints", "ledger")
 """The lists that nodes append to; a thread's next question begins with empty ones."""
 
@@ -89,8 +91,8 @@ class Nodes:
         proposal = state.get("proposal")
         if proposal is None:
             return {}
-        outcome = await self._outcome(proposal, state, runtime)
         schema = await self._whole_schema(state, runtime)
+        proposal, outcome = await self._run(proposal, schema.dialect, state, runtime)
         doubt = await complaint(state["question"], proposal["sql"], outcome, schema, self.checks)
         candidate = Candidate(
             agent=proposal["agent"],
@@ -169,10 +171,23 @@ class Nodes:
             examples=worked_examples(self.wording, schema.dialect),
         )
 
+    async def _run(
+        self, proposal: Proposal, dialect: str, state: State, runtime: Runtime[Context]
+    ) -> tuple[Proposal, Outcome]:
+        """The outcome; where the database can't read the SQL, that of its translation, if it runs."""
+        outcome = await self._outcome(proposal, state, runtime)
+        is_ruled_out = outcome["digest"] is not None or outcome["error"] == NOT_APPROVED
+        translated = None if is_ruled_out else in_own_dialect(proposal["sql"], dialect)
+        if translated is None:
+            return proposal, outcome
+        second = Proposal(agent=proposal["agent"], sql=translated)
+        tried = await self._outcome(second, state, runtime)
+        return (second, tried) if tried["digest"] is not None else (proposal, outcome)
+
     async def _outcome(self, proposal: Proposal, state: State, runtime: Runtime[Context]) -> Outcome:
         context = context_of(runtime)
         if context.approve and not interrupt({"approve": proposal["sql"], "database": state["database"]}):
-            return failed("refused", "The query was not approved.")
+            return failed("refused", NOT_APPROVED)
         if context.rights and not {"allow", "hide"} <= arguments(self.executor):
             return failed("refused", "The executor takes no allow and hide, so it can't keep to the caller's rights.")
         given = {"sql": proposal["sql"], "database": state["database"], "seconds": context.deadline}
