@@ -181,7 +181,9 @@ def sent(ground: Ground, order: Order, statements: list[str], *, fresh: bool = F
         read = (MARKER in shown and MARKER not in sql) or any(form in said for form in _SECRETS)
         changed = ground.changes()
         results.append(Result(sql, outcome["status"], str(outcome["error"]), seconds, changed, read, client, server))
-        if fresh or changed or outcome.get("raised"):
+        # Without the session nothing rolls back what an error leaves behind.
+        is_spoilt = changed or outcome.get("raised") or (outcome["status"] == "error" and not order.session)
+        if fresh or is_spoilt:
             worker.close()
             ground.restore()
             worker = Worker(order, ground.server_pid)

@@ -100,7 +100,8 @@ the attacks are real. Deadline {seconds:g} s, memory cap {memory} MB. *Ran*: cam
 an error. *Wrote*: a file or the database changed. *Read outside*: what stands in a file beside the database, or names
 that only its catalog tells, came back. *Bombs* do nothing but work; the deadline and the caps must stop them. Without
 their session the servers are not sent any. *Memory* is what the process that runs the query took beyond what it had;
-*of the server* likewise, but a server keeps what it once took, so that a later row may show less. The roles: a
+*of the server* likewise, but a server keeps what it once took, so that a later row may show less; PostgreSQL caps no
+query's memory, and what it shows is the 1 GiB that this script holds every process to. The roles: a
 superuser, the worst that can be configured, and a reader with SELECT on the tables, as `route-sql doctor` advises."""
 _WHY = """\
 With both layers nothing is written, nothing is read outside, every bomb ends in time and every honest query runs. What

@@ -138,7 +138,7 @@ SELECT UPPER(name), CASE WHEN salary > 15 THEN 'high' ELSE 'low' END FROM emp
 SELECT d.id, COUNT(e.id) FROM dept d LEFT JOIN emp e ON e.dept_id = d.id GROUP BY d.id HAVING COUNT(e.id) > 0
 SELECT RANK() OVER (ORDER BY salary) FROM emp
 WITH RECURSIVE t(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM t WHERE n < 12) SELECT n FROM t
-SELECT CAST(salary AS DECIMAL(10, 2)), COALESCE(name, '-'), ROUND(salary, 1) FROM emp
+SELECT CAST(salary AS DECIMAL(10, 2)), COALESCE(name, '-'), ROUND(salary) FROM emp
 SELECT id FROM emp WHERE EXISTS (SELECT 1 FROM dept WHERE dept.id = emp.dept_id)
 SELECT /* the names */ name FROM emp -- comment; DROP TABLE emp
 """
