@@ -91,8 +91,11 @@ class Nodes:
         proposal = state.get("proposal")
         if proposal is None:
             return {}
+        outcome = await self._outcome(proposal, state, runtime)
         schema = await self._whole_schema(state, runtime)
-        proposal, outcome = await self._run(proposal, schema.dialect, state, runtime)
+        if (translated := _translated(proposal, outcome, schema.dialect)) is not None:
+            tried = await self._outcome(translated, state, runtime)
+            proposal, outcome = (translated, tried) if tried["digest"] is not None else (proposal, outcome)
         doubt = await complaint(state["question"], proposal["sql"], outcome, schema, self.checks)
         candidate = Candidate(
             agent=proposal["agent"],
@@ -171,19 +174,6 @@ class Nodes:
             examples=worked_examples(self.wording, schema.dialect),
         )
 
-    async def _run(
-        self, proposal: Proposal, dialect: str, state: State, runtime: Runtime[Context]
-    ) -> tuple[Proposal, Outcome]:
-        """The outcome; where the database can't read the SQL, that of its translation, if it runs."""
-        outcome = await self._outcome(proposal, state, runtime)
-        is_ruled_out = outcome["digest"] is not None or outcome["error"] == NOT_APPROVED
-        translated = None if is_ruled_out else in_own_dialect(proposal["sql"], dialect)
-        if translated is None:
-            return proposal, outcome
-        second = Proposal(agent=proposal["agent"], sql=translated)
-        tried = await self._outcome(second, state, runtime)
-        return (second, tried) if tried["digest"] is not None else (proposal, outcome)
-
     async def _outcome(self, proposal: Proposal, state: State, runtime: Runtime[Context]) -> Outcome:
         context = context_of(runtime)
         if context.approve and not interrupt({"approve": proposal["sql"], "database": state["database"]}):
@@ -219,6 +209,13 @@ def _entry(node: str, reply: Reply) -> LedgerEntry:
 
 def _proposal(agent: str, sql: str | None) -> Proposal | None:
     return Proposal(agent=agent, sql=sql) if sql else None
+
+
+def _translated(proposal: Proposal, outcome: Outcome, dialect: str) -> Proposal | None:
+    """The SQL in the database's dialect, if it failed because it is in another."""
+    if outcome["digest"] is not None or outcome["error"] == NOT_APPROVED:
+        return None
+    return _proposal(proposal["agent"], in_own_dialect(proposal["sql"], dialect))
 
 
 def _new(agent: str, sql: str | None, state: State) -> Proposal | None:
