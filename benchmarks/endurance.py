@@ -25,10 +25,7 @@ from tempfile import TemporaryDirectory
 from time import perf_counter
 from typing import Any
 
-from langchain_core.callbacks import CallbackManagerForLLMRun
-from langchain_core.language_models import BaseChatModel
-from langchain_core.messages import AIMessage, BaseMessage
-from langchain_core.outputs import ChatGeneration, ChatResult
+from instant_model import Instant
 
 from route_sql import Catalog, Context, Limits, Question, SQLiteDatabase, Strategy, build_graph
 
@@ -48,32 +45,6 @@ REPLIES = (
     "I can't say.",
 )
 ENDLESS = "WITH RECURSIVE r(x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM r) SELECT MAX(x) + {n} FROM r"
-
-
-class Instant(BaseChatModel):
-    """Answers at once, each time something else, so that no cache of parsed queries makes the work look small."""
-
-    calls: int = 0
-    endless: bool = False
-
-    @property
-    def _llm_type(self) -> str:
-        return "instant"
-
-    def _generate(
-        self,
-        messages: list[BaseMessage],
-        stop: list[str] | None = None,
-        run_manager: CallbackManagerForLLMRun | None = None,
-        **kwargs: Any,
-    ) -> ChatResult:
-        self.calls += 1
-        reply = ENDLESS if self.endless else REPLIES[self.calls % len(REPLIES)]
-        message = AIMessage(reply.format(n=self.calls))
-        return ChatResult(generations=[ChatGeneration(message=message)])
-
-    async def _agenerate(self, messages: list[BaseMessage], *args: Any, **kwargs: Any) -> ChatResult:
-        return self._generate(messages)
 
 
 @dataclass(frozen=True)
@@ -102,13 +73,14 @@ def held() -> Held:
 
 async def measure(catalog: Catalog, questions: int) -> tuple[Held, Held, float, dict[str, int]]:
     """What was held after the warm-up and at the end, seconds a question, and how often each status came."""
-    model = Instant()
+    model = Instant(replies=REPLIES)
     graph = build_graph(model, catalog)
     statuses: dict[str, int] = {}
 
     async def ask(number: int) -> None:
-        model.endless = number % ENDLESS_EVERY == 0
-        context = Context(strategy=STRATEGIES[number % 3], deadline=0.02 if model.endless else 5.0)
+        is_endless = number % ENDLESS_EVERY == 0
+        model.replies = (ENDLESS,) if is_endless else REPLIES
+        context = Context(strategy=STRATEGIES[number % 3], deadline=0.02 if is_endless else 5.0)
         question = Question(question=f"Which pets weigh more than {number}?", database="pets")
         answer = await graph.ainvoke(question, context=context)
         statuses[answer["status"]] = statuses.get(answer["status"], 0) + 1

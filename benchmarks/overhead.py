@@ -13,39 +13,16 @@ from pathlib import Path
 from statistics import median
 from tempfile import TemporaryDirectory
 from time import perf_counter
-from typing import Any
 
-from langchain_core.callbacks import CallbackManagerForLLMRun
-from langchain_core.language_models import BaseChatModel
-from langchain_core.messages import AIMessage, BaseMessage
-from langchain_core.outputs import ChatGeneration, ChatResult
+from instant_model import Instant
 from langchain_core.tools import tool
 
 from route_sql import Catalog, Context, Outcome, Question, Strategy, build_graph
 
 ROUNDS = 50
 SQL = "SELECT name FROM pet"
+"""The reply to every task; the linker and the corrector read it as no link and no verdict."""
 STRATEGIES: tuple[Strategy, ...] = ("single", "adaptive", "paper")
-
-
-class Instant(BaseChatModel):
-    """Answers every task at once: SQL, which the linker and the corrector read as no link and no verdict."""
-
-    @property
-    def _llm_type(self) -> str:
-        return "instant"
-
-    def _generate(
-        self,
-        messages: list[BaseMessage],
-        stop: list[str] | None = None,
-        run_manager: CallbackManagerForLLMRun | None = None,
-        **kwargs: Any,
-    ) -> ChatResult:
-        return ChatResult(generations=[ChatGeneration(message=AIMessage(SQL))])
-
-    async def _agenerate(self, messages: list[BaseMessage], *args: Any, **kwargs: Any) -> ChatResult:
-        return self._generate(messages)
 
 
 @tool(response_format="content_and_artifact")
@@ -62,7 +39,7 @@ async def measure(path: Path) -> dict[str, list[float]]:
     catalog, name = Catalog.from_url(path)
     spent: dict[str, list[float]] = {strategy: [] for strategy in STRATEGIES}
     async with catalog:
-        graph = build_graph(Instant(), catalog, executor=instant_sql)
+        graph = build_graph(Instant(replies=(SQL,)), catalog, executor=instant_sql)
         question = Question(question="Which pets are there?", database=name)
         for _ in range(ROUNDS):
             for strategy in STRATEGIES:

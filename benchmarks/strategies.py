@@ -10,7 +10,7 @@ Writes `strategies.md` beside this script.
 
 import argparse
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import AsyncExitStack
 from itertools import groupby
 from pathlib import Path
@@ -22,10 +22,9 @@ from route_sql.graph.context import Context, Strategy
 from route_sql.models import open_model
 from route_sql.progress import download_progress
 from route_sql.settings import Settings
-from route_sql.tools.database.catalog import Catalog
-from route_sql.tools.database.sqlite import SQLiteDatabase
 from route_sql.training.comparison import compare_runs
-from route_sql.training.datasets import Example, database_files, load_examples, sample
+from route_sql.training.data_sources import open_source
+from route_sql.training.datasets import Example
 from route_sql.training.evaluation import Ask, ask_and_score
 from route_sql.training.execution_accuracy import ExecutionAccuracy
 from route_sql.training.report import comparison_sentence, markdown_table
@@ -40,29 +39,27 @@ async def main(arguments: argparse.Namespace) -> None:
     """Run what is missing, then write the table."""
     settings = Settings()
     model = arguments.model or settings.model
-    examples = sample(load_examples(arguments.questions, "spider"), arguments.limit, arguments.seed)
-    files = database_files(examples, arguments.databases)
+    given = open_source("spider", arguments.questions, arguments.databases, limit=arguments.limit, seed=arguments.seed)
     arguments.out.mkdir(parents=True, exist_ok=True)
     async with AsyncExitStack() as stack:
+        source = await stack.enter_async_context(given)
         progress = stack.enter_context(download_progress())
-        catalog = Catalog({name: SQLiteDatabase(name, file) for name, file in files.items()})
-        await stack.enter_async_context(catalog)
-        opened = await stack.enter_async_context(open_model(model, settings, progress))
+        chat = await stack.enter_async_context(open_model(model, settings, progress))
         logs = {}
-        for strategy in STRATEGIES:
+        for strategy in arguments.strategies:
             chosen = {"model": model, "strategy": strategy, "limit": arguments.limit, "seed": arguments.seed}
             path = arguments.out / f"{strategy}.jsonl"
-            logs[strategy] = await stack.enter_async_context(open_run(path, chosen, examples))
-        asks = {strategy: asking(opened, catalog, Context(strategy=strategy)) for strategy in STRATEGIES}
+            logs[strategy] = await stack.enter_async_context(open_run(path, chosen, source.examples))
+        asks = {strategy: asking(chat, source.catalog, Context(strategy=strategy)) for strategy in logs}
         try:
-            await take_turns(examples, asks, logs, ExecutionAccuracy(catalog))
+            await take_turns(source.examples, asks, logs, ExecutionAccuracy(source.catalog))
         finally:
             # A run that is stopped still tells what all three have answered.
-            TABLE.write_text(table({strategy: log.lines for strategy, log in logs.items()}, arguments))
+            arguments.table.write_text(table({strategy: log.lines for strategy, log in logs.items()}, arguments))
 
 
 async def take_turns(
-    examples: list[Example],
+    examples: Sequence[Example],
     asks: Mapping[Strategy, Ask],
     logs: Mapping[Strategy, RunLog],
     scorer: ExecutionAccuracy,
@@ -75,8 +72,9 @@ async def take_turns(
         }
         for turn, (_, group) in enumerate(groupby(examples, lambda example: example.database)):
             block = list(group)
-            for place in range(len(STRATEGIES)):
-                strategy = STRATEGIES[(turn + place) % len(STRATEGIES)]
+            order = list(logs)
+            for place in range(len(order)):
+                strategy = order[(turn + place) % len(order)]
                 for example in block:
                     if example.index not in done[strategy]:
                         await logs[strategy].append(await ask_and_score(asks[strategy], example, scorer))
@@ -91,7 +89,7 @@ def table(lines: Mapping[Strategy, list[Line]], arguments: argparse.Namespace) -
     runs = {strategy: [line for line in run if line["index"] in shared] for strategy, run in lines.items()}
     summaries: dict[str, Summary] = {strategy: summarise(run) for strategy, run in runs.items()}
     pairs: list[tuple[Strategy, Strategy]] = [("adaptive", "single"), ("adaptive", "paper")]
-    compared = [comparison_sentence(a, b, compare_runs(runs[a], runs[b])) for a, b in pairs]
+    compared = [comparison_sentence(a, b, compare_runs(runs[a], runs[b])) for a, b in pairs if {a, b} <= runs.keys()]
     drawn = f"{len(shared)} of {arguments.limit or 'all'} questions drawn with seed {arguments.seed}"
     return (
         "\n\n".join([f"# Strategies: {arguments.questions.name}, {drawn}", markdown_table(summaries), *compared]) + "\n"
@@ -105,5 +103,7 @@ if __name__ == "__main__":
     parser.add_argument("--limit", type=int, default=None)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--model", default=None)
+    parser.add_argument("--strategies", nargs="+", choices=STRATEGIES, default=STRATEGIES)
+    parser.add_argument("--table", type=Path, default=TABLE, help="The file that the table is written to.")
     parser.add_argument("--out", type=Path, default=Path("runs"), help="Where the lines of the three runs go.")
     asyncio.run(main(parser.parse_args()))

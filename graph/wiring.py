@@ -28,7 +28,7 @@ def build_graph(
     model: BaseChatModel,
     catalog: Catalog,
     *,
-    wording: Wording = "instruct",
+    wording: Wording | None = None,
     context_tools: Sequence[ContextTool] = (),
     checks: Sequence[Check] = (),
     executor: BaseTool | None = None,
@@ -39,7 +39,8 @@ def build_graph(
     Args:
         model: Any chat model; text in, text out. It is asked with the settings it comes with.
         catalog: The databases that may be asked. It stays the caller's to close.
-        wording: `tuned` for a model made by our training, else `instruct`.
+        wording: `tuned` for a model made by our training, else `instruct`; None takes the model's own word, as the
+            embedded server's chat models have it.
         context_tools: Give notes before the agents start, beside our own search for matching values.
         checks: Look at (question, sql, outcome) of each candidate that ran and complain or not.
         executor: Replaces `execute_sql`: a tool with its arguments, whose artifact is an `Outcome`.
@@ -55,16 +56,17 @@ def make_builder(
     model: BaseChatModel,
     catalog: Catalog,
     *,
-    wording: Wording = "instruct",
+    wording: Wording | None = None,
     context_tools: Sequence[ContextTool] = (),
     checks: Sequence[Check] = (),
     executor: BaseTool | None = None,
 ) -> Builder:
     """The same graph, not compiled: add nodes and edges of your own with LangGraph's API. Arguments as above."""
+    models_own: Wording = getattr(model, "wording", "instruct")
     nodes = Nodes(
         model=model,
         catalog=catalog,
-        wording=wording,
+        wording=wording or models_own,
         executor=executor or make_execute_sql(catalog),
         context_tools=(make_find_values(catalog), *context_tools),
         checks=tuple(checks),

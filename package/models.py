@@ -3,21 +3,11 @@
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
 
-from route_sql.agents.brief import Wording
 from route_sql.serving.chat import ChatTGI
 from route_sql.serving.embedded import EmbeddedServer
 from route_sql.serving.store import ModelStore, Progress
 from route_sql.settings import Settings
-
-
-@dataclass(frozen=True)
-class OpenModel:
-    """A chat model that answers, and the wording it was made for."""
-
-    chat: ChatTGI
-    wording: Wording
 
 
 def is_url(model: str) -> bool:
@@ -27,11 +17,11 @@ def is_url(model: str) -> bool:
 
 def chat_at(url: str, settings: Settings) -> ChatTGI:
     """The client of a server that somebody else runs."""
-    return ChatTGI(base_url=url, api_key=settings.api_key, model=settings.server_model)
+    return ChatTGI(base_url=url, api_key=settings.api_key, model=settings.server_model, wording=settings.wording)
 
 
 @asynccontextmanager
-async def open_model(model: str, settings: Settings, progress: Progress) -> AsyncIterator[OpenModel]:
+async def open_model(model: str, settings: Settings, progress: Progress) -> AsyncIterator[ChatTGI]:
     """A chat model that is ready to answer.
 
     A URL is spoken to as it is. Anything else is run by the embedded server, which stops at the end; its weights are
@@ -44,7 +34,7 @@ async def open_model(model: str, settings: Settings, progress: Progress) -> Asyn
     if is_url(model):
         chat = chat_at(model, settings)
         try:
-            yield OpenModel(chat, settings.wording)
+            yield chat
         finally:
             await chat.aclose()
         return
@@ -52,6 +42,6 @@ async def open_model(model: str, settings: Settings, progress: Progress) -> Asyn
     async with EmbeddedServer(file) as server:
         chat = server.chat_model()
         try:
-            yield OpenModel(chat, file.profile.wording)
+            yield chat
         finally:
             await chat.aclose()

@@ -15,7 +15,7 @@ class Settings(BaseSettings):
 
     model: str = Field(
         default="default",
-        description="A store name (default, better, tiny), a GGUF file, a folder that `train export` wrote, or a URL.",
+        description="A store name (default, base, better, tiny), a GGUF file, a folder of `train export`, or a URL.",
     )
     api_key: SecretStr | None = Field(default=None, description="Sent to the server at a URL as a bearer token.")
     server_model: str = Field(default="tgi", description="The model or adapter to ask for at a URL.")

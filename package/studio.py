@@ -8,7 +8,6 @@ from pathlib import Path
 
 from langchain_core.language_models import BaseChatModel
 
-from route_sql.agents.brief import Wording
 from route_sql.demo.database import build_demo_database
 from route_sql.graph.wiring import Graph, build_graph
 from route_sql.models import chat_at, is_url
@@ -22,15 +21,13 @@ DEMO = Path(".demo/clinic.sqlite")
 
 def studio_graph(settings: Settings) -> Graph:
     """The graph without a checkpointer, since the host brings its own."""
-    chat, wording = _model(settings)
-    return build_graph(chat, _catalog(settings), wording=wording)
+    return build_graph(_model(settings), _catalog(settings))
 
 
-def _model(settings: Settings) -> tuple[BaseChatModel, Wording]:
+def _model(settings: Settings) -> BaseChatModel:
     if is_url(settings.model):
-        return chat_at(settings.model, settings), settings.wording
-    store = ModelStore(settings.cache)
-    return ChatOnDemand(name_or_path=settings.model, store=store), store.profile(settings.model).wording
+        return chat_at(settings.model, settings)
+    return ChatOnDemand(name_or_path=settings.model, store=ModelStore(settings.cache))
 
 
 def _catalog(settings: Settings) -> Catalog:

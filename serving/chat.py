@@ -10,6 +10,7 @@ from langchain_core.outputs import ChatGeneration, ChatGenerationChunk, ChatResu
 from pydantic import Field, PrivateAttr, SecretStr
 
 from route_sql.serving.completions import Completions, Patience
+from route_sql.serving.profile import Wording
 from route_sql.serving.replies import StreamedMessage, message_of
 from route_sql.serving.sessions import SYNC_CALLS
 
@@ -44,6 +45,8 @@ class ChatTGI(BaseChatModel):
     """Requests under way at once on one event loop; the others wait. For the embedded server, its slots."""
     extra_body: dict[str, Any] = Field(default_factory=dict)
     """Fields of one server's own, such as a grammar, sent as they are."""
+    wording: Wording = "instruct"
+    """How the served model wants to be spoken to; the graph's agents heed it."""
 
     _completions: Completions = PrivateAttr()
 

@@ -131,6 +131,7 @@ class EmbeddedServer:
             "api_key": self.api_key,
             "model": self.model,
             "temperature": profile.temperature,
+            "wording": profile.wording,
             "concurrency": profile.slots,
             # No answer of the four tasks is longer, and a small model that repeats itself costs a minute otherwise.
             "max_tokens": 256,
@@ -146,7 +147,7 @@ class EmbeddedServer:
         """Start."""
         try:
             self.start()
-        except BaseException:
+        except BaseException:  # Ctrl-C too: `__exit__` is not called after it, and the child would live on
             self.stop()
             raise
         return self
@@ -159,7 +160,7 @@ class EmbeddedServer:
         """Start, without blocking the event loop; cancelling it stops the child."""
         try:
             await asyncio.to_thread(self.start)
-        except BaseException:
+        except BaseException:  # a cancelled start too, for the same reason
             await asyncio.shield(asyncio.to_thread(self.stop))
             raise
         return self

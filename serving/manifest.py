@@ -1,6 +1,6 @@
 """The models we know by name: the SHA-256 of their bytes, and where the very same bytes can be had."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from types import MappingProxyType
 
 from route_sql.serving.profile import Profile
@@ -75,9 +75,9 @@ class ModelEntry:
     """Applied at start, with the profile's scale; None for a model without one."""
 
 
-DEFAULT = ModelEntry(
-    name="default",
-    title="Qwen2.5-Coder-0.5B-Instruct, Q4_K_M",
+BASE = ModelEntry(
+    name="base",
+    title="Qwen2.5-Coder-0.5B-Instruct, Q4_K_M, as its makers tuned it",
     file="qwen2.5-coder-0.5b-instruct-q4_k_m.gguf",
     sources=(
         HubFile(
@@ -91,6 +91,20 @@ DEFAULT = ModelEntry(
     sha256="1d9614638d18024d0fbb36575a15f1302a3adf044df10345688ec4f6e1c4ff32",
     licence="Apache-2.0",
     profile=Profile(),
+)
+
+# How it was made: training/records/qwen-0.5b-cpu.
+DEFAULT = replace(
+    BASE,
+    name="default",
+    title="Qwen2.5-Coder-0.5B-Instruct, Q4_K_M, with our adapter for the four tasks",
+    profile=Profile(wording="tuned"),
+    adapter=AdapterFile(
+        file="route-sql-0.5b-cpu.gguf",
+        sources=(PackagedParts("adapters/route-sql-0.5b-cpu.gguf"),),
+        size=18_719_200,
+        sha256="5fd4eba796c1e7d1066a9b68768cdfd078d96c0317e2ded4554e6ebc863529eb",
+    ),
 )
 
 BETTER = ModelEntry(
@@ -126,4 +140,4 @@ TINY = ModelEntry(
     profile=Profile(),
 )
 
-MANIFEST = MappingProxyType({entry.name: entry for entry in (DEFAULT, BETTER, TINY)})
+MANIFEST = MappingProxyType({entry.name: entry for entry in (DEFAULT, BASE, BETTER, TINY)})

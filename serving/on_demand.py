@@ -14,6 +14,7 @@ from pydantic import ConfigDict, PrivateAttr
 
 from route_sql.serving.chat import ChatTGI
 from route_sql.serving.embedded import EmbeddedServer
+from route_sql.serving.profile import Wording
 from route_sql.serving.sessions import SYNC_CALLS
 from route_sql.serving.store import ModelStore
 
@@ -33,6 +34,11 @@ class ChatOnDemand(BaseChatModel):
 
     _starting: threading.Lock = PrivateAttr(default_factory=threading.Lock)
     _chat: ChatTGI | None = PrivateAttr(default=None)
+
+    @property
+    def wording(self) -> Wording:
+        """How the model wants to be spoken to, as its profile has it; nothing is fetched for that."""
+        return self.store.profile(self.name_or_path).wording
 
     @property
     def _llm_type(self) -> str:

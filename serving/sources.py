@@ -202,7 +202,7 @@ def _run_pip(arguments: list[str], scratch: Path, log: Path, report: Report) -> 
             while pip.poll() is None:
                 time.sleep(0.1)
                 report(max((_size(path) for path in scratch.rglob("*.whl")), default=0))
-        except BaseException:
+        except BaseException:  # Ctrl-C too: leaving the `with` waits for pip, which may take minutes to end by itself
             pip.kill()
             raise
     return pip.returncode

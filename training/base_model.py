@@ -10,6 +10,8 @@ from peft import LoraConfig, PeftModel
 from transformers import AutoModelForCausalLM, AutoTokenizer, GgufConfig, PreTrainedModel, PreTrainedTokenizerBase
 
 from route_sql.training.errors import TrainingError
+from route_sql.training.prompt_trees import attention
+from route_sql.training.prompt_trees.lora_layer import LoRALinear
 from route_sql.training.sft_config import LoRA, SFTRun
 
 _HEAD = 32 * 1024 * 1024
@@ -58,7 +60,7 @@ def load_base(run: SFTRun) -> PreTrainedModel:
     path = base_path(run)
     options: dict[str, Any] = {
         "dtype": torch.bfloat16 if run.dtype == "bf16" and run.lora else torch.float32,
-        "attn_implementation": run.attention,
+        "attn_implementation": attention.NAME if run.packing == "trees" else run.attention,
         "local_files_only": True,
     }
     if path.is_file():
@@ -80,10 +82,14 @@ def with_adapter(model: PreTrainedModel, run: SFTRun) -> tuple[PreTrainedModel |
     """
     if run.lora is None:
         return model, None
+    config = lora_config(run.lora)
+    if run.packing == "trees":
+        config._register_custom_module({torch.nn.Linear: LoRALinear})
     if run.adapter is None:
-        return model, lora_config(run.lora)
+        return model, config
     _check_adapter(Path(run.adapter), run.lora)
-    return PeftModel.from_pretrained(model, run.adapter, is_trainable=True, local_files_only=True), None
+    tuned = PeftModel.from_pretrained(model, run.adapter, is_trainable=True, local_files_only=True, config=config)
+    return tuned, None
 
 
 def lora_config(lora: LoRA) -> LoraConfig:

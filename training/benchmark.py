@@ -1,12 +1,12 @@
-"""Evaluate and score over a data set on disk: what the commands `eval` and `score` do."""
+"""Evaluate and score over a data set or a query log on disk: what the commands `eval` and `score` do."""
 
-import asyncio
-from collections.abc import Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import asynccontextmanager
 from pathlib import Path
 
 from route_sql.tools.database.catalog import Catalog
-from route_sql.tools.database.sqlite import SQLiteDatabase
-from route_sql.training.datasets import Example, Layout, database_files, load_examples, sample
+from route_sql.training.data_sources import DataFormat, Source, few_of, open_source
+from route_sql.training.errors import DatasetError
 from route_sql.training.evaluation import Ask, Progress, evaluate
 from route_sql.training.execution_accuracy import Metric
 from route_sql.training.predictions import score_predictions
@@ -20,7 +20,8 @@ async def evaluate_dataset(
     questions: Path,
     databases: Path,
     out: Path,
-    layout: Layout = "spider",
+    layout: DataFormat = "spider",
+    held_out_of: Path | None = None,
     limit: int | None = None,
     seed: int = 0,
     concurrency: int = 1,
@@ -34,9 +35,10 @@ async def evaluate_dataset(
     Args:
         ask_on: Makes what answers a question from the catalog of the data set's databases.
         questions: The questions file; `EXCLUDED.json` beside it is heeded.
-        databases: The folder with `NAME/NAME.sqlite` for each database.
+        databases: The folder with `NAME/NAME.sqlite` for each database; for a log also a catalog in TOML.
         out: Where the lines go; a run that was stopped is taken up.
         layout: Whose layout the questions file has.
+        held_out_of: The folder of a training set, to ask only what it holds out.
         limit: How many questions to draw, None for all.
         seed: Of the drawing.
         concurrency: Questions asked at the same time.
@@ -51,17 +53,16 @@ async def evaluate_dataset(
         EvaluationError: `out` belongs to another run.
         DatabaseUnavailable: a database can't be read.
     """
-    examples = sample(await asyncio.to_thread(load_examples, questions, layout), limit, seed)
     drawn = {"layout": layout, "questions": questions.name, "limit": limit, "seed": seed}
-    async with await asyncio.to_thread(_open_catalog, examples, databases) as catalog:
+    async with _executable(layout, questions, databases, held_out_of, limit, seed) as source:
         return await evaluate(
-            ask_on(catalog),
-            examples,
-            catalog,
+            ask_on(source.catalog),
+            source.examples,
+            source.catalog,
             out,
             concurrency=concurrency,
             settings={**settings, **drawn},
-            metric=metric or layout,
+            metric=metric or _rule(layout),
             keep_distinct=keep_distinct,
             progress=progress,
         )
@@ -72,7 +73,8 @@ async def score_dataset(
     questions: Path,
     databases: Path,
     predictions: Path,
-    layout: Layout = "spider",
+    layout: DataFormat = "spider",
+    held_out_of: Path | None = None,
     column: str | None = None,
     metric: Metric | None = None,
     keep_distinct: bool = False,
@@ -88,21 +90,39 @@ async def score_dataset(
         EvaluationError: the predictions can't be read or don't fit the questions.
         DatabaseUnavailable: a database can't be read.
     """
-    total = len(await asyncio.to_thread(load_examples, questions, layout, exclude=False))
-    examples = await asyncio.to_thread(load_examples, questions, layout)
-    async with await asyncio.to_thread(_open_catalog, examples, databases) as catalog:
+    async with _executable(layout, questions, databases, held_out_of) as source:
         return await score_predictions(
             predictions,
-            examples,
-            catalog,
+            source.examples,
+            source.catalog,
             column=column,
-            total=total,
-            metric=metric or layout,
+            total=source.entries,
+            metric=metric or _rule(layout),
             keep_distinct=keep_distinct,
             concurrency=concurrency,
             progress=progress,
         )
 
 
-def _open_catalog(examples: list[Example], databases: Path) -> Catalog:
-    return Catalog({name: SQLiteDatabase(name, file) for name, file in database_files(examples, databases).items()})
+@asynccontextmanager
+async def _executable(
+    layout: DataFormat,
+    questions: Path,
+    databases: Path,
+    held_out_of: Path | None,
+    limit: int | None = None,
+    seed: int = 0,
+) -> AsyncIterator[Source]:
+    """A source whose databases are all there, so that answers can be run on them."""
+    given = open_source(layout, questions, databases, held_out_of=held_out_of, limit=limit, seed=seed)
+    async with given as source:
+        if missing := sorted(source.schemas_only):
+            raise DatasetError(
+                f"{len(missing)} databases are not in {databases}: {few_of(missing)}; answers are run, for which "
+                "schemas alone don't do: name the folder that holds NAME/NAME.sqlite of each"
+            )
+        yield source
+
+
+def _rule(layout: DataFormat) -> Metric:
+    return "bird" if layout == "bird" else "spider"

@@ -28,14 +28,24 @@ def encode_file(file: Path, tokenizer: PreTrainedTokenizerBase, max_length: int)
     Raises:
         TrainingError: a line is no row, a row is longer than `max_length`, or the chat template does not suit.
     """
-    parts = []
+    parts = [Dataset.from_dict(encoded, features=_FEATURES) for _, encoded in encoded_rows(file, tokenizer, max_length)]
+    return concatenate_datasets(parts) if parts else Dataset.from_dict({"input_ids": [], "labels": []}, _FEATURES)
+
+
+def encoded_rows(
+    file: Path, tokenizer: PreTrainedTokenizerBase, max_length: int
+) -> Iterator[tuple[list[dict[str, Any]], dict[str, list[list[int]]]]]:
+    """The rows of a JSON Lines file, some at a time, with their token ids and labels.
+
+    Raises:
+        TrainingError: a line is no row, a row is longer than `max_length`, or the chat template does not suit.
+    """
     with file.open(encoding="utf-8") as lines:
         for place, chunk in enumerate(iter(lambda: list(islice(lines, _CHUNK)), [])):
             rows = list(_parsed(chunk, file, place * _CHUNK))
-            encoded = encode([prompt for prompt, _ in rows], [completion for _, completion in rows], tokenizer)
+            encoded = encode([row["prompt"] for row in rows], [row["completion"] for row in rows], tokenizer)
             _refuse_long(encoded["input_ids"], file, place * _CHUNK, max_length)
-            parts.append(Dataset.from_dict(encoded, features=_FEATURES))
-    return concatenate_datasets(parts) if parts else Dataset.from_dict({"input_ids": [], "labels": []}, _FEATURES)
+            yield rows, encoded
 
 
 def encode(
@@ -79,11 +89,11 @@ def _ids(tokenizer: PreTrainedTokenizerBase, texts: list[str]) -> list[list[int]
     return ids
 
 
-def _parsed(lines: Sequence[str], file: Path, before: int) -> Iterator[tuple[Any, Any]]:
+def _parsed(lines: Sequence[str], file: Path, before: int) -> Iterator[dict[str, Any]]:
     for number, line in enumerate(lines, before + 1):
         try:
             row = json.loads(line)
-            yield row["prompt"], row["completion"]
+            yield {**row, "prompt": row["prompt"], "completion": row["completion"]}
         except (ValueError, KeyError, TypeError) as error:
             raise TrainingError(
                 f"{file}, line {number}, is not a row with prompt and completion; make the data anew"

@@ -52,7 +52,7 @@ class DataFiles:
             raise DatasetError(f"{folder} can't be written: {error}; name another folder") from error
         try:
             self._progress = self._begin_or_resume(json.loads(json.dumps(settings)))
-        except BaseException:
+        except BaseException:  # Ctrl-C too: nobody has this object to close, and the folder would stay locked
             self._lock.release()
             raise
 

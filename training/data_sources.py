@@ -10,7 +10,7 @@ from typing import Literal
 from route_sql.tools.database.catalog import Catalog
 from route_sql.tools.database.engine import Database
 from route_sql.tools.database.sqlite import SQLiteDatabase
-from route_sql.training.datasets import Example, load_examples, sample
+from route_sql.training.datasets import Example, held_out_examples, load_examples, sample
 from route_sql.training.errors import DatasetError
 from route_sql.training.published_schemas import PublishedSchema, load_published_schemas
 from route_sql.training.query_log import load_query_log
@@ -27,15 +27,22 @@ LICENCES: dict[DataFormat, str] = {
 _TABLES = ("train_tables.json", "tables.json", "dev_tables.json")
 
 
+_SHOWN = 5
+
+
 @dataclass(frozen=True)
 class Source:
-    """Examples and their databases. `excluded` counts what `EXCLUDED.json` or the limit left out before."""
+    """Examples and their databases.
+
+    `entries` counts what the questions file holds, `excluded` what of it `EXCLUDED.json` left out.
+    """
 
     format: DataFormat
     questions: Path
     examples: Sequence[Example]
     catalog: Catalog
     schemas_only: frozenset[str]
+    entries: int
     excluded: int
 
 
@@ -46,6 +53,7 @@ async def open_source(
     databases: Path | None,
     *,
     tables: Path | None = None,
+    held_out_of: Path | None = None,
     limit: int | None = None,
     seed: int = 0,
 ) -> AsyncIterator[Source]:
@@ -58,6 +66,7 @@ async def open_source(
             schemas are there.
         tables: BIRD's or Spider's `tables.json`, for databases that are not there. If None, it is looked for beside the
             questions of BIRD.
+        held_out_of: The folder of a training set, to take only what it holds out.
         limit: How many examples to draw, None for all.
         seed: Of the drawing.
 
@@ -65,19 +74,20 @@ async def open_source(
         DatasetError: a file can't be used, or an example's database is nowhere.
         DatabaseUnavailable: the catalog can't be read.
     """
-    source = await asyncio.to_thread(_open, format, questions, databases, tables, limit, seed)
+    everything = await asyncio.to_thread(_examples, format, questions, exclude=False)
+    kept = await asyncio.to_thread(_examples, format, questions, exclude=True)
+    asked = await asyncio.to_thread(held_out_examples, kept, held_out_of) if held_out_of else kept
+    drawn = sample(asked, limit, seed)
+    catalog, schemas_only = await asyncio.to_thread(_catalog, drawn, format, questions, databases, tables)
+    source = Source(format, questions, drawn, catalog, schemas_only, len(everything), len(everything) - len(kept))
     async with source.catalog:
         yield source
 
 
-def _open(
-    format: DataFormat, questions: Path, databases: Path | None, tables: Path | None, limit: int | None, seed: int
-) -> Source:
-    everything = _examples(format, questions, exclude=False)
-    kept = _examples(format, questions, exclude=True)
-    examples = sample(kept, limit, seed)
-    catalog, schemas_only = _catalog(examples, format, questions, databases, tables)
-    return Source(format, questions, examples, catalog, schemas_only, len(everything) - len(kept))
+def few_of(names: Sequence[str]) -> str:
+    """The first five names and how many more there are, for a message."""
+    more = f" and {len(names) - _SHOWN} more" if len(names) > _SHOWN else ""
+    return ", ".join(names[:_SHOWN]) + more
 
 
 def _examples(format: DataFormat, questions: Path, *, exclude: bool) -> list[Example]:
@@ -87,9 +97,9 @@ def _examples(format: DataFormat, questions: Path, *, exclude: bool) -> list[Exa
 def _catalog(
     examples: Sequence[Example], format: DataFormat, questions: Path, databases: Path | None, tables: Path | None
 ) -> tuple[Catalog, frozenset[str]]:
-    if databases is not None and databases.suffix == ".toml":
-        return Catalog.from_toml(databases), frozenset()
     names = sorted({example.database for example in examples})
+    if databases is not None and databases.suffix == ".toml":
+        return _described(databases, names), frozenset()
     opened: dict[str, Database] = {}
     for name in names:
         if databases is not None and (file := _file(databases, name)):
@@ -98,11 +108,21 @@ def _catalog(
     schemas = load_published_schemas(found) if found and len(opened) < len(names) else {}
     only = {name: PublishedSchema(name, schemas[name]) for name in names if name not in opened and name in schemas}
     if missing := [name for name in names if name not in opened and name not in only]:
+        place = f"in {databases}" if databases else "there"
         raise DatasetError(
-            f"{len(missing)} of {len(names)} databases are not there, such as {missing[0]}; name the folder that holds "
-            f"NAME/NAME.sqlite, or the tables.json with their schemas"
+            f"{len(missing)} of {len(names)} databases are not {place}: {few_of(missing)}; name the folder that holds "
+            "NAME/NAME.sqlite of each, or, for training data alone, the tables.json with their schemas"
         )
     return Catalog({**opened, **only}), frozenset(only)
+
+
+def _described(file: Path, names: Sequence[str]) -> Catalog:
+    catalog = Catalog.from_toml(file)
+    if missing := sorted(set(names) - set(catalog.names())):
+        raise DatasetError(
+            f"{len(missing)} of {len(names)} databases are not in {file}: {few_of(missing)}; add an entry for each"
+        )
+    return catalog
 
 
 def _file(folder: Path, name: str) -> Path | None:

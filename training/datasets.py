@@ -4,7 +4,7 @@ The data stays where the user put it; nothing of it is part of this project.
 """
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from random import Random
@@ -97,23 +97,6 @@ def held_out_examples(examples: Sequence[Example], data: Path) -> list[Example]:
     if strange := [index for index, question in held_out.items() if asked.get(index) != question]:
         raise DatasetError(f"{data} was made from other questions: {strange[0]} is another there; name the same file")
     return [example for example in examples if example.index in held_out]
-
-
-def database_files(examples: Iterable[Example], folder: Path) -> dict[str, Path]:
-    """The SQLite file of each database that the examples name: `folder/NAME/NAME.sqlite`.
-
-    Raises:
-        DatasetError: a database isn't there.
-    """
-    names = sorted({example.database for example in examples})
-    files = {name: folder / name / f"{name}.sqlite" for name in names}
-    missing = [name for name, file in files.items() if not file.is_file()]
-    if missing:
-        raise DatasetError(
-            f"{folder} lacks {len(missing)} of {len(names)} databases, such as {files[missing[0]]}; "
-            "name the folder that holds one folder for each database"
-        )
-    return files
 
 
 def _questions_of_rows(file: Path) -> dict[int, str]:

@@ -85,7 +85,7 @@ async def gather_or_stop(work: Sequence[Coroutine[Any, Any, None]]) -> None:
         async with asyncio.TaskGroup() as group:
             for part in work:
                 group.create_task(part)
-    except BaseExceptionGroup as failures:
+    except BaseExceptionGroup as failures:  # of the base: what an `ask` raises need not be an Exception
         raise failures.exceptions[0] from None
 
 

@@ -16,7 +16,7 @@ from route_sql.training.agreement import Agreement, agreement, load_conversation
 from route_sql.training.data_card import JSON_CARD, DataCard
 from route_sql.training.data_files import write_whole
 from route_sql.training.errors import TrainingError
-from route_sql.training.gguf_adapter import write_adapter
+from route_sql.training.gguf_adapter import Precision, write_adapter
 from route_sql.training.lora import read_lora
 from route_sql.training.merged_model import write_merged
 from route_sql.training.model_card import BaseFacts, CardFacts, model_card
@@ -56,6 +56,8 @@ class Order:
     """Folders with data cards, besides the one that the run's settings name."""
     figures: Path | None = None
     """A JSON object; see `CardFacts.figures`."""
+    precision: Precision = "float16"
+    """Of the adapter's matrices."""
 
 
 @dataclass(frozen=True)
@@ -130,7 +132,7 @@ async def _export_adapter(
     adapter: Path, base: Base, out: Path, order: Order, facts: CardFacts, say: Say
 ) -> tuple[CardFacts, Profile]:
     say("writing the adapter for llama.cpp")
-    layout = await asyncio.to_thread(write_adapter, adapter, base.path, out / ADAPTER)
+    layout = await asyncio.to_thread(write_adapter, adapter, base.path, out / ADAPTER, order.precision)
     profile = replace(base.profile, wording="tuned", context=min(base.profile.context, layout.context))
     if order.check is None:
         return facts, profile

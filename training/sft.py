@@ -21,6 +21,8 @@ from route_sql.training.base_model import load_base, load_tokenizer, with_adapte
 from route_sql.training.errors import TrainingError
 from route_sql.training.loss_log import TABLE, LossLog, Progress, read_losses
 from route_sql.training.loss_plot import plot_losses
+from route_sql.training.prompt_trees.mix import mix_trees
+from route_sql.training.prompt_trees.trainer import TreeTrainer, keep_freed_memory, one_pack
 from route_sql.training.run_record import (
     FINAL,
     PLOT,
@@ -32,6 +34,9 @@ from route_sql.training.run_record import (
 )
 from route_sql.training.sft_config import SFTRun
 from route_sql.training.task_mix import Mix, data_files, file_digests, mix_tasks
+
+_TREES = {"remove_unused_columns": False, "dataset_kwargs": {"skip_prepare_dataset": True}, "bf16": False}
+"""What TRL is told where packs are ours: to leave them alone. The layers choose the dtypes of their products."""
 
 
 def fine_tune(run: SFTRun, *, resume: bool = True, progress: Progress | None = None) -> Path:
@@ -62,6 +67,8 @@ def fine_tune(run: SFTRun, *, resume: bool = True, progress: Progress | None = N
 
 def _fine_tune(run: SFTRun, arguments: SFTConfig, resume: bool, progress: Progress | None) -> Path:
     out = Path(run.out)
+    if run.packing == "trees" and arguments.world_size > 1:
+        raise TrainingError("packing as trees is for one process; set packing: true for several")
     with arguments.main_process_first(local=False):
         digests = file_digests(data_files(run))
         settings = run_settings(run, digests, arguments.world_size)
@@ -69,7 +76,7 @@ def _fine_tune(run: SFTRun, arguments: SFTConfig, resume: bool, progress: Progre
         if (out / FINAL).is_dir():
             return out
         tokenizer = load_tokenizer(run)
-        mix = mix_tasks(run, tokenizer, out, digests)
+        mix = mix_trees(run, tokenizer) if run.packing == "trees" else mix_tasks(run, tokenizer, out, digests)
         if arguments.process_index == 0:
             write_record(out, settings, data=mix.counts)
     trainer = _trainer(run, arguments, mix, tokenizer, progress)
@@ -114,7 +121,7 @@ def _arguments(run: SFTRun) -> dict[str, Any]:
         "num_train_epochs": run.epochs or 1.0,
         "max_steps": run.max_steps or -1,
         "max_length": run.max_length,
-        "packing": run.packing,
+        "packing": run.packing is True,
         "packing_strategy": "bfd",
         "bf16": run.dtype == "bf16" and on_gpu,
         "use_cpu": not on_gpu,
@@ -131,6 +138,7 @@ def _arguments(run: SFTRun) -> dict[str, Any]:
         "ddp_find_unused_parameters": False,
         "report_to": [],
         "disable_tqdm": True,
+        **(_TREES if run.packing == "trees" else {}),
     }
 
 
@@ -144,13 +152,17 @@ def _trainer(run: SFTRun, arguments: SFTConfig, mix: Mix, tokenizer: Any, progre
     # The new adapter is drawn before the trainer sets the seed itself.
     set_seed(run.seed)
     model, adapter = with_adapter(load_base(run), run)
-    trainer = SFTTrainer(
+    trees = run.packing == "trees"
+    if trees and arguments.use_cpu:
+        keep_freed_memory()
+    trainer = (TreeTrainer if trees else SFTTrainer)(
         model=model,
         args=arguments,
         train_dataset=mix.train,
         eval_dataset=mix.held_out or None,
         processing_class=tokenizer,
         peft_config=adapter,
+        data_collator=one_pack if trees else None,
         callbacks=[LossLog(Path(run.out) / TABLE, list(mix.held_out), progress)],
     )
     trainer.remove_callback(PrinterCallback)

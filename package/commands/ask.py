@@ -54,8 +54,8 @@ async def _answer(question: str, db: str, evidence: str, model: str | None, cont
         # Before a model is fetched or started, the database must turn out to be one.
         await askable_schema(catalog, name)
         with download_progress() as progress:
-            async with open_model(model or settings.model, settings, progress) as opened:
-                graph = build_graph(opened.chat, catalog, wording=opened.wording)
+            async with open_model(model or settings.model, settings, progress) as chat:
+                graph = build_graph(chat, catalog)
                 asked = Question(question=question, database=name, evidence=evidence)
                 return (await graph.ainvoke(asked, context=context, version="v2")).value
 

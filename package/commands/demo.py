@@ -37,8 +37,8 @@ async def _ask_all(console: Console, path: Path, model: str | None) -> None:
     settings = Settings()
     catalog, name = Catalog.from_url(path)
     with download_progress() as progress:
-        async with catalog, open_model(model or settings.model, settings, progress) as opened:
-            ask = asking(opened, catalog, Context())
+        async with catalog, open_model(model or settings.model, settings, progress) as chat:
+            ask = asking(chat, catalog, Context())
             for question in SHOWN:
                 console.print(Rule(question, align="left"))
                 print_answer(console, await ask(Question(question=question, database=name)))

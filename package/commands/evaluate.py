@@ -2,13 +2,13 @@
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Callable, Iterator, Sequence
-from contextlib import asynccontextmanager, contextmanager
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated
 
 import typer
+from langchain_core.language_models import BaseChatModel
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
@@ -16,18 +16,12 @@ from route_sql.commands.options import AsJson, Databases, Layout, Limit, Model, 
 from route_sql.graph.context import Context
 from route_sql.graph.state import Answer, Question
 from route_sql.graph.wiring import build_graph
-from route_sql.models import OpenModel, open_model
+from route_sql.models import open_model
 from route_sql.progress import download_progress
 from route_sql.settings import Settings
 from route_sql.tools.database.catalog import Catalog
 from route_sql.training.benchmark import evaluate_dataset, score_dataset
-from route_sql.training.data_sources import DataFormat, open_source
-from route_sql.training.datasets import Example, held_out_examples, sample
-from route_sql.training.errors import DatasetError
 from route_sql.training.evaluation import Ask
-from route_sql.training.evaluation import evaluate as evaluate_examples
-from route_sql.training.execution_accuracy import Metric
-from route_sql.training.predictions import score_predictions
 from route_sql.training.report import summary_table
 from route_sql.training.run_log import JSON, Line
 from route_sql.training.summary import Summary, summarise
@@ -59,25 +53,14 @@ def evaluate(
 
     async def run(progress: Callable[[int, int, int], None]) -> Summary:
         with download_progress() as fetched:
-            async with open_model(chosen, settings, fetched) as opened:
-                if layout == "log" or held_out_of:
-                    async with _opened(layout, questions, databases, held_out_of) as source:
-                        return await evaluate_examples(
-                            asking(opened, source.catalog, context),
-                            sample(source.examples, limit, seed),
-                            source.catalog,
-                            out,
-                            concurrency=concurrency,
-                            settings=named | {"layout": layout, "questions": questions.name},
-                            metric=_metric(layout),
-                            progress=progress,
-                        )
+            async with open_model(chosen, settings, fetched) as chat:
                 return await evaluate_dataset(
-                    lambda catalog: asking(opened, catalog, context),
+                    lambda catalog: asking(chat, catalog, context),
                     questions=questions,
                     databases=databases,
                     out=out,
                     layout=layout,
+                    held_out_of=held_out_of,
                     limit=limit,
                     seed=seed,
                     concurrency=concurrency,
@@ -102,22 +85,12 @@ def score(
     """Score predictions that were made before, by whomever."""
 
     async def run(progress: Callable[[int, int, int], None]) -> list[Line]:
-        if layout == "log" or held_out_of:
-            async with _opened(layout, questions, databases, held_out_of) as source:
-                return await score_predictions(
-                    predictions,
-                    source.examples,
-                    source.catalog,
-                    column=column,
-                    total=source.entries,
-                    metric=_metric(layout),
-                    progress=progress,
-                )
         return await score_dataset(
             questions=questions,
             databases=databases,
             predictions=predictions,
             layout=layout,
+            held_out_of=held_out_of,
             column=column,
             progress=progress,
         )
@@ -127,34 +100,9 @@ def score(
     _print(predictions.stem, summarise(lines), as_json)
 
 
-@dataclass(frozen=True)
-class _Opened:
-    examples: Sequence[Example]
-    catalog: Catalog
-    entries: int
-    """In the questions file, what isn't asked included."""
-
-
-@asynccontextmanager
-async def _opened(
-    layout: DataFormat, questions: Path, databases: Path, held_out_of: Path | None
-) -> AsyncIterator[_Opened]:
-    async with open_source(layout, questions, databases) as source:
-        if source.schemas_only:
-            raise DatasetError(f"{databases} lacks the database {min(source.schemas_only)}, on which answers are run")
-        examples = source.examples
-        if held_out_of:
-            examples = await asyncio.to_thread(held_out_examples, examples, held_out_of)
-        yield _Opened(examples, source.catalog, len(source.examples) + source.excluded)
-
-
-def _metric(layout: DataFormat) -> Metric:
-    return "bird" if layout == "bird" else "spider"
-
-
-def asking(opened: OpenModel, catalog: Catalog, context: Context) -> Ask:
+def asking(chat: BaseChatModel, catalog: Catalog, context: Context) -> Ask:
     """The graph as a function from a question to its answer."""
-    graph = build_graph(opened.chat, catalog, wording=opened.wording)
+    graph = build_graph(chat, catalog)
 
     async def ask(question: Question) -> Answer:
         return (await graph.ainvoke(question, context=context, version="v2")).value

@@ -2,7 +2,7 @@
 
 import asyncio
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 from rich.console import Console
@@ -20,7 +20,7 @@ def register(app: typer.Typer) -> None:
 
 def export(
     adapter: Annotated[Path, typer.Option(help="The folder of the adapter, as PEFT saved it.")],
-    base: Annotated[str, typer.Option(help="What it was trained on: default, better, tiny, or a path to a GGUF file.")],
+    base: Annotated[str, typer.Option(help="What it was trained on: base, better, tiny, or a path to a GGUF file.")],
     out: Annotated[Path, typer.Option("--out", help="The model folder; name it wherever a model is named.")],
     merged: Annotated[bool, typer.Option("--merged", help="Also merge, for servers with a GPU.")] = False,
     check: Annotated[
@@ -29,6 +29,9 @@ def export(
     check_rows: Annotated[int, typer.Option(min=1, help="How many of them.")] = 8,
     data: Annotated[list[Path] | None, typer.Option(help="A folder with a data card, for the model card.")] = None,
     figures: Annotated[Path | None, typer.Option(help="A JSON object of measured figures, for the model card.")] = None,
+    precision: Annotated[
+        Literal["q8_0", "float16", "float32"], typer.Option(help="Of the adapter; q8_0 is the smallest.")
+    ] = "float16",
     card_title: Annotated[str | None, typer.Option(help="The title of the model card.")] = None,
 ) -> None:
     """Turn a trained adapter into a model folder: the adapter for llama.cpp, its profile and its model card."""
@@ -38,7 +41,7 @@ def export(
     console = Console(stderr=True, highlight=False, soft_wrap=True)
     with download_progress() as progress:
         found = find_base(base, ModelStore(Settings().cache), progress)
-    order = Order(merged, check, check_rows, card_title, data or (), figures)
+    order = Order(merged, check, check_rows, card_title, data or (), figures, precision)
     done = asyncio.run(export_model(adapter, found, out, order, say=console.print))
     said = Console(highlight=False, soft_wrap=True)
     said.print(f"{done.folder} holds {', '.join(done.files)}", markup=False)

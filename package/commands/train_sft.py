@@ -28,7 +28,7 @@ def register(app: typer.Typer) -> None:
 def sft(
     config: Annotated[Path, typer.Option(help="A run's settings, YAML; or the name of one of ours: tiny-smoke, ...")],
     base: Annotated[
-        str | None, typer.Option(help="default, better, tiny, a GGUF file, or a model's folder; above the config's.")
+        str | None, typer.Option(help="base, better, tiny, a GGUF file, or a model's folder; above the config's.")
     ] = None,
     data: Annotated[Path | None, typer.Option(help="The folder of the rows; above the config's.")] = None,
     out: Annotated[Path | None, typer.Option(help="The folder of the run; above the config's.")] = None,

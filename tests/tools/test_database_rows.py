@@ -59,3 +59,22 @@ def test_equal_values_have_equal_digests(value: object, other: object) -> None:
 )
 def test_different_values_have_different_digests(value: object, other: object) -> None:
     assert result_digest([[value]]) != result_digest([[other]])
+
+
+@pytest.mark.parametrize(
+    ("rows", "limits", "status", "truncated"),
+    [
+        ([[1], [2]], Limits(), "ok", False),
+        ([[1], [2]], Limits(rows=1), "ok", True),
+        ([], Limits(), "empty", False),
+        ([["long"]], Limits(result_bytes=1), "ok", True),
+    ],
+)
+def test_a_result_is_empty_only_if_no_limit_kept_a_row_back(
+    rows: list[list[object]], limits: Limits, status: str, truncated: bool
+) -> None:
+    fetched = fetch(rows, limits)
+    outcome = fetched.outcome(["a"], 0.5)
+    assert (outcome["status"], outcome["truncated"], outcome["error"]) == (status, truncated, None)
+    assert (outcome["columns"], outcome["rows"], outcome["row_count"]) == (["a"], fetched.rows, len(fetched.rows))
+    assert (outcome["digest"], outcome["seconds"]) == (fetched.digest, 0.5)

@@ -9,7 +9,7 @@ from sqlalchemy import Connection, create_engine
 from sqlalchemy.exc import DatabaseError
 
 from route_sql.tools.schema.records import Column, ForeignKey, Schema
-from route_sql.tools.schema.reflection import reflect, schema_fingerprint
+from route_sql.tools.schema.reflection import reflect
 
 ODD = """
 CREATE TABLE pair (p INT, q INT, r INT(11), PRIMARY KEY (p, q));
@@ -116,20 +116,3 @@ def test_600_tables(file: Path) -> None:
     engine.dispose()
     assert len(schema.tables) == 600
     assert schema.column_count() == 6_600
-
-
-@pytest.mark.parametrize("journal", ["DELETE", "WAL"])
-def test_fingerprint_changes_with_the_schema_and_the_data(file: Path, journal: str) -> None:
-    writer = sqlite3.connect(file, isolation_level=None)
-    writer.execute(f"PRAGMA journal_mode = {journal}")
-    writer.execute("CREATE TABLE a (x TEXT)")
-    engine = create_engine(f"sqlite:///{file}")
-    seen = []
-    for change in ("SELECT 1", "ALTER TABLE a ADD COLUMN y INT", "INSERT INTO a VALUES (hex(zeroblob(9000)), 2)"):
-        writer.execute(change)
-        with engine.connect() as opened:
-            seen.append(schema_fingerprint(opened))
-            assert schema_fingerprint(opened) == seen[-1]
-    engine.dispose()
-    writer.close()
-    assert len(set(seen)) == 3

@@ -67,8 +67,30 @@ def test_published_schemas_have_keys_and_natural_names(bird: Path):
 
 async def test_a_database_that_is_nowhere_is_said_before_anything_is_made(bird: Path, tmp_path: Path):
     bird.with_name("train_tables.json").unlink()
-    with pytest.raises(DatasetError, match="1 of 1 databases are not there, such as league"):
+    with pytest.raises(DatasetError, match="1 of 1 databases are not in .*: league; name the folder"):
         async with open_source("bird", bird, tmp_path):
+            pass
+    with pytest.raises(DatasetError, match="1 of 1 databases are not there: league"):
+        async with open_source("bird", bird, None):
+            pass
+
+
+async def test_of_many_databases_that_are_nowhere_five_are_named(tmp_path: Path):
+    log = tmp_path / "log.jsonl"
+    pairs = [{"question": "?", "sql": "SELECT 1", "database": name} for name in "hgfedcba"]
+    (tmp_path / "h.sqlite").touch()
+    log.write_text("\n".join(json.dumps(pair) for pair in pairs), encoding="utf-8")
+    with pytest.raises(DatasetError, match="7 of 8 databases are not in .*: a, b, c, d, e and 2 more;"):
+        async with open_source("log", log, tmp_path):
+            pass
+
+
+async def test_a_database_that_the_catalog_lacks_is_said_before_anything_is_asked(tmp_path: Path):
+    log, catalog = tmp_path / "log.jsonl", tmp_path / "databases.toml"
+    log.write_text(json.dumps({"question": "?", "sql": "SELECT 1", "database": "shop"}), encoding="utf-8")
+    catalog.write_text('[databases.league]\nurl = "sqlite:///league.sqlite"\n', encoding="utf-8")
+    with pytest.raises(DatasetError, match=r"1 of 1 databases are not in .*databases\.toml: shop; add"):
+        async with open_source("log", log, catalog):
             pass
 
 

@@ -113,5 +113,23 @@ async def test_bird_is_scored_by_its_own_rule(databases: Path, tmp_path: Path) -
 
 
 async def test_a_folder_without_the_databases(questions: Path, tmp_path: Path) -> None:
-    with pytest.raises(DatasetError, match="lacks 1 of 1 databases"):
+    with pytest.raises(DatasetError, match=r"1 of 1 databases are not in .*: shop; name the folder"):
         await score_dataset(questions=questions, databases=tmp_path, predictions=tmp_path / "p.sql")
+
+
+async def test_a_published_schema_is_no_database_to_run_answers_on(tmp_path: Path) -> None:
+    questions = tmp_path / "dev.json"
+    questions.write_text(json.dumps([{"db_id": "shop", "question": "?", "SQL": "SELECT name FROM customer"}]))
+    schema = {
+        "db_id": "shop",
+        "table_names_original": ["customer"],
+        "table_names": ["customer"],
+        "column_names_original": [[-1, "*"], [0, "name"]],
+        "column_names": [[-1, "*"], [0, "name"]],
+        "column_types": ["text", "text"],
+        "primary_keys": [],
+        "foreign_keys": [],
+    }
+    questions.with_name("dev_tables.json").write_text(json.dumps([schema]))
+    with pytest.raises(DatasetError, match=r"1 databases are not in .*: shop; answers are run.*name the folder"):
+        await score_dataset(questions=questions, databases=tmp_path, predictions=tmp_path / "p.sql", layout="bird")

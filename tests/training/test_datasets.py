@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from route_sql.training.datasets import Example, Layout, database_files, load_examples, sample
+from route_sql.training.datasets import Example, Layout, load_examples, sample
 from route_sql.training.errors import DatasetError
 
 SPIDER = [{"db_id": "shop", "question": f"Question {i}?", "query": f"SELECT {i}"} for i in range(5)]
@@ -110,16 +110,9 @@ def test_sample_of_everything(examples: list[Example]) -> None:
         sample(examples, 0, 0)
 
 
-def test_database_files(databases: Path, examples: list[Example]) -> None:
-    assert database_files(examples, databases) == {"shop": databases / "shop" / "shop.sqlite"}
-    foreign = Example(9, "clinic", "q", "", "SELECT 1")
-    with pytest.raises(DatasetError, match=r"lacks 1 of 2 databases.*clinic\.sqlite"):
-        database_files([*examples, foreign], databases)
-
-
 @pytest.mark.skipif("ROUTE_SQL_SPIDER" not in os.environ, reason="ROUTE_SQL_SPIDER names no Spider folder")
 def test_the_real_spider() -> None:
     folder = Path(os.environ["ROUTE_SQL_SPIDER"])
     everything = load_examples(folder / "dev.json", "spider", exclude=False)
     assert len(everything) == 1034
-    assert len(database_files(everything, folder / "database")) == 20
+    assert len({example.database for example in everything}) == 20

@@ -5,8 +5,8 @@ import pytest
 
 from route_sql.tools.database.catalog import Catalog
 from route_sql.tools.database.outcome import Limits
-from route_sql.tools.database.sqlite import SQLiteDatabase
-from route_sql.training.datasets import Example, database_files, load_examples
+from route_sql.training.data_sources import open_source
+from route_sql.training.datasets import Example
 from route_sql.training.execution_accuracy import ExecutionAccuracy, drop_distinct, has_order_by
 
 NUMBERS = "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n LIMIT {}) SELECT i FROM n"
@@ -146,9 +146,7 @@ async def test_gold_tables(catalog: Catalog, examples: list[Example]) -> None:
 @pytest.mark.skipif("ROUTE_SQL_SPIDER" not in os.environ, reason="ROUTE_SQL_SPIDER names no Spider folder")
 async def test_all_gold_of_spider_dev_is_right() -> None:
     folder = Path(os.environ["ROUTE_SQL_SPIDER"])
-    examples = load_examples(folder / "dev.json", "spider")
-    files = database_files(examples, folder / "database")
-    async with Catalog({name: SQLiteDatabase(name, file) for name, file in files.items()}) as catalog:
-        scorer = ExecutionAccuracy(catalog)
-        wrong = [one.index for one in examples if not (await scorer.score(one, one.sql)).correct]
+    async with open_source("spider", folder / "dev.json", folder / "database") as source:
+        scorer = ExecutionAccuracy(source.catalog)
+        wrong = [one.index for one in source.examples if not (await scorer.score(one, one.sql)).correct]
     assert wrong == []

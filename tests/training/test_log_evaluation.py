@@ -107,4 +107,4 @@ def test_a_missing_database_of_a_log_ends_with_what_to_do(
     code, _, errors = run(
         capsys, "score", "--format", "log", "--questions", log, "--databases", tmp_path, "--predictions", log
     )
-    assert code == 2 and "1 of 1 databases are not there" in errors
+    assert code == 2 and f"1 of 1 databases are not in {tmp_path}: shop; name the folder" in errors

@@ -154,6 +154,28 @@ def test_the_same_adapter_gives_the_same_bytes_in_half_the_precision(qwen: tuple
     assert np.array_equal(whole["blk.1.ffn_down.weight.lora_a"], wanted)
 
 
+def test_eight_bits_a_number_are_within_a_hundredth(qwen: tuple[Path, Path], tmp_path: Path) -> None:
+    model, base = qwen
+    adapter = save_lora(model, tmp_path / "adapter", r=32)
+    write_adapter(adapter, base, tmp_path / "small.gguf", "q8_0")
+    write_adapter(adapter, base, tmp_path / "whole.gguf", "float32")
+    small, whole = (gguf.GGUFReader(tmp_path / name).tensors for name in ("small.gguf", "whole.gguf"))
+    for rounded, exact in zip(small, whole, strict=True):
+        assert rounded.tensor_type == gguf.GGMLQuantizationType.Q8_0
+        values = gguf.quants.dequantize(rounded.data, rounded.tensor_type)
+        assert np.abs(values - exact.data).max() < 0.01 * np.abs(exact.data).max()
+    sizes = [(tmp_path / name).stat().st_size for name in ("small.gguf", "whole.gguf")]
+    assert sizes[0] < 0.3 * sizes[1]
+
+
+def test_eight_bits_want_rows_of_32(qwen: tuple[Path, Path], tmp_path: Path) -> None:
+    model, base = qwen
+    adapter = save_lora(model, tmp_path / "adapter")
+    with pytest.raises(TrainingError, match="no multiple of 32; write float16"):
+        write_adapter(adapter, base, tmp_path / "small.gguf", "q8_0")
+    assert not (tmp_path / "small.gguf").exists()
+
+
 @pytest.mark.parametrize(
     ("settings", "reason"),
     [

@@ -66,9 +66,9 @@ async def test_an_adapter_becomes_a_model_that_answers(
     assert sorted(path.name for path in out.iterdir()) == ["MODEL_CARD.md", "adapter.gguf", "merged", "profile.json"]
     assert str(tmp_path) not in (out / "profile.json").read_text() + (out / "MODEL_CARD.md").read_text()
     moved = out.rename(tmp_path / "moved")  # beside the base, which is found by its bytes
-    async with open_model(str(moved), Settings(), lambda done, total, source: None) as opened:
-        assert opened.wording == "tuned"
-        assert (await opened.chat.ainvoke("How many singers?", max_tokens=4)).usage_metadata
+    async with open_model(str(moved), Settings(), lambda done, total, source: None) as chat:
+        assert chat.wording == "tuned"
+        assert (await chat.ainvoke("How many singers?", max_tokens=4)).usage_metadata
     assert AutoModelForCausalLM.from_pretrained(moved / "merged").config.model_type == "qwen2"
 
 

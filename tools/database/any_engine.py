@@ -130,16 +130,7 @@ class AnyEngineDatabase:
         fetched = fetch((tuple(row) for row in result), query.limits)
         if query.must_stop:
             return failed("timeout", _TIMEOUT.format(seconds=query.limits.seconds), query.seconds)
-        return Outcome(
-            status="ok" if fetched.rows or fetched.truncated else "empty",
-            columns=list(result.keys()),
-            rows=fetched.rows,
-            row_count=len(fetched.rows),
-            truncated=fetched.truncated,
-            error=None,
-            digest=fetched.digest,
-            seconds=query.seconds,
-        )
+        return fetched.outcome(list(result.keys()), query.seconds)
 
     @contextmanager
     def _connection(self) -> Iterator[Connection]:

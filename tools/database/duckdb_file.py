@@ -8,16 +8,15 @@ from importlib.util import find_spec
 from pathlib import Path
 
 from route_sql.tools.database.duckdb_session import DuckDBSession
-from route_sql.tools.database.outcome import Limits, Outcome, failed
+from route_sql.tools.database.guarded import refused_text
+from route_sql.tools.database.outcome import Limits, Outcome
 from route_sql.tools.database.pool import Pool
 from route_sql.tools.database.query import Query
 from route_sql.tools.database.waiting import outcome_of
 from route_sql.tools.errors import DatabaseUnavailable
-from route_sql.tools.guard.check import check_sql
 from route_sql.tools.schema.records import Schema
 
 DEFAULT_LIMITS = Limits()
-_UNREAD = ("unparsable", "too_large")
 _Stamp = tuple[tuple[int, int, int] | None, ...]
 
 
@@ -68,7 +67,6 @@ class DuckDBDatabase:
         self._namespaces = tuple(namespaces)
         self._guard = guard
         self._pool = Pool(name, partial(DuckDBSession, path, limits.memory_bytes, is_protected=session), workers)
-        self._running: set[Query] = set()
         self._reflecting = threading.Lock()
         self._reflected: tuple[_Stamp, Schema] | None = None
 
@@ -91,11 +89,8 @@ class DuckDBDatabase:
             DatabaseUnavailable: as for `schema`.
         """
         query = Query(sql, limits or self.limits)
-        self._running.add(query)
-        try:
-            return await outcome_of(query, self._pool.submit(partial(self._run, query)))
-        finally:
-            self._running.discard(query)
+        with self._pool.submitted(query, partial(self._run, query)) as future:
+            return await outcome_of(query, future)
 
     async def warnings(self) -> tuple[str, ...]:
         """None: the file is opened read-only, whoever opens it."""
@@ -103,23 +98,13 @@ class DuckDBDatabase:
 
     async def close(self) -> None:
         """Stop what runs, then end the processes."""
-        self._pool.refuse()
-        for query in list(self._running):
-            query.stop()
-        await asyncio.to_thread(self._pool.close)
+        await self._pool.close()
 
     # in a worker thread
 
     def _run(self, query: Query, session: DuckDBSession) -> Outcome:
-        return (self._guard and self._refused(query.sql)) or session.run(query)
-
-    def _refused(self, sql: str) -> Outcome | None:
-        """The guard's word; text that it can't read is a mistake rather than an attempt."""
         shown = self._reflected[1] if self._reflected else None
-        found = check_sql(sql, shown, self.dialect)
-        if found is None:
-            return None
-        return failed("error" if found.code in _UNREAD else "refused", found.message)
+        return (self._guard and refused_text(query.sql, shown, self.dialect)) or session.run(query)
 
     def _current_schema(self, session: DuckDBSession) -> Schema:
         with self._reflecting:

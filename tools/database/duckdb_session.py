@@ -12,6 +12,7 @@ from typing import Any
 
 from route_sql.tools.database.outcome import Limits, Outcome, failed
 from route_sql.tools.database.query import Query
+from route_sql.tools.database.rows import Fetched
 from route_sql.tools.database.sqlite_file import identity
 from route_sql.tools.errors import DatabaseUnavailable
 from route_sql.tools.schema.records import Column, ForeignKey, Schema, Table
@@ -153,16 +154,8 @@ def _check_file(path: Path) -> None:
 
 
 def _ran(answer: dict[str, Any], query: Query) -> Outcome:
-    return Outcome(
-        status="ok" if answer["rows"] or answer["truncated"] else "empty",
-        columns=answer["columns"],
-        rows=answer["rows"],
-        row_count=len(answer["rows"]),
-        truncated=answer["truncated"],
-        error=None,
-        digest=answer["digest"],
-        seconds=query.seconds,
-    )
+    fetched = Fetched(answer["rows"], answer["truncated"], answer["digest"])
+    return fetched.outcome(answer["columns"], query.seconds)
 
 
 def _failed(answer: dict[str, Any], query: Query) -> Outcome:

@@ -9,7 +9,9 @@ from sqlalchemy import URL, make_url
 from sqlalchemy.exc import ArgumentError
 
 from route_sql.tools.database.engine import Database
+from route_sql.tools.database.mysql import MySQLDatabase
 from route_sql.tools.database.outcome import Limits
+from route_sql.tools.database.postgres import PostgresDatabase
 from route_sql.tools.database.sqlite import DEFAULT_LIMITS, SQLiteDatabase
 from route_sql.tools.errors import DatabaseUnavailable
 
@@ -65,7 +67,7 @@ def open_database(
     parsed = _parsed(url)
     engine = parsed.get_backend_name()
     if engine in _SERVERS:
-        return _SERVERS[engine](order, parsed)
+        return _server(order, parsed)
     if engine in _FILES:
         return _FILES[engine](order, _path(parsed, folder, engine))
     if not other_dialects:
@@ -135,23 +137,8 @@ def _duckdb(order: _Order, path: Path) -> Database:
     return DuckDBDatabase(order.name, path, order.limits, namespaces=order.namespaces, workers=order.pool)
 
 
-def _postgres(order: _Order, url: URL) -> Database:
-    from route_sql.tools.database.postgres import PostgresDatabase
-
-    return PostgresDatabase(
-        order.name,
-        url,
-        order.limits,
-        namespaces=order.namespaces,
-        pool=order.pool,
-        wait_seconds=order.wait_seconds,
-    )
-
-
-def _mysql(order: _Order, url: URL) -> Database:
-    from route_sql.tools.database.mysql import MySQLDatabase
-
-    return MySQLDatabase(
+def _server(order: _Order, url: URL) -> Database:
+    return _SERVERS[url.get_backend_name()](
         order.name,
         url,
         order.limits,
@@ -168,9 +155,9 @@ def _any(order: _Order, url: URL) -> Database:
 
 
 _FILES: dict[str, Callable[[_Order, Path], Database]] = {"sqlite": _sqlite, "duckdb": _duckdb}
-_SERVERS: dict[str, Callable[[_Order, URL], Database]] = {
-    "postgresql": _postgres,
-    "postgres": _postgres,
-    "mysql": _mysql,
-    "mariadb": _mysql,
+_SERVERS: dict[str, type[PostgresDatabase] | type[MySQLDatabase]] = {
+    "postgresql": PostgresDatabase,
+    "postgres": PostgresDatabase,
+    "mysql": MySQLDatabase,
+    "mariadb": MySQLDatabase,
 }

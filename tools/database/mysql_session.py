@@ -80,7 +80,7 @@ class MySQLSession(ServerSession):
         self.is_mariadb = "mariadb" in self._connection.get_server_info().lower()
         try:
             self._set_up(memory_bytes)
-        except BaseException:
+        except BaseException:  # whatever it was, nobody else has this connection to close it
             self.disconnect()
             raise
 

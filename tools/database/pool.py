@@ -1,11 +1,14 @@
 """A bounded pool of sessions, each used by one worker thread at a time."""
 
+import asyncio
 import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
+from functools import partial
 from typing import Generic, Protocol, TypeVar
 
+from route_sql.tools.database.query import Query
 from route_sql.tools.errors import DatabaseUnavailable
 
 
@@ -14,7 +17,7 @@ class PooledSession(Protocol):
 
     @property
     def is_usable(self) -> bool:
-        """Whether it may serve another query: it is alive and nobody has tried to stop it."""
+        """Whether it may serve another query: it is alive, and no late attempt to stop the last one can hit it."""
 
     def close(self) -> None:
         """Close the connection; never raises."""
@@ -30,19 +33,21 @@ class Pool(Generic[_S]):
     A session that was lost or stopped is closed, and the next query opens another.
     """
 
-    def __init__(self, name: str, open_session: Callable[[], _S], size: int) -> None:
+    def __init__(self, name: str, open_session: Callable[[], _S], size: int, *, prefix: str = "database") -> None:
         """Open nothing yet.
 
         Args:
-            name: For the threads' names.
+            name: The database's name, for the threads' names and for messages.
             open_session: Opens a session; called in a worker thread.
             size: How many sessions and threads there may be.
+            prefix: What the threads' names begin with.
         """
-        self._threads = ThreadPoolExecutor(size, thread_name_prefix=f"database-{name}")
+        self._threads = ThreadPoolExecutor(size, thread_name_prefix=f"{prefix}-{name}")
         self._name = name
         self._open = open_session
         self._lock = threading.Lock()
         self._idle: list[_S] = []
+        self._running: set[Query] = set()
         self._closed = False
 
     def submit(self, work: Callable[[_S], _T]) -> "Future[_T]":
@@ -51,22 +56,44 @@ class Pool(Generic[_S]):
         Raises:
             DatabaseUnavailable: the pool is closed.
         """
+        return self.submit_without_session(partial(self._work, work))
+
+    def submit_without_session(self, work: Callable[[], _T]) -> "Future[_T]":
+        """Do something in a worker thread; no session is opened for it.
+
+        Raises:
+            DatabaseUnavailable: the pool is closed.
+        """
         if self._closed:
             raise DatabaseUnavailable(f"the database {self._name} was closed; open a new catalog")
-        return self._threads.submit(self._work, work)
+        return self._threads.submit(work)
+
+    @contextmanager
+    def submitted(self, query: Query, work: Callable[[_S], _T]) -> "Iterator[Future[_T]]":
+        """As `submit`, for work that is waited for inside: closing the pool stops its query.
+
+        Raises:
+            DatabaseUnavailable: the pool is closed.
+        """
+        self._running.add(query)
+        try:
+            yield self.submit(work)
+        finally:
+            self._running.discard(query)
 
     @property
     def is_closed(self) -> bool:
         """Whether nothing more is taken up."""
         return self._closed
 
-    def refuse(self) -> None:
-        """Take up nothing more."""
+    async def close(self) -> None:
+        """Take up nothing more, stop what runs, wait for the workers and close all sessions."""
         self._closed = True
+        for query in list(self._running):
+            query.stop()
+        await asyncio.to_thread(self._close_sessions)
 
-    def close(self) -> None:
-        """Wait for the workers and close all sessions; blocks."""
-        self.refuse()
+    def _close_sessions(self) -> None:
         self._threads.shutdown()
         while self._idle:
             self._idle.pop().close()
@@ -80,7 +107,7 @@ class Pool(Generic[_S]):
         session = self._take()
         try:
             yield session
-        except BaseException:
+        except BaseException:  # whatever it was, nobody knows what state it left the session in
             session.close()
             raise
         if session.is_usable:

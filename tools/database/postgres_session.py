@@ -89,7 +89,7 @@ class PostgresSession(ServerSession):
         self._connection = connect(url)
         try:
             self._set_up(namespaces)
-        except BaseException:
+        except BaseException:  # whatever it was, nobody else has this connection to close it
             self._connection.close()
             raise
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 from hashlib import blake2b
 
-from route_sql.tools.database.outcome import Cell, Limits
+from route_sql.tools.database.outcome import Cell, Limits, Outcome
 
 SHOWN_BYTES = 16
 """How many bytes of a blob are shown."""
@@ -26,6 +26,19 @@ class Fetched:
     rows: list[list[Cell]]
     truncated: bool
     digest: str
+
+    def outcome(self, columns: list[str], seconds: float) -> Outcome:
+        """The outcome of the query that gave them; it is empty only if no limit kept a row back."""
+        return Outcome(
+            status="ok" if self.rows or self.truncated else "empty",
+            columns=columns,
+            rows=self.rows,
+            row_count=len(self.rows),
+            truncated=self.truncated,
+            error=None,
+            digest=self.digest,
+            seconds=seconds,
+        )
 
 
 def fetch(source: Iterable[Sequence[object]], limits: Limits) -> Fetched:

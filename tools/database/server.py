@@ -1,26 +1,24 @@
 """What the databases on servers share: pool, deadline, guard, cached schema, the role's warnings."""
 
-import asyncio
 import threading
 from collections.abc import Callable, Sequence
 from functools import partial
 from time import monotonic
 from typing import TypeVar
 
-from route_sql.tools.database.outcome import Limits, Outcome, failed
+from route_sql.tools.database.guarded import refused_text
+from route_sql.tools.database.outcome import Limits, Outcome
 from route_sql.tools.database.pool import Pool
 from route_sql.tools.database.query import Query
 from route_sql.tools.database.roles import RoleReport, warnings_of
 from route_sql.tools.database.server_session import OWN_SECONDS, ServerSession
 from route_sql.tools.database.waiting import NoWorkerFree, outcome_of, result_of
 from route_sql.tools.errors import DatabaseUnavailable
-from route_sql.tools.guard.check import check_sql
 from route_sql.tools.schema.records import Schema
 
 DEFAULT_LIMITS = Limits()
 FRESH = 20
 """How many times longer a schema counts as current than it took to see that it is."""
-_UNREAD = ("unparsable", "too_large")
 _T = TypeVar("_T")
 
 
@@ -59,7 +57,6 @@ class ServerDatabase:
         self._wait_seconds = wait_seconds
         self._guard = guard
         self._pool = Pool(name, open_session, pool)
-        self._running: set[Query] = set()
         self._reflecting = threading.Lock()
         self._reflected: tuple[str, Schema] | None = None
         self._fresh_until = 0.0
@@ -91,13 +88,11 @@ class ServerDatabase:
                 the database is closed.
         """
         query = Query(sql, limits or self.limits)
-        self._running.add(query)
         try:
-            return await outcome_of(query, self._pool.submit(partial(self._run, query)), self._wait_seconds)
+            with self._pool.submitted(query, partial(self._run, query)) as future:
+                return await outcome_of(query, future, self._wait_seconds)
         except NoWorkerFree:
             busy = self._all_busy()
-        finally:
-            self._running.discard(query)
         raise busy
 
     async def role(self) -> RoleReport:
@@ -120,21 +115,16 @@ class ServerDatabase:
 
     async def close(self) -> None:
         """Stop what runs, then close connections and threads."""
-        self._pool.refuse()
-        for query in list(self._running):
-            query.stop()
-        await asyncio.to_thread(self._pool.close)
+        await self._pool.close()
 
     async def _ask(self, work: Callable[[Query, ServerSession], _T]) -> _T:
         """Something of our own, within a minute."""
         query = Query("", Limits(seconds=OWN_SECONDS))
-        self._running.add(query)
         try:
-            answer = await result_of(query, self._pool.submit(partial(work, query)), self._wait_seconds)
+            with self._pool.submitted(query, partial(work, query)) as future:
+                answer = await result_of(query, future, self._wait_seconds)
         except NoWorkerFree:
             answer = None
-        finally:
-            self._running.discard(query)
         if answer is None:
             raise self._all_busy()
         return answer
@@ -148,15 +138,8 @@ class ServerDatabase:
     # in a worker thread
 
     def _run(self, query: Query, session: ServerSession) -> Outcome:
-        return (self._guard and self._refused(query.sql)) or session.run(query)
-
-    def _refused(self, sql: str) -> Outcome | None:
-        """The guard's word; text that it can't read is a mistake rather than an attempt."""
         shown = self._reflected[1] if self._reflected else None
-        found = check_sql(sql, shown, self.dialect)
-        if found is None:
-            return None
-        return failed("error" if found.code in _UNREAD else "refused", found.message)
+        return (self._guard and refused_text(query.sql, shown, self.dialect)) or session.run(query)
 
     def _current_schema(self, query: Query, session: ServerSession) -> Schema:
         with self._reflecting, session.busy(query):

@@ -199,16 +199,7 @@ class ServerSession(ABC):
             return Fault("memory")
         except self.driver_error as error:
             return self.fault(error)
-        return Outcome(
-            status="ok" if fetched.rows or fetched.truncated else "empty",
-            columns=columns,
-            rows=fetched.rows,
-            row_count=len(fetched.rows),
-            truncated=fetched.truncated,
-            error=None,
-            digest=fetched.digest,
-            seconds=query.seconds,
-        )
+        return fetched.outcome(columns, query.seconds)
 
     def _rows(self, sql: str, limits: Limits) -> list[tuple[object, ...]] | Fault:
         found: list[tuple[object, ...]] = []

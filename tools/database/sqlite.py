@@ -3,9 +3,7 @@
 import asyncio
 import sqlite3
 import threading
-from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import closing, contextmanager
+from contextlib import closing
 from functools import partial
 from pathlib import Path
 
@@ -14,11 +12,11 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.pool import NullPool
 
 from route_sql.tools.database.outcome import Limits, Outcome
+from route_sql.tools.database.pool import Pool
 from route_sql.tools.database.query import Query
 from route_sql.tools.database.sqlite_file import connect, identity, read_rows, unavailable
 from route_sql.tools.database.sqlite_session import SQLiteSession
 from route_sql.tools.database.waiting import outcome_of
-from route_sql.tools.errors import DatabaseUnavailable
 from route_sql.tools.schema.records import Schema
 from route_sql.tools.schema.reflection import reflect
 from route_sql.tools.schema.samples import with_samples
@@ -61,12 +59,8 @@ class SQLiteDatabase:
         self.name = name
         self.path = path
         self.limits = limits
-        self._threads = ThreadPoolExecutor(workers, thread_name_prefix=f"sqlite-{name}")
-        self._lock = threading.Lock()
-        self._idle: list[SQLiteSession] = []
-        self._running: set[Query] = set()
-        self._closed = False
-        self._layers = {"guard": guard, "authorizer": authorizer}
+        open_session = partial(SQLiteSession, path, limits.memory_bytes, guard=guard, authorizer=authorizer)
+        self._pool = Pool(name, open_session, workers, prefix="sqlite")
         self._reflecting = threading.Lock()
         self._reflected: tuple[_Fingerprint, Schema] | None = None
 
@@ -83,8 +77,7 @@ class SQLiteDatabase:
         Raises:
             DatabaseUnavailable: the file is missing, no database, locked for 5 seconds, damaged, or closed.
         """
-        self._check_open()
-        return await asyncio.get_running_loop().run_in_executor(self._threads, self._current_schema)
+        return await asyncio.wrap_future(self._pool.submit_without_session(self._current_schema))
 
     async def execute(self, sql: str, limits: Limits | None = None) -> Outcome:
         """Run one SELECT within `limits`, or the database's own; cancelling stops the query.
@@ -92,13 +85,9 @@ class SQLiteDatabase:
         Raises:
             DatabaseUnavailable: the file is missing, no database, damaged, or closed.
         """
-        self._check_open()
         query = Query(sql, limits or self.limits)
-        self._running.add(query)
-        try:
-            return await outcome_of(query, self._threads.submit(self._run, query))
-        finally:
-            self._running.discard(query)
+        with self._pool.submitted(query, lambda session: session.run(query)) as future:
+            return await outcome_of(query, future)
 
     async def warnings(self) -> tuple[str, ...]:
         """None: the file is opened read-only, whoever opens it."""
@@ -106,44 +95,9 @@ class SQLiteDatabase:
 
     async def close(self) -> None:
         """Stop what runs, then close connections and threads."""
-        self._closed = True
-        for query in list(self._running):
-            query.stop()
-        await asyncio.to_thread(self._threads.shutdown)
-        while self._idle:
-            self._idle.pop().close()
-
-    def _check_open(self) -> None:
-        if self._closed:
-            raise DatabaseUnavailable(f"the database {self.name} was closed; open a new catalog")
+        await self._pool.close()
 
     # in a worker thread
-
-    def _run(self, query: Query) -> Outcome:
-        with self._session() as session:
-            return session.run(query)
-
-    @contextmanager
-    def _session(self) -> Iterator[SQLiteSession]:
-        """A connection to the file that is there now, kept for the next query unless this one raised."""
-        session = self._take()
-        try:
-            yield session
-        except BaseException:
-            session.close()
-            raise
-        with self._lock:
-            self._idle.append(session)
-
-    def _take(self) -> SQLiteSession:
-        file = identity(self.path)
-        with self._lock:
-            session = self._idle.pop() if self._idle else None
-        if session is not None and session.file == file:
-            return session
-        if session is not None:
-            session.close()
-        return SQLiteSession(self.path, self.limits.memory_bytes, **self._layers)
 
     def _current_schema(self) -> Schema:
         with self._reflecting, closing(connect(self.path, LOCKED_SECONDS)) as connection:

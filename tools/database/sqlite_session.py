@@ -13,6 +13,7 @@ import re
 import sqlite3
 from pathlib import Path
 
+from route_sql.tools.database.guarded import refused
 from route_sql.tools.database.outcome import Outcome, failed
 from route_sql.tools.database.query import Query
 from route_sql.tools.database.rows import fetch
@@ -51,7 +52,6 @@ _ACTIONS = {
         "DROP_INDEX DROP_VIEW DROP_TRIGGER DROP_VTABLE"
     ).split()
 }
-_UNREAD = ("unparsable", "too_large")
 _TIMEOUT = "the query took longer than {seconds:g} s and was stopped"
 _LOCKED = "database is locked"
 _STOPPED = "the query was cancelled"
@@ -80,6 +80,11 @@ class SQLiteSession:
         self._connection.execute(f"PRAGMA hard_heap_limit = {memory_bytes}")
         self._schema_version = self._open_virtual_tables()
 
+    @property
+    def is_usable(self) -> bool:
+        """Whether another query may run on it: the file is still the one that was opened."""
+        return identity(self._path) == self.file
+
     def close(self) -> None:
         """Close the file."""
         self._connection.close()
@@ -90,8 +95,8 @@ class SQLiteSession:
         Raises:
             DatabaseUnavailable: the file can't be read.
         """
-        if self._guard and (refused := self._refused(query.sql)):
-            return refused
+        if self._guard and (refusal := self._refused(query.sql)):
+            return refusal
         self._bound(query)
         query.start(self._connection)
         try:
@@ -104,13 +109,10 @@ class SQLiteSession:
             self._connection.set_progress_handler(None, 0)
 
     def _refused(self, sql: str) -> Outcome | None:
-        """The guard's word; text that it can't read is a mistake rather than an attempt."""
         found = check_sql(sql, None, "sqlite", Policy(functions=self._callable))
         if found is not None and found.code == "function" and self._schema_has_changed():
             found = check_sql(sql, None, "sqlite", Policy(functions=self._callable))
-        if found is None:
-            return None
-        return failed("error" if found.code in _UNREAD else "refused", found.message)
+        return refused(found) if found else None
 
     def _bound(self, query: Query) -> None:
         length = query.limits.memory_bytes // VALUES_IN_MEMORY
@@ -190,16 +192,7 @@ class SQLiteSession:
             columns = [str(column[0]) for column in cursor.description]
         finally:
             cursor.close()
-        return Outcome(
-            status="ok" if fetched.rows or fetched.truncated else "empty",
-            columns=columns,
-            rows=fetched.rows,
-            row_count=len(fetched.rows),
-            truncated=fetched.truncated,
-            error=None,
-            digest=fetched.digest,
-            seconds=query.seconds,
-        )
+        return fetched.outcome(columns, query.seconds)
 
     def _failed(self, query: Query, error: sqlite3.Error) -> Outcome:
         code = getattr(error, "sqlite_errorcode", 0)

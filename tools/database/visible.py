@@ -4,7 +4,8 @@ import asyncio
 import threading
 
 from route_sql.tools.database.engine import Database
-from route_sql.tools.database.outcome import Limits, Outcome, failed
+from route_sql.tools.database.guarded import refused
+from route_sql.tools.database.outcome import Limits, Outcome
 from route_sql.tools.database.roles import HasRole
 from route_sql.tools.errors import DatabaseUnavailable
 from route_sql.tools.guard.check import DIALECTS, check_sql
@@ -14,7 +15,6 @@ from route_sql.tools.schema.records import Schema
 from route_sql.tools.schema.visibility import EVERYTHING, Visibility, VisibleSchema, visible_schema
 
 _POLICY = Policy(only_shown=True)
-_MISTAKES = ("unparsable", "too_large")
 _FAILED = "the query failed; use only the tables and columns of the schema"
 
 
@@ -96,7 +96,7 @@ class VisibleDatabase:
         visible = await self.visible()
         narrowed = await asyncio.to_thread(narrowed_query, sql, visible, self.dialect)
         if isinstance(narrowed, Refusal):
-            return failed("error" if narrowed.code in _MISTAKES else "refused", narrowed.message)
+            return refused(narrowed)
         outcome = await self._database.execute(narrowed, limits)
         if outcome["error"] is not None and visible.betrayed_by(outcome["error"], besides=sql):
             return {**outcome, "error": _FAILED}

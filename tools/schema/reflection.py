@@ -6,7 +6,6 @@ import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TypeVar
 
 from sqlalchemy import Connection, Inspector, inspect
@@ -54,31 +53,6 @@ def reflect(connection: Connection, namespaces: Sequence[str] = ()) -> Schema:
         reflection = _Reflection(connection)
         tables = [table for namespace in namespaces or (None,) for table in reflection.tables(namespace)]
     return Schema(DIALECTS.get(connection.dialect.name, connection.dialect.name), tuple(tables))
-
-
-def schema_fingerprint(connection: Connection, namespaces: Sequence[str] = ()) -> str:
-    """A text that changes when the schema, or on SQLite anything in the file, changes: a key for caches.
-
-    On SQLite it costs two pragmas and a look at the file (and its write-ahead log). Other engines have no
-    such counter, so there the schema is reflected.
-
-    Raises:
-        sqlalchemy.exc.SQLAlchemyError: the database's catalog can't be read.
-    """
-    if connection.dialect.name != "sqlite":
-        return reflect(connection, namespaces).fingerprint()
-    version = connection.exec_driver_sql("PRAGMA schema_version").scalar()
-    files = connection.exec_driver_sql("PRAGMA database_list").all()
-    path = next((str(row[2]) for row in files if row[1] == "main"), "")
-    return ":".join([str(version), *(_stamp(Path(path + suffix)) for suffix in ("", "-wal") if path)])
-
-
-def _stamp(file: Path) -> str:
-    try:
-        status = file.stat()
-    except FileNotFoundError:
-        return "-"
-    return f"{status.st_mtime_ns}.{status.st_size}"
 
 
 @dataclass(frozen=True, slots=True)

@@ -103,25 +103,28 @@ def release_memory() -> None:
         torch.cuda.empty_cache()
 
 
-class _Clock:
+class EpochClock:
     """The seconds of the second of two epochs; the first is for what is compiled and allocated once."""
 
     def __init__(self) -> None:
+        """A clock that a run is given as its `progress`."""
         self._at: dict[int, float] = {}
         self._total = 0
 
     def __call__(self, done: int, total: int, _: str) -> None:
+        """Note the time of a step."""
         self._total = total
         self._at.setdefault(done, time.monotonic())
 
     @property
     def seconds(self) -> float:
+        """Of the second epoch."""
         return self._at[self._total] - self._at[self._total // 2]
 
 
 def _seconds_of_epoch(run: SFTRun) -> float | None:
     """The seconds of one epoch of a trial, None if it does not fit into memory."""
-    clock = _Clock()
+    clock = EpochClock()
     try:
         fine_tune(run, progress=clock)
     except torch.cuda.OutOfMemoryError:
