@@ -95,7 +95,7 @@ def tuned(run: SFTRun) -> Any:
 
     torch.manual_seed(0)
     model, config = with_adapter(load_base(run), run)
-    model = get_peft_model(model, config)  # type: ignore[arg-type]
+    model = get_peft_model(model, config)
     for name, parameter in model.named_parameters():
         if "lora_B" in name:
             torch.nn.init.normal_(parameter, std=0.05)
@@ -104,7 +104,7 @@ def tuned(run: SFTRun) -> Any:
 
 def gradients(model: Any, loss: torch.Tensor) -> dict[str, torch.Tensor]:
     model.zero_grad()
-    loss.backward()  # type: ignore[no-untyped-call]
+    loss.backward()
     return {name: parameter.grad.clone() for name, parameter in model.named_parameters() if parameter.requires_grad}
 
 
