@@ -114,6 +114,6 @@ QUESTIONS: tuple[DemoQuestion, ...] = (
 SHOWN = (
     "How many patients live in são paulo?",
     "Which patients have never had an appointment? Give first and last name.",
-    "Which doctors work in the Skin Clinic?",
+    "How many patients have a private insurance plan?",
 )
-"""What `route-sql demo` asks: a value in another case, a nested query, and one whose first draft fails."""
+"""What `route-sql demo` asks: a value in another case, a nested query, and one on which two agents disagree."""
