@@ -5,6 +5,7 @@ import re
 import shlex
 from collections import Counter
 from pathlib import Path
+from typing import get_args
 
 import pytest
 import sqlglot
@@ -20,6 +21,7 @@ from route_sql.training.datasets import Example
 from route_sql.training.poison import check_for_poison, is_clean
 from route_sql.training.query_log import load_query_log
 from route_sql.training.sft_config import load_run
+from route_sql.training.tasks.task import TaskName
 
 LOG = Path(__file__).parents[2] / "examples" / "clinic_query_log.csv"
 TUTORIAL = LOG.with_name("train_on_your_own_queries.md").read_text(encoding="utf-8")
@@ -122,7 +124,8 @@ def test_the_tutorial_settings_are_a_run(tmp_path: Path) -> None:
     settings = tmp_path / "clinic.yaml"
     settings.write_text(re.findall(r"```yaml\n(.*?)```", TUTORIAL, re.DOTALL)[0])
     run = load_run(settings)
-    assert (run.base, run.data, list(run.tasks)) == ("tiny", "runs/clinic/rows", ["text_to_sql"])
+    assert (run.base, run.data) == ("base", "runs/clinic/rows")
+    assert set(run.tasks) == set(get_args(TaskName))
     assert f"--adapter {run.out}/final" in TUTORIAL
 
 
