@@ -2,16 +2,16 @@
 
 import random
 from collections.abc import Callable
-from itertools import pairwise
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
-from transformers import AutoModelForCausalLM, AutoTokenizer
+from transformers import AutoTokenizer
 
 from route_sql.training.base_model import load_base, with_adapter
-from route_sql.training.conversation_tokens import IGNORED
+from route_sql.training.conversation_tokens import IGNORED, encode_file
 from route_sql.training.errors import TrainingError
 from route_sql.training.loss_log import read_losses
 from route_sql.training.prompt_trees.mix import mix_trees
@@ -19,10 +19,10 @@ from route_sql.training.prompt_trees.reply_loss import reply_loss
 from route_sql.training.prompt_trees.tree import Branch, Encoded, Span, branches, pack_trees
 from route_sql.training.sft import fine_tune
 from route_sql.training.sft_config import LoRA, SFTRun
+from route_sql.training.task_mix import Mix
 
 MakeRun = Callable[..., SFTRun]
 LORA = LoRA(rank=4, alpha=8, dropout=0)
-SPLIT = 3
 
 
 def rows_like(prompts: list[list[int]], reply: int = 3) -> list[Encoded]:
@@ -126,29 +126,41 @@ def test_loss_and_gradients_are_those_of_the_rows_alone(make_run: MakeRun) -> No
         assert torch.allclose(found[name], gradient, rtol=1e-3, atol=1e-6), name
 
 
-def test_a_run_learns_and_goes_on_as_others_do(make_run: MakeRun, tmp_path: Path, tiny_model: Path) -> None:
+def test_a_run_learns_and_the_same_run_gives_the_same_losses(make_run: MakeRun, tmp_path: Path) -> None:
     run = make_run(lora=LORA, packing="trees", accumulation=2)
     whole = read_losses(fine_tune(run) / "losses.csv")
     assert whole[-1]["loss"] < whole[0]["loss"]  # type: ignore[operator]
-    first = fine_tune(make_run(lora=LORA, packing="trees", accumulation=2, out=str(tmp_path / "again")))
-    assert read_losses(first / "losses.csv") == whole
-    base = AutoModelForCausalLM.from_pretrained(tiny_model)
-    assert AutoTokenizer.from_pretrained(first / "final").chat_template
-    later = make_run(lora=LORA, packing="trees", adapter=str(first / "final"), out=str(tmp_path / "later"))
-    begun = read_losses(fine_tune(later) / "losses.csv")[0]
-    assert begun["loss"] < whole[0]["loss"]  # type: ignore[operator]
-    assert base.num_parameters() > 0
+    again = fine_tune(replace(run, out=str(tmp_path / "again")))
+    assert read_losses(again / "losses.csv") == whole
 
 
-def test_an_epoch_draws_no_row_twice_and_of_a_kind_what_is_wanted(make_run: MakeRun, tiny_model: Path) -> None:
+def test_a_run_goes_on_from_an_adapter(make_run: MakeRun, tmp_path: Path) -> None:
+    run = make_run(lora=LORA, packing="trees")
+    first = fine_tune(run)
+    later = fine_tune(replace(run, adapter=str(first / "final"), out=str(tmp_path / "later")))
+    assert read_losses(later / "losses.csv")[0]["loss"] < read_losses(first / "losses.csv")[0]["loss"]  # type: ignore[operator]
+
+
+def learned_tokens(mix: Mix) -> int:
+    return sum(label != IGNORED for pack in mix.train for label in pack["labels"])
+
+
+def test_an_epoch_draws_no_row_twice(make_run: MakeRun, tiny_model: Path, rows_folder: Path) -> None:
     tokenizer = AutoTokenizer.from_pretrained(tiny_model)
-    run = make_run(lora=LORA, packing="trees", tasks={"text_to_sql": 1.0, "schema_linking": 1.0})
+    run = make_run(lora=LORA, packing="trees", tasks={"text_to_sql": 3.0, "schema_linking": 1.0})
     mix = mix_trees(run, tokenizer)
-    assert mix.counts["text_to_sql"]["drawn"] == mix.counts["schema_linking"]["drawn"] == 16
-    learned = sum(label != IGNORED for pack in mix.train for label in pack["labels"])
-    assert learned == sum(label != IGNORED for pack in mix_trees(run, tokenizer).train for label in pack["labels"])
+    assert [counts["drawn"] for counts in mix.counts.values()] == [48, 16]
+    files = [rows_folder / f"{task}.train.jsonl" for task in run.tasks]
+    labels = [row["labels"] for file in files for row in encode_file(file, tokenizer, 512)]
+    assert learned_tokens(mix) == sum(label != IGNORED for row in labels for label in row)
     sizes = [len(pack["input_ids"]) for pack in mix.train]
-    assert sum(sizes) < sum(counts["tokens"] for counts in mix.counts.values())
+    assert max(sizes) <= 512 and sum(sizes) < sum(counts["tokens"] for counts in mix.counts.values()) * 0.75
+
+
+def test_of_a_kind_as_many_rows_are_taken_as_wanted(make_run: MakeRun, tiny_model: Path) -> None:
+    tokenizer = AutoTokenizer.from_pretrained(tiny_model)
+    run = make_run(lora=LORA, packing="trees", tasks={"text_to_sql": 1.0}, kinds={"full": 0.5, "linked": 0.0})
+    assert 12 <= mix_trees(run, tokenizer).counts["text_to_sql"]["drawn"] <= 36
 
 
 @pytest.mark.parametrize(
@@ -158,8 +170,3 @@ def test_an_epoch_draws_no_row_twice_and_of_a_kind_what_is_wanted(make_run: Make
 def test_what_trees_can_not_do_is_said(make_run: MakeRun, changes: dict[str, Any]) -> None:
     with pytest.raises(TrainingError, match="trees"):
         make_run(**{"lora": LORA, "packing": "trees", **changes})
-
-
-def test_batches_in_order(make_run: MakeRun, tiny_model: Path) -> None:
-    packs = mix_trees(make_run(lora=LORA, packing="trees"), AutoTokenizer.from_pretrained(tiny_model)).train
-    assert all(len(first["input_ids"]) <= 512 for first, _ in pairwise(packs))
