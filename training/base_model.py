@@ -60,7 +60,7 @@ def load_base(run: SFTRun) -> PreTrainedModel:
     path = base_path(run)
     options: dict[str, Any] = {
         "dtype": torch.bfloat16 if run.dtype == "bf16" and run.lora else torch.float32,
-        "attn_implementation": attention.NAME if run.packing == "trees" else run.attention,
+        "attn_implementation": attention.NAME if run.as_trees else run.attention,
         "local_files_only": True,
     }
     if path.is_file():
@@ -83,7 +83,7 @@ def with_adapter(model: PreTrainedModel, run: SFTRun) -> tuple[PreTrainedModel |
     if run.lora is None:
         return model, None
     config = lora_config(run.lora)
-    if run.packing == "trees":
+    if run.as_trees:
         config._register_custom_module({torch.nn.Linear: LoRALinear})
     if run.adapter is None:
         return model, config

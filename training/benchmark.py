@@ -26,11 +26,9 @@ async def evaluate_dataset(
     seed: int = 0,
     concurrency: int = 1,
     settings: Mapping[str, JSON],
-    metric: Metric | None = None,
-    keep_distinct: bool = False,
     progress: Progress | None = None,
 ) -> Summary:
-    """Ask the questions of a data set, or a sample of them, and score the answers.
+    """Ask the questions of a data set, or a sample of them, and score the answers by the layout's own rule.
 
     Args:
         ask_on: Makes what answers a question from the catalog of the data set's databases.
@@ -44,8 +42,6 @@ async def evaluate_dataset(
         concurrency: Questions asked at the same time.
         settings: What makes this run another one, such as model and strategy; layout, file name, limit and
             seed are added.
-        metric: The rule of scoring; the layout's own if None.
-        keep_distinct: Don't drop DISTINCT before scoring by Spider's rule.
         progress: Told after every question.
 
     Raises:
@@ -62,8 +58,7 @@ async def evaluate_dataset(
             out,
             concurrency=concurrency,
             settings={**settings, **drawn},
-            metric=metric or _rule(layout),
-            keep_distinct=keep_distinct,
+            metric=_rule(layout),
             progress=progress,
         )
 

@@ -67,7 +67,7 @@ def fine_tune(run: SFTRun, *, resume: bool = True, progress: Progress | None = N
 
 def _fine_tune(run: SFTRun, arguments: SFTConfig, resume: bool, progress: Progress | None) -> Path:
     out = Path(run.out)
-    if run.packing == "trees" and arguments.world_size > 1:
+    if run.as_trees and arguments.world_size > 1:
         raise TrainingError("packing as trees is for one process; set packing: true for several")
     with arguments.main_process_first(local=False):
         digests = file_digests(data_files(run))
@@ -76,7 +76,7 @@ def _fine_tune(run: SFTRun, arguments: SFTConfig, resume: bool, progress: Progre
         if (out / FINAL).is_dir():
             return out
         tokenizer = load_tokenizer(run)
-        mix = mix_trees(run, tokenizer) if run.packing == "trees" else mix_tasks(run, tokenizer, out, digests)
+        mix = mix_trees(run, tokenizer) if run.as_trees else mix_tasks(run, tokenizer, out, digests)
         if arguments.process_index == 0:
             write_record(out, settings, data=mix.counts)
     trainer = _trainer(run, arguments, mix, tokenizer, progress)
@@ -138,7 +138,7 @@ def _arguments(run: SFTRun) -> dict[str, Any]:
         "ddp_find_unused_parameters": False,
         "report_to": [],
         "disable_tqdm": True,
-        **(_TREES if run.packing == "trees" else {}),
+        **(_TREES if run.as_trees else {}),
     }
 
 
@@ -152,17 +152,16 @@ def _trainer(run: SFTRun, arguments: SFTConfig, mix: Mix, tokenizer: Any, progre
     # The new adapter is drawn before the trainer sets the seed itself.
     set_seed(run.seed)
     model, adapter = with_adapter(load_base(run), run)
-    trees = run.packing == "trees"
-    if trees and arguments.use_cpu:
+    if run.as_trees and arguments.use_cpu:
         keep_freed_memory()
-    trainer = (TreeTrainer if trees else SFTTrainer)(
+    trainer = (TreeTrainer if run.as_trees else SFTTrainer)(
         model=model,
         args=arguments,
         train_dataset=mix.train,
         eval_dataset=mix.held_out or None,
         processing_class=tokenizer,
         peft_config=adapter,
-        data_collator=one_pack if trees else None,
+        data_collator=one_pack if run.as_trees else None,
         callbacks=[LossLog(Path(run.out) / TABLE, list(mix.held_out), progress)],
     )
     trainer.remove_callback(PrinterCallback)

@@ -73,7 +73,7 @@ class SFTRun:
     dtype: Literal["bf16", "fp32"] = "bf16"
     """bf16 on a GPU is mixed precision. On a CPU only the frozen weights are kept in it."""
     attention: str = "sdpa"
-    """transformers' attn_implementation."""
+    """transformers' attn_implementation; packs of trees have their own."""
     gradient_checkpointing: bool = False
     seed: int = 0
     log_steps: PositiveInt = 10
@@ -98,14 +98,19 @@ class SFTRun:
             raise TrainingError("name either epochs or max_steps")
         if self.save_steps % self.log_steps:
             raise TrainingError(f"save_steps is {self.save_steps}; make it a multiple of log_steps, {self.log_steps}")
-        if self.packing == "trees" and (self.batch != 1 or self.lora is None or self.lora.dropout):
+        if self.as_trees and (self.batch != 1 or self.lora is None or self.lora.dropout):
             raise TrainingError("packing as trees wants batch: 1 and a lora with dropout: 0")
-        if self.kinds and self.packing != "trees":
+        if self.kinds and not self.as_trees:
             raise TrainingError("kinds is for packing: trees alone")
         if self.adapter and self.lora is None:
             raise TrainingError(
                 "an adapter can't be gone on from where all weights are tuned; drop adapter or set lora"
             )
+
+    @property
+    def as_trees(self) -> bool:
+        """Whether rows are packed as prompt trees."""
+        return self.packing == "trees"
 
 
 _RUN = TypeAdapter(SFTRun)
