@@ -10,8 +10,9 @@ Writes `strategies.md` beside this script.
 
 import argparse
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import AsyncExitStack
+from functools import partial
 from itertools import groupby
 from pathlib import Path
 
@@ -25,7 +26,7 @@ from route_sql.settings import Settings
 from route_sql.training.comparison import compare_runs
 from route_sql.training.data_sources import open_source
 from route_sql.training.datasets import Example
-from route_sql.training.evaluation import Ask, ask_and_score
+from route_sql.training.evaluation import Ask, ask_and_score, gather_or_stop
 from route_sql.training.execution_accuracy import ExecutionAccuracy
 from route_sql.training.report import comparison_sentence, markdown_table
 from route_sql.training.run_log import Line, RunLog, open_run
@@ -52,7 +53,7 @@ async def main(arguments: argparse.Namespace) -> None:
             logs[strategy] = await stack.enter_async_context(open_run(path, chosen, source.examples))
         asks = {strategy: asking(chat, source.catalog, Context(strategy=strategy)) for strategy in logs}
         try:
-            await take_turns(source.examples, asks, logs, ExecutionAccuracy(source.catalog))
+            await take_turns(source.examples, asks, logs, ExecutionAccuracy(source.catalog), arguments.concurrency)
         finally:
             # A run that is stopped still tells what all three have answered.
             arguments.table.write_text(table({strategy: log.lines for strategy, log in logs.items()}, arguments))
@@ -63,6 +64,7 @@ async def take_turns(
     asks: Mapping[Strategy, Ask],
     logs: Mapping[Strategy, RunLog],
     scorer: ExecutionAccuracy,
+    concurrency: int,
 ) -> None:
     """Ask the questions of one database by one strategy after the other, then those of the next."""
     done = {strategy: {line["index"] for line in log.lines} for strategy, log in logs.items()}
@@ -75,10 +77,32 @@ async def take_turns(
             order = list(logs)
             for place in range(len(order)):
                 strategy = order[(turn + place) % len(order)]
-                for example in block:
-                    if example.index not in done[strategy]:
-                        await logs[strategy].append(await ask_and_score(asks[strategy], example, scorer))
-                        bar.advance(tasks[strategy])
+                missing = [example for example in block if example.index not in done[strategy]]
+                ask = partial(
+                    ask_and_keep, asks[strategy], logs[strategy], scorer, partial(bar.advance, tasks[strategy])
+                )
+                await in_parallel(ask, missing, concurrency)
+
+
+async def ask_and_keep(
+    ask: Ask, log: RunLog, scorer: ExecutionAccuracy, tick: Callable[[], None], one: Example
+) -> None:
+    """Ask one question, score it, write its line."""
+    await log.append(await ask_and_score(ask, one, scorer))
+    tick()
+
+
+async def in_parallel(
+    work: Callable[[Example], Awaitable[None]], examples: Sequence[Example], concurrency: int
+) -> None:
+    """Work on all examples, so many at a time."""
+    waiting = iter(examples)
+
+    async def worker() -> None:
+        for example in waiting:
+            await work(example)
+
+    await gather_or_stop([worker() for _ in range(concurrency)])
 
 
 def table(lines: Mapping[Strategy, list[Line]], arguments: argparse.Namespace) -> str:
@@ -104,6 +128,7 @@ if __name__ == "__main__":
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--model", default=None)
     parser.add_argument("--strategies", nargs="+", choices=STRATEGIES, default=STRATEGIES)
+    parser.add_argument("--concurrency", type=int, default=1, help="Questions of a database asked at the same time.")
     parser.add_argument("--table", type=Path, default=TABLE, help="The file that the table is written to.")
     parser.add_argument("--out", type=Path, default=Path("runs"), help="Where the lines of the three runs go.")
     asyncio.run(main(parser.parse_args()))

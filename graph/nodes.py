@@ -27,7 +27,7 @@ from route_sql.tools.schema.relevance import reduce_schema
 from route_sql.tools.sql.continuation import continuable_prefix
 from route_sql.tools.sql.hardness import HARD, table_count
 from route_sql.tools.sql.transpiling import in_own_dialect
-from route_sql.tools.sql.usage import tables_and_columns
+from route_sql.tools.sql.usage import misplaced_columns, tables_and_columns
 
 Update = dict[str, Any]
 
@@ -70,12 +70,17 @@ class Nodes:
         }
 
     async def draft(self, state: State, runtime: Runtime[Context]) -> Update:
-        """Ask the generator on the full schema; what the draft uses joins the link."""
+        """Ask the generator on the full schema; what the draft uses, or takes from the wrong table, joins the link."""
         brief = await self._brief(state, runtime)
         reply = await ask(self.model, generator.messages(brief))
         sql = generator.parse(reply.text, brief.schema.dialect)
         used = tables_and_columns(sql, brief.schema) if sql else {}
-        return {"draft_link": used, "proposal": _proposal("draft", sql), "ledger": [_entry("draft", reply)]}
+        meant = misplaced_columns(sql, brief.schema) if sql else {}
+        return {
+            "draft_link": union(used, meant),
+            "proposal": _proposal("draft", sql),
+            "ledger": [_entry("draft", reply)],
+        }
 
     async def generate(self, state: State, runtime: Runtime[Context]) -> Update:
         """Ask the generator on the union of the two links; on the full schema where there is no link."""

@@ -80,7 +80,7 @@ class State(TypedDict, total=False):
     link: Link
     """The schema linker's link; absent until it ran."""
     draft_link: Link
-    """What the draft uses."""
+    """What the draft uses, and where the columns are that it took from tables without them."""
     proposal: Proposal | None
     """The newest candidate, until `execute` has run it."""
     candidates: Annotated[list[Candidate], add]

@@ -124,6 +124,7 @@ def _line(example: Example, answer: Answer, verdict: Verdict, tables: int, secon
         cached_tokens=sum(entry["cached_tokens"] for entry in ledger),
         completion_tokens=sum(entry["completion_tokens"] for entry in ledger),
         seconds=seconds,
+        asked=[entry["node"] for entry in ledger],
         candidates=[ProposedSQL(agent=c["agent"], sql=c["sql"], status=c["status"]) for c in answer["candidates"]],
     )
 

@@ -25,6 +25,7 @@ _KEPT: tuple[
         "cached_tokens",
         "completion_tokens",
         "seconds",
+        "asked",
         "candidates",
     ],
     ...,
@@ -36,6 +37,7 @@ _KEPT: tuple[
     "cached_tokens",
     "completion_tokens",
     "seconds",
+    "asked",
     "candidates",
 )
 """What scoring anew leaves as the run had it."""
@@ -235,6 +237,7 @@ async def _score(scorer: ExecutionAccuracy, prediction: Prediction) -> Line:
         cached_tokens=None,
         completion_tokens=None,
         seconds=None,
+        asked=[],
         candidates=[],
     )
     return cast(Line, renewed | {key: line[key] for key in _KEPT}) if line else renewed

@@ -14,6 +14,7 @@ from route_sql.tools.schema.records import Column, Schema, Table
 from route_sql.tools.text import ELLIPSIS
 from route_sql.training.query_spans import CLAUSES, JOINS, SET_OPERATORS, QueryText, Span, UsedColumn
 
+_HEADS = (TokenType.SELECT, TokenType.FROM)
 AGGREGATES = ("COUNT", "SUM", "AVG", "MIN", "MAX")
 _COMPARISONS = {
     TokenType.GT: ("<", ">="),
@@ -33,15 +34,14 @@ class Edit:
 
 
 def draw_edits(sql: str, schema: Schema, random: Random) -> Iterator[Edit]:
-    """Edits of a query in random order, every kind of edit once before any comes again.
+    """Edits of a query in random order, every kind of edit once before any comes again, commoner mistakes sooner.
 
     An edit need not change the result. There are none if the text is not one query.
     """
     query = QueryText(sql, schema)
     pools = {kind: sorted(set(make(query)) - {sql}) for kind, make in KINDS.items()} if query.tokens else {}
     while kinds := [kind for kind, pool in pools.items() if pool]:
-        random.shuffle(kinds)
-        for kind in kinds:
+        for kind in sorted(kinds, key=lambda kind: random.random() ** (1 / _WEIGHTS.get(kind, 1)), reverse=True):
             yield Edit(kind, pools[kind].pop(random.randrange(len(pools[kind]))))
 
 
@@ -122,6 +122,20 @@ def _lost_join(query: QueryText) -> Iterator[str]:
     for place in query.places(TokenType.JOIN):
         first = place - 1 if query.tokens[place - 1].token_type in JOINS else place
         yield query.without(first, query.clause(place, *JOINS).end)
+
+
+def _lone_table(query: QueryText) -> Iterator[str]:
+    """One table of a join in the place of all, as if it had the columns of the others too."""
+    selects, sources = ([p for p in query.places(kind) if query.depths[p] == 0] for kind in _HEADS)
+    if len(selects) != 1 or len(sources) != 1:
+        return
+    clause = query.clause(sources[0])
+    start, end = query.tokens[clause.first].start, query.tokens[clause.end - 1].end + 1
+    joined = [token for _, token in query.tables if start < token.start < end]
+    if len(joined) > 1:
+        head, tail = _unqualified(query, 0, start), _unqualified(query, end, len(query.sql))
+        for name in dict.fromkeys(query.sql[token.start : token.end + 1] for token in joined):
+            yield f"{head}FROM {name}{tail}"
 
 
 def _distinct(query: QueryText) -> Iterator[str]:
@@ -212,6 +226,7 @@ KINDS: dict[str, Callable[[QueryText], Iterator[str]]] = {
     "wrong_aggregate": _wrong_aggregate,
     "wrong_join": _wrong_join,
     "lost_join": _lost_join,
+    "lone_table": _lone_table,
     "distinct": _distinct,
     "order": _order,
     "limit": _limit,
@@ -222,6 +237,19 @@ KINDS: dict[str, Callable[[QueryText], Iterator[str]]] = {
     "set_operator": _set_operator,
 }
 """What each kind of edit offers for a query."""
+
+_WEIGHTS = {"lone_table": 6, "wrong_owner": 3}
+"""Kinds that are drawn more often than others, as small models make these mistakes far more often."""
+
+
+def _unqualified(query: QueryText, start: int, end: int) -> str:
+    """A part of the text, its columns without their qualifiers; those of subqueries stay as they are."""
+    parts = []
+    for used in sorted(query.columns, key=lambda used: used.name.start):
+        if start <= used.name.start and used.last.end < end and _depth_of(query, used) == 0:
+            parts.append(query.sql[start : used.name.start])
+            start = used.last.start
+    return "".join([*parts, query.sql[start:end]])
 
 
 def _appended(query: QueryText, part: Span, text: str) -> str:

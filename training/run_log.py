@@ -51,6 +51,8 @@ class Line(TypedDict):
     completion_tokens: int | None
     seconds: float | None
     """Wall clock from question to answer, without the scoring."""
+    asked: list[str]
+    """The agents that the model was asked for, in order; empty where a prediction came without."""
     candidates: list[ProposedSQL]
     """Every candidate in the order of execution."""
 

@@ -110,6 +110,16 @@ async def test_a_verdict_in_no_form_changes_nothing(model: ScriptedModel, catalo
     assert len(answer["candidates"]) == 2
 
 
+async def test_the_generator_is_shown_where_the_drafts_misplaced_columns_are(
+    model: ScriptedModel, catalog: Catalog
+) -> None:
+    model.enqueue("link", "{}").enqueue("sql", "SELECT day FROM customer", NAMES).enqueue("verdict", "verdict: right")
+    await ask(model, catalog)
+    prompts = [str(messages[-1].content) for kind, messages in model.history if kind == "sql"]
+    assert "product" in prompts[0] and "product" not in prompts[1]
+    assert "sale" in prompts[1] and "customer_id" in prompts[1] and "day" in prompts[1]
+
+
 async def test_an_empty_result_is_doubted_but_kept(model: ScriptedModel, catalog: Catalog) -> None:
     model.enqueue("sql", EMPTY, EMPTY).enqueue("link", LINK).enqueue("verdict", "verdict: right")
     answer, calls = await ask(model, catalog)

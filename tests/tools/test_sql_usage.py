@@ -16,7 +16,7 @@ from route_sql.tools.sql.continuation import continuable_prefix
 from route_sql.tools.sql.hardness import table_count
 from route_sql.tools.sql.parsing import tokens
 from route_sql.tools.sql.reply import extract_sql
-from route_sql.tools.sql.usage import parses, tables_and_columns, unknown_names
+from route_sql.tools.sql.usage import misplaced_columns, parses, tables_and_columns, unknown_names
 
 CORPUS = Path(__file__).parent / "corpus"
 QUERIES = (CORPUS / "queries.sql").read_text(encoding="utf-8").strip().split("\n\n")
@@ -121,6 +121,27 @@ def test_unknown_names_come_with_close_ones_and_owners(schema: Schema) -> None:
     assert (elsewhere.name, elsewhere.owners) == ("owner.City", ("owner",))
     [backticks] = unknown_names("SELECT name FROM pet WHERE `nope` = 1", schema)
     assert backticks.name == "`nope`"
+
+
+@pytest.mark.parametrize(
+    ("sql", "link"),
+    [
+        ("SELECT name FROM pet WHERE fee > 3 AND p.DAY = '2023-01-01'", {"visit": ["fee", "day"]}),
+        ("SELECT Full_Name, weight FROM visit", {"owner": ["full_name"], "vet": ["full_name"], "pet": ["weight"]}),
+        ("SELECT name FROM pet WHERE nope = 1", {}),
+        ("SELECT drug_id FROM pet", {"drug": ["drug_id"], "visit_drug": ["drug_id"], "order": ["drug_id"]}),
+        ("not SQL at all (", {}),
+    ],
+)
+def test_misplaced_columns(sql: str, link: dict[str, list[str]], schema: Schema) -> None:
+    assert misplaced_columns(sql, schema) == link
+
+
+def test_a_column_that_many_tables_have_is_not_misplaced() -> None:
+    tables = [Table(f"part_{n}", (Column("id", "INTEGER"), Column("size", "REAL"))) for n in range(4)]
+    schema = Schema("sqlite", (Table("box", (Column("id", "INTEGER"),)), *tables))
+    assert misplaced_columns("SELECT size FROM box", schema) == {}
+    assert len(misplaced_columns("SELECT size FROM box", Schema("sqlite", schema.tables[:-1]))) == 3
 
 
 def test_derived_tables_do_not_see_their_neighbours(schema: Schema) -> None:

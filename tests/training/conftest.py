@@ -143,6 +143,7 @@ def make_line() -> Callable[..., Line]:
             cached_tokens=0,
             completion_tokens=10,
             seconds=1.0,
+            asked=[],
             candidates=[],
         )
         return cast(Line, {**line, **changes})

@@ -79,6 +79,13 @@ CASES = {
             "SELECT T2.city FROM pet AS T1 JOIN owner AS T2 ON T1.weight = T2.id WHERE T1.id = 1",
         },
     ),
+    "lone_table": (
+        "SELECT T1.kind, MAX(T2.city) FROM pet AS T1 JOIN owner AS T2 ON T1.owner_id = T2.id WHERE T1.weight > 1",
+        {
+            "SELECT kind, MAX(city) FROM pet WHERE weight > 1",
+            "SELECT kind, MAX(city) FROM owner WHERE weight > 1",
+        },
+    ),
     "lost_join": (
         "SELECT COUNT(*) FROM pet LEFT JOIN owner ON pet.owner_id = owner.id WHERE weight > 1",
         {"SELECT COUNT(*) FROM pet WHERE weight > 1"},
@@ -136,6 +143,20 @@ def test_an_edit_changes_what_it_says_and_nothing_else(kind: str):
 def test_the_first_column_of_several_conditions_can_go():
     edits = set(KINDS["lost_condition"](QueryText("SELECT 1 FROM pet WHERE (id = 1 OR id = 2) AND kind = 'a'", SCHEMA)))
     assert edits == {"SELECT 1 FROM pet WHERE (id = 1 OR id = 2)", "SELECT 1 FROM pet WHERE kind = 'a'"}
+
+
+def test_a_lone_table_leaves_subqueries_alone_and_needs_one_join():
+    sub = "(SELECT AVG(T3.weight) FROM pet AS T3)"
+    sql = f"SELECT T2.city FROM pet AS T1 JOIN owner AS T2 ON T1.owner_id = T2.id WHERE T1.weight > {sub}"
+    assert f"SELECT city FROM owner WHERE weight > {sub}" in set(KINDS["lone_table"](QueryText(sql, SCHEMA)))
+    for none in ("SELECT name FROM pet", f"{sql} UNION SELECT name FROM pet"):
+        assert not list(KINDS["lone_table"](QueryText(none, SCHEMA)))
+
+
+def test_common_mistakes_are_drawn_sooner():
+    sql = "SELECT T1.name FROM pet AS T1 JOIN owner AS T2 ON T1.owner_id = T2.id WHERE T2.city = 'Oslo' LIMIT 2"
+    first = [next(draw_edits(sql, SCHEMA, Random(seed))).kind for seed in range(200)]
+    assert first.count("lone_table") > 2 * first.count("wrong_column")
 
 
 def test_an_extra_condition_stays_out_of_subqueries():

@@ -10,10 +10,11 @@ from route_sql.tools.schema.records import Link, Schema, Table
 from route_sql.tools.sql.parsing import parse_query, parses
 from route_sql.tools.sql.scopes import Name, Resolver
 
-__all__ = ["UnknownName", "parses", "tables_and_columns", "unknown_names"]
+__all__ = ["UnknownName", "misplaced_columns", "parses", "tables_and_columns", "unknown_names"]
 
 MOST_UNKNOWN = 20
 CLOSEST = 3
+MOST_OWNERS = 3
 SIMILARITY = 60.0
 """Out of 100; below it a suggestion misleads more than it helps."""
 
@@ -61,6 +62,21 @@ def unknown_names(sql: str, schema: Schema) -> list[UnknownName]:
     names = Resolver(tree, sql, schema).names() if tree is not None else []
     unknown = dict.fromkeys(name for name in names if not name.found)
     return [_described(name, schema) for name in islice(unknown, MOST_UNKNOWN)]
+
+
+def misplaced_columns(sql: str, schema: Schema) -> Link:
+    """Where the columns are that a query takes from tables without them, in the database's own spelling.
+
+    A name that many tables have tells nothing and is left out.
+    """
+    owners: Link = {}
+    for unknown in unknown_names(sql, schema):
+        if len(unknown.owners) <= MOST_OWNERS:
+            for key in unknown.owners:
+                table = schema.table(key)
+                column = table.column(_bare(unknown.name)) if table else None
+                owners.setdefault(key, []).extend([column.name] if column else [])
+    return owners
 
 
 def _described(name: Name, schema: Schema) -> UnknownName:

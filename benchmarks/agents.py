@@ -1,0 +1,186 @@
+"""What each agent is worth to one model: what it links, what it mends and spoils, and what is lost without it.
+
+Takes the lines of a run of `adaptive` that `route-sql eval` or `strategies.py` wrote, these questions among
+them. Without an agent a question has the same answer if the agent was not asked for it, so only the others are asked
+again. The schema linker is asked for every question. What a *task* of the training is worth is not measured here:
+that takes a training run for each.
+
+    python benchmarks/agents.py --questions DIR/dev.json --databases DIR/database --limit 300 --run runs/adaptive.jsonl
+
+Writes `agents.md` beside this script. A run that was stopped goes on from where it was, but for the linker's questions.
+"""
+
+import argparse
+import asyncio
+from collections.abc import Mapping, Sequence
+from contextlib import AsyncExitStack
+from pathlib import Path
+from typing import get_args
+
+from langchain_core.language_models import BaseChatModel
+
+from route_sql.commands.evaluate import asking
+from route_sql.graph.context import AgentName, Context
+from route_sql.graph.nodes import union
+from route_sql.graph.state import Question
+from route_sql.graph.wiring import build_graph
+from route_sql.models import open_model
+from route_sql.progress import download_progress
+from route_sql.settings import Settings
+from route_sql.tools.database.catalog import Catalog
+from route_sql.tools.schema.records import Link
+from route_sql.tools.sql.usage import tables_and_columns
+from route_sql.training.agent_effects import AgentEffect, agent_effects
+from route_sql.training.comparison import compare_runs
+from route_sql.training.data_sources import Source, open_source
+from route_sql.training.datasets import Example
+from route_sql.training.errors import EvaluationError
+from route_sql.training.evaluation import evaluate, gather_or_stop
+from route_sql.training.execution_accuracy import ExecutionAccuracy
+from route_sql.training.linking_accuracy import LinkScore, mean_link_score, score_link
+from route_sql.training.run_log import Line, read_run
+from route_sql.training.summary import summarise
+
+TABLE = Path(__file__).with_name("agents.md")
+AGENTS: tuple[AgentName, ...] = get_args(AgentName)
+LINKER_ALONE = Context(strategy="paper", without=("draft", "generate", "correct_noise", "continue_writing"))
+
+
+async def main(arguments: argparse.Namespace) -> None:
+    """Ask what the run does not tell, then write the table."""
+    settings = Settings()
+    model = arguments.model or settings.model
+    given = open_source("spider", arguments.questions, arguments.databases, limit=arguments.limit, seed=arguments.seed)
+    arguments.out.mkdir(parents=True, exist_ok=True)
+    async with AsyncExitStack() as stack:
+        source = await stack.enter_async_context(given)
+        progress = stack.enter_context(download_progress())
+        chat = await stack.enter_async_context(open_model(model, settings, progress))
+        run = {line["index"]: line for line in read_run(arguments.run)}
+        if missing := [example.index for example in source.examples if example.index not in run]:
+            raise EvaluationError(f"{arguments.run} lacks {len(missing)} of the questions, the first is {missing[0]}")
+        lines = [run[example.index] for example in source.examples]
+        effects = await agent_effects(lines, source.examples, ExecutionAccuracy(source.catalog))
+        ablated = {agent: await without(agent, lines, source, chat, arguments) for agent in arguments.without}
+        links = await link_scores(lines, source, chat, arguments.concurrency)
+    drawn = f"{len(lines)} questions of {arguments.questions.name} (seed {arguments.seed})"
+    parts = [f"# Agents: {drawn}", linking_table(links), effects_table(effects, lines), ablation_table(ablated, lines)]
+    arguments.table.write_text("\n\n".join(parts) + "\n")
+
+
+async def without(
+    agent: AgentName, lines: Sequence[Line], source: Source, chat: BaseChatModel, arguments: argparse.Namespace
+) -> list[Line]:
+    """The lines of a run without one agent."""
+    touched = {line["index"] for line in lines if agent in line["asked"]}
+    examples = [example for example in source.examples if example.index in touched]
+    path = arguments.out / f"without_{agent}.jsonl"
+    await evaluate(
+        asking(chat, source.catalog, Context(without=(agent,))),
+        examples,
+        source.catalog,
+        path,
+        concurrency=arguments.concurrency,
+        settings={"model": arguments.model, "without": agent},
+    )
+    return [line for line in lines if line["index"] not in touched] + read_run(path)
+
+
+async def link_scores(
+    lines: Sequence[Line], source: Source, chat: BaseChatModel, concurrency: int
+) -> Mapping[str, list[LinkScore]]:
+    """The linker, the draft and both beside the gold; a gold whose scopes can't be told apart is left out."""
+    graph = build_graph(chat, source.catalog)
+    scores: dict[str, list[LinkScore]] = {"schema linker": [], "draft": [], "both": []}
+    waiting = iter(zip(source.examples, lines, strict=True))
+
+    async def work() -> None:
+        for example, line in waiting:
+            if gold := await used(example.sql, example, source.catalog):
+                question = Question(question=example.question, database=example.database)
+                link: Link = {}
+                async for update in graph.astream(question, context=LINKER_ALONE, stream_mode="updates"):
+                    link = update.get("link_schema", {}).get("link", link)
+                draft = await drafted(example, line, source.catalog)
+                for name, found in (("schema linker", link), ("draft", draft), ("both", union(link, draft))):
+                    scores[name].append(score_link(found, gold))
+
+    await gather_or_stop([work() for _ in range(concurrency)])
+    return scores
+
+
+async def used(sql: str, example: Example, catalog: Catalog) -> Link:
+    """What a query uses."""
+    return tables_and_columns(sql, await catalog.get(example.database).schema())
+
+
+async def drafted(example: Example, line: Line, catalog: Catalog) -> Link:
+    """What the draft of a run uses; nothing if there is none."""
+    drafts = [candidate["sql"] for candidate in line["candidates"] if candidate["agent"] == "draft"]
+    return await used(drafts[0], example, catalog) if drafts else {}
+
+
+def linking_table(links: Mapping[str, Sequence[LinkScore]]) -> str:
+    """Recall and precision in percent, and in how many questions nothing is missing."""
+    head = (
+        "| link by | n | all tables found | all columns found | table recall | table precision | column recall "
+        "| column precision |\n| --- | --: | --: | --: | --: | --: | --: | --: |"
+    )
+    rows = []
+    for name, scores in links.items():
+        mean = mean_link_score(scores)
+        shares = (
+            mean["complete_tables"],
+            mean["complete_columns"],
+            mean["table_recall"],
+            mean["table_precision"],
+            mean["column_recall"],
+            mean["column_precision"],
+        )
+        rows.append(f"| {name} | {len(scores)} | {' | '.join(f'{100 * share:.1f}' for share in shares)} |")
+    return "\n".join([head, *rows])
+
+
+def effects_table(effects: Mapping[str, AgentEffect], lines: Sequence[Line]) -> str:
+    """Who was asked how often, and what became of what it wrote; against the candidate before."""
+    head = (
+        "| agent | asked, % of questions | wrote a candidate | right | made right | made wrong |\n"
+        "| --- | --: | --: | --: | --: | --: |"
+    )
+    rows = []
+    for agent in AGENTS:
+        share = 100 * sum(agent in line["asked"] for line in lines) / len(lines)
+        effect = effects.get(agent, AgentEffect(candidates=0, right=0, help=0, harm=0))
+        rows.append(f"| {agent} | {share:.1f} | {' | '.join(str(figure) for figure in effect.values())} |")
+    return "\n".join([head, *rows])
+
+
+def ablation_table(ablated: Mapping[AgentName, list[Line]], lines: Sequence[Line]) -> str:
+    """Execution accuracy without each agent, question by question against the whole team."""
+    head = (
+        "| without | EX | right only with it | right only without it | p | calls |\n"
+        "| --- | --: | --: | --: | --: | --: |"
+    )
+    whole = summarise(lines)
+    rows = [f"| nobody | {100 * whole['ex']:.1f} | | | | {whole['calls_per_question']:.2f} |"]
+    for agent, run in ablated.items():
+        summary, compared = summarise(run), compare_runs(lines, run)
+        cells = (f"{100 * summary['ex']:.1f}", compared["only_first"], compared["only_second"])
+        costs = (f"{compared['p_value']:.2g}", f"{summary['calls_per_question']:.2f}")
+        rows.append(f"| {agent} | {' | '.join(map(str, (*cells, *costs)))} |")
+    return "\n".join([head, *rows])
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--questions", type=Path, required=True)
+    parser.add_argument("--databases", type=Path, required=True)
+    parser.add_argument("--run", type=Path, required=True, help="The lines of a run of `adaptive`.")
+    parser.add_argument("--limit", type=int, default=300)
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--model", default=None)
+    parser.add_argument("--without", nargs="*", choices=AGENTS, default=AGENTS, help="The agents to leave out.")
+    parser.add_argument("--concurrency", type=int, default=1)
+    parser.add_argument("--table", type=Path, default=TABLE)
+    parser.add_argument("--out", type=Path, default=Path("runs"), help="Where the lines of the ablated runs go.")
+    asyncio.run(main(parser.parse_args()))
