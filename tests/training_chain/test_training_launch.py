@@ -55,6 +55,17 @@ def test_two_processes_train_what_one_does(make_run: MakeRun, tmp_path: Path) ->
         assert tensor == pytest.approx(weights[1][name], abs=1e-3)
 
 
+def test_prompt_trees_in_two_processes_are_refused_before_the_base_is_read(make_run: MakeRun, tmp_path: Path) -> None:
+    no_model = tmp_path / "base"
+    no_model.mkdir()
+    (no_model / "config.json").write_text("{}")
+    run = make_run(lora=LoRA(rank=4, alpha=8, dropout=0), packing="trees", base=str(no_model))
+    config = write_config(run, tmp_path / "run.yaml")
+    ended = started([*TWO_PROCESSES, *COMMAND, "--config", str(config)])
+    assert ended.returncode == 1, ended.stderr
+    assert "error: packing as trees is for one process; set packing: true for several" in ended.stderr
+
+
 @pytest.fixture
 def hub() -> Iterator[ThreadingHTTPServer]:
     """Where the libraries believe the hub to be; it fails the test if it is asked for anything."""

@@ -11,17 +11,19 @@ from sqlalchemy import URL, Connection, Engine, create_engine
 from sqlalchemy.exc import ArgumentError, NoSuchModuleError, SQLAlchemyError
 from sqlglot.dialects.dialect import Dialect
 
+from route_sql.tools.database.guarded import refused_text
 from route_sql.tools.database.outcome import Limits, Outcome, failed
 from route_sql.tools.database.query import Query
 from route_sql.tools.database.rows import fetch
 from route_sql.tools.database.waiting import outcome_of
 from route_sql.tools.errors import DatabaseUnavailable
-from route_sql.tools.guard.check import DIALECTS, check_sql
+from route_sql.tools.guard.check import DIALECTS
 from route_sql.tools.guard.nodes import is_allowed, reason
 from route_sql.tools.schema.records import Schema
 from route_sql.tools.schema.reflection import DIALECTS as SQLGLOT_NAMES
 from route_sql.tools.schema.reflection import reflect
-from route_sql.tools.sql.parsing import parses, shared_tree
+from route_sql.tools.sql.parsing import NOT_A_QUERY, parses, shared_tree, tokens
+from route_sql.tools.sql.statements import kind_of_statement, statement_count
 
 SCHEMA_SECONDS = 300.0
 """How long a reflected schema counts as fresh: there is no cheap way to ask any engine whether it changed."""
@@ -147,11 +149,10 @@ class AnyEngineDatabase:
 
     def _refused(self, sql: str) -> Outcome | None:
         if self.dialect in DIALECTS:
-            found = check_sql(sql, None, self.dialect)
-            return failed("refused", found.message) if found else None
+            return refused_text(sql, None, self.dialect)
         tree = shared_tree(sql, self.dialect)
         if tree is None:
-            return failed("refused", f"only one SELECT statement may run; {parses(sql, self.dialect)}")
+            return _not_one_query(sql, self.dialect)
         wrong = next((node for node in tree.walk() if not is_allowed(node)), None)
         return failed("refused", reason(wrong)) if wrong is not None else None
 
@@ -192,6 +193,15 @@ def _engine(name: str, url: URL, workers: int) -> Engine:
             f"the database {name} needs SQLAlchemy's dialect and driver for {url.drivername}: {type(error).__name__}; "
             "install the package that brings it"
         ) from None
+
+
+def _not_one_query(sql: str, dialect: str) -> Outcome:
+    """The outcome of a text that does not parse as one query: another statement is refused, the rest are mistakes."""
+    found, complaint = tokens(sql, dialect) or [], parses(sql, dialect)
+    verbs = found if complaint == NOT_A_QUERY else found[:1]
+    if statement_count(found) > 1 or any(kind_of_statement(sql, [verb]) for verb in verbs):
+        return failed("refused", f"only one SELECT statement may run; {complaint}")
+    return failed("error", f"it can't be read as SQL: {complaint}")
 
 
 def _worded(error: SQLAlchemyError) -> str:

@@ -3,6 +3,8 @@
 import os
 import sqlite3
 import stat
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from route_sql.tools.database.outcome import Limits
@@ -32,8 +34,19 @@ def connect(path: Path, locked_seconds: float = 0.0) -> sqlite3.Connection:
     except sqlite3.Error as error:
         raise unavailable(path, error) from error
     connection.text_factory = _text
-    connection.execute("PRAGMA query_only = ON")
+    with closed_on_failure(connection):
+        connection.execute("PRAGMA query_only = ON")
     return connection
+
+
+@contextmanager
+def closed_on_failure(connection: sqlite3.Connection) -> Iterator[None]:
+    """Close a connection that can't be made ready: as long as the error is kept, so would the open file be."""
+    try:
+        yield
+    except BaseException:
+        connection.close()
+        raise
 
 
 def unavailable(path: Path, error: BaseException | None) -> DatabaseUnavailable:

@@ -17,7 +17,14 @@ from route_sql.tools.database.guarded import refused
 from route_sql.tools.database.outcome import Outcome, failed
 from route_sql.tools.database.query import Query
 from route_sql.tools.database.rows import fetch
-from route_sql.tools.database.sqlite_file import OPCODES, connect, identity, is_file_fault, unavailable
+from route_sql.tools.database.sqlite_file import (
+    OPCODES,
+    closed_on_failure,
+    connect,
+    identity,
+    is_file_fault,
+    unavailable,
+)
 from route_sql.tools.guard.check import check_sql
 from route_sql.tools.guard.refusal import Policy
 
@@ -73,12 +80,9 @@ class SQLiteSession:
         self._authorizer = self._authorize if authorizer else None
         self._callable: frozenset[str] = frozenset()
         self._denied: str | None = None
-        for limit, ceiling in _CEILINGS.items():
-            self._connection.setlimit(limit, ceiling)
-        self._connection.execute("PRAGMA trusted_schema = OFF")
-        self._connection.execute("PRAGMA cell_size_check = ON")
-        self._connection.execute(f"PRAGMA hard_heap_limit = {memory_bytes}")
-        self._schema_version = self._open_virtual_tables()
+        with closed_on_failure(self._connection):
+            self._harden(memory_bytes)
+            self._schema_version = self._open_virtual_tables()
 
     @property
     def is_usable(self) -> bool:
@@ -107,6 +111,13 @@ class SQLiteSession:
         finally:
             query.end()
             self._connection.set_progress_handler(None, 0)
+
+    def _harden(self, memory_bytes: int) -> None:
+        for limit, ceiling in _CEILINGS.items():
+            self._connection.setlimit(limit, ceiling)
+        self._connection.execute("PRAGMA trusted_schema = OFF")
+        self._connection.execute("PRAGMA cell_size_check = ON")
+        self._connection.execute(f"PRAGMA hard_heap_limit = {memory_bytes}")
 
     def _refused(self, sql: str) -> Outcome | None:
         found = check_sql(sql, None, "sqlite", Policy(functions=self._callable))

@@ -1,0 +1,121 @@
+"""A SQLite file is let go of when something goes wrong, even while the error is kept; its descriptors are counted."""
+
+import os
+import sqlite3
+import subprocess
+import sys
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+
+from route_sql.tools.database.outcome import Limits
+from route_sql.tools.database.sqlite import SQLiteDatabase
+from route_sql.tools.errors import DatabaseUnavailable
+
+OPEN_FILES = Path("/proc/self/fd")
+PAGE = 4096
+ENDLESS = "WITH RECURSIVE r(x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM r) SELECT MAX(x) FROM r"
+ONE_TABLE = """
+    CREATE TABLE t (a);
+    INSERT INTO t WITH RECURSIVE r(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM r LIMIT 99) SELECT zeroblob(999) FROM r;
+"""
+MANY_TABLES = "".join(f"CREATE TABLE t{number} (a TEXT, b TEXT, c TEXT);" for number in range(200))
+
+pytestmark = pytest.mark.skipif(not OPEN_FILES.is_dir(), reason="there is no list of this process's open files")
+
+
+def times_open(file: Path) -> int:
+    return sum((OPEN_FILES / number).resolve() == file for number in os.listdir(OPEN_FILES))
+
+
+def make(file: Path, script: str) -> bytes:
+    with closing(sqlite3.connect(file)) as connection:
+        connection.execute(f"PRAGMA page_size = {PAGE}")
+        connection.executescript(script)
+    return file.read_bytes()
+
+
+def ruin_all_but_first_page(file: Path) -> None:
+    whole = file.read_bytes()
+    file.write_bytes(whole[:PAGE] + b"\xff" * (len(whole) - PAGE))
+
+
+@pytest.mark.parametrize(
+    ("sql", "limits", "status"),
+    [
+        ("SELECT b FROM t", Limits(), "error"),
+        ("SELECT length(hex(zeroblob(1000000000))) FROM t", Limits(), "error"),
+        ("SELECT '\ud800' FROM t", Limits(), "error"),
+        ("SELECT * FROM sqlite_master", Limits(), "refused"),
+        (ENDLESS, Limits(seconds=0.1), "timeout"),
+    ],
+)
+async def test_a_query_that_fails_leaves_its_connection_to_the_next(
+    tmp_path: Path, sql: str, limits: Limits, status: str
+) -> None:
+    make(tmp_path / "a.db", ONE_TABLE)
+    database = SQLiteDatabase("a", tmp_path / "a.db", workers=1)
+    assert (await database.execute(sql, limits))["status"] == status
+    assert (await database.execute("SELECT COUNT(*) FROM t"))["rows"] == [[99]]
+    assert times_open(database.path) == 1
+    await database.close()
+    assert times_open(database.path) == 0
+
+
+async def test_a_running_query_that_meets_a_fault_of_the_file(tmp_path: Path) -> None:
+    whole = make(tmp_path / "a.db", ONE_TABLE)
+    ruin_all_but_first_page(tmp_path / "a.db")
+    database = SQLiteDatabase("a", tmp_path / "a.db", workers=1)
+    assert (await database.execute("SELECT 1"))["status"] == "ok"
+    assert times_open(database.path) == 1
+    with pytest.raises(DatabaseUnavailable, match="is damaged") as kept:
+        await database.execute("SELECT a FROM t")
+    assert times_open(database.path) == 0, kept
+    database.path.write_bytes(whole)
+    assert (await database.execute("SELECT COUNT(*) FROM t"))["rows"] == [[99]]
+    await database.close()
+
+
+async def test_a_reflection_that_meets_a_fault_of_the_file(tmp_path: Path) -> None:
+    whole = make(tmp_path / "a.db", MANY_TABLES)
+    ruin_all_but_first_page(tmp_path / "a.db")
+    database = SQLiteDatabase("a", tmp_path / "a.db", workers=1)
+    with pytest.raises(DatabaseUnavailable, match="is damaged") as kept:
+        await database.schema()
+    assert times_open(database.path) == 0, kept
+    database.path.write_bytes(whole)
+    assert len((await database.schema()).tables) == 200
+    assert times_open(database.path) == 0
+    await database.close()
+
+
+TOO_LITTLE_MEMORY = """
+import asyncio, os, sys
+from pathlib import Path
+from route_sql.tools.database.outcome import Limits
+from route_sql.tools.database.sqlite import SQLiteDatabase
+
+async def main():
+    kept = []
+    for memory in range(200_000, 10_000, -2_000):
+        database = SQLiteDatabase("x", Path(sys.argv[1]), Limits(memory_bytes=memory))
+        for work in (database.execute("SELECT 1"), database.schema()):
+            try:
+                await work
+            except Exception as error:
+                kept.append(error)
+        await database.close()
+    links = [os.path.realpath(f"/proc/self/fd/{number}") for number in os.listdir("/proc/self/fd")]
+    print("failed" if kept else "worked", links.count(sys.argv[1]))
+
+asyncio.run(main())
+"""
+
+
+def test_a_connection_that_can_not_be_made_ready(tmp_path: Path) -> None:
+    """In a process of its own, since the heap limit is the whole process's and can't be raised again."""
+    make(tmp_path / "a.db", ONE_TABLE)
+    command = [sys.executable, "-c", TOO_LITTLE_MEMORY, str(tmp_path / "a.db")]
+    ran = subprocess.run(command, capture_output=True, text=True, timeout=120)
+    assert ran.stdout.splitlines() == ["failed 0"], ran.stderr
