@@ -17,6 +17,7 @@ from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import get_args
 
+from batched_model import add_options, chosen_model, named
 from langchain_core.language_models import BaseChatModel
 
 from route_sql.commands.evaluate import asking
@@ -24,9 +25,6 @@ from route_sql.graph.context import AgentName, Context
 from route_sql.graph.nodes import union
 from route_sql.graph.state import Question
 from route_sql.graph.wiring import build_graph
-from route_sql.models import open_model
-from route_sql.progress import download_progress
-from route_sql.settings import Settings
 from route_sql.tools.database.catalog import Catalog
 from route_sql.tools.schema.records import Link
 from route_sql.tools.sql.usage import tables_and_columns
@@ -48,14 +46,11 @@ LINKER_ALONE = Context(strategy="paper", without=("draft", "generate", "correct_
 
 async def main(arguments: argparse.Namespace) -> None:
     """Ask what the run does not tell, then write the table."""
-    settings = Settings()
-    model = arguments.model or settings.model
     given = open_source("spider", arguments.questions, arguments.databases, limit=arguments.limit, seed=arguments.seed)
     arguments.out.mkdir(parents=True, exist_ok=True)
     async with AsyncExitStack() as stack:
         source = await stack.enter_async_context(given)
-        progress = stack.enter_context(download_progress())
-        chat = await stack.enter_async_context(open_model(model, settings, progress))
+        chat = await stack.enter_async_context(chosen_model(arguments))
         run = {line["index"]: line for line in read_run(arguments.run)}
         if missing := [example.index for example in source.examples if example.index not in run]:
             raise EvaluationError(f"{arguments.run} lacks {len(missing)} of the questions, the first is {missing[0]}")
@@ -81,7 +76,7 @@ async def without(
         source.catalog,
         path,
         concurrency=arguments.concurrency,
-        settings={"model": arguments.model, "without": agent},
+        settings={"model": named(arguments), "without": agent},
     )
     return [line for line in lines if line["index"] not in touched] + read_run(path)
 
@@ -178,9 +173,8 @@ if __name__ == "__main__":
     parser.add_argument("--run", type=Path, required=True, help="The lines of a run of `adaptive`.")
     parser.add_argument("--limit", type=int, default=300)
     parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--model", default=None)
     parser.add_argument("--without", nargs="*", choices=AGENTS, default=AGENTS, help="The agents to leave out.")
-    parser.add_argument("--concurrency", type=int, default=1)
     parser.add_argument("--table", type=Path, default=TABLE)
     parser.add_argument("--out", type=Path, default=Path("runs"), help="Where the lines of the ablated runs go.")
+    add_options(parser)
     asyncio.run(main(parser.parse_args()))

@@ -16,13 +16,11 @@ from functools import partial
 from itertools import groupby
 from pathlib import Path
 
+from batched_model import add_options, chosen_model, named
 from rich.progress import Progress, TaskID
 
 from route_sql.commands.evaluate import asking
 from route_sql.graph.context import Context, Strategy
-from route_sql.models import open_model
-from route_sql.progress import download_progress
-from route_sql.settings import Settings
 from route_sql.training.comparison import compare_runs
 from route_sql.training.data_sources import open_source
 from route_sql.training.datasets import Example
@@ -38,17 +36,14 @@ TABLE = Path(__file__).with_name("strategies.md")
 
 async def main(arguments: argparse.Namespace) -> None:
     """Run what is missing, then write the table."""
-    settings = Settings()
-    model = arguments.model or settings.model
     given = open_source("spider", arguments.questions, arguments.databases, limit=arguments.limit, seed=arguments.seed)
     arguments.out.mkdir(parents=True, exist_ok=True)
     async with AsyncExitStack() as stack:
         source = await stack.enter_async_context(given)
-        progress = stack.enter_context(download_progress())
-        chat = await stack.enter_async_context(open_model(model, settings, progress))
+        chat = await stack.enter_async_context(chosen_model(arguments))
         logs = {}
         for strategy in arguments.strategies:
-            chosen = {"model": model, "strategy": strategy, "limit": arguments.limit, "seed": arguments.seed}
+            chosen = {"model": named(arguments), "strategy": strategy, "limit": arguments.limit, "seed": arguments.seed}
             path = arguments.out / f"{strategy}.jsonl"
             logs[strategy] = await stack.enter_async_context(open_run(path, chosen, source.examples))
         asks = {strategy: asking(chat, source.catalog, Context(strategy=strategy)) for strategy in logs}
@@ -66,13 +61,16 @@ async def take_turns(
     scorer: ExecutionAccuracy,
     concurrency: int,
 ) -> None:
-    """Ask the questions of one database by one strategy after the other, then those of the next."""
+    """Ask the questions of one database by one strategy after the other, then those of the next.
+
+    With more questions than one at a time no clock is compared, and each strategy is given all of them at once.
+    """
     done = {strategy: {line["index"] for line in log.lines} for strategy, log in logs.items()}
     with Progress() as bar:
         tasks: dict[Strategy, TaskID] = {
             strategy: bar.add_task(strategy, total=len(examples), completed=len(done[strategy])) for strategy in logs
         }
-        for turn, (_, group) in enumerate(groupby(examples, lambda example: example.database)):
+        for turn, (_, group) in enumerate(groupby(examples, lambda example: concurrency > 1 or example.database)):
             block = list(group)
             order = list(logs)
             for place in range(len(order)):
@@ -126,9 +124,8 @@ if __name__ == "__main__":
     parser.add_argument("--databases", type=Path, required=True)
     parser.add_argument("--limit", type=int, default=None)
     parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--model", default=None)
     parser.add_argument("--strategies", nargs="+", choices=STRATEGIES, default=STRATEGIES)
-    parser.add_argument("--concurrency", type=int, default=1, help="Questions of a database asked at the same time.")
     parser.add_argument("--table", type=Path, default=TABLE, help="The file that the table is written to.")
     parser.add_argument("--out", type=Path, default=Path("runs"), help="Where the lines of the three runs go.")
+    add_options(parser)
     asyncio.run(main(parser.parse_args()))

@@ -43,6 +43,12 @@ class Context:
     )
     max_corrections: int = field(default=2, metadata=_described("Calls of the noise corrector at most."))
     max_continuations: int = field(default=1, metadata=_described("Calls of the continuation writer at most."))
+    max_samples: int = field(
+        default=3,
+        metadata=_described(
+            "Calls of the generator at a temperature at most, while nothing runs; only of models that have one."
+        ),
+    )
     approve: bool = field(
         default=False,
         metadata=_described("Interrupt before each query and run it only if the resume value says so."),

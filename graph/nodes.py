@@ -13,13 +13,13 @@ from langgraph.types import Overwrite, interrupt
 
 from route_sql.agents import continuation_writer, generator, noise_corrector, schema_linker
 from route_sql.agents.brief import Brief, Wording
-from route_sql.agents.call import Reply, ask
+from route_sql.agents.call import Reply, ask, can_sample
 from route_sql.agents.examples import worked_examples
 from route_sql.graph.checks import Check, complaint, finding
 from route_sql.graph.context import Context, context_of
 from route_sql.graph.grounding import ContextTool, arguments, askable_schema, gather_notes, rights_of, visible
 from route_sql.graph.selection import Attempt, attempts, best, newest
-from route_sql.graph.state import Candidate, LedgerEntry, Proposal, State
+from route_sql.graph.state import Candidate, LedgerEntry, Proposal, State, calls_of
 from route_sql.tools.database.catalog import Catalog
 from route_sql.tools.database.outcome import Outcome, failed
 from route_sql.tools.schema.records import Link, Schema
@@ -57,7 +57,7 @@ class Nodes:
         budget = context_of(runtime).schema_chars
         shown, cut = await asyncio.to_thread(visible, schema, state["question"], grounding, budget)
         nothing_yet: Update = {name: Overwrite([]) for name in GROWING}
-        nothing_yet |= {"link": {}, "draft_link": {}, "proposal": None}
+        nothing_yet |= {"link": {}, "draft_link": {}, "proposal": None, "can_sample": can_sample(self.model)}
         return {**nothing_yet, "grounding": grounding, "shown": shown, "notes": Overwrite([*warnings, *failures, *cut])}
 
     async def link_schema(self, state: State, runtime: Runtime[Context]) -> Update:
@@ -83,13 +83,15 @@ class Nodes:
         }
 
     async def generate(self, state: State, runtime: Runtime[Context]) -> Update:
-        """Ask the generator on the union of the two links; on the full schema where there is no link."""
+        """Ask the generator on the union of the two links, or on the full schema; from the second time on by chance."""
         brief = await self._brief(state, runtime)
         link = union(state.get("link", {}), state.get("draft_link", {}))
         linked = replace(brief, schema=brief.schema.restrict(link)) if link else brief
-        reply = await ask(self.model, generator.messages(linked))
+        before = calls_of("generate", state)
+        reply = await ask(self.model, generator.messages(linked), sample=before or None)
         sql = generator.parse(reply.text, brief.schema.dialect)
-        return {"proposal": _proposal("generate", sql), "ledger": [_entry("generate", reply)]}
+        proposal = _new("generate", sql, state) if before else _proposal("generate", sql)
+        return {"proposal": proposal, "ledger": [_entry("generate", reply)]}
 
     async def execute(self, state: State, runtime: Runtime[Context]) -> Update:
         """Run the newest candidate, if there is one that has not run yet."""

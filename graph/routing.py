@@ -6,7 +6,7 @@ from langgraph.runtime import Runtime
 
 from route_sql.graph.context import Context, Strategy, context_of
 from route_sql.graph.selection import agreed, attempts, best, newest
-from route_sql.graph.state import State
+from route_sql.graph.state import State, calls_of
 
 First = Literal["link_schema", "draft", "generate"]
 Next = Literal["link_schema", "generate", "correct_noise", "continue_writing", "answer"]
@@ -29,7 +29,7 @@ def route_after_execute(state: State, runtime: Runtime[Context]) -> Next:
     if context.strategy == "single":
         return "answer"
     wanted = _published(state) if context.strategy == "paper" else _with_reason(state)
-    return next((agent for agent in wanted if _may_act(agent, state, context)), "answer")
+    return next((agent for agent in wanted if _may_act(agent, state, context)), _last(state, context))
 
 
 def _published(state: State) -> list[Next]:
@@ -63,8 +63,22 @@ def _may_act(agent: Next, state: State, context: Context) -> bool:
     }
     if agent == "answer" or not context.uses(agent):
         return False
-    calls = sum(entry["node"] == agent for entry in state.get("ledger", []))
+    calls = calls_of(agent, state)
     return calls < bounds[agent] and (agent != "correct_noise" or _has_something_new_to_judge(state, calls))
+
+
+def _last(state: State, context: Context) -> Next:
+    """The generator by chance while nothing runs (execution guides decoding: Wang et al. 2018); else the answer."""
+    leading = best(attempts(state))
+    failed = leading is None or leading.outcome["digest"] is None
+    samples = calls_of("generate", state) - 1
+    # Whoever approves each query is not asked about guesses.
+    wanted = context.strategy == "adaptive" and context.uses("generate") and not context.approve
+    return (
+        "generate"
+        if failed and wanted and state.get("can_sample", False) and samples < context.max_samples
+        else "answer"
+    )
 
 
 def _has_something_new_to_judge(state: State, verdicts: int) -> bool:

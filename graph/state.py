@@ -77,6 +77,8 @@ class State(TypedDict, total=False):
     """Notes of the context tools (matched values, glossary): untrusted text."""
     shown: Link | None
     """The part of the schema that the prompts show; None if that is all of it."""
+    can_sample: bool
+    """Whether the model can be asked at a temperature."""
     link: Link
     """The schema linker's link; absent until it ran."""
     draft_link: Link
@@ -99,3 +101,8 @@ class State(TypedDict, total=False):
     row_count: int
     truncated: bool
     error: str | None
+
+
+def calls_of(node: str, state: State) -> int:
+    """How often a node has asked the model."""
+    return sum(entry["node"] == node for entry in state.get("ledger", []))

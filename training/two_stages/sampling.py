@@ -9,10 +9,13 @@ import torch
 from transformers import AutoModelForCausalLM, AutoTokenizer, GenerationConfig
 
 from route_sql.training.tasks.task import Turn
+from route_sql.training.two_stages import grouped_attention
 
 Progress = Callable[[int, int], None]
 """Called with the conversations done and all conversations."""
 
+SHARED_TOKENS = 32
+"""A shorter prefix is not worth a pass of its own."""
 SPARE_TOKENS = 32
 """A reply may be twice as long as expected and this much longer; what runs on beyond that is no answer."""
 
@@ -40,18 +43,23 @@ class Reply:
 
 
 class Sampler:
-    """A model that replies: the base, or base and adapter in one. On a GPU in bfloat16, else in 32-bit floats."""
+    """A model that replies: the base, or base and adapter in one, in bfloat16 where the machine computes with it."""
 
     def __init__(self, base: Path, adapter: Path | None = None) -> None:
         """Load a model in transformers' layout, and an adapter that PEFT saved."""
         self._device = "cuda" if torch.cuda.is_available() else "cpu"
-        dtype = torch.bfloat16 if self._device == "cuda" else torch.float32
+        fast = self._device == "cuda" or torch.cpu._is_amx_tile_supported()
+        dtype = torch.bfloat16 if fast else torch.float32
         self._tokenizer: Any = AutoTokenizer.from_pretrained(base, padding_side="left")
-        model: Any = AutoModelForCausalLM.from_pretrained(base, dtype=torch.float32).to(self._device)
+        attention = "sdpa" if self._device == "cuda" else grouped_attention.NAME
+        model: Any = AutoModelForCausalLM.from_pretrained(base, dtype=torch.float32, attn_implementation=attention)
+        model = model.to(self._device)
         if adapter is not None:
             # Merged in full precision, since a small change is lost when it is added to a rounded weight.
             model = _merged(model, adapter)
         self._model = model.to(dtype).eval()
+        # Of the last tokens of a batch, which lie apart, torch would make a product with a copy of the head for each.
+        self._model.get_output_embeddings().register_forward_pre_hook(lambda _, given: (given[0].contiguous(),))
 
     def replies(
         self,
@@ -83,6 +91,11 @@ class Sampler:
                 progress(len(found), len(texts))
         return [found[place] for place in range(len(texts))]
 
+    def tokens(self, prompt: Sequence[Turn], reply: str) -> tuple[int, int]:
+        """How many tokens a conversation and a reply to it have."""
+        asked, written = self._lengths([_rendered(self._tokenizer, prompt), reply])
+        return asked, written
+
     def _lengths(self, texts: Sequence[str]) -> list[int]:
         ids = self._tokenizer(list(texts), add_special_tokens=False, return_attention_mask=False)["input_ids"]
         return [len(row) for row in ids]
@@ -98,11 +111,26 @@ class Sampler:
         return self._generate(texts[:half], decoding, bound) + self._generate(texts[half:], decoding, bound)
 
     def _batch(self, texts: Sequence[str], decoding: Decoding, bound: int) -> list[Reply]:
-        inputs = self._tokenizer(list(texts), add_special_tokens=False, padding=True, return_tensors="pt")
-        inputs = inputs.to(self._device)
+        rows = self._tokenizer(list(texts), add_special_tokens=False, return_attention_mask=False)["input_ids"]
+        shared = shared_prefix(rows)
+        inputs = self._tokenizer.pad({"input_ids": [row[shared:] for row in rows]}, padding=True, return_tensors="pt")
+        prefix = torch.tensor([rows[0][:shared]], dtype=torch.long).expand(len(rows), -1)
+        given = torch.cat([prefix, inputs["input_ids"]], 1).to(self._device)
+        mask = torch.cat([torch.ones_like(prefix), inputs["attention_mask"]], 1).to(self._device)
         with torch.inference_mode():
-            output = self._model.generate(**inputs, generation_config=self._generation(decoding, bound))
-        return [self._reply(ids) for ids in output[:, inputs["input_ids"].shape[1] :].tolist()]
+            output = self._model.generate(
+                given,
+                attention_mask=mask,
+                past_key_values=self._computed(given[:1, :shared], len(rows)) if shared else None,
+                generation_config=self._generation(decoding, bound),
+            )
+        return [self._reply(ids) for ids in output[:, given.shape[1] :].tolist()]
+
+    def _computed(self, prefix: torch.Tensor, rows: int) -> Any:
+        """The keys and values of a prefix, for every row."""
+        cache = self._model(prefix, use_cache=True, logits_to_keep=1).past_key_values
+        cache.batch_repeat_interleave(rows)
+        return cache
 
     def _generation(self, decoding: Decoding, bound: int) -> GenerationConfig:
         drawn = {"do_sample": True, "temperature": decoding.temperature} if decoding.temperature else {}
@@ -146,6 +174,13 @@ def _fits(batch: Sequence[int], lengths: Sequence[int], wanted: Sequence[int], d
         return False
     longest = max(lengths[at] for at in batch) + reply_bound([wanted[at] for at in batch], decoding)
     return len(batch) * longest <= decoding.tokens
+
+
+def shared_prefix(rows: Sequence[Sequence[int]]) -> int:
+    """How many tokens all rows begin with, but for the last token of each; 0 if they are too few to compute apart."""
+    shortest = min(map(len, rows)) - 1
+    same = next((at for at in range(shortest) if len({row[at] for row in rows}) > 1), shortest)
+    return same if len(rows) > 1 and same >= SHARED_TOKENS else 0
 
 
 def reply_bound(wanted: Sequence[int], decoding: Decoding) -> int:

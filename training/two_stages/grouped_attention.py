@@ -1,0 +1,42 @@
+"""Attention for generating on a CPU: heads that share their keys are computed together, so that no key is copied.
+
+torch's own repeats keys and values for every head under a mask, at every token; for a batch that is most of the time.
+"""
+
+from typing import Any
+
+import torch
+from torch import Tensor
+from transformers import AttentionInterface, AttentionMaskInterface
+from transformers.masking_utils import eager_mask
+
+NAME = "grouped"
+"""As transformers' attn_implementation."""
+
+
+def attend(
+    module: torch.nn.Module,
+    query: Tensor,
+    key: Tensor,
+    value: Tensor,
+    attention_mask: Tensor,
+    *,
+    scaling: float,
+    **_: Any,
+) -> tuple[Tensor, None]:
+    """A batch's attention, by transformers' interface.
+
+    Shapes: queries [rows, heads, tokens, size], keys and values [rows, key heads, path, size], the mask to be added
+    [rows, 1, tokens, path]; the attended values are [rows, tokens, heads, size].
+    """
+    rows, heads, tokens, size = query.shape
+    shared = key.shape[1]
+    asked = (query * scaling).reshape(rows * shared, -1, size)
+    scores = torch.bmm(asked, key.flatten(0, 1).transpose(1, 2))
+    scores.view(rows, heads, tokens, -1).add_(attention_mask[..., : key.shape[2]])
+    attended = torch.bmm(torch.softmax(scores, -1), value.flatten(0, 1))
+    return attended.view(rows, heads, tokens, size).transpose(1, 2), None
+
+
+AttentionInterface.register(NAME, attend)
+AttentionMaskInterface.register(NAME, eager_mask)
