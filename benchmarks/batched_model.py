@@ -6,6 +6,7 @@ It is the model that is served, but for rounding: the base's weights as its GGUF
 
 import argparse
 import asyncio
+import logging
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
@@ -26,6 +27,8 @@ from route_sql.progress import download_progress
 from route_sql.settings import Settings
 from route_sql.training.tasks.task import Role, Turn
 from route_sql.training.two_stages.sampling import Decoding, Sampler
+
+logger = logging.getLogger(__name__)
 
 ROLES: dict[str, Role] = {"system": "system", "human": "user", "ai": "assistant"}
 BATCH = Decoding(max_new_tokens=128, rows=64, tokens=50_000)
@@ -108,6 +111,7 @@ class Batched(BaseChatModel):
                 if not one.reply.done():
                     one.reply.set_exception(error)
             raise
+        logger.info("%d replies: %s", len(group), group[0].kin[0])
         for one, reply in zip(group, replies, strict=True):
             if not one.reply.done():
                 one.reply.set_result(reply.text)

@@ -9,8 +9,17 @@ from made_rows import row
 from peft import LoraConfig, get_peft_model
 from transformers import AutoModelForCausalLM
 
+from route_sql.training.two_stages.grouped_attention import attend
 from route_sql.training.two_stages.mistakes import Passes
-from route_sql.training.two_stages.sampling import SPARE_TOKENS, Decoding, Sampler, plan_batches, reply_bound
+from route_sql.training.two_stages.sampling import (
+    SHARED_TOKENS,
+    SPARE_TOKENS,
+    Decoding,
+    Sampler,
+    plan_batches,
+    reply_bound,
+    shared_prefix,
+)
 
 SHORT = Decoding(max_new_tokens=6)
 
@@ -26,7 +35,7 @@ def prompts() -> list[Any]:
 
 @pytest.fixture(scope="module")
 def sampler(tiny_model: Path) -> Sampler:
-    return Sampler(tiny_model)
+    return Sampler(tiny_model, dtype=torch.float32)
 
 
 @pytest.fixture
@@ -44,6 +53,32 @@ def test_a_batch_gives_each_the_reply_that_it_gets_alone(sampler: Sampler, promp
     assert together == alone
     assert sampler.replies(prompts, replace(SHORT, rows=2)) == alone
     assert len({reply.text for reply in alone}) > 1
+
+
+def test_what_a_batch_shares_is_computed_once_and_changes_nothing(sampler: Sampler, prompts: list[Any]):
+    alike = [
+        [{"role": "user", "content": "the same words " * SHARED_TOKENS + text}] for text in ("a", "bb b", "c c c c")
+    ]
+    assert sampler.replies(alike, SHORT) == [sampler.replies([prompt], SHORT)[0] for prompt in alike]
+
+
+def test_only_a_prefix_that_is_worth_it_is_shared():
+    long = list(range(SHARED_TOKENS))
+    assert shared_prefix([[*long, 1, 2], [*long, 1, 3]]) == SHARED_TOKENS + 1
+    assert shared_prefix([[*long, 1], [*long, 1]]) == SHARED_TOKENS
+    assert shared_prefix([long, long]) == shared_prefix([[*long, 1]]) == shared_prefix([[7], [*long, 1]]) == 0
+
+
+def test_grouped_heads_attend_as_torch_does():
+    generator = torch.Generator().manual_seed(1)
+    query, key, value = (torch.randn(3, heads, 5, 8, generator=generator) for heads in (6, 2, 2))
+    hidden = torch.zeros(3, 1, 5, 5).masked_fill(torch.ones(5, 5).triu(1).bool(), -1e9)
+    hidden[0, ..., :2] = -1e9
+    hidden[0, :, 0, 0] = 0  # a row that sees nothing has no answer
+    hidden[0, :, 1, 0] = 0
+    ours, _ = attend(torch.nn.Identity(), query, key, value, hidden, scaling=0.3)
+    theirs = torch.nn.functional.scaled_dot_product_attention(query, key, value, hidden, scale=0.3, enable_gqa=True)
+    torch.testing.assert_close(ours, theirs.transpose(1, 2))
 
 
 def test_a_reply_that_reaches_the_bound_is_not_whole(sampler: Sampler, prompts: list[Any]):

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from transformers import AutoModelForCausalLM, AutoTokenizer, GenerationConfig
+from transformers import AutoModelForCausalLM, AutoTokenizer
 
 from route_sql.training.tasks.task import Turn
 from route_sql.training.two_stages import grouped_attention
@@ -16,6 +16,8 @@ Progress = Callable[[int, int], None]
 
 SHARED_TOKENS = 32
 """A shorter prefix is not worth a pass of its own."""
+STILL_GOING = 0.7
+"""Once fewer of a batch's rows than this share go on, the others leave it."""
 SPARE_TOKENS = 32
 """A reply may be twice as long as expected and this much longer; what runs on beyond that is no answer."""
 
@@ -43,13 +45,16 @@ class Reply:
 
 
 class Sampler:
-    """A model that replies: the base, or base and adapter in one, in bfloat16 where the machine computes with it."""
+    """A model that replies: the base, or base and adapter in one."""
 
-    def __init__(self, base: Path, adapter: Path | None = None) -> None:
-        """Load a model in transformers' layout, and an adapter that PEFT saved."""
+    def __init__(self, base: Path, adapter: Path | None = None, *, dtype: torch.dtype | None = None) -> None:
+        """Load a model in transformers' layout, and an adapter that PEFT saved.
+
+        Without a `dtype` it computes in bfloat16 where the machine has instructions for that, else in 32 bits.
+        """
         self._device = "cuda" if torch.cuda.is_available() else "cpu"
         fast = self._device == "cuda" or torch.cpu._is_amx_tile_supported()
-        dtype = torch.bfloat16 if fast else torch.float32
+        chosen = dtype or (torch.bfloat16 if fast else torch.float32)
         self._tokenizer: Any = AutoTokenizer.from_pretrained(base, padding_side="left")
         attention = "sdpa" if self._device == "cuda" else grouped_attention.NAME
         model: Any = AutoModelForCausalLM.from_pretrained(base, dtype=torch.float32, attn_implementation=attention)
@@ -57,7 +62,7 @@ class Sampler:
         if adapter is not None:
             # Merged in full precision, since a small change is lost when it is added to a rounded weight.
             model = _merged(model, adapter)
-        self._model = model.to(dtype).eval()
+        self._model = model.to(chosen).eval()
         # Of the last tokens of a batch, which lie apart, torch would make a product with a copy of the head for each.
         self._model.get_output_embeddings().register_forward_pre_hook(lambda _, given: (given[0].contiguous(),))
 
@@ -118,28 +123,44 @@ class Sampler:
         given = torch.cat([prefix, inputs["input_ids"]], 1).to(self._device)
         mask = torch.cat([torch.ones_like(prefix), inputs["attention_mask"]], 1).to(self._device)
         with torch.inference_mode():
-            output = self._model.generate(
-                given,
-                attention_mask=mask,
-                past_key_values=self._computed(given[:1, :shared], len(rows)) if shared else None,
-                generation_config=self._generation(decoding, bound),
+            cache = self._computed(given[:1, :shared], len(rows)) if shared else None
+            return [self._reply(ids) for ids in self._written(given, mask, cache, decoding, bound)]
+
+    def _written(
+        self, given: torch.Tensor, mask: torch.Tensor, cache: Any, decoding: Decoding, bound: int
+    ) -> list[list[int]]:
+        """The tokens of each reply, its end included. Rows that have ended leave the batch, whenever they are many."""
+        replies: list[list[int]] = [[] for _ in given]
+        rows = torch.arange(len(given))
+        fresh = given[:, cache.get_seq_length() :] if cache else given
+        while True:
+            places = (mask.cumsum(1) - 1).clamp(min=0)[:, -fresh.shape[1] :]
+            out = self._model(
+                fresh, attention_mask=mask, position_ids=places, past_key_values=cache, use_cache=True, logits_to_keep=1
             )
-        return [self._reply(ids) for ids in output[:, given.shape[1] :].tolist()]
+            cache, tokens = out.past_key_values, _next(out.logits[:, -1], decoding.temperature)
+            for row, token in zip(rows.tolist(), tokens.tolist(), strict=True):
+                if not self._ended(replies[row], bound):
+                    replies[row].append(token)
+            going = torch.tensor([not self._ended(replies[row], bound) for row in rows.tolist()])
+            if not going.any():
+                return replies
+            if going.float().mean() < STILL_GOING:
+                kept = going.nonzero()[:, 0]
+                rows, kept = rows[kept], kept.to(mask.device)
+                mask, tokens = mask[kept], tokens[kept]
+                cache.batch_select_indices(kept)
+            mask = torch.cat([mask, torch.ones_like(mask[:, :1])], 1)
+            fresh = tokens[:, None]
+
+    def _ended(self, reply: Sequence[int], bound: int) -> bool:
+        return len(reply) == bound or reply[-1:] == [self._tokenizer.eos_token_id]
 
     def _computed(self, prefix: torch.Tensor, rows: int) -> Any:
         """The keys and values of a prefix, for every row."""
         cache = self._model(prefix, use_cache=True, logits_to_keep=1).past_key_values
         cache.batch_repeat_interleave(rows)
         return cache
-
-    def _generation(self, decoding: Decoding, bound: int) -> GenerationConfig:
-        drawn = {"do_sample": True, "temperature": decoding.temperature} if decoding.temperature else {}
-        return GenerationConfig(
-            **{"do_sample": False, **drawn},
-            max_new_tokens=bound,
-            eos_token_id=self._tokenizer.eos_token_id,
-            pad_token_id=self._tokenizer.pad_token_id,
-        )
 
     def _reply(self, ids: list[int]) -> Reply:
         end = self._tokenizer.eos_token_id
@@ -186,6 +207,13 @@ def shared_prefix(rows: Sequence[Sequence[int]]) -> int:
 def reply_bound(wanted: Sequence[int], decoding: Decoding) -> int:
     """The most tokens that a reply of a batch may have."""
     return min(decoding.max_new_tokens, 2 * max(wanted, default=0) + SPARE_TOKENS)
+
+
+def _next(logits: torch.Tensor, temperature: float) -> torch.Tensor:
+    """The next token of each row."""
+    if not temperature:
+        return logits.argmax(-1)
+    return torch.multinomial(torch.softmax(logits.float() / temperature, -1), 1)[:, 0]
 
 
 def _rendered(tokenizer: Any, prompt: Sequence[Turn]) -> str:
