@@ -56,7 +56,7 @@ def test_a_batch_gives_each_the_reply_that_it_gets_alone(sampler: Sampler, promp
 
 
 def test_what_a_batch_shares_is_computed_once_and_changes_nothing(sampler: Sampler, prompts: list[Any]):
-    alike = [
+    alike: list[Any] = [
         [{"role": "user", "content": "the same words " * SHARED_TOKENS + text}] for text in ("a", "bb b", "c c c c")
     ]
     assert sampler.replies(alike, SHORT) == [sampler.replies([prompt], SHORT)[0] for prompt in alike]
