@@ -143,8 +143,13 @@ async def test_the_models_own_replies_come_before_our_edits(source: Source):
 
 async def test_continuations_begin_in_every_way_and_their_beginnings_are_the_golds(asker: Asker, source: Source):
     asked = await asker.ask(source.examples[0])
+    others = [await asker.ask(example) for example in source.examples[1:3]]
     rows = [row for seed in range(40) for row in TASKS["continuation_writing"].rows(asked, Random(seed))]
-    assert {row["kind"] for row in rows} == {"bare", "whole", "token", "clause", "join", "wrong"}
+    # Which wrong queries an example has is drawn; of some nothing stands but the bare SELECT.
+    more = [
+        row for other in others for seed in range(40) for row in TASKS["continuation_writing"].rows(other, Random(seed))
+    ]
+    assert {row["kind"] for row in [*rows, *more]} == {"bare", "whole", "token", "clause", "join", "wrong"}
     for row in rows:
         assert row["kind"] in ("bare", "wrong") or asked.gold.startswith(row["given"])
         assert row["gold"].casefold().startswith(row["given"].casefold())
