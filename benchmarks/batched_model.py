@@ -33,6 +33,7 @@ logger = logging.getLogger(__name__)
 ROLES: dict[str, Role] = {"system": "system", "human": "user", "ai": "assistant"}
 BATCH = Decoding(max_new_tokens=128, rows=64, tokens=50_000)
 FEW = 24
+"""Conversations on one schema; fewer are not worth a batch of their own."""
 PATIENCE = 0.25
 """Seconds that a batch waits for others to join after the last one did."""
 
@@ -61,11 +62,10 @@ class Batched(BaseChatModel):
     sampler: Sampler
     decoding: Decoding = BATCH
     wording: Wording = "tuned"
-    _waiting: list[Waiting] = PrivateAttr(default_factory=list)
-    _worker: asyncio.Task[None] | None = PrivateAttr(default=None)
-
     temperature: float = 0.0
     seed: int = 0
+    _waiting: list[Waiting] = PrivateAttr(default_factory=list)
+    _worker: asyncio.Task[None] | None = PrivateAttr(default=None)
 
     @property
     def _llm_type(self) -> str:

@@ -71,14 +71,10 @@ def _last(state: State, context: Context) -> Next:
     """The generator by chance while nothing runs (execution guides decoding: Wang et al. 2018); else the answer."""
     leading = best(attempts(state))
     failed = leading is None or leading.outcome["digest"] is None
-    samples = calls_of("generate", state) - 1
+    left = calls_of("generate", state) - 1 < context.max_samples and state.get("can_sample", False)
     # Whoever approves each query is not asked about guesses.
     wanted = context.strategy == "adaptive" and context.uses("generate") and not context.approve
-    return (
-        "generate"
-        if failed and wanted and state.get("can_sample", False) and samples < context.max_samples
-        else "answer"
-    )
+    return "generate" if failed and left and wanted else "answer"
 
 
 def _has_something_new_to_judge(state: State, verdicts: int) -> bool:
