@@ -13,11 +13,10 @@ Writes `agents.md` beside this script. A run that was stopped goes on from where
 import argparse
 import asyncio
 from collections.abc import Mapping, Sequence
-from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import get_args
 
-from batched_model import add_options, chosen_model, named
+from batched_model import add_options, named, opened
 from langchain_core.language_models import BaseChatModel
 
 from route_sql.commands.evaluate import asking
@@ -30,7 +29,7 @@ from route_sql.tools.schema.records import Link
 from route_sql.tools.sql.usage import tables_and_columns
 from route_sql.training.agent_effects import AgentEffect, agent_effects
 from route_sql.training.comparison import compare_runs
-from route_sql.training.data_sources import Source, open_source
+from route_sql.training.data_sources import Source
 from route_sql.training.datasets import Example
 from route_sql.training.errors import EvaluationError
 from route_sql.training.evaluation import evaluate, gather_or_stop
@@ -46,11 +45,7 @@ LINKER_ALONE = Context(strategy="paper", without=("draft", "generate", "correct_
 
 async def main(arguments: argparse.Namespace) -> None:
     """Ask what the run does not tell, then write the table."""
-    given = open_source("spider", arguments.questions, arguments.databases, limit=arguments.limit, seed=arguments.seed)
-    arguments.out.mkdir(parents=True, exist_ok=True)
-    async with AsyncExitStack() as stack:
-        source = await stack.enter_async_context(given)
-        chat = await stack.enter_async_context(chosen_model(arguments))
+    async with opened(arguments) as (source, chat):
         run = {line["index"]: line for line in read_run(arguments.run)}
         if missing := [example.index for example in source.examples if example.index not in run]:
             raise EvaluationError(f"{arguments.run} lacks {len(missing)} of the questions, the first is {missing[0]}")
@@ -68,6 +63,8 @@ async def without(
 ) -> list[Line]:
     """The lines of a run without one agent."""
     touched = {line["index"] for line in lines if agent in line["asked"]}
+    if not touched:
+        return list(lines)
     examples = [example for example in source.examples if example.index in touched]
     path = arguments.out / f"without_{agent}.jsonl"
     await evaluate(
@@ -150,15 +147,21 @@ def effects_table(effects: Mapping[str, AgentEffect], lines: Sequence[Line]) -> 
     return "\n".join([head, *rows])
 
 
+def without_samples(lines: Sequence[Line]) -> list[Line]:
+    """The run had nothing been sampled: where something was, nothing ran before, so that the answer was wrong."""
+    return [{**line, "correct": line["correct"] and line["asked"].count("generate") < 2} for line in lines]
+
+
 def ablation_table(ablated: Mapping[AgentName, list[Line]], lines: Sequence[Line]) -> str:
-    """Execution accuracy without each agent, question by question against the whole team."""
+    """Execution accuracy without samples and without each agent, question by question against the whole team."""
     head = (
         "| without | EX | right only with it | right only without it | p | calls |\n"
         "| --- | --: | --: | --: | --: | --: |"
     )
     whole = summarise(lines)
     rows = [f"| nobody | {100 * whole['ex']:.1f} | | | | {whole['calls_per_question']:.2f} |"]
-    for agent, run in ablated.items():
+    lost: dict[str, Sequence[Line]] = {"samples": without_samples(lines)}
+    for agent, run in [*lost.items(), *ablated.items()]:
         summary, compared = summarise(run), compare_runs(lines, run)
         cells = (f"{100 * summary['ex']:.1f}", compared["only_first"], compared["only_second"])
         costs = (f"{compared['p_value']:.2g}", f"{summary['calls_per_question']:.2f}")
@@ -168,13 +171,8 @@ def ablation_table(ablated: Mapping[AgentName, list[Line]], lines: Sequence[Line
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--questions", type=Path, required=True)
-    parser.add_argument("--databases", type=Path, required=True)
     parser.add_argument("--run", type=Path, required=True, help="The lines of a run of `adaptive`.")
-    parser.add_argument("--limit", type=int, default=300)
-    parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--without", nargs="*", choices=AGENTS, default=AGENTS, help="The agents to leave out.")
     parser.add_argument("--table", type=Path, default=TABLE)
-    parser.add_argument("--out", type=Path, default=Path("runs"), help="Where the lines of the ablated runs go.")
     add_options(parser)
     asyncio.run(main(parser.parse_args()))

@@ -25,6 +25,7 @@ from route_sql.agents.brief import Wording
 from route_sql.models import open_model
 from route_sql.progress import download_progress
 from route_sql.settings import Settings
+from route_sql.training.data_sources import Source, open_source
 from route_sql.training.tasks.task import Role, Turn
 from route_sql.training.two_stages.sampling import Decoding, Sampler
 
@@ -126,7 +127,12 @@ def families(together: Sequence[Waiting]) -> list[list[Waiting]]:
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
-    """The options that choose the model."""
+    """The options that choose the questions and the model."""
+    parser.add_argument("--questions", type=Path, required=True)
+    parser.add_argument("--databases", type=Path, required=True)
+    parser.add_argument("--limit", type=int, default=None, help="How many questions to draw; by default all.")
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--out", type=Path, default=Path("runs"), help="Where the lines of the runs go.")
     parser.add_argument("--model", default=None, help="As of the command line.")
     parser.add_argument("--base", type=Path, help="Instead: a base in transformers' layout, to be asked in batches,")
     parser.add_argument("--adapter", type=Path, help="with an adapter that PEFT saved.")
@@ -143,6 +149,15 @@ async def chosen_model(arguments: argparse.Namespace) -> AsyncIterator[BaseChatM
     with download_progress() as fetched:
         async with open_model(arguments.model or settings.model, settings, fetched) as chat:
             yield chat
+
+
+@asynccontextmanager
+async def opened(arguments: argparse.Namespace) -> AsyncIterator[tuple[Source, BaseChatModel]]:
+    """The questions and the model that the options choose."""
+    given = open_source("spider", arguments.questions, arguments.databases, limit=arguments.limit, seed=arguments.seed)
+    arguments.out.mkdir(parents=True, exist_ok=True)
+    async with given as source, chosen_model(arguments) as chat:
+        yield source, chat
 
 
 def named(arguments: argparse.Namespace) -> str:

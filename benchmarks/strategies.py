@@ -16,13 +16,12 @@ from functools import partial
 from itertools import groupby
 from pathlib import Path
 
-from batched_model import add_options, chosen_model, named
+from batched_model import add_options, named, opened
 from rich.progress import Progress, TaskID
 
 from route_sql.commands.evaluate import asking
 from route_sql.graph.context import Context, Strategy
 from route_sql.training.comparison import compare_runs
-from route_sql.training.data_sources import open_source
 from route_sql.training.datasets import Example
 from route_sql.training.evaluation import Ask, ask_and_score, gather_or_stop
 from route_sql.training.execution_accuracy import ExecutionAccuracy
@@ -36,11 +35,8 @@ TABLE = Path(__file__).with_name("strategies.md")
 
 async def main(arguments: argparse.Namespace) -> None:
     """Run what is missing, then write the table."""
-    given = open_source("spider", arguments.questions, arguments.databases, limit=arguments.limit, seed=arguments.seed)
-    arguments.out.mkdir(parents=True, exist_ok=True)
     async with AsyncExitStack() as stack:
-        source = await stack.enter_async_context(given)
-        chat = await stack.enter_async_context(chosen_model(arguments))
+        source, chat = await stack.enter_async_context(opened(arguments))
         logs = {}
         for strategy in arguments.strategies:
             chosen = {"model": named(arguments), "strategy": strategy, "limit": arguments.limit, "seed": arguments.seed}
@@ -120,12 +116,7 @@ def table(lines: Mapping[Strategy, list[Line]], arguments: argparse.Namespace) -
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--questions", type=Path, required=True)
-    parser.add_argument("--databases", type=Path, required=True)
-    parser.add_argument("--limit", type=int, default=None)
-    parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--strategies", nargs="+", choices=STRATEGIES, default=STRATEGIES)
     parser.add_argument("--table", type=Path, default=TABLE, help="The file that the table is written to.")
-    parser.add_argument("--out", type=Path, default=Path("runs"), help="Where the lines of the three runs go.")
     add_options(parser)
     asyncio.run(main(parser.parse_args()))

@@ -44,7 +44,7 @@ def closed_on_failure(connection: sqlite3.Connection) -> Iterator[None]:
     """Close a connection that can't be made ready: as long as the error is kept, so would the open file be."""
     try:
         yield
-    except BaseException:
+    except BaseException:  # Ctrl-C too: nobody else has this connection to close it
         connection.close()
         raise
 
