@@ -40,7 +40,7 @@ from route_sql.training.summary import summarise
 
 TABLE = Path(__file__).with_name("agents.md")
 AGENTS: tuple[AgentName, ...] = get_args(AgentName)
-LINKER_ALONE = Context(strategy="paper", without=("draft", "generate", "correct_noise", "continue_writing"))
+LINKER_ALONE = Context(strategy="paper", without=tuple(agent for agent in AGENTS if agent != "link_schema"))
 
 
 async def main(arguments: argparse.Namespace) -> None:
@@ -62,7 +62,7 @@ async def without(
     agent: AgentName, lines: Sequence[Line], source: Source, chat: BaseChatModel, arguments: argparse.Namespace
 ) -> list[Line]:
     """The lines of a run without one agent."""
-    touched = {line["index"] for line in lines if agent in line["asked"]}
+    touched = {line["index"] for line in lines if took_part(agent, line)}
     if not touched:
         return list(lines)
     examples = [example for example in source.examples if example.index in touched]
@@ -133,15 +133,20 @@ def linking_table(links: Mapping[str, Sequence[LinkScore]]) -> str:
     return "\n".join([head, *rows])
 
 
+def took_part(agent: str, line: Line) -> bool:
+    """Whether an agent was asked, or, asking no model itself, wrote a candidate."""
+    return agent in line["asked"] or any(candidate["agent"] == agent for candidate in line["candidates"])
+
+
 def effects_table(effects: Mapping[str, AgentEffect], lines: Sequence[Line]) -> str:
     """Who was asked how often, and what became of what it wrote; against the candidate before."""
     head = (
-        "| agent | asked, % of questions | wrote a candidate | right | made right | made wrong |\n"
+        "| agent | takes part, % of questions | wrote a candidate | right | made right | made wrong |\n"
         "| --- | --: | --: | --: | --: | --: |"
     )
     rows = []
     for agent in AGENTS:
-        share = 100 * sum(agent in line["asked"] for line in lines) / len(lines)
+        share = 100 * sum(took_part(agent, line) for line in lines) / len(lines)
         effect = effects.get(agent, AgentEffect(candidates=0, right=0, help=0, harm=0))
         rows.append(f"| {agent} | {share:.1f} | {' | '.join(str(figure) for figure in effect.values())} |")
     return "\n".join([head, *rows])

@@ -8,7 +8,7 @@ from langgraph.runtime import Runtime
 from route_sql.tools.schema.visibility import Visibility
 
 Strategy = Literal["adaptive", "paper", "single"]
-AgentName = Literal["link_schema", "draft", "generate", "correct_noise", "continue_writing"]
+AgentName = Literal["link_schema", "draft", "generate", "complete_joins", "correct_noise", "continue_writing"]
 
 
 def _described(text: str) -> dict[str, Any]:

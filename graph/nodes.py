@@ -26,6 +26,7 @@ from route_sql.tools.schema.records import Link, Schema
 from route_sql.tools.schema.relevance import reduce_schema
 from route_sql.tools.sql.continuation import continuable_prefix
 from route_sql.tools.sql.hardness import HARD, table_count
+from route_sql.tools.sql.joining import with_missing_joins
 from route_sql.tools.sql.transpiling import in_own_dialect
 from route_sql.tools.sql.usage import misplaced_columns, tables_and_columns
 
@@ -57,7 +58,8 @@ class Nodes:
         budget = context_of(runtime).schema_chars
         shown, cut = await asyncio.to_thread(visible, schema, state["question"], grounding, budget)
         nothing_yet: Update = {name: Overwrite([]) for name in GROWING}
-        nothing_yet |= {"link": {}, "draft_link": {}, "proposal": None, "can_sample": can_sample(self.model)}
+        nothing_yet |= {"link": {}, "draft_link": {}, "proposal": None, "joins_seen": 0}
+        nothing_yet["can_sample"] = can_sample(self.model)
         return {**nothing_yet, "grounding": grounding, "shown": shown, "notes": Overwrite([*warnings, *failures, *cut])}
 
     async def link_schema(self, state: State, runtime: Runtime[Context]) -> Update:
@@ -119,6 +121,16 @@ class Nodes:
             "complaints": [doubt],
             "hard": table_count(proposal["sql"], schema) >= HARD,
         }
+
+    async def complete_joins(self, state: State, runtime: Runtime[Context]) -> Update:
+        """Give the newest candidate, which failed, the joins along the keys that it lacks; no model is asked."""
+        tried = attempts(state)
+        schema = await self._whole_schema(state, runtime)
+        sql = await asyncio.to_thread(with_missing_joins, tried[-1].candidate["sql"], schema)
+        seen: Update = {"joins_seen": len(tried), "proposal": _new("complete_joins", sql, state)}
+        if sql is None:
+            return seen
+        return {**seen, "draft_link": union(state.get("draft_link", {}), tables_and_columns(sql, schema))}
 
     async def correct_noise(self, state: State, runtime: Runtime[Context]) -> Update:
         """Ask the noise corrector for a verdict on the leading candidate."""

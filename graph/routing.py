@@ -5,11 +5,11 @@ from typing import Literal
 from langgraph.runtime import Runtime
 
 from route_sql.graph.context import Context, Strategy, context_of
-from route_sql.graph.selection import agreed, attempts, best, newest
+from route_sql.graph.selection import Attempt, agreed, attempts, best, mended, newest
 from route_sql.graph.state import State, calls_of
 
 First = Literal["link_schema", "draft", "generate"]
-Next = Literal["link_schema", "generate", "correct_noise", "continue_writing", "answer"]
+Next = Literal["link_schema", "generate", "complete_joins", "correct_noise", "continue_writing", "answer"]
 
 
 def route_after_ground(state: State, runtime: Runtime[Context]) -> list[First]:
@@ -42,19 +42,28 @@ def _published(state: State) -> list[Next]:
 def _with_reason(state: State) -> list[Next]:
     """Whom there is a reason to ask.
 
-    Nobody once two candidates agree. The linker, if the draft is in doubt; then the generator for a second opinion; the
-    noise corrector on a disagreement or a complaint; the continuation writer if nothing runs yet.
+    Nobody once two candidates agree. The joins of a candidate that fails are completed first. The linker, if the draft
+    is in doubt; then the generator for a second opinion; the noise corrector on a disagreement or a complaint; the
+    continuation writer if nothing runs yet.
     """
     tried = attempts(state)
     if agreed(tried):
         return []
+    if len(tried) > state.get("joins_seen", 0) and tried[-1].outcome["status"] == "error" and not mended(tried[-1]):
+        return ["complete_joins", *_whom_to_ask(tried)]
+    return _whom_to_ask(tried)
+
+
+def _whom_to_ask(tried: list[Attempt]) -> list[Next]:
     leading = best(tried)
-    doubted = leading is None or leading.complaint is not None
+    doubted = leading is None or leading.complaint is not None or mended(leading)
     second: list[Next] = ["link_schema", "generate", "correct_noise"] if doubted else ["generate", "correct_noise"]
     return second if leading and leading.outcome["digest"] is not None else [*second, "continue_writing"]
 
 
 def _may_act(agent: Next, state: State, context: Context) -> bool:
+    if agent == "complete_joins":  # no call of the model
+        return context.uses(agent)
     bounds = {
         "link_schema": 1,
         "generate": 1,

@@ -27,17 +27,23 @@ def agreed(tried: list[Attempt]) -> bool:
     return any(count > 1 for digest, count in shared.items() if digest is not None)
 
 
+def mended(attempt: Attempt) -> bool:
+    """Whether a candidate is a failed one with the joins that it lacked."""
+    return attempt.candidate["agent"] == "complete_joins"
+
+
 def best(tried: list[Attempt]) -> Attempt | None:
     """The candidate to answer with.
 
     Running beats failing, no complaint beats a complaint, a result that more candidates share beats one that fewer
-    share; among equals the earliest, since a later agent only speaks where an earlier one was doubted.
+    share, what the model wrote beats what was mended; among equals the earliest, since a later agent only speaks where
+    an earlier one was doubted.
     """
     shared = Counter(attempt.outcome["digest"] for attempt in tried if attempt.outcome["digest"] is not None)
 
-    def merit(attempt: Attempt) -> tuple[bool, bool, int]:
+    def merit(attempt: Attempt) -> tuple[bool, bool, int, bool]:
         digest = attempt.outcome["digest"]
-        return digest is not None, attempt.complaint is None, shared[digest] if digest else 0
+        return digest is not None, attempt.complaint is None, shared[digest] if digest else 0, not mended(attempt)
 
     return max(tried, key=merit, default=None)
 

@@ -90,6 +90,8 @@ class State(TypedDict, total=False):
     """The outcome of each candidate, index by index."""
     complaints: Annotated[list[str | None], add]
     """Why each candidate should be doubted, index by index; None where there is no reason."""
+    joins_seen: int
+    """How many candidates `complete_joins` has seen."""
     hard: bool
     """Whether the newest candidate joins so many tables that the published strategy has it written again."""
     ledger: Annotated[list[LedgerEntry], add]

@@ -27,6 +27,8 @@ def run_settings(run: SFTRun, digests: Mapping[str, str], processes: int) -> dic
     settings = {key: value for key, value in asdict(run).items() if key != "out"}
     if run.lora and not isinstance(run.lora.targets, str):
         settings["lora"]["targets"] = list(run.lora.targets)
+    if not isinstance(run.data, str):
+        settings["data"] = list(run.data)
     return {**settings, "processes": processes, "files": dict(digests)}
 
 

@@ -39,8 +39,8 @@ class SFTRun:
     base: str
     """The model to start from: a folder in transformers' layout or a GGUF file; on the command line also a store's
     name."""
-    data: str
-    """The folder that `route-sql train data` made."""
+    data: str | Annotated[tuple[str, ...], Field(min_length=1)]
+    """The folder that `route-sql train data` made, or several: a task's rows in all of them are drawn together."""
     tasks: Annotated[dict[str, PositiveFloat], Field(min_length=1)]
     """Weights: how often a row is drawn from a task, relative to the others. An epoch ends when the rows of every task
     were seen, so the rows of a task with a high weight come more than once."""
@@ -106,6 +106,11 @@ class SFTRun:
             raise TrainingError(
                 "an adapter can't be gone on from where all weights are tuned; drop adapter or set lora"
             )
+
+    @property
+    def folders(self) -> tuple[Path, ...]:
+        """The folders of the rows."""
+        return tuple(map(Path, [self.data] if isinstance(self.data, str) else self.data))
 
     @property
     def as_trees(self) -> bool:

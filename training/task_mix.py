@@ -9,15 +9,17 @@ import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
-from datasets import Dataset, interleave_datasets, load_from_disk
+from datasets import Dataset, concatenate_datasets, interleave_datasets, load_from_disk
 from transformers import PreTrainedTokenizerBase
 from typing_extensions import TypedDict
 
 from route_sql.training.conversation_tokens import encode_file
 from route_sql.training.errors import TrainingError
 from route_sql.training.sft_config import SFTRun
+
+_Rows = TypeVar("_Rows")
 
 TOKENS = "tokens"
 """The folder for what is made from the rows; it may be removed once a run is done."""
@@ -46,23 +48,34 @@ class Mix:
 
 
 def data_files(run: SFTRun) -> dict[str, Path]:
-    """The files that a run reads, by name; those of held-out rows only where there are any.
+    """The files that a run reads, by name, or by path if it reads several folders; none is empty.
 
     Raises:
-        TrainingError: a task has no file of rows, or an empty one.
+        TrainingError: a task has rows in none of the folders.
     """
     files: dict[str, Path] = {}
     for task in run.tasks:
         for split in ("train", "eval"):
             # As data_files.file_name has it, whose imports a machine that only trains may lack.
-            file = Path(run.data) / f"{task}.{split}.jsonl"
-            if file.is_file() and file.stat().st_size:
-                files[file.name] = file
-            elif split == "train":
+            wanted = [folder / f"{task}.{split}.jsonl" for folder in run.folders]
+            found = [file for file in wanted if file.is_file() and file.stat().st_size]
+            files |= {file.name if len(run.folders) == 1 else str(file): file for file in found}
+            if split == "train" and not found:
                 raise TrainingError(
-                    f"there are no rows in {file}; make them with route-sql train data, or drop {task} from tasks"
+                    f"there are no rows in {' or '.join(map(str, wanted))}; make them with route-sql train data, or "
+                    f"drop {task} from tasks"
                 )
     return files
+
+
+def by_task(read: Mapping[str, _Rows], split: str) -> dict[str, list[_Rows]]:
+    """What was read of each task's files of a split; `read` is by the names of `data_files`."""
+    found: dict[str, list[_Rows]] = {}
+    for name, rows in read.items():
+        task, named, _ = Path(name).name.split(".")
+        if named == split:
+            found.setdefault(task, []).append(rows)
+    return found
 
 
 def file_digests(files: Mapping[str, Path]) -> dict[str, str]:
@@ -91,8 +104,8 @@ def mix_tasks(run: SFTRun, tokenizer: PreTrainedTokenizerBase, out: Path, digest
         name: _encoded(file, tokenizer, run.max_length, out / TOKENS / f"{file.stem}.{digests[name]}.{salt}")
         for name, file in data_files(run).items()
     }
-    train = {task: made[f"{task}.train.jsonl"] for task in run.tasks}
-    found = {task: made[f"{task}.eval.jsonl"] for task in run.tasks if f"{task}.eval.jsonl" in made}
+    train = {task: concatenate_datasets(rows) for task, rows in by_task(made, "train").items()}
+    found = {task: concatenate_datasets(rows) for task, rows in by_task(made, "eval").items()}
     held_out = {task: _some(rows, run.eval_rows, run.seed) for task, rows in found.items()}
     mixed, drawn = _interleave(train, run)
     counts = {

@@ -75,6 +75,20 @@ def test_the_record_counts_rows_and_tokens(make_run: MakeRun, rows_folder: Path,
     assert record["result"]["steps"] == 6
 
 
+@pytest.mark.parametrize("packing", [True, "trees"])
+def test_the_rows_of_several_folders_are_drawn_together(
+    make_run: MakeRun, rows_folder: Path, tmp_path: Path, packing: bool | str
+) -> None:
+    write_rows(tmp_path / "text_to_sql.train.jsonl", "text_to_sql", range(12))
+    lora = LoRA(rank=4, alpha=8, dropout=0)
+    run = make_run(data=(str(rows_folder), str(tmp_path)), packing=packing, lora=lora)
+    record = yaml.safe_load((fine_tune(run) / "run.yaml").read_text())
+    rows = {task: (counts["rows"], counts["eval_rows"]) for task, counts in record["data"].items()}
+    assert rows == {"text_to_sql": (60, 8), "schema_linking": (16, 4)}
+    assert record["settings"]["data"] == [str(rows_folder), str(tmp_path)]
+    assert fine_tune(run) == tmp_path / "run", "the same run is not begun anew"
+
+
 @pytest.mark.parametrize("packing", [True, False])
 def test_the_loss_is_that_of_the_replies_alone(make_run: MakeRun, tiny_model: Path, packing: bool) -> None:
     # One pack, or one batch, holds all held-out rows, so that its mean is the mean over their tokens.

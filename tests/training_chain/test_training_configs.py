@@ -60,6 +60,11 @@ def test_a_value_of_the_command_line_stands_above_the_files(tmp_path: Path) -> N
     assert (run.base, run.data, run.out) == ("other", "rows", "o")
 
 
+def test_the_rows_may_lie_in_several_folders(tmp_path: Path) -> None:
+    run = load_run(written(tmp_path, GOOD.replace("data: d", "data: [d, more]")))
+    assert run.folders == (Path("d"), Path("more"))
+
+
 def test_a_number_that_yaml_takes_for_text(tmp_path: Path) -> None:
     assert load_run(written(tmp_path, GOOD.replace("epochs: 1", "epochs: 1, lr: 1e-5"))).lr == 1e-5
 

@@ -101,7 +101,7 @@ class Schema:
             if (table := find(key)) is not None:
                 found = (table.column(name) for name in names)
                 kept.setdefault(table.key, set()).update(column.name for column in found if column)
-        edges = _edges(self)
+        edges = references(self)
         kept.update({key: set() for key in _bridges(self, set(kept), edges)})
         for edge in edges:
             if edge.source in kept and edge.target in kept:
@@ -114,8 +114,8 @@ _T = TypeVar("_T")
 
 
 @dataclass(frozen=True, slots=True)
-class _Edge:
-    """One foreign key with real names on both sides."""
+class Reference:
+    """One foreign key with real names on both sides; no `target_columns` if it names none and there is no key."""
 
     source: str
     source_columns: tuple[str, ...]
@@ -133,7 +133,7 @@ def _real(table: Table, names: tuple[str, ...]) -> tuple[str, ...]:
     return tuple(column.name for name in names if (column := table.column(name)))
 
 
-def _edges(schema: Schema) -> list[_Edge]:
+def references(schema: Schema) -> list[Reference]:
     """The declared foreign keys whose target exists; without target columns they point to its primary key."""
     find = _by_name({table.key: table for table in schema.tables})
     edges = []
@@ -141,7 +141,7 @@ def _edges(schema: Schema) -> list[_Edge]:
         for key in table.foreign_keys:
             if (target := find(key.target_table)) is not None:
                 columns = key.target_columns or target.primary_key
-                edges.append(_Edge(table.key, _real(table, key.columns), target.key, _real(target, columns)))
+                edges.append(Reference(table.key, _real(table, key.columns), target.key, _real(target, columns)))
     return edges
 
 
@@ -153,7 +153,7 @@ def _restricted(table: Table, kept: dict[str, set[str]]) -> Table:
     return replace(table, columns=columns, foreign_keys=keys)
 
 
-def _bridges(schema: Schema, kept: set[str], edges: list[_Edge]) -> list[str]:
+def _bridges(schema: Schema, kept: set[str], edges: list[Reference]) -> list[str]:
     """The tables to add so that kept tables are joined that are one more table apart.
 
     Better kinds of table go first: one that refers to two unjoined groups, to one of them, to none (both

@@ -264,11 +264,14 @@ def _scope_of(node: exp.Expr, by_node: dict[int, Scope]) -> Scope | None:
 def _outward(scope: Scope) -> Iterator[Scope]:
     """A scope and those around it whose names it may use.
 
-    A common table expression sees nothing around it, and a derived table not what stands beside it.
+    A common table expression sees nothing around it, a derived table not what stands beside it, and a part of a set
+    operation not what its other parts select from.
     """
     level: Scope | None = scope
     while level is not None:
         yield level
+        while level.is_set_operation and level.parent is not None:
+            level = level.parent
         beside = level.parent if level.is_derived_table else level
         level = None if level.is_cte or beside is None else beside.parent
 

@@ -3,6 +3,7 @@
 import hashlib
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -13,7 +14,7 @@ from transformers import PreTrainedTokenizerBase
 from route_sql.training.conversation_tokens import encoded_rows
 from route_sql.training.prompt_trees.tree import Encoded, pack_trees
 from route_sql.training.sft_config import SFTRun
-from route_sql.training.task_mix import Mix, TaskCounts, data_files
+from route_sql.training.task_mix import Mix, TaskCounts, by_task, data_files
 
 _TOKENS = List(Value("int32"))
 _FEATURES = Features({"input_ids": _TOKENS, "labels": _TOKENS, "position_ids": _TOKENS})
@@ -38,8 +39,8 @@ def mix_trees(run: SFTRun, tokenizer: PreTrainedTokenizerBase) -> Mix:
         TrainingError: a row is damaged or too long.
     """
     read = {name: list(_read(file, tokenizer, run.max_length)) for name, file in data_files(run).items()}
-    train = {task: _of_kinds(read[f"{task}.train.jsonl"], run, task) for task in run.tasks}
-    held_out = {task: _some(read[f"{task}.eval.jsonl"], run) for task in run.tasks if f"{task}.eval.jsonl" in read}
+    train = {task: _of_kinds([*chain(*rows)], run, task) for task, rows in by_task(read, "train").items()}
+    held_out = {task: _some([*chain(*rows)], run) for task, rows in by_task(read, "eval").items()}
     epoch = min(len(rows) / run.tasks[task] for task, rows in train.items())
     drawn = {task: rows[: round(epoch * run.tasks[task])] for task, rows in train.items()}
     mixed = _packs([row for rows in drawn.values() for row in rows], run)

@@ -43,6 +43,15 @@ class Plan:
     processes: int = 4
     """For building rows."""
 
+    def __post_init__(self) -> None:
+        """Check the rows.
+
+        Raises:
+            TrainingError: the run's rows are of several sets, each of which has questions of its own.
+        """
+        if len(self.run.folders) != 1:
+            raise TrainingError("a run of two stages takes the rows of one set; name one folder as data")
+
     @property
     def out(self) -> Path:
         """The folder of the run."""
@@ -51,7 +60,7 @@ class Plan:
     @property
     def prepared(self) -> Path:
         """The folder of the prepared rows."""
-        return Path(self.run.data)
+        return self.run.folders[0]
 
     def settings(self) -> dict[str, JSON]:
         """What makes this run another one. Bounds in time and processes may change when it is taken up again."""

@@ -1,0 +1,78 @@
+"""A candidate that fails for want of a join gets it, and is then a candidate like others."""
+
+from typing import Any
+
+import pytest
+from scripted_model import ScriptedModel
+
+from route_sql.graph.context import Context
+from route_sql.graph.state import Answer, Question
+from route_sql.graph.wiring import build_graph
+from route_sql.tools.database.catalog import Catalog
+
+LACKING = "SELECT city FROM sale WHERE day > '2024-02-01'"
+CITIES = "SELECT T1.city FROM sale JOIN customer AS T1 ON sale.customer_id = T1.id WHERE sale.day > '2024-02-01'"
+NAMES = "SELECT name FROM customer WHERE id IN (SELECT customer_id FROM sale WHERE day > '2024-02-01')"
+OTHERS = "SELECT name FROM customer WHERE city = 'Oslo'"
+UNKNOWN = "SELECT shoe_size FROM customer"
+
+
+async def ask(model: ScriptedModel, catalog: Catalog, **choices: Any) -> tuple[Answer, list[tuple[str, str]]]:
+    graph = build_graph(model, catalog)
+    question = Question(question="Where did they live who bought late?", database="shop")
+    answer = (await graph.ainvoke(question, context=Context(**choices), version="v2")).value
+    return answer, [(candidate["agent"], candidate["status"]) for candidate in answer["candidates"]]
+
+
+async def test_a_candidate_that_another_agrees_with(model: ScriptedModel, catalog: Catalog) -> None:
+    model.enqueue("sql", LACKING, CITIES + " ORDER BY 1").enqueue("link", "{}")
+    answer, tried = await ask(model, catalog)
+    assert tried == [("draft", "error"), ("complete_joins", "ok"), ("generate", "ok")]
+    assert answer["rows"] == [["Bergen"]] and model.tasks == ["sql", "link", "sql"]
+    linked = model.history[2][1][-1].text
+    assert "customer (" in linked and "product (" not in linked, "the generator is shown what was joined"
+
+
+async def test_what_the_model_wrote_stands_above_what_was_mended(model: ScriptedModel, catalog: Catalog) -> None:
+    model.enqueue("sql", LACKING, OTHERS).enqueue("link", "{}").enqueue("verdict", "verdict: right")
+    answer, _ = await ask(model, catalog)
+    assert answer["sql"] == OTHERS
+
+
+async def test_the_candidates_of_every_agent_are_looked_at(model: ScriptedModel, catalog: Catalog) -> None:
+    model.enqueue("sql", UNKNOWN, LACKING).enqueue("link", "{}").enqueue("verdict", "verdict: right")
+    answer, tried = await ask(model, catalog)
+    assert (answer["sql"], answer["status"]) == (CITIES, "ok")
+    assert tried == [("draft", "error"), ("generate", "error"), ("complete_joins", "ok")]
+
+
+async def test_where_two_tables_are_as_near_nothing_is_guessed(model: ScriptedModel, catalog: Catalog) -> None:
+    model.enqueue("sql", "SELECT name FROM sale", NAMES).enqueue("link", "{}").enqueue("verdict", "verdict: right")
+    answer, tried = await ask(model, catalog)
+    assert tried == [("draft", "error"), ("generate", "ok")] and answer["sql"] == NAMES
+
+
+@pytest.mark.parametrize("choices", [{"without": ("complete_joins",)}, {"strategy": "paper"}])
+async def test_it_can_be_switched_off_and_is_not_published(
+    model: ScriptedModel, catalog: Catalog, choices: dict[str, Any]
+) -> None:
+    model.enqueue("sql", LACKING, NAMES).enqueue("link", "{}").enqueue("verdict", "verdict: right")
+    _, tried = await ask(model, catalog, **choices)
+    assert tried == [("draft", "error"), ("generate", "ok")]
+
+
+async def test_single_is_one_call_and_no_more(model: ScriptedModel, catalog: Catalog) -> None:
+    model.enqueue("sql", LACKING)
+    answer, _ = await ask(model, catalog, strategy="single")
+    assert answer["status"] == "error"
+
+
+async def test_a_thread_begins_anew(model: ScriptedModel, catalog: Catalog) -> None:
+    from langgraph.checkpoint.memory import InMemorySaver
+
+    graph = build_graph(model, catalog, checkpointer=InMemorySaver())
+    config: Any = {"configurable": {"thread_id": "1"}}
+    for _ in range(2):
+        model.enqueue("sql", LACKING, CITIES + " ORDER BY 1").enqueue("link", "{}")
+        answer = await graph.ainvoke({"question": "Where?", "database": "shop"}, config)
+        assert [candidate["agent"] for candidate in answer["candidates"]] == ["draft", "complete_joins", "generate"]

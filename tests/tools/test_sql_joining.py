@@ -1,0 +1,149 @@
+"""Joins that a query lacks, put in along the keys; every result is run on the schema's own database."""
+
+import sqlite3
+from collections.abc import Iterator
+from contextlib import closing
+from dataclasses import replace
+
+import pytest
+
+from route_sql.tools.schema.records import Column, ForeignKey, Schema, Table
+from route_sql.tools.sql.joining import with_missing_joins
+
+TABLES = {
+    "author": (("author_id", "name", "country"), {}),
+    "book": (("book_id", "title", "price"), {}),
+    "wrote": (("author_id", "book_id"), {"author_id": "author", "book_id": "book"}),
+    "reader": (("reader_id", "name", "city", "order"), {}),
+    "loan": (("loan_id", "reader_id", "book_id", "due"), {"reader_id": "reader", "book_id": "book"}),
+    "fine": (("fine_id", "loan_id", "amount"), {"loan_id": "loan"}),
+    "hall": (("hall_id", "name"), {}),
+}
+
+
+def table(name: str, namespace: str | None = None) -> Table:
+    columns, keys = TABLES[name]
+    return Table(
+        name=name,
+        columns=tuple(Column(column, "TEXT") for column in columns),
+        namespace=namespace,
+        primary_key=columns[:1] if name != "wrote" else columns,
+        foreign_keys=tuple(ForeignKey((column,), target) for column, target in keys.items()),
+    )
+
+
+SCHEMA = Schema("sqlite", tuple(map(table, TABLES)))
+
+
+@pytest.fixture
+def database() -> Iterator[sqlite3.Connection]:
+    with closing(sqlite3.connect(":memory:")) as connection:
+        for name, (columns, _) in TABLES.items():
+            written = ", ".join(f'"{column}"' for column in columns)
+            connection.execute(f"CREATE TABLE {name} ({written})")
+        yield connection
+
+
+@pytest.mark.parametrize(
+    ("sql", "mended"),
+    [
+        (  # of a table one key further
+            "SELECT T2.title FROM author AS T1 JOIN wrote AS T2 ON T1.author_id = T2.author_id WHERE T1.name = 'Eco'",
+            "SELECT T3.title FROM author AS T1 JOIN wrote AS T2 ON T1.author_id = T2.author_id "
+            "JOIN book AS T3 ON T2.book_id = T3.book_id WHERE T1.name = 'Eco'",
+        ),
+        (  # twice, joined once
+            "SELECT T1.title FROM loan AS T1 WHERE T1.price > 3 ORDER BY T1.price",
+            "SELECT T2.title FROM loan AS T1 JOIN book AS T2 ON T1.book_id = T2.book_id "
+            "WHERE T2.price > 3 ORDER BY T2.price",
+        ),
+        (  # of the other table that is joined
+            "SELECT T1.due, T1.city FROM loan AS T1 JOIN reader AS T2 ON T1.reader_id = T2.reader_id",
+            "SELECT T1.due, T2.city FROM loan AS T1 JOIN reader AS T2 ON T1.reader_id = T2.reader_id",
+        ),
+        (  # what had no table is given one, since the new table may have such a column too
+            "SELECT reader_id, name FROM loan GROUP BY reader_id HAVING COUNT(*) > 1",
+            "SELECT loan.reader_id, T1.name FROM loan JOIN reader AS T1 ON loan.reader_id = T1.reader_id "
+            "GROUP BY loan.reader_id HAVING COUNT(*) > 1",
+        ),
+        (  # a table that is named but not joined
+            "SELECT title FROM book WHERE wrote.author_id = 3",
+            "SELECT book.title FROM book JOIN wrote AS T1 ON book.book_id = T1.book_id WHERE T1.author_id = 3",
+        ),
+        (  # on a column that is not there
+            "SELECT T1.name FROM reader AS T1 JOIN loan AS T2 ON T1.id = T2.borrower",
+            "SELECT T1.name FROM reader AS T1 JOIN loan AS T2 ON T1.reader_id = T2.reader_id",
+        ),
+        (  # of two tables that have no key in common
+            "SELECT T1.name FROM author AS T1 JOIN book AS T2 ON T1.author_id = T2.author_id WHERE T2.price = 1",
+            "SELECT T1.name FROM author AS T1 JOIN wrote AS T3 ON T1.author_id = T3.author_id "
+            "JOIN book AS T2 ON T3.book_id = T2.book_id WHERE T2.price = 1",
+        ),
+        (  # the key is to another table before it than the condition says
+            "SELECT T3.amount FROM reader AS T1 JOIN loan AS T2 ON T1.reader_id = T2.reader_id "
+            "JOIN fine AS T3 ON T1.reader_id = T3.reader_id",
+            "SELECT T3.amount FROM reader AS T1 JOIN loan AS T2 ON T1.reader_id = T2.reader_id "
+            "JOIN fine AS T3 ON T2.loan_id = T3.loan_id",
+        ),
+        (  # in a part of a set operation, in a subquery
+            "SELECT title FROM book EXCEPT SELECT title FROM loan",
+            "SELECT title FROM book EXCEPT SELECT T1.title FROM loan JOIN book AS T1 ON loan.book_id = T1.book_id",
+        ),
+        (
+            "SELECT name FROM reader WHERE reader_id IN (SELECT due FROM fine WHERE amount > 2)",
+            "SELECT name FROM reader WHERE reader_id IN (SELECT T1.due FROM fine JOIN loan AS T1 "
+            "ON fine.loan_id = T1.loan_id WHERE fine.amount > 2)",
+        ),
+        (  # a reserved word
+            "SELECT T1.due, T1.city FROM loan AS T1 WHERE T1.\"order\" = 'x'",
+            "SELECT T1.due, T2.city FROM loan AS T1 JOIN reader AS T2 ON T1.reader_id = T2.reader_id "
+            "WHERE T2.\"order\" = 'x'",
+        ),
+        (  # an output name stays one
+            "SELECT COUNT(*) AS amount, T1.city FROM loan AS T1 GROUP BY T1.city ORDER BY amount",
+            "SELECT COUNT(*) AS amount, T2.city FROM loan AS T1 JOIN reader AS T2 ON T1.reader_id = T2.reader_id "
+            "GROUP BY T2.city ORDER BY amount",
+        ),
+    ],
+)
+def test_a_query_gets_the_joins_it_lacks(sql: str, mended: str, database: sqlite3.Connection) -> None:
+    with pytest.raises(sqlite3.OperationalError):
+        database.execute(sql)
+    assert with_missing_joins(sql, SCHEMA) == mended
+    database.execute(mended)
+
+
+@pytest.mark.parametrize(
+    "sql",
+    [
+        "SELECT title FROM book",  # nothing lacks
+        "SELECT isbn FROM book",  # no table has it
+        "SELECT name FROM loan AS T1 JOIN wrote AS T2 ON T1.book_id = T2.book_id",  # two are as near
+        "SELECT title FROM hall",  # no key leads there
+        "SELECT amount FROM author",  # four keys away
+        "SELECT x FROM (SELECT title FROM book)",
+        "SELECT title FROM books",
+        "SELECT",
+        "DELETE FROM loan WHERE title = 'x'",
+        "",
+    ],
+)
+def test_nothing_is_guessed(sql: str) -> None:
+    assert with_missing_joins(sql, SCHEMA) is None
+
+
+def test_a_namespace_and_another_dialect() -> None:
+    loan = replace(table("loan"), foreign_keys=(ForeignKey(("reader_id",), "people.reader"),))
+    schema = Schema("postgres", (loan, table("reader", "people")))
+    found = with_missing_joins('SELECT due FROM loan WHERE "order" IS NULL', schema)
+    assert found == (
+        'SELECT loan.due FROM loan JOIN people.reader AS T1 ON loan.reader_id = T1.reader_id WHERE T1."order" IS NULL'
+    )
+
+
+def test_what_is_mended_selects_what_was_meant(database: sqlite3.Connection) -> None:
+    sql = "SELECT T2.title FROM author AS T1 JOIN wrote AS T2 ON T1.id = T2.author WHERE T1.name = 'Eco'"
+    database.execute("INSERT INTO author VALUES (1, 'Eco', 'Italy'), (2, 'Lem', 'Poland')")
+    database.execute("INSERT INTO book VALUES (7, 'Baudolino', 9), (8, 'Solaris', 5)")
+    database.execute("INSERT INTO wrote VALUES (1, 7), (2, 8)")
+    assert database.execute(with_missing_joins(sql, SCHEMA) or "").fetchall() == [("Baudolino",)]
