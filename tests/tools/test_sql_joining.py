@@ -141,6 +141,30 @@ def test_a_namespace_and_another_dialect() -> None:
     )
 
 
+@pytest.mark.parametrize(
+    ("sql", "mended"),
+    [
+        (
+            "SELECT title FROM loan",
+            "SELECT T1.title FROM loan JOIN book AS T1 ON loan.book_id = T1.book_id",
+        ),
+        (
+            "SELECT city FROM visit WHERE day = 3",
+            "SELECT T1.city FROM visit JOIN guests AS T1 ON visit.guest_id = T1.id WHERE visit.day = 3",
+        ),
+        ("SELECT day FROM loan", None),
+    ],
+)
+def test_where_no_key_is_declared_names_tell(sql: str, mended: str | None) -> None:
+    tables = {name: table(name) for name in ("loan", "book")}
+    tables["visit"] = Table("visit", tuple(Column(name, "TEXT") for name in ("id", "guest_id", "day")))
+    tables["guests"] = Table("guests", tuple(Column(name, "TEXT") for name in ("id", "city")))
+    schema = Schema("sqlite", tuple(replace(each, foreign_keys=()) for each in tables.values()))
+    assert with_missing_joins(sql, schema) == mended
+    declared = Schema("sqlite", (*schema, table("fine")))
+    assert mended is None or with_missing_joins(sql, declared) is None, "a schema that declares keys means them"
+
+
 def test_what_is_mended_selects_what_was_meant(database: sqlite3.Connection) -> None:
     sql = "SELECT T2.title FROM author AS T1 JOIN wrote AS T2 ON T1.id = T2.author WHERE T1.name = 'Eco'"
     database.execute("INSERT INTO author VALUES (1, 'Eco', 'Italy'), (2, 'Lem', 'Poland')")

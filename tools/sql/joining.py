@@ -6,6 +6,7 @@ name is in a table that `trained_in` refers to. The schema alone tells what is m
 
 from collections.abc import Iterable, Sequence
 from functools import lru_cache
+from itertools import permutations
 from typing import NamedTuple
 
 from sqlglot import exp
@@ -49,11 +50,15 @@ def _unknown_columns(tree: Tree, sql: str, schema: Schema) -> list[exp.Column]:
     return [node for node in tree.find_all(exp.Column) if node.parts[0].meta.get("start") in places]
 
 
+_Pairs = tuple[tuple[str, str], ...]
+"""The columns of a key, those of one side each with that of the other."""
+
+
 class _Step(NamedTuple):
-    """A key between two tables, from either side; the columns stand pair by pair."""
+    """A key to another table; its columns there stand second."""
 
     end: str
-    columns: tuple[tuple[str, str], ...]
+    columns: _Pairs
 
 
 class _Way(NamedTuple):
@@ -205,11 +210,27 @@ def _joins_columns(equation: exp.EQ, join: exp.Join) -> bool:
 
 @lru_cache(maxsize=8)
 def _keys(schema: Schema) -> dict[str, list[_Step]]:
-    """The keys that lead from a table, declared on either side."""
+    """The keys that lead from a table, declared on either side; if the schema declares none, those that names tell."""
+    declared = [
+        (key.source, key.target, tuple(zip(key.source_columns, key.target_columns, strict=True)))
+        for key in references(schema)
+        if key.source_columns and len(key.source_columns) == len(key.target_columns) and key.source != key.target
+    ]
     found: dict[str, list[_Step]] = {}
-    for key in references(schema):
-        if key.source_columns and len(key.source_columns) == len(key.target_columns) and key.source != key.target:
-            pairs = tuple(zip(key.source_columns, key.target_columns, strict=True))
-            found.setdefault(key.source, []).append(_Step(key.target, pairs))
-            found.setdefault(key.target, []).append(_Step(key.source, tuple((b, a) for a, b in pairs)))
+    for source, target, pairs in declared or _named_keys(schema):
+        found.setdefault(source, []).append(_Step(target, pairs))
+        found.setdefault(target, []).append(_Step(source, tuple((b, a) for a, b in pairs)))
+    return found
+
+
+def _named_keys(schema: Schema) -> list[tuple[str, str, _Pairs]]:
+    """Tables that share a column such as `customer_id`, and `customer_id` of one with `id` of the table `customer`."""
+    found: list[tuple[str, str, _Pairs]] = []
+    for source, target in permutations(schema, 2):
+        for column in source.columns:
+            name, table = column.name.casefold(), target.name.casefold()
+            same = target.column(name) if name.endswith("id") and name != "id" and source.key < target.key else None
+            own = target.column("id") if name in (f"{table}_id", f"{table.removesuffix('s')}_id") else None
+            if meant := same or own:
+                found.append((source.key, target.key, ((column.name, meant.name),)))
     return found
