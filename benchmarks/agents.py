@@ -24,13 +24,12 @@ from route_sql.graph.context import AgentName, Context
 from route_sql.graph.nodes import union
 from route_sql.graph.state import Question
 from route_sql.graph.wiring import build_graph
-from route_sql.tools.database.catalog import Catalog
-from route_sql.tools.schema.records import Link
-from route_sql.tools.sql.usage import tables_and_columns
+from route_sql.tools.schema.records import Link, Schema
+from route_sql.tools.sql.joining import with_missing_joins
+from route_sql.tools.sql.usage import misplaced_columns, tables_and_columns
 from route_sql.training.agent_effects import AgentEffect, agent_effects
 from route_sql.training.comparison import compare_runs
 from route_sql.training.data_sources import Source
-from route_sql.training.datasets import Example
 from route_sql.training.errors import EvaluationError
 from route_sql.training.evaluation import evaluate, gather_or_stop
 from route_sql.training.execution_accuracy import ExecutionAccuracy
@@ -40,6 +39,7 @@ from route_sql.training.summary import summarise
 
 TABLE = Path(__file__).with_name("agents.md")
 AGENTS: tuple[AgentName, ...] = get_args(AgentName)
+LINKS = ("schema linker", "draft", "both", "both, with the keys between them: what the generator is shown")
 LINKER_ALONE = Context(strategy="paper", without=tuple(agent for agent in AGENTS if agent != "link_schema"))
 
 
@@ -81,35 +81,34 @@ async def without(
 async def link_scores(
     lines: Sequence[Line], source: Source, chat: BaseChatModel, concurrency: int
 ) -> Mapping[str, list[LinkScore]]:
-    """The linker, the draft and both beside the gold; a gold whose scopes can't be told apart is left out."""
+    """The linker, the draft, both and what both bring along; a gold whose scopes can't be told apart is left out."""
     graph = build_graph(chat, source.catalog)
-    scores: dict[str, list[LinkScore]] = {"schema linker": [], "draft": [], "both": []}
+    scores: dict[str, list[LinkScore]] = {}
     waiting = iter(zip(source.examples, lines, strict=True))
 
     async def work() -> None:
         for example, line in waiting:
-            if gold := await used(example.sql, example, source.catalog):
+            schema = await source.catalog.get(example.database).schema()
+            if gold := tables_and_columns(example.sql, schema):
                 question = Question(question=example.question, database=example.database)
                 link: Link = {}
                 async for update in graph.astream(question, context=LINKER_ALONE, stream_mode="updates"):
                     link = update.get("link_schema", {}).get("link", link)
-                draft = await drafted(example, line, source.catalog)
-                for name, found in (("schema linker", link), ("draft", draft), ("both", union(link, draft))):
-                    scores[name].append(score_link(found, gold))
+                draft = next((c["sql"] for c in line["candidates"] if c["agent"] == "draft"), "")
+                both = union(link, drafted(draft, schema))
+                shown = schema.restrict(both).names()
+                links = (link, tables_and_columns(draft, schema), both, shown)
+                for name, found in zip(LINKS, links, strict=True):
+                    scores.setdefault(name, []).append(score_link(found, gold))
 
     await gather_or_stop([work() for _ in range(concurrency)])
     return scores
 
 
-async def used(sql: str, example: Example, catalog: Catalog) -> Link:
-    """What a query uses."""
-    return tables_and_columns(sql, await catalog.get(example.database).schema())
-
-
-async def drafted(example: Example, line: Line, catalog: Catalog) -> Link:
-    """What the draft of a run uses; nothing if there is none."""
-    drafts = [candidate["sql"] for candidate in line["candidates"] if candidate["agent"] == "draft"]
-    return await used(drafts[0], example, catalog) if drafts else {}
+def drafted(draft: str, schema: Schema) -> Link:
+    """What a draft adds to the link: what it uses, what it takes from the wrong table, what completes its joins."""
+    meant = union(tables_and_columns(draft, schema), misplaced_columns(draft, schema))
+    return union(meant, tables_and_columns(with_missing_joins(draft, schema) or "", schema))
 
 
 def linking_table(links: Mapping[str, Sequence[LinkScore]]) -> str:
