@@ -4,15 +4,14 @@ A small model often stops one table short: `SELECT T2.name FROM physician AS T1 
 name is in a table that `trained_in` refers to. The schema alone tells what is missing.
 """
 
-from collections.abc import Iterable, Sequence
-from functools import lru_cache
-from itertools import permutations
+from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple
 
 from sqlglot import exp
 
+from route_sql.tools.schema.keys import Step, key_steps
 from route_sql.tools.schema.quoting import quote_name
-from route_sql.tools.schema.records import Schema, Table, references
+from route_sql.tools.schema.records import Schema, Table
 from route_sql.tools.sql.parsing import Tree, parse_query
 from route_sql.tools.sql.scopes import Resolver
 from route_sql.tools.sql.usage import MOST_UNKNOWN, unknown_names
@@ -32,17 +31,24 @@ def with_missing_joins(sql: str, schema: Schema) -> str | None:
     """
     tree = parse_query(sql, schema.dialect)
     unknown = _unknown_columns(tree, sql, schema) if tree is not None else []
-    if len(unknown) > MOST_UNKNOWN:
+    if tree is None or not 0 < len(unknown) <= MOST_UNKNOWN or not _mend(tree, unknown, schema):
         return None
+    written = tree.sql(dialect=schema.dialect)
+    return None if unknown_names(written, schema) else written
+
+
+def _mend(tree: Tree, unknown: Sequence[exp.Column], schema: Schema) -> bool:
+    steps = key_steps(schema)
     selects: dict[int, _Select] = {}
     for node in unknown:
         select = node.find_ancestor(exp.Select)
-        if select is None or node.root() is not tree:  # its condition has been replaced
-            continue
-        if not selects.setdefault(id(select), _Select(select, schema)).mend(node):
-            return None
-    written = tree.sql(dialect=schema.dialect) if tree is not None and unknown else None
-    return written if written and not unknown_names(written, schema) else None
+        if select is None or node.root() is not tree:
+            continue  # its condition has been replaced
+        if id(select) not in selects:
+            selects[id(select)] = _Select(select, schema, steps)
+        if not selects[id(select)].mend(node):
+            return False
+    return True
 
 
 def _unknown_columns(tree: Tree, sql: str, schema: Schema) -> list[exp.Column]:
@@ -50,30 +56,20 @@ def _unknown_columns(tree: Tree, sql: str, schema: Schema) -> list[exp.Column]:
     return [node for node in tree.find_all(exp.Column) if node.parts[0].meta.get("start") in places]
 
 
-_Pairs = tuple[tuple[str, str], ...]
-"""The columns of a key, those of one side each with that of the other."""
-
-
-class _Step(NamedTuple):
-    """A key to another table; its columns there stand second."""
-
-    end: str
-    columns: _Pairs
-
-
 class _Way(NamedTuple):
     """From a table that is joined, by its alias, along keys to another one."""
 
     alias: str
-    steps: tuple[_Step, ...] = ()
+    steps: tuple[Step, ...] = ()
 
 
 class _Select:
     """One SELECT and the schema's tables in its FROM clause."""
 
-    def __init__(self, select: exp.Select, schema: Schema) -> None:
+    def __init__(self, select: exp.Select, schema: Schema, steps: Mapping[str, Sequence[Step]]) -> None:
         self._select = select
         self._schema = schema
+        self._steps = steps
         self._tables: dict[str, Table] = {}
         """By alias."""
         self._quoted: dict[str, bool] = {}
@@ -148,7 +144,7 @@ class _Select:
             onward: dict[str, _Way] = {}
             for way in ways:
                 at = way.steps[-1].end if way.steps else self._tables[way.alias].key
-                for step in _keys(self._schema).get(at, ()):
+                for step in self._steps.get(at, ()):
                     if step.end not in passed:
                         onward.setdefault(step.end, _Way(way.alias, (*way.steps, step)))
             ways = list(onward.values())
@@ -174,7 +170,7 @@ class _Select:
             alias = new
         return alias
 
-    def _condition(self, alias: str, other: str, step: _Step) -> exp.Expr:
+    def _condition(self, alias: str, other: str, step: Step) -> exp.Expr:
         pairs = [exp.EQ(this=self._column(alias, a), expression=self._column(other, b)) for a, b in step.columns]
         return exp.and_(*pairs)
 
@@ -206,31 +202,3 @@ def _joins_columns(equation: exp.EQ, join: exp.Join) -> bool:
     """Whether an equation is a join's, of a column with a column."""
     sides = isinstance(equation.left, exp.Column) and isinstance(equation.right, exp.Column)
     return sides and equation.find_ancestor(exp.Join) is join and equation.find_ancestor(exp.Select) is join.parent
-
-
-@lru_cache(maxsize=8)
-def _keys(schema: Schema) -> dict[str, list[_Step]]:
-    """The keys that lead from a table, declared on either side; if the schema declares none, those that names tell."""
-    declared = [
-        (key.source, key.target, tuple(zip(key.source_columns, key.target_columns, strict=True)))
-        for key in references(schema)
-        if key.source_columns and len(key.source_columns) == len(key.target_columns) and key.source != key.target
-    ]
-    found: dict[str, list[_Step]] = {}
-    for source, target, pairs in declared or _named_keys(schema):
-        found.setdefault(source, []).append(_Step(target, pairs))
-        found.setdefault(target, []).append(_Step(source, tuple((b, a) for a, b in pairs)))
-    return found
-
-
-def _named_keys(schema: Schema) -> list[tuple[str, str, _Pairs]]:
-    """Tables that share a column such as `customer_id`, and `customer_id` of one with `id` of the table `customer`."""
-    found: list[tuple[str, str, _Pairs]] = []
-    for source, target in permutations(schema, 2):
-        for column in source.columns:
-            name, table = column.name.casefold(), target.name.casefold()
-            same = target.column(name) if name.endswith("id") and name != "id" and source.key < target.key else None
-            own = target.column("id") if name in (f"{table}_id", f"{table.removesuffix('s')}_id") else None
-            if meant := same or own:
-                found.append((source.key, target.key, ((column.name, meant.name),)))
-    return found

@@ -1,0 +1,44 @@
+"""The keys between tables: declared, or, where none is, told by names."""
+
+from route_sql.tools.schema.keys import Step, key_steps
+from route_sql.tools.schema.records import Column, ForeignKey, Schema, Table
+
+
+def table(name: str, *columns: str, key: str = "", refers: dict[str, str] | None = None) -> Table:
+    keys = tuple(ForeignKey((column,), target) for column, target in (refers or {}).items())
+    primary = (key,) if key else ()
+    return Table(name, tuple(Column(column, "INTEGER") for column in columns), primary_key=primary, foreign_keys=keys)
+
+
+def steps(*tables: Table) -> dict[str, list[Step]]:
+    return key_steps(Schema("sqlite", tables))
+
+
+def test_a_declared_key_leads_both_ways_and_names_then_tell_nothing() -> None:
+    pet = table("pet", "pet_id", "owner", "vet_id", refers={"owner": "person"})
+    found = steps(pet, table("person", "id", key="id"), table("vet", "vet_id", key="vet_id"))
+    assert found == {"pet": [("person", (("owner", "id"),))], "person": [("pet", (("id", "owner"),))]}
+
+
+def test_a_key_to_nowhere_and_one_of_another_length_lead_nowhere() -> None:
+    assert steps(table("pet", "owner", refers={"owner": "person"})) == {}
+    assert steps(table("pet", "owner", refers={"owner": "person"}), table("person", "id")) == {}
+
+
+def test_names_tell_where_nothing_is_declared() -> None:
+    visit = table("visit", "id", "guestId", "room_id", "paid")
+    found = steps(visit, table("guest", "GuestID", "paid", key="GuestID"), table("rooms", "id"))
+    assert found["visit"] == [("guest", (("guestId", "GuestID"),)), ("rooms", (("room_id", "id"),))]
+    assert found["rooms"] == [("visit", (("id", "room_id"),))]
+
+
+def test_what_every_table_has_joins_none_unless_it_is_the_key_of_one() -> None:
+    many = [table(f"t{number}", "tenant_id") for number in range(6)]
+    assert steps(*many) == {}
+    found = steps(*many, table("tenant", "tenant_id", key="tenant_id"))
+    assert found["t3"] == [("tenant", (("tenant_id", "tenant_id"),))] and len(found["tenant"]) == 6
+
+
+def test_a_step_is_read_from_the_table_that_it_leaves() -> None:
+    pet = table("pet", "owner_id")
+    assert steps(pet, table("owner", "id"))["owner"] == [Step("pet", (("id", "owner_id"),))]
