@@ -26,7 +26,7 @@ from route_sql.tools.schema.records import Link, Schema
 from route_sql.tools.schema.relevance import reduce_schema
 from route_sql.tools.sql.continuation import continuable_prefix
 from route_sql.tools.sql.hardness import HARD, table_count
-from route_sql.tools.sql.joining import with_missing_joins
+from route_sql.tools.sql.joining import with_joins_on_keys, with_missing_joins
 from route_sql.tools.sql.transpiling import in_own_dialect
 from route_sql.tools.sql.usage import misplaced_columns, tables_and_columns
 
@@ -123,10 +123,11 @@ class Nodes:
         }
 
     async def complete_joins(self, state: State, runtime: Runtime[Context]) -> Update:
-        """Give the newest candidate, which failed, the joins along the keys that it lacks; no model is asked."""
+        """Mend the joins of the newest candidate, which failed or returned no row, along the keys; asks no model."""
         tried = attempts(state)
         schema = await self._whole_schema(state, runtime)
-        sql = await asyncio.to_thread(with_missing_joins, tried[-1].candidate["sql"], schema)
+        mend = with_joins_on_keys if tried[-1].outcome["status"] == "empty" else with_missing_joins
+        sql = await asyncio.to_thread(mend, tried[-1].candidate["sql"], schema)
         seen: Update = {"joins_seen": len(tried), "proposal": _new("complete_joins", sql, state)}
         if sql is None:
             return seen

@@ -42,16 +42,16 @@ def _published(state: State) -> list[Next]:
 def _with_reason(state: State) -> list[Next]:
     """Whom there is a reason to ask.
 
-    Nobody once two candidates agree. The joins of a candidate that fails are completed first. The linker, if the draft
-    is in doubt; then the generator for a second opinion; the noise corrector on a disagreement or a complaint; the
-    continuation writer if nothing runs yet.
+    Nobody once two candidates agree. The joins of a candidate that fails or returns no row are looked at first. The
+    linker, if the draft is in doubt; then the generator for a second opinion; the noise corrector on a disagreement or
+    a complaint; the continuation writer if nothing runs yet.
     """
     tried = attempts(state)
     if agreed(tried):
         return []
-    if len(tried) > state.get("joins_seen", 0) and tried[-1].outcome["status"] == "error" and not mended(tried[-1]):
-        return ["complete_joins", *_whom_to_ask(tried)]
-    return _whom_to_ask(tried)
+    unseen = len(tried) > state.get("joins_seen", 0) and not mended(tried[-1])
+    first: list[Next] = ["complete_joins"] if unseen and tried[-1].outcome["status"] in ("error", "empty") else []
+    return [*first, *_whom_to_ask(tried)]
 
 
 def _whom_to_ask(tried: list[Attempt]) -> list[Next]:

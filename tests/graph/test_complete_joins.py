@@ -52,6 +52,14 @@ async def test_where_two_tables_are_as_near_nothing_is_guessed(model: ScriptedMo
     assert tried == [("draft", "error"), ("generate", "ok")] and answer["sql"] == NAMES
 
 
+async def test_no_row_for_want_of_a_key(model: ScriptedModel, catalog: Catalog) -> None:
+    off_key = "SELECT T1.city FROM customer AS T1 JOIN sale AS T2 ON T1.name = T2.day WHERE T2.product_id = 2"
+    model.enqueue("sql", off_key, OTHERS).enqueue("link", "{}").enqueue("verdict", "verdict: right")
+    answer, tried = await ask(model, catalog)
+    assert tried == [("draft", "empty"), ("complete_joins", "ok"), ("generate", "ok")]
+    assert answer["candidates"][1]["sql"] == off_key.replace("T1.name = T2.day", "T1.id = T2.customer_id")
+
+
 @pytest.mark.parametrize("choices", [{"without": ("complete_joins",)}, {"strategy": "paper"}])
 async def test_it_can_be_switched_off_and_is_not_published(
     model: ScriptedModel, catalog: Catalog, choices: dict[str, Any]

@@ -8,7 +8,7 @@ from dataclasses import replace
 import pytest
 
 from route_sql.tools.schema.records import Column, ForeignKey, Schema, Table
-from route_sql.tools.sql.joining import with_missing_joins
+from route_sql.tools.sql.joining import with_joins_on_keys, with_missing_joins
 
 TABLES = {
     "author": (("author_id", "name", "country"), {}),
@@ -130,6 +130,32 @@ def test_a_query_gets_the_joins_it_lacks(sql: str, mended: str, database: sqlite
 )
 def test_nothing_is_guessed(sql: str) -> None:
     assert with_missing_joins(sql, SCHEMA) is None
+
+
+@pytest.mark.parametrize(
+    ("sql", "mended"),
+    [
+        (
+            "SELECT T1.name FROM reader AS T1 JOIN loan AS T2 ON T1.name = T2.due",
+            "SELECT T1.name FROM reader AS T1 JOIN loan AS T2 ON T1.reader_id = T2.reader_id",
+        ),
+        (
+            "SELECT 1 FROM hall WHERE name IN (SELECT T1.name FROM author AS T1 JOIN book AS T2 ON T1.name = T2.title)",
+            "SELECT 1 FROM hall WHERE name IN (SELECT T1.name FROM author AS T1 "
+            "JOIN wrote AS T3 ON T1.author_id = T3.author_id JOIN book AS T2 ON T3.book_id = T2.book_id)",
+        ),
+        ("SELECT T1.name FROM reader AS T1 JOIN loan AS T2 ON T2.reader_id = T1.reader_id", None),
+        ("SELECT T1.due FROM loan AS T1 JOIN wrote AS T2 ON T1.book_id = T2.book_id", None),  # both refer to book
+        ("SELECT T1.name FROM author AS T1 JOIN reader AS T2 ON T1.name = T2.name", None),  # of one name
+        ("SELECT T1.name FROM hall AS T1 JOIN reader AS T2 ON T1.hall_id = T2.city", None),  # no way
+        ("SELECT T1.name FROM reader AS T1 JOIN (SELECT 1 AS x) AS T2 ON T1.city = T2.x", None),
+        ("SELECT name FROM reader", None),
+        ("SELECT", None),
+    ],
+)
+def test_joins_are_put_on_keys(sql: str, mended: str | None, database: sqlite3.Connection) -> None:
+    assert with_joins_on_keys(sql, SCHEMA) == mended
+    database.execute(mended or "SELECT 1")
 
 
 def test_a_namespace_and_another_dialect() -> None:

@@ -51,6 +51,24 @@ def _mend(tree: Tree, unknown: Sequence[exp.Column], schema: Schema) -> bool:
     return True
 
 
+def with_joins_on_keys(sql: str, schema: Schema) -> str | None:
+    """A query whose joins are on keys, where keys lead from table to table; None if they are or there is no way.
+
+    For a query that returns no row: the columns that it compares may have nothing to do with each other. Columns of one
+    name, or that refer to the same table, count as keys.
+    """
+    tree = parse_query(sql, schema.dialect)
+    steps = key_steps(schema)
+    mended = False
+    for select in [*tree.find_all(exp.Select)] if tree is not None else []:
+        for join in [*(select.args.get("joins") or [])]:
+            tables = _Select(select, schema, steps)
+            equation = join.args.get("on")
+            if isinstance(equation, exp.EQ) and _joins_columns(equation, join) and not tables.on_key(equation):
+                mended = tables.mend_join(join, equation) or mended
+    return tree.sql(dialect=schema.dialect) if tree is not None and mended else None
+
+
 def _unknown_columns(tree: Tree, sql: str, schema: Schema) -> list[exp.Column]:
     places = {name.start for name in Resolver(tree, sql, schema).names() if not name.found}
     return [node for node in tree.find_all(exp.Column) if node.parts[0].meta.get("start") in places]
@@ -92,7 +110,7 @@ class _Select:
         """Give a column that stands for nothing a table that has it; False if there is no way."""
         join, equation = node.find_ancestor(exp.Join), node.find_ancestor(exp.EQ)
         if join is not None and equation is not None and _joins_columns(equation, join):
-            return self._mend_join(join, equation)
+            return self.mend_join(join, equation)
         wanted = (node.table.casefold(), node.name.casefold())
         if wanted not in self._found:
             holders = [alias for alias, table in self._tables.items() if table.column(node.name)]
@@ -103,7 +121,24 @@ class _Select:
             node.set("table", self._alias(self._found[wanted]))
         return wanted in self._found
 
-    def _mend_join(self, join: exp.Join, equation: exp.EQ) -> bool:
+    def on_key(self, equation: exp.EQ) -> bool:
+        """Whether an equation of two columns compares those of a key, or what can't be told."""
+        sides = [side for side in (equation.left, equation.right) if isinstance(side, exp.Column)]
+        left, right = (self._tables.get(side.table) for side in sides)
+        one, other = (side.name.casefold() for side in sides)
+        if left is None or right is None or one == other:
+            return True
+        return any(
+            step.end == right.key and {(one, other)} == {(a.casefold(), b.casefold()) for a, b in step.columns}
+            for step in self._steps.get(left.key, ())
+        ) or bool(self._targets(left, one) & self._targets(right, other))
+
+    def _targets(self, table: Table, column: str) -> set[tuple[str, str]]:
+        """The columns that a column has a key with."""
+        steps = self._steps.get(table.key, ())
+        return {(step.end, b) for step in steps for a, b in step.columns if a.casefold() == column}
+
+    def mend_join(self, join: exp.Join, equation: exp.EQ) -> bool:
         """Join a table on the keys between it and what stands before it, instead of on what it lacks."""
         alias = join.this.alias_or_name
         place = next(number for number, other in enumerate(self._joins) if other is join)
