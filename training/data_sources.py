@@ -11,6 +11,7 @@ from route_sql.tools.database.catalog import Catalog
 from route_sql.tools.database.engine import Database
 from route_sql.tools.database.sqlite import SQLiteDatabase
 from route_sql.training.datasets import Example, held_out_examples, load_examples, sample
+from route_sql.training.described_database import FOLDER, DescribedDatabase
 from route_sql.training.errors import DatasetError
 from route_sql.training.published_schemas import PublishedSchema, load_published_schemas
 from route_sql.training.query_log import load_query_log
@@ -62,8 +63,8 @@ async def open_source(
     Args:
         format: `spider`, `bird`, or `log` for a team's own pairs.
         questions: The questions file.
-        databases: The folder with `NAME/NAME.sqlite` or `NAME.sqlite`; for a log also a catalog in TOML. None if only
-            schemas are there.
+        databases: The folder with `NAME/NAME.sqlite` or `NAME.sqlite`, of BIRD with its descriptions of columns; for a
+            log also a catalog in TOML. None if only schemas are there.
         tables: BIRD's or Spider's `tables.json`, for databases that are not there. If None, it is looked for beside the
             questions of BIRD.
         held_out_of: The folder of a training set, to take only what it holds out.
@@ -103,7 +104,10 @@ def _catalog(
     opened: dict[str, Database] = {}
     for name in names:
         if databases is not None and (file := _file(databases, name)):
-            opened[name] = SQLiteDatabase(name, file)
+            database = SQLiteDatabase(name, file)
+            descriptions = file.with_name(FOLDER)
+            told = format == "bird" and descriptions.is_dir()
+            opened[name] = DescribedDatabase(database, descriptions) if told else database
     found = tables or (_beside(questions) if format == "bird" else None)
     schemas = load_published_schemas(found) if found and len(opened) < len(names) else {}
     only = {name: PublishedSchema(name, schemas[name]) for name in names if name not in opened and name in schemas}
