@@ -60,6 +60,12 @@ async def test_no_row_for_want_of_a_key(model: ScriptedModel, catalog: Catalog) 
     assert answer["candidates"][1]["sql"] == off_key.replace("T1.name = T2.day", "T1.id = T2.customer_id")
 
 
+async def test_no_join_leads_to_what_the_caller_may_not_see(model: ScriptedModel, catalog: Catalog) -> None:
+    model.enqueue("sql", LACKING, NAMES).enqueue("link", "{}").enqueue("verdict", "verdict: right")
+    _, tried = await ask(model, catalog, hide=("customer.city",))
+    assert [agent for agent, _ in tried] == ["draft", "generate"]
+
+
 @pytest.mark.parametrize("choices", [{"without": ("complete_joins",)}, {"strategy": "paper"}])
 async def test_it_can_be_switched_off_and_is_not_published(
     model: ScriptedModel, catalog: Catalog, choices: dict[str, Any]
