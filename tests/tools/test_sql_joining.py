@@ -99,6 +99,10 @@ def database() -> Iterator[sqlite3.Connection]:
             "SELECT T1.due, T2.city FROM loan AS T1 JOIN reader AS T2 ON T1.reader_id = T2.reader_id "
             "WHERE T2.\"order\" = 'x'",
         ),
+        (  # a star is that of the tables that were there
+            "SELECT * FROM loan AS T1 WHERE T1.city = 'Bergen'",
+            "SELECT T1.* FROM loan AS T1 JOIN reader AS T2 ON T1.reader_id = T2.reader_id WHERE T2.city = 'Bergen'",
+        ),
         (  # an output name stays one
             "SELECT COUNT(*) AS amount, T1.city FROM loan AS T1 GROUP BY T1.city ORDER BY amount",
             "SELECT COUNT(*) AS amount, T2.city FROM loan AS T1 JOIN reader AS T2 ON T1.reader_id = T2.reader_id "

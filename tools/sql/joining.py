@@ -103,7 +103,7 @@ class _Select:
 
     @property
     def _joins(self) -> list[exp.Join]:
-        joins: list[exp.Join] = self._select.args.setdefault("joins", [])
+        joins: list[exp.Join] = self._select.args.get("joins") or []
         return joins
 
     def mend(self, node: exp.Column) -> bool:
@@ -201,7 +201,8 @@ class _Select:
             source = exp.Table(this=self._identifier(table.name), alias=exp.TableAlias(this=self._alias(new)))
             if table.namespace:
                 source.set("db", self._identifier(table.namespace))
-            self._joins.insert(place + number, exp.Join(this=source, on=self._condition(alias, new, step)))
+            join = exp.Join(this=source, on=self._condition(alias, new, step))
+            self._select.set("joins", [*self._joins[: place + number], join, *self._joins[place + number :]])
             alias = new
         return alias
 
@@ -219,7 +220,13 @@ class _Select:
         return exp.to_identifier(name, quoted=quote_name(name, self._schema.dialect) != name)
 
     def _qualify(self) -> None:
-        """Name the table of each column that has none, since a table to come may have a column of that name."""
+        """Name the table of each column and star that has none, since a table to come has columns too."""
+        sources = [clause.this.alias_or_name for clause in (self._select.args["from_"], *self._joins)]
+        items: list[exp.Expr] = []
+        for item in self._select.expressions:
+            stars = [exp.Column(this=exp.Star(), table=self._alias(alias)) for alias in sources]
+            items += stars if isinstance(item, exp.Star) else [item]
+        self._select.set("expressions", items)
         outputs = {item.alias.casefold() for item in self._select.selects if item.alias}
         for node in self._select.find_all(exp.Column):
             own = node.find_ancestor(exp.Select) is self._select and not node.table
