@@ -93,7 +93,7 @@ BASE = ModelEntry(
     profile=Profile(),
 )
 
-# How it was made: training/records/qwen-0.5b-cpu.
+# How it was made: training/records/qwen-0.5b-cpu, then training/records/qwen-0.5b-cpu-bird.
 DEFAULT = replace(
     BASE,
     name="default",
@@ -103,7 +103,7 @@ DEFAULT = replace(
         file="route-sql-0.5b-cpu.gguf",
         sources=(PackagedParts("adapters/route-sql-0.5b-cpu.gguf"),),
         size=18_719_200,
-        sha256="5fd4eba796c1e7d1066a9b68768cdfd078d96c0317e2ded4554e6ebc863529eb",
+        sha256="10a1fd67e51df0abc528c828b1728f7de7b5109aba1bfec10534dbd582bc9c6d",
     ),
 )
 
