@@ -98,7 +98,7 @@ def test_the_loss_is_that_of_the_replies_alone(make_run: MakeRun, tiny_model: Pa
     model, tokenizer = AutoModelForCausalLM.from_pretrained(tiny_model), AutoTokenizer.from_pretrained(tiny_model)
     assert logged["step"] == 0
     for task in run.tasks:
-        expected = own_loss(model, Path(run.data) / f"{task}.eval.jsonl", tokenizer)
+        expected = own_loss(model, run.folders[0] / f"{task}.eval.jsonl", tokenizer)
         assert logged[f"eval_{task}_loss"] == pytest.approx(expected, abs=1e-4)
 
 
@@ -177,7 +177,7 @@ def test_all_weights_of_a_gguf_base_are_tuned_and_saved(make_run: MakeRun, tiny_
     tuned = AutoModelForCausalLM.from_pretrained(out / "final")
     tokenizer = AutoTokenizer.from_pretrained(out / "final")
     base = AutoModelForCausalLM.from_pretrained(tiny_model)
-    file = Path(run.data) / "text_to_sql.eval.jsonl"
+    file = run.folders[0] / "text_to_sql.eval.jsonl"
     assert own_loss(tuned, file, tokenizer) < own_loss(base, file, tokenizer)
     assert not torch.equal(tuned.model.layers[0].mlp.up_proj.weight, base.model.layers[0].mlp.up_proj.weight)
 
