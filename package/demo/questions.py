@@ -114,6 +114,6 @@ QUESTIONS: tuple[DemoQuestion, ...] = (
 SHOWN = (
     "How many patients live in são paulo?",
     "Which patients have never had an appointment? Give first and last name.",
-    "How many patients have a private insurance plan?",
+    "What are the last names of the doctors who are specialized in sleep medicine?",
 )
-"""What `route-sql demo` asks: a value in another case, a nested query, and one on which two agents disagree."""
+"""What `route-sql demo` asks: a value in another case, what is not there, and a join of three tables."""
