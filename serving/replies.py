@@ -33,16 +33,17 @@ class StopCutter:
         if self._ended:
             return ""
         text = self._held + text
+        certain = len(text) - _open_end(text, self._stops)
         shown = cut_at_stop(text, self._stops)
-        self._ended = len(shown) < len(text)
-        keep = 0 if self._ended else _open_end(text, self._stops)
-        self._held = shown[len(shown) - keep :]
-        return shown[: len(shown) - keep]
+        # A stop within what may become an earlier, longer one must wait for it.
+        self._ended = len(shown) < len(text) and len(shown) <= certain
+        self._held = "" if self._ended else text[certain:]
+        return shown if self._ended else text[:certain]
 
     def rest(self) -> str:
         """What was held back when the stream ended."""
         held, self._held = self._held, ""
-        return held
+        return cut_at_stop(held, self._stops)
 
 
 def _open_end(text: str, stops: Sequence[str]) -> int:

@@ -201,11 +201,16 @@ def _run_pip(arguments: list[str], scratch: Path, log: Path, report: Report) -> 
         try:
             while pip.poll() is None:
                 time.sleep(0.1)
-                report(max((_size(path) for path in scratch.rglob("*.whl")), default=0))
+                report(max(map(_size, _wheels_below(scratch)), default=0))
         except BaseException:  # Ctrl-C too: leaving the `with` waits for pip, which may take minutes to end by itself
             pip.kill()
             raise
     return pip.returncode
+
+
+def _wheels_below(folder: Path) -> list[Path]:
+    """The wheels in a folder that pip works in; unlike a glob, a walk passes over folders that vanish meanwhile."""
+    return [Path(at, name) for at, _, names in os.walk(folder) for name in names if name.endswith(".whl")]
 
 
 def _pip_reason(log: Path) -> str:
