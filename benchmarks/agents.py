@@ -30,6 +30,7 @@ from route_sql.tools.sql.usage import misplaced_columns, tables_and_columns
 from route_sql.training.agent_effects import AgentEffect, agent_effects
 from route_sql.training.comparison import compare_runs
 from route_sql.training.data_sources import Source
+from route_sql.training.datasets import Example
 from route_sql.training.errors import EvaluationError
 from route_sql.training.evaluation import evaluate, gather_or_stop
 from route_sql.training.execution_accuracy import ExecutionAccuracy
@@ -50,12 +51,14 @@ async def main(arguments: argparse.Namespace) -> None:
         if missing := [example.index for example in source.examples if example.index not in run]:
             raise EvaluationError(f"{arguments.run} lacks {len(missing)} of the questions, the first is {missing[0]}")
         lines = [run[example.index] for example in source.examples]
-        effects = await agent_effects(lines, source.examples, ExecutionAccuracy(source.catalog))
+        scorer = ExecutionAccuracy(source.catalog, metric=arguments.format)
+        effects = await agent_effects(lines, source.examples, scorer)
+        drafts = await drafts_sentence(lines, source.examples, scorer)
         ablated = {agent: await without(agent, lines, source, chat, arguments) for agent in arguments.without}
         links = await link_scores(lines, source, chat, arguments.concurrency)
     drawn = f"{len(lines)} questions of {arguments.questions.name} (seed {arguments.seed})"
-    parts = [f"# Agents: {drawn}", linking_table(links), effects_table(effects, lines), ablation_table(ablated, lines)]
-    arguments.table.write_text("\n\n".join(parts) + "\n")
+    tables = [linking_table(links), effects_table(effects, lines), drafts, ablation_table(ablated, lines)]
+    arguments.table.write_text("\n\n".join([f"# Agents: {drawn}", *tables]) + "\n")
 
 
 async def without(
@@ -74,6 +77,7 @@ async def without(
         path,
         concurrency=arguments.concurrency,
         settings={"model": named(arguments), "without": agent},
+        metric=arguments.format,
     )
     return [line for line in lines if line["index"] not in touched] + read_run(path)
 
@@ -149,6 +153,21 @@ def effects_table(effects: Mapping[str, AgentEffect], lines: Sequence[Line]) -> 
         effect = effects.get(agent, AgentEffect(candidates=0, right=0, help=0, harm=0))
         rows.append(f"| {agent} | {share:.1f} | {' | '.join(str(figure) for figure in effect.values())} |")
     return "\n".join([head, *rows])
+
+
+async def drafts_sentence(lines: Sequence[Line], examples: Sequence[Example], scorer: ExecutionAccuracy) -> str:
+    """How many drafts are right, as they are and with their joins completed: what one call is worth."""
+    alone = completed = 0
+    for line, example in zip(lines, examples, strict=True):
+        draft, mended = [*line["candidates"][:2], None, None][:2]
+        if draft is not None and draft["agent"] == "draft":
+            right = (await scorer.score(example, draft["sql"])).correct
+            alone += right
+            if mended is not None and mended["agent"] == "complete_joins":
+                right = (await scorer.score(example, mended["sql"])).correct
+            completed += right
+    shares = [f"{count} ({100 * count / len(lines):.1f} %)" for count in (alone, completed)]
+    return f"Of {len(lines)} drafts {shares[0]} are right, with their joins completed {shares[1]}."
 
 
 def without_samples(lines: Sequence[Line]) -> list[Line]:

@@ -128,6 +128,7 @@ def families(together: Sequence[Waiting]) -> list[list[Waiting]]:
 
 def add_options(parser: argparse.ArgumentParser) -> None:
     """The options that choose the questions and the model."""
+    parser.add_argument("--format", choices=("spider", "bird"), default="spider", help="Whose layout and measure.")
     parser.add_argument("--questions", type=Path, required=True)
     parser.add_argument("--databases", type=Path, required=True)
     parser.add_argument("--limit", type=int, default=None, help="How many questions to draw; by default all.")
@@ -154,7 +155,9 @@ async def chosen_model(arguments: argparse.Namespace) -> AsyncIterator[BaseChatM
 @asynccontextmanager
 async def opened(arguments: argparse.Namespace) -> AsyncIterator[tuple[Source, BaseChatModel]]:
     """The questions and the model that the options choose."""
-    given = open_source("spider", arguments.questions, arguments.databases, limit=arguments.limit, seed=arguments.seed)
+    given = open_source(
+        arguments.format, arguments.questions, arguments.databases, limit=arguments.limit, seed=arguments.seed
+    )
     arguments.out.mkdir(parents=True, exist_ok=True)
     async with given as source, chosen_model(arguments) as chat:
         yield source, chat

@@ -44,7 +44,8 @@ async def main(arguments: argparse.Namespace) -> None:
             logs[strategy] = await stack.enter_async_context(open_run(path, chosen, source.examples))
         asks = {strategy: asking(chat, source.catalog, Context(strategy=strategy)) for strategy in logs}
         try:
-            await take_turns(source.examples, asks, logs, ExecutionAccuracy(source.catalog), arguments.concurrency)
+            scorer = ExecutionAccuracy(source.catalog, metric=arguments.format)
+            await take_turns(source.examples, asks, logs, scorer, arguments.concurrency)
         finally:
             # A run that is stopped still tells what all three have answered.
             arguments.table.write_text(table({strategy: log.lines for strategy, log in logs.items()}, arguments))

@@ -28,7 +28,7 @@ def agreed(tried: list[Attempt]) -> bool:
 
 
 def mended(attempt: Attempt) -> bool:
-    """Whether a candidate is a failed one with the joins that it lacked."""
+    """Whether a candidate is another one whose joins were mended."""
     return attempt.candidate["agent"] == "complete_joins"
 
 

@@ -104,10 +104,9 @@ def _catalog(
     opened: dict[str, Database] = {}
     for name in names:
         if databases is not None and (file := _file(databases, name)):
-            database = SQLiteDatabase(name, file)
             descriptions = file.with_name(FOLDER)
             told = format == "bird" and descriptions.is_dir()
-            opened[name] = DescribedDatabase(database, descriptions) if told else database
+            opened[name] = DescribedDatabase(name, file, descriptions) if told else SQLiteDatabase(name, file)
     found = tables or (_beside(questions) if format == "bird" else None)
     schemas = load_published_schemas(found) if found and len(opened) < len(names) else {}
     only = {name: PublishedSchema(name, schemas[name]) for name in names if name not in opened and name in schemas}

@@ -6,8 +6,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 
-from route_sql.tools.database.engine import Database
-from route_sql.tools.database.outcome import Limits, Outcome
+from route_sql.tools.database.sqlite import SQLiteDatabase
 from route_sql.tools.schema.records import Column, Schema, Table
 from route_sql.tools.text import words
 from route_sql.training.errors import DatasetError
@@ -19,56 +18,29 @@ Descriptions = Mapping[str, Mapping[str, str]]
 """What columns are, by table and column, both case-folded."""
 
 
-class DescribedDatabase:
-    """A `Database` with a comment for each column that the files describe and that has none of its own."""
+class DescribedDatabase(SQLiteDatabase):
+    """A SQLite file with a comment for each column that the files in `descriptions` describe."""
 
-    def __init__(self, database: Database, folder: Path) -> None:
-        """The files are read with the first schema."""
-        self._database = database
-        self._folder = folder
+    def __init__(self, name: str, path: Path, descriptions: Path) -> None:
+        """The descriptions are read with the first schema."""
+        super().__init__(name, path)
+        self._descriptions = descriptions
         self._told: Descriptions | None = None
         self._described: tuple[Schema, Schema] | None = None
-
-    @property
-    def name(self) -> str:
-        """The name in the catalog."""
-        return self._database.name
-
-    @property
-    def dialect(self) -> str:
-        """The sqlglot name of the SQL dialect."""
-        return self._database.dialect
-
-    @property
-    def limits(self) -> Limits:
-        """The bounds of a query."""
-        return self._database.limits
 
     async def schema(self) -> Schema:
         """The schema with the comments; the same object until the database's schema changes.
 
         Raises:
             DatabaseUnavailable: the database can't be opened or read.
-            DatasetError: a file can't be read.
+            DatasetError: a description can't be read.
         """
-        schema = await self._database.schema()
+        schema = await super().schema()
         if self._told is None:
-            self._told = await asyncio.to_thread(read_descriptions, self._folder)
+            self._told = await asyncio.to_thread(read_descriptions, self._descriptions)
         if self._described is None or self._described[0] is not schema:
             self._described = schema, described(schema, self._told)
         return self._described[1]
-
-    async def execute(self, sql: str, limits: Limits | None = None) -> Outcome:
-        """Run one read-only statement, as the database does."""
-        return await self._database.execute(sql, limits)
-
-    async def warnings(self) -> tuple[str, ...]:
-        """The database's own."""
-        return await self._database.warnings()
-
-    async def close(self) -> None:
-        """Close the database."""
-        await self._database.close()
 
 
 def read_descriptions(folder: Path) -> Descriptions:
@@ -83,13 +55,13 @@ def read_descriptions(folder: Path) -> Descriptions:
 
 
 def described(schema: Schema, told: Descriptions) -> Schema:
-    """A schema with these comments where a column has none."""
+    """A schema with these comments; SQLite has none of its own."""
     return replace(schema, tables=tuple(_described(table, told.get(table.name.casefold(), {})) for table in schema))
 
 
 def _described(table: Table, told: Mapping[str, str]) -> Table:
     def commented(column: Column) -> Column:
-        return column if column.comment else replace(column, comment=told.get(column.name.casefold()))
+        return replace(column, comment=told.get(column.name.casefold()))
 
     return replace(table, columns=tuple(map(commented, table.columns)))
 
