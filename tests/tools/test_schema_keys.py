@@ -14,10 +14,22 @@ def steps(*tables: Table) -> dict[str, list[Step]]:
     return key_steps(Schema("sqlite", tables))
 
 
-def test_a_declared_key_leads_both_ways_and_names_then_tell_nothing() -> None:
-    pet = table("pet", "pet_id", "owner", "vet_id", refers={"owner": "person"})
-    found = steps(pet, table("person", "id", key="id"), table("vet", "vet_id", key="vet_id"))
+def test_a_declared_key_leads_both_ways() -> None:
+    found = steps(table("pet", "pet_id", "owner", refers={"owner": "person"}), table("person", "id", key="id"))
     assert found == {"pet": [("person", (("owner", "id"),))], "person": [("pet", (("id", "owner"),))]}
+
+
+def test_beside_declared_keys_names_tell_of_columns_that_have_none_and_are_named_as_a_primary_key() -> None:
+    pet = table("pet", "pet_id", "owner_id", "vet_id", "house_id", refers={"owner_id": "person"})
+    person = table("person", "owner_id", "house_id", key="owner_id")
+    found = steps(pet, person, table("vet", "vet_id", key="vet_id"), table("owner", "id", key="id"))
+    assert found["pet"] == [("person", (("owner_id", "owner_id"),)), ("vet", (("vet_id", "vet_id"),))]
+    assert "owner" not in found
+
+
+def test_a_key_of_a_table_to_itself_leads_both_ways() -> None:
+    person = table("person", "id", "boss", key="id", refers={"boss": "person"})
+    assert steps(person) == {"person": [("person", (("boss", "id"),)), ("person", (("id", "boss"),))]}
 
 
 def test_a_key_to_nowhere_and_one_of_another_length_lead_nowhere() -> None:

@@ -1,11 +1,13 @@
 """The keys that lead from table to table: those that the schema declares, or else those that names tell."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from typing import NamedTuple
 
 from route_sql.tools.schema.records import Column, Schema, Table, references
 
+MOST_STEPS = 3
+"""Tables further apart than this many keys have nothing to do with each other."""
 FEW = 4
 """A column that more tables share, and that is the primary key of none, joins nothing in particular."""
 
@@ -23,25 +25,96 @@ class Step(NamedTuple):
     columns: Pairs
 
 
+class Way(NamedTuple):
+    """From a table that is joined, by its alias, along keys to another one."""
+
+    alias: str
+    steps: tuple[Step, ...] = ()
+
+
+_Key = tuple[str, str, Pairs]
+"""From a table to another one."""
+Steps = Mapping[str, Sequence[Step]]
+"""The keys that lead from each table, by its key."""
+
+
 def key_steps(schema: Schema) -> dict[str, list[Step]]:
     """Where the keys lead from each table, by table key, from either side of them.
 
     Where a schema declares no foreign key at all, as many databases do that were made from files, names must tell: a
-    column such as `customer_id` that tables share, or that stands beside a table `customer` with a column `id`.
+    column such as `customer_id` that tables share, or that stands beside a table `customer` with a column `id`. Where
+    it declares some, they tell of a column without a declared key, if it is named as the primary key of a table.
     """
     declared = [
         (key.source, key.target, tuple(zip(key.source_columns, key.target_columns, strict=True)))
         for key in references(schema)
-        if key.source_columns and len(key.source_columns) == len(key.target_columns) and key.source != key.target
+        if key.source_columns and len(key.source_columns) == len(key.target_columns)
     ]
+    told = [*_shared(schema), *_named_after(schema)]
+    if declared:
+        told = _undeclared(told, declared, schema)
     steps: dict[str, list[Step]] = {}
-    for source, target, pairs in declared or [*_shared(schema), *_named_after(schema)]:
+    for source, target, pairs in [*declared, *told]:
         steps.setdefault(source, []).append(Step(target, pairs))
         steps.setdefault(target, []).append(Step(source, tuple((b, a) for a, b in pairs)))
     return steps
 
 
-def _shared(schema: Schema) -> Iterator[tuple[str, str, Pairs]]:
+def _undeclared(told: list[_Key], declared: list[_Key], schema: Schema) -> list[_Key]:
+    """The keys that names tell, to a primary key and from columns that no declared key has on either side."""
+    known = {(source, a) for source, _, pairs in declared for a, _ in pairs}
+    known |= {(target, b) for _, target, pairs in declared for _, b in pairs}
+    own = {table.key: table.primary_key for table in schema}
+    return [
+        (source, target, pairs)
+        for source, target, pairs in told
+        if own[target] == tuple(b for _, b in pairs) and not any((source, a) in known for a, _ in pairs)
+    ]
+
+
+def shortest_way(
+    steps: Steps,
+    starts: Mapping[str, str],
+    wanted: Collection[str],
+    taken: Collection[str],
+    preference: Callable[[Way], float],
+) -> Way | None:
+    """The shortest way to a table that is wanted; None if there is none, or one to another such table is as short.
+
+    Of several ways to one table that are as short, it is the one with the largest preference, the first of equals.
+
+    Args:
+        steps: Where keys lead.
+        starts: The tables to start from, by alias.
+        wanted: The keys of the tables to arrive at.
+        taken: The keys of the tables that no way passes.
+        preference: How much is to be said for a way.
+    """
+    ways = [Way(alias) for alias in starts]
+    passed = set(taken).difference(wanted)
+    for _ in range(MOST_STEPS):
+        onward: dict[str, Way] = {}
+        for way in [further for shorter in ways for further in _further(shorter, starts[shorter.alias], steps)]:
+            end = way.steps[-1].end
+            if end not in passed and (end not in onward or preference(way) > preference(onward[end])):
+                onward[end] = way
+        ways = list(onward.values())
+        passed |= onward.keys()
+        if arrived := [way for end, way in onward.items() if end in wanted]:
+            return arrived[0] if len(arrived) == 1 else None
+    return None
+
+
+def _further(way: Way, start: str, steps: Steps) -> Iterator[Way]:
+    """A way and one step more, but not back by the key that led there: that joins each row with itself."""
+    tables = [start, *(step.end for step in way.steps)]
+    back = Step(tables[-2], tuple((b, a) for a, b in way.steps[-1].columns)) if way.steps else None
+    for step in steps.get(tables[-1], ()):
+        if step != back:
+            yield Way(way.alias, (*way.steps, step))
+
+
+def _shared(schema: Schema) -> Iterator[_Key]:
     """A column of one name in several tables; from others to that of which it is the primary key, if it is of one."""
     holders: dict[str, list[tuple[Table, Column]]] = {}
     for table in schema:
@@ -56,7 +129,7 @@ def _shared(schema: Schema) -> Iterator[tuple[str, str, Pairs]]:
             yield from ((other.key, owner.key, ((column.name, own.name),)) for other, column in others)
 
 
-def _named_after(schema: Schema) -> Iterator[tuple[str, str, Pairs]]:
+def _named_after(schema: Schema) -> Iterator[_Key]:
     """`customer_id` and the `id` of the table `customer` or `customers`."""
     tables = {name: table for table in schema for name in (table.name.casefold(), table.name.casefold() + "s")}
     tables |= {table.name.casefold().removesuffix("s"): table for table in schema}
