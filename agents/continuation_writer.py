@@ -6,6 +6,7 @@ The beginning is what still stands of a candidate that failed, or the bare `SELE
 from langchain_core.messages import BaseMessage
 
 from route_sql.agents.brief import Brief, Wording, conversation, fenced
+from route_sql.tools.sql.comments import without_comments
 from route_sql.tools.sql.continuation import join_continuation
 from route_sql.tools.text import clean
 
@@ -24,7 +25,8 @@ PREFIX_CHARS = 4_000
 
 def messages(brief: Brief, prefix: str) -> list[BaseMessage]:
     """The conversation that asks for the rest of a query that begins with `prefix`."""
-    task = TASK[brief.wording].format(prefix=fenced("SQL", clean(prefix, PREFIX_CHARS)), dialect=brief.dialect)
+    shown = clean(without_comments(prefix, brief.schema.dialect), PREFIX_CHARS)
+    task = TASK[brief.wording].format(prefix=fenced("SQL", shown), dialect=brief.dialect)
     return conversation(brief, task)
 
 

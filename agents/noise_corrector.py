@@ -11,7 +11,9 @@ from typing import Literal
 from langchain_core.messages import BaseMessage
 
 from route_sql.agents.brief import Brief, Wording, conversation, fenced
+from route_sql.tools.sql.comments import without_comments
 from route_sql.tools.sql.reply import extract_sql
+from route_sql.tools.sql.thinking import turns, without_thinking
 from route_sql.tools.text import clean
 
 TASK: dict[Wording, str] = {
@@ -41,7 +43,7 @@ TASK_FAILED: dict[Wording, str] = {
 FINDING_CHARS = 600
 SQL_CHARS = 4_000
 
-_VERDICT = re.compile(r"^\W*verdict\W+(right|wrong)\b", re.IGNORECASE | re.MULTILINE)
+_VERDICT = re.compile(r"^[^\w\n]*verdict\W+(right|wrong)\b", re.IGNORECASE | re.MULTILINE)
 
 
 @dataclass(frozen=True)
@@ -62,7 +64,7 @@ def messages(brief: Brief, sql: str, finding: str, *, failed: bool) -> list[Base
         failed: Whether the candidate did not run.
     """
     task = (TASK_FAILED if failed else TASK)[brief.wording].format(
-        sql=fenced("SQL", clean(sql, SQL_CHARS)),
+        sql=fenced("SQL", clean(without_comments(sql, brief.schema.dialect), SQL_CHARS)),
         finding=fenced("RESULT", clean(finding, FINDING_CHARS)),
         dialect=brief.dialect,
     )
@@ -70,13 +72,27 @@ def messages(brief: Brief, sql: str, finding: str, *, failed: bool) -> list[Base
 
 
 def parse(reply: str, dialect: str) -> Verdict | None:
-    """The verdict of a reply; None if it is not in the fixed form."""
-    match = _VERDICT.search(reply)
-    if match is None:
+    """The verdict of a reply, the last one if there are several; None if it is not in the fixed form."""
+    text = next((part for part in turns(without_thinking(reply)) if _VERDICT.search(part)), "")
+    # Behind the first, a line of SQL on a column named verdict could pass for one.
+    said = [match for place, match in enumerate(_VERDICT.finditer(text)) if not place or ":" in match[0]]
+    if not said:
         return None
-    if match[1].lower() == "right":
+    if said[-1][1].lower() == "right":
         return Verdict("right")
-    return Verdict("wrong", extract_sql(reply[match.end() :], dialect))
+    return Verdict("wrong", _correction(text, said, dialect))
+
+
+def _correction(text: str, said: list[re.Match[str]], dialect: str) -> str | None:
+    """The SQL behind the last verdict, or behind an earlier one if the model only repeats that it is wrong."""
+    end = len(text)
+    for match in reversed(said):
+        if match[1].lower() == "right":
+            break
+        if sql := extract_sql(text[match.end() : end], dialect):
+            return sql
+        end = match.start()
+    return None
 
 
 def write(verdict: Verdict) -> str:

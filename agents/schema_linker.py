@@ -1,17 +1,18 @@
 """The schema linker: which tables and columns does the question need (task SL; ROUTE, section 3.1)?
 
 It answers in JSON, `{table: [columns]}`. Models write it truncated, in single quotes, in another case, with invented
-names, or as a list; `parse` takes all of that and keeps only what exists.
+names, as a list, or nested in other ways; `parse` takes all of that and keeps only what exists. An empty list of
+columns means none, as for COUNT(*); a table that is named otherwise without a column that exists means the whole table.
 """
 
 import json
 import re
-from collections.abc import Iterator
 
 from langchain_core.messages import BaseMessage
 
 from route_sql.agents.brief import Brief, Wording, conversation
-from route_sql.tools.schema.records import Link, Schema
+from route_sql.tools.schema.records import Link, Schema, Table
+from route_sql.tools.sql.thinking import turns, without_thinking
 
 TASK: dict[Wording, str] = {
     "instruct": (
@@ -21,7 +22,10 @@ TASK: dict[Wording, str] = {
     "tuned": "Task: schema linking",
 }
 
-_STRING = re.compile(r'"((?:[^"\\]|\\.)*)"|\'((?:[^\'\\]|\\.)*)\'|`([^`]*)`')
+_ALL = "*"
+_STRING = re.compile(
+    r'(?:"((?:[^"\\]|\\.)*)"|\'((?:[^\'\\]|\\.)*)\'|`([^`]*)`)(?P<key>\s*:)?(?P<empty>\s*(?:\[\s*\]|null\b))?'
+)
 
 
 def messages(brief: Brief) -> list[BaseMessage]:
@@ -31,7 +35,9 @@ def messages(brief: Brief) -> list[BaseMessage]:
 
 def parse(reply: str, schema: Schema) -> Link:
     """The part of a reply that exists in the schema; empty if nothing does."""
-    return existing(_whole(reply) or _pieces(reply, schema), schema)
+    parts = turns(without_thinking(reply))
+    links = (existing(_mapping(part, schema) or _pieces(part, schema), schema) for part in parts)
+    return next((link for link in links if link), {})
 
 
 def write(link: Link) -> str:
@@ -44,46 +50,57 @@ def existing(link: Link, schema: Schema) -> Link:
     wanted: dict[str, set[str]] = {}
     for key, names in link.items():
         if table := schema.table(key):
-            found = (table.column(name.rpartition(".")[2]) or table.column(name) for name in names)
-            wanted.setdefault(table.key, set()).update(column.name for column in found if column)
+            wanted.setdefault(table.key, set()).update(_existing_columns(names, table))
     return {t.key: [c.name for c in t.columns if c.name in wanted[t.key]] for t in schema if t.key in wanted}
 
 
-def _whole(reply: str) -> Link | None:
-    """The link of a reply that holds well-formed JSON."""
+def _existing_columns(names: list[str], table: Table) -> list[str]:
+    """The columns that are named; all of the table for `*`, or if none of the names is one."""
+    bare = [name.rpartition(".")[2] for name in names]
+    found = [table.column(last) or table.column(name) for last, name in zip(bare, names, strict=True)]
+    columns = [column.name for column in found if column]
+    is_whole = _ALL in bare or (names and not columns)
+    return [column.name for column in table.columns] if is_whole else columns
+
+
+def _mapping(reply: str, schema: Schema) -> Link:
+    """The link of a reply that holds JSON of the form asked for; empty for any other."""
     start, end = reply.find("{"), reply.rfind("}")
-    if start < 0 or end < start:
-        return None
     try:
-        read = json.loads(reply[start : end + 1])
+        read = json.loads(reply[max(start, 0) : end + 1])
     except (ValueError, RecursionError):  # no JSON, a number of thousands of digits, or brackets a thousand deep
-        return None
-    return {str(table): _names(columns) for table, columns in read.items()}
+        return {}
+    link = {table: names for table, columns in read.items() if (names := _names(columns)) is not None}
+    return link if len(link) == len(read) and any(schema.table(table) for table in link) else {}
 
 
-def _names(columns: object) -> list[str]:
+def _names(columns: object) -> list[str] | None:
+    """The columns of a table; None if they are not written as a list of names."""
     if isinstance(columns, str):
         return [columns]
-    if isinstance(columns, dict):
-        return [str(name) for name in columns]
-    return [str(name) for name in columns] if isinstance(columns, list) else []
+    if columns is None or (isinstance(columns, list) and all(isinstance(name, str) for name in columns)):
+        return columns or []
+    return None
 
 
 def _pieces(reply: str, schema: Schema) -> Link:
-    """The link of a reply that is not JSON: each quoted name is a table, or a column of the table named before it."""
+    """The link of any other reply: each quoted name is a table, or a column of the newest table that has it.
+
+    A name that is both counts as both, since a name too many costs less than one too few.
+    """
     link: Link = {}
-    table = None
-    for name in _quoted(reply):
-        head, dot, tail = name.rpartition(".")
-        if dot and (owner := schema.table(head)):
-            link.setdefault(owner.key, []).append(tail)
-        elif table and table.column(name):
-            link[table.key].append(name)
-        elif found := schema.table(name):
-            table = found
-            link.setdefault(table.key, [])
+    tables: dict[str, Table] = {}
+    for match in _STRING.finditer(reply):
+        name = next(group for group in match.groups() if group is not None)
+        head = name.rpartition(".")[0]
+        newest = (table for table in reversed(tables.values()) if name == _ALL or table.column(name))
+        owner = schema.table(head) or next(newest, None)
+        if owner:
+            link.setdefault(owner.key, []).append(name)
+        if table := schema.table(name):
+            # The empty name is no column: the whole table, unless one of its columns is named too.
+            link.setdefault(table.key, []).extend([] if match["empty"] else [""])
+            if match["key"] or not owner:
+                tables.pop(table.key, None)
+                tables[table.key] = table
     return link
-
-
-def _quoted(reply: str) -> Iterator[str]:
-    return (next(group for group in match.groups() if group is not None) for match in _STRING.finditer(reply))

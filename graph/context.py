@@ -1,10 +1,13 @@
 """What a caller may choose for one run, all of it JSON-plain and shown as a form in LangGraph Studio."""
 
-from dataclasses import dataclass, field
-from typing import Any, Literal
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields
+from typing import Any, Literal, get_args
 
 from langgraph.runtime import Runtime
+from sqlglot.dialects.dialect import Dialect
 
+from route_sql.tools.errors import InvalidInput
 from route_sql.tools.schema.visibility import Visibility
 
 Strategy = Literal["adaptive", "paper", "single"]
@@ -35,8 +38,12 @@ class Context:
     dialect: str | None = field(
         default=None, metadata=_described("sqlglot name of the SQL dialect, if not the database's own.")
     )
-    row_limit: int = field(default=100, metadata=_described("Rows that the answer holds at most."))
-    deadline: float = field(default=10.0, metadata=_described("Seconds a query may run."))
+    row_limit: int | None = field(
+        default=None, metadata=_described("Rows that the answer holds at most, if fewer than the database's own limit.")
+    )
+    deadline: float | None = field(
+        default=None, metadata=_described("Seconds a query may run, if fewer than the database's own limit.")
+    )
     schema_chars: int = field(
         default=12_000,
         metadata=_described("Characters of rendered schema a prompt may hold; a larger schema is cut by relevance."),
@@ -66,15 +73,26 @@ class Context:
     )
 
     def __post_init__(self) -> None:
-        """Refuse one name where a list is meant: letter by letter it would hide nothing.
+        """Refuse what would be taken for something else: one name for a list would, letter by letter, hide nothing.
 
         Raises:
-            ValueError: `allow` or `hide` is no list of names.
+            InvalidInput: a choice that there is not, a number out of its range, or no list where a list is meant.
         """
+        _require(self.strategy in get_args(Strategy), "strategy", f"one of {_STRATEGIES}", self.strategy)
+        agents = _is_list(self.without) and set(self.without) <= set(get_args(AgentName))
+        _require(agents, "without", f"a list of agents, which are {_AGENTS}", self.without)
         for key in ("allow", "hide"):
             names = getattr(self, key)
-            if not isinstance(names, list | tuple) or not all(isinstance(name, str) for name in names):
-                raise ValueError(f"{key} in the context must be a list of names, such as ['customer.email']")
+            _require(_is_list(names), key, "a list of names, such as ['customer.email']", names)
+        known = self.dialect is None or (isinstance(self.dialect, str) and Dialect.get(self.dialect) is not None)
+        _require(known, "dialect", "sqlglot's name of a dialect, such as sqlite or postgres", self.dialect)
+        for key, least in _LEAST.items():
+            number = getattr(self, key)
+            counts = isinstance(number, int) and number >= least
+            _require(counts or (key == "row_limit" and number is None), key, f"a whole number from {least} on", number)
+        seconds = self.deadline
+        runs = seconds is None or (isinstance(seconds, int | float) and seconds > 0)
+        _require(runs, "deadline", "a number of seconds above 0", seconds)
 
     @property
     def rights(self) -> Visibility:
@@ -87,5 +105,39 @@ class Context:
 
 
 def context_of(runtime: Runtime[Context]) -> Context:
-    """The run's context; LangGraph passes None, not the defaults, when the caller gave none."""
-    return runtime.context or Context()
+    """The run's context; LangGraph passes None, not the defaults, when the caller gave none.
+
+    Within another graph it is that graph's: ours is then its `route_sql`, as a key or an attribute.
+
+    Raises:
+        InvalidInput: a context of another kind that has nothing for us. Defaults might widen the caller's rights.
+    """
+    given: object = runtime.context
+    if isinstance(given, Mapping):
+        given = given.get("route_sql", given)
+    elif not isinstance(given, Context):
+        given = getattr(given, "route_sql", given)
+    if isinstance(given, Mapping) and given.keys() <= _FIELDS:
+        given = Context(**given)
+    if not isinstance(given, Context | None):
+        names = ", ".join(sorted(map(str, given.keys() - _FIELDS))) if isinstance(given, Mapping) else ""
+        raise InvalidInput(
+            f"the context {type(given).__name__} {f'with {names} ' if names else ''}is not one of route-sql's. Give it "
+            "a route_sql that holds a route_sql.Context, or call this graph in a node with context=Context(...)"
+        )
+    return given or Context()
+
+
+_FIELDS = {each.name for each in fields(Context)}
+_STRATEGIES = ", ".join(get_args(Strategy))
+_AGENTS = ", ".join(get_args(AgentName))
+_LEAST = {"row_limit": 0, "schema_chars": 1, "max_corrections": 0, "max_continuations": 0, "max_samples": 0}
+
+
+def _is_list(names: object) -> bool:
+    return isinstance(names, list | tuple) and all(isinstance(name, str) for name in names)
+
+
+def _require(is_met: bool, key: str, wanted: str, given: object) -> None:
+    if not is_met:
+        raise InvalidInput(f"{key} in the context must be {wanted}, not {given!r}")

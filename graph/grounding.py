@@ -1,20 +1,40 @@
 """Before the agents start: notes from the context tools, and the part of a large schema that is worth showing."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 
+from langchain_core.messages.content import KNOWN_BLOCK_TYPES
 from langchain_core.tools import BaseTool
 from pydantic import BaseModel
 
 from route_sql.graph.state import Question, State
 from route_sql.tools.database.catalog import Catalog
-from route_sql.tools.errors import DatabaseUnavailable, RouteError
+from route_sql.tools.database.visible import VisibleDatabase
+from route_sql.tools.errors import DatabaseUnavailable, InvalidInput, RouteError
 from route_sql.tools.schema.records import Link, Schema
 from route_sql.tools.schema.relevance import reduce_schema
 from route_sql.tools.schema.visibility import EVERYTHING, Visibility
 
-ContextTool = BaseTool | Callable[[Question], Awaitable[Sequence[str] | str]]
+ContextTool = BaseTool | Callable[[Question], Awaitable[Sequence[str] | str | None]]
 """Gives notes on a question: an async function, or a LangChain tool that takes any of its three fields."""
+
+_BLOCKS = KNOWN_BLOCK_TYPES | {"image_url"}
+
+
+def question_of(state: State) -> Question:
+    """The question as the caller handed it in.
+
+    Raises:
+        InvalidInput: one of its fields is missing, or nothing that can be asked.
+    """
+    question, database, evidence = state.get("question"), state.get("database"), state.get("evidence") or ""
+    if not isinstance(question, str) or not question.strip():
+        raise InvalidInput(f"the input's question must be a text that is not blank, not {question!r}")
+    if not isinstance(database, str):
+        raise InvalidInput(f"the input's database must be a name in the catalog, not {database!r}")
+    if not isinstance(evidence, str):
+        raise InvalidInput(f"the input's evidence must be a text, if there is any, not {evidence!r}")
+    return Question(question=question, database=database, evidence=evidence)
 
 
 async def askable_schema(catalog: Catalog, name: str, rights: Visibility = EVERYTHING) -> Schema:
@@ -22,16 +42,22 @@ async def askable_schema(catalog: Catalog, name: str, rights: Visibility = EVERY
 
     Raises:
         UnknownDatabase: the catalog has no such database.
-        DatabaseUnavailable: it can't be read, or there is nothing in it.
+        DatabaseUnavailable: it can't be read, or there is nothing in it that the caller may see.
     """
-    schema = await catalog.get(name, rights).schema()
+    database = catalog.get(name, rights)
+    schema = await database.schema()
     if not schema.tables:
+        if isinstance(database, VisibleDatabase) and (await database.visible()).hidden:
+            raise DatabaseUnavailable(
+                f"nothing of the database {name} is visible to this caller; look at allow and hide, in the context and "
+                "in the catalog: write table, table.column or schema.table as the database has them"
+            )
         raise DatabaseUnavailable(f"the database {name} has no tables; name one that has, or fill it first")
     return schema
 
 
 async def gather_notes(
-    tools: Sequence[ContextTool], state: State, rights: Visibility = EVERYTHING
+    tools: Sequence[ContextTool], state: State | Question, rights: Visibility = EVERYTHING
 ) -> tuple[list[str], list[str]]:
     """Run the context tools side by side. Those that take `allow` and `hide` learn the caller's rights.
 
@@ -53,7 +79,7 @@ async def gather_notes(
             # A caller's tool may raise anything; the question can still be answered without its notes.
             failures.append(f"The context tool {_name(tool)} failed: {type(result).__name__}: {result}")
         else:
-            notes.extend([result] if isinstance(result, str) else result)
+            notes.extend(result)
     return [note for note in notes if note], failures
 
 
@@ -78,12 +104,26 @@ def visible(schema: Schema, question: str, notes: Sequence[str], budget_chars: i
     return {table.key: [column.name for column in table.columns] for table in reduced}, [said]
 
 
-async def _run(tool: ContextTool, question: Question, given: dict[str, object]) -> Sequence[str] | str:
+async def _run(tool: ContextTool, question: Question, given: dict[str, object]) -> list[str]:
     if not isinstance(tool, BaseTool):
-        return await tool(question)
+        return _texts(await tool(question), tool)
     wanted = {name: value for name, value in given.items() if name in arguments(tool)}
-    result: Sequence[str] | str = await tool.ainvoke(wanted)
-    return result if isinstance(result, (str, list, tuple)) else str(result)
+    return _texts(await tool.ainvoke(wanted), tool)
+
+
+def _texts(result: object, tool: ContextTool) -> list[str]:
+    """The notes in what a tool gave: texts, or content blocks, as those of the Model Context Protocol do."""
+    if result is None:
+        return []
+    if isinstance(result, str):
+        return [result]
+    if isinstance(result, list | tuple):
+        return [text for part in result for text in _texts(part, tool)]
+    if isinstance(result, Mapping) and result.get("type") in _BLOCKS:
+        return _texts(result.get("text"), tool)
+    if isinstance(tool, BaseTool):
+        return [str(result)]
+    raise TypeError(f"notes must be a text or a list of texts, not {type(result).__name__}")
 
 
 def _name(tool: ContextTool) -> str:

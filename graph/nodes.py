@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from langchain_core.language_models import BaseChatModel
-from langchain_core.messages import BaseMessage, ToolMessage
+from langchain_core.messages import BaseMessage
 from langchain_core.tools import BaseTool
 from langgraph.runtime import Runtime
 from langgraph.types import Overwrite, interrupt
@@ -17,11 +17,21 @@ from route_sql.agents.call import Reply, ask, can_sample
 from route_sql.agents.examples import worked_examples
 from route_sql.graph.checks import Check, complaint, finding
 from route_sql.graph.context import Context, context_of
-from route_sql.graph.grounding import ContextTool, arguments, askable_schema, gather_notes, rights_of, visible
+from route_sql.graph.grounding import (
+    ContextTool,
+    arguments,
+    askable_schema,
+    gather_notes,
+    question_of,
+    rights_of,
+    visible,
+)
 from route_sql.graph.selection import Attempt, attempts, best, newest
 from route_sql.graph.state import Candidate, LedgerEntry, Proposal, State, calls_of
 from route_sql.tools.database.catalog import Catalog
 from route_sql.tools.database.outcome import Outcome, failed
+from route_sql.tools.execute_sql import outcome_of
+from route_sql.tools.find_values import with_evidence
 from route_sql.tools.schema.records import Link, Schema
 from route_sql.tools.schema.relevance import reduce_schema
 from route_sql.tools.sql.continuation import continuable_prefix
@@ -50,15 +60,18 @@ class Nodes:
 
     async def ground(self, state: State, runtime: Runtime[Context]) -> Update:
         """Gather the notes of the context tools and the catalog, and cut a schema that no prompt can hold."""
+        asked = question_of(state)
+        database, hint = asked["database"], asked["evidence"]
         rights = context_of(runtime).rights
-        schema = await askable_schema(self.catalog, state["database"], rights)
-        found, failures = await gather_notes(self.context_tools, state, rights)
-        grounding = [*found, *await self.catalog.notes(state["database"], rights)]
-        warnings = await self.catalog.get(state["database"], rights).warnings()
+        schema = await askable_schema(self.catalog, database, rights)
+        found, failures = await gather_notes(self.context_tools, asked, rights)
+        grounding = [*found, *await self.catalog.notes(database, rights)]
+        warnings = await self.catalog.get(database, rights).warnings()
         budget = context_of(runtime).schema_chars
-        shown, cut = await asyncio.to_thread(visible, schema, state["question"], grounding, budget)
+        text = with_evidence(asked["question"], hint)
+        shown, cut = await asyncio.to_thread(visible, schema, text, grounding, budget)
         nothing_yet: Update = {name: Overwrite([]) for name in GROWING}
-        nothing_yet |= {"link": {}, "draft_link": {}, "proposal": None, "joins_seen": 0}
+        nothing_yet |= {"link": {}, "draft_link": {}, "proposal": None, "joins_seen": 0, "hint": hint}
         nothing_yet["can_sample"] = can_sample(self.model)
         return {**nothing_yet, "grounding": grounding, "shown": shown, "notes": Overwrite([*warnings, *failures, *cut])}
 
@@ -163,10 +176,9 @@ class Nodes:
     async def answer(self, state: State, runtime: Runtime[Context]) -> Update:
         """Pick the candidate and close the ledger."""
         chosen = self._leading(state, runtime)
-        # The evidence is this question's; the thread's next one may come without any.
-        closing: Update = {"sql": chosen.candidate["sql"] if chosen else None, "evidence": ""}
         nothing = failed("error", "The model wrote no SQL that could be read.")
-        return closing | _shown(chosen.outcome if chosen else nothing, context_of(runtime).row_limit)
+        sql = chosen.candidate["sql"] if chosen else None
+        return {"sql": sql} | _shown(chosen.outcome if chosen else nothing, context_of(runtime).row_limit)
 
     def _leading(self, state: State, runtime: Runtime[Context]) -> Attempt | None:
         published = context_of(runtime).strategy == "paper"
@@ -181,14 +193,16 @@ class Nodes:
     async def _brief(self, state: State, runtime: Runtime[Context]) -> Brief:
         schema = await self._whole_schema(state, runtime)
         notes = tuple(state.get("grounding", []))
+        hint = state.get("hint", "")
         if shown := state.get("shown"):
             # What is left of a schema that was cut may still have samples and comments beyond the budget.
             budget = context_of(runtime).schema_chars
-            schema, _ = await asyncio.to_thread(reduce_schema, schema.restrict(shown), state["question"], budget, notes)
+            text = with_evidence(state["question"], hint)
+            schema, _ = await asyncio.to_thread(reduce_schema, schema.restrict(shown), text, budget, notes)
         return Brief(
             question=state["question"],
             schema=schema,
-            evidence=state.get("evidence", ""),
+            evidence=hint,
             notes=notes,
             wording=self.wording,
             examples=worked_examples(self.wording, schema.dialect),
@@ -200,16 +214,15 @@ class Nodes:
             return failed("refused", NOT_APPROVED)
         if context.rights and not {"allow", "hide"} <= arguments(self.executor):
             return failed("refused", "The executor takes no allow and hide, so it can't keep to the caller's rights.")
-        given = {"sql": proposal["sql"], "database": state["database"], "seconds": context.deadline}
+        own = self.catalog.get(state["database"]).limits.seconds
+        given = {"sql": proposal["sql"], "database": state["database"], "seconds": context.deadline or own}
         given |= rights_of(context.rights)
         # A caller's executor need not know of deadlines.
         args = {name: value for name, value in given.items() if name in arguments(self.executor)}
         message = await self.executor.ainvoke(
             {"type": "tool_call", "id": proposal["agent"], "name": self.executor.name, "args": args}
         )
-        assert isinstance(message, ToolMessage)
-        outcome: Outcome = message.artifact
-        return outcome
+        return outcome_of(self.executor, message)
 
 
 def union(link: Link, other: Link) -> Link:
@@ -244,7 +257,7 @@ def _new(agent: str, sql: str | None, state: State) -> Proposal | None:
     return _proposal(agent, sql) if sql not in tried else None
 
 
-def _shown(outcome: Outcome, row_limit: int) -> Update:
+def _shown(outcome: Outcome, row_limit: int | None) -> Update:
     rows = outcome["rows"][:row_limit]
     return {
         "status": outcome["status"],

@@ -3,10 +3,14 @@
 from operator import add
 from typing import Annotated, NotRequired
 
+from langgraph.channels.ephemeral_value import EphemeralValue
 from typing_extensions import TypedDict
 
 from route_sql.tools.database.outcome import Cell, Outcome, Status
 from route_sql.tools.schema.records import Link
+
+Evidence = Annotated[str, EphemeralValue(str)]
+"""Gone after a run's first step: what LangGraph keeps of a thread's input, its next question would come with."""
 
 
 class Question(TypedDict):
@@ -16,7 +20,7 @@ class Question(TypedDict):
     """The question, in words."""
     database: str
     """The database's name in the catalog; never a URL."""
-    evidence: NotRequired[str]
+    evidence: NotRequired[Evidence]
     """What a reader must know beside the schema, such as a formula or what a code means."""
 
 
@@ -72,7 +76,9 @@ class State(TypedDict, total=False):
 
     question: str
     database: str
-    evidence: str
+    evidence: Evidence
+    hint: str
+    """The question's evidence, which `ground` puts here for the nodes after it."""
     grounding: list[str]
     """Notes of the context tools (matched values, glossary): untrusted text."""
     shown: Link | None

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from route_sql.tools.database.engine import Database
     from route_sql.tools.database.outcome import Limits, Outcome, Status
     from route_sql.tools.database.sqlite import SQLiteDatabase
-    from route_sql.tools.errors import DatabaseUnavailable, RouteError, UnknownDatabase
+    from route_sql.tools.errors import DatabaseUnavailable, InvalidInput, RouteError, UnknownDatabase
     from route_sql.tools.execute_sql import make_execute_sql
 
 __all__ = [
@@ -45,6 +45,7 @@ __all__ = [
     "Database",
     "DatabaseUnavailable",
     "EmbeddedServer",
+    "InvalidInput",
     "LedgerEntry",
     "Limits",
     "ModelStore",
@@ -80,6 +81,7 @@ _HOME = {
     "Database": "route_sql.tools.database.engine",
     "DatabaseUnavailable": "route_sql.tools.errors",
     "EmbeddedServer": "route_sql.serving.embedded",
+    "InvalidInput": "route_sql.tools.errors",
     "LedgerEntry": "route_sql.graph.state",
     "Limits": "route_sql.tools.database.outcome",
     "ModelStore": "route_sql.serving.store",

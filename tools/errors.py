@@ -5,8 +5,15 @@ A fault of the model (SQL that fails, a reply that can't be read) is never an ex
 """
 
 
-class RouteError(Exception):
-    """Base of every exception that route-sql raises on purpose."""
+class RouteError(RuntimeError):
+    """Base of every exception that route-sql raises on purpose.
+
+    A RuntimeError, since LangGraph's server tells clients no message of exceptions that it does not know.
+    """
+
+
+class InvalidInput(RouteError, ValueError):
+    """What the graph was handed can't be used: the question, the context, or what a tool of the caller's own gives."""
 
 
 class UnknownDatabase(RouteError):

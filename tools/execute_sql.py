@@ -1,12 +1,13 @@
 """The tool `execute_sql`: one bounded query; a short text for a model, the whole outcome as artifact."""
 
 from dataclasses import replace
-from typing import Annotated
+from typing import Annotated, cast
 
 from langchain_core.tools import BaseTool, InjectedToolArg, StructuredTool
 
 from route_sql.tools.database.catalog import Catalog
 from route_sql.tools.database.outcome import Cell, Outcome
+from route_sql.tools.errors import InvalidInput
 from route_sql.tools.schema.visibility import Visibility
 from route_sql.tools.text import clean
 
@@ -49,6 +50,21 @@ def make_execute_sql(catalog: Catalog, *, max_chars: int = CONTENT_CHARS) -> Bas
         description=DESCRIPTION,
         response_format="content_and_artifact",
     )
+
+
+def outcome_of(tool: BaseTool, message: object) -> Outcome:
+    """The outcome that a tool in the place of `execute_sql` gave as the artifact of its message.
+
+    Raises:
+        InvalidInput: it gave none.
+    """
+    artifact = getattr(message, "artifact", None)
+    if not isinstance(artifact, dict) or not artifact.keys() >= Outcome.__required_keys__:
+        raise InvalidInput(
+            f"the executor {tool.name} must give an Outcome as its artifact, {', '.join(Outcome.__annotations__)}: "
+            'make the tool with response_format="content_and_artifact" and return (text, outcome)'
+        )
+    return cast(Outcome, artifact)
 
 
 def render_outcome(outcome: Outcome, max_chars: int = CONTENT_CHARS) -> str:

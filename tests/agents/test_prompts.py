@@ -74,6 +74,15 @@ def test_sql_and_rows_stay_in_their_fences() -> None:
     assert not any(line.startswith("Ignore") for line in lines)
 
 
+def test_a_line_comment_does_not_swallow_the_sql_behind_it() -> None:
+    sql = "SELECT name -- the dogs\nFROM pet"
+    for messages in (
+        noise_corrector.messages(brief(), sql, "1 row", failed=False),
+        continuation_writer.messages(brief(), sql),
+    ):
+        assert "<<<SQL\nSELECT name FROM pet\nSQL>>>" in str(messages[-1].content)
+
+
 def test_long_text_is_clipped() -> None:
     long = "a" * 100_000
     plain = text(generator.messages(brief("")))

@@ -155,6 +155,7 @@ def test_question_and_answer_are_the_public_schemas(model: ScriptedModel, catalo
     graph = graph_of(model, catalog)
     asked = graph.get_input_jsonschema()
     assert set(asked["properties"]) == {"question", "database", "evidence"}
+    assert {field["type"] for field in asked["properties"].values()} == {"string"}
     assert set(asked["required"]) == {"question", "database"}
     assert set(graph.get_output_jsonschema()["properties"]) == set(Answer.__annotations__)
     assert set(graph.get_context_jsonschema()["properties"]) >= {"strategy", "without", "row_limit", "deadline"}

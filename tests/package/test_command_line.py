@@ -105,6 +105,18 @@ def test_a_name_of_the_catalog(stub: ChatStub, pets: Path, capsys: pytest.Captur
     assert ask(stub, "zoo", "--json") == 0
 
 
+def test_the_limits_of_the_catalog_hold_for_an_answer(
+    stub: ChatStub, pets: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    Path("databases.toml").write_text('[databases.zoo]\nurl = "sqlite:///pets.sqlite"\nlimits.rows = 500\n')
+    stub.enqueue(
+        completion("WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 600) SELECT i FROM n")
+    )
+    assert ask(stub, "zoo", "--json") == 0
+    answer = json.loads(capsys.readouterr().out)
+    assert (len(answer["rows"]), answer["truncated"]) == (500, True)
+
+
 def test_wrong_use_is_exit_code_2(pets: Path) -> None:
     assert run("ask", "Which?") == 2
     assert run("ask", "  ", "--db", pets) == 2

@@ -58,10 +58,42 @@ def test_keys_comments_and_samples_that_name_what_is_hidden_go_too() -> None:
         ((), ("*.*.id", "Order.[lm]*", "part.cost.unit", "audit.log"), {"Order": ["part"]}),
         ((), ("stock.part.cost.unit", "public.order", "audit.log.line"), {"stock.part": ["id"]}),
         (("nonesuch",), (), {}),
+        (('"order"."id"', "`stock`.part.id"), (), {"Order": ["id"], "stock.part": ["id"]}),
+        ((), ('public."Order"', '`audit`."log"', 'part."cost.unit"'), {"stock.part": ["id"]}),
+        (
+            (),
+            ('"o*"', '"stock.part"', '"audit.log.line"', '"part".cost'),
+            {"stock.part": ["id", "cost.unit"], "audit.log": ["line"]},
+        ),
     ],
 )
 def test_patterns(allow: Sequence[str], hide: Sequence[str], shown: dict[str, list[str]]) -> None:
     assert visible_schema(SALES, Visibility(tuple(allow), tuple(hide))).schema.names() == shown
+
+
+ODD = Schema("sqlite", tuple(Table(name, (Column("id", "int"),)) for name in ("order details", 'the "best"', "`x`")))
+
+
+@pytest.mark.parametrize(
+    ("pattern", "left"),
+    [
+        ('"order details"', ['the "best"', "`x`"]),
+        ("`Order Details`.id", ['the "best"', "`x`"]),
+        ("order details", ['the "best"', "`x`"]),
+        ('main."the ""best"""', ["order details", "`x`"]),
+        ('the "best"', ["order details", "`x`"]),
+        ("`x`", ["order details", 'the "best"']),
+        ('"order details', ["order details", 'the "best"', "`x`"]),
+        ("order details.", ["order details", 'the "best"', "`x`"]),
+        (".order details", ["order details", 'the "best"', "`x`"]),
+        ('"x', ["order details", 'the "best"', "`x`"]),
+        ("", ["order details", 'the "best"', "`x`"]),
+    ],
+)
+def test_the_quotes_of_sql_do_not_matter(pattern: str, left: list[str]) -> None:
+    hiding = Visibility(hide=(pattern,))
+    assert [table.name for table in visible_schema(ODD, hiding).schema] == left
+    assert hiding.unmatched(ODD) == ([pattern] if len(left) == len(ODD.tables) else [])
 
 
 def test_a_caller_narrows_and_never_widens() -> None:

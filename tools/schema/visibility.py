@@ -4,6 +4,7 @@ import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
+from functools import lru_cache
 
 from route_sql.tools.schema.records import Column, ForeignKey, Schema, Table
 
@@ -11,6 +12,7 @@ DEFAULT_NAMES = ("main", "public", "dbo")
 """What engines call the namespace whose tables carry none."""
 _WILD = re.compile(r"[*?\[]")
 _WORD = re.compile(r"\w+")
+_PART = re.compile(r"""(?:^|\.)("(?:[^"]|"")*"(?=\.|$)|`(?:[^`]|``)*`(?=\.|$)|[^.]*)""")
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,7 +20,8 @@ class Visibility:
     """Which tables and columns a caller may see.
 
     A pattern is `table`, `table.column`, `schema.table` or `schema.table.column`; `*` and `?` stand for any letters
-    within a name, and case does not matter. What could be read in two ways counts in both.
+    within a name. Case and the quotes of SQL, " and `, do not matter; a dot within quotes belongs to the name. What
+    could be read in two ways counts in both.
 
     Args:
         allow: What may be seen; empty for everything. A table that is allowed is allowed with all its columns.
@@ -53,9 +56,9 @@ class Visibility:
 
     def unmatched(self, schema: Schema) -> list[str]:
         """The patterns without a wildcard that stand for nothing in a schema: most likely slips of the pen."""
-        names = {".".join(parts) for table in schema for parts in _all_names(table)}
+        names = [parts for table in schema for parts in _all_names(table)]
         plain = (pattern for pattern in (*self.allow, *self.hide) if not _WILD.search(pattern))
-        return [pattern for pattern in plain if pattern.casefold() not in names]
+        return [pattern for pattern in plain if not _any_matches((pattern,), names)]
 
 
 EVERYTHING = Visibility()
@@ -162,5 +165,19 @@ def _any_matches(patterns: tuple[str, ...], names: list[_Parts]) -> bool:
 def _matches(pattern: str, parts: _Parts) -> bool:
     if pattern == ".".join(parts):
         return True
-    wanted = pattern.split(".")
-    return len(wanted) == len(parts) and all(map(fnmatchcase, parts, wanted))
+    wanted = _parts_of(pattern)
+    if len(wanted) == len(parts):
+        return wanted == parts or all(map(fnmatchcase, parts, wanted))
+    # Without quotes a name that has a dot looks like two.
+    return len(wanted) > len(parts) and ".".join(wanted) == ".".join(parts)
+
+
+@lru_cache(maxsize=1_024)
+def _parts_of(pattern: str) -> _Parts:
+    return tuple(_unquoted(part) for part in _PART.findall(pattern))
+
+
+def _unquoted(part: str) -> str:
+    quote = part[:1]
+    is_quoted = len(part) > 1 and quote in ('"', "`") and part.endswith(quote)
+    return part[1:-1].replace(2 * quote, quote) if is_quoted else part

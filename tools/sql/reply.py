@@ -14,14 +14,14 @@ from sqlglot import TokenType
 
 from route_sql.tools.sql.parsing import NOT_A_QUERY, is_word, parses, readable_tokens, tokens, written
 from route_sql.tools.sql.statements import NOT_QUERIES
+from route_sql.tools.sql.thinking import turns, without_thinking
+from route_sql.tools.sql.wrapped import fields, tagged, until_closing_tick
 
 LONGEST = 20_000
-"""Characters of a reply that are read: what is longer is a model that repeats itself."""
+"""Characters of an answer that are read: what is longer is a model that repeats itself."""
 MOST_STARTS = 10
 _MOST_BORDERS = 40
 
-_THINKING = re.compile(r"<think(?:ing)?>.*?(?:</think(?:ing)?>|\Z)", re.DOTALL | re.IGNORECASE)
-_MARKER = re.compile(r"<\|(?:im_start\|>\s*\w*|[\w ]+\|>)|</?s>|<(?:start|end)_of_turn>|\[/?INST\]|<｜[^｜]*｜>")
 _FENCE = re.compile(r"(?P<mark>```+|~~~+)[ \t]*(?P<tag>[\w+-]*)[ \t]*(?P<body>.*?)(?:(?P=mark)|\Z)", re.DOTALL)
 _START = re.compile(
     r"\bSELECT\b|\bWITH\s+(?:RECURSIVE\s+)?[^\s(]+\s*(?:\([^()]*\)\s*)?AS\s*(?:(?:NOT\s+)?MATERIALIZED\s*)?\("
@@ -33,54 +33,78 @@ _START = re.compile(
 )
 _QUERY_WORDS = ("select", "with", "values")
 _OPENED = re.compile(r"\((?:\s*\()*\s*\Z")
+_BEFORE = re.compile(r"[\s(]*(?:(?:--|/\*).*)?", re.DOTALL)
 _LINE_BEGINS = re.compile(r"(?:^|\n|[:：`>]|\*\*)[ \t(]*\Z")
 _LABEL = re.compile(r"^[\W\d]*[A-Za-z][A-Za-z ]{1,30}\**:(?!:)")
 _ARTICLES = frozenset("the an your these those this only which each a".split())
 _PROSE = frozenset("the an your these those this each query we you that returns will it of are because".split())
 _SENTENCE = re.compile(r"(?<=[\w)'\"`\]])[.:!?]\s+(?=[A-Z*])")
+_REMARK = re.compile(r"\s\((?=[A-Za-z])")
 _BLANK_LINE = re.compile(r"\n[ \t]*\n")
 _LINE_END = re.compile(r"\n")
+_BORDERS = ((_BLANK_LINE, False), (_LINE_END, True), (_SENTENCE, True), (_REMARK, True))
+"""Where prose may begin behind SQL, and whether it must read as such."""
 
 
 @dataclass(frozen=True)
 class _Region:
-    """A part of a reply; in a fence everything is meant as code."""
+    """A part of a reply and what marks it; where it `is_code`, as in a fence, all of it is meant as such."""
 
     text: str
-    fenced: bool
+    is_code: bool = False
+    mark: str = ""
 
 
 def extract_sql(reply: str, dialect: str) -> str | None:
     """The SQL of a reply, without a closing semicolon; None if nothing in the reply looks like SQL.
 
-    Takes fences (unclosed too), prose before and after, labels, comments, semicolons in literals, chat
-    markers. Of several statements it takes the first that parses as a query, or the first of all if that one
-    is no query. A reply that was cut off in the middle gives what there is.
+    Takes fences (unclosed too), JSON, tags, inline code, prose before and after, labels, comments, semicolons in
+    literals, thinking, chat markers. Of several statements it takes the first that parses as a query, or the first of
+    all if that one is no query; prose is read only if nothing is marked as code. A reply that was cut off in the
+    middle gives what there is, unless it was cut off while thinking.
 
     Args:
         reply: The model's text.
         dialect: The sqlglot name of the dialect.
     """
-    for region in _regions(reply[:LONGEST]):
-        starts = list(_starts(region))[:MOST_STARTS]
-        found = [sql for start in starts if (sql := first_statement(region.text[start:], dialect))]
-        if found:
+    text = strip_markers(reply)
+    marked = [region for region in _marked(text) if _START.search(region.text)][:MOST_STARTS]
+    for regions in (marked, [_Region(_FENCE.sub("\n", text))]):
+        if found := [sql for region in regions for sql in _statements(region, dialect)]:
             return _preferred(found, dialect)
     return None
 
 
 def strip_markers(reply: str) -> str:
     """A reply without its thinking, chat markers, and what stands behind the marker that ends it."""
-    text = _THINKING.sub("", reply)
-    parts = [part for part in _MARKER.split(text) if part.strip()]
+    parts = turns(without_thinking(reply)[:LONGEST])
     return next((part for part in parts if _START.search(part)), parts[0] if parts else "")
 
 
 def fenced_code(text: str) -> list[str]:
-    """The bodies of a text's fences, those tagged as SQL first."""
+    """The bodies of a text's fences, and of JSON and tags outside them; those marked as SQL first."""
+    return [region.text for region in _marked(text)]
+
+
+def _marked(text: str) -> list[_Region]:
     fences = [(match["tag"], match["body"]) for match in _FENCE.finditer(text)]
-    bodies = [(tag, body if _is_tag(tag) else f"{tag} {body}") for tag, body in fences]
-    return [body for _, body in sorted(bodies, key=lambda pair: "sql" not in pair[0].lower())]
+    bodies = [_Region(body if _is_tag(tag) else f"{tag} {body}", True, tag) for tag, body in fences]
+    found = [region for body in bodies for region in _unwrapped(body.text) or [body]]
+    found += _unwrapped(_FENCE.sub("\n", text))
+    return sorted(found, key=lambda region: "sql" not in region.mark.lower())
+
+
+def _unwrapped(text: str) -> list[_Region]:
+    """What stands in JSON, if it begins with SQL, or in tags, where prose may stand beside it."""
+    values = [_Region(value, True, name) for name, value in fields(text) if _begins_sql(value)]
+    return values or [_Region(body, mark=tag) for tag, body in tagged(text)]
+
+
+def _begins_sql(text: str) -> bool:
+    begun = _START.search(text)
+    if begun is None or _is_english(text[begun.start() :]):
+        return False
+    return _BEFORE.fullmatch(text[: begun.start()]) is not None
 
 
 def _is_tag(word: str) -> bool:
@@ -88,16 +112,22 @@ def _is_tag(word: str) -> bool:
     return word.upper() not in NOT_QUERIES and word.lower() not in _QUERY_WORDS
 
 
-def _regions(reply: str) -> Iterator[_Region]:
-    text = strip_markers(reply)
-    yield from (_Region(body, True) for body in fenced_code(text) if _START.search(body))
-    yield _Region(_FENCE.sub("\n", text), False)
+def _statements(region: _Region, dialect: str) -> list[str]:
+    texts = [_from(region, start) for start in islice(_starts(region), MOST_STARTS)]
+    return [sql for text in texts if (sql := first_statement(text, dialect))]
+
+
+def _from(region: _Region, start: int) -> str:
+    """The text of a region from a start on; in inline code up to its end."""
+    text = region.text[start:]
+    is_inline = not region.is_code and region.text[:start].endswith("`")
+    return until_closing_tick(text) if is_inline else text
 
 
 def _starts(region: _Region) -> Iterator[int]:
     """Where SQL may begin: in a fence at its first statement, in prose at any, begins of lines first."""
     matches = [match for match in _START.finditer(region.text) if not _in_comment(region.text, match.start())]
-    if region.fenced:
+    if region.is_code:
         yield from (_with_parentheses(region.text, match.start()) for match in matches[:1])
         return
     line = [m for m in matches if _LINE_BEGINS.search(_uncommented(region.text[: m.start()]))]
@@ -170,7 +200,7 @@ def _pieces(text: str, ends: list[int]) -> list[str]:
 
 def _without_prose(piece: str, dialect: str) -> str:
     """A piece that does not parse, up to where prose begins behind SQL that does; else the piece itself."""
-    for borders, needs_prose in ((_BLANK_LINE, False), (_LINE_END, True), (_SENTENCE, True)):
+    for borders, needs_prose in _BORDERS:
         for border in islice(borders.finditer(piece), _MOST_BORDERS):
             head, rest = piece[: border.start()].strip(), piece[border.end() :].strip()
             is_prose = reads_as_prose(rest, dialect) or (not needs_prose and not _goes_on(rest, dialect))

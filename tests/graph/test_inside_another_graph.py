@@ -1,0 +1,124 @@
+"""Our graph within another one, with that graph's context: who calls it keeps its rights, and never gets more."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+import pytest
+from langgraph.graph import START, StateGraph
+from scripted_model import ScriptedModel
+from typing_extensions import TypedDict
+
+from route_sql.graph.context import Context
+from route_sql.graph.wiring import build_graph
+from route_sql.tools.database.catalog import Catalog
+from route_sql.tools.errors import InvalidInput
+
+ALL = "SELECT * FROM customer"
+QUESTION = {"question": "Who are the customers?", "database": "shop"}
+CLERK = Context(strategy="single", hide=("customer.city",))
+PLAIN = {"strategy": "single", "hide": ["customer.city"]}
+
+
+class Outer(TypedDict, total=False):
+    """The state of the graph around ours."""
+
+    question: str
+    database: str
+    columns: list[str]
+
+
+@dataclass
+class House:
+    """A context of somebody else's that holds ours."""
+
+    user: str = "ida"
+    route_sql: Any = field(default_factory=lambda: CLERK)
+
+
+@dataclass
+class Stranger:
+    """A context of somebody else's that knows nothing of us."""
+
+    hide: tuple[str, ...] = ("customer.city",)
+
+
+def as_a_node(inner: Any, context_schema: Any) -> Any:
+    builder = StateGraph(Outer, context_schema=context_schema)
+    builder.add_node("ask", inner)
+    builder.add_edge(START, "ask")
+    return builder.compile()
+
+
+def called_in_a_node(inner: Any, context_schema: Any) -> Any:
+    async def ask(state: Outer) -> Outer:
+        return Outer(columns=(await inner.ainvoke(QUESTION))["columns"])
+
+    return as_a_node(ask, context_schema)
+
+
+Around = Callable[[Any, Any], Any]
+WAYS = pytest.mark.parametrize("around", [as_a_node, called_in_a_node])
+
+
+@WAYS
+@pytest.mark.parametrize(
+    ("schema", "context"),
+    [
+        (House, House()),
+        (House, {"user": "una"}),
+        (House, House(route_sql=PLAIN)),
+        (Context, CLERK),
+        (None, CLERK),
+        (None, PLAIN),
+        (None, {"user": "ida", "route_sql": CLERK}),
+        (None, {"user": "ida", "route_sql": PLAIN}),
+    ],
+)
+async def test_what_the_context_around_it_says_to_us_holds(
+    model: ScriptedModel, catalog: Catalog, around: Around, schema: Any, context: Any
+) -> None:
+    model.enqueue("sql", ALL)
+    answer = await around(build_graph(model, catalog), schema).ainvoke(QUESTION, context=context)
+    assert answer["columns"] == ["id", "name"]
+    assert "city" not in str(model.history[0][1][-1].content)
+
+
+@WAYS
+@pytest.mark.parametrize(("schema", "context"), [(None, None), (House, None), (House, House(route_sql=None))])
+async def test_no_context_is_the_defaults(
+    model: ScriptedModel, catalog: Catalog, around: Around, schema: Any, context: Any
+) -> None:
+    model.enqueue("sql", ALL, ALL)
+    answer = await around(build_graph(model, catalog), schema).ainvoke(QUESTION, context=context)
+    assert answer["columns"] == ["id", "name", "city"]
+
+
+@WAYS
+@pytest.mark.parametrize(
+    ("schema", "context", "said"),
+    [
+        (Stranger, Stranger(), "the context Stranger is not one of route-sql's. Give it a route_sql that holds"),
+        (None, {"user": "ida", "hide": ["customer.city"]}, "the context dict with user is not one"),
+        (None, {"route_sql": {"hid": ["customer.city"]}}, "with hid is not one"),
+        (None, {"route_sql": {"hide": "customer.city"}}, "hide in the context must be a list of names"),
+        (House, House(route_sql="clerk"), "the context str is not one"),
+    ],
+)
+async def test_a_context_that_says_nothing_to_us_is_refused(
+    model: ScriptedModel, catalog: Catalog, around: Around, schema: Any, context: Any, said: str
+) -> None:
+    with pytest.raises(InvalidInput, match=said):
+        await around(build_graph(model, catalog), schema).ainvoke(QUESTION, context=context)
+    assert model.history == []
+
+
+async def test_a_context_that_a_node_gives_is_above_the_one_around_it(model: ScriptedModel, catalog: Catalog) -> None:
+    inner: Any = build_graph(model, catalog)
+
+    async def ask(state: Outer) -> Outer:
+        return Outer(columns=(await inner.ainvoke(QUESTION, context=CLERK))["columns"])
+
+    model.enqueue("sql", ALL)
+    answer = await as_a_node(ask, Stranger).ainvoke(QUESTION, context=Stranger())
+    assert answer["columns"] == ["id", "name"]

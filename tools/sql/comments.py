@@ -1,0 +1,29 @@
+"""SQL without its comments: a prompt shows SQL on one line, where a line comment would swallow what follows it."""
+
+from itertools import pairwise
+
+from route_sql.tools.sql.parsing import readable_tokens
+
+_MARKS = ("--", "/*", "//", "#")
+
+
+def without_comments(sql: str, dialect: str) -> str:
+    """The SQL with a space in the place of each comment; SQL that holds none comes back as it is.
+
+    What stands behind a string, a name or a comment that does not end is left as it is.
+
+    Args:
+        sql: Any text.
+        dialect: The sqlglot name of the dialect.
+    """
+    if not any(mark in sql for mark in _MARKS):
+        return sql
+    found, readable = readable_tokens(sql, dialect)
+    ends = [0, *(token.end + 1 for token in found)]
+    starts = [*(token.start for token in found), readable]
+    # Between two tokens stand only spaces and comments.
+    comments = [(end, start) for end, start in zip(ends, starts, strict=True) if sql[end:start].strip()]
+    if not comments:
+        return sql
+    borders = [0, *(border for comment in comments for border in comment), len(sql)]
+    return " ".join(sql[begin:end] for begin, end in list(pairwise(borders))[::2]).strip()
