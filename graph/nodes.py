@@ -31,7 +31,6 @@ from route_sql.graph.state import Candidate, LedgerEntry, Proposal, State, calls
 from route_sql.tools.database.catalog import Catalog
 from route_sql.tools.database.outcome import Outcome, failed
 from route_sql.tools.execute_sql import outcome_of
-from route_sql.tools.find_values import with_evidence
 from route_sql.tools.schema.records import Link, Schema
 from route_sql.tools.schema.relevance import reduce_schema
 from route_sql.tools.sql.continuation import continuable_prefix
@@ -68,8 +67,8 @@ class Nodes:
         grounding = [*found, *await self.catalog.notes(database, rights)]
         warnings = await self.catalog.get(database, rights).warnings()
         budget = context_of(runtime).schema_chars
-        text = with_evidence(asked["question"], hint)
-        shown, cut = await asyncio.to_thread(visible, schema, text, grounding, budget)
+        known = [*grounding, hint]
+        shown, cut = await asyncio.to_thread(visible, schema, asked["question"], known, budget)
         nothing_yet: Update = {name: Overwrite([]) for name in GROWING}
         nothing_yet |= {"link": {}, "draft_link": {}, "proposal": None, "joins_seen": 0, "hint": hint}
         nothing_yet["can_sample"] = can_sample(self.model)
@@ -197,8 +196,8 @@ class Nodes:
         if shown := state.get("shown"):
             # What is left of a schema that was cut may still have samples and comments beyond the budget.
             budget = context_of(runtime).schema_chars
-            text = with_evidence(state["question"], hint)
-            schema, _ = await asyncio.to_thread(reduce_schema, schema.restrict(shown), text, budget, notes)
+            part, known = schema.restrict(shown), (*notes, hint)
+            schema, _ = await asyncio.to_thread(reduce_schema, part, state["question"], budget, known)
         return Brief(
             question=state["question"],
             schema=schema,

@@ -15,11 +15,11 @@ from route_sql.tools.values import ValueIndex, build_value_index, render_match
 
 INDEXES = 64
 """How many are kept; each holds up to 2,000 texts a column."""
-DESCRIPTION = "Find cells of the database that match words of the question and its evidence."
+DESCRIPTION = "Find cells of the database that match words of the question."
 
 
 def make_find_values(catalog: Catalog) -> BaseTool:
-    """The tool `find_values(question, database, evidence)`; it answers a list of notes such as `city.name = 'Oslo'`.
+    """The tool `find_values(question, database)`; it answers a list of notes such as `city.name = 'Oslo'`.
 
     The index of a database is built on its first question and again when its schema changes.
 
@@ -32,21 +32,15 @@ def make_find_values(catalog: Catalog) -> BaseTool:
     async def find_values(
         question: str,
         database: str,
-        evidence: str = "",
         allow: Annotated[list[str] | None, InjectedToolArg] = None,
         hide: Annotated[list[str] | None, InjectedToolArg] = None,
     ) -> list[str]:
         opened = catalog.get(database, Visibility(tuple(allow or ()), tuple(hide or ())))
         index = await indexes.of(opened, await opened.schema())
-        matches = await asyncio.to_thread(index.match, with_evidence(question, evidence))
+        matches = await asyncio.to_thread(index.match, question)
         return [render_match(match) for match in matches]
 
     return StructuredTool.from_function(coroutine=find_values, name="find_values", description=DESCRIPTION)
-
-
-def with_evidence(question: str, evidence: str) -> str:
-    """A question and its evidence as the one text that is looked up; the question as it is if there is none."""
-    return f"{question}\n{evidence}" if evidence else question
 
 
 class _Indexes:

@@ -115,7 +115,7 @@ class ValueIndex:
         among the texts with the same first letter. Pure; some milliseconds for 50,000 texts.
 
         Args:
-            question: The question, with its evidence if it has any.
+            question: The question without its evidence, whose formulas and codes name cells by chance.
             limit: The most matches to return.
         """
         asked = _singulars(question)

@@ -22,9 +22,9 @@ def reduce_schema(schema: Schema, question: str, budget_chars: int, notes: Seque
 
     Args:
         schema: The whole schema.
-        question: The question, with its evidence if it has any.
+        question: The question.
         budget_chars: Characters that the rendered schema may take.
-        notes: What is known beside the question, such as matched values; it counts like the question.
+        notes: What is known beside the question, such as matched values and its evidence; it counts like the question.
 
     Returns:
         The schema, and whether anything of it was cut.

@@ -16,7 +16,6 @@ from route_sql.agents.brief import Brief
 from route_sql.graph.grounding import visible
 from route_sql.graph.nodes import union
 from route_sql.tools.database.outcome import Outcome
-from route_sql.tools.find_values import with_evidence
 from route_sql.tools.schema.records import Link, Schema
 from route_sql.tools.sql.usage import tables_and_columns
 from route_sql.training.datasets import Example
@@ -89,8 +88,8 @@ class Asked:
 
     def narrowed(self, schema_chars: int) -> "Asked":
         """With no more of the schema than the graph shows under that budget, and what the gold uses."""
-        text = with_evidence(self.example.question, self.example.evidence)
-        shown, _ = visible(self.schema, text, self.brief.notes, schema_chars)
+        known = [*self.brief.notes, self.example.evidence]
+        shown, _ = visible(self.schema, self.example.question, known, schema_chars)
         part = self.schema.restrict(union(shown, self.gold_link())) if shown else self.schema
         return replace(self, brief=replace(self.brief, schema=part))
 
