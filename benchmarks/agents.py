@@ -157,17 +157,19 @@ def effects_table(effects: Mapping[str, AgentEffect], lines: Sequence[Line]) -> 
 
 async def drafts_sentence(lines: Sequence[Line], examples: Sequence[Example], scorer: ExecutionAccuracy) -> str:
     """How many drafts are right, as they are and with their joins completed: what one call is worth."""
-    alone = completed = 0
+    alone = completed = joined = 0
     for line, example in zip(lines, examples, strict=True):
         draft, mended = [*line["candidates"][:2], None, None][:2]
         if draft is not None and draft["agent"] == "draft":
             right = (await scorer.score(example, draft["sql"])).correct
             alone += right
             if mended is not None and mended["agent"] == "complete_joins":
+                joined += 1
                 right = (await scorer.score(example, mended["sql"])).correct
             completed += right
     shares = [f"{count} ({100 * count / len(lines):.1f} %)" for count in (alone, completed)]
-    return f"Of {len(lines)} drafts {shares[0]} are right, with their joins completed {shares[1]}."
+    with_joins = f", with their joins completed {shares[1]}" if joined else ""
+    return f"Of {len(lines)} drafts {shares[0]} are right{with_joins}."
 
 
 def without_samples(lines: Sequence[Line]) -> list[Line]:
