@@ -167,6 +167,6 @@ async def test_rights_that_are_no_lists_are_not_taken(
 
 def test_a_model_is_not_offered_the_rights(catalog: Catalog) -> None:
     for offered, names in ((make_execute_sql(catalog), {"sql", "database", "seconds"}),
-                           (make_find_values(catalog), {"question", "database", "evidence"})):  # fmt: skip
+                           (make_find_values(catalog), {"question", "database"})):  # fmt: skip
         schema: Any = offered.tool_call_schema
         assert set(schema.model_json_schema()["properties"]) == names
