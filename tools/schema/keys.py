@@ -1,4 +1,4 @@
-"""The keys that lead from table to table: those that the schema declares, or else those that names tell."""
+"""The keys that lead from table to table: those that the schema declares, and those that names tell."""
 
 import re
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
