@@ -1,5 +1,6 @@
-"""Reasons to doubt a candidate: what the database said, names that don't exist, and the caller's own checks."""
+"""Reasons to doubt a candidate: what the database said, what the schema says, and the caller's own checks."""
 
+import asyncio
 import inspect
 from collections.abc import Awaitable, Callable, Sequence
 
@@ -7,19 +8,25 @@ from route_sql.agents.noise_corrector import FINDING_CHARS
 from route_sql.tools.database.outcome import Outcome
 from route_sql.tools.execute_sql import render_outcome
 from route_sql.tools.schema.records import Schema
+from route_sql.tools.sql.joining import unrelated_keys
 from route_sql.tools.sql.usage import UnknownName, unknown_names
 
 Check = Callable[[str, str, Outcome], str | None | Awaitable[str | None]]
 """(question, sql, outcome) to a complaint in one sentence, or None. It may be async."""
 
 EMPTY = "The query runs but returns no row."
+UNRELATED = "The query runs, but {} compares keys of different things."
 NAMES = 3
 
 
 def own_complaint(sql: str, outcome: Outcome, schema: Schema) -> str | None:
-    """What the executor and the schema say against a candidate; None if nothing."""
+    """What the executor and the schema say against a candidate; None if nothing.
+
+    Of one that returns rows: a join that compares keys of different things, whose numbers are equal by chance.
+    """
     if outcome["status"] == "ok":
-        return None
+        chance = unrelated_keys(sql, schema)
+        return UNRELATED.format(chance[0]) if chance else None
     if outcome["status"] == "empty":
         return EMPTY
     hints = [_hint(name) for name in unknown_names(sql, schema)[:NAMES]]
@@ -28,7 +35,7 @@ def own_complaint(sql: str, outcome: Outcome, schema: Schema) -> str | None:
 
 async def complaint(question: str, sql: str, outcome: Outcome, schema: Schema, checks: Sequence[Check]) -> str | None:
     """The first reason to doubt a candidate. The caller's checks see only candidates that ran."""
-    if (own := own_complaint(sql, outcome, schema)) is not None:
+    if (own := await asyncio.to_thread(own_complaint, sql, outcome, schema)) is not None:
         return own
     for check in checks:
         said = check(question, sql, outcome)

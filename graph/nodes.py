@@ -35,7 +35,7 @@ from route_sql.tools.schema.records import Link, Schema
 from route_sql.tools.schema.relevance import reduce_schema
 from route_sql.tools.sql.continuation import continuable_prefix
 from route_sql.tools.sql.hardness import HARD, table_count
-from route_sql.tools.sql.joining import with_joins_on_keys, with_missing_joins
+from route_sql.tools.sql.joining import with_joins_on_keys, with_missing_joins, with_related_keys
 from route_sql.tools.sql.transpiling import in_own_dialect
 from route_sql.tools.sql.usage import misplaced_columns, tables_and_columns
 
@@ -44,6 +44,8 @@ Update = dict[str, Any]
 NOT_APPROVED = "The query was not approved."
 GROWING = ("candidates", "outcomes", "complaints", "ledger")
 """The lists that nodes append to; a thread's next question begins with empty ones."""
+MENDS = {"ok": with_related_keys, "empty": with_joins_on_keys, "error": with_missing_joins}
+"""How joins are mended, by what the query came to."""
 
 
 @dataclass(frozen=True)
@@ -135,10 +137,10 @@ class Nodes:
         }
 
     async def complete_joins(self, state: State, runtime: Runtime[Context]) -> Update:
-        """Mend the joins of the newest candidate, which failed or returned no row, along the keys; asks no model."""
+        """Mend the joins of the newest candidate, which is doubted, along the keys; asks no model."""
         tried = attempts(state)
         schema = await self._whole_schema(state, runtime)
-        mend = with_joins_on_keys if tried[-1].outcome["status"] == "empty" else with_missing_joins
+        mend = MENDS[tried[-1].outcome["status"]]
         sql = await asyncio.to_thread(mend, tried[-1].candidate["sql"], schema)
         seen: Update = {"joins_seen": len(tried), "proposal": _new("complete_joins", sql, state)}
         if sql is None:

@@ -42,15 +42,16 @@ def _published(state: State) -> list[Next]:
 def _with_reason(state: State) -> list[Next]:
     """Whom there is a reason to ask.
 
-    Nobody once two candidates agree. The joins of a candidate that fails or returns no row are looked at first. The
-    linker, if the draft is in doubt; then the generator for a second opinion; the noise corrector on a disagreement or
-    a complaint; the continuation writer if nothing runs yet.
+    Nobody once two candidates agree. The joins of a candidate that is doubted are looked at first. The linker, if the
+    draft is in doubt; then the generator for a second opinion; the noise corrector on a disagreement or a complaint;
+    the continuation writer if nothing runs yet.
     """
     tried = attempts(state)
     if agreed(tried):
         return []
     unseen = len(tried) > state.get("joins_seen", 0) and not mended(tried[-1])
-    first: list[Next] = ["complete_joins"] if unseen and tried[-1].outcome["status"] in ("error", "empty") else []
+    doubted = unseen and tried[-1].complaint is not None and tried[-1].outcome["status"] in ("ok", "empty", "error")
+    first: list[Next] = ["complete_joins"] if doubted else []
     return [*first, *_whom_to_ask(tried)]
 
 

@@ -60,6 +60,33 @@ async def test_no_row_for_want_of_a_key(model: ScriptedModel, catalog: Catalog) 
     assert answer["candidates"][1]["sql"] == off_key.replace("T1.name = T2.day", "T1.id = T2.customer_id")
 
 
+CHANCE = "SELECT T1.name FROM customer AS T1 JOIN sale AS T2 ON T1.id = T2.product_id WHERE T2.day > '2024-02-01'"
+
+
+async def test_rows_that_meet_by_chance(model: ScriptedModel, catalog: Catalog) -> None:
+    model.enqueue("sql", CHANCE, NAMES).enqueue("link", "{}")
+    answer, tried = await ask(model, catalog)
+    assert tried == [("draft", "ok"), ("complete_joins", "ok"), ("generate", "ok")]
+    assert answer["sql"] == NAMES and model.tasks == ["sql", "link", "sql"], "two agree, so nobody else is asked"
+    assert answer["candidates"][1]["sql"] == CHANCE.replace("T2.product_id", "T2.customer_id")
+
+
+async def test_the_noise_corrector_is_told_of_keys_that_have_nothing_in_common(
+    model: ScriptedModel, catalog: Catalog
+) -> None:
+    model.enqueue("sql", CHANCE, CHANCE).enqueue("link", "{}").enqueue("verdict", "verdict: right")
+    answer, _ = await ask(model, catalog, without=("complete_joins",))
+    assert "T1.id = T2.product_id compares keys of different things" in model.history[-1][1][-1].text
+    assert answer["sql"] == CHANCE
+
+
+async def test_a_callers_doubt_of_a_query_whose_joins_are_on_keys(model: ScriptedModel, catalog: Catalog) -> None:
+    model.enqueue("sql", CITIES, CITIES).enqueue("link", "{}").enqueue("verdict", "verdict: right")
+    graph = build_graph(model, catalog, checks=[lambda question, sql, outcome: "Too few."])
+    answer = await graph.ainvoke({"question": "Where?", "database": "shop"})
+    assert [candidate["agent"] for candidate in answer["candidates"]] == ["draft", "generate"]
+
+
 async def test_no_join_leads_to_what_the_caller_may_not_see(model: ScriptedModel, catalog: Catalog) -> None:
     model.enqueue("sql", LACKING, NAMES).enqueue("link", "{}").enqueue("verdict", "verdict: right")
     _, tried = await ask(model, catalog, hide=("customer.city",))

@@ -1,6 +1,6 @@
 """The keys between tables: declared, or, where none is, told by names."""
 
-from route_sql.tools.schema.keys import Step, key_steps
+from route_sql.tools.schema.keys import Step, key_steps, one_thing
 from route_sql.tools.schema.records import Column, ForeignKey, Schema, Table
 
 
@@ -54,3 +54,12 @@ def test_what_every_table_has_joins_none_unless_it_is_the_key_of_one() -> None:
 def test_a_step_is_read_from_the_table_that_it_leaves() -> None:
     pet = table("pet", "owner_id")
     assert steps(pet, table("owner", "id"))["owner"] == [Step("pet", (("id", "owner_id"),))]
+
+
+def test_columns_that_keys_connect_hold_one_thing() -> None:
+    staff = table("staff", "Id", key="Id", refers={"Id": "person"})
+    sale = table("sale", "id", "seller", "buyer", key="id", refers={"seller": "staff", "buyer": "person"})
+    found = steps(table("person", "id", "name", key="id"), staff, sale)
+    people = {("person", "id"), ("staff", "id"), ("sale", "seller"), ("sale", "buyer")}
+    assert one_thing(found, "sale", "seller") == one_thing(found, "sale", "buyer") == people
+    assert one_thing(found, "sale", "id") == one_thing(found, "person", "name") == set()

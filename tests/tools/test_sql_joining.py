@@ -8,7 +8,7 @@ from dataclasses import replace
 import pytest
 
 from route_sql.tools.schema.records import Column, ForeignKey, Schema, Table
-from route_sql.tools.sql.joining import with_joins_on_keys, with_missing_joins
+from route_sql.tools.sql.joining import unrelated_keys, with_joins_on_keys, with_missing_joins, with_related_keys
 
 TABLES = {
     "author": (("author_id", "name", "country"), {}),
@@ -202,6 +202,43 @@ def test_nothing_is_guessed(sql: str) -> None:
 def test_joins_are_put_on_keys(sql: str, mended: str | None, database: sqlite3.Connection) -> None:
     assert with_joins_on_keys(sql, SCHEMA) == mended
     database.execute(mended or "SELECT 1")
+
+
+@pytest.mark.parametrize(
+    ("sql", "unrelated", "mended"),
+    [
+        (
+            "SELECT T1.name FROM reader AS T1 JOIN book AS T2 ON T1.reader_id = T2.book_id",
+            ["T1.reader_id = T2.book_id"],
+            "SELECT T1.name FROM reader AS T1 JOIN loan AS T3 ON T1.reader_id = T3.reader_id "
+            "JOIN book AS T2 ON T3.book_id = T2.book_id",
+        ),
+        (  # beside another condition, below another query
+            "SELECT 1 FROM hall WHERE 2 IN (SELECT T2.price FROM loan AS T1 JOIN book AS T2 "
+            "ON T1.loan_id = T2.book_id AND T2.price > 3)",
+            ["T1.loan_id = T2.book_id"],
+            "SELECT 1 FROM hall WHERE 2 IN (SELECT T2.price FROM loan AS T1 JOIN book AS T2 "
+            "ON T1.book_id = T2.book_id AND T2.price > 3)",
+        ),
+        (  # a primary key to which no key leads
+            "SELECT T2.city FROM fine AS T1 JOIN reader AS T2 ON T1.fine_id = T2.reader_id",
+            ["T1.fine_id = T2.reader_id"],
+            "SELECT T2.city FROM fine AS T1 JOIN loan AS T3 ON T1.loan_id = T3.loan_id "
+            "JOIN reader AS T2 ON T3.reader_id = T2.reader_id",
+        ),
+        ("SELECT 1 FROM reader AS T1 JOIN hall AS T2 ON T1.reader_id = T2.hall_id", [], None),  # halls have no keys
+        ("SELECT 1 FROM reader AS T1 JOIN loan AS T2 ON T1.reader_id = T2.reader_id", [], None),
+        ("SELECT 1 FROM loan AS T1 JOIN wrote AS T2 ON T1.book_id = T2.book_id", [], None),  # both refer to book
+        ("SELECT 1 FROM reader AS T1 JOIN loan AS T2 ON T1.name = T2.book_id", [], None),  # a name is no key
+        ("SELECT 1 FROM reader AS T1, book AS T2 WHERE T1.reader_id = T2.book_id", [], None),  # no join's condition
+        ("SELECT 1 FROM reader AS T1 JOIN (SELECT 1 AS book_id) AS T2 ON T1.reader_id = T2.book_id", [], None),
+        ("SELECT name FROM reader", [], None),
+        ("SELECT", [], None),
+    ],
+)
+def test_keys_of_different_things_are_told_apart(sql: str, unrelated: list[str], mended: str | None) -> None:
+    assert unrelated_keys(sql, SCHEMA) == unrelated
+    assert with_related_keys(sql, SCHEMA) == mended
 
 
 def test_a_namespace_and_another_dialect() -> None:

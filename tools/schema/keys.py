@@ -60,6 +60,24 @@ def key_steps(schema: Schema) -> dict[str, list[Step]]:
     return steps
 
 
+def one_thing(steps: Steps, table: str, column: str) -> set[tuple[str, str]]:
+    """The columns that hold keys of the same thing as a column, which keys connect, and itself; none if it is no key.
+
+    Args:
+        steps: Where keys lead.
+        table: The key of the column's table; of the result's pairs it stands first.
+        column: Its folded name, as are those of the result.
+    """
+    found: set[tuple[str, str]] = set()
+    ahead = [(table, column)]
+    while ahead:
+        source, name = ahead.pop()
+        linked = [(step.end, b) for step in steps.get(source, ()) for a, b in step.columns if a.casefold() == name]
+        ahead += {(end, b.casefold()) for end, b in linked} - found
+        found |= {(end, b.casefold()) for end, b in linked}
+    return found
+
+
 def _undeclared(told: list[_Key], declared: list[_Key], schema: Schema) -> list[_Key]:
     """The keys that names tell, to a primary key and from columns that no declared key has on either side."""
     known = {(source, a) for source, _, pairs in declared for a, _ in pairs}

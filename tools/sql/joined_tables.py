@@ -5,7 +5,7 @@ from collections.abc import Iterable, Sequence
 from rapidfuzz import fuzz
 from sqlglot import exp
 
-from route_sql.tools.schema.keys import Step, Steps, Way, shortest_way
+from route_sql.tools.schema.keys import Step, Steps, Way, one_thing, shortest_way
 from route_sql.tools.schema.quoting import quote_name
 from route_sql.tools.schema.records import Schema, Table
 
@@ -49,21 +49,32 @@ class JoinedTables:
         return wanted in self._found
 
     def on_key(self, equation: exp.EQ) -> bool:
-        """Whether an equation of two columns compares those of a key, or what can't be told."""
+        """Whether an equation of two columns compares keys of one thing, or what can't be told."""
+        compared = self._compared(equation)
+        if compared is None:
+            return True
+        (left, one), (right, other) = compared
+        if one == other and not self._both_own(left, right, one):
+            return True
+        return not one_thing(self._steps, left.key, one).isdisjoint(one_thing(self._steps, right.key, other))
+
+    def of_two_things(self, equation: exp.EQ) -> bool:
+        """Whether an equation compares two columns that are keys, but of different things: rows meet by accident."""
+        compared = self._compared(equation)
+        return compared is not None and all(map(self._is_key, compared)) and not self.on_key(equation)
+
+    def _is_key(self, column: tuple[Table, str]) -> bool:
+        """Whether a column has a key, or is the primary key of a table whose other columns have keys."""
+        table, name = column
+        own = [each.casefold() for each in table.primary_key] == [name]
+        return own and table.key in self._steps or bool(one_thing(self._steps, table.key, name))
+
+    def _compared(self, equation: exp.EQ) -> tuple[tuple[Table, str], tuple[Table, str]] | None:
+        """The two columns of an equation, each by its table and folded name; None if a table is not known."""
         sides = [side for side in (equation.left, equation.right) if isinstance(side, exp.Column)]
         left, right = (self._tables.get(side.table) for side in sides)
         one, other = (side.name.casefold() for side in sides)
-        if left is None or right is None or (one == other and not self._both_own(left, right, one)):
-            return True
-        return any(
-            step.end == right.key and {(one, other)} == {(a.casefold(), b.casefold()) for a, b in step.columns}
-            for step in self._steps.get(left.key, ())
-        ) or bool(self._targets(left, one) & self._targets(right, other))
-
-    def _targets(self, table: Table, column: str) -> set[tuple[str, str]]:
-        """The columns that a column has a key with."""
-        steps = self._steps.get(table.key, ())
-        return {(step.end, b) for step in steps for a, b in step.columns if a.casefold() == column}
+        return ((left, one), (right, other)) if left and right else None
 
     def _both_own(self, left: Table, right: Table, column: str) -> bool:
         """Whether two tables have nothing but the name of their own keys, such as `id`, in common: others join them."""

@@ -4,7 +4,7 @@ A small model often stops one table short: `SELECT T2.name FROM physician AS T1 
 name is in a table that `trained_in` refers to. The schema alone tells what is missing.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 from sqlglot import exp
 
@@ -14,6 +14,8 @@ from route_sql.tools.sql.joined_tables import JoinedTables, joins_columns
 from route_sql.tools.sql.parsing import Tree, parse_query
 from route_sql.tools.sql.scopes import Resolver
 from route_sql.tools.sql.usage import MOST_UNKNOWN, unknown_names
+
+_Doubt = Callable[[JoinedTables, exp.EQ], bool]
 
 
 def with_missing_joins(sql: str, schema: Schema) -> str | None:
@@ -54,16 +56,44 @@ def with_joins_on_keys(sql: str, schema: Schema) -> str | None:
     For a query that returns no row: the columns that it compares may have nothing to do with each other. Columns of one
     name, or that refer to the same table, count as keys.
     """
+    return _rejoined(sql, schema, lambda tables, equation: not tables.on_key(equation))
+
+
+def with_related_keys(sql: str, schema: Schema) -> str | None:
+    """A query without the joins that `unrelated_keys` finds, put on keys where they lead; None if there are none.
+
+    For a query that returns rows: numbers of different things are often equal by chance.
+    """
+    return _rejoined(sql, schema, JoinedTables.of_two_things)
+
+
+def unrelated_keys(sql: str, schema: Schema) -> list[str]:
+    """The equations of a query's joins that compare a key of one thing with a key of another, as they are written."""
     tree = parse_query(sql, schema.dialect)
+    if tree is None or tree.find(exp.Join) is None:
+        return []
+    found = _equations(tree, schema, JoinedTables.of_two_things)
+    return [equation.sql(dialect=schema.dialect) for _, _, equation in found]
+
+
+def _rejoined(sql: str, schema: Schema, wrong: _Doubt) -> str | None:
+    tree = parse_query(sql, schema.dialect)
+    if tree is None:
+        return None
+    mended = [tables.mend_join(join, equation) for tables, join, equation in _equations(tree, schema, wrong)]
+    return tree.sql(dialect=schema.dialect) if any(mended) else None
+
+
+def _equations(tree: Tree, schema: Schema, wrong: _Doubt) -> Iterator[tuple[JoinedTables, exp.Join, exp.EQ]]:
+    """The doubted equations of columns that joins are on; whoever takes one may change its join and add others."""
     steps = key_steps(schema)
-    mended = False
-    for select in [*tree.find_all(exp.Select)] if tree is not None else []:
+    for select in [*tree.find_all(exp.Select)]:
         for join in [*(select.args.get("joins") or [])]:
-            tables = JoinedTables(select, schema, steps)
-            equation = join.args.get("on")
-            if isinstance(equation, exp.EQ) and joins_columns(equation, join) and not tables.on_key(equation):
-                mended = tables.mend_join(join, equation) or mended
-    return tree.sql(dialect=schema.dialect) if tree is not None and mended else None
+            condition = join.args.get("on")
+            for equation in [*condition.find_all(exp.EQ)] if condition is not None else []:
+                tables = JoinedTables(select, schema, steps)
+                if joins_columns(equation, join) and wrong(tables, equation):
+                    yield tables, join, equation
 
 
 def _unknown_columns(tree: Tree, sql: str, schema: Schema) -> list[exp.Column]:
