@@ -241,6 +241,53 @@ def test_keys_of_different_things_are_told_apart(sql: str, unrelated: list[str],
     assert with_related_keys(sql, SCHEMA) == mended
 
 
+@pytest.mark.parametrize(
+    ("sql", "mended"),
+    [
+        (  # reader was joined for its title, over a table that would now serve nothing either
+            "SELECT T2.title FROM book AS T1 JOIN reader AS T2 ON T1.reader_id = T2.reader_id WHERE T1.price > 3",
+            "SELECT T1.title FROM book AS T1 WHERE T1.price > 3",
+        ),
+        (  # wrote led to what loan leads to
+            "SELECT T1.title FROM book AS T1 JOIN wrote AS T2 ON T1.book_id = T2.book_id "
+            "JOIN reader AS T3 ON T2.author_id = T3.writer WHERE T3.city = 'Oslo'",
+            "SELECT T1.title FROM book AS T1 JOIN loan AS T4 ON T1.book_id = T4.book_id "
+            "JOIN reader AS T3 ON T4.reader_id = T3.reader_id WHERE T3.city = 'Oslo'",
+        ),
+        (  # served nothing before: only books that are lent
+            "SELECT T1.isbn, T2.country FROM book AS T1 JOIN loan AS T3 ON T1.book_id = T3.book_id "
+            "JOIN wrote AS T2 ON T1.book_id = T2.book_id",
+            None,
+        ),
+        (
+            "SELECT T1.title, T2.country FROM book AS T1 JOIN loan AS T3 ON T1.book_id = T3.book_id "
+            "JOIN wrote AS T2 ON T1.book_id = T2.book_id",
+            "SELECT T1.title, T4.country FROM book AS T1 JOIN loan AS T3 ON T1.book_id = T3.book_id "
+            "JOIN wrote AS T2 ON T1.book_id = T2.book_id JOIN author AS T4 ON T2.author_id = T4.author_id",
+        ),
+        (  # a star counts its rows
+            "SELECT COUNT(*) FROM book AS T1 JOIN loan AS T2 ON T1.book_id = T2.book_id WHERE T2.title = 'Solaris'",
+            "SELECT COUNT(*) FROM book AS T1 JOIN loan AS T2 ON T1.book_id = T2.book_id WHERE T1.title = 'Solaris'",
+        ),
+        (  # a column without a table may be its
+            "SELECT T2.title, due FROM book AS T1 JOIN loan AS T2 ON T1.book_id = T2.book_id",
+            "SELECT T1.title, due FROM book AS T1 JOIN loan AS T2 ON T1.book_id = T2.book_id",
+        ),
+        (  # named by a query below
+            "SELECT T2.title FROM book AS T1 JOIN loan AS T2 ON T1.book_id = T2.book_id "
+            "WHERE EXISTS (SELECT 1 FROM fine AS T3 WHERE T3.loan_id = T2.loan_id)",
+            "SELECT T1.title FROM book AS T1 JOIN loan AS T2 ON T1.book_id = T2.book_id "
+            "WHERE EXISTS(SELECT 1 FROM fine AS T3 WHERE T3.loan_id = T2.loan_id)",
+        ),
+    ],
+)
+def test_what_was_joined_for_a_column_of_another_table_is_left_out(
+    sql: str, mended: str | None, database: sqlite3.Connection
+) -> None:
+    assert with_missing_joins(sql, SCHEMA) == mended
+    database.execute(mended or "SELECT 1")
+
+
 def test_a_namespace_and_another_dialect() -> None:
     loan = replace(table("loan"), foreign_keys=(ForeignKey(("reader_id",), "people.reader"),))
     schema = Schema("postgres", (loan, table("reader", "people")))

@@ -10,6 +10,7 @@ from sqlglot import exp
 
 from route_sql.tools.schema.keys import key_steps
 from route_sql.tools.schema.records import Schema
+from route_sql.tools.sql.idle_joins import drop_idle_joins, idle_joins
 from route_sql.tools.sql.joined_tables import JoinedTables, joins_columns
 from route_sql.tools.sql.parsing import Tree, parse_query
 from route_sql.tools.sql.scopes import Resolver
@@ -24,16 +25,27 @@ def with_missing_joins(sql: str, schema: Schema) -> str | None:
     A column that its table lacks is taken from a table that is joined already, if just one of them has it and gives it
     to no other place, or from the nearest one along the keys, which is joined in. A join on a column that does not
     exist is made one on the keys between its tables. Where two tables are equally near, nothing is guessed; where two
-    keys lead to one, the one named much like what was written is taken, or that to a primary key, or the first.
+    keys lead to one, the one named much like what was written is taken, or that to a primary key, or the first. A
+    joined table that served only for what another table has is left out.
 
     A hint, not a proof: the query runs where the first one did not, and may say something else.
     """
     tree = parse_query(sql, schema.dialect)
     unknown = _unknown_columns(tree, sql, schema) if tree is not None else []
-    if tree is None or not 0 < len(unknown) <= MOST_UNKNOWN or not _mend(tree, unknown, schema):
+    if tree is None or not 0 < len(unknown) <= MOST_UNKNOWN:
         return None
-    written = tree.sql(dialect=schema.dialect)
-    return None if unknown_names(written, schema) else written
+    written = _mended(tree, schema, lambda: _mend(tree, unknown, schema))
+    return written if written and not unknown_names(written, schema) else None
+
+
+def _mended(tree: Tree, schema: Schema, mend: Callable[[], bool]) -> str | None:
+    """The query as it is after it was mended, without the joins that served until then; None if it could not be."""
+    before = [(select, idle_joins(select, schema)) for select in tree.find_all(exp.Select)]
+    if not mend():
+        return None
+    for select, idle in before:
+        drop_idle_joins(select, schema, kept=idle)
+    return tree.sql(dialect=schema.dialect)
 
 
 def _mend(tree: Tree, unknown: Sequence[exp.Column], schema: Schema) -> bool:
@@ -80,8 +92,11 @@ def _rejoined(sql: str, schema: Schema, wrong: _Doubt) -> str | None:
     tree = parse_query(sql, schema.dialect)
     if tree is None:
         return None
-    mended = [tables.mend_join(join, equation) for tables, join, equation in _equations(tree, schema, wrong)]
-    return tree.sql(dialect=schema.dialect) if any(mended) else None
+
+    def mend() -> bool:
+        return any([tables.mend_join(join, equation) for tables, join, equation in _equations(tree, schema, wrong)])
+
+    return _mended(tree, schema, mend)
 
 
 def _equations(tree: Tree, schema: Schema, wrong: _Doubt) -> Iterator[tuple[JoinedTables, exp.Join, exp.EQ]]:
