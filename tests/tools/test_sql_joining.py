@@ -265,6 +265,10 @@ def test_keys_of_different_things_are_told_apart(sql: str, unrelated: list[str],
             "SELECT T1.title, T4.country FROM book AS T1 JOIN loan AS T3 ON T1.book_id = T3.book_id "
             "JOIN wrote AS T2 ON T1.book_id = T2.book_id JOIN author AS T4 ON T2.author_id = T4.author_id",
         ),
+        (  # a join that stands as it was written filters: those that are never lent
+            "SELECT title FROM book EXCEPT SELECT T2.title FROM book AS T1 JOIN loan AS T2 ON T1.book_id = T2.book_id",
+            "SELECT title FROM book EXCEPT SELECT T1.title FROM book AS T1 JOIN loan AS T2 ON T1.book_id = T2.book_id",
+        ),
         (  # a star counts its rows
             "SELECT COUNT(*) FROM book AS T1 JOIN loan AS T2 ON T1.book_id = T2.book_id WHERE T2.title = 'Solaris'",
             "SELECT COUNT(*) FROM book AS T1 JOIN loan AS T2 ON T1.book_id = T2.book_id WHERE T1.title = 'Solaris'",

@@ -1,34 +1,55 @@
-"""Joins that serve nothing any more: the only reason for them was a column that another table has."""
+"""Joins that serve nothing once a query's joins are mended."""
 
 from sqlglot import exp
 
 from route_sql.tools.schema.records import Schema
 
 
-def idle_joins(select: exp.Select, schema: Schema) -> set[str]:
-    """The aliases of the joined tables that nothing but the condition of their own join names.
+class JoinsBefore:
+    """The joins of a SELECT as it was written, to know later which of them have become idle.
 
-    Beside a star these are none: it shows or counts the rows of every table.
+    Idle is a join whose table nothing but its own condition names. One that was written so stays: it filters. So does
+    one whose condition stands as it was written, if a column was only taken from its table by mistake.
     """
-    joins: list[exp.Join] = select.args.get("joins") or []
-    starred = select.find(exp.Star) is not None
-    return {join.this.alias_or_name for join in joins if not starred and not _serves(join, select, schema)}
 
+    def __init__(self, select: exp.Select, schema: Schema) -> None:
+        """Look at a SELECT before it is mended."""
+        self._select = select
+        self._schema = schema
+        self._idle = self._idle_now()
+        self._conditions = self._conditions_now()
+        self._taken_from = {join.this.alias_or_name for join in self._joins if self._names(join, besides_joins=True)}
 
-def drop_idle_joins(select: exp.Select, schema: Schema, kept: set[str]) -> None:
-    """Drop the joins that serve nothing, until there are none but those to `kept`, by alias."""
-    while idle := idle_joins(select, schema) - kept:
-        joins: list[exp.Join] = select.args.get("joins") or []
-        select.set("joins", [join for join in joins if join.this.alias_or_name not in idle])
+    def drop_idle(self) -> None:
+        """Drop the joins that have become idle, until there are none."""
+        now = self._conditions_now()
+        standing = {alias for alias in self._taken_from if self._conditions[alias] == now.get(alias)}
+        while idle := self._idle_now() - self._idle - standing:
+            self._select.set("joins", [join for join in self._joins if join.this.alias_or_name not in idle])
 
+    @property
+    def _joins(self) -> list[exp.Join]:
+        joins: list[exp.Join] = self._select.args.get("joins") or []
+        return joins
 
-def _serves(join: exp.Join, select: exp.Select, schema: Schema) -> bool:
-    table = join.this
-    known = schema.table(f"{table.db}.{table.name}".strip(".")) if isinstance(table, exp.Table) else None
-    if known is None or join.method:
-        return True
-    alias = table.alias_or_name.casefold()
-    elsewhere = [node for node in select.find_all(exp.Column) if node.find_ancestor(exp.Join) is not join]
-    return any(
-        node.table.casefold() == alias or (not node.table and known.column(node.name) is not None) for node in elsewhere
-    )
+    def _conditions_now(self) -> dict[str, str]:
+        return {join.this.alias_or_name: join.sql() for join in self._joins}
+
+    def _idle_now(self) -> set[str]:
+        # A star shows or counts the rows of every table.
+        starred = self._select.find(exp.Star) is not None
+        return {join.this.alias_or_name for join in self._joins if not starred and not self._names(join)}
+
+    def _names(self, join: exp.Join, *, besides_joins: bool = False) -> bool:
+        """Whether anything but a join's own condition, or besides all joins' conditions, names its table."""
+        source = join.this
+        table = self._schema.table(f"{source.db}.{source.name}".strip(".")) if isinstance(source, exp.Table) else None
+        if table is None or join.method:
+            return True
+        alias = source.alias_or_name.casefold()
+        for node in self._select.find_all(exp.Column):
+            within = node.find_ancestor(exp.Join)
+            elsewhere = within is None if besides_joins else within is not join
+            if elsewhere and (node.table.casefold() == alias or (not node.table and table.column(node.name))):
+                return True
+        return False

@@ -10,7 +10,7 @@ from sqlglot import exp
 
 from route_sql.tools.schema.keys import key_steps
 from route_sql.tools.schema.records import Schema
-from route_sql.tools.sql.idle_joins import drop_idle_joins, idle_joins
+from route_sql.tools.sql.idle_joins import JoinsBefore
 from route_sql.tools.sql.joined_tables import JoinedTables, joins_columns
 from route_sql.tools.sql.parsing import Tree, parse_query
 from route_sql.tools.sql.scopes import Resolver
@@ -26,7 +26,7 @@ def with_missing_joins(sql: str, schema: Schema) -> str | None:
     to no other place, or from the nearest one along the keys, which is joined in. A join on a column that does not
     exist is made one on the keys between its tables. Where two tables are equally near, nothing is guessed; where two
     keys lead to one, the one named much like what was written is taken, or that to a primary key, or the first. A
-    joined table that served only for what another table has is left out.
+    table that was joined to no purpose, as it then turns out, is left out.
 
     A hint, not a proof: the query runs where the first one did not, and may say something else.
     """
@@ -39,12 +39,12 @@ def with_missing_joins(sql: str, schema: Schema) -> str | None:
 
 
 def _mended(tree: Tree, schema: Schema, mend: Callable[[], bool]) -> str | None:
-    """The query as it is after it was mended, without the joins that served until then; None if it could not be."""
-    before = [(select, idle_joins(select, schema)) for select in tree.find_all(exp.Select)]
+    """The query as it is after it was mended, without the joins that thereby became idle; None if it could not be."""
+    before = [JoinsBefore(select, schema) for select in tree.find_all(exp.Select)]
     if not mend():
         return None
-    for select, idle in before:
-        drop_idle_joins(select, schema, kept=idle)
+    for joins in before:
+        joins.drop_idle()
     return tree.sql(dialect=schema.dialect)
 
 
