@@ -71,7 +71,7 @@ class SQLiteSession:
         """Open the file; see `SQLiteDatabase` for what is lost without the guard or the authorizer.
 
         Raises:
-            DatabaseUnavailable: there is no such file, or it can't be opened.
+            DatabaseUnavailable: there is no such file, it is none of SQLite's, or it can't be opened.
         """
         self._path = path
         self._connection = connect(path)
@@ -141,7 +141,10 @@ class SQLiteSession:
         """Open full-text, R*Tree and JSON tables with the authorizer off: opening compiles writes.
 
         Returns:
-            The version of the schema; -1 if the file can't be read, of which the query will learn more.
+            The version of the schema; -1 if it can't be read now, of which the query will learn more.
+
+        Raises:
+            DatabaseUnavailable: the file is none of SQLite's, or damaged. A query without a table would not notice.
         """
         self._connection.set_authorizer(None)
         try:
@@ -151,7 +154,9 @@ class SQLiteSession:
             for name in [*(str(row[0]) for row in names), *_JSON_TABLES]:
                 self._open_virtual_table(name)
             return version
-        except sqlite3.Error:
+        except sqlite3.Error as error:
+            if is_file_fault(getattr(error, "sqlite_errorcode", 0)):
+                raise unavailable(self._path, error) from error
             return -1
         finally:
             self._connection.set_authorizer(self._authorizer)
