@@ -17,6 +17,7 @@ from route_sql.tools.sql.scopes import Resolver
 from route_sql.tools.sql.usage import MOST_UNKNOWN, unknown_names
 
 _Doubt = Callable[[JoinedTables, exp.EQ], bool]
+"""Whether an equation of a join is to be mended."""
 
 
 def with_missing_joins(sql: str, schema: Schema) -> str | None:
@@ -94,6 +95,7 @@ def _rejoined(sql: str, schema: Schema, wrong: _Doubt) -> str | None:
         return None
 
     def mend() -> bool:
+        # A list: every equation is mended, not only the first.
         return any([tables.mend_join(join, equation) for tables, join, equation in _equations(tree, schema, wrong)])
 
     return _mended(tree, schema, mend)
