@@ -1,5 +1,7 @@
 """The keys between tables: declared, or, where none is, told by names."""
 
+from dataclasses import replace
+
 from route_sql.tools.schema.keys import Step, key_steps, one_thing
 from route_sql.tools.schema.records import Column, ForeignKey, Schema, Table
 
@@ -63,3 +65,25 @@ def test_columns_that_keys_connect_hold_one_thing() -> None:
     people = {("person", "id"), ("staff", "id"), ("sale", "seller"), ("sale", "buyer")}
     assert one_thing(found, "sale", "seller") == one_thing(found, "sale", "buyer") == people
     assert one_thing(found, "sale", "id") == one_thing(found, "person", "name") == set()
+
+
+def test_of_tables_of_one_name_the_one_in_the_same_namespace_is_meant() -> None:
+    tables = [table("customer", "id", key="id"), table("sale", "customer_id")]
+    found = steps(*(replace(each, namespace=space) for space in ("raw", "marts") for each in tables))
+    assert {step.end for step in found["raw.sale"]} == {"raw.customer", "marts.sale"}
+
+
+def test_of_two_tables_with_one_primary_key_either_may_be_declared() -> None:
+    users, profiles = table("users", "user_id", key="user_id"), table("profiles", "user_id", key="user_id")
+    sale = table("sale", "buyer", refers={"buyer": "users"})
+    for order in ((users, profiles, sale), (profiles, users, sale)):
+        assert ("profiles", "user_id") in one_thing(steps(*order), "sale", "buyer")
+
+
+def test_a_primary_key_that_every_table_has_joins_none() -> None:
+    assert steps(*(table(f"t{number}", "row_id", key="row_id") for number in range(6))) == {}
+
+
+def test_a_table_may_be_named_in_the_plural() -> None:
+    found = steps(table("product", "category_id", "shop_id"), table("categories", "id"), table("shops", "id"))
+    assert [step.end for step in found["product"]] == ["categories", "shops"]

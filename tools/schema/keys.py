@@ -9,7 +9,7 @@ from route_sql.tools.schema.records import Column, Schema, Table, references
 MOST_STEPS = 3
 """Tables further apart than this many keys have nothing to do with each other."""
 FEW = 4
-"""A column that more tables share, and that is the primary key of none, joins nothing in particular."""
+"""A column that more tables share, if it is the primary key of none, or of each, joins nothing in particular."""
 
 _NAMED_AS_KEY = re.compile(r"[^_]_[iI][dD]$|[a-z0-9]I[dD]$")
 """`customer_id` and `customerId`, but not `paid`."""
@@ -83,11 +83,20 @@ def _undeclared(told: list[_Key], declared: list[_Key], schema: Schema) -> list[
     known = {(source, a) for source, _, pairs in declared for a, _ in pairs}
     known |= {(target, b) for _, target, pairs in declared for _, b in pairs}
     own = {table.key: table.primary_key for table in schema}
+    shared = [_key_of_both(key, own, known) for key in told]
     return [
         (source, target, pairs)
-        for source, target, pairs in told
+        for source, target, pairs in shared
         if own[target] == tuple(b for _, b in pairs) and not any((source, a) in known for a, _ in pairs)
     ]
+
+
+def _key_of_both(key: _Key, own: Mapping[str, tuple[str, ...]], known: Collection[tuple[str, str]]) -> _Key:
+    """A key between primary keys of one name, as of `users` and `profiles`, from the one that no declared key has."""
+    source, target, pairs = key
+    both = own[source] == tuple(a for a, _ in pairs) and all(a.casefold() == b.casefold() for a, b in pairs)
+    turned = (target, source, tuple((b, a) for a, b in pairs))
+    return turned if both and any((source, a) in known for a, _ in pairs) else key
 
 
 def shortest_way(
@@ -133,7 +142,7 @@ def _further(way: Way, start: str, steps: Steps) -> Iterator[Way]:
 
 
 def _shared(schema: Schema) -> Iterator[_Key]:
-    """A column of one name in several tables; from others to that of which it is the primary key, if it is of one."""
+    """A column of one name in several tables; from others to those of which it is the primary key, if it is of any."""
     holders: dict[str, list[tuple[Table, Column]]] = {}
     for table in schema:
         for column in table.columns:
@@ -141,20 +150,28 @@ def _shared(schema: Schema) -> Iterator[_Key]:
                 holders.setdefault(column.name.casefold(), []).append((table, column))
     for found in holders.values():
         owners = [each for each in found if each[0].primary_key == (each[1].name,)]
-        sources = owners or (found if len(found) <= FEW else [])
-        for number, (owner, own) in enumerate(sources):
-            others = [each for each in found if each not in sources[: number + 1]]
+        sources = owners or found
+        passed: set[str] = set()
+        for owner, own in sources if len(sources) <= FEW else ():
+            passed.add(owner.key)
+            others = [each for each in found if each[0].key not in passed]
             yield from ((other.key, owner.key, ((column.name, own.name),)) for other, column in others)
 
 
 def _named_after(schema: Schema) -> Iterator[_Key]:
-    """`customer_id` and the `id` of the table `customer` or `customers`."""
-    tables = {name: table for table in schema for name in (table.name.casefold(), table.name.casefold() + "s")}
-    tables |= {table.name.casefold().removesuffix("s"): table for table in schema}
+    """`customer_id` and the `id` of the table `customer` or `customers`, of the same namespace if there is one."""
+    tables = {name: table for table in schema for name in _stems(table)}
+    beside = {(table.namespace, name): table for table in schema for name in _stems(table)}
     for table in schema:
         for column in table.columns:
             stem, _, end = column.name.casefold().rpartition("_")
-            target = tables.get(stem) if end == "id" else None
+            target = beside.get((table.namespace, stem), tables.get(stem)) if end == "id" else None
             own = target.column("id") if target is not None and target.key != table.key else None
             if target is not None and own is not None:
                 yield table.key, target.key, ((column.name, own.name),)
+
+
+def _stems(table: Table) -> set[str]:
+    """What a column that refers to a table may be named after: `category` too, of `categories`."""
+    name = table.name.casefold()
+    return {name, name + "s", name.removesuffix("s"), re.sub("ies$", "y", name)}

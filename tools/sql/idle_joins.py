@@ -3,13 +3,15 @@
 from sqlglot import exp
 
 from route_sql.tools.schema.records import Schema
+from route_sql.tools.sql.joined_tables import conjuncts, joins_columns
 
 
 class JoinsBefore:
     """The joins of a SELECT as it was written, to know later which of them have become idle.
 
-    Idle is a join whose table nothing but its own condition names. One that was written so stays: it filters. So does
-    one whose condition stands as it was written, if a column was only taken from its table by mistake.
+    Idle is a join whose table nothing but its own condition names, if that compares columns only. One that was written
+    so stays: it filters. So does one whose condition stands as it was written, if a column was only taken from its
+    table by mistake.
     """
 
     def __init__(self, select: exp.Select, schema: Schema) -> None:
@@ -44,7 +46,10 @@ class JoinsBefore:
         """Whether anything but a join's own condition, or besides all joins' conditions, names its table."""
         source = join.this
         table = self._schema.table(f"{source.db}.{source.name}".strip(".")) if isinstance(source, exp.Table) else None
-        if table is None or join.method:
+        filters = not all(
+            isinstance(each, exp.EQ) and joins_columns(each, join) for each in conjuncts(join.args.get("on"))
+        )
+        if table is None or join.method or filters:
             return True
         alias = source.alias_or_name.casefold()
         for node in self._select.find_all(exp.Column):

@@ -1,6 +1,8 @@
 """One SELECT and its tables: which of them has a column, and how others are joined in along the schema's keys."""
 
+import re
 from collections.abc import Iterable, Sequence
+from itertools import pairwise
 
 from rapidfuzz import fuzz
 from sqlglot import exp
@@ -8,6 +10,8 @@ from sqlglot import exp
 from route_sql.tools.schema.keys import Step, Steps, Way, one_thing, shortest_way
 from route_sql.tools.schema.quoting import quote_name
 from route_sql.tools.schema.records import Schema, Table
+
+_TEXT = re.compile("char|text|string|clob|uuid|uniqueidentifier", re.IGNORECASE)
 
 
 class JoinedTables:
@@ -24,9 +28,12 @@ class JoinedTables:
         """How an alias is written."""
         self._found: dict[tuple[str, str], str] = {}
         """The alias that has a column, by the qualifier it was given and its name."""
+        above = {cte.alias.casefold() for cte in select.root().find_all(exp.CTE)}
         for clause in (select.args.get("from_"), *self._joins):
             node = clause.this if clause is not None else None
-            if isinstance(node, exp.Table) and (table := schema.table(f"{node.db}.{node.name}".strip("."))):
+            if not isinstance(node, exp.Table) or (not node.db and node.name.casefold() in above):
+                continue  # a subquery, or one that WITH names
+            if table := schema.table(f"{node.db}.{node.name}".strip(".")):
                 self._tables[node.alias_or_name] = table
                 written = node.args["alias"].this if node.alias else node.this
                 self._quoted[node.alias_or_name] = bool(written.quoted)
@@ -38,6 +45,8 @@ class JoinedTables:
 
     def mend(self, node: exp.Column) -> bool:
         """Give a column that stands for nothing a table that has it; False if there is no way."""
+        if not self._select.args.get("from_"):
+            return False
         join, equation = node.find_ancestor(exp.Join), node.find_ancestor(exp.EQ)
         if join is not None and equation is not None and joins_columns(equation, join):
             return self.mend_join(join, equation)
@@ -59,15 +68,18 @@ class JoinedTables:
         return not one_thing(self._steps, left.key, one).isdisjoint(one_thing(self._steps, right.key, other))
 
     def of_two_things(self, equation: exp.EQ) -> bool:
-        """Whether an equation compares two columns that are keys, but of different things: rows meet by accident."""
+        """Whether an equation compares numbers that are keys, but of different things: rows meet by accident."""
         compared = self._compared(equation)
-        return compared is not None and all(map(self._is_key, compared)) and not self.on_key(equation)
+        return compared is not None and all(map(self._is_number_of, compared)) and not self.on_key(equation)
 
-    def _is_key(self, column: tuple[Table, str]) -> bool:
-        """Whether a column has a key, or is the primary key of a table whose other columns have keys."""
+    def _is_number_of(self, column: tuple[Table, str]) -> bool:
+        """Whether a column numbers things that have a table: keys connect it with the primary key of one."""
         table, name = column
-        own = [each.casefold() for each in table.primary_key] == [name]
-        return own and table.key in self._steps or bool(one_thing(self._steps, table.key, name))
+        found = table.column(name)
+        if found is None or (_TEXT.search(found.type) and not all(sample.isdigit() for sample in found.samples or "-")):
+            return False  # words are seldom equal by accident
+        linked = [(self._schema.table(key), linked) for key, linked in one_thing(self._steps, table.key, name)]
+        return any(end is not None and [own.casefold() for own in end.primary_key] == [b] for end, b in linked)
 
     def _compared(self, equation: exp.EQ) -> tuple[tuple[Table, str], tuple[Table, str]] | None:
         """The two columns of an equation, each by its table and folded name; None if a table is not known."""
@@ -81,10 +93,13 @@ class JoinedTables:
         own = all([name.casefold() for name in table.primary_key] == [column] for table in (left, right))
         return own and left.key != right.key and any(step.end == right.key for step in self._steps.get(left.key, ()))
 
-    def mend_join(self, join: exp.Join, equation: exp.EQ) -> bool:
-        """Join a table on the keys between it and what stands before it, instead of on what it lacks."""
+    def mend_join(self, join: exp.Join, equation: exp.EQ, *, fanning: bool = True) -> bool:
+        """Join a table on the keys between it and what stands before it, instead of on what it lacks.
+
+        `fanning` allows ways up to one row and down to many again: those of a film, or of a country.
+        """
         alias = join.this.alias_or_name
-        if join.side not in ("", "LEFT"):
+        if join.side not in ("", "LEFT") or not self._select.args.get("from_"):
             return False
         place = next(number for number, other in enumerate(self._joins) if other is join)
         later = {other.this.alias_or_name for other in self._joins[place:]}
@@ -101,11 +116,17 @@ class JoinedTables:
         starts = {other: self._tables[other].key for other in before}
         wanted = {table.key} if table else set()
         way = shortest_way(self._steps, starts, wanted, self._joined, preference)
-        if way is None:
+        if way is None or (not fanning and self._fans_out(way)):
             return False
         start = self._join_in(Way(way.alias, way.steps[:-1]), place, join.side)
         equation.replace(self._condition(start, alias, way.steps[-1]))
         return True
+
+    def _fans_out(self, way: Way) -> bool:
+        """Whether a way leads up to one row and down to many again."""
+        ends = [(self._schema.table(step.end), {b for _, b in step.columns}) for step in way.steps]
+        up = [table is not None and columns == set(table.primary_key) for table, columns in ends]
+        return any(one and not following for one, following in pairwise(up))
 
     @property
     def _joined(self) -> set[str]:
@@ -236,3 +257,12 @@ def joins_columns(equation: exp.EQ, join: exp.Join) -> bool:
     """Whether an equation is a join's, of a column with a column."""
     sides = isinstance(equation.left, exp.Column) and isinstance(equation.right, exp.Column)
     return sides and equation.find_ancestor(exp.Join) is join and equation.find_ancestor(exp.Select) is join.parent
+
+
+def conjuncts(condition: exp.Expr | None) -> list[exp.Expr]:
+    """What must all hold for a condition to hold."""
+    if isinstance(condition, exp.Paren):
+        return conjuncts(condition.this)
+    if isinstance(condition, exp.And):
+        return [*conjuncts(condition.left), *conjuncts(condition.right)]
+    return [condition] if condition is not None else []

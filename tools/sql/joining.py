@@ -11,7 +11,7 @@ from sqlglot import exp
 from route_sql.tools.schema.keys import key_steps
 from route_sql.tools.schema.records import Schema
 from route_sql.tools.sql.idle_joins import JoinsBefore
-from route_sql.tools.sql.joined_tables import JoinedTables, joins_columns
+from route_sql.tools.sql.joined_tables import JoinedTables, conjuncts, joins_columns
 from route_sql.tools.sql.parsing import Tree, parse_query
 from route_sql.tools.sql.scopes import Resolver
 from route_sql.tools.sql.usage import MOST_UNKNOWN, unknown_names
@@ -69,34 +69,39 @@ def with_joins_on_keys(sql: str, schema: Schema) -> str | None:
     For a query that returns no row: the columns that it compares may have nothing to do with each other. Columns of one
     name, or that refer to the same table, count as keys.
     """
-    return _rejoined(sql, schema, lambda tables, equation: not tables.on_key(equation))
+    return _rejoined(sql, schema, lambda tables, equation: not tables.on_key(equation), fanning=True)
 
 
 def with_related_keys(sql: str, schema: Schema) -> str | None:
     """A query without the joins that `unrelated_keys` finds, put on keys where they lead; None if there are none.
 
-    For a query that returns rows: numbers of different things are often equal by chance.
+    For a query that returns rows: numbers of different things are often equal by chance. Tables that have but a row in
+    common to which both refer, such as a country, are not joined on it.
     """
-    return _rejoined(sql, schema, JoinedTables.of_two_things)
+    return _rejoined(sql, schema, JoinedTables.of_two_things, fanning=False)
 
 
 def unrelated_keys(sql: str, schema: Schema) -> list[str]:
-    """The equations of a query's joins that compare a key of one thing with a key of another, as they are written."""
+    """The equations of a query's joins that compare a key of one thing with a key of another, as they are written.
+
+    None where no way leads along keys either: then it may be the schema that does not declare them all.
+    """
     tree = parse_query(sql, schema.dialect)
-    if tree is None or tree.find(exp.Join) is None:
+    if tree is None or tree.find(exp.Join) is None or with_related_keys(sql, schema) is None:
         return []
     found = _equations(tree, schema, JoinedTables.of_two_things)
     return [equation.sql(dialect=schema.dialect) for _, _, equation in found]
 
 
-def _rejoined(sql: str, schema: Schema, wrong: _Doubt) -> str | None:
+def _rejoined(sql: str, schema: Schema, wrong: _Doubt, *, fanning: bool) -> str | None:
     tree = parse_query(sql, schema.dialect)
     if tree is None:
         return None
 
     def mend() -> bool:
+        found = _equations(tree, schema, wrong)
         # A list: every equation is mended, not only the first.
-        return any([tables.mend_join(join, equation) for tables, join, equation in _equations(tree, schema, wrong)])
+        return any([tables.mend_join(join, equation, fanning=fanning) for tables, join, equation in found])
 
     return _mended(tree, schema, mend)
 
@@ -106,10 +111,9 @@ def _equations(tree: Tree, schema: Schema, wrong: _Doubt) -> Iterator[tuple[Join
     steps = key_steps(schema)
     for select in [*tree.find_all(exp.Select)]:
         for join in [*(select.args.get("joins") or [])]:
-            condition = join.args.get("on")
-            for equation in [*condition.find_all(exp.EQ)] if condition is not None else []:
+            for equation in conjuncts(join.args.get("on")):
                 tables = JoinedTables(select, schema, steps)
-                if joins_columns(equation, join) and wrong(tables, equation):
+                if isinstance(equation, exp.EQ) and joins_columns(equation, join) and wrong(tables, equation):
                     yield tables, join, equation
 
 
