@@ -2,7 +2,7 @@
 
 from sqlglot import exp
 
-from route_sql.tools.schema.records import Schema
+from route_sql.tools.schema.records import Schema, Table
 from route_sql.tools.sql.joined_tables import conjuncts, joins_columns
 
 
@@ -40,21 +40,25 @@ class JoinsBefore:
     def _idle_now(self) -> set[str]:
         # A star shows or counts the rows of every table.
         starred = self._select.find(exp.Star) is not None
-        return {join.this.alias_or_name for join in self._joins if not starred and not self._names(join)}
+        joins = [] if starred else [join for join in self._joins if self._table(join) and _compares_columns_only(join)]
+        return {join.this.alias_or_name for join in joins if not self._names(join)}
+
+    def _table(self, join: exp.Join) -> Table | None:
+        source = join.this
+        return self._schema.table(f"{source.db}.{source.name}".strip(".")) if isinstance(source, exp.Table) else None
 
     def _names(self, join: exp.Join, *, besides_joins: bool = False) -> bool:
         """Whether anything but a join's own condition, or besides all joins' conditions, names its table."""
-        source = join.this
-        table = self._schema.table(f"{source.db}.{source.name}".strip(".")) if isinstance(source, exp.Table) else None
-        filters = not all(
-            isinstance(each, exp.EQ) and joins_columns(each, join) for each in conjuncts(join.args.get("on"))
-        )
-        if table is None or join.method or filters:
-            return True
-        alias = source.alias_or_name.casefold()
+        table, alias = self._table(join), join.this.alias_or_name.casefold()
         for node in self._select.find_all(exp.Column):
             within = node.find_ancestor(exp.Join)
             elsewhere = within is None if besides_joins else within is not join
-            if elsewhere and (node.table.casefold() == alias or (not node.table and table.column(node.name))):
+            held = table is not None and not node.table and table.column(node.name) is not None
+            if elsewhere and (node.table.casefold() == alias or held):
                 return True
         return False
+
+
+def _compares_columns_only(join: exp.Join) -> bool:
+    conditions = conjuncts(join.args.get("on"))
+    return not join.method and all(isinstance(each, exp.EQ) and joins_columns(each, join) for each in conditions)
