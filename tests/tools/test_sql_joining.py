@@ -160,6 +160,39 @@ def test_a_query_gets_the_joins_it_lacks(sql: str, mended: str, database: sqlite
 
 
 @pytest.mark.parametrize(
+    ("sql", "mended"),
+    [
+        (
+            "SELECT reader_id, city FROM loan AS T1 JOIN reader AS T2 ON T1.reader_id = T2.reader_id "
+            "GROUP BY reader_id",
+            "SELECT T1.reader_id, city FROM loan AS T1 JOIN reader AS T2 ON T1.reader_id = T2.reader_id "
+            "GROUP BY T1.reader_id",
+        ),
+        (  # equal along two equations, in a query below
+            "SELECT 1 FROM hall WHERE hall_id IN (SELECT book_id FROM loan, book, wrote "
+            "WHERE loan.book_id = book.book_id AND book.book_id = wrote.book_id)",
+            "SELECT 1 FROM hall WHERE hall_id IN (SELECT loan.book_id FROM loan CROSS JOIN book CROSS JOIN wrote "
+            "WHERE loan.book_id = book.book_id AND book.book_id = wrote.book_id)",
+        ),
+        (  # beside a column that lacks its table
+            "SELECT reader_id, title FROM loan AS T1 JOIN reader AS T2 ON T1.reader_id = T2.reader_id",
+            "SELECT T1.reader_id, T3.title FROM loan AS T1 JOIN reader AS T2 ON T1.reader_id = T2.reader_id "
+            "JOIN book AS T3 ON T1.book_id = T3.book_id",
+        ),
+        ("SELECT name FROM author JOIN reader ON author_id = reader_id", None),  # which of the names?
+        ("SELECT book_id FROM loan AS T1 JOIN book AS T2 ON T1.book_id = T2.book_id OR T2.price > 3", None),
+    ],
+)
+def test_a_column_that_several_tables_have_is_taken_from_one_if_it_is_equal_in_all(
+    sql: str, mended: str | None, database: sqlite3.Connection
+) -> None:
+    with pytest.raises(sqlite3.OperationalError, match="ambiguous|no such column"):
+        database.execute(sql)
+    assert with_missing_joins(sql, SCHEMA) == mended
+    database.execute(mended or "SELECT 1")
+
+
+@pytest.mark.parametrize(
     "sql",
     [
         "SELECT title FROM book",  # nothing lacks

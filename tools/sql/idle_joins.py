@@ -3,7 +3,7 @@
 from sqlglot import exp
 
 from route_sql.tools.schema.records import Schema, Table
-from route_sql.tools.sql.joined_tables import conjuncts, joins_columns
+from route_sql.tools.sql.conditions import conjuncts, joins_columns
 
 
 class JoinsBefore:

@@ -10,6 +10,7 @@ from sqlglot import exp
 from route_sql.tools.schema.keys import Step, Steps, Way, one_thing, shortest_way
 from route_sql.tools.schema.quoting import quote_name
 from route_sql.tools.schema.records import Schema, Table
+from route_sql.tools.sql.conditions import equated, joins_columns
 
 _TEXT = re.compile("char|text|string|clob|uuid|uniqueidentifier", re.IGNORECASE)
 
@@ -234,13 +235,29 @@ class JoinedTables:
             stars = [exp.Column(this=exp.Star(), table=self._alias(alias)) for alias in sources]
             items += stars if isinstance(item, exp.Star) else [item]
         self._select.set("expressions", items)
+        for node, holders in self._bare_columns():
+            if len(holders) == 1:
+                node.set("table", self._alias(holders[0]))
+
+    def _bare_columns(self) -> list[tuple[exp.Column, list[str]]]:
+        """The SELECT's own columns that name no table, and no output, each with the tables that have it."""
         outputs = {item.alias.casefold() for item in self._select.selects if item.alias}
-        for node in self._select.find_all(exp.Column):
-            own = node.find_ancestor(exp.Select) is self._select and not node.table
-            if own and isinstance(node.this, exp.Identifier) and node.name.casefold() not in outputs:
-                holders = [alias for alias, table in self._tables.items() if table.column(node.name)]
-                if len(holders) == 1:
-                    node.set("table", self._alias(holders[0]))
+        bare = [
+            node
+            for node in self._select.find_all(exp.Column)
+            if node.find_ancestor(exp.Select) is self._select and not node.table
+            if isinstance(node.this, exp.Identifier) and node.name.casefold() not in outputs
+        ]
+        return [(node, [alias for alias, table in self._tables.items() if table.column(node.name)]) for node in bare]
+
+    def name_shared(self) -> bool:
+        """Name the first table of each column that several have, if the query says that it is equal in all of them."""
+        shared = [
+            (node, holders) for node, holders in self._bare_columns() if equated(self._select, node.name, holders)
+        ]
+        for node, holders in shared:
+            node.set("table", self._alias(holders[0]))
+        return bool(shared)
 
     def _cross(self) -> None:
         """Write `, t` as CROSS JOIN: after a comma, the condition of a join could not name what stands before it."""
@@ -251,18 +268,3 @@ class JoinedTables:
     def _free_alias(self) -> str:
         taken = {node.name.casefold() for node in self._select.root().find_all(exp.Identifier)}
         return next(name for number in range(1, 1000) if (name := f"T{number}").casefold() not in taken)
-
-
-def joins_columns(equation: exp.EQ, join: exp.Join) -> bool:
-    """Whether an equation is a join's, of a column with a column."""
-    sides = isinstance(equation.left, exp.Column) and isinstance(equation.right, exp.Column)
-    return sides and equation.find_ancestor(exp.Join) is join and equation.find_ancestor(exp.Select) is join.parent
-
-
-def conjuncts(condition: exp.Expr | None) -> list[exp.Expr]:
-    """What must all hold for a condition to hold."""
-    if isinstance(condition, exp.Paren):
-        return conjuncts(condition.this)
-    if isinstance(condition, exp.And):
-        return [*conjuncts(condition.left), *conjuncts(condition.right)]
-    return [condition] if condition is not None else []

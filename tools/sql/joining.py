@@ -8,10 +8,11 @@ from collections.abc import Callable, Iterator, Sequence
 
 from sqlglot import exp
 
-from route_sql.tools.schema.keys import key_steps
+from route_sql.tools.schema.keys import Steps, key_steps
 from route_sql.tools.schema.records import Schema
+from route_sql.tools.sql.conditions import conjuncts, joins_columns
 from route_sql.tools.sql.idle_joins import JoinsBefore
-from route_sql.tools.sql.joined_tables import JoinedTables, conjuncts, joins_columns
+from route_sql.tools.sql.joined_tables import JoinedTables
 from route_sql.tools.sql.parsing import Tree, parse_query
 from route_sql.tools.sql.scopes import Resolver
 from route_sql.tools.sql.usage import MOST_UNKNOWN, unknown_names
@@ -27,15 +28,22 @@ def with_missing_joins(sql: str, schema: Schema) -> str | None:
     to no other place, or from the nearest one along the keys, which is joined in. A join on a column that does not
     exist is made one on the keys between its tables. Where two tables are equally near, nothing is guessed; where two
     keys lead to one, the one named much like what was written is taken, or that to a primary key, or the first. A
-    table that was joined to no purpose, as it then turns out, is left out.
+    table that was joined to no purpose, as it then turns out, is left out. A column that several tables have gets the
+    name of one, if the query says that it is equal in all of them.
 
     A hint, not a proof: the query runs where the first one did not, and may say something else.
     """
     tree = parse_query(sql, schema.dialect)
     unknown = _unknown_columns(tree, sql, schema) if tree is not None else []
-    if tree is None or not 0 < len(unknown) <= MOST_UNKNOWN:
+    if tree is None or len(unknown) > MOST_UNKNOWN:
         return None
-    written = _mended(tree, schema, lambda: _mend(tree, unknown, schema))
+    steps = key_steps(schema)
+
+    def mend() -> bool:
+        named = [JoinedTables(select, schema, steps).name_shared() for select in tree.find_all(exp.Select)]
+        return (any(named) or bool(unknown)) and _mend(tree, unknown, schema, steps)
+
+    written = _mended(tree, schema, mend)
     return written if written and not unknown_names(written, schema) else None
 
 
@@ -49,8 +57,7 @@ def _mended(tree: Tree, schema: Schema, mend: Callable[[], bool]) -> str | None:
     return tree.sql(dialect=schema.dialect)
 
 
-def _mend(tree: Tree, unknown: Sequence[exp.Column], schema: Schema) -> bool:
-    steps = key_steps(schema)
+def _mend(tree: Tree, unknown: Sequence[exp.Column], schema: Schema, steps: Steps) -> bool:
     selects: dict[int, JoinedTables] = {}
     for node in unknown:
         select = node.find_ancestor(exp.Select)
