@@ -93,7 +93,7 @@ BASE = ModelEntry(
     profile=Profile(),
 )
 
-# How it was made: training/records/qwen-0.5b-cpu, then training/records/qwen-0.5b-cpu-bird.
+# How it was made: training/records/qwen-0.5b-cpu, then -cpu-bird, then -cpu-further.
 DEFAULT = replace(
     BASE,
     name="default",
@@ -103,7 +103,7 @@ DEFAULT = replace(
         file="route-sql-0.5b-cpu.gguf",
         sources=(PackagedParts("adapters/route-sql-0.5b-cpu.gguf"),),
         size=18_719_200,
-        sha256="10a1fd67e51df0abc528c828b1728f7de7b5109aba1bfec10534dbd582bc9c6d",
+        sha256="4228a3ca968b63e2b31503cd9494b549363bdeb9036df8d681ca092b36b3b193",
     ),
 )
 
