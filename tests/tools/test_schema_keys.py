@@ -87,3 +87,9 @@ def test_a_primary_key_that_every_table_has_joins_none() -> None:
 def test_a_table_may_be_named_in_the_plural() -> None:
     found = steps(table("product", "category_id", "shop_id"), table("categories", "id"), table("shops", "id"))
     assert [step.end for step in found["product"]] == ["categories", "shops"]
+
+
+def test_the_table_that_is_named_exactly_so_is_meant() -> None:
+    tables = [table("user", "id"), table("users", "id"), table("pet", "user_id", "name")]
+    for order in (tables, tables[::-1]):
+        assert [step.end for step in steps(*order)["pet"]] == ["user"]

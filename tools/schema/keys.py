@@ -160,8 +160,11 @@ def _shared(schema: Schema) -> Iterator[_Key]:
 
 def _named_after(schema: Schema) -> Iterator[_Key]:
     """`customer_id` and the `id` of the table `customer` or `customers`, of the same namespace if there is one."""
-    tables = {name: table for table in schema for name in _stems(table)}
-    beside = {(table.namespace, name): table for table in schema for name in _stems(table)}
+    # Last and above all those that are named so exactly.
+    named = [(name, table) for table in schema for name in _stems(table)]
+    named += [(table.name.casefold(), table) for table in schema]
+    tables = dict(named)
+    beside = {(table.namespace, name): table for name, table in named}
     for table in schema:
         for column in table.columns:
             stem, _, end = column.name.casefold().rpartition("_")
