@@ -103,7 +103,7 @@ async def main():
         for work in (database.execute("SELECT 1"), database.schema()):
             try:
                 await work
-            except Exception as error:
+            except Exception as error:  # whichever it is: what is kept must not keep the file open
                 kept.append(error)
         await database.close()
     links = [os.path.realpath(f"/proc/self/fd/{number}") for number in os.listdir("/proc/self/fd")]

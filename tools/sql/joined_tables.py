@@ -79,8 +79,8 @@ class JoinedTables:
         found = table.column(name)
         if found is None or (_TEXT.search(found.type) and not all(sample.isdigit() for sample in found.samples or "-")):
             return False  # words are seldom equal by accident
-        linked = [(self._schema.table(key), linked) for key, linked in one_thing(self._steps, table.key, name)]
-        return any(end is not None and [own.casefold() for own in end.primary_key] == [b] for end, b in linked)
+        alike = [(self._schema.table(key), other) for key, other in one_thing(self._steps, table.key, name)]
+        return any(end is not None and [own.casefold() for own in end.primary_key] == [other] for end, other in alike)
 
     def _compared(self, equation: exp.EQ) -> tuple[tuple[Table, str], tuple[Table, str]] | None:
         """The two columns of an equation, each by its table and folded name; None if a table is not known."""
