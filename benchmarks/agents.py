@@ -2,8 +2,7 @@
 
 Takes the lines of a run of `adaptive` that `route-sql eval` or `strategies.py` wrote, these questions among
 them. Without an agent a question has the same answer if the agent was not asked for it, so only the others are asked
-again. The schema linker is asked for every question. What a *task* of the training is worth is not measured here:
-that takes a training run for each.
+again. The schema linker is asked for every question. What a *task* of the training is worth, `tasks.py` measures.
 
     python benchmarks/agents.py --questions DIR/dev.json --databases DIR/database --limit 300 --run runs/adaptive.jsonl
 
@@ -27,7 +26,7 @@ from route_sql.graph.wiring import build_graph
 from route_sql.tools.schema.records import Link, Schema
 from route_sql.tools.sql.joining import with_missing_joins
 from route_sql.tools.sql.usage import misplaced_columns, tables_and_columns
-from route_sql.training.agent_effects import AgentEffect, agent_effects
+from route_sql.training.agent_effects import AgentEffect, agent_effects, as_if_only
 from route_sql.training.comparison import compare_runs
 from route_sql.training.data_sources import Source
 from route_sql.training.datasets import Example
@@ -157,19 +156,12 @@ def effects_table(effects: Mapping[str, AgentEffect], lines: Sequence[Line]) -> 
 
 async def drafts_sentence(lines: Sequence[Line], examples: Sequence[Example], scorer: ExecutionAccuracy) -> str:
     """How many drafts are right, as they are and with their joins completed: what one call is worth."""
-    alone = completed = joined = 0
-    for line, example in zip(lines, examples, strict=True):
-        draft, mended = [*line["candidates"][:2], None, None][:2]
-        if draft is not None and draft["agent"] == "draft":
-            right = (await scorer.score(example, draft["sql"])).correct
-            alone += right
-            if mended is not None and mended["agent"] == "complete_joins":
-                joined += 1
-                right = (await scorer.score(example, mended["sql"])).correct
-            completed += right
-    shares = [f"{count} ({100 * count / len(lines):.1f} %)" for count in (alone, completed)]
-    with_joins = f", with their joins completed {shares[1]}" if joined else ""
-    return f"Of {len(lines)} drafts {shares[0]} are right{with_joins}."
+    shares = []
+    for agents in (["draft"], ["draft", "complete_joins"]):
+        right = sum(line["correct"] for line in await as_if_only(agents, lines, examples, scorer))
+        shares.append(f"{right} ({100 * right / len(lines):.1f} %)")
+    joined = any(took_part("complete_joins", line) for line in lines)
+    return f"Of {len(lines)} drafts {shares[0]} are right{f', with their joins completed {shares[1]}' * joined}."
 
 
 def without_samples(lines: Sequence[Line]) -> list[Line]:

@@ -1,6 +1,7 @@
 """What each agent did to a run: how often its SQL was right, and whether it helped or harmed."""
 
 from collections.abc import Mapping, Sequence
+from itertools import takewhile
 from typing import TypedDict
 
 from route_sql.training.datasets import Example
@@ -34,16 +35,41 @@ async def agent_effects(
     asked = {example.index: example for example in examples}
     effects: dict[str, AgentEffect] = {}
     for line in lines:
-        example = asked.get(line["index"])
-        if example is None or example.database != line["database"]:
-            raise EvaluationError(f"the run's question {line['index']} is none of the {len(examples)} examples")
-        verdicts = await _verdicts(line, example, scorer)
+        verdicts = await _verdicts(line, _asked(line, asked), scorer)
         before: bool | None = None
         for candidate in line["candidates"]:
             right = verdicts[candidate["sql"]]
             _count(effects, candidate["agent"], right=right, before=before)
             before = right
     return effects
+
+
+async def as_if_only(
+    agents: Sequence[str], lines: Sequence[Line], examples: Sequence[Example], scorer: ExecutionAccuracy
+) -> list[Line]:
+    """The lines of a run, right where it would be with the last that these agents wrote before any other did.
+
+    So `["draft"]` tells what one call is worth, as `single` asks in the same words. Costs stay those of the run.
+
+    Raises:
+        EvaluationError: a line is for none of the examples.
+        DatabaseUnavailable: a database can't be read.
+    """
+    asked = {example.index: example for example in examples}
+    answered = []
+    for line in lines:
+        example = _asked(line, asked)
+        written = list(takewhile(lambda candidate: candidate["agent"] in agents, line["candidates"]))
+        right = bool(written) and (await scorer.score(example, written[-1]["sql"])).correct
+        answered.append(Line(**{**line, "correct": right}))
+    return answered
+
+
+def _asked(line: Line, examples: Mapping[int, Example]) -> Example:
+    example = examples.get(line["index"])
+    if example is None or example.database != line["database"]:
+        raise EvaluationError(f"the run's question {line['index']} is none of the {len(examples)} examples")
+    return example
 
 
 async def _verdicts(line: Line, example: Example, scorer: ExecutionAccuracy) -> Mapping[str, bool]:

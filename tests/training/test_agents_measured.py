@@ -3,7 +3,7 @@ from collections.abc import Callable
 import pytest
 
 from route_sql.tools.database.catalog import Catalog
-from route_sql.training.agent_effects import agent_effects
+from route_sql.training.agent_effects import agent_effects, as_if_only
 from route_sql.training.datasets import Example
 from route_sql.training.errors import EvaluationError
 from route_sql.training.execution_accuracy import ExecutionAccuracy
@@ -33,12 +33,32 @@ async def test_help_and_harm(make_line: Callable[..., Line], examples: list[Exam
     }
 
 
+async def test_what_the_first_agents_alone_would_answer(
+    make_line: Callable[..., Line], examples: list[Example], catalog: Catalog
+) -> None:
+    right, wrong = "SELECT count(id) FROM customer", "SELECT count(*) FROM product"
+    mended = [proposed("draft", wrong), proposed("complete_joins", right), proposed("generate", wrong)]
+    spoiled = [proposed("draft", right), proposed("generate", wrong), proposed("complete_joins", wrong)]
+    later = [proposed("generate", right), proposed("draft", right)]
+    lines = [make_line(0, candidates=candidates) for candidates in (mended, spoiled, later, [])]
+
+    async def answered(*agents: str) -> list[bool]:
+        scorer = ExecutionAccuracy(catalog)
+        return [line["correct"] for line in await as_if_only(agents, lines, examples, scorer)]
+
+    assert await answered("draft") == [False, True, False, False]
+    assert await answered("draft", "complete_joins") == [True, True, False, False]
+    assert await answered("draft", "complete_joins", "generate") == [False, False, True, False]
+
+
 async def test_effects_of_another_run_are_refused(
     make_line: Callable[..., Line], examples: list[Example], catalog: Catalog
 ) -> None:
     for line in (make_line(2), make_line(0, database="clinic")):
         with pytest.raises(EvaluationError, match="none of the 6 examples"):
             await agent_effects([line], examples, ExecutionAccuracy(catalog))
+        with pytest.raises(EvaluationError, match="none of the 6 examples"):
+            await as_if_only(["draft"], [line], examples, ExecutionAccuracy(catalog))
 
 
 def test_a_link_beside_the_golds() -> None:

@@ -1,0 +1,139 @@
+"""What each task of the training is worth: one run with all tasks, and the same without each, and with SQL alone.
+
+All runs see the same rows of text to SQL (the table counts them), so that a run without a task is shorter, not richer
+in SQL. Each model then answers the questions by `adaptive`, asked in batches; its drafts are what `single` answers.
+
+    python benchmarks/tasks.py --config RUN.yaml --base BASE --questions DIR/dev.json --databases DIR/database
+
+RUN.yaml sets `epochs`; BASE is in transformers' layout and takes the place of the run's own. Writes `tasks.md` beside
+this script, after each model. What was stopped goes on from where it was.
+"""
+
+import argparse
+import asyncio
+import gc
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import yaml
+from batched_model import Batched, add_options
+
+from route_sql.commands.evaluate import asking
+from route_sql.graph.context import Context
+from route_sql.training.agent_effects import as_if_only
+from route_sql.training.comparison import compare_runs
+from route_sql.training.data_sources import Source, open_source
+from route_sql.training.errors import TrainingError
+from route_sql.training.evaluation import evaluate
+from route_sql.training.execution_accuracy import ExecutionAccuracy
+from route_sql.training.run_log import Line, read_run
+from route_sql.training.run_record import FINAL, RECORD
+from route_sql.training.sft import fine_tune
+from route_sql.training.sft_config import SFTRun, load_run
+from route_sql.training.summary import summarise
+from route_sql.training.two_stages.sampling import Sampler
+
+TABLE = Path(__file__).with_name("tasks.md")
+SQL = "text_to_sql"
+
+
+@dataclass(frozen=True)
+class Ablated:
+    """What became of one run: rows of each task that it saw, what its model answered, what its drafts alone would."""
+
+    rows: Mapping[str, int]
+    answers: Sequence[Line]
+    drafts: Sequence[Line]
+
+
+async def main(arguments: argparse.Namespace) -> None:
+    """Tune and ask one model after the other."""
+    run = load_run(arguments.config, {"base": str(arguments.base), "out": str(arguments.out / "all_tasks")})
+    given = open_source(
+        arguments.format, arguments.questions, arguments.databases, limit=arguments.limit, seed=arguments.seed
+    )
+    done: dict[str, Ablated] = {}
+    async with given as source:
+        for name, ablated in ablations(run).items():
+            done[name] = await ablate(ablated, source, arguments)
+            drawn = f"{len(source.examples)} questions of {arguments.questions.name} (seed {arguments.seed})"
+            arguments.table.write_text(f"# Tasks: {drawn}\n\n{table(done)}\n")
+
+
+def ablations(run: SFTRun) -> dict[str, SFTRun]:
+    """The run, the same without each task but text to SQL, and with text to SQL alone.
+
+    Raises:
+        TrainingError: the run counts steps, so that without a task it would see more rows of the others.
+    """
+    if run.epochs is None or SQL not in run.tasks:
+        raise TrainingError(f"name epochs, not max_steps, and {SQL} among the tasks")
+    others = [task for task in run.tasks if task != SQL]
+    kept = {f"without {task}": run.tasks.keys() - {task} for task in others} | {f"{SQL} alone": {SQL}}
+    runs = {
+        name: replace(
+            run,
+            tasks={task: weight for task, weight in run.tasks.items() if task in tasks},
+            out=str(Path(run.out).with_name(name.replace(" ", "_"))),
+        )
+        for name, tasks in kept.items()
+    }
+    return {"all tasks": run, **runs}
+
+
+async def ablate(run: SFTRun, source: Source, arguments: argparse.Namespace) -> Ablated:
+    """Tune one model and ask it."""
+    folder = await asyncio.to_thread(fine_tune, run)
+    gc.collect()  # a trainer holds itself, and the next model needs the memory
+    chat = Batched(sampler=await asyncio.to_thread(Sampler, arguments.base, folder / FINAL))
+    path = folder / "adaptive.jsonl"
+    await evaluate(
+        asking(chat, source.catalog, Context()),
+        source.examples,
+        source.catalog,
+        path,
+        concurrency=arguments.concurrency,
+        settings={"model": str(folder)},
+        metric=arguments.format,
+    )
+    scorer = ExecutionAccuracy(source.catalog, metric=arguments.format)
+    answers = read_run(path)
+    counts = yaml.safe_load((folder / RECORD).read_text(encoding="utf-8"))["data"]
+    rows = {task: count["drawn"] for task, count in counts.items()}
+    return Ablated(rows, answers, await as_if_only(["draft"], answers, source.examples, scorer))
+
+
+def table(done: Mapping[str, Ablated]) -> str:
+    """Rows seen, execution accuracy of drafts and answers, each question by question against all tasks."""
+    whole = done["all tasks"]
+    head = [
+        "trained on",
+        *(f"rows of {task}" for task in whole.rows),
+        *("drafts right, %", "with all tasks alone", "without alone", "p"),
+        *("adaptive right, %", "with all tasks alone", "without alone", "p"),
+        "calls",
+    ]
+    rows = [head, ["---"] + ["--:"] * (len(head) - 1)]
+    for name, ablated in done.items():
+        seen = [str(ablated.rows.get(task, 0)) for task in whole.rows]
+        against = [*compared(whole.drafts, ablated.drafts), *compared(whole.answers, ablated.answers)]
+        rows.append([name, *seen, *against, f"{summarise(ablated.answers)['calls_per_question']:.2f}"])
+    return "\n".join(f"| {' | '.join(row)} |" for row in rows)
+
+
+def compared(whole: Sequence[Line], ablated: Sequence[Line]) -> list[str]:
+    """How many of the ablated lines are right, in percent, and how they differ; nothing of the run against itself."""
+    right = f"{100 * summarise(ablated)['ex']:.1f}"
+    if whole is ablated:
+        return [right, "", "", ""]
+    split = compare_runs(whole, ablated)
+    return [right, str(split["only_first"]), str(split["only_second"]), f"{split['p_value']:.2g}"]
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--config", type=Path, required=True, help="The settings of a run, as `train sft` takes them.")
+    parser.add_argument("--table", type=Path, default=TABLE)
+    add_options(parser)
+    asyncio.run(main(parser.parse_args()))
