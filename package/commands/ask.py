@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
-from route_sql.commands.options import AsJson, Db, Model, StrategyName
+from route_sql.commands.options import AsJson, Db, Model, StrategyName, Without, chosen
 from route_sql.databases import open_catalog
 from route_sql.graph.context import Context
 from route_sql.graph.grounding import askable_schema
@@ -26,6 +26,7 @@ def ask(
     evidence: Annotated[str, typer.Option(help="What a reader must know beside the schema.")] = "",
     model: Model = None,
     strategy: StrategyName = "adaptive",
+    without: Without = None,
     as_json: AsJson = False,
     sql_only: Annotated[bool, typer.Option("--sql-only", help="Print the SQL and nothing else.")] = False,
 ) -> None:
@@ -33,7 +34,7 @@ def ask(
     if not question.strip():
         raise typer.BadParameter("the question is empty", param_hint="QUESTION")
     try:
-        answer = asyncio.run(_answer(question, db, evidence, model, Context(strategy=strategy)))
+        answer = asyncio.run(_answer(question, db, evidence, model, chosen(strategy, without)))
     except RouteError as error:
         if as_json:
             typer.echo(json.dumps(_no_answer(error), ensure_ascii=False))

@@ -12,7 +12,18 @@ from langchain_core.language_models import BaseChatModel
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-from route_sql.commands.options import AsJson, Databases, Layout, Limit, Model, Questions, Seed, StrategyName
+from route_sql.commands.options import (
+    AsJson,
+    Databases,
+    Layout,
+    Limit,
+    Model,
+    Questions,
+    Seed,
+    StrategyName,
+    Without,
+    chosen,
+)
 from route_sql.graph.context import Context
 from route_sql.graph.state import Answer, Question
 from route_sql.graph.wiring import build_graph
@@ -40,6 +51,7 @@ def evaluate(
     held_out_of: HeldOut = None,
     model: Model = None,
     strategy: StrategyName = "adaptive",
+    without: Without = None,
     limit: Limit = None,
     seed: Seed = 0,
     concurrency: Annotated[int, typer.Option(min=1, help="Questions asked at the same time.")] = 1,
@@ -47,13 +59,13 @@ def evaluate(
 ) -> None:
     """Ask the questions of a data set and score the answers by execution accuracy."""
     settings = Settings()
-    chosen = model or settings.model
-    named: dict[str, JSON] = {"model": chosen, "strategy": strategy}
-    context = Context(strategy=strategy)
+    asked = model or settings.model
+    named: dict[str, JSON] = {"model": asked, "strategy": strategy, **({"without": without} if without else {})}
+    context = chosen(strategy, without)
 
     async def run(progress: Callable[[int, int, int], None]) -> Summary:
         with download_progress() as fetched:
-            async with open_model(chosen, settings, fetched) as chat:
+            async with open_model(asked, settings, fetched) as chat:
                 return await evaluate_dataset(
                     lambda catalog: asking(chat, catalog, context),
                     questions=questions,

@@ -1,11 +1,12 @@
 """Options that several subcommands share, each worded once."""
 
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, cast
 
 import typer
 
-from route_sql.graph.context import Strategy
+from route_sql.graph.context import AgentName, Context, Strategy
 from route_sql.training.data_sources import DataFormat
 
 Db = Annotated[
@@ -20,13 +21,17 @@ Model = Annotated[
     str | None,
     typer.Option(
         "--model",
-        help="default, better, tiny, a GGUF file, a folder that `train export` wrote, or the URL of a server "
+        help="default, base, better, tiny, a GGUF file, a folder that `train export` wrote, or the URL of a server "
         "(ROUTE_SQL_MODEL).",
     ),
 ]
 StrategyName = Annotated[
     Strategy,
     typer.Option("--strategy", help="adaptive asks an agent only for a reason; paper asks all; single asks one."),
+]
+Without = Annotated[
+    list[str] | None,
+    typer.Option("--without", help="An agent to switch off, such as correct_noise; may be given several times."),
 ]
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object and nothing else.")]
 Layout = Annotated[DataFormat, typer.Option("--format", help="spider, bird, or log for your own pairs.")]
@@ -36,3 +41,12 @@ Databases = Annotated[
 ]
 Limit = Annotated[int | None, typer.Option("--limit", min=1, help="A random subset of this many questions.")]
 Seed = Annotated[int, typer.Option("--seed", help="Which random subset.")]
+
+
+def chosen(strategy: Strategy, without: Sequence[str] | None) -> Context:
+    """The run-time choices that the options make.
+
+    Raises:
+        InvalidInput: an agent that there is not.
+    """
+    return Context(strategy=strategy, without=cast("tuple[AgentName, ...]", tuple(without or ())))

@@ -45,6 +45,18 @@ def test_json_is_one_object_and_nothing_else(stub: ChatStub, pets: Path, capsys:
     assert [entry["node"] for entry in answer["ledger"]] == ["generate"]
 
 
+def test_agents_are_switched_off(stub: ChatStub, pets: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    stub.enqueue(completion("SELECT nam FROM pet"))
+    off = ["link_schema", "generate", "correct_noise", "continue_writing"]
+    options = [word for agent in off for word in ("--without", agent)]
+    assert ask(stub, pets, "--strategy", "adaptive", "--json", *options) == 1
+    answer = json.loads(capsys.readouterr().out)
+    assert [entry["node"] for entry in answer["ledger"]] == ["draft"]
+    assert ask(stub, pets, "--without", "corrector", "--json") == 2
+    printed = capsys.readouterr()
+    assert "correct_noise" in printed.err and "corrector" in json.loads(printed.out)["error"]
+
+
 def test_sql_only_prints_the_sql(stub: ChatStub, pets: Path, capsys: pytest.CaptureFixture[str]) -> None:
     stub.enqueue(completion("SELECT name FROM pet"))
     assert ask(stub, pets, "--sql-only") == 0

@@ -51,6 +51,19 @@ def test_a_log_is_evaluated_and_scored(
     assert code == 0 and figures(scored) == figures(evaluated)
 
 
+def test_a_run_without_some_agents_is_another_run(
+    stub: ChatStub, log: Path, databases: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    stub.enqueue(*(completion(sql) for _, sql in PAIRS))
+    data = ("--format", "log", "--questions", log, "--databases", databases, "--model", stub.url, "--json")
+    out = tmp_path / "run.jsonl"
+    without = [word for agent in ("link_schema", "generate", "correct_noise") for word in ("--without", agent)]
+    code, evaluated, _ = run(capsys, "eval", *data, "--out", out, *without)
+    assert code == 0 and (figures(evaluated)["ex"], figures(evaluated)["calls_per_question"]) == (1.0, 1.0)
+    code, _, said = run(capsys, "eval", *data, "--out", out)
+    assert code == 2 and "without" in said
+
+
 def test_a_log_may_name_databases_of_a_catalog(
     log: Path, databases: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
