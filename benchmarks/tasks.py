@@ -3,10 +3,10 @@
 All runs see the same rows of text to SQL (the table counts them), so that a run without a task is shorter, not richer
 in SQL. Each model then answers the questions by `adaptive`, asked in batches; its drafts are what `single` answers.
 
-    python benchmarks/tasks.py --config RUN.yaml --base BASE --questions DIR/dev.json --databases DIR/database
+    python benchmarks/tasks.py --config qwen-0.5b-tasks --base BASE --questions DIR/dev.json --databases DIR/database
 
-RUN.yaml sets `epochs`; BASE is in transformers' layout and takes the place of the run's own. Writes `tasks.md` beside
-this script, after each model. What was stopped goes on from where it was.
+A run must name `epochs`. BASE is in transformers' layout and takes the place of the run's own. Writes `tasks.md` beside
+this script, after each model; what was stopped goes on from where it was.
 """
 
 import argparse
@@ -35,6 +35,7 @@ from route_sql.training.summary import summarise
 from route_sql.training.two_stages.sampling import Sampler
 
 TABLE = Path(__file__).with_name("tasks.md")
+LEGEND = "`lost`: right by the model of all tasks alone; `won`: right by this one alone; `p`: exact McNemar."
 SQL = "text_to_sql"
 
 
@@ -58,7 +59,7 @@ async def main(arguments: argparse.Namespace) -> None:
         for name, ablated in ablations(run).items():
             done[name] = await ablate(ablated, source, arguments)
             drawn = f"{len(source.examples)} questions of {arguments.questions.name} (seed {arguments.seed})"
-            arguments.table.write_text(f"# Tasks: {drawn}\n\n{table(done)}\n")
+            arguments.table.write_text(f"# Tasks: {drawn}\n\n{table(done)}\n\n{LEGEND}\n")
 
 
 def ablations(run: SFTRun) -> dict[str, SFTRun]:
@@ -110,8 +111,8 @@ def table(done: Mapping[str, Ablated]) -> str:
     head = [
         "trained on",
         *(f"rows of {task}" for task in whole.rows),
-        *("drafts right, %", "with all tasks alone", "without alone", "p"),
-        *("adaptive right, %", "with all tasks alone", "without alone", "p"),
+        *("drafts right, %", "lost", "won", "p"),
+        *("adaptive right, %", "lost", "won", "p"),
         "calls",
     ]
     rows = [head, ["---"] + ["--:"] * (len(head) - 1)]
