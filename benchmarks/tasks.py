@@ -58,6 +58,10 @@ async def main(arguments: argparse.Namespace) -> None:
     async with given as source:
         for name, ablated in ablations(run).items():
             done[name] = await ablate(ablated, source, arguments)
+            if done[name].rows[SQL] != done["all tasks"].rows[SQL]:
+                raise TrainingError(
+                    f"{name}: the epoch has other rows of {SQL}; give it more weight, so that it ends it"
+                )
             drawn = f"{len(source.examples)} questions of {arguments.questions.name} (seed {arguments.seed})"
             arguments.table.write_text(f"# Tasks: {drawn}\n\n{table(done)}\n\n{LEGEND}\n")
 
@@ -137,4 +141,7 @@ if __name__ == "__main__":
     parser.add_argument("--config", type=Path, required=True, help="The settings of a run, as `train sft` takes them.")
     parser.add_argument("--table", type=Path, default=TABLE)
     add_options(parser)
-    asyncio.run(main(parser.parse_args()))
+    given = parser.parse_args()
+    if given.base is None or given.model or given.adapter:
+        parser.error("name the model by --base alone; its adapters are made here")
+    asyncio.run(main(given))

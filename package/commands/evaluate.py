@@ -59,13 +59,13 @@ def evaluate(
 ) -> None:
     """Ask the questions of a data set and score the answers by execution accuracy."""
     settings = Settings()
-    asked = model or settings.model
-    named: dict[str, JSON] = {"model": asked, "strategy": strategy, **({"without": without} if without else {})}
+    model_name = model or settings.model
+    named: dict[str, JSON] = {"model": model_name, "strategy": strategy, **({"without": without} if without else {})}
     context = chosen(strategy, without)
 
     async def run(progress: Callable[[int, int, int], None]) -> Summary:
         with download_progress() as fetched:
-            async with open_model(asked, settings, fetched) as chat:
+            async with open_model(model_name, settings, fetched) as chat:
                 return await evaluate_dataset(
                     lambda catalog: asking(chat, catalog, context),
                     questions=questions,
