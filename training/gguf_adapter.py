@@ -1,4 +1,4 @@
-"""From a LoRA of PEFT to the GGUF adapter that llama.cpp loads on top of a base.
+"""From a LoRA of PEFT to the GGUF adapter that llama.cpp loads on top of a base, and back.
 
 The format: https://github.com/ggml-org/ggml/blob/master/docs/gguf.md, and llama.cpp's `llama-adapter.cpp` for the names
 of its tensors. The base is the GGUF file that will be served, since the names and shapes of that one must fit.
@@ -21,6 +21,11 @@ _TYPES = {
     "float16": gguf.GGMLQuantizationType.F16,
     "float32": gguf.GGMLQuantizationType.F32,
 }
+_LAYERS = (
+    *("self_attn.q_proj", "self_attn.k_proj", "self_attn.v_proj", "self_attn.o_proj"),
+    *("mlp.gate_proj", "mlp.up_proj", "mlp.down_proj"),
+)
+"""The linear layers of the architectures that were tried, by their names in transformers."""
 
 
 def write_adapter(adapter: Path, base: Path, out: Path, precision: Precision = "float16") -> BaseLayout:
@@ -55,6 +60,45 @@ def write_adapter(adapter: Path, base: Path, out: Path, precision: Precision = "
     return layout
 
 
+def read_adapter(file: Path, base: Path) -> Lora:
+    """Read a GGUF adapter: what `write_adapter` wrote, but for what its precision rounded.
+
+    Args:
+        file: The adapter.
+        base: The GGUF file of the base.
+
+    Raises:
+        TrainingError: it is no GGUF adapter, or not one of this base, or changes other layers than linear ones.
+    """
+    try:
+        reader = gguf.GGUFReader(file)
+    except (OSError, ValueError) as error:
+        raise TrainingError(f"{file} is not a GGUF adapter that can be read: {error}") from error
+    alpha = reader.get_field(gguf.Keys.Adapter.LORA_ALPHA)
+    if alpha is None:
+        raise TrainingError(f"{file} is a GGUF file, but not a LoRA adapter; name the adapter of a tuned model")
+    tensors = {each.name: gguf.quants.dequantize(each.data, each.tensor_type) for each in reader.tensors}
+    return _as_in_transformers(tensors, float(alpha.contents()), read_layout(base))
+
+
+def _as_in_transformers(tensors: dict[str, Matrix], alpha: float, layout: BaseLayout) -> Lora:
+    modules: dict[str, LowRank] = {}
+    left = dict(tensors)
+    for layer in range(layout.layers):
+        for name in _LAYERS:
+            module = f"model.layers.{layer}.{name}"
+            tensor = f"{layout.tensor_name(module)}.weight"
+            a, b = left.pop(f"{tensor}.lora_a", None), left.pop(f"{tensor}.lora_b", None)
+            if a is not None and b is not None:
+                modules[module] = LowRank(a, _in_base_order(module, b, layout, back=True))
+                _fitting_name(module, modules[module], layout)
+    ranks = {pair.a.shape[0] for pair in modules.values()} | {pair.b.shape[1] for pair in modules.values()}
+    if left or len(ranks) != 1:
+        odd = next(iter(left), f"matrices of the ranks {sorted(ranks)}")
+        raise TrainingError(f"the adapter is not one pair of matrices of one rank a linear layer of this base: {odd}")
+    return Lora(ranks.pop(), alpha, {module: modules[module] for module in sorted(modules)})
+
+
 def gguf_tensors(lora: Lora, layout: BaseLayout) -> dict[str, Matrix]:
     """The tensors of a GGUF adapter by name: `.lora_a` is rank x inputs, `.lora_b` outputs x rank.
 
@@ -85,14 +129,15 @@ def _fitting_name(module: str, pair: LowRank, layout: BaseLayout) -> str:
     return name
 
 
-def _in_base_order(module: str, b: Matrix, layout: BaseLayout) -> Matrix:
+def _in_base_order(module: str, b: Matrix, layout: BaseLayout, *, back: bool = False) -> Matrix:
     heads = {"q_proj": layout.heads, "k_proj": layout.kv_heads}.get(module.rpartition(".")[2])
-    return _interleaved(b, heads) if heads and PERMUTED[layout.architecture] else b
+    return _interleaved(b, heads, back) if heads and PERMUTED[layout.architecture] else b
 
 
-def _interleaved(rows: Matrix, heads: int) -> Matrix:
-    """Within each head, the first row of its second half after the first of its first half, and so on."""
-    halves = rows.reshape(heads, 2, rows.shape[0] // heads // 2, rows.shape[1])
+def _interleaved(rows: Matrix, heads: int, back: bool) -> Matrix:
+    """Within each head, the first row of its second half after the first of its first half, and so on; or `back`."""
+    half = rows.shape[0] // heads // 2
+    halves = rows.reshape(heads, *((half, 2) if back else (2, half)), rows.shape[1])
     return halves.swapaxes(1, 2).reshape(rows.shape)
 
 

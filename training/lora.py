@@ -78,6 +78,34 @@ def read_lora(folder: Path) -> Lora:
     return Lora(rank, scaled, _pairs(_tensors(folder / WEIGHTS), rank))
 
 
+def write_lora(lora: Lora, folder: Path) -> None:
+    """Write an adapter as PEFT saves one, its matrices in 32 bits; `read_lora` reads it again.
+
+    Raises:
+        OSError: it can't be written.
+    """
+    import torch
+    from safetensors.torch import save_file
+
+    sides = [(module, *side) for module, pair in lora.modules.items() for side in (("A", pair.a), ("B", pair.b))]
+    folder.mkdir(parents=True, exist_ok=True)
+    save_file(
+        {f"base_model.model.{module}.lora_{name}.weight": torch.tensor(matrix) for module, name, matrix in sides},
+        folder / WEIGHTS,
+    )
+    config = {
+        "peft_type": "LORA",
+        "task_type": "CAUSAL_LM",
+        "r": lora.rank,
+        "lora_alpha": int(lora.alpha) if lora.alpha.is_integer() else lora.alpha,
+        "use_rslora": False,
+        "lora_dropout": 0.0,
+        "target_modules": list(lora.modules),
+        "inference_mode": True,
+    }
+    (folder / CONFIG).write_text(json.dumps(config, indent=2) + "\n", encoding="utf-8")
+
+
 def read_config(folder: Path) -> dict[str, Any]:
     """The settings of an adapter that PEFT saved.
 

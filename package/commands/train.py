@@ -11,7 +11,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
-from route_sql.commands import train_export, train_sft
+from route_sql.commands import train_export, train_sft, train_unpack
 from route_sql.commands.options import Databases, Layout, Limit, Questions
 from route_sql.training.data import Recipe, build_data
 from route_sql.training.data_card import DataCard
@@ -30,6 +30,7 @@ def _group() -> None:
 
 train_sft.register(train)
 train_export.register(train)
+train_unpack.register(train)
 
 
 @train.command()

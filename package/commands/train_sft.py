@@ -32,6 +32,9 @@ def sft(
     ] = None,
     data: Annotated[Path | None, typer.Option(help="The folder of the rows; above the config's.")] = None,
     out: Annotated[Path | None, typer.Option(help="The folder of the run; above the config's.")] = None,
+    adapter: Annotated[
+        Path | None, typer.Option(help="The folder of an adapter to go on from; above the config's.")
+    ] = None,
     resume: Annotated[bool, typer.Option(help="Go on from the last checkpoint, or begin anew.")] = True,
 ) -> None:
     """Tune a model on the rows of the tasks.
@@ -39,8 +42,8 @@ def sft(
     On several GPUs: accelerate launch -m route_sql train sft --config F
     """
     require_libraries()
-    given = {"base": base, "data": data and str(data), "out": out and str(out)}
-    overrides = {key: value for key, value in given.items() if value}
+    given = {"base": base, "data": data, "out": out, "adapter": adapter}
+    overrides = {key: str(value) for key, value in given.items() if value}
     run = load_run(config, overrides)
     overrides["base"] = _local_base(run.base)
     _go_offline(config, overrides, resume)
