@@ -11,7 +11,7 @@ TRAINING := $(VENV)/training
 ARGS ?=
 
 FOLDERS := agents graph package serving tools training
-TYPED := $(wildcard benchmarks/*.py examples/*.py)
+TYPED := $(wildcard benchmarks/*.py examples/*.py examples/*/*.py)
 FILES := $(shell find $(FOLDERS) -type f ! -name '*.pyc' ! -path '*/.*' | LC_ALL=C sort)
 STATE := $(shell { echo $(FILES); cat pyproject.toml constraints.txt; } | cksum | tr -d ' ')
 EMBEDDED_INSTALLED := $(VENV)/.installed-embedded-$(STATE)

@@ -121,7 +121,7 @@ class SFTRun:
 _RUN = TypeAdapter(SFTRun)
 
 
-def load_run(path: Path, overrides: Mapping[str, str] | None = None) -> SFTRun:
+def load_run(path: Path, overrides: Mapping[str, str | list[str]] | None = None) -> SFTRun:
     """Read a run's settings.
 
     Args:

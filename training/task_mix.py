@@ -51,9 +51,12 @@ def data_files(run: SFTRun) -> dict[str, Path]:
     """The files that a run reads, by name, or by path if it reads several folders; none is empty.
 
     Raises:
-        TrainingError: a task has rows in none of the folders.
+        TrainingError: a task has rows in none of the folders, or a folder has rows of none of the tasks.
     """
     files: dict[str, Path] = {}
+    for folder in run.folders:
+        if not any((folder / f"{task}.train.jsonl").is_file() for task in run.tasks):
+            raise TrainingError(f"there are no rows in {folder}; make them with route-sql train data")
     for task in run.tasks:
         for split in ("train", "eval"):
             # As data_files.file_name has it, whose imports a machine that only trains may lack.

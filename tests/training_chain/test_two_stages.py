@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 
 from route_sql.training.data import Recipe, build_data
 from route_sql.training.data_sources import open_source
@@ -125,6 +126,25 @@ def test_the_whole_run_from_pieces_of_the_base_to_the_packed_adapter(plan: Plan,
     before = (plan.out / "stages.json").read_bytes()
     assert TwoStages(replace(plan, seconds=99)).run() == adapter
     assert (plan.out / "stages.json").read_bytes() == before
+
+
+def test_rows_of_further_folders_are_learned_from_in_stage_two_alone(plan: Plan, rows_folder: Path):
+    run = replace(plan.run, data=(str(plan.prepared), str(rows_folder)))
+    TwoStages(replace(plan, run=run)).run()
+
+    def learned(stage: str) -> int:
+        return int(yaml.safe_load((plan.out / stage / "run.yaml").read_text())["data"]["text_to_sql"]["rows"])
+
+    further = len((rows_folder / "text_to_sql.train.jsonl").read_text().splitlines())
+    own = len((plan.out / "rows" / "text_to_sql.train.jsonl").read_text().splitlines())
+    assert learned("stage-two") == own + further > own > learned("stage-one-a")
+
+
+def test_a_folder_without_rows_is_said_before_anything_is_done(plan: Plan, tmp_path: Path):
+    run = replace(plan.run, data=(str(plan.prepared), str(tmp_path / "mistyped")))
+    with pytest.raises(TrainingError, match="no rows in .*mistyped"):
+        TwoStages(replace(plan, run=run)).run()
+    assert not plan.out.exists() or not list(plan.out.glob("base*"))
 
 
 def assert_replies_are_to_unseen_databases(plan: Plan) -> None:

@@ -20,7 +20,9 @@ def main(
     questions: Annotated[Path, typer.Option(help="The questions that the rows were made from.")],
     databases: Annotated[Path, typer.Option(help="Their databases.")],
     base: Annotated[str | None, typer.Option(help="Instead of the config's.")] = None,
-    data: Annotated[str | None, typer.Option(help="Prepared rows, instead of the config's.")] = None,
+    data: Annotated[
+        list[str] | None, typer.Option(help="Prepared rows, instead of the config's; of further folders as they are.")
+    ] = None,
     out: Annotated[str | None, typer.Option(help="Instead of the config's.")] = None,
     pieces: Annotated[Path | None, typer.Option(help="The folder with the base's pieces, if it is in pieces.")] = None,
     tokenizer: Annotated[Path | None, typer.Option(help="The folder with a GGUF base's tokenizer.")] = None,

@@ -20,7 +20,8 @@ class Plan:
     """One run.
 
     `run` is stage two as a single run would be; stage one is the same with fewer tasks. Its `data` are prepared rows,
-    made without a model's replies, its `epochs` the most of stage two.
+    made without a model's replies, its `epochs` the most of stage two. The first folder is the set whose questions are
+    asked; rows of further ones, of other questions, are learned from in stage two as they are.
     """
 
     run: SFTRun
@@ -43,15 +44,6 @@ class Plan:
     processes: int = 4
     """For building rows."""
 
-    def __post_init__(self) -> None:
-        """Check the rows.
-
-        Raises:
-            TrainingError: the run's rows are of several sets, each of which has questions of its own.
-        """
-        if len(self.run.folders) != 1:
-            raise TrainingError("a run of two stages takes the rows of one set; name one folder as data")
-
     @property
     def out(self) -> Path:
         """The folder of the run."""
@@ -59,8 +51,13 @@ class Plan:
 
     @property
     def prepared(self) -> Path:
-        """The folder of the prepared rows."""
+        """The folder of the prepared rows whose questions are asked."""
         return self.run.folders[0]
+
+    @property
+    def further(self) -> tuple[Path, ...]:
+        """The folders of rows that are only added."""
+        return self.run.folders[1:]
 
     def settings(self) -> dict[str, JSON]:
         """What makes this run another one. Bounds in time and processes may change when it is taken up again."""

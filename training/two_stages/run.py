@@ -27,6 +27,7 @@ from route_sql.training.run_log import JSON
 from route_sql.training.run_record import FINAL
 from route_sql.training.sft import fine_tune
 from route_sql.training.sft_config import SFTRun
+from route_sql.training.task_mix import data_files
 from route_sql.training.tasks.task import Row, TaskName
 from route_sql.training.two_stages.base import dense_base
 from route_sql.training.two_stages.folds import fold_databases, read_rows, write_fold
@@ -71,6 +72,7 @@ class TwoStages:
             DatasetError: the questions or databases can't be used.
             DatabaseUnavailable: a database can't be read.
         """
+        data_files(self._plan.run)  # what is missing is better said now than in stage two
         base = Path(self._log.stage("base", self._dense_base)["folder"])
         pace = self._pace(replace(self._plan.run, base=str(base), tokenizer=None))
         folds = self._folds()
@@ -139,17 +141,17 @@ class TwoStages:
         return {name: file["kinds"] for name, file in card["files"].items()}
 
     def _stage_two(self, pace: Pace, adapter: Path) -> Path:
-        data = self._plan.out / "rows"
+        data = (self._plan.out / "rows", *self._plan.further)
 
         def fit() -> dict[str, JSON]:
             left = self._plan.seconds - self._plan.last_seconds - self._log.elapsed
-            rows = {task: list(read_rows(data / f"{task}.train.jsonl")) for task in pace.run.tasks}
+            rows = {task: _rows_of(task, data) for task in pace.run.tasks}
             return {"steps": steps_within(pace, left, rows), "seconds": left}
 
         # Recorded before it begins: a run that is taken up must have as many.
         steps = self._log.stage("steps", fit)["steps"]
         out = str(self._plan.out / "stage-two")
-        run = replace(pace.run, data=str(data), out=out, adapter=str(adapter), epochs=None, max_steps=steps)
+        run = replace(pace.run, data=tuple(map(str, data)), out=out, adapter=str(adapter), epochs=None, max_steps=steps)
         return Path(self._log.stage("stage two", lambda: _tune(run))["adapter"])
 
     def _scores(self, base: Path, stage_one: Path, tuned: Path) -> dict[str, JSON]:
@@ -184,6 +186,12 @@ def _tune(run: SFTRun) -> dict[str, JSON]:
 def _told(done: int, total: int, losses: str) -> None:
     if losses:
         logger.info("step %d of %d: %s", done, total, losses)
+
+
+def _rows_of(task: str, folders: Sequence[Path]) -> list[Row]:
+    """A task's training rows; not every folder need have some."""
+    files = [folder / f"{task}.train.jsonl" for folder in folders]
+    return [row for file in files if file.is_file() for row in read_rows(file)]
 
 
 def _some(rows: list[Row], most: int | None, seed: int) -> list[Row]:
