@@ -1,6 +1,8 @@
 import asyncio
 import json
 import sqlite3
+import subprocess
+import sys
 from collections import Counter
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -145,6 +147,15 @@ def test_a_folder_without_rows_is_said_before_anything_is_done(plan: Plan, tmp_p
     with pytest.raises(TrainingError, match="no rows in .*mistyped"):
         TwoStages(replace(plan, run=run)).run()
     assert not plan.out.exists() or not list(plan.out.glob("base*"))
+
+
+def test_the_command_says_what_is_wrong_in_one_line(made: Set, tmp_path: Path):
+    module = [sys.executable, "-m", "route_sql.training.two_stages"]
+    asked = ["two-stages-0.5b", "--questions", made.questions, "--databases", made.databases, "--out", tmp_path / "run"]
+    rows = ["--data", made.rows, "--data", tmp_path / "mistyped"]
+    refused = subprocess.run([*module, *asked, *rows], capture_output=True, text=True, cwd=tmp_path)
+    assert refused.returncode == 2
+    assert refused.stderr.startswith("error: there are no rows in") and refused.stderr.count("\n") == 1
 
 
 def assert_replies_are_to_unseen_databases(plan: Plan) -> None:

@@ -2,8 +2,7 @@
 
 if __name__ == "__main__":
     # Not above: the processes that build rows import this module anew, and need none of the libraries of training.
-    import typer
-
     from route_sql.training.two_stages.command import main
+    from route_sql.training.two_stages.terminal import run_command
 
-    typer.run(main)
+    run_command(main)

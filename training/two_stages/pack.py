@@ -12,6 +12,7 @@ from route_sql.training.data_files import write_whole
 from route_sql.training.errors import TrainingError
 from route_sql.training.run_record import FINAL, last_checkpoint
 from route_sql.training.two_stages.pieces import join_file, split_file
+from route_sql.training.two_stages.terminal import run_command
 
 ADAPTER = "adapter.tar"
 LOGS = "logs.tar.xz"
@@ -88,4 +89,4 @@ def main(
 
 
 if __name__ == "__main__":
-    typer.run(main)
+    run_command(main)

@@ -1,0 +1,17 @@
+"""What the commands of a run in two stages have in common: errors of ours are one line, not a traceback."""
+
+import sys
+from collections.abc import Callable
+
+import typer
+
+from route_sql.tools.errors import RouteError
+
+
+def run_command(command: Callable[..., None]) -> None:
+    """Run a command with the process's own arguments, and leave with its exit code: 2 after an error of ours."""
+    try:
+        typer.run(command)
+    except RouteError as error:
+        typer.echo(f"error: {error}", err=True)
+        sys.exit(2)
