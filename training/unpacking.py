@@ -26,7 +26,7 @@ class Unpacked:
 
 
 def unpack_model(model: ModelFile, out: Path, *, base: bool = True, say: Callable[[str], None]) -> Unpacked:
-    """Write the folders `base` and `adapter`; those of an earlier time are replaced.
+    """Write the folders `base` and `adapter`, neither of which may be there: what lies in them could be all there is.
 
     Args:
         model: What the store found.
@@ -35,11 +35,15 @@ def unpack_model(model: ModelFile, out: Path, *, base: bool = True, say: Callabl
         say: Is told of each step.
 
     Raises:
-        TrainingError: nothing is left to write, the adapter can't be expressed, or the folder can't be written.
+        TrainingError: nothing is left to write, the adapter can't be expressed, or the folders are there already or
+            can't be written.
     """
     adapter = model.profile.adapter
     if not base and adapter is None:
         raise TrainingError(f"{model.name} has no adapter; name a tuned model")
+    for folder in [out / ADAPTER] * bool(adapter) + [out / BASE] * base:
+        if folder.exists():
+            raise TrainingError(f"{folder} is there already; name another folder, or remove it")
     try:
         if adapter is not None:
             say("unpacking the adapter")
@@ -57,5 +61,4 @@ def _write_adapter(file: Path, model: ModelFile, out: Path) -> None:
     draft = out.with_name(f"{out.name}.part")
     shutil.rmtree(draft, ignore_errors=True)
     write_lora(replace(lora, alpha=lora.alpha * model.profile.adapter_scale), draft)
-    shutil.rmtree(out, ignore_errors=True)
     draft.rename(out)

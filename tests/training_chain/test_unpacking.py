@@ -120,9 +120,21 @@ def test_the_scale_of_the_profile_is_part_of_what_is_served(exported: Path, tiny
     halved = ModelFile(tiny_gguf, "halved", profile)
     unpack_model(halved, tmp_path / "unpacked", base=False, say=lambda _: None)
     assert read_lora(tmp_path / "unpacked" / "adapter").alpha == 8
-    whole = replace(halved, profile=replace(profile, adapter_scale=0.3))
-    unpack_model(whole, tmp_path / "unpacked", base=False, say=lambda _: None)
-    assert json.loads((tmp_path / "unpacked/adapter/adapter_config.json").read_text())["lora_alpha"] == 4.8
+    odd = replace(halved, profile=replace(profile, adapter_scale=0.3))
+    unpack_model(odd, tmp_path / "odd", base=False, say=lambda _: None)
+    assert json.loads((tmp_path / "odd" / "adapter" / "adapter_config.json").read_text())["lora_alpha"] == 4.8
+
+
+@pytest.mark.parametrize("there", ["base", "adapter"])
+def test_what_is_there_is_not_replaced(
+    exported: Path, tmp_path: Path, there: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    kept = tmp_path / "runs" / there / "adapter_model.safetensors"
+    kept.parent.mkdir(parents=True)
+    kept.write_text("a week of training")
+    assert command("unpack", "--model", exported, "--out", tmp_path / "runs") == 2
+    assert f"{there} is there already" in capsys.readouterr().err
+    assert kept.read_text() == "a week of training" and [path.name for path in kept.parents[1].iterdir()] == [there]
 
 
 def test_what_is_no_adapter_of_the_base_is_refused(exported: Path, tiny_gguf: Path, tmp_path: Path) -> None:
