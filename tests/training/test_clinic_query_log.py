@@ -111,7 +111,7 @@ def test_the_tutorial_names_what_is_there() -> None:
     commands = get_command(app).commands  # type: ignore[attr-defined]
     said = [shlex.split(line) for line in re.findall(r"^    route-sql (.+)$", TUTORIAL, re.MULTILINE)]
     assert [words[:2] if words[0] == "train" else words[:1] for words in said] == [
-        ["train", "data"], ["eval"], ["train", "sft"], ["train", "export"], ["eval"],
+        ["train", "data"], ["eval"], ["train", "unpack"], ["train", "sft"], ["train", "export"], ["eval"],
     ]  # fmt: skip
     for words in said:
         command = commands["train"].commands[words[1]] if words[0] == "train" else commands[words[0]]
@@ -125,6 +125,7 @@ def test_the_tutorial_settings_are_a_run(tmp_path: Path) -> None:
     settings.write_text(re.findall(r"```yaml\n(.*?)```", TUTORIAL, re.DOTALL)[0])
     run = load_run(settings)
     assert (run.base, run.data) == ("base", "runs/clinic/rows")
+    assert f"--out {Path(str(run.adapter)).parent}\n" in TUTORIAL
     assert set(run.tasks) == set(get_args(TaskName))
     assert f"--adapter {run.out}/final" in TUTORIAL
 
