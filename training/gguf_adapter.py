@@ -88,8 +88,8 @@ def _as_in_transformers(tensors: dict[str, Matrix], alpha: float, layout: BaseLa
         for name in _LAYERS:
             module = f"model.layers.{layer}.{name}"
             tensor = f"{layout.tensor_name(module)}.weight"
-            a, b = left.pop(f"{tensor}.lora_a", None), left.pop(f"{tensor}.lora_b", None)
-            if a is not None and b is not None:
+            if {f"{tensor}.lora_a", f"{tensor}.lora_b"} <= left.keys():
+                a, b = left.pop(f"{tensor}.lora_a"), left.pop(f"{tensor}.lora_b")
                 modules[module] = LowRank(a, _in_base_order(module, b, layout, back=True))
                 _fitting_name(module, modules[module], layout)
     ranks = {pair.a.shape[0] for pair in modules.values()} | {pair.b.shape[1] for pair in modules.values()}

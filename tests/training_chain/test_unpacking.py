@@ -2,6 +2,7 @@
 
 import json
 import shutil
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 
@@ -146,16 +147,21 @@ def test_what_is_no_adapter_of_the_base_is_refused(exported: Path, tiny_gguf: Pa
     _, llama = make_tiny_llama(tmp_path / "llama")
     with pytest.raises(TrainingError, match="another base"):
         read_adapter(exported / "adapter.gguf", llama)
-    with pytest.raises(TrainingError, match="one pair of matrices"):
-        read_adapter(with_one_tensor_more(exported / "adapter.gguf", tmp_path / "more.gguf"), tiny_gguf)
+    more, half = {"output.weight.lora_a": np.zeros((32, 64), np.float16)}, "blk.1.ffn_up.weight.lora_b"
+    with pytest.raises(TrainingError, match="one pair of matrices.*output"):
+        read_adapter(edited(exported / "adapter.gguf", tmp_path / "more.gguf", more=more), tiny_gguf)
+    with pytest.raises(TrainingError, match="one pair of matrices.*ffn_up"):
+        read_adapter(edited(exported / "adapter.gguf", tmp_path / "half.gguf", without=half), tiny_gguf)
 
 
-def with_one_tensor_more(adapter: Path, out: Path) -> Path:
+def edited(adapter: Path, out: Path, more: Mapping[str, np.ndarray] | None = None, without: str = "") -> Path:
+    """The adapter with tensors more, or without one that it has."""
     writer = gguf.GGUFWriter(out, "qwen2")
     writer.add_float32(gguf.Keys.Adapter.LORA_ALPHA, 16.0)
-    for tensor in gguf.GGUFReader(adapter).tensors:
-        writer.add_tensor(tensor.name, tensor.data)
-    writer.add_tensor("output.weight.lora_a", np.zeros((32, 64), np.float16))
+    tensors = {tensor.name: tensor.data for tensor in gguf.GGUFReader(adapter).tensors}
+    assert not without or tensors.pop(without) is not None
+    for name, data in {**tensors, **(more or {})}.items():
+        writer.add_tensor(name, data)
     writer.write_header_to_file()
     writer.write_kv_data_to_file()
     writer.write_tensors_to_file()
