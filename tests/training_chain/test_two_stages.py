@@ -151,8 +151,8 @@ def test_a_folder_without_rows_is_said_before_anything_is_done(plan: Plan, tmp_p
 
 def test_the_command_says_what_is_wrong_in_one_line(made: Set, tmp_path: Path):
     module = [sys.executable, "-m", "route_sql.training.two_stages"]
-    asked = ["two-stages-0.5b", "--questions", made.questions, "--databases", made.databases, "--out", tmp_path / "run"]
-    rows = ["--data", made.rows, "--data", tmp_path / "mistyped"]
+    asked = ["two-stages-0.5b", "--questions", str(made.questions), "--databases", str(made.databases)]
+    rows = ["--data", str(made.rows), "--data", str(tmp_path / "mistyped"), "--out", str(tmp_path / "run")]
     refused = subprocess.run([*module, *asked, *rows], capture_output=True, text=True, cwd=tmp_path)
     assert refused.returncode == 2
     assert refused.stderr.startswith("error: there are no rows in") and refused.stderr.count("\n") == 1
