@@ -47,7 +47,7 @@ def main(arguments: argparse.Namespace) -> None:
 
 
 def in_parts(together: Path, out: Path, size: int) -> list[Path]:
-    """Move the files into folders of at most `size` bytes each, or of one file: the base last, before it small ones."""
+    """Move the files into folders of at most `size` bytes each, or of one larger file; what installs comes first."""
     files = sorted(together.iterdir(), key=lambda file: (".part-" in file.name, file.suffix == ".whl", file.name))
     parts: list[Path] = []
     room = 0

@@ -1,5 +1,5 @@
 #!/bin/bash
-# The whole run in miniature, with a tiny random model and 40 questions: shows in a minute or two what would break.
+# The whole run in miniature, with a tiny random model and 40 questions: shows in minutes what would break.
 set -e
 . "$(dirname "$0")/env.sh"
 rm -rf "$WORK/small"; mkdir -p "$WORK/small"; cd "$WORK/small"

@@ -10,10 +10,9 @@ import gguf
 import numpy as np
 import pytest
 import torch
-from peft import LoraConfig, get_peft_model
 from safetensors.torch import load_file, save_file
 from tiny_llama import make_tiny_llama
-from transformers import AutoModelForCausalLM
+from tiny_lora import save_lora
 
 from route_sql.serving.profile import Profile
 from route_sql.training.agreement import Agreement, Conversation, agreement, load_conversations
@@ -46,24 +45,6 @@ def qwen(tiny_model: Path, tiny_gguf: Path) -> tuple[Path, Path]:
 @pytest.fixture(scope="session")
 def llama(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
     return make_tiny_llama(tmp_path_factory.mktemp("llama"))
-
-
-def save_lora(model: Path, out: Path, seed: int = 1, **settings: Any) -> Path:
-    """An adapter whose both halves are random, saved by PEFT."""
-    options: dict[str, Any] = {
-        "r": 8,
-        "lora_alpha": 16,
-        "target_modules": "all-linear",
-        "task_type": "CAUSAL_LM",
-    } | settings
-    with torch.random.fork_rng():
-        torch.manual_seed(seed)
-        tuned = get_peft_model(AutoModelForCausalLM.from_pretrained(model, dtype=torch.float32), LoraConfig(**options))
-        for name, parameter in tuned.named_parameters():
-            if "lora_B" in name:
-                torch.nn.init.normal_(parameter, std=0.05)
-    tuned.save_pretrained(str(out))
-    return out
 
 
 @contextmanager

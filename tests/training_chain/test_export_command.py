@@ -6,9 +6,8 @@ import shutil
 from pathlib import Path
 
 import pytest
-import torch
-from peft import LoraConfig, get_peft_model
 from safetensors.torch import load_file, save_file
+from tiny_lora import save_lora
 from transformers import AutoModelForCausalLM
 
 from route_sql.cli import main
@@ -28,14 +27,7 @@ def a_cache_of_its_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 def run_folder(tiny_model: Path, tmp_path: Path) -> Path:
     """A folder as fine-tuning leaves it, the adapter in `final`."""
     folder = tmp_path / "run"
-    base = AutoModelForCausalLM.from_pretrained(tiny_model, dtype=torch.float32)
-    with torch.random.fork_rng():
-        torch.manual_seed(3)
-        tuned = get_peft_model(base, LoraConfig(r=4, lora_alpha=8, target_modules="all-linear", task_type="CAUSAL_LM"))
-        for name, parameter in tuned.named_parameters():
-            if "lora_B" in name:
-                torch.nn.init.normal_(parameter, std=0.05)
-    tuned.save_pretrained(str(folder / "final"))
+    save_lora(tiny_model, folder / "final", seed=3, r=4, lora_alpha=8)
     (folder / "run.yaml").write_text("settings:\n  lr: 0.0002\n  data: /somewhere/rows\nversions:\n  trl: '1.16.0'\n")
     (folder / "losses.csv").write_text("step,loss,eval_text_to_sql_loss\n10,2.5,\n20,1.25,1.5\n30,1.75,\n")
     return folder

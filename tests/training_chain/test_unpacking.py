@@ -10,9 +10,10 @@ import gguf
 import numpy as np
 import pytest
 import torch
-from peft import LoraConfig, PeftModel, get_peft_model
+from peft import PeftModel
 from safetensors.torch import load_file
 from tiny_llama import make_tiny_llama
+from tiny_lora import save_lora
 from transformers import AutoModelForCausalLM
 
 from route_sql.cli import main
@@ -30,24 +31,11 @@ def a_cache_of_its_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
 
 
-def save_lora(model: Path, out: Path, **settings: object) -> Path:
-    options = {"r": 32, "lora_alpha": 16, "target_modules": "all-linear", "task_type": "CAUSAL_LM", **settings}
-    base = AutoModelForCausalLM.from_pretrained(model, dtype=torch.float32)
-    with torch.random.fork_rng():
-        torch.manual_seed(5)
-        tuned = get_peft_model(base, LoraConfig(**options))
-        for name, parameter in tuned.named_parameters():
-            if "lora_B" in name:
-                torch.nn.init.normal_(parameter, std=0.05)
-    tuned.save_pretrained(str(out))
-    return out
-
-
 @pytest.fixture
 def exported(tiny_model: Path, tiny_gguf: Path, tmp_path: Path) -> Path:
     """A model folder, its base beside it."""
     base = shutil.copy(tiny_gguf, tmp_path / "tiny.gguf")
-    adapter = save_lora(tiny_model, tmp_path / "trained")
+    adapter = save_lora(tiny_model, tmp_path / "trained", r=32)
     assert command("export", "--adapter", adapter, "--base", base, "--out", tmp_path / "ours") == 0
     return tmp_path / "ours"
 
