@@ -79,8 +79,8 @@ class _ColumnSearch:
         ids = _shared_ids(*(list(rows.values()) for rows in self._rows))
         choices = self._choices(*ids) if ids else []
         if any(len({self._twins[place] for place in places}) > 1 for places in choices):
-            # Only columns that look alike are worth the costlier ids, by what no order of the columns
-            # changes. ids = _shared_ids(*(_row_keys(rows) for rows in self._rows))
+            # Row keys cost more than counts, so they are computed only where columns look alike.
+            ids = _shared_ids(*(_row_keys(rows) for rows in self._rows))
             choices = self._choices(*ids) if ids else []
         if not ids or not all(choices):
             return False
@@ -135,7 +135,7 @@ def _first_equal(columns: Sequence[Row]) -> list[int]:
 
 
 def _row_keys(rows: Counter[Row]) -> list[tuple[int, frozenset[tuple[Cell, int]]]]:
-    """What no order of the columns changes: how often a row occurs and the multiset of its values."""
+    """Properties of a row that no order of the columns changes: how often it occurs and the multiset of its values."""
     return [(times, _bag(row)) for row, times in rows.items()]
 
 

@@ -104,6 +104,14 @@ def test_the_hardest_columns_are_told_apart() -> None:
     assert same_by_spider(ring(8, 8), ring(8, 8)[::-1], ordered=False) is True
 
 
+def test_the_values_of_rows_tell_alike_columns_apart() -> None:
+    """Without row keys the search reaches its bound: every column holds the same values as every other."""
+    alike = [list(order) for order in itertools.permutations(range(8))]
+    gold = [*alike, [0] * 8, [1] * 8]
+    predicted = [*alike, [0, 1] * 4, [1, 0] * 4]
+    assert same_by_spider(gold, predicted, ordered=False) is False
+
+
 def test_bird_is_about_sets_with_columns_in_order() -> None:
     assert same_by_bird([[1, "a"], [1, "a"]], [[1.0, "a"]])
     assert same_by_bird([], [])
