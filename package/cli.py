@@ -7,7 +7,7 @@ import sys
 from collections.abc import Sequence
 
 import typer
-from rich.console import Console
+from typer.rich_utils import rich_format_error
 
 from route_sql.commands.ask import ask
 from route_sql.commands.check import check
@@ -18,8 +18,10 @@ from route_sql.commands.run import run
 from route_sql.commands.schema import schema
 from route_sql.commands.serve import serve
 from route_sql.commands.train import train
+from route_sql.printing import allow_any_encoding, complain
 from route_sql.serving.errors import ContextExceeded, ServerRefused, ServerUnavailable
 from route_sql.tools.errors import RouteError
+from route_sql.tools.terminal import escaped
 
 app = typer.Typer(
     name="route-sql",
@@ -44,13 +46,22 @@ NOT_ANSWERED = (ServerUnavailable, ServerRefused, ContextExceeded)
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run the command line, by default with the process's own arguments, and leave with its exit code."""
+    allow_any_encoding()
     try:
-        app(arguments)
+        code = app(arguments, standalone_mode=False)
+    except typer.TyperException as error:
+        # Wrong use is shown as typer shows it, but its message repeats what was typed.
+        error.message = escaped(error.message, lines=True)
+        rich_format_error(error)  # type: ignore[arg-type]
+        sys.exit(error.exit_code)
+    except typer.Abort:
+        sys.exit(1)
     except RouteError as error:
-        Console(stderr=True).print(f"error: {error}", style="red", markup=False, highlight=False, soft_wrap=True)
+        complain(f"error: {error}")
         sys.exit(1 if isinstance(error, NOT_ANSWERED) else 2)
     except KeyboardInterrupt:
         sys.exit(130)
+    sys.exit(code if isinstance(code, int) else 0)
 
 
 if __name__ == "__main__":

@@ -1,64 +1,177 @@
-"""How an answer, a schema and a run look in a terminal."""
+"""The one place that writes to a terminal, and how an answer, a schema and a run look there.
 
-from rich.console import Console, Group, RenderableType
+Whatever is printed passes `escaped`, so that no cell, name, SQL, error or path can steer the terminal, and none of it is
+read as markup. Where the output is no terminal it is plain text with tabs, and rows are all there.
+"""
+
+import sys
+from collections.abc import Iterable
+from io import TextIOWrapper
+
+from rich.console import Console, ConsoleOptions, ConsoleRenderable, Group, RenderableType, RenderHook, RenderResult
+from rich.segment import Segment
 from rich.syntax import Syntax
 from rich.table import Table
 from rich.text import Text
 
-from route_sql.graph.state import Answer, Candidate, LedgerEntry
+from route_sql.graph.state import Answer
+from route_sql.row_formats import RowFormat, Rows, as_text, laid_out
 from route_sql.tools.database.outcome import Outcome
+from route_sql.tools.terminal import escaped, escaped_json
 
 ROWS = 20
+"""How many rows a terminal shows."""
 
 
-def print_answer(console: Console, answer: Answer) -> None:
+def console(*, stderr: bool = False, soft_wrap: bool = False) -> Console:
+    """A console that reads no markup in what it prints and escapes what could steer a terminal."""
+    made = Console(stderr=stderr, soft_wrap=soft_wrap, markup=False, highlight=False, emoji=False)
+    made.push_render_hook(_Escaping())
+    return made
+
+
+def allow_any_encoding() -> None:
+    """Write characters that a stream's encoding lacks as escapes; a Latin-1 terminal must not end in a traceback."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
+
+
+def say(text: str) -> None:
+    """Print a text of one or more lines, unwrapped."""
+    sys.stdout.write(_encodable(escaped(text, lines=True)) + "\n")
+    sys.stdout.flush()
+
+
+def say_json(value: object) -> None:
+    """Print one JSON object that means exactly `value`, in characters that the output can carry."""
+    text = escaped_json(value)
+    say(text if _encodable(text) == text else escaped_json(value, only_ascii=True))
+
+
+def complain(text: str, style: str = "red") -> None:
+    """Print on standard error; further lines are indented, so that none can pass for a message of its own."""
+    lines = escaped(text, lines=True).split("\n")
+    console(stderr=True, soft_wrap=True).print("\n  ".join(lines), style=style)
+
+
+def print_answer(out: Console, answer: Answer) -> None:
     """The SQL, the rows, who did what, and what it cost."""
-    console.print(_sql(answer), _rows(answer), _candidates(answer["candidates"]), _ledger(answer["ledger"]))
+    if out.is_terminal:
+        out.print(_sql(answer), _rows(answer, out), _tables(answer))
+    else:
+        work = (f"{part.caption}\n{as_text(part, 'tsv')}" for part in _work(answer))
+        say("\n\n".join([answer["sql"] or "no SQL", _plain_rows(answer), *work]))
     for note in answer["notes"]:
-        console.print(Text(note, style="yellow"))
+        out.print(Text(escaped(note), style="yellow"), soft_wrap=not out.is_terminal)
 
 
-def print_outcome(console: Console, outcome: Outcome) -> None:
-    """The rows of one query, or why there are none."""
-    console.print(_rows(outcome))
+def print_outcome(out: Console, outcome: Outcome) -> None:
+    """The rows of one query, or why there are none; the count is on standard error where the output is no terminal."""
+    if out.is_terminal:
+        out.print(_rows(outcome, out))
+    elif outcome["error"]:
+        say(_failure(outcome))
+    else:
+        say(as_text(_whole(outcome), "tsv"))
+        complain(_count(outcome), style="")
+
+
+def print_rows(out: Console, result: Answer | Outcome, form: RowFormat) -> None:
+    """The rows and nothing else; on standard error why there are none, and whether some are missing."""
+    if result["error"]:
+        complain(_failure(result))
+        return
+    if form == "table":
+        out.print(_rows(result, out))
+    else:
+        say(as_text(_whole(result), form))
+    if result["truncated"]:
+        complain(f"{_count(result)}; the rest was cut off by a limit", style="yellow")
 
 
 def _sql(answer: Answer) -> RenderableType:
     if answer["sql"] is None:
         return Text("no SQL", style="red")
-    return Syntax(answer["sql"], "sql", word_wrap=True, background_color="default")
+    return Syntax(escaped(answer["sql"], lines=True), "sql", word_wrap=True, background_color="default")
 
 
-def _rows(answer: Answer | Outcome) -> RenderableType:
+def _rows(result: Answer | Outcome, out: Console) -> RenderableType:
+    if result["error"]:
+        return Text(escaped(_failure(result)), style="red")
+    first = result["rows"][: ROWS if out.is_terminal else None]
+    of = f", {len(first)} shown" if len(first) < result["row_count"] else ""
+    rows = Rows(result["columns"], first, _count(result) + of)
+    return laid_out(rows, out.width, lambda text: _encodable(escaped(text), out.encoding))
+
+
+def _plain_rows(answer: Answer) -> str:
     if answer["error"]:
-        return Text(f"{answer['status']}: {answer['error']}", style="red")
-    table = Table(caption=_count(answer), caption_justify="left")
-    for name in answer["columns"]:
-        table.add_column(Text(name))
-    for row in answer["rows"][:ROWS]:
-        table.add_row(*(Text("NULL", style="dim") if cell is None else Text(str(cell)) for cell in row))
+        return escaped(_failure(answer))
+    return f"{as_text(_whole(answer), 'tsv')}\n\n{_count(answer)}"
+
+
+def _whole(result: Answer | Outcome) -> Rows:
+    return Rows(result["columns"], result["rows"])
+
+
+def _failure(result: Answer | Outcome) -> str:
+    return f"{result['status']}: {result['error']}"
+
+
+def _count(result: Answer | Outcome) -> str:
+    more = "+" if result["truncated"] and len(result["rows"]) >= result["row_count"] else ""
+    return f"{result['row_count']}{more} row{'s' if result['row_count'] != 1 else ''}"
+
+
+def _work(answer: Answer) -> tuple[Rows, Rows]:
+    """Who did what, and what each call cost."""
+    candidates = [
+        [c["agent"], c["status"] + (f": {c['error']}" if c["error"] else ""), c["row_count"], c["sql"]]
+        for c in answer["candidates"]
+    ]
+    calls = [
+        [e["node"], e["prompt_tokens"], e["cached_tokens"], e["completion_tokens"], f"{e['seconds']:.2f}"]
+        for e in answer["ledger"]
+    ]
+    return (
+        Rows(["agent", "outcome", "rows", "SQL"], candidates, "who did what"),
+        Rows(["call", "prompt tokens", "of them cached", "written", "seconds"], calls, "ledger"),
+    )
+
+
+def _tables(answer: Answer) -> RenderableType:
+    candidates, calls = _work(answer)
+    styles = ["" if candidate["status"] == "ok" else "yellow" for candidate in answer["candidates"]]
+    return Group(_table(candidates, styles), _table(calls, [""] * len(calls.rows)))
+
+
+def _table(part: Rows, styles: Iterable[str]) -> Table:
+    table = Table(*part.columns, title=part.caption, title_justify="left")
+    for row, style in zip(part.rows, styles, strict=True):
+        table.add_row(*(Text(escaped(str(cell), lines=True)) for cell in row), style=style)
     return table
 
 
-def _count(answer: Answer | Outcome) -> str:
-    shown = min(ROWS, len(answer["rows"]))
-    more = "+" if answer["truncated"] and len(answer["rows"]) >= answer["row_count"] else ""
-    of = f", {shown} shown" if shown < answer["row_count"] else ""
-    return f"{answer['row_count']}{more} row{'s' if answer['row_count'] != 1 else ''}{of}"
+def _encodable(text: str, encoding: str | None = None) -> str:
+    """The text with escapes for what an encoding lacks, by default that of the output."""
+    name = encoding or sys.stdout.encoding or "utf-8"
+    return text.encode(name, "backslashreplace").decode(name)
 
 
-def _candidates(candidates: list[Candidate]) -> RenderableType:
-    table = Table("agent", "outcome", "rows", "SQL", title="who did what", title_justify="left")
-    for candidate in candidates:
-        said = f": {candidate['error']}" if candidate["error"] else ""
-        outcome = Text(candidate["status"] + said, style="" if candidate["status"] == "ok" else "yellow")
-        table.add_row(Text(candidate["agent"]), outcome, str(candidate["row_count"]), Text(candidate["sql"]))
-    return table
+class _Escaping(RenderHook):
+    """Escapes what a console is about to draw, whatever it was made of; the net below `escaped` in the layouts."""
+
+    def process_renderables(self, renderables: list[ConsoleRenderable]) -> list[ConsoleRenderable]:
+        """Wrap each."""
+        return [_Escaped(renderable) for renderable in renderables]
 
 
-def _ledger(ledger: list[LedgerEntry]) -> RenderableType:
-    table = Table("call", "prompt tokens", "of them cached", "written", "seconds", title="ledger", title_justify="left")
-    for entry in ledger:
-        counts = (entry["prompt_tokens"], entry["cached_tokens"], entry["completion_tokens"])
-        table.add_row(entry["node"], *map(str, counts), f"{entry['seconds']:.2f}")
-    return Group(table)
+class _Escaped:
+    def __init__(self, inner: ConsoleRenderable) -> None:
+        self._inner = inner
+
+    def __rich_console__(self, out: Console, options: ConsoleOptions) -> RenderResult:
+        for segment in out.render(self._inner, options):
+            is_plain = segment.control is None
+            yield Segment(escaped(segment.text, lines=True), segment.style) if is_plain else segment

@@ -3,13 +3,14 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from rich.console import Console
 from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn, TransferSpeedColumn
 
+from route_sql.printing import console
 from route_sql.serving.store import Progress as Fetching
+from route_sql.tools.terminal import escaped
 
 COLUMNS = (
-    TextColumn("{task.description}"),
+    TextColumn("{task.description}", markup=False),
     BarColumn(),
     DownloadColumn(),
     TransferSpeedColumn(),
@@ -20,11 +21,11 @@ COLUMNS = (
 @contextmanager
 def download_progress() -> Iterator[Fetching]:
     """A callback (bytes done, bytes in all, source) that draws a bar from its first call on."""
-    with Progress(*COLUMNS, console=Console(stderr=True), transient=True) as bar:
+    with Progress(*COLUMNS, console=console(stderr=True), transient=True) as bar:
         task = bar.add_task("model", visible=False)
 
         def update(done: int, total: int, source: str) -> None:
-            said = f"fetching the model from {source}"
+            said = escaped(f"fetching the model from {source}")
             bar.update(task, completed=done, total=total, description=said, visible=True)
 
         yield update

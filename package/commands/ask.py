@@ -1,20 +1,18 @@
 """`route-sql ask`: one question, one answer."""
 
 import asyncio
-import json
 from typing import Annotated
 
 import typer
-from rich.console import Console
 
-from route_sql.commands.options import AsJson, Db, Model, StrategyName, Without, chosen
+from route_sql.commands.options import AsJson, Db, Model, RowsAs, StrategyName, Without, check_one_form, chosen
 from route_sql.databases import open_catalog
 from route_sql.graph.context import Context
 from route_sql.graph.grounding import askable_schema
 from route_sql.graph.state import Answer, Question
 from route_sql.graph.wiring import build_graph
 from route_sql.models import open_model
-from route_sql.printing import print_answer
+from route_sql.printing import console, print_answer, print_rows, say, say_json
 from route_sql.progress import download_progress
 from route_sql.settings import Settings
 from route_sql.tools.errors import RouteError
@@ -29,22 +27,26 @@ def ask(
     without: Without = None,
     as_json: AsJson = False,
     sql_only: Annotated[bool, typer.Option("--sql-only", help="Print the SQL and nothing else.")] = False,
+    rows_as: RowsAs = None,
 ) -> None:
     """Ask a database a question."""
+    check_one_form(json=as_json, sql_only=sql_only, format=rows_as)
     if not question.strip():
         raise typer.BadParameter("the question is empty", param_hint="QUESTION")
     try:
         answer = asyncio.run(_answer(question, db, evidence, model, chosen(strategy, without)))
     except RouteError as error:
         if as_json:
-            typer.echo(json.dumps(_no_answer(error), ensure_ascii=False))
+            say_json(_no_answer(error))
         raise
     if as_json:
-        typer.echo(json.dumps(answer, ensure_ascii=False))
+        say_json(answer)
     elif sql_only:
-        typer.echo(answer["sql"] or "")
+        say(answer["sql"] or "")
+    elif rows_as:
+        print_rows(console(), answer, rows_as)
     else:
-        print_answer(Console(), answer)
+        print_answer(console(), answer)
     if answer["status"] not in ("ok", "empty"):
         raise typer.Exit(1)
 

@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 
 from route_sql.databases import open_catalog
+from route_sql.printing import say
 from route_sql.settings import Settings
 from route_sql.tools.database.visible import VisibleDatabase, narrowed_query
 from route_sql.tools.guard.check import DIALECTS, check_sql
@@ -27,7 +28,7 @@ def check(
     if dialect is not None and dialect not in DIALECTS:
         raise typer.BadParameter(f"one of {', '.join(DIALECTS)}", param_hint="--dialect")
     refusal = asyncio.run(_refusal(sql, db, dialect)) if db is not None else check_sql(sql, None, str(dialect))
-    typer.echo(_worded(refusal) if refusal else "allowed")
+    say(_worded(refusal) if refusal else "allowed")
     if refusal is not None:
         raise typer.Exit(1)
 

@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 from rich.console import Console
 from rich.rule import Rule
+from rich.text import Text
 
 from route_sql.commands.evaluate import asking
 from route_sql.commands.options import Model
@@ -15,7 +16,7 @@ from route_sql.demo.questions import SHOWN
 from route_sql.graph.context import Context
 from route_sql.graph.state import Question
 from route_sql.models import open_model
-from route_sql.printing import print_answer
+from route_sql.printing import console, print_answer
 from route_sql.progress import download_progress
 from route_sql.settings import Settings
 from route_sql.tools.database.catalog import Catalog
@@ -26,19 +27,19 @@ def demo(
     path: Annotated[Path, typer.Option(help="Where the demo database goes.")] = Path(".demo/clinic.sqlite"),
 ) -> None:
     """Build the demo database and ask it three questions of rising difficulty."""
-    console = Console()
+    out = console()
     build_demo_database(path)
-    console.print(f"The demo database is {path}: a clinic of 12 tables.")
-    asyncio.run(_ask_all(console, path, model))
-    console.print(f"\nNow ask your own:  route-sql ask '...' --db {path}  (or any SQLite file)")
+    out.print(f"The demo database is {path}: a clinic of 12 tables.")
+    asyncio.run(_ask_all(out, path, model))
+    out.print(f"\nNow ask your own:  route-sql ask '...' --db {path}  (or any SQLite file)")
 
 
-async def _ask_all(console: Console, path: Path, model: str | None) -> None:
+async def _ask_all(out: Console, path: Path, model: str | None) -> None:
     settings = Settings()
     catalog, name = Catalog.from_url(path)
     with download_progress() as progress:
         async with catalog, open_model(model or settings.model, settings, progress) as chat:
             ask = asking(chat, catalog, Context())
             for question in SHOWN:
-                console.print(Rule(question, align="left"))
-                print_answer(console, await ask(Question(question=question, database=name)))
+                out.print(Rule(Text(question), align="left"))
+                print_answer(out, await ask(Question(question=question, database=name)))

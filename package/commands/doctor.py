@@ -8,12 +8,12 @@ from typing import Annotated
 
 import typer
 from langchain_core.messages import HumanMessage
-from rich.console import Console
 from rich.text import Text
 
 from route_sql.commands.options import Model
 from route_sql.databases import open_catalog, shown
 from route_sql.models import chat_at, is_url
+from route_sql.printing import console
 from route_sql.serving.machine import check_runtime
 from route_sql.serving.store import ModelStore
 from route_sql.settings import Settings
@@ -35,11 +35,11 @@ def doctor(
         *_model(model or settings.model, settings),
         *(_database(db, settings) if db else ()),
     ]
-    console = Console(soft_wrap=True)
+    out = console(soft_wrap=True)
     for what, remedy in findings:
-        console.print(Text("ok   " if remedy is None else "miss ", style="green" if remedy is None else "red"), what)
+        out.print(Text("ok   " if remedy is None else "miss ", style="green" if remedy is None else "red"), what)
         if remedy:
-            console.print(Text(f"     {remedy}"))
+            out.print(f"     {remedy}")
     if any(remedy is not None for _, remedy in findings):
         raise typer.Exit(1)
 

@@ -1,7 +1,6 @@
 """`route-sql eval` and `route-sql score`: execution accuracy on a data set."""
 
 import asyncio
-import json
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -9,7 +8,6 @@ from typing import Annotated
 
 import typer
 from langchain_core.language_models import BaseChatModel
-from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from route_sql.commands.options import (
@@ -28,6 +26,7 @@ from route_sql.graph.context import Context
 from route_sql.graph.state import Answer, Question
 from route_sql.graph.wiring import build_graph
 from route_sql.models import open_model
+from route_sql.printing import console, say_json
 from route_sql.progress import download_progress
 from route_sql.settings import Settings
 from route_sql.tools.database.catalog import Catalog
@@ -124,15 +123,15 @@ def asking(chat: BaseChatModel, catalog: Catalog, context: Context) -> Ask:
 
 def _print(name: str, summary: Summary, as_json: bool) -> None:
     if as_json:
-        typer.echo(json.dumps(summary))
+        say_json(summary)
     else:
-        Console().print(summary_table({name: summary}))
+        console().print(summary_table({name: summary}))
 
 
 @contextmanager
 def _question_progress() -> Iterator[Callable[[int, int, int], None]]:
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    with Progress(*columns, console=Console(stderr=True)) as bar:
+    with Progress(*columns, console=console(stderr=True)) as bar:
         task = bar.add_task("questions", total=None)
 
         def update(done: int, total: int, right: int) -> None:

@@ -7,6 +7,7 @@ from typing import Annotated, cast
 import typer
 
 from route_sql.graph.context import AgentName, Context, Strategy
+from route_sql.row_formats import RowFormat
 from route_sql.training.data_sources import DataFormat
 
 Db = Annotated[
@@ -34,6 +35,10 @@ Without = Annotated[
     typer.Option("--without", help="An agent to switch off, such as correct_noise; may be given several times."),
 ]
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object and nothing else.")]
+RowsAs = Annotated[
+    RowFormat | None,
+    typer.Option("--format", help="Print the rows alone: for a person as a table, for a program as CSV, JSON, Markdown."),
+]
 Layout = Annotated[DataFormat, typer.Option("--format", help="spider, bird, or log for your own pairs.")]
 Questions = Annotated[Path, typer.Option(help="The questions with their SQL: JSON; for a log CSV or JSON Lines.")]
 Databases = Annotated[
@@ -41,6 +46,16 @@ Databases = Annotated[
 ]
 Limit = Annotated[int | None, typer.Option("--limit", min=1, help="A random subset of this many questions.")]
 Seed = Annotated[int, typer.Option("--seed", help="Which random subset.")]
+
+
+def check_one_form(**forms: bool | str | None) -> None:
+    """See that at most one of the options that say what is printed was given.
+
+    Raises:
+        BadParameter: several were.
+    """
+    if len(given := [f"--{name.replace('_', '-')}" for name, value in forms.items() if value]) > 1:
+        raise typer.BadParameter(f"{' and '.join(given)} each print something else; give one", param_hint=given[0])
 
 
 def chosen(strategy: Strategy, without: Sequence[str] | None) -> Context:

@@ -1,15 +1,13 @@
 """`route-sql run`: one statement, guarded and bounded."""
 
 import asyncio
-import json
 from typing import Annotated
 
 import typer
-from rich.console import Console
 
-from route_sql.commands.options import AsJson, Db
+from route_sql.commands.options import AsJson, Db, RowsAs, check_one_form
 from route_sql.databases import open_catalog
-from route_sql.printing import print_outcome
+from route_sql.printing import console, print_outcome, print_rows, say_json
 from route_sql.settings import Settings
 from route_sql.tools.database.outcome import Outcome, failed
 from route_sql.tools.errors import RouteError
@@ -19,18 +17,22 @@ def run(
     sql: Annotated[str, typer.Argument(metavar="SQL", help="One statement, in quotes.")],
     db: Db,
     as_json: AsJson = False,
+    rows_as: RowsAs = None,
 ) -> None:
     """Run one statement as the agents' statements are run: read-only, within the limits."""
+    check_one_form(json=as_json, format=rows_as)
     try:
         outcome = asyncio.run(_outcome(sql, db))
     except RouteError as error:
         if as_json:
-            typer.echo(json.dumps(failed("error", str(error)), ensure_ascii=False))
+            say_json(failed("error", str(error)))
         raise
     if as_json:
-        typer.echo(json.dumps(outcome, ensure_ascii=False))
+        say_json(outcome)
+    elif rows_as:
+        print_rows(console(), outcome, rows_as)
     else:
-        print_outcome(Console(), outcome)
+        print_outcome(console(), outcome)
     if outcome["status"] not in ("ok", "empty"):
         raise typer.Exit(1)
 

@@ -2,17 +2,16 @@
 
 import asyncio
 
-import typer
-
 from route_sql.commands.options import Db
 from route_sql.databases import open_catalog
+from route_sql.printing import say
 from route_sql.settings import Settings
 from route_sql.tools.schema.rendering import render
 
 
 def schema(db: Db) -> None:
     """Print a database's schema as the agents see it."""
-    typer.echo(asyncio.run(_rendered(db)))
+    say(asyncio.run(_rendered(db)))
 
 
 async def _rendered(db: str) -> str:

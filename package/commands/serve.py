@@ -4,10 +4,10 @@ import asyncio
 from typing import Annotated
 
 import typer
-from rich.console import Console
 
 from route_sql.commands.options import Model
 from route_sql.models import is_url
+from route_sql.printing import say
 from route_sql.progress import download_progress
 from route_sql.serving.embedded import EmbeddedServer
 from route_sql.serving.errors import ServerUnavailable
@@ -31,9 +31,8 @@ def serve(
 
 async def _serve(embedded: EmbeddedServer) -> None:
     async with embedded as server:
-        console = Console(highlight=False, soft_wrap=True)
-        console.print(f"serving {server.model} until Ctrl-C; another process finds it by")
-        console.print(f"export ROUTE_SQL_MODEL={server.url} ROUTE_SQL_API_KEY={server.api_key}")
+        say(f"serving {server.model} until Ctrl-C; another process finds it by")
+        say(f"export ROUTE_SQL_MODEL={server.url} ROUTE_SQL_API_KEY={server.api_key}")
         while server.alive:
             await asyncio.sleep(0.5)
     raise ServerUnavailable(f"The embedded server ended by itself. Its log ends:\n{server.log_tail()}")

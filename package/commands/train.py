@@ -13,6 +13,7 @@ from rich.table import Table
 
 from route_sql.commands import train_export, train_sft, train_unpack
 from route_sql.commands.options import Databases, Layout, Limit, Questions
+from route_sql.printing import console
 from route_sql.training.data import Recipe, build_data
 from route_sql.training.data_card import DataCard
 from route_sql.training.data_sources import open_source
@@ -49,34 +50,34 @@ def data(
 ) -> None:
     """Turn questions with gold SQL into conversations of the four tasks."""
     recipe = Recipe(seed, held_out, max_tokens, tokenizer=tokenizer.name if tokenizer else "estimate")
-    console = Console(stderr=True)
+    err = console(stderr=True)
 
     async def run(progress: Callable[[int, int], None]) -> DataCard:
         count = await asyncio.to_thread(load_counter, tokenizer)
         given = await asyncio.to_thread(load_replies, replies)
         async with open_source(layout, questions, databases, tables=tables, limit=limit, seed=seed) as source:
             report = await asyncio.to_thread(check_for_poison, source.examples)
-            _warn(console, report)
+            _warn(err, report)
             return await build_data(source, out, recipe, count=count, replies=given, poison=report, progress=progress)
 
-    with _example_progress(console) as progress:
+    with _example_progress(err) as progress:
         card = asyncio.run(run(progress))
     _print(card)
 
 
-def _warn(console: Console, report: PoisonReport) -> None:
+def _warn(err: Console, report: PoisonReport) -> None:
     if is_clean(report):
         return
-    console.print("Signs of poisoned data; look at them before training:", style="yellow")
+    err.print("Signs of poisoned data; look at them before training:", style="yellow")
     for suspect in report["suspects"]:
         said = f"  question {suspect['index']} ({suspect['database']}): {', '.join(suspect['reasons'])}"
-        console.print(said, markup=False, highlight=False)
+        err.print(said)
     for trigger in report["triggers"]:
         counts = f"{trigger['suspicious']} of {trigger['questions']}"
         said = f"  {trigger['text']!r}: {counts} questions with it have a {trigger['reason']}"
-        console.print(said, markup=False, highlight=False)
+        err.print(said)
     for name, count in report["odd_characters"].items():
-        console.print(f"  {name}: in {count} questions", markup=False, highlight=False)
+        err.print(f"  {name}: in {count} questions")
 
 
 def _print(card: DataCard) -> None:
@@ -85,16 +86,16 @@ def _print(card: DataCard) -> None:
         tokens = file["tokens"]
         cells = (file["rows"], file["examples"], tokens.get("p50", 0), tokens.get("p100", 0))
         table.add_row(name, *map(str, cells))
-    console = Console()
-    console.print(table)
+    out = console()
+    out.print(table)
     for reason, count in card["left_out"].items():
-        console.print(f"left out, {reason}: {count}", markup=False, highlight=False)
+        out.print(f"left out, {reason}: {count}")
 
 
 @contextmanager
-def _example_progress(console: Console) -> Iterator[Callable[[int, int], None]]:
+def _example_progress(err: Console) -> Iterator[Callable[[int, int], None]]:
     columns = (TextColumn("examples"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    with Progress(*columns, console=console) as bar:
+    with Progress(*columns, console=err) as bar:
         task = bar.add_task("examples", total=None)
 
         def update(done: int, total: int) -> None:

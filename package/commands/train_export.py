@@ -5,8 +5,8 @@ from pathlib import Path
 from typing import Annotated, Literal
 
 import typer
-from rich.console import Console
 
+from route_sql.printing import console, say
 from route_sql.progress import download_progress
 from route_sql.serving.store import ModelStore
 from route_sql.settings import Settings
@@ -38,13 +38,12 @@ def export(
     require_libraries()
     from route_sql.training.export import Order, export_model, find_base
 
-    console = Console(stderr=True, highlight=False, soft_wrap=True)
+    err = console(stderr=True, soft_wrap=True)
     with download_progress() as progress:
         found = find_base(base, ModelStore(Settings().cache), progress)
     order = Order(merged, check, check_rows, card_title, data or (), figures, precision)
-    done = asyncio.run(export_model(adapter, found, out, order, say=console.print))
-    said = Console(highlight=False, soft_wrap=True)
-    said.print(f"{done.folder} holds {', '.join(done.files)}", markup=False)
-    said.print(f"checked: {done.agreement}" if done.agreement else "not checked: --check FILE proves that it is right")
+    done = asyncio.run(export_model(adapter, found, out, order, say=err.print))
+    say(f"{done.folder} holds {', '.join(done.files)}")
+    say(f"checked: {done.agreement}" if done.agreement else "not checked: --check FILE proves that it is right")
     if found.record is not None:
-        said.print(f"try it: route-sql demo --model {done.folder}", markup=False)
+        say(f"try it: route-sql demo --model {done.folder}")

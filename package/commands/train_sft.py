@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
+from route_sql.printing import console, say
 from route_sql.progress import download_progress
 from route_sql.serving.store import ModelStore
 from route_sql.settings import Settings
@@ -49,7 +49,7 @@ def sft(
     _go_offline(config, overrides, resume)
     if _is_first():
         with _step_progress() as progress:
-            print(_tuned(config, overrides, resume, progress) / "final")
+            say(str(_tuned(config, overrides, resume, progress) / "final"))
     else:
         _tuned(config, overrides, resume, None)
 
@@ -95,12 +95,12 @@ def _tuned(config: Path, overrides: dict[str, str], resume: bool, progress: Told
 @contextmanager
 def _step_progress() -> Iterator[Told]:
     columns = (TextColumn("steps"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(), TimeRemainingColumn())
-    with Progress(*columns, console=Console(stderr=True)) as bar:
+    with Progress(*columns, console=console(stderr=True)) as bar:
         steps = bar.add_task("steps", total=None, visible=False)
 
         def update(done: int, total: int, said: str) -> None:
             bar.update(steps, completed=done, total=total, visible=True)
             if said:
-                bar.console.print(f"step {done}: {said}", markup=False, highlight=False)
+                bar.console.print(f"step {done}: {said}")
 
         yield update

@@ -4,8 +4,8 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.console import Console
 
+from route_sql.printing import console, say
 from route_sql.progress import download_progress
 from route_sql.serving.store import ModelStore
 from route_sql.settings import Settings
@@ -26,13 +26,12 @@ def unpack(
     require_libraries()
     from route_sql.training.unpacking import unpack_model
 
-    console = Console(stderr=True, highlight=False, soft_wrap=True)
+    err = console(stderr=True, soft_wrap=True)
     with download_progress() as progress:
         found = ModelStore(Settings().cache).resolve(model, progress)
-    done = unpack_model(found, out, base=not adapter_only, say=console.print)
-    said = Console(highlight=False, soft_wrap=True)
+    done = unpack_model(found, out, base=not adapter_only, say=err.print)
     for folder in (done.base, done.adapter):
         if folder is not None:
-            said.print(str(folder), markup=False)
+            say(str(folder))
     if done.adapter is not None:
-        said.print(f"tune it further: route-sql train sft --config F --adapter {done.adapter}", markup=False)
+        say(f"tune it further: route-sql train sft --config F --adapter {done.adapter}")

@@ -67,8 +67,8 @@ def test_wrong_use_is_exit_code_2(pets: Path) -> None:
 
 def test_run_prints_the_rows(pets: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert run("run", "SELECT name FROM pet ORDER BY name", "--db", pets) == 0
-    shown = capsys.readouterr().out
-    assert "Mia" in shown and "Rex" in shown and "2 rows" in shown
+    printed = capsys.readouterr()
+    assert (printed.out, printed.err) == ("name\nMia\nRex\n", "2 rows\n")
 
 
 def test_run_prints_the_outcome_as_json(pets: Path, capsys: pytest.CaptureFixture[str]) -> None:

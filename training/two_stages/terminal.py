@@ -6,6 +6,7 @@ from collections.abc import Callable
 import typer
 
 from route_sql.tools.errors import RouteError
+from route_sql.tools.terminal import escaped
 
 
 def run_command(command: Callable[..., None]) -> None:
@@ -13,5 +14,5 @@ def run_command(command: Callable[..., None]) -> None:
     try:
         typer.run(command)
     except RouteError as error:
-        typer.echo(f"error: {error}", err=True)
+        typer.echo(f"error: {escaped(str(error))}", err=True)
         sys.exit(2)
