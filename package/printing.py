@@ -16,7 +16,7 @@ from rich.text import Text
 
 from route_sql.graph.state import Answer
 from route_sql.row_formats import RowFormat, Rows, as_text, laid_out
-from route_sql.tools.database.outcome import Outcome
+from route_sql.tools.database.outcome import Cell, Outcome
 from route_sql.tools.terminal import escaped, escaped_json
 
 ROWS = 20
@@ -126,11 +126,11 @@ def _count(result: Answer | Outcome) -> str:
 
 def _work(answer: Answer) -> tuple[Rows, Rows]:
     """Who did what, and what each call cost."""
-    candidates = [
+    candidates: list[list[Cell]] = [
         [c["agent"], c["status"] + (f": {c['error']}" if c["error"] else ""), c["row_count"], c["sql"]]
         for c in answer["candidates"]
     ]
-    calls = [
+    calls: list[list[Cell]] = [
         [e["node"], e["prompt_tokens"], e["cached_tokens"], e["completion_tokens"], f"{e['seconds']:.2f}"]
         for e in answer["ledger"]
     ]

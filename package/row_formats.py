@@ -42,7 +42,9 @@ def laid_out(result: Rows, width: int, shown: Callable[[str], str] = escaped) ->
     columns = zip(names, *cells, strict=True)
     needed = sum(min(READABLE, max(map(cell_len, column))) + _BORDERS for column in columns) + 1
     is_null = [[cell is None for cell in row] for row in result.rows]
-    styled = [[Text(c, "dim" if n else "") for c, n in zip(*row, strict=True)] for row in zip(cells, is_null, strict=True)]
+    styled = [
+        [Text(c, "dim" if n else "") for c, n in zip(*row, strict=True)] for row in zip(cells, is_null, strict=True)
+    ]
     if needed > width and styled:
         return Group(*_blocks(names, styled), Text(result.caption, "italic"))
     return _table(names, styled, result.caption)

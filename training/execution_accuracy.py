@@ -5,6 +5,7 @@ shows them, by their length and first bytes.
 """
 
 import asyncio
+import re
 from dataclasses import dataclass, replace
 from typing import Literal, Protocol
 
@@ -16,7 +17,7 @@ from route_sql.tools.database.engine import Database
 from route_sql.tools.database.outcome import Limits, Outcome, Status
 from route_sql.tools.sql.hardness import table_count
 from route_sql.training.datasets import Example
-from route_sql.training.result_match import same_by_bird, same_by_spider
+from route_sql.training.result_match import Rows, same_by_bird, same_by_spider
 
 Metric = Literal["spider", "bird"]
 
@@ -26,6 +27,7 @@ SCORING_LIMITS = Limits(
 """Wide enough that no honest gold result is cut; 30 s is BIRD's rule."""
 
 _GOLD_KEPT = 256
+_DECIMAL = re.compile(r"-?\d{1,16}\.\d+")
 
 
 class Databases(Protocol):
@@ -126,16 +128,24 @@ class ExecutionAccuracy:
         return self._unequal_values(example, gold, predicted)
 
     def _unequal_values(self, example: Example, gold: Outcome, predicted: Outcome) -> str | None:
-        rows = gold["rows"], predicted["rows"]
+        dialect = self._catalog.get(example.database).dialect
+        rows: tuple[Rows, Rows] = gold["rows"], predicted["rows"]
+        if dialect != "sqlite":  # which has no decimals
+            rows = _with_floats(rows[0]), _with_floats(rows[1])
         if self._metric == "bird":
             return None if same_by_bird(*rows) else "values differ from the gold's"
-        ordered = has_order_by(example.sql, self._catalog.get(example.database).dialect)
+        ordered = has_order_by(example.sql, dialect)
         same = same_by_spider(*rows, ordered=ordered)
         if same is None:
             return "too large: the search for an order of the columns was given up"
         if same:
             return None
         return "values or their order differ from the gold's" if ordered else "values differ from the gold's"
+
+
+def _with_floats(rows: Rows) -> Rows:
+    """Rows whose long decimals, which are shown as text, are floats: two ways to a mean differ in their last digits."""
+    return [[float(c) if isinstance(c, str) and _DECIMAL.fullmatch(c) else c for c in row] for row in rows]
 
 
 def drop_distinct(sql: str, dialect: str) -> str:

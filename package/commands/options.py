@@ -37,7 +37,9 @@ Without = Annotated[
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object and nothing else.")]
 RowsAs = Annotated[
     RowFormat | None,
-    typer.Option("--format", help="Print the rows alone: for a person as a table, for a program as CSV, JSON, Markdown."),
+    typer.Option(
+        "--format", help="Print the rows alone: for a person as a table, for a program as CSV, JSON, Markdown."
+    ),
 ]
 Layout = Annotated[DataFormat, typer.Option("--format", help="spider, bird, or log for your own pairs.")]
 Questions = Annotated[Path, typer.Option(help="The questions with their SQL: JSON; for a log CSV or JSON Lines.")]

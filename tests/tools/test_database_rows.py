@@ -1,9 +1,11 @@
 """Cells of every engine as plain JSON, and digests that compare them by value."""
 
 import json
+from datetime import timedelta
 from decimal import Decimal
 
 import pytest
+from langgraph.checkpoint.serde.jsonplus import JsonPlusSerializer
 
 from route_sql.tools.database.outcome import Limits
 from route_sql.tools.database.rows import fetch, result_digest
@@ -14,9 +16,25 @@ from route_sql.tools.database.rows import fetch, result_digest
     [
         (Decimal(7), 7),
         (Decimal("10.50"), 10.5),
-        (Decimal("3.3333333333333333333"), 3.3333333333333335),
+        (Decimal("0.1"), 0.1),
+        (Decimal("1E+3"), 1000.0),
+        (Decimal("3.333333333333333"), 3.333333333333333),
+        (Decimal("3.3333333333333333333"), "3.3333333333333333333"),
+        (Decimal("0.10000000000000000001"), "0.10000000000000000001"),
         (Decimal("12345678901234567.89"), "12345678901234567.89"),
-        (Decimal(10**30), 10**30),
+        (Decimal("9007199254740993.0"), "9007199254740993.0"),
+        (Decimal("1E-400"), "0." + "0" * 399 + "1"),
+        (Decimal(10**30), "1" + "0" * 30),
+        (Decimal("1E+30"), "1" + "0" * 30),
+        (2**53 + 1, 2**53 + 1),
+        (2**64 - 1, 2**64 - 1),
+        (-(2**63), -(2**63)),
+        (2**64, "18446744073709551616"),
+        (-(2**63) - 1, "-9223372036854775809"),
+        ([2**64, Decimal("0.10000000000000000001")], '["18446744073709551616", "0.10000000000000000001"]'),
+        ("half \ud800", "half \\ud800"),
+        (timedelta(hours=-1), "-01:00:00"),
+        (timedelta(days=34, hours=22, seconds=1.5), "838:00:01.5"),
         (Decimal("1E+5000"), "1E+5000"),
         (Decimal("NaN"), "nan"),
         (Decimal("-Infinity"), "-inf"),
@@ -28,6 +46,8 @@ def test_values_are_plain(value: object, plain: object) -> None:
     [[cell]] = fetch([[value]], Limits()).rows
     assert cell == plain and type(cell) is type(plain)
     assert json.loads(json.dumps(cell)) == plain
+    serde = JsonPlusSerializer()
+    assert serde.loads_typed(serde.dumps_typed(cell)) == plain
 
 
 @pytest.mark.parametrize(

@@ -150,3 +150,17 @@ async def test_all_gold_of_spider_dev_is_right() -> None:
         scorer = ExecutionAccuracy(source.catalog)
         wrong = [one.index for one in source.examples if not (await scorer.score(one, one.sql)).correct]
     assert wrong == []
+
+
+async def test_two_ways_to_a_mean_are_equal_where_decimals_have_many_digits(tmp_path: Path) -> None:
+    duckdb = pytest.importorskip("duckdb")
+    from route_sql.tools.database.duckdb_file import DuckDBDatabase
+
+    file = tmp_path / "shop.duckdb"
+    duckdb.connect(str(file)).close()
+    gold, same = "SELECT 3.33333333333333333333::DECIMAL(38, 20)", "SELECT 10.0::DOUBLE / 3"
+    async with Catalog({"shop": DuckDBDatabase("shop", file)}) as catalog:
+        for metric in ("spider", "bird"):
+            scorer = ExecutionAccuracy(catalog, metric="bird" if metric == "bird" else "spider")
+            assert (await scorer.score(example(gold), same)).correct
+            assert not (await scorer.score(example(gold), "SELECT 3.34")).correct

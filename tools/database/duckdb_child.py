@@ -20,6 +20,7 @@ from typing import Any
 
 import duckdb
 
+from route_sql.tools.database.duckdb_cells import casting
 from route_sql.tools.database.duckdb_schema import reflect
 from route_sql.tools.database.outcome import Limits
 from route_sql.tools.database.rows import fetch
@@ -124,14 +125,15 @@ class _Engine:
         try:
             if self._is_protected and not self._is_one_select(sql):
                 return {"fault": "refused", "message": "only one SELECT statement may run"}
-            self.connection.execute(sql)
+            text, names = casting(self.connection, sql) if self._is_protected else (sql, None)
+            self.connection.execute(text)
             description = self.connection.description
             if not description:
                 return {"fault": "error", "message": "the text holds no statement"}
             fetched = fetch(self._rows(), limits)
         finally:
             timer.cancel()
-        columns = [str(column[0]) for column in description]
+        columns = names or [str(column[0]) for column in description]
         return {"columns": columns, **asdict(fetched)}
 
     def _is_one_select(self, sql: str) -> bool:

@@ -7,6 +7,7 @@ import pymysql
 from pymysql.constants import CR, ER
 from sqlalchemy import URL
 
+from route_sql.tools.database.mysql_cells import CONVERSIONS
 from route_sql.tools.database.server_session import CONNECT_SECONDS, LOCKED, Fault
 
 STATEMENT_TIMEOUT = 1969
@@ -52,7 +53,7 @@ def connect(url: URL, seconds: float) -> "pymysql.connections.Connection[Any]":
     options.pop("client_flag", None)  # where several statements could be switched on
     fixed = {"charset": "utf8mb4", "local_infile": False, "autocommit": True, "program_name": "route-sql"}
     timeouts = {"connect_timeout": seconds, "read_timeout": seconds, "write_timeout": seconds}
-    return pymysql.connect(**{**options, **timeouts, **fixed})
+    return pymysql.connect(**{**options, **timeouts, **fixed, "conv": CONVERSIONS})
 
 
 def allow(connection: "pymysql.connections.Connection[Any]", seconds: float) -> None:

@@ -1,25 +1,21 @@
-"""Connecting to PostgreSQL: what a URL means, what cells and errors become."""
+"""Connecting to PostgreSQL: what a URL means, what errors become."""
 
 import math
 import socket
 import struct
 import sys
 from collections.abc import Generator
-from functools import cache
 from time import monotonic
 from typing import Any, TypeVar
 
 import psycopg
 from psycopg import errors
-from psycopg.abc import AdaptContext
-from psycopg.adapt import AdaptersMap, Buffer, Loader
 from sqlalchemy import URL
 
+from route_sql.tools.database.postgres_cells import plain_cells
 from route_sql.tools.database.server_session import CONNECT_SECONDS, LOCKED, ONE_SELECT, Fault
 
 _T = TypeVar("_T")
-_AS_VALUES = {"bool", "int2", "int4", "int8", "oid", "float4", "float8", "numeric", "bytea"}
-"""The types that become Python values; the others (dates, JSON, ranges, addresses) stay as PostgreSQL writes them."""
 _BYTES_RECEIVED = struct.Struct("=128xQ")
 """Where Linux's `tcp_info` holds the count of received bytes."""
 
@@ -89,31 +85,7 @@ def connect(url: URL, *, plain: bool = True) -> Connection:
     _, options = url.set(drivername="postgresql+psycopg").get_dialect()().create_connect_args(url)
     options.setdefault("connect_timeout", CONNECT_SECONDS)
     options.setdefault("application_name", "route-sql")
-    return Connection.connect(**{**options, "client_encoding": "utf8"}, context=_plain_cells() if plain else None)
-
-
-class _Context:
-    connection = None
-
-    def __init__(self) -> None:
-        self.adapters = AdaptersMap(psycopg.adapters)
-
-
-class _Text(Loader):
-    """As PostgreSQL writes it; an old database may hold text that is no UTF-8."""
-
-    def load(self, data: Buffer) -> str:
-        return bytes(data).decode(errors="replace")
-
-
-@cache
-def _plain_cells() -> AdaptContext:
-    context = _Context()
-    for known in context.adapters.types:
-        if known.name not in _AS_VALUES:
-            context.adapters.register_loader(known.oid, _Text)
-    context.adapters.register_loader(0, _Text)
-    return context
+    return Connection.connect(**{**options, "client_encoding": "utf8"}, context=plain_cells() if plain else None)
 
 
 def fault_of(error: Exception) -> Fault:

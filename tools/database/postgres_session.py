@@ -11,6 +11,7 @@ from psycopg import sql as composed
 from sqlalchemy import URL
 
 from route_sql.tools.database.outcome import Limits
+from route_sql.tools.database.postgres_cells import SPELLING
 from route_sql.tools.database.postgres_connection import Connection, TooMuch, connect, fault_of, reason_of
 from route_sql.tools.database.postgres_schema import current_fingerprint, readable_schema
 from route_sql.tools.database.query import GIVE_UP
@@ -76,6 +77,7 @@ class PostgresSession(ServerSession):
 
     driver_error = psycopg.Error
     title = TITLE
+    spelling = SPELLING
 
     def __init__(self, name: str, url: URL, namespaces: Sequence[str], *, is_protected: bool = True) -> None:
         """Connect.

@@ -1,22 +1,17 @@
 """Rows as they come from an engine, made plain for JSON, capped, and made comparable by a digest."""
 
-import json
-import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from hashlib import blake2b
 
+from route_sql.tools.database.cells import ELLIPSIS, NO_SPELLING, Spelling, as_json, plain
 from route_sql.tools.database.outcome import Cell, Limits, Outcome
 
-SHOWN_BYTES = 16
-"""How many bytes of a blob are shown."""
 SIGNIFICANT_DIGITS = 12
 """Floats that agree so far count as equal in a digest: engines add in any order."""
 _SAFE_INTEGER = 2**53
-_LONGEST_INTEGER = 40
 _SHORT_TOKEN = 64
-ELLIPSIS = "…"
 
 
 @dataclass(frozen=True)
@@ -41,14 +36,14 @@ class Fetched:
         )
 
 
-def fetch(source: Iterable[Sequence[object]], limits: Limits) -> Fetched:
+def fetch(source: Iterable[Sequence[object]], limits: Limits, spelling: Spelling = NO_SPELLING) -> Fetched:
     """Take rows one by one until a limit is met, so that memory holds one raw row at a time."""
     rows: list[list[Cell]] = []
     tokens: list[list[bytes]] = []
     size = 0
     clipped = False
     for raw in source:
-        row = [_plain(value) for value in raw]
+        row = [plain(value, spelling) for value in raw]
         shown = [_clip(cell, limits.cell_chars) for cell in row]
         size += sum(_size(cell) for cell in shown)
         if len(rows) >= limits.rows or size > limits.result_bytes:
@@ -67,45 +62,6 @@ def result_digest(rows: Iterable[Sequence[object]]) -> str:
     (after Weisfeiler and Leman) don't break, which real results hardly have.
     """
     return _digest([[_token(value) for value in row] for row in rows])
-
-
-def _plain(value: object) -> Cell:
-    """A value as JSON can hold it: blobs as the text of a literal, lists as JSON, infinities and NaN as text."""
-    if value is None or isinstance(value, str | bool | int):
-        return value
-    if isinstance(value, float):
-        return value if math.isfinite(value) else str(value)
-    if isinstance(value, Decimal):
-        return _plain_decimal(value)
-    if isinstance(value, bytes | bytearray | memoryview):
-        return _blob(bytes(value))
-    if isinstance(value, list | tuple | dict):
-        return json.dumps(_nested(value), ensure_ascii=False)
-    return str(value)
-
-
-def _plain_decimal(value: Decimal) -> Cell:
-    """An integer or a float as long as that is the same number to 15 digits, else the text."""
-    if not value.is_finite():
-        return str(float(value))
-    if value.as_tuple().exponent == 0 and value.adjusted() < _LONGEST_INTEGER:
-        return int(value)
-    return float(value) if abs(value) < _SAFE_INTEGER else str(value)
-
-
-def _nested(value: object) -> object:
-    """What is in a list or a structure of the engine's, as JSON can hold it."""
-    if isinstance(value, list | tuple):
-        return [_nested(item) for item in value]
-    if isinstance(value, dict):
-        return {str(key): _nested(item) for key, item in value.items()}
-    return _plain(value)
-
-
-def _blob(value: bytes) -> str:
-    more = ELLIPSIS if len(value) > SHOWN_BYTES else ""
-    unit = "byte" if len(value) == 1 else "bytes"
-    return f"x'{value[:SHOWN_BYTES].hex()}{more}' ({len(value)} {unit})"
 
 
 def _clip(cell: Cell, limit: int) -> Cell:
@@ -128,8 +84,8 @@ def _token(value: object) -> bytes:
     elif isinstance(value, bytes | bytearray | memoryview):
         text = b"x" + bytes(value)
     else:
-        plain = _plain(value) if isinstance(value, list | tuple | dict) else value
-        text = b"-" if value is None else b"'" + str(plain).encode(errors="surrogatepass")
+        told = as_json(value) if isinstance(value, list | tuple | dict) else str(value)
+        text = b"-" if value is None else b"'" + told.encode(errors="surrogatepass")
     return text if len(text) <= _SHORT_TOKEN else b"h" + _hash([text])
 
 

@@ -7,6 +7,7 @@ from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from typing import ClassVar, Literal
 
+from route_sql.tools.database.cells import NO_SPELLING, Spelling
 from route_sql.tools.database.outcome import Limits, Outcome, failed
 from route_sql.tools.database.query import Query
 from route_sql.tools.database.roles import RoleReport
@@ -49,6 +50,8 @@ class ServerSession(ABC):
 
     driver_error: ClassVar[type[Exception]]
     title: ClassVar[str]
+    spelling: ClassVar[Spelling] = NO_SPELLING
+    """The engine's words for numbers that are none."""
 
     def __init__(self, name: str) -> None:
         """Remember the database's name, for messages."""
@@ -190,7 +193,7 @@ class ServerSession(ABC):
             return Fault("timeout")
         try:
             with self.select(query.sql, query.limits) as (columns, rows):
-                fetched = fetch(_while_wanted(rows, query), query.limits)
+                fetched = fetch(_while_wanted(rows, query), query.limits, self.spelling)
         except Stopped:
             return Fault("timeout")
         except ValueError as error:  # text that can't be sent, such as half a surrogate pair

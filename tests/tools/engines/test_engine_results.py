@@ -103,19 +103,19 @@ async def test_types_of_postgres_are_plain(make_engine: Callable[[str], Engine])
     assert outcome["rows"] == [
         [
             12.5,
-            10**30,
-            "nan",
+            str(10**30),
+            "NaN",
             "infinity",
             "2024-05-06 07:08:09",
-            '["a", null]',
-            "[1.5, 2]",
+            "{a,NULL}",
+            "{1.5,2}",
             '{"b": [1]}',
             "[1,3)",
             "x'00ff' (2 bytes)",
             "1 day",
             "a0eebc99-9c0b-4ef8-bb6d-6bb9bd380a11",
             True,
-            "inf",
+            "Infinity",
             "10.0.0.1",
         ]
     ]
