@@ -108,8 +108,10 @@ async def _executable(
     limit: int | None = None,
     seed: int = 0,
 ) -> AsyncIterator[Source]:
-    """A source whose databases are all there, so that answers can be run on them."""
-    given = open_source(layout, questions, databases, held_out_of=held_out_of, limit=limit, seed=seed)
+    """A source whose databases can be queried, not schemas alone; questions on one that is not there count as wrong."""
+    given = open_source(
+        layout, questions, databases, held_out_of=held_out_of, limit=limit, seed=seed, some_may_lack=True
+    )
     async with given as source:
         if missing := sorted(source.schemas_only):
             raise DatasetError(

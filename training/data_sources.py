@@ -57,6 +57,7 @@ async def open_source(
     held_out_of: Path | None = None,
     limit: int | None = None,
     seed: int = 0,
+    some_may_lack: bool = False,
 ) -> AsyncIterator[Source]:
     """Open a data set or a query log; the databases are closed at the end.
 
@@ -70,6 +71,7 @@ async def open_source(
         held_out_of: The folder of a training set, to take only what it holds out.
         limit: How many examples to draw, None for all.
         seed: Of the drawing.
+        some_may_lack: Whether the catalog may be without databases that examples name, as long as it has others.
 
     Raises:
         DatasetError: a file can't be used, or an example's database is nowhere.
@@ -79,7 +81,9 @@ async def open_source(
     kept = await asyncio.to_thread(_examples, format, questions, exclude=True)
     asked = await asyncio.to_thread(held_out_examples, kept, held_out_of) if held_out_of else kept
     drawn = sample(asked, limit, seed)
-    catalog, schemas_only = await asyncio.to_thread(_catalog, drawn, format, questions, databases, tables)
+    catalog, schemas_only = await asyncio.to_thread(
+        _catalog, drawn, format, questions, databases, tables, some_may_lack
+    )
     source = Source(format, questions, drawn, catalog, schemas_only, len(everything), len(everything) - len(kept))
     async with source.catalog:
         yield source
@@ -96,11 +100,18 @@ def _examples(format: DataFormat, questions: Path, *, exclude: bool) -> list[Exa
 
 
 def _catalog(
-    examples: Sequence[Example], format: DataFormat, questions: Path, databases: Path | None, tables: Path | None
+    examples: Sequence[Example],
+    format: DataFormat,
+    questions: Path,
+    databases: Path | None,
+    tables: Path | None,
+    some_may_lack: bool,
 ) -> tuple[Catalog, frozenset[str]]:
     names = sorted({example.database for example in examples})
     if databases is not None and databases.suffix == ".toml":
-        return _described(databases, names), frozenset()
+        return _described(databases, names, some_may_lack), frozenset()
+    if strange := [] if some_may_lack else [name for name in names if not _is_name(name)]:
+        raise DatasetError(f"{strange[0]!r} is no name of a database; give the name of a file or folder")
     opened: dict[str, Database] = {}
     for name in names:
         if databases is not None and (file := _file(databases, name)):
@@ -110,7 +121,8 @@ def _catalog(
     found = tables or (_beside(questions) if format == "bird" else None)
     schemas = load_published_schemas(found) if found and len(opened) < len(names) else {}
     only = {name: PublishedSchema(name, schemas[name]) for name in names if name not in opened and name in schemas}
-    if missing := [name for name in names if name not in opened and name not in only]:
+    missing = [name for name in names if name not in opened and name not in only]
+    if missing and not (some_may_lack and len(missing) < len(names)):
         place = f"in {databases}" if databases else "there"
         raise DatasetError(
             f"{len(missing)} of {len(names)} databases are not {place}: {few_of(missing)}; name the folder that holds "
@@ -119,19 +131,24 @@ def _catalog(
     return Catalog({**opened, **only}), frozenset(only)
 
 
-def _described(file: Path, names: Sequence[str]) -> Catalog:
+def _described(file: Path, names: Sequence[str], some_may_lack: bool) -> Catalog:
     catalog = Catalog.from_toml(file)
-    if missing := sorted(set(names) - set(catalog.names())):
+    missing = sorted(set(names) - set(catalog.names()))
+    if missing and not (some_may_lack and len(missing) < len(names)):
         raise DatasetError(
             f"{len(missing)} of {len(names)} databases are not in {file}: {few_of(missing)}; add an entry for each"
         )
     return catalog
 
 
+def _is_name(name: str) -> bool:
+    return Path(name).name == name
+
+
 def _file(folder: Path, name: str) -> Path | None:
     # A database's name comes from the questions file and must not lead out of the folder.
-    if Path(name).name != name:
-        raise DatasetError(f"{name!r} is no name of a database; give the name of a file or folder")
+    if not _is_name(name):
+        return None
     candidates = (folder / name / f"{name}.sqlite", folder / f"{name}.sqlite")
     return next((file for file in candidates if file.is_file()), None)
 

@@ -11,7 +11,7 @@ from route_sql.tools.database.outcome import Status
 from route_sql.training.datasets import Example
 from route_sql.training.errors import EvaluationError
 from route_sql.training.execution_accuracy import Databases, ExecutionAccuracy, Metric, Verdict
-from route_sql.training.run_log import JSON, Line, ProposedSQL, RunLog, open_run
+from route_sql.training.run_log import JSON, WRONG_DATABASE, Line, ProposedSQL, RunLog, open_run
 from route_sql.training.summary import Summary, summarise
 
 Ask = Callable[[Question], Awaitable[Answer]]
@@ -73,7 +73,12 @@ async def evaluate(
 async def score_prediction(
     scorer: ExecutionAccuracy, example: Example, sql: str | None, status: Status | None
 ) -> Verdict:
-    """Score one prediction; an answer whose own status is `error` is wrong whatever its SQL returns."""
+    """Score one prediction; an answer whose own status is `error` is wrong whatever its SQL returns.
+
+    So is any where the question's database is not there, whose gold can't be run either.
+    """
+    if not scorer.has(example.database):
+        return Verdict(False, f"{WRONG_DATABASE}there is no {example.database!r}", "error", gold_fault=True)
     if status == "error":
         return Verdict(False, "the answer is an error", "error")
     return await scorer.score(example, sql)
@@ -90,7 +95,7 @@ async def gather_or_stop(work: Sequence[Coroutine[Any, Any, None]]) -> None:
 
 
 async def ask_and_score(ask: Ask, example: Example, scorer: ExecutionAccuracy) -> Line:
-    """Ask one question and score its answer.
+    """Ask one question and score its answer; one whose database is not there counts as wrong and is not asked.
 
     Raises:
         DatabaseUnavailable: the database can't be read; what `ask` raises goes up as it is.
@@ -99,10 +104,24 @@ async def ask_and_score(ask: Ask, example: Example, scorer: ExecutionAccuracy) -
     if example.evidence:
         question["evidence"] = example.evidence
     began = perf_counter()
-    answer = await ask(question)
+    answer = await ask(question) if scorer.has(example.database) else _NOT_ASKED
     seconds = perf_counter() - began
     verdict = await score_prediction(scorer, example, answer["sql"], answer["status"])
     return _line(example, answer, verdict, await scorer.gold_tables(example), seconds)
+
+
+_NOT_ASKED = Answer(
+    sql=None,
+    status="error",
+    columns=[],
+    rows=[],
+    row_count=0,
+    truncated=False,
+    error="the database is not there",
+    notes=[],
+    candidates=[],
+    ledger=[],
+)
 
 
 def _line(example: Example, answer: Answer, verdict: Verdict, tables: int, seconds: float) -> Line:

@@ -15,6 +15,7 @@ from sqlglot.errors import SqlglotError
 
 from route_sql.tools.database.engine import Database
 from route_sql.tools.database.outcome import Limits, Outcome, Status
+from route_sql.tools.errors import UnknownDatabase
 from route_sql.tools.sql.hardness import table_count
 from route_sql.training.datasets import Example
 from route_sql.training.result_match import Rows, same_by_bird, same_by_spider
@@ -92,8 +93,18 @@ class ExecutionAccuracy:
         reason = await asyncio.to_thread(self._difference, example, gold, predicted)
         return Verdict(reason is None, reason, predicted["status"])
 
+    def has(self, name: str) -> bool:
+        """Whether there is a database of that name."""
+        try:
+            self._catalog.get(name)
+        except UnknownDatabase:
+            return False
+        return True
+
     async def gold_tables(self, example: Example) -> int:
         """How many distinct tables the gold query reads; the paper calls a query of 3 or more hard."""
+        if not self.has(example.database):
+            return 0
         schema = await self._catalog.get(example.database).schema()
         return table_count(example.sql, schema)
 

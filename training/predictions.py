@@ -1,20 +1,17 @@
 """Score predictions that somebody has already made: a run's lines, plain text, or a table."""
 
-import csv
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass
-from io import StringIO
 from pathlib import Path
-from typing import Any, Literal, cast
+from typing import Literal, cast
 
 from route_sql.training.datasets import Example
 from route_sql.training.errors import EvaluationError
 from route_sql.training.evaluation import Progress, gather_or_stop, score_prediction
-from route_sql.training.execution_accuracy import Databases, ExecutionAccuracy, Metric
-from route_sql.training.run_log import Line
+from route_sql.training.execution_accuracy import Databases, ExecutionAccuracy, Metric, Verdict
+from route_sql.training.prediction_files import Record, read_records
+from route_sql.training.run_log import WRONG_DATABASE, Line
 
-_JSON_COLUMN = "sql"
 _INDEX = "index"
 _KEPT: tuple[
     Literal[
@@ -45,11 +42,15 @@ _KEPT: tuple[
 
 @dataclass(frozen=True, slots=True)
 class Prediction:
-    """One predicted query; `line` is the line of a run that it stood in, None if the file is not a run's."""
+    """One predicted query; `line` is the line of a run that it stood in, None if the file is not a run's.
+
+    `other_database` is the one that it was made for, if that is not the question's.
+    """
 
     example: Example
     sql: str | None
     line: Line | None
+    other_database: str | None = None
 
 
 async def score_predictions(
@@ -104,8 +105,9 @@ def read_predictions(
 ) -> list[Prediction]:
     """Read predictions and find the example of each.
 
-    Three formats: JSON Lines of objects (a run's lines) with the SQL under `column` or `sql`; CSV, named so
-    or with a `column`; text with one query a line, whose database may follow after a tab. Objects and rows
+    Four formats: JSON Lines of objects (a run's lines) with the SQL under `column` or `sql`; CSV, named so
+    or with a `column`; text with one query a line, whose database may follow after a tab; BIRD's own object
+    from index to query and database. Objects and rows
     with an `index` are found by it, and may be fewer than the examples; those that `EXCLUDED.json` leaves out
     are passed over. All others stand in order, one for each example or one for each entry of the whole
     questions file.
@@ -117,68 +119,21 @@ def read_predictions(
         total: Entries in the whole questions file, with those that were left out; None if nothing was.
 
     Raises:
-        EvaluationError: the file can't be read, has no such column, or its lines don't fit the examples.
+        EvaluationError: the file can't be read, has no such column, or its lines don't fit the examples; so if
+            half of them or more are for another database than their question.
     """
-    try:
-        text = path.read_text(encoding="utf-8-sig")
-    except (OSError, UnicodeDecodeError) as error:
-        raise EvaluationError(f"{path} can't be read: {error}") from error
-    records, column = _records(path, text, column, {example.database for example in examples})
+    records, column = read_records(path, column, {example.database for example in examples})
     total = len(examples) if total is None else total
     if records and all(_INDEX in record for record in records):
-        return _by_index(path, records, column, examples, total)
-    return _in_order(path, records, column, examples, total)
-
-
-def _records(path: Path, text: str, column: str | None, databases: set[str]) -> tuple[list[dict[str, Any]], str]:
-    if text.lstrip().startswith("{"):
-        return _json_records(path, text, column or _JSON_COLUMN), column or _JSON_COLUMN
-    if column is not None or path.suffix.lower() == ".csv":
-        return _csv_records(path, text, column)
-    return _text_records(text, databases), _JSON_COLUMN
-
-
-def _json_records(path: Path, text: str, column: str) -> list[dict[str, Any]]:
-    records = []
-    for number, line in enumerate(text.split("\n"), start=1):
-        if not line.strip():
-            continue
-        try:
-            record = json.loads(line)
-        except ValueError as error:
-            raise EvaluationError(f"{path}, line {number} is not JSON: {error}") from error
-        if not isinstance(record, dict) or not isinstance(record.get(column, 0), str | None):
-            raise EvaluationError(f"{path}, line {number} has no text or null under {column!r}; name the key as column")
-        records.append(record)
-    return records
-
-
-def _csv_records(path: Path, text: str, column: str | None) -> tuple[list[dict[str, Any]], str]:
-    rows = csv.DictReader(StringIO(text, newline=""), strict=True)
-    try:
-        records: list[dict[str, Any]] = list(rows)
-    except csv.Error as error:
-        raise EvaluationError(f"{path}, line {rows.line_num} is not CSV: {error}") from error
-    if column is None or column not in (rows.fieldnames or []):
-        raise EvaluationError(
-            f"{path} has the columns {', '.join(rows.fieldnames or ['(none)'])}; name the one with the SQL"
-        )
-    return records, column
-
-
-def _text_records(text: str, databases: set[str]) -> list[dict[str, Any]]:
-    # Not splitlines(), which would also cut at the odd separators that a literal may hold.
-    lines = text.removesuffix("\n").split("\n") if text else []
-    records = []
-    for line in lines:
-        sql, _, name = line.rpartition("\t")
-        named = name.strip() in databases
-        records.append({_JSON_COLUMN: sql, "database": name.strip()} if named else {_JSON_COLUMN: line})
-    return records
+        found = _by_index(path, records, column, examples, total)
+    else:
+        found = _in_order(path, records, column, examples, total)
+    _check_databases(path, found)
+    return found
 
 
 def _by_index(
-    path: Path, records: list[dict[str, Any]], column: str, examples: Sequence[Example], total: int
+    path: Path, records: list[Record], column: str, examples: Sequence[Example], total: int
 ) -> list[Prediction]:
     asked = {example.index: example for example in examples}
     predictions: dict[int, Prediction] = {}
@@ -187,39 +142,50 @@ def _by_index(
         if index in predictions or not (index in asked or 0 <= index < total):
             raise EvaluationError(f"{path}: index {record[_INDEX]} stands twice or is none of the questions'")
         if index in asked:
-            predictions[index] = _matched(path, asked[index], record, column)
+            predictions[index] = _matched(asked[index], record, column)
     if not predictions:
         raise EvaluationError(f"{path} has predictions for none of the {len(examples)} questions")
     return list(predictions.values())
 
 
 def _in_order(
-    path: Path, records: list[dict[str, Any]], column: str, examples: Sequence[Example], total: int
+    path: Path, records: list[Record], column: str, examples: Sequence[Example], total: int
 ) -> list[Prediction]:
     if len(records) == total != len(examples):
-        return [_matched(path, example, records[example.index], column) for example in examples]
+        return [_matched(example, records[example.index], column) for example in examples]
     if len(records) != len(examples):
         whole = f" (or {total}, the whole file)" if total != len(examples) else ""
         raise EvaluationError(
             f"{path} has {len(records)} predictions for {len(examples)} questions{whole}; give one a question"
         )
-    return [_matched(path, example, record, column) for example, record in zip(examples, records, strict=True)]
+    return [_matched(example, record, column) for example, record in zip(examples, records, strict=True)]
 
 
-def _matched(path: Path, example: Example, record: dict[str, Any], column: str) -> Prediction:
+def _matched(example: Example, record: Record, column: str) -> Prediction:
     named = record.get("database") or record.get("db_id")
-    if named is not None and named != example.database:
-        raise EvaluationError(
-            f"{path}: the prediction for question {example.index} is for database {named!r}, the question "
-            f"for {example.database!r}; are these the predictions for other questions?"
-        )
     line = cast(Line, record) if Line.__required_keys__ <= record.keys() else None
-    return Prediction(example, record[column], line)
+    return Prediction(example, record[column], line, str(named) if named not in (None, example.database) else None)
+
+
+def _check_databases(path: Path, predictions: Sequence[Prediction]) -> None:
+    """See that only few predictions are for another database: those are slips, more is another file."""
+    strange = [prediction for prediction in predictions if prediction.other_database]
+    if strange and 2 * len(strange) >= len(predictions):
+        example = strange[0].example
+        raise EvaluationError(
+            f"{path}: the prediction for question {example.index} is for database {strange[0].other_database!r}, the "
+            f"question for {example.database!r}, and so are {len(strange)} of {len(predictions)}; "
+            "are these the predictions for other questions?"
+        )
 
 
 async def _score(scorer: ExecutionAccuracy, prediction: Prediction) -> Line:
     example, line = prediction.example, prediction.line
-    verdict = await score_prediction(scorer, example, prediction.sql, line["status"] if line else None)
+    if prediction.other_database:
+        reason = f"{WRONG_DATABASE}the prediction is for {prediction.other_database!r}"
+        verdict = Verdict(False, reason, "error")
+    else:
+        verdict = await score_prediction(scorer, example, prediction.sql, line["status"] if line else None)
     renewed = Line(
         index=example.index,
         database=example.database,

@@ -16,6 +16,8 @@ from route_sql.training.datasets import Example
 from route_sql.training.errors import EvaluationError
 from route_sql.training.whole_writes import to_the_end
 
+WRONG_DATABASE = "wrong database: "
+"""How the reason of a line begins whose question or prediction names a database that is not the right one."""
 JSON: TypeAlias = "str | int | float | bool | None | Sequence[JSON] | Mapping[str, JSON]"
 
 

@@ -6,7 +6,7 @@ from math import sqrt
 from typing import TypedDict
 
 from route_sql.training.errors import EvaluationError
-from route_sql.training.run_log import Line
+from route_sql.training.run_log import WRONG_DATABASE, Line
 
 _NORMAL_95 = 1.959963984540054
 
@@ -43,6 +43,8 @@ class Summary(TypedDict):
     """How many answers had each status."""
     gold_faults: int
     """Questions whose gold query failed or was too large; they count as wrong."""
+    wrong_databases: dict[str, int]
+    """Why a question or a prediction is for no database or another one, and how many are; they count as wrong."""
 
 
 def summarise(lines: Sequence[Line]) -> Summary:
@@ -72,6 +74,7 @@ def summarise(lines: Sequence[Line]) -> Summary:
         seconds_per_question=_mean(line["seconds"] for line in lines),
         status=dict(Counter(line["status"] for line in lines)),
         gold_faults=sum(line["gold_fault"] for line in lines),
+        wrong_databases=dict(Counter(filter(None, map(_wrong_database, lines)))),
     )
 
 
@@ -81,6 +84,11 @@ def wilson_interval(right: int, n: int) -> tuple[float, float]:
     centre = share + z2 / (2 * n)
     spread = _NORMAL_95 * sqrt(share * (1 - share) / n + z2 / (4 * n * n))
     return max(0.0, (centre - spread) / (1 + z2 / n)), min(1.0, (centre + spread) / (1 + z2 / n))
+
+
+def _wrong_database(line: Line) -> str | None:
+    reason = line["reason"] or ""
+    return reason.removeprefix(WRONG_DATABASE) if reason.startswith(WRONG_DATABASE) else None
 
 
 def _tables_bucket(line: Line) -> str:

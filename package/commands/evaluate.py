@@ -26,7 +26,7 @@ from route_sql.graph.context import Context
 from route_sql.graph.state import Answer, Question
 from route_sql.graph.wiring import build_graph
 from route_sql.models import open_model
-from route_sql.printing import console, say_json
+from route_sql.printing import complain, console, say_json
 from route_sql.progress import download_progress
 from route_sql.settings import Settings
 from route_sql.tools.database.catalog import Catalog
@@ -87,7 +87,9 @@ def evaluate(
 def score(
     questions: Questions,
     databases: Databases,
-    predictions: Annotated[Path, typer.Option(help="Lines of `eval`, a text file with one SQL a line, or a CSV file.")],
+    predictions: Annotated[
+        Path, typer.Option(help="Lines of `eval`, BIRD's own JSON, a text file with one SQL a line, or a CSV file.")
+    ],
     layout: Layout = "spider",
     held_out_of: HeldOut = None,
     column: Annotated[str | None, typer.Option(help="The column with the SQL, in a CSV file.")] = None,
@@ -126,6 +128,13 @@ def _print(name: str, summary: Summary, as_json: bool) -> None:
         say_json(summary)
     else:
         console().print(summary_table({name: summary}))
+    if wrong := summary["wrong_databases"]:
+        told = "; ".join(f"{reason} ({count})" for reason, count in wrong.items())
+        complain(
+            f"{sum(wrong.values())} of {summary['n']} count as wrong because of their database: {told}. "
+            "Correct db_id there, and begin a new run"
+        )
+        raise typer.Exit(1)
 
 
 @contextmanager

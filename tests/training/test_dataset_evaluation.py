@@ -133,3 +133,26 @@ async def test_a_published_schema_is_no_database_to_run_answers_on(tmp_path: Pat
     questions.with_name("dev_tables.json").write_text(json.dumps([schema]))
     with pytest.raises(DatasetError, match=r"1 databases are not in .*: shop; answers are run.*name the folder"):
         await score_dataset(questions=questions, databases=tmp_path, predictions=tmp_path / "p.sql", layout="bird")
+
+
+@pytest.fixture
+def misspelt(questions: Path) -> Path:
+    """The same file with one `db_id` that no database has."""
+    entries = json.loads(questions.read_text())
+    entries[1]["db_id"] = "../shpo"
+    questions.write_text(json.dumps(entries))
+    return questions
+
+
+async def test_a_misspelt_database_is_one_wrong_answer(
+    scripted: Any, gold_script: Script, misspelt: Path, databases: Path, tmp_path: Path
+) -> None:
+    out = tmp_path / "run.jsonl"
+    summary = await evaluate_dataset(
+        lambda catalog: scripted(gold_script), questions=misspelt, databases=databases, out=out, settings={}
+    )
+    assert (summary["n"], summary["ex"]) == (6, pytest.approx(5 / 6))
+    assert (summary["gold_faults"], summary["wrong_databases"]) == (1, {"there is no '../shpo'": 1})
+    assert [line["asked"] for line in read_run(out) if not line["correct"]] == [[]]
+    lines = await score_dataset(questions=misspelt, databases=databases, predictions=out)
+    assert summarise(lines) == summary

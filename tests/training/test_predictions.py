@@ -161,3 +161,62 @@ async def test_progress(tmp_path: Path, examples: list[Example], catalog: Catalo
     told: list[tuple[int, int, int]] = []
     await score_predictions(path, examples, catalog, concurrency=1, progress=lambda *figures: told.append(figures))
     assert told == [(done, 6, 1) for done in range(1, 7)]
+
+
+def bird(examples: list[Example], **changes: object) -> dict[str, object]:
+    """Predictions as BIRD's baselines write them."""
+    return {str(e.index): f"{e.sql}\t----- bird -----\t{e.database}" for e in examples} | changes
+
+
+@pytest.mark.parametrize("indent", [None, 4])
+async def test_the_predictions_of_bird(
+    tmp_path: Path, examples: list[Example], catalog: Catalog, indent: int | None
+) -> None:
+    path = write(tmp_path / "predict_dev.json", json.dumps(bird(examples, **{"0": 0}), indent=indent))
+    assert await scores(path, examples, catalog, metric="bird", total=7) == {
+        0: False,
+        1: True,
+        3: True,
+        4: True,
+        5: True,
+        6: True,
+    }
+    assert read_predictions(path, examples, total=7)[1].sql == examples[1].sql
+
+
+async def test_one_query_of_bird_may_span_lines_or_lack_its_database(
+    tmp_path: Path, examples: list[Example], catalog: Catalog
+) -> None:
+    spanning = {"3": examples[2].sql.replace("FROM", "\nFROM"), "4": examples[3].sql}
+    assert all((await scores(write(tmp_path / "p.json", json.dumps(spanning)), examples, catalog)).values())
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ('{"0": "SELECT 1", "0": "SELECT 2"}', "index 0 stands twice"),
+        ('{"0": "SELECT 1", "70": "SELECT 2"}', "index 70 stands twice or is none"),
+        ('{"0": {"sql": "SELECT 1"}}', "the prediction 0 is no text"),
+        ("{}", "line 1 has no text|1 predictions for 6"),
+    ],
+)
+def test_predictions_of_bird_that_do_not_fit(tmp_path: Path, examples: list[Example], text: str, told: str) -> None:
+    with pytest.raises(EvaluationError, match=told):
+        read_predictions(write(tmp_path / "p.json", text), examples, total=7)
+
+
+@pytest.mark.parametrize("suffix", ["json", "txt", "jsonl"])
+async def test_a_misspelt_database_is_one_wrong_prediction(
+    tmp_path: Path, examples: list[Example], catalog: Catalog, suffix: str
+) -> None:
+    names = ["shpo", *["shop"] * 5]
+    made = list(zip(examples, names, strict=True))
+    texts = {
+        "json": json.dumps({str(e.index): f"{e.sql}\t----- bird -----\t{name}" for e, name in made}),
+        "txt": "".join(f"{e.sql}\t{name}\n" for e, name in made),
+        "jsonl": "\n".join(json.dumps({"index": e.index, "sql": e.sql, "db_id": name}) for e, name in made),
+    }
+    lines = await score_predictions(write(tmp_path / f"p.{suffix}", texts[suffix]), examples, catalog, total=7)
+    assert [line["correct"] for line in lines] == [False, *[True] * 5]
+    assert lines[0]["reason"] == "wrong database: the prediction is for 'shpo'"
+    assert summarise(lines)["wrong_databases"] == {"the prediction is for 'shpo'": 1}

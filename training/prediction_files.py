@@ -1,0 +1,105 @@
+"""Files of predictions that somebody has already made, read as objects with SQL and perhaps an index and a database."""
+
+import csv
+import json
+from io import StringIO
+from pathlib import Path
+from typing import Any
+
+from route_sql.training.errors import EvaluationError
+
+Record = dict[str, Any]
+
+_JSON_COLUMN = "sql"
+_BIRD_MARK = "\t----- bird -----\t"
+
+
+def read_records(path: Path, column: str | None, databases: set[str]) -> tuple[list[Record], str]:
+    """The predictions of a file as objects, and the key under which each has its SQL.
+
+    Args:
+        path: JSON Lines, CSV, text with one query a line, or BIRD's own object from index to query and database.
+        column: The column or key with the SQL; None for `sql`.
+        databases: The names that may follow a query in text.
+
+    Raises:
+        EvaluationError: the file can't be read or is none of these.
+    """
+    try:
+        text = path.read_text(encoding="utf-8-sig")
+    except (OSError, UnicodeDecodeError) as error:
+        raise EvaluationError(f"{path} can't be read: {error}") from error
+    return _records(path, text, column, databases)
+
+
+def _records(path: Path, text: str, column: str | None, databases: set[str]) -> tuple[list[Record], str]:
+    if text.lstrip().startswith("{"):
+        if found := _bird_records(path, text):
+            return found, _JSON_COLUMN
+        return _json_records(path, text, column or _JSON_COLUMN), column or _JSON_COLUMN
+    if column is not None or path.suffix.lower() == ".csv":
+        return _csv_records(path, text, column)
+    return _text_records(text, databases), _JSON_COLUMN
+
+
+def _bird_records(path: Path, text: str) -> list[Record]:
+    r"""The entries of `{"0": "SELECT ...\t----- bird -----\tdb_id"}`; none if the text is no such object."""
+    try:
+        pairs = json.loads(text, object_pairs_hook=list)
+    except ValueError:
+        return []
+    if not all(key.isdecimal() for key, _ in pairs):
+        return []
+    for key, value in pairs:
+        if isinstance(value, list):
+            raise EvaluationError(
+                f"{path}: the prediction {key} is no text; give the query as BIRD's baselines write it"
+            )
+    return [_bird_record(key, value) for key, value in pairs]
+
+
+def _bird_record(key: str, value: object) -> Record:
+    """One entry; a number in the place of the query is how BIRD's baselines say that there is none."""
+    sql, _, database = str(value).partition(_BIRD_MARK) if isinstance(value, str) else ("", "", "")
+    return {"index": key, _JSON_COLUMN: sql.strip() or None, "database": database.strip() or None}
+
+
+def _json_records(path: Path, text: str, column: str) -> list[Record]:
+    records = []
+    for number, line in enumerate(text.split("\n"), start=1):
+        if not line.strip():
+            continue
+        try:
+            record = json.loads(line)
+        except ValueError as error:
+            raise EvaluationError(f"{path}, line {number} is not JSON: {error}") from error
+        if not isinstance(record, dict) or not isinstance(record.get(column, 0), str | None):
+            raise EvaluationError(f"{path}, line {number} has no text or null under {column!r}; name the key as column")
+        records.append(record)
+    return records
+
+
+def _csv_records(path: Path, text: str, column: str | None) -> tuple[list[Record], str]:
+    rows = csv.DictReader(StringIO(text, newline=""), strict=True)
+    try:
+        records: list[Record] = list(rows)
+    except csv.Error as error:
+        raise EvaluationError(f"{path}, line {rows.line_num} is not CSV: {error}") from error
+    if column is None or column not in (rows.fieldnames or []):
+        raise EvaluationError(
+            f"{path} has the columns {', '.join(rows.fieldnames or ['(none)'])}; name the one with the SQL"
+        )
+    return records, column
+
+
+def _text_records(text: str, databases: set[str]) -> list[Record]:
+    # Not splitlines(), which would also cut at the odd separators that a literal may hold.
+    lines = text.removesuffix("\n").split("\n") if text else []
+    parted = [line.rpartition("\t") for line in lines]
+    are_named = 2 * sum(name.strip() in databases for _, _, name in parted) > len(lines)
+    records = []
+    for line, (sql, tab, name) in zip(lines, parted, strict=True):
+        # Where most lines name a database, a last word that is none of them is one misspelt, not SQL.
+        is_name = name.strip() in databases or (are_named and bool(tab) and len(name.split()) == 1)
+        records.append({_JSON_COLUMN: sql, "database": name.strip()} if is_name else {_JSON_COLUMN: line})
+    return records
