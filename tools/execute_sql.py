@@ -6,6 +6,7 @@ from typing import Annotated, cast
 from langchain_core.tools import BaseTool, InjectedToolArg, StructuredTool
 
 from route_sql.tools.database.catalog import Catalog
+from route_sql.tools.database.cells import plain
 from route_sql.tools.database.outcome import Cell, Outcome
 from route_sql.tools.errors import InvalidInput
 from route_sql.tools.schema.visibility import Visibility
@@ -64,7 +65,10 @@ def outcome_of(tool: BaseTool, message: object) -> Outcome:
             f"the executor {tool.name} must give an Outcome as its artifact, {', '.join(Outcome.__annotations__)}: "
             'make the tool with response_format="content_and_artifact" and return (text, outcome)'
         )
-    return cast(Outcome, artifact)
+    rows = [
+        [plain(cell) for cell in row] for row in artifact["rows"]
+    ]  # it may be a caller's tool, and go to a checkpointer
+    return cast(Outcome, {**artifact, "rows": rows})
 
 
 def render_outcome(outcome: Outcome, max_chars: int = CONTENT_CHARS) -> str:

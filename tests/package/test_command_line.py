@@ -161,3 +161,25 @@ def test_eval_and_score_agree(stub: ChatStub, tmp_path: Path, pets: Path, capsys
     evaluated, scored = map(json.loads, capsys.readouterr().out.splitlines())
     assert evaluated["ex"] == scored["ex"] == 0.5
     assert (evaluated["n"], evaluated["calls_per_question"]) == (2, 1.0)
+
+
+def test_a_misspelt_database_is_counted_and_the_rest_is_scored(
+    stub: ChatStub, tmp_path: Path, pets: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "data/pets").mkdir(parents=True)
+    pets.rename(tmp_path / "data/pets/pets.sqlite")
+    names = ["pets", "pest", "pets"]
+    gold = [{"db_id": name, "question": "Which?", "SQL": "SELECT name FROM pet"} for name in names]
+    (tmp_path / "dev.json").write_text(json.dumps(gold))
+    bird = {str(n): f"SELECT name FROM pet\t----- bird -----\t{name}" for n, name in enumerate(names)}
+    (tmp_path / "predict_dev.json").write_text(json.dumps(bird))
+    data = ("--questions", "dev.json", "--databases", "data", "--format", "bird")
+    assert run("score", *data, "--predictions", "predict_dev.json", "--json") == 1
+    printed = capsys.readouterr()
+    summary = json.loads(printed.out)
+    assert (summary["n"], summary["ex"], summary["wrong_databases"]) == (3, 2 / 3, {"there is no 'pest'": 1})
+    assert "1 of 3 count as wrong because of their database: there is no 'pest' (1)" in printed.err
+    stub.enqueue(*[completion("SELECT name FROM pet")] * 2)
+    assert run("eval", *data, "--out", "run.jsonl", "--model", stub.url, "--strategy", "single", "--json") == 1
+    printed = capsys.readouterr()
+    assert json.loads(printed.out)["ex"] == 2 / 3 and "there is no 'pest'" in printed.err

@@ -2,19 +2,14 @@
 
 import ast
 import json
-import os
-import pty
 import re
 import sqlite3
-import subprocess
-import sys
-import termios
-from collections.abc import Iterator
-from contextlib import closing, suppress
+from contextlib import closing
 from pathlib import Path
 
 import pytest
 from chat_stub import ChatStub, completion
+from terminals import on_a_terminal
 
 from route_sql.cli import main
 
@@ -48,26 +43,6 @@ def run(*arguments: object) -> int:
 
 def is_harmless(text: str, *, tabs: bool = False) -> bool:
     return all(character.isprintable() or (tabs and character == "\t") for character in _OWN.sub("", text))
-
-
-def on_a_terminal(*arguments: object, columns: int = 80) -> str:
-    """What a command writes to a terminal of its own."""
-    ours, theirs = pty.openpty()
-    termios.tcsetwinsize(theirs, (50, columns))
-    environment = {key: value for key, value in os.environ.items() if key != "COLUMNS"} | {"TERM": "xterm"}
-    command = [sys.executable, "-m", "route_sql", *map(str, arguments)]
-    process = subprocess.Popen(command, stdin=theirs, stdout=theirs, stderr=theirs, env=environment)
-    os.close(theirs)
-    written = b"".join(_until_closed(ours))
-    process.wait()
-    os.close(ours)
-    return written.decode()
-
-
-def _until_closed(terminal: int) -> Iterator[bytes]:
-    with suppress(OSError):  # Linux's word for a terminal whose other end is closed
-        while piece := os.read(terminal, 65536):
-            yield piece
 
 
 def test_a_terminal_gets_nothing_that_steers_it(pets: Path) -> None:
