@@ -1,12 +1,13 @@
 """The one place that writes to a terminal, and how an answer, a schema and a run look there.
 
-Whatever is printed passes `escaped`, so that no cell, name, SQL, error or path can steer the terminal, and none of it is
-read as markup. Where the output is no terminal it is plain text with tabs, and rows are all there.
+Whatever is printed passes `escaped`, so that no cell, name, SQL, error or path can steer the terminal, and none of it
+is read as markup. Where the output is no terminal it is plain text with tabs, and rows are all there.
 """
 
 import sys
 from collections.abc import Iterable
 from io import TextIOWrapper
+from typing import IO
 
 from rich.console import Console, ConsoleOptions, ConsoleRenderable, Group, RenderableType, RenderHook, RenderResult
 from rich.segment import Segment
@@ -37,16 +38,17 @@ def allow_any_encoding() -> None:
             stream.reconfigure(errors="backslashreplace")
 
 
-def say(text: str) -> None:
-    """Print a text of one or more lines, unwrapped."""
-    sys.stdout.write(_encodable(escaped(text, lines=True)) + "\n")
-    sys.stdout.flush()
+def say(text: str, file: IO[str] | None = None) -> None:
+    """Print a text of one or more lines, unwrapped, by default on standard output."""
+    stream = file or sys.stdout
+    stream.write(_encodable(escaped(text, lines=True), getattr(stream, "encoding", None)) + "\n")
+    stream.flush()
 
 
 def say_json(value: object) -> None:
     """Print one JSON object that means exactly `value`, in characters that the output can carry."""
     text = escaped_json(value)
-    say(text if _encodable(text) == text else escaped_json(value, only_ascii=True))
+    say(text if _encodable(text, sys.stdout.encoding) == text else escaped_json(value, only_ascii=True))
 
 
 def complain(text: str, style: str = "red") -> None:
@@ -61,7 +63,7 @@ def print_answer(out: Console, answer: Answer) -> None:
         out.print(_sql(answer), _rows(answer, out), _tables(answer))
     else:
         work = (f"{part.caption}\n{as_text(part, 'tsv')}" for part in _work(answer))
-        say("\n\n".join([answer["sql"] or "no SQL", _plain_rows(answer), *work]))
+        say("\n\n".join([answer["sql"] or "no SQL", _plain_rows(answer), *work]), out.file)
     for note in answer["notes"]:
         out.print(Text(escaped(note), style="yellow"), soft_wrap=not out.is_terminal)
 
@@ -71,21 +73,21 @@ def print_outcome(out: Console, outcome: Outcome) -> None:
     if out.is_terminal:
         out.print(_rows(outcome, out))
     elif outcome["error"]:
-        say(_failure(outcome))
+        say(escaped(_failure(outcome)), out.file)
     else:
-        say(as_text(_whole(outcome), "tsv"))
+        say(as_text(_whole(outcome), "tsv"), out.file)
         complain(_count(outcome), style="")
 
 
 def print_rows(out: Console, result: Answer | Outcome, form: RowFormat) -> None:
     """The rows and nothing else; on standard error why there are none, and whether some are missing."""
     if result["error"]:
-        complain(_failure(result))
+        complain(escaped(_failure(result)))
         return
     if form == "table":
         out.print(_rows(result, out))
     else:
-        say(as_text(_whole(result), form))
+        say(as_text(_whole(result), form), out.file)
     if result["truncated"]:
         complain(f"{_count(result)}; the rest was cut off by a limit", style="yellow")
 
@@ -153,9 +155,9 @@ def _table(part: Rows, styles: Iterable[str]) -> Table:
     return table
 
 
-def _encodable(text: str, encoding: str | None = None) -> str:
-    """The text with escapes for what an encoding lacks, by default that of the output."""
-    name = encoding or sys.stdout.encoding or "utf-8"
+def _encodable(text: str, encoding: str | None) -> str:
+    """The text with escapes for what an encoding lacks; a stream in memory has none and takes everything."""
+    name = encoding or "utf-8"
     return text.encode(name, "backslashreplace").decode(name)
 
 

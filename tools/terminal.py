@@ -1,7 +1,8 @@
 r"""Untrusted text made harmless for a terminal.
 
-Cells, names, SQL and errors may hold escape sequences that retitle a window, fill the clipboard or hide what was printed, and
-characters that reorder or vanish. Each is shown as an escape, such as `\x1b` or `\u202e`, so that a reader sees it was there.
+Cells, names, SQL and errors may hold escape sequences that retitle a window, fill the clipboard or hide what was
+printed, and characters that reorder text or vanish. Each is shown as an escape, such as `\x1b` or `\u202e`, so that a
+reader sees that it was there.
 """
 
 import json
@@ -25,7 +26,9 @@ _ASTRAL = 0x10000
 
 
 def escaped(text: str, *, lines: bool = False) -> str:
-    r"""The text with everything that could trick a terminal as an escape; joiners and selectors that shape letters stay.
+    r"""The text with an escape for every character that could trick a terminal.
+
+    Joiners and selectors stay where they shape letters or emoji.
 
     Args:
         text: Any text.

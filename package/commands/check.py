@@ -11,6 +11,7 @@ from route_sql.settings import Settings
 from route_sql.tools.database.visible import VisibleDatabase, narrowed_query
 from route_sql.tools.guard.check import DIALECTS, check_sql
 from route_sql.tools.guard.refusal import Refusal
+from route_sql.tools.terminal import escaped
 
 
 def check(
@@ -28,7 +29,7 @@ def check(
     if dialect is not None and dialect not in DIALECTS:
         raise typer.BadParameter(f"one of {', '.join(DIALECTS)}", param_hint="--dialect")
     refusal = asyncio.run(_refusal(sql, db, dialect)) if db is not None else check_sql(sql, None, str(dialect))
-    say(_worded(refusal) if refusal else "allowed")
+    say(escaped(_worded(refusal)) if refusal else "allowed")
     if refusal is not None:
         raise typer.Exit(1)
 

@@ -19,6 +19,7 @@ from route_sql.serving.store import ModelStore
 from route_sql.settings import Settings
 from route_sql.tools.database.roles import RoleReport, role_report
 from route_sql.tools.errors import RouteError
+from route_sql.tools.terminal import escaped
 
 Finding = tuple[str, str | None]
 """What is there, and what to do about it: None if it is well, nothing if the next remedy is for this too."""
@@ -37,9 +38,10 @@ def doctor(
     ]
     out = console(soft_wrap=True)
     for what, remedy in findings:
-        out.print(Text("ok   " if remedy is None else "miss ", style="green" if remedy is None else "red"), what)
+        style = "green" if remedy is None else "red"
+        out.print(Text("ok   " if remedy is None else "miss ", style=style), escaped(what))
         if remedy:
-            out.print(f"     {remedy}")
+            out.print(*(f"     {line.strip()}" for line in remedy.split("\n")), sep="\n")
     if any(remedy is not None for _, remedy in findings):
         raise typer.Exit(1)
 

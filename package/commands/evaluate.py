@@ -30,6 +30,7 @@ from route_sql.printing import complain, console, say_json
 from route_sql.progress import download_progress
 from route_sql.settings import Settings
 from route_sql.tools.database.catalog import Catalog
+from route_sql.tools.terminal import escaped
 from route_sql.training.benchmark import evaluate_dataset, score_dataset
 from route_sql.training.evaluation import Ask
 from route_sql.training.report import summary_table
@@ -127,7 +128,7 @@ def _print(name: str, summary: Summary, as_json: bool) -> None:
     if as_json:
         say_json(summary)
     else:
-        console().print(summary_table({name: summary}))
+        console().print(summary_table({escaped(name): summary}))
     if wrong := summary["wrong_databases"]:
         told = "; ".join(f"{reason} ({count})" for reason, count in wrong.items())
         complain(

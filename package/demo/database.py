@@ -14,6 +14,7 @@ from tempfile import TemporaryDirectory
 from route_sql.demo.clinic import Rows, clinic_rows
 from route_sql.demo.schema import SCHEMA
 from route_sql.tools.errors import RouteError
+from route_sql.tools.terminal import escaped
 
 SEED = 2412
 APPLICATION_ID = 0x524F5554
@@ -76,9 +77,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(description="Write the demo clinic as a SQLite file.")
     parser.add_argument("path", type=Path, help="the file to write")
     try:
-        print(build_demo_database(parser.parse_args().path))
+        print(escaped(str(build_demo_database(parser.parse_args().path))))
     except RouteError as error:
-        parser.error(str(error))
+        parser.error(escaped(str(error)))
 
 
 if __name__ == "__main__":

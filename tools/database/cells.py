@@ -1,7 +1,7 @@
 """One value as it comes from an engine's driver, made into a cell that JSON and every checkpointer hold exactly.
 
-A value stays a number where that is exact: an integer of up to 64 bits, a fraction whose digits a float has. All others are
-text, written as their engine writes them.
+A value stays a number where that is exact: an integer of up to 64 bits, a fraction whose digits a float has. All
+others are text, written as their engine writes them.
 """
 
 import json

@@ -1,7 +1,7 @@
 """Cells of DuckDB: what Python can't hold as DuckDB means it is cast to text by DuckDB itself.
 
-Python has no month-long durations, no infinite dates, no years before Christ and no nanoseconds, and writes structures in
-its own way. A query with such columns is wrapped in one that casts them.
+Python has no month-long durations, no infinite dates, no years before Christ and no nanoseconds, and writes structures
+in its own way. A query with such columns is wrapped in one that casts them.
 """
 
 from typing import Any
@@ -12,7 +12,8 @@ from sqlglot import TokenType
 from route_sql.tools.sql.parsing import tokens
 
 _AS_VALUES = frozenset(
-    "BOOLEAN TINYINT SMALLINT INTEGER BIGINT HUGEINT UTINYINT USMALLINT UINTEGER UBIGINT UHUGEINT DOUBLE VARCHAR BLOB JSON".split()
+    "BOOLEAN TINYINT SMALLINT INTEGER BIGINT HUGEINT UTINYINT USMALLINT UINTEGER UBIGINT UHUGEINT DOUBLE VARCHAR "
+    "BLOB JSON".split()
 )
 """Types whose Python value is exact; decimals and enums too, whose names have arguments."""
 _WITH_ARGUMENTS = ("DECIMAL(", "ENUM(")

@@ -13,6 +13,7 @@ from route_sql.training.two_stages.base import Base
 from route_sql.training.two_stages.mistakes import Passes
 from route_sql.training.two_stages.plan import Plan
 from route_sql.training.two_stages.run import TwoStages
+from route_sql.training.two_stages.terminal import say
 
 
 def main(
@@ -56,4 +57,4 @@ def main(
         scored=scored,
         processes=processes or os.cpu_count() or 1,
     )
-    typer.echo(TwoStages(plan).run())
+    say(str(TwoStages(plan).run()))

@@ -12,7 +12,7 @@ from route_sql.training.data_files import write_whole
 from route_sql.training.errors import TrainingError
 from route_sql.training.run_record import FINAL, last_checkpoint
 from route_sql.training.two_stages.pieces import join_file, split_file
-from route_sql.training.two_stages.terminal import run_command
+from route_sql.training.two_stages.terminal import run_command, say
 
 ADAPTER = "adapter.tar"
 LOGS = "logs.tar.xz"
@@ -85,7 +85,7 @@ def main(
     out: Annotated[Path, typer.Argument(help="Where the files go.")],
 ) -> None:
     """Pack what a run has so far."""
-    typer.echo(f"packed {pack_results(run, out)}")
+    say(f"packed {pack_results(run, out)}")
 
 
 if __name__ == "__main__":

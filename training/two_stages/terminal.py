@@ -9,6 +9,11 @@ from route_sql.tools.errors import RouteError
 from route_sql.tools.terminal import escaped
 
 
+def say(text: str) -> None:
+    """Print a text without anything that could trick a terminal."""
+    typer.echo(escaped(text, lines=True))
+
+
 def run_command(command: Callable[..., None]) -> None:
     """Run a command with the process's own arguments, and leave with its exit code: 2 after an error of ours."""
     try:

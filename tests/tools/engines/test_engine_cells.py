@@ -161,8 +161,8 @@ async def test_bits_and_odd_dates_of_mariadb(make_engine: Callable[[str], Engine
     engine = make_engine("mariadb")
     assert isinstance(engine, MariaDB)
     engine.run(
-        "CREATE TABLE flags (is_open BIT(1), mask BIT(64), made DATE, took TIME, year_ YEAR, rate FLOAT, raw VARBINARY(4))",
-        "SET sql_mode = ''",
+        "CREATE TABLE flags (is_open BIT(1), mask BIT(64), made DATE, took TIME, made_in YEAR, rate FLOAT, "
+        "raw VARBINARY(4))"
     )
     with engine.connected() as cursor:
         cursor.execute("SET sql_mode = ''")
