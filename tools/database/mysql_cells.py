@@ -20,7 +20,22 @@ def _bits(value: bytes) -> int:
     return int.from_bytes(value, "big")
 
 
+def _computed_bits(value: bytes) -> int:
+    return int(value) if value.isdigit() else _bits(value)
+
+
+def _year(text: str) -> int | str:
+    return text if text == "0000" else int(text)
+
+
 CONVERSIONS: dict[Any, Callable[..., Any]] = {
     key: convert for key, convert in conversions.items() if key not in _AS_WRITTEN
-} | {FIELD_TYPE.BIT: _bits}
+} | {FIELD_TYPE.BIT: _bits, FIELD_TYPE.YEAR: _year}
 """What the driver makes of each type of column; what is missing stays text."""
+
+
+def read_computed_bits(result: Any) -> None:
+    """Have a result of the driver read `MAX(bits)` and the like as digits: only columns themselves come as bytes."""
+    for place, field in enumerate(result.fields):
+        if field.type_code == FIELD_TYPE.BIT and not field.org_name:
+            result.converters[place] = (None, _computed_bits)

@@ -8,6 +8,7 @@ import pymysql
 from pymysql.cursors import SSCursor
 from sqlalchemy import URL
 
+from route_sql.tools.database.mysql_cells import read_computed_bits
 from route_sql.tools.database.mysql_connection import allow, connect, fault_of, reason_of
 from route_sql.tools.database.mysql_schema import current_fingerprint, readable_schema
 from route_sql.tools.database.outcome import Limits
@@ -115,6 +116,8 @@ class MySQLSession(ServerSession):
                 self._is_spent = True
                 raise pymysql.err.NotSupportedError
             rows.are_left = cursor.description is not None
+            if rows.are_left:
+                read_computed_bits(cursor._result)
             yield [str(column[0]) for column in cursor.description or ()], rows
             rows.end()
         finally:

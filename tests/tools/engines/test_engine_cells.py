@@ -162,13 +162,19 @@ async def test_bits_and_odd_dates_of_mariadb(make_engine: Callable[[str], Engine
     assert isinstance(engine, MariaDB)
     engine.run(
         "CREATE TABLE flags (is_open BIT(1), mask BIT(64), made DATE, took TIME, made_in YEAR, rate FLOAT, "
-        "raw VARBINARY(4))"
+        "raw VARBINARY(4))",
+        "CREATE TABLE five (b BIT(8))",
+        "INSERT INTO five VALUES (53)",
     )
     with engine.connected() as cursor:
         cursor.execute("SET sql_mode = ''")
         cursor.execute("INSERT INTO flags VALUES (b'1', ~0, '0000-00-00', '-01:00:00', 2024, 0.1, x'00ff')")
     outcome = await engine.open().execute("SELECT * FROM flags")
     assert outcome["rows"] == [[1, 2**64 - 1, "0000-00-00", "-01:00:00", 2024, 0.1, "x'00ff' (2 bytes)"]]
+    computed = await engine.open().execute(
+        "SELECT MAX(is_open), COALESCE(mask, 0), mask = 5, (SELECT b) FROM flags, five"
+    )
+    assert computed["rows"] == [[1, 2**64 - 1, 0, 53]]
 
 
 async def test_an_integer_beyond_64_bits_is_exact(engine: Engine) -> None:
