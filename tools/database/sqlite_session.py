@@ -13,7 +13,6 @@ import re
 import sqlite3
 from pathlib import Path
 
-from route_sql.tools.database.cells import Spelling
 from route_sql.tools.database.guarded import refused
 from route_sql.tools.database.outcome import Outcome, failed
 from route_sql.tools.database.query import Query
@@ -29,8 +28,6 @@ from route_sql.tools.database.sqlite_file import (
 from route_sql.tools.guard.check import check_sql
 from route_sql.tools.guard.refusal import Policy
 
-SPELLING: Spelling = {"inf": "Inf", "-inf": "-Inf"}
-"""SQLite's own words; it has no NaN."""
 BUSY_SECONDS = 5.0
 BUSY_PAUSE = 0.02
 QUADRATIC = re.compile(r"instr|replace|trim", re.IGNORECASE)
@@ -207,7 +204,7 @@ class SQLiteSession:
             cursor.execute(query.sql)
             if cursor.description is None:
                 return failed("error", "the text holds no statement", query.seconds)
-            fetched = fetch(cursor, query.limits, SPELLING)
+            fetched = fetch(cursor, query.limits)
             columns = [str(column[0]) for column in cursor.description]
         finally:
             cursor.close()

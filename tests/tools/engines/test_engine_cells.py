@@ -186,8 +186,3 @@ async def test_an_integer_beyond_64_bits_is_exact(engine: Engine) -> None:
         engine.run(f"GRANT SELECT ON big TO {engine.reader}")
     outcome = await engine.open().execute("SELECT n FROM big ORDER BY n")
     assert outcome["rows"] == [[2**64 - 1], ["18446744073709551616"]]
-
-
-async def test_infinity_of_sqlite(make_engine: Callable[[str], Engine]) -> None:
-    outcome = await make_engine("sqlite").open().execute("SELECT 9e999, -9e999, CAST(9e999 AS TEXT)")
-    assert outcome["rows"] == [["Inf", "-Inf", "Inf"]]
