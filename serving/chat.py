@@ -9,52 +9,80 @@ from langchain_core.messages import AIMessageChunk, BaseMessage, convert_to_open
 from langchain_core.outputs import ChatGeneration, ChatGenerationChunk, ChatResult
 from pydantic import Field, PrivateAttr, SecretStr
 
-from route_sql.serving.completions import Completions, Patience
+from route_sql.serving.bounds import (
+    BUDGET_SECONDS,
+    ERROR_BYTES,
+    RESPONSE_BYTES,
+    TIMEOUT_SECONDS,
+    TOKEN_CHARS,
+    Bounds,
+)
+from route_sql.serving.completions import Completions
 from route_sql.serving.profile import Wording
 from route_sql.serving.replies import StreamedMessage, message_of
+from route_sql.serving.served_model import UNNAMED, ServedModel
 from route_sql.serving.sessions import SYNC_CALLS
 
 MOST_STOPS = 4
 """What text-generation-inference and vLLM take."""
-_ALWAYS_SENT = ("model", "max_tokens", "temperature", "seed")
+MAX_TOKENS = 512
+CONCURRENCY = 16
+_ALWAYS_SENT = ("max_tokens", "temperature", "seed")
 
 
 class ChatTGI(BaseChatModel):
     """A chat model behind an OpenAI-compatible route.
 
-    What servers disagree on is always sent: without `max_tokens` some run to the end of the context, without
-    `temperature` others sample. Calls raise `ServerUnavailable`, `ServerRefused` and `ContextExceeded`.
+    Settings on which servers disagree are always sent: without `max_tokens` some run to the end of the context,
+    without `temperature` others sample. A call is bounded in seconds, bytes and tokens, however the server behaves.
+    A server that refuses the system role gets the system text in the first user turn from then on.
+    Calls raise `ServerUnavailable`, `ServerRefused` and `ContextExceeded`.
     """
 
     base_url: Annotated[str, Field(pattern=r"^https?://")]
     """The server's address, with or without `/v1`."""
     api_key: SecretStr | None = None
-    model: str = "tgi"
-    """The served model's name; to text-generation-inference an adapter's, and an unknown one is the base."""
-    max_tokens: Annotated[int, Field(gt=0)] = 512
+    model: str | None = None
+    """The served model's name, or an adapter's; None takes the first that the server's `/v1/models` names."""
+    max_tokens: Annotated[int, Field(gt=0)] = MAX_TOKENS
+    """Tokens of an answer; a model that thinks before it answers needs thousands."""
     temperature: Annotated[float, Field(ge=0)] = 0.0
     seed: int = 0
     stop: Annotated[list[str] | None, Field(max_length=MOST_STOPS)] = None
-    timeout: Annotated[float, Field(gt=0)] = 120.0
+    timeout: Annotated[float, Field(gt=0)] = TIMEOUT_SECONDS
     """Seconds of silence from the server that end an attempt; the wait in our own queue doesn't count."""
-    budget: Annotated[float, Field(gt=0)] = 300.0
-    """Seconds for all attempts of a call and the pauses between them."""
-    max_retries: Annotated[int, Field(ge=0)] = 5
-    """Attempts after the first; only an overload, a broken connection and a time-out are tried again."""
-    concurrency: Annotated[int, Field(gt=0)] = 16
+    budget: Annotated[float, Field(gt=0)] = BUDGET_SECONDS
+    """Seconds of a whole call: all attempts, the pauses between them, and the answer to its last byte."""
+    max_retries: Annotated[int | None, Field(ge=0)] = None
+    """Attempts after the first; only an overload, a broken connection and a time-out are tried again. None is 5, and
+    for a server that still starts or is busy (HTTP 503, 429) as many as the budget allows."""
+    max_response_bytes: Annotated[int, Field(gt=0)] = RESPONSE_BYTES
+    """Bytes of an answer, decompressed; a larger one is refused."""
+    max_error_bytes: Annotated[int, Field(gt=0)] = ERROR_BYTES
+    """Bytes of an error's text that are read."""
+    max_token_chars: Annotated[int, Field(gt=0)] = TOKEN_CHARS
+    """An answer is cut at `max_tokens` times as many characters, since some servers pass over `max_tokens`."""
+    concurrency: Annotated[int, Field(gt=0)] = CONCURRENCY
     """Requests under way at once on one event loop; the others wait. For the embedded server, its slots."""
     extra_body: dict[str, Any] = Field(default_factory=dict)
     """Fields of one server's own, such as a grammar, sent as they are."""
-    wording: Wording = "instruct"
-    """How the served model wants to be spoken to; the graph's agents heed it."""
+    wording: Wording | None = None
+    """Which of an agent's two prompts the served model was made for; None takes what the model's name says."""
 
     _completions: Completions = PrivateAttr()
 
     def model_post_init(self, context: Any, /) -> None:
         """Nothing is opened before the first call."""
         key = self.api_key.get_secret_value() if self.api_key else None
-        patience = Patience(timeout=self.timeout, budget=self.budget, retries=self.max_retries)
-        self._completions = Completions(self.base_url, key, patience, self.concurrency)
+        bounds = Bounds(
+            timeout=self.timeout,
+            budget=self.budget,
+            retries=self.max_retries,
+            response_bytes=self.max_response_bytes,
+            error_bytes=self.max_error_bytes,
+            token_chars=self.max_token_chars,
+        )
+        self._completions = Completions(self.base_url, key, bounds, self.concurrency)
 
     @property
     def _llm_type(self) -> str:
@@ -68,6 +96,22 @@ class ChatTGI(BaseChatModel):
             "max_tokens": self.max_tokens,
             "seed": self.seed,
         }
+
+    async def served_model(self) -> ServedModel:
+        """The name and context that the server gives its model; it is asked once.
+
+        Raises:
+            ServerUnavailable: it can't be reached.
+        """
+        return await self._completions.served_model()
+
+    async def find_wording(self) -> Wording:
+        """The wording that was set, or else the one that the model's name says; `instruct` if nothing says any.
+
+        Raises:
+            ServerUnavailable: the server can't be reached to ask for the name.
+        """
+        return self.wording or (await self.served_model()).wording(self.model)
 
     async def aclose(self) -> None:
         """Close the connections of the running event loop; a later call opens new ones."""
@@ -84,9 +128,8 @@ class ChatTGI(BaseChatModel):
         run_manager: AsyncCallbackManagerForLLMRun | None = None,
         **kwargs: Any,
     ) -> ChatResult:
-        body = self._body(messages, stop, kwargs)
-        answer = await self._completions.create(body)
-        message = message_of(answer, body["stop"], self.base_url)
+        body = await self._body(messages, stop, kwargs) | {"stream": False}
+        message = message_of(await self._completions.create(body), body.get("stop", ()))
         info = {"finish_reason": message.response_metadata.get("finish_reason")}
         return ChatResult(generations=[ChatGeneration(message=message, generation_info=info)])
 
@@ -97,8 +140,9 @@ class ChatTGI(BaseChatModel):
         run_manager: AsyncCallbackManagerForLLMRun | None = None,
         **kwargs: Any,
     ) -> AsyncIterator[ChatGenerationChunk]:
-        body = self._body(messages, stop, kwargs) | {"stream_options": {"include_usage": True}}
-        streamed = StreamedMessage(body["stop"])
+        more = {"stream": True, "stream_options": {"include_usage": True}}
+        body = await self._body(messages, stop, kwargs) | more
+        streamed = StreamedMessage(body.get("stop", ()))
         parts = self._completions.stream(body)
         try:
             async for part in parts:
@@ -132,12 +176,17 @@ class ChatTGI(BaseChatModel):
                 run_manager.on_llm_new_token(chunk.text, chunk=chunk)
             yield chunk
 
-    def _body(self, messages: list[BaseMessage], stop: list[str] | None, given: dict[str, Any]) -> dict[str, Any]:
-        """The request: our settings, then what this call was given."""
+    async def _body(
+        self, messages: list[BaseMessage], stop: list[str] | None, given: dict[str, Any]
+    ) -> dict[str, Any]:
+        """The request: our settings, then those of this call."""
         stops = [text for text in (stop if stop is not None else self.stop or []) if text]
         if len(stops) > MOST_STOPS:
             raise ValueError(f"{len(stops)} stops were given, but servers take {MOST_STOPS} at most; leave some out.")
         settings = {key: getattr(self, key) for key in _ALWAYS_SENT}
         extra = self.extra_body | given.pop("extra_body", {})
         wire = convert_to_openai_messages(messages, text_format="string")
-        return settings | given | {"messages": wire, "stop": stops, "extra_body": extra}
+        # An empty list is an error to some servers.
+        ends = {"stop": stops} if stops else {}
+        name = given.pop("model", None) or self.model or (await self.served_model()).name or UNNAMED
+        return settings | given | {"model": name, "messages": wire} | ends | extra

@@ -1,137 +1,155 @@
-"""Chat completions from one server: queued, timed, and tried again where that is worth it."""
+"""Chat completions from one server: queued, bounded, and tried again where that is worth it."""
 
-import asyncio
-import random
+import json
 from collections.abc import AsyncGenerator, AsyncIterator
-from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from contextlib import aclosing, asynccontextmanager
+from dataclasses import replace
 from typing import Any
 
 import httpx2
-from huggingface_hub import AsyncInferenceClient, ChatCompletionOutput, ChatCompletionStreamOutput
 
-from route_sql.serving.failures import WorthRetrying, explained
+from route_sql.serving.bounds import Allowance, Bounds
+from route_sql.serving.completion_parts import Part, streamed_part, whole_part
+from route_sql.serving.errors import ContextExceeded, ServerRefused
+from route_sql.serving.failures import BadAnswer, WorthRetrying, explained
+from route_sql.serving.served_model import NOTHING_SAID, ServedModel, read_served_model
 from route_sql.serving.sessions import Sessions
+from route_sql.serving.system_role import folded, has_system, refuses_system
+from route_sql.serving.transport import Response, requested
 
-CONNECT_SECONDS = 10.0
-FIRST_PAUSE = 0.5
-LONGEST_PAUSE = 15.0
-
-
-@dataclass(frozen=True)
-class Patience:
-    """How long one call may take; waiting for its turn in our own queue doesn't count."""
-
-    timeout: float
-    """Seconds of silence from the server that end an attempt."""
-    budget: float
-    """Seconds for all attempts and the pauses between them."""
-    retries: int
+_END = "[DONE]"
+_SPARE_CHARS = 256
+MODELS_SECONDS = 20.0
+"""Silence that ends an attempt to read a server's list of models."""
 
 
 class Completions:
-    """A client of one server's `/v1/chat/completions`."""
+    """A client of one server's `/v1/chat/completions` and `/v1/models`."""
 
-    def __init__(self, base_url: str, api_key: str | None, patience: Patience, concurrency: int) -> None:
+    def __init__(self, base_url: str, api_key: str | None, bounds: Bounds, concurrency: int) -> None:
         """`base_url` with or without `/v1`; on each event loop, requests beyond `concurrency` wait."""
         self.base_url = base_url
+        self._root = base_url.rstrip("/").removesuffix("/chat/completions").removesuffix("/v1")
         self._api_key = api_key
-        self._patience = patience
+        self._bounds = bounds
         self._sessions = Sessions(base_url, concurrency)
+        self._served: ServedModel | None = None
+        self._folds_system: set[str] = set()
+        """Models whose server has refused a system turn."""
 
-    async def create(self, body: dict[str, Any]) -> ChatCompletionOutput:
+    async def create(self, body: dict[str, Any]) -> Part:
         """The whole completion.
 
         Raises:
             ServingError: when the server refuses, or patience ends.
         """
-        allowance = _Allowance(self._patience)
-        while True:
-            try:
-                async with self._turn(allowance) as client:
-                    answer: ChatCompletionOutput = await client.chat_completion(**body, stream=False)
-                    return answer
-            except WorthRetrying as failure:
-                await allowance.pause(failure)
+        async with aclosing(self.stream(body)) as parts:
+            return await anext(parts)
 
-    async def stream(self, body: dict[str, Any]) -> AsyncGenerator[ChatCompletionStreamOutput]:
+    async def stream(self, body: dict[str, Any]) -> AsyncGenerator[Part]:
         """The completion's parts as they come; once there was a part, a failure is final.
 
         Raises:
             ServingError: when the server refuses, or patience ends.
         """
-        allowance = _Allowance(self._patience)
+        allowance = Allowance(self._bounds)
+        is_folded = body["model"] in self._folds_system
         delivered = False
         while True:
             try:
-                async with self._turn(allowance) as client:
-                    async for part in await client.chat_completion(**body, stream=True):
+                async with aclosing(self._attempt(body, allowance, is_folded)) as parts:
+                    async for part in parts:
                         delivered = True
                         yield part
-                    return
+                return
             except WorthRetrying as failure:
                 if delivered:
                     raise failure.final from failure.__cause__
                 await allowance.pause(failure)
+            except ServerRefused as refusal:
+                if delivered or is_folded or not (has_system(body) and refuses_system(refusal)):
+                    raise
+                is_folded = True
+
+    async def _attempt(self, body: dict[str, Any], allowance: Allowance, is_folded: bool) -> AsyncGenerator[Part]:
+        """The parts, up to the text that so many tokens can hold: some servers pass over `max_tokens`."""
+        left = int(body["max_tokens"]) * self._bounds.token_chars + _SPARE_CHARS
+        sent = folded(body) if is_folded else body
+        async with (
+            self._asked("chat/completions", allowance, sent) as response,
+            aclosing(_parts(response, is_stream=body["stream"])) as parts,
+        ):
+            async for part in parts:
+                if is_folded:
+                    self._folds_system.add(body["model"])
+                left -= part.thought_chars + len(part.text)
+                if left < 0:
+                    yield replace(part, text=part.text[: max(0, len(part.text) + left)], finish_reason="length")
+                    return
+                yield part
+
+    async def served_model(self) -> ServedModel:
+        """The model that the server says it has; it is asked once, and tried again while it isn't ready.
+
+        Raises:
+            ServerUnavailable: it can't be reached, or patience ends.
+        """
+        async with self._sessions.once():
+            bounds = replace(self._bounds, timeout=min(self._bounds.timeout, MODELS_SECONDS))
+            allowance = Allowance(bounds)
+            while self._served is None:
+                try:
+                    async with self._asked("models", allowance) as response:
+                        self._served = read_served_model(await response.text())
+                except WorthRetrying as failure:
+                    await allowance.pause(failure)
+                except (ServerRefused, ContextExceeded):  # no list: the completion itself will say what is wrong
+                    self._served = NOTHING_SAID
+            return self._served
 
     async def aclose(self) -> None:
         """Close the session of the running event loop."""
         await self._sessions.aclose()
 
     @asynccontextmanager
-    async def _turn(self, allowance: "_Allowance") -> AsyncIterator["_Call"]:
+    async def _asked(
+        self, route: str, allowance: Allowance, body: dict[str, Any] | None = None
+    ) -> AsyncIterator[Response]:
         session, turns = await self._sessions.here()
-        # The order matters: what went wrong is explained before the call closes its response.
-        async with (
-            turns,
-            allowance.running() as seconds,
-            _Call(session, self.base_url, self._api_key, seconds) as client,
-            explained(self.base_url),
-        ):
-            yield client
+        url = f"{self._root}/v1/{route}"
+        # The order matters: a failure is explained after its response is closed, and before the turn is given back.
+        async with turns, explained(self.base_url), requested(session, url, self._api_key, allowance, body) as response:
+            yield response
 
 
-class _Call(AsyncInferenceClient):
-    """The hub's client for one call on a shared session: it keeps streams open until it is closed."""
+async def _parts(response: Response, *, is_stream: bool) -> AsyncGenerator[Part]:
+    """One part for a whole answer, even where a stream was asked for; else one for each event."""
+    if not is_stream or response.is_json:
+        yield whole_part(await response.text())
+        return
+    has_ended, seen = False, 0
+    async with aclosing(_events(response)) as events:
+        async for data in events:
+            if data == _END:
+                has_ended = True
+                break
+            part = streamed_part(data)
+            has_ended = has_ended or part.finish_reason is not None
+            seen += 1
+            yield part
+    if not seen:
+        raise BadAnswer("a stream without an event")
+    if not has_ended:
+        raise httpx2.RemoteProtocolError("the stream ended before the answer did")
 
-    def __init__(self, session: httpx2.AsyncClient, url: str, api_key: str | None, seconds: float) -> None:
-        # Without a key the hub's client would send the user's own hub token to this server.
-        super().__init__(base_url=url, api_key=api_key or "-")
-        self.timeout = httpx2.Timeout(seconds, connect=min(CONNECT_SECONDS, seconds))  # type: ignore[assignment]
-        self._session = session
 
-    async def _get_async_client(self) -> httpx2.AsyncClient:
-        return self._session
-
-
-class _Allowance:
-    """What is left of one call's patience."""
-
-    def __init__(self, patience: Patience) -> None:
-        self._patience = patience
-        self._spent = 0.0
-        self._failures = 0
-
-    @asynccontextmanager
-    async def running(self) -> AsyncIterator[float]:
-        """Count the time in here; gives the seconds that this attempt may take."""
-        loop = asyncio.get_running_loop()
-        started = loop.time()
-        try:
-            yield max(0.1, min(self._patience.timeout, self._patience.budget - self._spent))
-        finally:
-            self._spent += loop.time() - started
-
-    async def pause(self, failure: WorthRetrying) -> None:
-        """Wait before the next attempt.
-
-        Raises:
-            ServerUnavailable: the failure itself, when there is to be no other attempt.
-        """
-        self._failures += 1
-        longest = min(LONGEST_PAUSE, FIRST_PAUSE * 2 ** (self._failures - 1))
-        seconds = longest * random.uniform(0.5, 1.0)  # many clients must not come back at the same moment
-        if self._failures > self._patience.retries or self._spent + seconds >= self._patience.budget:
-            raise failure.final from failure.__cause__
-        self._spent += seconds
-        await asyncio.sleep(seconds)
+async def _events(response: Response) -> AsyncGenerator[str]:
+    """The data of the events, one line each; comments and names are left out."""
+    async with aclosing(response.lines()) as lines:
+        async for line in lines:
+            field, _, data = line.partition(":")
+            data = data.strip()
+            if field == "data" and data:
+                yield data
+            elif field == "error" and data:
+                yield json.dumps({"error": data}) if data[0] != "{" else f'{{"error": {data}}}'

@@ -1,26 +1,26 @@
 """What a server's failure means: to be tried again, a prompt that is too long, or a refusal."""
 
 import json
-import re
+import math
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
 from typing import Any
+from urllib.parse import urlsplit
 
 import httpx2
-from huggingface_hub import InferenceTimeoutError
-from huggingface_hub.errors import OverloadedError
 
-from route_sql.serving.errors import ContextExceeded, ServerRefused, ServerUnavailable, ServingError
+from route_sql.serving.errors import ServerRefused, ServerUnavailable, ServingError
+from route_sql.serving.too_long import too_long
 
 OVERLOAD = {429, 502, 503, 504}
-_CONTEXT = re.compile(
-    r"max_new_tokens` must be <= (\d+)|`inputs` must have less than (\d+) tokens"
-    r"|maximum context length (?:is|of) (\d+)|model's context length \((\d+) tokens\)"
-)
-_PROMPT = re.compile(
-    r"Given: (\d+)|\((\d+) in the messages|has (\d+) input tokens|(\d+) tokens from the input"
-    r"|The input \((\d+) tokens\)"
-)
+NOT_READY = {429, 503}
+"""A server that is busy or still loads its model: it asks for patience itself."""
+SAID_CHARS = 500
+"""Characters of a server's words in our messages."""
+_BY_TYPE = {"overloaded": 429, "overloaded_error": 503, "unavailable_error": 503, "validation": 422, "generation": 424}
+"""The statuses that servers mean by the types of their errors, where they give no number."""
 _ADVICE = {
     401: "Check the API key.",
     403: "Check the API key and what it may do.",
@@ -31,87 +31,150 @@ _ADVICE = {
 class ErrorAnswer(Exception):
     """The server answered with an error status."""
 
-    def __init__(self, status: int, body: str) -> None:
-        """`body` is the answer's text, whatever its form."""
+    def __init__(self, status: int, body: str, retry_after: str = "", location: str = "") -> None:
+        """`body` is the answer's text, whatever its form; the others are headers."""
         super().__init__(f"HTTP {status}")
         self.status = status
         self.body = body
+        self.retry_after = retry_after
+        self.location = location
+
+
+class BadAnswer(Exception):
+    """A successful answer that is no completion; the message says what it is instead."""
+
+
+class TimeIsUp(Exception):
+    """The server took too long: a silence, or the whole call if `budget` is a number of seconds."""
+
+    def __init__(self, budget: float | None) -> None:
+        """`budget` is None after a silence."""
+        super().__init__("too long")
+        self.budget = budget
 
 
 class WorthRetrying(Exception):
     """An overload, a broken connection or a time-out; `final` is what to raise when patience ends."""
 
-    def __init__(self, final: ServerUnavailable) -> None:
-        """`final` is raised when patience ends."""
+    def __init__(self, final: ServerUnavailable, *, is_not_ready: bool = False, retry_after: float = 0.0) -> None:
+        """`retry_after` is in seconds, as the server asks; `is_not_ready` if it only asks for patience."""
         super().__init__(str(final))
         self.final = final
+        self.is_not_ready = is_not_ready
+        self.retry_after = retry_after
 
 
 @asynccontextmanager
 async def explained(url: str) -> AsyncIterator[None]:
     """Turn what the HTTP layers raise into our exceptions, or into `WorthRetrying`."""
+    shown = without_password(url)
     try:
         yield
     except ErrorAnswer as answer:
-        raise _from_status(url, answer.status, answer.body) from answer
-    except (InferenceTimeoutError, httpx2.TimeoutException) as error:
-        raise _unavailable(url, "did not answer in time") from error
+        raise _from_status(shown, answer) from answer
+    except BadAnswer as answer:
+        raise ServerRefused(f"The model server {shown} sent something that is not a completion: {answer}.") from answer
+    except TimeIsUp as error:
+        raise _late(shown, error) from error
+    except httpx2.TimeoutException as error:
+        raise _unavailable(shown, "did not answer in time") from error
     except httpx2.TransportError as error:
-        reason = str(error) or type(error).__name__
-        raise _unavailable(url, f"can't be reached, or closed the connection ({reason})") from error
-    except OverloadedError as error:
-        raise _unavailable(url, f"is overloaded ({error})") from error
-    except httpx2.HTTPError as error:  # an error event in the middle of a stream
-        raise ServerRefused(f"The model server {url} failed while it answered: {error}") from error
-    except ValueError as error:
-        raise ServerRefused(f"The model server {url} sent something that is not a completion: {error}") from error
+        reason = (str(error) or type(error).__name__)[:SAID_CHARS]
+        raise _unavailable(shown, f"can't be reached, or closed the connection ({reason})") from error
+    except (httpx2.HTTPError, httpx2.InvalidURL, httpx2.StreamError) as error:
+        raise ServerRefused(f"The model server {shown} can't be asked: {str(error)[:SAID_CHARS]}") from error
 
 
-def _unavailable(url: str, what: str) -> WorthRetrying:
-    advice = "Check that it runs, and that the address is right."
-    return WorthRetrying(ServerUnavailable(f"The model server {url} {what}. {advice}"))
+def without_password(url: str) -> str:
+    """An address that may be printed."""
+    parts = urlsplit(url)
+    return parts._replace(netloc=parts.netloc.rpartition("@")[2]).geturl()
 
 
-def _from_status(url: str, status: int, body: str) -> ServingError | WorthRetrying:
-    said = _message(body)
-    if status in OVERLOAD:
-        return _unavailable(url, f"is overloaded or not ready (HTTP {status}: {said})")
-    too_long = _too_long(url, body, said) if status in {400, 413, 422} else None
-    if too_long is not None:
-        return too_long
-    advice = _ADVICE.get(status, "")
-    return ServerRefused(f"The model server {url} refused (HTTP {status}): {said.rstrip('.')}. {advice}".rstrip())
-
-
-def _error(body: str) -> Any:
-    try:
-        answer = json.loads(body)
-    except ValueError:
-        return body
-    return answer.get("error", answer) if isinstance(answer, dict) else answer
-
-
-def _message(body: str) -> str:
-    error = _error(body)
-    text = error.get("message", error) if isinstance(error, dict) else error
-    return " ".join(str(text).split())[:500] or "no reason given"
-
-
-def _too_long(url: str, body: str, said: str) -> ContextExceeded | None:
-    error = _error(body)
-    if isinstance(error, dict) and error.get("type") == "exceed_context_size_error":
-        prompt, context = error.get("n_prompt_tokens"), error.get("n_ctx")
-    elif (found := _CONTEXT.search(said)) is not None:
-        prompt, context = _number(_PROMPT.search(said)), _number(found)
-    else:
+def error_of(answer: dict[str, Any]) -> ErrorAnswer | None:
+    """The error that an answer or an event holds although the status was a success; None if it holds none."""
+    error = answer.get("error")
+    if not error:
         return None
-    return ContextExceeded(
-        f"The prompt is longer than the model's context: {said} (server {url}). "
-        "Show it fewer tables or shorter notes, or start the server with a larger context.",
-        prompt_tokens=prompt,
-        context=context,
+    said = error if isinstance(error, dict) else {}
+    numbers = (said.get("http_status_code"), said.get("code"), said.get("status"), answer.get("code"))
+    kinds = (said.get("type"), said.get("error_type"), answer.get("error_type"))
+    status = next((number for number in map(_status, numbers) if number), None)
+    named = (_BY_TYPE.get(kind.lower()) for kind in kinds if isinstance(kind, str))
+    return ErrorAnswer(status or next((number for number in named if number), 500), json.dumps(answer))
+
+
+def _status(value: object) -> int | None:
+    """A status code, as a number or as digits."""
+    try:
+        number = int(value) if isinstance(value, int | str) else 0
+    except ValueError:
+        return None
+    return number if 400 <= number < 600 else None
+
+
+def _late(url: str, error: TimeIsUp) -> ServingError | WorthRetrying:
+    if error.budget is None:
+        return _unavailable(url, "did not answer in time")
+    return ServerUnavailable(
+        f"The model server {url} did not finish in time: a call may take {error.budget:g} s (budget). "
+        "Ask for fewer tokens, or raise the budget."
     )
 
 
-def _number(found: re.Match[str] | None) -> int | None:
-    return None if found is None else next(int(group) for group in found.groups() if group is not None)
+def _unavailable(url: str, what: str, *, is_not_ready: bool = False, retry_after: float = 0.0) -> WorthRetrying:
+    advice = "Check that it runs, and that the address is right."
+    final = ServerUnavailable(f"The model server {url} {what}. {advice}")
+    return WorthRetrying(final, is_not_ready=is_not_ready, retry_after=retry_after)
+
+
+def _from_status(url: str, answer: ErrorAnswer) -> ServingError | WorthRetrying:
+    status, error = answer.status, _error(answer.body)
+    said = _message(error)
+    if 300 <= status < 400:
+        where = _words(without_password(answer.location)) if answer.location else "another address"
+        return ServerRefused(f"The model server {url} redirects to {where} (HTTP {status}). Give it that address.")
+    if status in OVERLOAD:
+        what = f"is overloaded or not ready (HTTP {status}: {said})"
+        return _unavailable(url, what, is_not_ready=status in NOT_READY, retry_after=_seconds(answer.retry_after))
+    exceeded = too_long(url, status, error, said)
+    if exceeded is not None:
+        return exceeded
+    advice = _ADVICE.get(status, "")
+    refusal = f"The model server {url} refused (HTTP {status}): {said.rstrip('.')}. {advice}".rstrip()
+    return ServerRefused(refusal, status=status, said=said)
+
+
+def _seconds(retry_after: str) -> float:
+    """The header's seconds from now on, be it a number or a date; 0 if it says nothing that can be read."""
+    try:
+        seconds = float(retry_after)
+    except ValueError:
+        try:
+            seconds = (parsedate_to_datetime(retry_after).astimezone(UTC) - datetime.now(UTC)).total_seconds()
+        except (ValueError, TypeError, OverflowError):
+            return 0.0
+    return max(0.0, seconds) if math.isfinite(seconds) else 0.0
+
+
+def _error(body: str) -> Any:
+    """What a body says of an error: the object or the words, by the form in which it comes."""
+    try:
+        answer = json.loads(body)
+    except (ValueError, RecursionError):
+        return body
+    return (answer.get("error") or answer) if isinstance(answer, dict) else answer
+
+
+def _message(error: Any) -> str:
+    text = error.get("message") or error.get("detail") or error if isinstance(error, dict) else error
+    try:
+        return _words(text if isinstance(text, str) else json.dumps(text, ensure_ascii=False))
+    except (ValueError, RecursionError):  # brackets without end
+        return "an error that can't be read"
+
+
+def _words(text: str) -> str:
+    """A server's words in one line of printable characters."""
+    text = "".join(letter if letter.isprintable() else " " for letter in text[: 8 * SAID_CHARS])
+    return " ".join(text.split())[:SAID_CHARS] or "no reason given"

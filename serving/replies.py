@@ -1,16 +1,14 @@
 """From a server's completion to LangChain's messages, and where the text ends."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
-from huggingface_hub import ChatCompletionOutput, ChatCompletionStreamOutput
 from langchain_core.messages import AIMessage, AIMessageChunk
-from langchain_core.messages.ai import InputTokenDetails, UsageMetadata
+from langchain_core.messages.ai import UsageMetadata
 from langchain_core.outputs import ChatGenerationChunk
 
-from route_sql.serving.errors import ServerRefused
-
-Answer = ChatCompletionOutput | ChatCompletionStreamOutput
+from route_sql.serving.completion_parts import Part
 
 
 def cut_at_stop(text: str, stops: Sequence[str]) -> str:
@@ -55,74 +53,48 @@ def _open_end(text: str, stops: Sequence[str]) -> int:
     )
 
 
-def usage_of(answer: Answer) -> UsageMetadata | None:
-    """The server's token counts, or None where it gives none; `cache_read` tokens were not computed again."""
-    usage = answer.usage  # as a key it would lack what the hub's types don't know
-    if not usage:
-        return None
-    prompt, completion = int(usage.get("prompt_tokens") or 0), int(usage.get("completion_tokens") or 0)
-    counts = UsageMetadata(input_tokens=prompt, output_tokens=completion, total_tokens=prompt + completion)
-    cached = (usage.get("prompt_tokens_details") or {}).get("cached_tokens")
-    if cached is None:
-        cached = (answer.get("timings") or {}).get("cache_n")
-    if cached is not None:
-        counts["input_token_details"] = InputTokenDetails(cache_read=int(cached))
-    return counts
-
-
-def metadata_of(answer: Answer, finish_reason: str | None, logprobs: Any = None) -> dict[str, Any]:
-    """What the server says beside the text; `timings` (milliseconds) only where it measures them."""
-    told = {
-        "model_name": answer.get("model"),
+def metadata_of(part: Part, finish_reason: str | None) -> dict[str, Any]:
+    """The server's words about its text; `timings` (milliseconds) only where it measures them."""
+    said = {
+        "model_name": part.model,
         "finish_reason": finish_reason,
-        "timings": answer.get("timings"),
-        "logprobs": logprobs,
+        "timings": part.timings,
+        "logprobs": part.logprobs,
     }
-    return {key: value for key, value in told.items() if value is not None}
+    return {key: value for key, value in said.items() if value is not None}
 
 
-def message_of(answer: ChatCompletionOutput, stops: Sequence[str], url: str) -> AIMessage:
-    """The message of a whole completion.
-
-    Raises:
-        ServerRefused: the answer holds no message.
-    """
-    choices = answer.get("choices") or []
-    message = choices[0].get("message") if choices else None
-    if message is None:
-        raise ServerRefused(f"The model server {url} answered without a completion: {str(dict(answer))[:300]}")
-    metadata = metadata_of(answer, choices[0].get("finish_reason"), choices[0].get("logprobs"))
-    text = cut_at_stop(message.get("content") or "", stops)
-    return AIMessage(content=text, usage_metadata=usage_of(answer), response_metadata=metadata)
+def message_of(part: Part, stops: Sequence[str]) -> AIMessage:
+    """The message of a whole completion."""
+    text = cut_at_stop(part.text, stops)
+    return AIMessage(
+        content=text, usage_metadata=part.usage, response_metadata=metadata_of(part, part.finish_reason)
+    )
 
 
 class StreamedMessage:
-    """Gathers the parts of a streamed completion; what they tell together comes with the last chunk."""
+    """Gathers the parts of a streamed completion; their counts come with the last chunk."""
 
     def __init__(self, stops: Sequence[str]) -> None:
         """`stops` are cut, wherever the server left them."""
         self._cutter = StopCutter(stops)
         self._finish: str | None = None
-        self._last: ChatCompletionStreamOutput | None = None
+        self._last = Part()
         self._usage: UsageMetadata | None = None
 
-    def add(self, part: ChatCompletionStreamOutput) -> str:
+    def add(self, part: Part) -> str:
         """The text that this part adds."""
         self._last = part
-        self._usage = usage_of(part) or self._usage
-        choices = part.get("choices") or []
-        if not choices:
-            return ""
-        self._finish = choices[0].get("finish_reason") or self._finish
-        return self._cutter.feed((choices[0].get("delta") or {}).get("content") or "")
+        self._usage = part.usage or self._usage
+        self._finish = part.finish_reason or self._finish
+        return self._cutter.feed(part.text)
 
     def closing(self) -> ChatGenerationChunk:
         """The last chunk: held text, token counts, why it ended."""
-        metadata = metadata_of(self._last, self._finish) if self._last is not None else {}
         chunk = AIMessageChunk(
             content=self._cutter.rest(),
             usage_metadata=self._usage,
-            response_metadata=metadata,
+            response_metadata=metadata_of(replace(self._last, logprobs=None), self._finish),
             chunk_position="last",
         )
         return ChatGenerationChunk(message=chunk, generation_info={"finish_reason": self._finish})

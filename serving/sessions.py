@@ -10,9 +10,6 @@ from typing import Any, TypeVar
 from urllib.parse import urlsplit
 
 import httpx2
-from huggingface_hub.utils import build_hf_headers  # type: ignore[attr-defined]  # documented, not re-exported
-
-from route_sql.serving.failures import ErrorAnswer
 
 T = TypeVar("T")
 _LOOPBACK = {"127.0.0.1", "localhost", "::1"}
@@ -20,7 +17,6 @@ _LOOPBACK = {"127.0.0.1", "localhost", "::1"}
 
 def open_session(base_url: str) -> httpx2.AsyncClient:
     """An HTTP session for one server. It reads files (certificates), so it must not run on an event loop."""
-    build_hf_headers(token=False)  # the hub's client reads the versions of installed packages, once
     url = urlsplit(base_url)
     local = url.hostname in _LOOPBACK
     return httpx2.AsyncClient(
@@ -29,15 +25,8 @@ def open_session(base_url: str) -> httpx2.AsyncClient:
         # Loopback connections cost nothing; one that is not kept can't go stale or outlive its event loop.
         limits=httpx2.Limits(max_keepalive_connections=0 if local else 20),
         timeout=None,
-        event_hooks={"response": [_raise_refusal]},
+        follow_redirects=False,  # the key and the prompt go to the address that was given, and nowhere else
     )
-
-
-async def _raise_refusal(response: httpx2.Response) -> None:
-    """Raise an error status with the text that came along, before the hub's client reads that as its own hub's."""
-    if response.is_error:
-        await response.aread()
-        raise ErrorAnswer(response.status_code, response.text)
 
 
 @dataclass
@@ -46,6 +35,8 @@ class _Place:
 
     opening: asyncio.Task[httpx2.AsyncClient]
     turns: asyncio.Semaphore
+    once: asyncio.Lock
+    """Held while something is asked that all calls want to know."""
 
 
 class Sessions:
@@ -60,15 +51,22 @@ class Sessions:
 
     async def here(self) -> tuple[httpx2.AsyncClient, asyncio.Semaphore]:
         """The running loop's session and queue."""
+        place = self._place()
+        return await asyncio.shield(place.opening), place.turns
+
+    def once(self) -> asyncio.Lock:
+        """The running loop's lock for what is asked once."""
+        return self._place().once
+
+    def _place(self) -> _Place:
         loop = asyncio.get_running_loop()
         with self._lock:
             for closed in [known for known in self._places if known.is_closed()]:
                 del self._places[closed]
             if loop not in self._places:
                 opening = loop.create_task(asyncio.to_thread(open_session, self._base_url))
-                self._places[loop] = _Place(opening, asyncio.Semaphore(self._concurrency))
-            place = self._places[loop]
-        return await asyncio.shield(place.opening), place.turns
+                self._places[loop] = _Place(opening, asyncio.Semaphore(self._concurrency), asyncio.Lock())
+            return self._places[loop]
 
     async def aclose(self) -> None:
         """Close the running loop's session; the next call opens another."""
