@@ -8,8 +8,12 @@ from typing import Any
 from langchain_core.language_models import BaseChatModel
 from langchain_core.messages import BaseMessage
 
+from route_sql.agents.brief import Wording
+
 TEMPERATURE = 0.7
-"""Of a sample."""
+"""Temperature when a reply is sampled."""
+CUT = "length"
+"""Finish reason of a reply that ended at its limit of tokens."""
 
 
 @dataclass(frozen=True)
@@ -18,9 +22,12 @@ class Reply:
 
     text: str
     prompt_tokens: int
-    cached_tokens: int
+    cached_tokens: int | None
+    """None where the server doesn't say."""
     completion_tokens: int
     seconds: float
+    finish_reason: str | None = None
+    """Why the reply ended, in OpenAI's words: stop, length; None where the server doesn't say."""
 
 
 def can_sample(model: BaseChatModel) -> bool:
@@ -28,7 +35,16 @@ def can_sample(model: BaseChatModel) -> bool:
     return getattr(model, "temperature", None) is not None
 
 
-async def ask(model: BaseChatModel, messages: Sequence[BaseMessage], *, sample: int | None = None) -> Reply:
+async def wording_of(model: BaseChatModel) -> Wording:
+    """The wording that a model was made for: its own, or what its server says; `instruct` for any other model."""
+    find = getattr(model, "find_wording", None)
+    wording: Wording = await find() if find is not None else getattr(model, "wording", None) or "instruct"
+    return wording
+
+
+async def ask(
+    model: BaseChatModel, messages: Sequence[BaseMessage], *, sample: int | None = None, max_tokens: int | None = None
+) -> Reply:
     """Ask once. What the model or its server raises goes up: a reply that can't be had is not the model's fault.
 
     Args:
@@ -36,17 +52,28 @@ async def ask(model: BaseChatModel, messages: Sequence[BaseMessage], *, sample: 
         messages: The conversation.
         sample: The number of a sample, which is drawn at a temperature and, if the model has a seed, is the same each
             time; None asks as the model is set.
+        max_tokens: Tokens of the reply; None leaves the model's own limit.
     """
     started = perf_counter()
-    message = await model.ainvoke(list(messages), **({} if sample is None else _drawn(model, sample)))
+    given = {} if sample is None else _drawn(model, sample)
+    given |= {} if max_tokens is None else {"max_tokens": max_tokens}
+    message = await model.ainvoke(list(messages), **given)
     usage = message.usage_metadata
     return Reply(
         text=str(message.text),
         prompt_tokens=usage["input_tokens"] if usage else 0,
-        cached_tokens=(usage.get("input_token_details") or {}).get("cache_read", 0) if usage else 0,
+        cached_tokens=(usage.get("input_token_details") or {}).get("cache_read") if usage else None,
         completion_tokens=usage["output_tokens"] if usage else 0,
         seconds=perf_counter() - started,
+        finish_reason=_finish_reason(message.response_metadata),
     )
+
+
+def _finish_reason(metadata: dict[str, Any]) -> str | None:
+    """The reason in OpenAI's words, whatever the provider calls it."""
+    names = ("finish_reason", "stop_reason", "done_reason")
+    reason = next((value for name in names if isinstance(value := metadata.get(name), str)), None)
+    return CUT if reason is not None and reason.lower() in ("length", "max_tokens") else reason
 
 
 def _drawn(model: BaseChatModel, sample: int) -> dict[str, Any]:

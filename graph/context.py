@@ -56,6 +56,10 @@ class Context:
             "Calls of the generator at a temperature at most, while nothing runs; only of models that have one."
         ),
     )
+    max_tokens: int | None = field(
+        default=None,
+        metadata=_described("Tokens of a reply at most, if not the model's own limit; a model that thinks needs more."),
+    )
     approve: bool = field(
         default=False,
         metadata=_described("Interrupt before each query and run it only if the resume value says so."),
@@ -89,7 +93,8 @@ class Context:
         for key, least in _LEAST.items():
             number = getattr(self, key)
             counts = isinstance(number, int) and number >= least
-            _require(counts or (key == "row_limit" and number is None), key, f"a whole number from {least} on", number)
+            may_lack = key in _MAY_LACK and number is None
+            _require(counts or may_lack, key, f"a whole number from {least} on", number)
         seconds = self.deadline
         runs = seconds is None or (isinstance(seconds, int | float) and seconds > 0)
         _require(runs, "deadline", "a number of seconds above 0", seconds)
@@ -131,7 +136,15 @@ def context_of(runtime: Runtime[Context]) -> Context:
 _FIELDS = {each.name for each in fields(Context)}
 _STRATEGIES = ", ".join(get_args(Strategy))
 _AGENTS = ", ".join(get_args(AgentName))
-_LEAST = {"row_limit": 0, "schema_chars": 1, "max_corrections": 0, "max_continuations": 0, "max_samples": 0}
+_LEAST = {
+    "row_limit": 0,
+    "schema_chars": 1,
+    "max_corrections": 0,
+    "max_continuations": 0,
+    "max_samples": 0,
+    "max_tokens": 1,
+}
+_MAY_LACK = {"row_limit", "max_tokens"}
 
 
 def _is_list(names: object) -> bool:

@@ -13,7 +13,7 @@ from langgraph.types import Overwrite, interrupt
 
 from route_sql.agents import continuation_writer, generator, noise_corrector, schema_linker
 from route_sql.agents.brief import Brief, Wording
-from route_sql.agents.call import Reply, ask, can_sample
+from route_sql.agents.call import CUT, Reply, ask, can_sample, wording_of
 from route_sql.agents.examples import worked_examples
 from route_sql.graph.checks import Check, complaint, finding
 from route_sql.graph.context import Context, context_of
@@ -54,7 +54,8 @@ class Nodes:
 
     model: BaseChatModel
     catalog: Catalog
-    wording: Wording
+    wording: Wording | None
+    """None takes the one that the model, or its server, says it was made for."""
     executor: BaseTool
     context_tools: Sequence[ContextTool]
     checks: Sequence[Check]
@@ -79,7 +80,7 @@ class Nodes:
     async def link_schema(self, state: State, runtime: Runtime[Context]) -> Update:
         """Ask the schema linker which part of the schema the question needs."""
         brief = await self._brief(state, runtime)
-        reply = await ask(self.model, schema_linker.messages(brief))
+        reply = await self._ask(runtime, schema_linker.messages(brief))
         return {
             "link": schema_linker.parse(reply.text, brief.schema),
             "ledger": [_entry("link_schema", reply)],
@@ -88,7 +89,7 @@ class Nodes:
     async def draft(self, state: State, runtime: Runtime[Context]) -> Update:
         """Ask the generator on the full schema; what the draft uses, or takes from the wrong table, joins the link."""
         brief = await self._brief(state, runtime)
-        reply = await ask(self.model, generator.messages(brief))
+        reply = await self._ask(runtime, generator.messages(brief))
         sql = generator.parse(reply.text, brief.schema.dialect)
         used = tables_and_columns(sql, brief.schema) if sql else {}
         meant = misplaced_columns(sql, brief.schema) if sql else {}
@@ -104,7 +105,7 @@ class Nodes:
         link = union(state.get("link", {}), state.get("draft_link", {}))
         linked = replace(brief, schema=brief.schema.restrict(link)) if link else brief
         before = calls_of("generate", state)
-        reply = await ask(self.model, generator.messages(linked), sample=before or None)
+        reply = await self._ask(runtime, generator.messages(linked), sample=before or None)
         sql = generator.parse(reply.text, brief.schema.dialect)
         proposal = _new("generate", sql, state) if before else _proposal("generate", sql)
         return {"proposal": proposal, "ledger": [_entry("generate", reply)]}
@@ -156,7 +157,7 @@ class Nodes:
         told = finding(doubted.complaint, doubted.outcome)
         failed = doubted.outcome["digest"] is None
         messages = noise_corrector.messages(brief, doubted.candidate["sql"], told, failed=failed)
-        reply = await ask(self.model, messages)
+        reply = await self._ask(runtime, messages)
         verdict = noise_corrector.parse(reply.text, brief.schema.dialect)
         sql = verdict.sql if verdict else None
         return {"proposal": _new("correct_noise", sql, state), "ledger": [_entry("correct_noise", reply)]}
@@ -167,7 +168,7 @@ class Nodes:
         leading = self._leading(state, runtime)
         prefix = continuable_prefix(leading.candidate["sql"], brief.schema) if leading else "SELECT"
         messages: list[BaseMessage] = continuation_writer.messages(brief, prefix)
-        reply = await ask(self.model, messages)
+        reply = await self._ask(runtime, messages)
         sql = continuation_writer.parse(reply.text, prefix, brief.schema.dialect)
         return {
             "proposal": _new("continue_writing", sql, state),
@@ -177,9 +178,16 @@ class Nodes:
     async def answer(self, state: State, runtime: Runtime[Context]) -> Update:
         """Pick the candidate and close the ledger."""
         chosen = self._leading(state, runtime)
-        nothing = failed("error", "The model wrote no SQL that could be read.")
+        cut = cut_replies(state.get("ledger", []))
+        nothing = failed("error", " ".join(["The model wrote no SQL that could be read.", *cut]))
         sql = chosen.candidate["sql"] if chosen else None
-        return {"sql": sql} | _shown(chosen.outcome if chosen else nothing, context_of(runtime).row_limit)
+        shown = _shown(chosen.outcome if chosen else nothing, context_of(runtime).row_limit)
+        return {"sql": sql, "notes": cut} | shown
+
+    async def _ask(
+        self, runtime: Runtime[Context], messages: Sequence[BaseMessage], sample: int | None = None
+    ) -> Reply:
+        return await ask(self.model, messages, sample=sample, max_tokens=context_of(runtime).max_tokens)
 
     def _leading(self, state: State, runtime: Runtime[Context]) -> Attempt | None:
         published = context_of(runtime).strategy == "paper"
@@ -200,13 +208,14 @@ class Nodes:
             budget = context_of(runtime).schema_chars
             part, known = schema.restrict(shown), (*notes, hint)
             schema, _ = await asyncio.to_thread(reduce_schema, part, state["question"], budget, known)
+        wording = self.wording or await wording_of(self.model)
         return Brief(
             question=state["question"],
             schema=schema,
             evidence=hint,
             notes=notes,
-            wording=self.wording,
-            examples=worked_examples(self.wording, schema.dialect),
+            wording=wording,
+            examples=worked_examples(wording, schema.dialect),
         )
 
     async def _outcome(self, proposal: Proposal, state: State, runtime: Runtime[Context]) -> Outcome:
@@ -238,7 +247,23 @@ def _entry(node: str, reply: Reply) -> LedgerEntry:
         cached_tokens=reply.cached_tokens,
         completion_tokens=reply.completion_tokens,
         seconds=round(reply.seconds, 3),
+        finish_reason=reply.finish_reason,
     )
+
+
+def cut_replies(ledger: Sequence[LedgerEntry]) -> list[str]:
+    """A note if replies ended at their limit of tokens: a model that is cut while it thinks writes no SQL."""
+    cut = [entry for entry in ledger if entry.get("finish_reason") == CUT]
+    if not cut:
+        return []
+    longest = max(entry["completion_tokens"] for entry in cut)
+    limit = f" ({longest} tokens)" if longest else ""
+    count = f"{len(cut)} of {len(ledger)} replies" if len(ledger) > 1 else "The reply"
+    was = "was" if len(cut) == 1 else "were"
+    return [
+        f"{count} {was} cut at the limit of tokens{limit}. "
+        "If the model thinks before it answers, raise the limit: --max-tokens, or max_tokens of the model or context."
+    ]
 
 
 def _proposal(agent: str, sql: str | None) -> Proposal | None:

@@ -36,13 +36,16 @@ class Candidate(TypedDict):
 
 
 class LedgerEntry(TypedDict):
-    """What one model call cost, in the server's tokens; `cached_tokens` of the prompt were not computed again."""
+    """What one model call cost, in the server's tokens."""
 
     node: str
     prompt_tokens: int
-    cached_tokens: int
+    cached_tokens: int | None
+    """Tokens of the prompt that were not computed again; None where the server doesn't say."""
     completion_tokens: int
     seconds: float
+    finish_reason: NotRequired[str | None]
+    """Why the reply ended: `length` if it was cut at its limit of tokens; None where the server doesn't say."""
 
 
 class Answer(TypedDict):

@@ -39,8 +39,8 @@ def build_graph(
     Args:
         model: Any chat model; text in, text out. It is asked with the settings it comes with.
         catalog: The databases that may be asked. It stays the caller's to close.
-        wording: `tuned` for a model made by our training, else `instruct`; None takes the model's own word, as the
-            embedded server's chat models have it.
+        wording: `tuned` for a model made by our training, else `instruct`; None takes the model's own, which
+            ChatTGI may ask its server for.
         context_tools: Give notes before the agents start, beside our own search for matching values.
         checks: Look at (question, sql, outcome) of each candidate that ran and complain or not.
         executor: Replaces `execute_sql`: a tool with its arguments, whose artifact is an `Outcome`.
@@ -62,11 +62,10 @@ def make_builder(
     executor: BaseTool | None = None,
 ) -> Builder:
     """The same graph, not compiled: add nodes and edges of your own with LangGraph's API. Arguments as above."""
-    models_own: Wording = getattr(model, "wording", "instruct")
     nodes = Nodes(
         model=model,
         catalog=catalog,
-        wording=wording or models_own,
+        wording=wording,
         executor=executor or make_execute_sql(catalog),
         context_tools=(make_find_values(catalog), *context_tools),
         checks=tuple(checks),

@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
-from route_sql.serving.chat import ChatTGI
+from route_sql.serving.chat import CONCURRENCY, MAX_TOKENS, ChatTGI
 from route_sql.serving.embedded import EmbeddedServer
 from route_sql.serving.store import ModelStore, Progress
 from route_sql.settings import Settings
@@ -15,14 +15,24 @@ def is_url(model: str) -> bool:
     return model.lower().startswith(("http://", "https://"))
 
 
-def chat_at(url: str, settings: Settings) -> ChatTGI:
-    """The client of a server that somebody else runs."""
-    return ChatTGI(base_url=url, api_key=settings.api_key, model=settings.server_model, wording=settings.wording)
+def chat_at(url: str, settings: Settings, *, questions: int = 1) -> ChatTGI:
+    """The client of a server that somebody else runs, for so many questions at once."""
+    return ChatTGI(
+        base_url=url,
+        api_key=settings.api_key,
+        model=settings.server_model,
+        wording=settings.wording,
+        max_tokens=settings.max_tokens or MAX_TOKENS,
+        # Two agents of one question may ask side by side.
+        concurrency=max(CONCURRENCY, 2 * questions),
+    )
 
 
 @asynccontextmanager
-async def open_model(model: str, settings: Settings, progress: Progress) -> AsyncIterator[ChatTGI]:
-    """A chat model that is ready to answer.
+async def open_model(
+    model: str, settings: Settings, progress: Progress, *, questions: int = 1
+) -> AsyncIterator[ChatTGI]:
+    """A chat model that is ready to answer so many questions at once.
 
     A URL is spoken to as it is. Anything else is run by the embedded server, which stops at the end; its weights are
     fetched first if they are not there.
@@ -32,7 +42,7 @@ async def open_model(model: str, settings: Settings, progress: Progress) -> Asyn
         RuntimeMissing: the embedded server can't run here.
     """
     if is_url(model):
-        chat = chat_at(model, settings)
+        chat = chat_at(model, settings, questions=questions)
         try:
             yield chat
         finally:
@@ -40,7 +50,7 @@ async def open_model(model: str, settings: Settings, progress: Progress) -> Asyn
         return
     file = await asyncio.to_thread(ModelStore(settings.cache).resolve, model, progress)
     async with EmbeddedServer(file) as server:
-        chat = server.chat_model()
+        chat = server.chat_model(**({"max_tokens": settings.max_tokens} if settings.max_tokens else {}))
         try:
             yield chat
         finally:

@@ -133,7 +133,13 @@ def _work(answer: Answer) -> tuple[Rows, Rows]:
         for c in answer["candidates"]
     ]
     calls: list[list[Cell]] = [
-        [e["node"], e["prompt_tokens"], e["cached_tokens"], e["completion_tokens"], f"{e['seconds']:.2f}"]
+        [
+            e["node"],
+            e["prompt_tokens"],
+            "-" if e["cached_tokens"] is None else e["cached_tokens"],
+            e["completion_tokens"],
+            f"{e['seconds']:.2f}",
+        ]
         for e in answer["ledger"]
     ]
     return (

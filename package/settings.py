@@ -18,9 +18,14 @@ class Settings(BaseSettings):
         description="A store name (default, base, better, tiny), a GGUF file, a folder of `train export`, or a URL.",
     )
     api_key: SecretStr | None = Field(default=None, description="Sent to the server at a URL as a bearer token.")
-    server_model: str = Field(default="tgi", description="The model or adapter to ask for at a URL.")
+    server_model: str | None = Field(
+        default=None, description="The model or adapter to ask for at a URL, if not the first that the server names."
+    )
+    max_tokens: int | None = Field(
+        default=None, gt=0, description="Tokens of a reply at most, if not the model's own limit."
+    )
     databases: Path = Field(default=Path("databases.toml"), description="The catalog of databases.")
-    wording: Wording = Field(
-        default="instruct", description="`tuned` if the server at a URL runs a model of our training."
+    wording: Wording | None = Field(
+        default=None, description="`tuned` or `instruct` for the model at a URL, if its name doesn't say which."
     )
     cache: Path | None = Field(default=None, description="Where model weights are kept, if not the user's cache.")

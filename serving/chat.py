@@ -176,9 +176,7 @@ class ChatTGI(BaseChatModel):
                 run_manager.on_llm_new_token(chunk.text, chunk=chunk)
             yield chunk
 
-    async def _body(
-        self, messages: list[BaseMessage], stop: list[str] | None, given: dict[str, Any]
-    ) -> dict[str, Any]:
+    async def _body(self, messages: list[BaseMessage], stop: list[str] | None, given: dict[str, Any]) -> dict[str, Any]:
         """The request: our settings, then those of this call."""
         stops = [text for text in (stop if stop is not None else self.stop or []) if text]
         if len(stops) > MOST_STOPS:
@@ -189,4 +187,5 @@ class ChatTGI(BaseChatModel):
         # An empty list is an error to some servers.
         ends = {"stop": stops} if stops else {}
         name = given.pop("model", None) or self.model or (await self.served_model()).name or UNNAMED
-        return settings | given | {"model": name, "messages": wire} | ends | extra
+        body: dict[str, Any] = settings | given | {"model": name, "messages": wire} | ends | extra
+        return body

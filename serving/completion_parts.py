@@ -94,14 +94,13 @@ def _first_choice(answer: dict[str, Any]) -> dict[str, Any] | None:
 
 
 def _part(answer: dict[str, Any], choice: dict[str, Any], message: dict[str, Any]) -> Part:
-    timings = answer.get("timings")
     return Part(
         text=_text(message.get("content")),
         thought_chars=max(len(thought) if isinstance(thought := message.get(key), str) else 0 for key in _THOUGHTS),
         finish_reason=_name(choice.get("finish_reason")),
         usage=_usage(answer),
         model=_name(answer.get("model")),
-        timings={key: value for key, value in timings.items() if _is_number(value)} if _is_dict(timings) else None,
+        timings=_timings(answer.get("timings")),
         logprobs=choice.get("logprobs"),
     )
 
@@ -150,8 +149,10 @@ def _is_number(value: Any) -> bool:
     return math.isfinite(value) and abs(value) < 2**53
 
 
-def _is_dict(value: Any) -> bool:
-    return isinstance(value, dict)
+def _timings(value: Any) -> dict[str, float] | None:
+    if not isinstance(value, dict):
+        return None
+    return {key: number for key, number in value.items() if _is_number(number)}
 
 
 def _name(value: Any) -> str | None:

@@ -17,6 +17,8 @@ from typing import Any, Self
 from route_sql.serving.chat import ChatTGI
 from route_sql.serving.errors import ServerUnavailable
 from route_sql.serving.machine import preflight, thread_counts
+from route_sql.serving.profile import Wording
+from route_sql.serving.served_model import served_name
 from route_sql.serving.store import ModelFile, default_cache
 
 START_SECONDS = 180.0
@@ -67,6 +69,16 @@ class EmbeddedServer:
         self._child: subprocess.Popen[bytes] | None = None
         self._log: Path | None = None
         self._stopped = False
+
+    @property
+    def wording(self) -> Wording:
+        """The wording that the model was made for."""
+        return self.model_file.profile.wording
+
+    @property
+    def served_name(self) -> str:
+        """The model's name in `/v1/models`, which tells the wording to clients that have only the URL."""
+        return served_name(self.model, self.wording)
 
     @property
     def pid(self) -> int | None:
@@ -172,7 +184,7 @@ class EmbeddedServer:
     def _spawn(self) -> subprocess.Popen[bytes]:
         decode, batch = thread_counts(self.model_file.profile)
         settings = asdict(self.model_file.profile) | {"threads": decode, "threads_batch": batch}
-        settings |= {"path": str(self.model_file.path), "model": self.model}
+        settings |= {"path": str(self.model_file.path), "model": self.served_name}
         settings |= {"api_key": self.api_key, "port": self._port}
         self._log_dir.mkdir(parents=True, exist_ok=True)
         _remove_old_logs(self._log_dir)

@@ -67,9 +67,7 @@ def metadata_of(part: Part, finish_reason: str | None) -> dict[str, Any]:
 def message_of(part: Part, stops: Sequence[str]) -> AIMessage:
     """The message of a whole completion."""
     text = cut_at_stop(part.text, stops)
-    return AIMessage(
-        content=text, usage_metadata=part.usage, response_metadata=metadata_of(part, part.finish_reason)
-    )
+    return AIMessage(content=text, usage_metadata=part.usage, response_metadata=metadata_of(part, part.finish_reason))
 
 
 class StreamedMessage:

@@ -140,12 +140,18 @@ def _line(example: Example, answer: Answer, verdict: Verdict, tables: int, secon
         difficulty=example.difficulty,
         calls=len(ledger),
         prompt_tokens=sum(entry["prompt_tokens"] for entry in ledger),
-        cached_tokens=sum(entry["cached_tokens"] for entry in ledger),
+        cached_tokens=_sum([entry["cached_tokens"] for entry in ledger]),
         completion_tokens=sum(entry["completion_tokens"] for entry in ledger),
         seconds=seconds,
         asked=[entry["node"] for entry in ledger],
         candidates=[ProposedSQL(agent=c["agent"], sql=c["sql"], status=c["status"]) for c in answer["candidates"]],
     )
+
+
+def _sum(counts: Sequence[int | None]) -> int | None:
+    """The sum, or None where a part is not known: a sum of the others would pass for all."""
+    known = [count for count in counts if count is not None]
+    return sum(known) if len(known) == len(counts) else None
 
 
 def _report(log: RunLog, total: int, progress: Progress | None) -> None:

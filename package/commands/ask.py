@@ -5,7 +5,17 @@ from typing import Annotated
 
 import typer
 
-from route_sql.commands.options import AsJson, Db, Model, RowsAs, StrategyName, Without, check_one_form, chosen
+from route_sql.commands.options import (
+    AsJson,
+    Db,
+    MaxTokens,
+    Model,
+    RowsAs,
+    StrategyName,
+    Without,
+    check_one_form,
+    chosen,
+)
 from route_sql.databases import open_catalog
 from route_sql.graph.context import Context
 from route_sql.graph.grounding import askable_schema
@@ -25,6 +35,7 @@ def ask(
     model: Model = None,
     strategy: StrategyName = "adaptive",
     without: Without = None,
+    max_tokens: MaxTokens = None,
     as_json: AsJson = False,
     sql_only: Annotated[bool, typer.Option("--sql-only", help="Print the SQL and nothing else.")] = False,
     rows_as: RowsAs = None,
@@ -34,7 +45,7 @@ def ask(
     if not question.strip():
         raise typer.BadParameter("the question is empty", param_hint="QUESTION")
     try:
-        answer = asyncio.run(_answer(question, db, evidence, model, chosen(strategy, without)))
+        answer = asyncio.run(_answer(question, db, evidence, model, chosen(strategy, without, max_tokens)))
     except RouteError as error:
         if as_json:
             say_json(_no_answer(error))

@@ -7,19 +7,24 @@ from importlib.metadata import PackageNotFoundError, version
 from typing import Annotated
 
 import typer
-from langchain_core.messages import HumanMessage
+from langchain_core.messages import AIMessage, HumanMessage
 from rich.text import Text
 
 from route_sql.commands.options import Model
 from route_sql.databases import open_catalog, shown
 from route_sql.models import chat_at, is_url
 from route_sql.printing import console
+from route_sql.serving.chat import ChatTGI
+from route_sql.serving.failures import without_password
 from route_sql.serving.machine import check_runtime
+from route_sql.serving.profile import Wording
+from route_sql.serving.served_model import ServedModel
 from route_sql.serving.store import ModelStore
 from route_sql.settings import Settings
 from route_sql.tools.database.roles import RoleReport, role_report
 from route_sql.tools.errors import RouteError
 from route_sql.tools.terminal import escaped
+from route_sql.tools.text import clean
 
 Finding = tuple[str, str | None]
 """What is there, and what to do about it: None if it is well, nothing if the next remedy is for this too."""
@@ -57,7 +62,7 @@ def _packages() -> Iterator[Finding]:
 
 def _model(model: str, settings: Settings) -> Iterator[Finding]:
     if is_url(model):
-        yield asyncio.run(_server(model, settings))
+        yield from asyncio.run(_server(model, settings))
         return
     try:
         check_runtime()
@@ -77,15 +82,31 @@ def _model(model: str, settings: Settings) -> Iterator[Finding]:
         yield f"the model {model}", str(error)
 
 
-async def _server(url: str, settings: Settings) -> Finding:
-    chat = chat_at(url, settings).model_copy(update={"max_tokens": 1})
+async def _server(url: str, settings: Settings) -> list[Finding]:
+    chat = chat_at(url, settings)
+    shown_url = without_password(url)
     try:
-        await chat.ainvoke([HumanMessage("SELECT")])
+        message = await chat.ainvoke([HumanMessage("SELECT")], max_tokens=1)
+        served, wording = await chat.served_model(), await chat.find_wording()
     except RouteError as error:
-        return f"the server at {url}", str(error)
+        return [(f"the server at {shown_url}", str(error))]
     finally:
         await chat.aclose()
-    return f"the server at {url} answers", None
+    answers: Finding = (f"the server at {shown_url} answers", None)
+    return [answers, *((fact, None) for fact in _server_facts(chat, served, wording, message))]
+
+
+def _server_facts(chat: ChatTGI, served: ServedModel, wording: Wording, message: AIMessage) -> Iterator[str]:
+    name = chat.model or served.name
+    names = clean(", ".join(served.names[:5]), 300)
+    others = f" (the server names {names})" if served.names and name not in served.names else ""
+    yield f"its model: {clean(name, 300) if name else 'not said by the server'}{others}"
+    yield f"its context: {f'{served.context:,} tokens' if served.context else 'not said by the server'}"
+    source = "as set" if chat.wording else "by the model's name" if name else "since no name says any"
+    yield f"its wording: {wording}, {source}; ROUTE_SQL_WORDING sets another"
+    usage = message.usage_metadata
+    is_said = usage is not None and "cache_read" in usage.get("input_token_details", {})
+    yield f"its cached tokens: {'said with each answer' if is_said else 'not said, so the ledger leaves them open'}"
 
 
 def _database(db: str, settings: Settings) -> list[Finding]:

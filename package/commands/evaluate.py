@@ -15,6 +15,7 @@ from route_sql.commands.options import (
     Databases,
     Layout,
     Limit,
+    MaxTokens,
     Model,
     Questions,
     Seed,
@@ -52,6 +53,7 @@ def evaluate(
     model: Model = None,
     strategy: StrategyName = "adaptive",
     without: Without = None,
+    max_tokens: MaxTokens = None,
     limit: Limit = None,
     seed: Seed = 0,
     concurrency: Annotated[int, typer.Option(min=1, help="Questions asked at the same time.")] = 1,
@@ -61,11 +63,12 @@ def evaluate(
     settings = Settings()
     model_name = model or settings.model
     named: dict[str, JSON] = {"model": model_name, "strategy": strategy, **({"without": without} if without else {})}
-    context = chosen(strategy, without)
+    named |= {"max_tokens": max_tokens} if max_tokens else {}
+    context = chosen(strategy, without, max_tokens)
 
     async def run(progress: Callable[[int, int, int], None]) -> Summary:
         with download_progress() as fetched:
-            async with open_model(model_name, settings, fetched) as chat:
+            async with open_model(model_name, settings, fetched, questions=concurrency) as chat:
                 return await evaluate_dataset(
                     lambda catalog: asking(chat, catalog, context),
                     questions=questions,

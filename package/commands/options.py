@@ -34,6 +34,14 @@ Without = Annotated[
     list[str] | None,
     typer.Option("--without", help="An agent to switch off, such as correct_noise; may be given several times."),
 ]
+MaxTokens = Annotated[
+    int | None,
+    typer.Option(
+        "--max-tokens",
+        min=1,
+        help="Tokens of a reply at most; a model that thinks before it answers needs thousands (ROUTE_SQL_MAX_TOKENS).",
+    ),
+]
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object and nothing else.")]
 RowsAs = Annotated[
     RowFormat | None,
@@ -60,10 +68,11 @@ def check_one_form(**forms: bool | str | None) -> None:
         raise typer.BadParameter(f"{' and '.join(given)} each print something else; give one", param_hint=given[0])
 
 
-def chosen(strategy: Strategy, without: Sequence[str] | None) -> Context:
+def chosen(strategy: Strategy, without: Sequence[str] | None, max_tokens: int | None = None) -> Context:
     """The run-time choices that the options make.
 
     Raises:
         InvalidInput: an agent that there is not.
     """
-    return Context(strategy=strategy, without=cast("tuple[AgentName, ...]", tuple(without or ())))
+    agents = cast("tuple[AgentName, ...]", tuple(without or ()))
+    return Context(strategy=strategy, without=agents, max_tokens=max_tokens)

@@ -31,7 +31,7 @@ def serve(
 
 async def _serve(embedded: EmbeddedServer) -> None:
     async with embedded as server:
-        say(f"serving {server.model} until Ctrl-C; another process finds it by")
+        say(f"serving {server.served_name} until Ctrl-C (wording: {server.wording}); another process finds it by")
         say(f"export ROUTE_SQL_MODEL={server.url} ROUTE_SQL_API_KEY={server.api_key}")
         while server.alive:
             await asyncio.sleep(0.5)
