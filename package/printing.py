@@ -148,6 +148,11 @@ def _work(answer: Answer) -> tuple[Rows, Rows]:
     )
 
 
+def _cached(entry: LedgerEntry) -> Cell:
+    """The cached tokens; a dash where the server doesn't say them."""
+    return "-" if entry["cached_tokens"] is None else entry["cached_tokens"]
+
+
 def _tables(answer: Answer) -> RenderableType:
     candidates, calls = _work(answer)
     styles = ["" if candidate["status"] == "ok" else "yellow" for candidate in answer["candidates"]]

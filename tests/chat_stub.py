@@ -6,6 +6,7 @@ import time
 from collections import deque
 from collections.abc import Callable
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from itertools import chain, repeat
 from typing import Any
 
 Reply = Callable[["_Handler", "ChatStub"], None]
@@ -17,6 +18,9 @@ class ChatStub:
         self.bodies: list[dict[str, Any]] = []
         self.paths: list[str] = []
         self.keys: list[str | None] = []
+        self.models: deque[Reply] = deque()
+        """Replies to `GET /v1/models`, the last of them for ever; without any, the server has no such route."""
+        self.gets: list[str] = []
         self.hung_up = threading.Event()
         """Set when a client went away from a reply that hangs."""
         self.most_at_once = 0
@@ -59,8 +63,19 @@ class _Handler(BaseHTTPRequestHandler):
             with stub.lock:
                 stub.at_once -= 1
 
-    def send(self, status: int, body: bytes, kind: str = "application/json") -> None:
+    def do_GET(self) -> None:
+        stub: ChatStub = self.server.stub  # type: ignore[attr-defined]
+        self.close_connection = True
+        with stub.lock:
+            stub.gets.append(self.path)
+            replies = stub.models
+            reply = replies.popleft() if len(replies) > 1 else replies[0] if replies else failure(404, "no such route")
+        reply(self, stub)
+
+    def send(self, status: int, body: bytes, kind: str = "application/json", **headers: str) -> None:
         self.send_response(status)
+        for name, value in headers.items():
+            self.send_header(name.replace("_", "-"), value)
         self.send_header("Content-Type", kind)
         self.send_header("Content-Length", str(len(body)))
         self.send_header("Connection", "close")
@@ -82,12 +97,40 @@ def completion(text: str, seconds: float = 0.0, **extra: Any) -> Reply:
     return reply
 
 
-def failure(status: int, body: Any) -> Reply:
-    return lambda handler, stub: handler.send(status, json.dumps(body).encode())
+def failure(status: int, body: Any, **headers: str) -> Reply:
+    return lambda handler, stub: handler.send(status, json.dumps(body).encode(), **headers)
 
 
-def raw(body: str, kind: str = "text/html") -> Reply:
-    return lambda handler, stub: handler.send(200, body.encode(), kind)
+def models(*named: str | dict[str, Any]) -> Reply:
+    data = [{"id": name, "object": "model"} if isinstance(name, str) else name for name in named]
+    body = json.dumps({"object": "list", "data": data}).encode()
+    return lambda handler, stub: handler.send(200, body)
+
+
+def raw(body: str | bytes, kind: str = "text/html", **headers: str) -> Reply:
+    content = body.encode() if isinstance(body, str) else body
+    return lambda handler, stub: handler.send(200, content, kind, **headers)
+
+
+def dripping(*pieces: bytes, seconds: float = 0.0, kind: str = "application/json", **headers: str) -> Reply:
+    """A body without a length: the first pieces, then the last one again and again until the client goes away."""
+
+    def reply(handler: _Handler, stub: ChatStub) -> None:
+        handler.send_response(200)
+        handler.send_header("Content-Type", kind)
+        for name, value in headers.items():
+            handler.send_header(name.replace("_", "-"), value)
+        handler.send_header("Connection", "close")
+        handler.end_headers()
+        began = time.monotonic()
+        for piece in chain(pieces, repeat(pieces[-1])):
+            handler.wfile.write(piece)
+            handler.wfile.flush()
+            time.sleep(seconds)
+            if time.monotonic() - began > 30:
+                return
+
+    return reply
 
 
 def dropped(handler: _Handler, stub: ChatStub) -> None:

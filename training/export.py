@@ -18,11 +18,15 @@ from route_sql.training.data_files import write_whole
 from route_sql.training.errors import TrainingError
 from route_sql.training.gguf_adapter import Precision, write_adapter
 from route_sql.training.lora import read_lora
+from route_sql.training.merged_check import MergedAnswer, check_merged
+from route_sql.training.merged_layout import require_one_reading
 from route_sql.training.merged_model import write_merged
-from route_sql.training.model_card import BaseFacts, CardFacts, model_card
+from route_sql.training.model_card import BaseFacts, CardFacts, merged_card, model_card
 from route_sql.training.run_log import JSON
 
 ADAPTER, CARD, MERGED = "adapter.gguf", "MODEL_CARD.md", "merged"
+HUB_CARD = "README.md"
+"""The card inside the merged folder, by the name that model hubs read."""
 RUN_SETTINGS, RUN_LOSSES = "run.yaml", "losses.csv"
 
 Say = Callable[[str], None]
@@ -67,6 +71,8 @@ class Exported:
     folder: Path
     files: Sequence[str]
     agreement: Agreement | None
+    merged: MergedAnswer | None = None
+    """None if nothing was merged, or without the proof."""
 
 
 def find_base(name_or_path: str, store: ModelStore, progress: Progress) -> Base:
@@ -107,11 +113,11 @@ async def export_model(adapter: Path, base: Base, out: Path, order: Order, say: 
         RuntimeMissing: the check needs the embedded server, which can't run here.
         ServerUnavailable: it did not start.
     """
-    if base.record is None and (order.check or not order.merged):
+    if base.record is None and not order.merged:
         raise TrainingError(
-            f"the base {base.path} is a folder, which the embedded server can't load: name its GGUF file, "
-            "or only merge, without a check"
+            f"the base {base.path} is a folder, which the embedded server can't load: name its GGUF file, or only merge"
         )
+    answer: MergedAnswer | None = None
     facts = await asyncio.to_thread(_card_facts, adapter, base, order)
     await asyncio.to_thread(_begin, out)
     profile = base.profile
@@ -119,13 +125,13 @@ async def export_model(adapter: Path, base: Base, out: Path, order: Order, say: 
         facts, profile = await _export_adapter(adapter, base, out, order, facts, say)
     if order.merged:
         say("merging the adapter into the base")
-        await asyncio.to_thread(_merge, adapter, base.path, out)
+        answer = await asyncio.to_thread(_merge, adapter, base.path, out, order, facts)
     await asyncio.to_thread(write_whole, out / CARD, model_card(facts))
     if base.record is not None:
         record = await asyncio.to_thread(file_record, out / ADAPTER)
         write_model_folder(out, TunedModel(base.record, record, profile, base.name))
     written = [name for name in (ADAPTER, PROFILE, CARD, MERGED) if (out / name).exists()]
-    return Exported(out, written, facts.agreement)
+    return Exported(out, written, facts.agreement, answer)
 
 
 async def _export_adapter(
@@ -156,11 +162,15 @@ def _begin(out: Path) -> None:
         raise TrainingError(f"{out} can't be written: {error}; name another folder") from error
 
 
-def _merge(adapter: Path, base: Path, out: Path) -> None:
+def _merge(adapter: Path, base: Path, out: Path, order: Order, facts: CardFacts) -> MergedAnswer | None:
     draft = out / f"{MERGED}.part"
     shutil.rmtree(draft, ignore_errors=True)
     write_merged(adapter, base, draft)
+    require_one_reading(draft)
+    answer = check_merged(draft, adapter, base) if order.check else None
+    (draft / HUB_CARD).write_text(merged_card(facts), encoding="utf-8")
     draft.rename(out / MERGED)
+    return answer
 
 
 def _card_facts(adapter: Path, base: Base, order: Order) -> CardFacts:

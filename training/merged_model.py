@@ -9,6 +9,7 @@ from typing import Any, Literal
 
 from route_sql.training.errors import TrainingError
 from route_sql.training.lora import WEIGHTS, read_config
+from route_sql.training.merged_layout import write_both_layouts
 
 Precision = Literal["bfloat16", "float16", "float32"]
 
@@ -74,7 +75,7 @@ def with_adapter(model: Any, adapter: Path) -> Any:
 
 
 def write_merged(adapter: Path, base: Path, out: Path, precision: Precision = "bfloat16") -> None:
-    """Write the merged model with tokenizer, chat template and generation config, for `from_pretrained(out)`.
+    """Write the merged model with tokenizer, chat template and generation config, for servers and `from_pretrained`.
 
     The sum is taken in 32 bits and rounded once.
 
@@ -99,6 +100,7 @@ def write_merged(adapter: Path, base: Path, out: Path, precision: Precision = "b
     merged.generation_config = _greedy(merged, tokenizer)
     merged.save_pretrained(out)
     tokenizer.save_pretrained(out)
+    write_both_layouts(out)
 
 
 def _greedy(model: Any, tokenizer: Any) -> Any:

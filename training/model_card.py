@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import PurePath
 
 from route_sql.training.agreement import Agreement
@@ -29,6 +29,23 @@ _LIMITS = (
     "measured.",
     "It protects nothing: whatever it writes has to pass a guard and run in a session that can't write.",
 )
+
+_SERVING = """
+## To serve it
+
+Serve it under a name that begins with `route-sql`: from the name, route-sql knows that the model was tuned for its
+short prompts. With another name, set `ROUTE_SQL_WORDING=tuned`.
+
+    vllm serve FOLDER --served-model-name route-sql --max-model-len 8192 --enable-prompt-tokens-details
+    python -m sglang.launch_server --model-path FOLDER --served-model-name route-sql --context-length 8192 \\
+        --enable-cache-report
+
+text-generation-inference names a model by its path, so mount the folder as `/route-sql`:
+
+    text-generation-launcher --model-id /route-sql --dtype bfloat16 --max-input-tokens 7935 --max-total-tokens 8192
+
+`route-sql doctor --model URL` shows the name, the context and the wording.
+"""
 
 
 @dataclass(frozen=True)
@@ -75,6 +92,11 @@ def model_card(facts: CardFacts) -> str:
     return "\n\n".join([_head(facts.base), *parts]) + "\n"
 
 
+def merged_card(facts: CardFacts) -> str:
+    """The card of the merged folder, which says how to serve it."""
+    return model_card(replace(facts, lora=None, merged=False)) + _SERVING
+
+
 def _head(base: BaseFacts) -> str:
     named = [f"base_model: {json.dumps(base.source)}"] if base.source else []
     return "\n".join(["---", *named, "pipeline_tag: text-generation", "tags: [text-to-sql, route-sql]", "---"])
@@ -86,8 +108,10 @@ def _summary(facts: CardFacts) -> list[str]:
     if facts.lora:
         lines += ["", "Run it with `route-sql ask QUESTION --db FILE --model FOLDER`, where FOLDER is this one."]
     if facts.merged:
-        lines += ["", "`merged/` holds adapter and base in one, for servers with a GPU; of such a server, route-sql is"]
-        lines += ["told with `ROUTE_SQL_WORDING=tuned`."]
+        lines += [
+            "",
+            "`merged/` holds adapter and base in one, for servers with a GPU; its README says how to serve it.",
+        ]
     return lines
 
 

@@ -44,6 +44,8 @@ def export(
     order = Order(merged, check, check_rows, card_title, data or (), figures, precision)
     done = asyncio.run(export_model(adapter, found, out, order, say=err.print))
     say(f"{done.folder} holds {', '.join(done.files)}")
-    say(f"checked: {done.agreement}" if done.agreement else "not checked: --check FILE proves that it is right")
+    checked = [f"checked: {found}" for found in (done.agreement, done.merged) if found]
+    for line in checked or ["not checked: --check FILE proves that it is right"]:
+        say(line)
     if found.record is not None:
         say(f"try it: route-sql demo --model {done.folder}")

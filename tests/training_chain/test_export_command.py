@@ -54,7 +54,9 @@ async def test_an_adapter_becomes_a_model_that_answers(
     command = ("--adapter", run_folder / "final", "--base", base, "--out", out, "--check", rows, "--check-rows", 3)
     # In a thread, since the command runs an event loop of its own.
     assert await asyncio.to_thread(export, *command, "--merged", "--card-title", "Our model") == 0
-    assert "adapter against adapter" in capsys.readouterr().out
+    said = capsys.readouterr().out
+    assert "adapter against adapter" in said and "read alike by transformers 4 and 5, answers" in said
+    assert "--served-model-name route-sql" in (out / "merged" / "README.md").read_text()
     assert sorted(path.name for path in out.iterdir()) == ["MODEL_CARD.md", "adapter.gguf", "merged", "profile.json"]
     assert str(tmp_path) not in (out / "profile.json").read_text() + (out / "MODEL_CARD.md").read_text()
     moved = out.rename(tmp_path / "moved")  # beside the base, which is found by its bytes
