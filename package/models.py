@@ -3,11 +3,13 @@
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from urllib.parse import urlsplit
 
 from route_sql.serving.chat import CONCURRENCY, MAX_TOKENS, ChatTGI
 from route_sql.serving.embedded import EmbeddedServer
 from route_sql.serving.store import ModelStore, Progress
 from route_sql.settings import Settings
+from route_sql.tools.errors import InvalidInput
 
 
 def is_url(model: str) -> bool:
@@ -16,7 +18,12 @@ def is_url(model: str) -> bool:
 
 
 def chat_at(url: str, settings: Settings, *, questions: int = 1) -> ChatTGI:
-    """The client of a server that somebody else runs, for so many questions at once."""
+    """The client of a server that somebody else runs, for so many questions at once.
+
+    Raises:
+        InvalidInput: the URL can't be read.
+    """
+    _require_readable(url)
     return ChatTGI(
         base_url=url,
         api_key=settings.api_key,
@@ -26,6 +33,15 @@ def chat_at(url: str, settings: Settings, *, questions: int = 1) -> ChatTGI:
         # Two agents of one question may ask side by side.
         concurrency=max(CONCURRENCY, 2 * questions),
     )
+
+
+def _require_readable(url: str) -> None:
+    try:
+        is_readable = bool(urlsplit(url).hostname) and urlsplit(url).port != 0
+    except ValueError:
+        is_readable = False
+    if not is_readable:
+        raise InvalidInput("the URL of the model server can't be read; it is like http://127.0.0.1:8080")
 
 
 @asynccontextmanager

@@ -24,7 +24,7 @@ ERROR_BYTES = 64 * 2**10
 TOKEN_CHARS = 32
 """Characters of text for each token that was asked for; no tokenizer needs more on average."""
 FIRST_PAUSE = 0.5
-LONGEST_PAUSE = 15.0
+LONGEST_PAUSE = 5.0
 
 
 @dataclass(frozen=True)

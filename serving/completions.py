@@ -30,7 +30,7 @@ class Completions:
         """`base_url` with or without `/v1`; on each event loop, requests beyond `concurrency` wait."""
         self.base_url = base_url
         self._root = base_url.rstrip("/").removesuffix("/chat/completions").removesuffix("/v1")
-        self._api_key = api_key
+        self._api_key = api_key.strip() if api_key else None
         self._bounds = bounds
         self._sessions = Sessions(base_url, concurrency)
         self._served: ServedModel | None = None

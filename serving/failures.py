@@ -87,13 +87,17 @@ async def explained(url: str) -> AsyncIterator[None]:
 
 def without_password(url: str) -> str:
     """An address that may be printed."""
-    parts = urlsplit(url)
+    try:
+        parts = urlsplit(url)
+    except ValueError:
+        return "at an address that can't be read"
     return parts._replace(netloc=parts.netloc.rpartition("@")[2]).geturl()
 
 
 def error_of(answer: dict[str, Any]) -> ErrorAnswer | None:
     """The error that an answer or an event holds although the status was a success; None if it holds none."""
-    error = answer.get("error")
+    is_error = "error" in (answer.get("object"), answer.get("type"))
+    error = answer.get("error") or (answer if is_error else None)
     if not error:
         return None
     said = error if isinstance(error, dict) else {}

@@ -48,7 +48,8 @@ _PROMPT = re.compile(
 def too_long(url: str, status: int, error: Any, said: str) -> ContextExceeded | None:
     """The exception if an error says that the prompt is too long; None if it says anything else."""
     fields = error if isinstance(error, dict) else {}
-    kinds = " ".join(str(fields[key])[:60] for key in ("type", "code", "error_type") if key in fields)
+    named = (fields.get(key) for key in ("type", "code", "error_type"))
+    kinds = " ".join(kind[:60] for kind in named if isinstance(kind, str))
     says_so = _KINDS.search(kinds) or _SAYS_SO.search(said) or status == 413
     if status not in _STATUSES or not says_so:
         return None

@@ -9,7 +9,9 @@ from pathlib import Path
 
 import pytest
 from langchain_core.messages import HumanMessage, SystemMessage
+from pydantic import SecretStr
 
+from route_sql.serving.chat import ChatTGI
 from route_sql.serving.embedded import EmbeddedServer
 from route_sql.serving.errors import ContextExceeded, RuntimeMissing, ServerRefused, ServerUnavailable
 from route_sql.serving.profile import Profile
@@ -20,6 +22,7 @@ ENDLESS = "Count from 1 to 1000, one number a line, and do not stop."
 PARENT = """
 import json, sys, time
 from pathlib import Path
+from route_sql.serving.chat import ChatTGI
 from route_sql.serving.embedded import EmbeddedServer
 from route_sql.serving.profile import Profile
 from route_sql.serving.store import ModelFile
@@ -52,6 +55,15 @@ async def test_it_answers(embedded_server: EmbeddedServer) -> None:
     assert "Paris" in reply.text
     assert reply.usage_metadata is not None
     assert reply.response_metadata["model_name"] == "default"
+
+
+@pytest.mark.model
+async def test_a_client_that_has_only_the_url_finds_name_context_and_wording(embedded_server: EmbeddedServer) -> None:
+    client = ChatTGI(base_url=embedded_server.url, api_key=SecretStr(embedded_server.api_key))
+    served = await client.served_model()
+    assert (served.name, served.context) == ("route-sql/default", 8192)
+    assert await client.find_wording() == embedded_server.model_file.profile.wording == "tuned"
+    assert (await client.ainvoke("hi", max_tokens=2)).usage_metadata
 
 
 @pytest.mark.model

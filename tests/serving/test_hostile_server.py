@@ -182,6 +182,28 @@ async def test_a_redirect_is_not_followed(stub: ChatStub, is_stream: bool) -> No
     assert len(stub.bodies) == 1
 
 
+async def test_a_redirect_to_nowhere(stub: ChatStub) -> None:
+    stub.enqueue(failure(301, "", Location="http://[::1"), failure(302, ""), failure(304, ""))
+    for _ in range(3):
+        assert "redirects" in str(await refused(chat(stub), is_stream=False))
+
+
+async def test_headers_without_end(stub: ChatStub) -> None:
+    stub.enqueue(dripping(b"", X_A="x" * 10 * MEGABYTE))
+    await refused(chat(stub, max_retries=0), is_stream=False)
+
+
+@pytest.mark.parametrize("depth", [300, 950])
+async def test_an_error_that_is_nested(stub: ChatStub, depth: int) -> None:
+    nested: Any = "x"
+    for _ in range(depth):
+        nested = [nested]
+    stub.enqueue(failure(400, {"error": {"message": nested, "type": nested, "code": nested}}))
+    await refused(chat(stub), is_stream=False)
+    stub.enqueue(streamed({"error": {"message": nested, "type": nested, "code": nested}}))
+    await refused(chat(stub), is_stream=True)
+
+
 @pytest.mark.parametrize("is_stream", [False, True])
 async def test_a_server_that_never_answers(stub: ChatStub, is_stream: bool) -> None:
     stub.enqueue(hanging)
