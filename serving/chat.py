@@ -4,7 +4,7 @@ from collections.abc import AsyncIterator, Iterator
 from typing import Annotated, Any
 
 from langchain_core.callbacks import AsyncCallbackManagerForLLMRun, CallbackManagerForLLMRun
-from langchain_core.language_models import BaseChatModel
+from langchain_core.language_models import BaseChatModel, LangSmithParams
 from langchain_core.messages import AIMessageChunk, BaseMessage, convert_to_openai_messages
 from langchain_core.outputs import ChatGeneration, ChatGenerationChunk, ChatResult
 from pydantic import Field, PrivateAttr, SecretStr
@@ -87,6 +87,10 @@ class ChatTGI(BaseChatModel):
     @property
     def _llm_type(self) -> str:
         return "route-sql-chat-tgi"
+
+    def _get_ls_params(self, stop: list[str] | None = None, **kwargs: Any) -> LangSmithParams:
+        # LangChain traces want a name, even before the server was asked for it.
+        return {"ls_model_name": self.model or UNNAMED, **super()._get_ls_params(stop=stop, **kwargs)}
 
     @property
     def _identifying_params(self) -> dict[str, Any]:

@@ -141,7 +141,7 @@ class EmbeddedServer:
         suited: dict[str, Any] = {
             "base_url": self.url,
             "api_key": self.api_key,
-            "model": self.model,
+            "model": self.served_name,
             "temperature": profile.temperature,
             "wording": profile.wording,
             "concurrency": profile.slots,

@@ -54,7 +54,7 @@ async def test_it_answers(embedded_server: EmbeddedServer) -> None:
     reply = await embedded_server.chat_model().ainvoke("What is the capital of France? One word.")
     assert "Paris" in reply.text
     assert reply.usage_metadata is not None
-    assert reply.response_metadata["model_name"] == "default"
+    assert reply.response_metadata["model_name"] == embedded_server.served_name == "route-sql/default"
 
 
 @pytest.mark.model
