@@ -15,7 +15,7 @@ from rich.syntax import Syntax
 from rich.table import Table
 from rich.text import Text
 
-from route_sql.graph.state import Answer
+from route_sql.graph.state import Answer, LedgerEntry
 from route_sql.row_formats import RowFormat, Rows, as_text, laid_out
 from route_sql.tools.database.outcome import Cell, Outcome
 from route_sql.tools.terminal import escaped, escaped_json
