@@ -132,7 +132,7 @@ class ChatTGI(BaseChatModel):
         run_manager: AsyncCallbackManagerForLLMRun | None = None,
         **kwargs: Any,
     ) -> ChatResult:
-        body = await self._body(messages, stop, kwargs) | {"stream": False}
+        body = self._body(messages, stop, kwargs) | {"stream": False}
         message = message_of(await self._completions.create(body), body.get("stop", ()))
         info = {"finish_reason": message.response_metadata.get("finish_reason")}
         return ChatResult(generations=[ChatGeneration(message=message, generation_info=info)])
@@ -145,7 +145,7 @@ class ChatTGI(BaseChatModel):
         **kwargs: Any,
     ) -> AsyncIterator[ChatGenerationChunk]:
         more = {"stream": True, "stream_options": {"include_usage": True}}
-        body = await self._body(messages, stop, kwargs) | more
+        body = self._body(messages, stop, kwargs) | more
         streamed = StreamedMessage(body.get("stop", ()))
         parts = self._completions.stream(body)
         try:
@@ -180,7 +180,7 @@ class ChatTGI(BaseChatModel):
                 run_manager.on_llm_new_token(chunk.text, chunk=chunk)
             yield chunk
 
-    async def _body(self, messages: list[BaseMessage], stop: list[str] | None, given: dict[str, Any]) -> dict[str, Any]:
+    def _body(self, messages: list[BaseMessage], stop: list[str] | None, given: dict[str, Any]) -> dict[str, Any]:
         """The request: our settings, then those of this call."""
         stops = [text for text in (stop if stop is not None else self.stop or []) if text]
         if len(stops) > MOST_STOPS:
@@ -190,6 +190,6 @@ class ChatTGI(BaseChatModel):
         wire = convert_to_openai_messages(messages, text_format="string")
         # An empty list is an error to some servers.
         ends = {"stop": stops} if stops else {}
-        name = given.pop("model", None) or self.model or (await self.served_model()).name or UNNAMED
+        name = given.pop("model", None) or self.model
         body: dict[str, Any] = settings | given | {"model": name, "messages": wire} | ends | extra
         return body

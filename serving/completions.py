@@ -12,15 +12,13 @@ from route_sql.serving.bounds import Allowance, Bounds
 from route_sql.serving.completion_parts import Part, streamed_part, whole_part
 from route_sql.serving.errors import ContextExceeded, ServerRefused
 from route_sql.serving.failures import BadAnswer, WorthRetrying, explained
-from route_sql.serving.served_model import NOTHING_SAID, ServedModel, read_served_model
+from route_sql.serving.served_model import NOTHING_SAID, UNNAMED, ServedModel, read_served_model
 from route_sql.serving.sessions import Sessions
 from route_sql.serving.system_role import folded, has_system, refuses_system
 from route_sql.serving.transport import Response, requested
 
 _END = "[DONE]"
 _SPARE_CHARS = 256
-MODELS_SECONDS = 20.0
-"""Silence that ends an attempt to read a server's list of models."""
 
 
 class Completions:
@@ -49,10 +47,14 @@ class Completions:
     async def stream(self, body: dict[str, Any]) -> AsyncGenerator[Part]:
         """The completion's parts as they come; once there was a part, a failure is final.
 
+        A body whose `model` is None asks for the server's own.
+
         Raises:
             ServingError: when the server refuses, or patience ends.
         """
         allowance = Allowance(self._bounds)
+        if body["model"] is None:
+            body = body | {"model": (await self.served_model(allowance)).name or UNNAMED}
         is_folded = body["model"] in self._folds_system
         delivered = False
         while True:
@@ -88,15 +90,17 @@ class Completions:
                     return
                 yield part
 
-    async def served_model(self) -> ServedModel:
+    async def served_model(self, allowance: Allowance | None = None) -> ServedModel:
         """The model that the server says it has; it is asked once, and tried again while it isn't ready.
+
+        Args:
+            allowance: That of the call which needs the name; None for a budget of its own.
 
         Raises:
             ServerUnavailable: it can't be reached, or patience ends.
         """
         async with self._sessions.once():
-            bounds = replace(self._bounds, timeout=min(self._bounds.timeout, MODELS_SECONDS))
-            allowance = Allowance(bounds)
+            allowance = allowance or Allowance(self._bounds)
             while self._served is None:
                 try:
                     async with self._asked("models", allowance) as response:

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 from chat_calls import chat, gathered
-from chat_stub import ChatStub, completion, dropped, failure, models, raw, streamed
+from chat_stub import ChatStub, completion, dripping, dropped, failure, models, raw, streamed
 from langchain_core.messages import AIMessage, HumanMessage, SystemMessage
 
 from route_sql.serving.errors import ContextExceeded, ServerRefused, ServerUnavailable
@@ -63,6 +63,15 @@ async def test_a_server_without_a_list_is_asked_as_before(stub: ChatStub, reply:
 async def test_the_list_of_a_server_that_still_loads_is_waited_for(stub: ChatStub) -> None:
     stub.models.extend([LOADING, LOADING, models("route-sql-0.5b")])
     assert await chat(stub).find_wording() == "tuned"
+
+
+async def test_the_name_is_asked_for_within_the_budget_of_the_call(stub: ChatStub) -> None:
+    stub.models.extend([LOADING, LOADING, models("route-sql")])
+    stub.enqueue(dripping(b" ", seconds=0.1))
+    began = time.monotonic()
+    with pytest.raises(ServerUnavailable, match="budget"):
+        await chat(stub, budget=2.5).ainvoke("hi")
+    assert time.monotonic() - began < 3.5
 
 
 @pytest.mark.parametrize(
