@@ -112,6 +112,15 @@ def raw(body: str | bytes, kind: str = "text/html", **headers: str) -> Reply:
     return lambda handler, stub: handler.send(200, content, kind, **headers)
 
 
+def wire(data: bytes) -> Reply:
+    """These bytes, status line and headers included, and then the end of the connection."""
+
+    def reply(handler: _Handler, stub: ChatStub) -> None:
+        handler.wfile.write(data)
+
+    return reply
+
+
 def dripping(*pieces: bytes, seconds: float = 0.0, kind: str = "application/json", **headers: str) -> Reply:
     """A body without a length: the first pieces, then the last one again and again until the client goes away."""
 

@@ -9,7 +9,18 @@ from typing import Any
 
 import pytest
 from chat_calls import chat, gathered
-from chat_stub import ChatStub, Reply, completion, dripping, dropped, failure, hanging, raw, streamed
+from chat_stub import (
+    ChatStub,
+    Reply,
+    completion,
+    dripping,
+    dropped,
+    failure,
+    hanging,
+    raw,
+    streamed,
+    wire,
+)
 
 from route_sql.serving.chat import ChatTGI
 from route_sql.serving.errors import ServerRefused, ServerUnavailable, ServingError
@@ -180,6 +191,37 @@ async def test_a_redirect_is_not_followed(stub: ChatStub, is_stream: bool) -> No
     error = await refused(chat(stub), is_stream=is_stream)
     assert "redirects to http://127.0.0.1:9/v1" in str(error)
     assert len(stub.bodies) == 1
+
+
+CHUNKED = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\nContent-Type: "
+
+
+@pytest.mark.parametrize("is_stream", [False, True])
+@pytest.mark.parametrize(
+    "data",
+    [
+        CHUNKED + b'application/json\r\n\r\n20\r\n{"choices": [{"message"',
+        CHUNKED + b"text/event-stream\r\n\r\n5\r\ndata:\r\nffffffff\r\n{",
+        CHUNKED + b"text/event-stream\r\n\r\nzz\r\n",
+        b"HTTP/1.1 200 OK\r\nContent-Length: 99999999999\r\n\r\n{}",
+        b'HTTP/1.0 200 OK\r\n\r\n{"choices": [',
+        b"HTTP/1.1 999 ?\r\n\r\n",
+        b"HTTP/9.9 200 OK\r\n\r\n",
+        b"SSH-2.0-OpenSSH_9.6\r\n",
+        b"\x16\x03\x01\x00",
+        b"HTTP/1.1 100 Continue\r\n\r\n" * 1000,
+    ],
+)
+async def test_a_transfer_that_breaks_the_protocol(stub: ChatStub, data: bytes, is_stream: bool) -> None:
+    stub.enqueue(wire(data))
+    await refused(chat(stub, max_retries=0), is_stream=is_stream)
+
+
+async def test_http_1_0_that_ends_with_the_connection(stub: ChatStub) -> None:
+    head = b"HTTP/1.0 200 OK\r\n"
+    whole = b'{"choices": [{"message": {"content": "SELECT 1"}}]}'
+    stub.enqueue(wire(head + b"\r\n" + whole), wire(head + b"\r\n" + event("SELECT 1") + b"data: [DONE]"))
+    assert (await chat(stub).ainvoke("hi")).text == (await gathered(chat(stub)))[1].text == "SELECT 1"
 
 
 async def test_a_redirect_to_nowhere(stub: ChatStub) -> None:
