@@ -18,6 +18,7 @@ from route_sql.tools.database.engine import Database
 from route_sql.tools.database.outcome import Limits
 from route_sql.tools.schema.quoting import is_numeric_type, literal, quote_name, quote_table, table_expression
 from route_sql.tools.schema.records import Column, Schema, Table
+from route_sql.tools.schema.types import holds_several
 from route_sql.tools.text import is_clean, singular, words
 from route_sql.tools.values_phrases import STOP_WORDS, Phrase, phrases, stem, value_key
 
@@ -193,7 +194,7 @@ class ValueIndex:
 async def build_value_index(database: Database, schema: Schema, *, seconds: float = 10.0) -> ValueIndex:
     """Read the texts of a database into an index.
 
-    One query a text column: its first 2,000 different values among the table's first 20,000 rows. What lies
+    The labels of enumerated types are known without a query. One query a text column: its first 2,000 different values among the table's first 20,000 rows. What lies
     beyond is not found, and no look-up at question time makes up for it. When the time is over the remaining
     columns are left out, so the index of a very large database may differ from build to build.
 
@@ -206,7 +207,9 @@ async def build_value_index(database: Database, schema: Schema, *, seconds: floa
         DatabaseUnavailable: the database can't be opened or read.
     """
     deadline = time.monotonic() + seconds
-    texts: list[Texts] = []
+    texts = [
+        _texts(schema, table, column, column.labels[:DISTINCT_VALUES]) for table, column in _labelled_columns(schema)
+    ]
     for table, column in _text_columns(schema):
         left = deadline - time.monotonic()
         if left <= 0:
@@ -216,8 +219,7 @@ async def build_value_index(database: Database, schema: Schema, *, seconds: floa
         # A column that can't be read (a broken view, a slow one) has no rows here, and is just not in the
         # index.
         values = tuple(row[0] for row in outcome["rows"] if isinstance(row[0], str))
-        reference = f"{quote_table(table, schema.dialect)}.{quote_name(column.name, schema.dialect)}"
-        texts.append(Texts(table.key, column.name, reference, values))
+        texts.append(_texts(schema, table, column, values))
     return await asyncio.to_thread(ValueIndex, texts)
 
 
@@ -228,14 +230,32 @@ def distinct_values(table: Table, column: Column, dialect: str) -> str:
     return exp.select(name.copy()).distinct().from_(first).limit(DISTINCT_VALUES).sql(dialect=dialect)
 
 
+def _texts(schema: Schema, table: Table, column: Column, values: tuple[str, ...]) -> Texts:
+    reference = f"{quote_table(table, schema.dialect)}.{quote_name(column.name, schema.dialect)}"
+    return Texts(table.key, column.name, reference, values)
+
+
+def _labelled_columns(schema: Schema) -> Iterator[tuple[Table, Column]]:
+    """The columns whose values are one label each; an array of labels equals none of them."""
+    for table, column in _nameable_columns(schema):
+        if column.labels and not holds_several(column.type):
+            yield table, column
+
+
 def _text_columns(schema: Schema) -> Iterator[tuple[Table, Column]]:
-    """The columns that may hold texts, but for those whose name a prompt could not show as it is."""
+    """The columns without labels that may hold texts."""
+    for table, column in _nameable_columns(schema):
+        has_letters = any(character.isalpha() for sample in column.samples for character in sample)
+        is_text = has_letters or not (is_numeric_type(column.type) or _NO_TEXT.search(column.type))
+        if is_text and not column.labels:
+            yield table, column
+
+
+def _nameable_columns(schema: Schema) -> Iterator[tuple[Table, Column]]:
+    """The columns but for those whose name a prompt could not show as it is."""
     for table in schema.tables:
         for column in table.columns:
-            if not (is_clean(table.key, NAME_CHARS) and is_clean(column.name, NAME_CHARS)):
-                continue
-            has_letters = any(character.isalpha() for sample in column.samples for character in sample)
-            if has_letters or not (is_numeric_type(column.type) or _NO_TEXT.search(column.type)):
+            if is_clean(table.key, NAME_CHARS) and is_clean(column.name, NAME_CHARS):
                 yield table, column
 
 

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from typing import Any, Protocol
 
 from route_sql.tools.schema.records import Column, ForeignKey, Schema, Table
+from route_sql.tools.schema.types import without_labels
 
 _MAIN = "main"
 _TABLES = """
@@ -42,7 +43,8 @@ def reflect(connection: _Connection, namespaces: Sequence[str] = ()) -> Schema:
     wanted = set(namespaces) or {_MAIN}
     columns: dict[_Key, list[Column]] = defaultdict(list)
     for namespace, table, name, kind, nullable, comment in connection.execute(_COLUMNS).fetchall():
-        columns[namespace, table].append(Column(name, kind, nullable, comment or None))
+        short, labels = without_labels(kind)
+        columns[namespace, table].append(Column(name, short, nullable, comment or None, labels=labels))
     keys: dict[_Key, list[tuple[Any, ...]]] = defaultdict(list)
     for namespace, table, *key in connection.execute(_KEYS).fetchall():
         keys[namespace, table].append(tuple(key))

@@ -176,13 +176,17 @@ def _schema(plain: dict[str, Any]) -> Schema:
 def _table(plain: dict[str, Any]) -> Table:
     return Table(
         name=plain["name"],
-        columns=tuple(Column(**{**column, "samples": tuple(column["samples"])}) for column in plain["columns"]),
+        columns=tuple(map(_column, plain["columns"])),
         namespace=plain["namespace"],
         primary_key=tuple(plain["primary_key"]),
         foreign_keys=tuple(map(_foreign_key, plain["foreign_keys"])),
         comment=plain["comment"],
         is_view=plain["is_view"],
     )
+
+
+def _column(plain: dict[str, Any]) -> Column:
+    return Column(**{**plain, "samples": tuple(plain["samples"]), "labels": tuple(plain["labels"])})
 
 
 def _foreign_key(plain: dict[str, Any]) -> ForeignKey:

@@ -11,6 +11,7 @@ from collections.abc import Callable, Sequence
 from route_sql.tools.database.server_session import ServerSession
 from route_sql.tools.schema.records import Column, ForeignKey, Schema, Table
 from route_sql.tools.schema.samples import with_samples
+from route_sql.tools.schema.types import without_labels
 
 _FINGERPRINT = """
     SELECT COUNT(*), SUM(CRC32(CONCAT_WS('|', table_schema, table_name, column_name, ordinal_position, column_type,
@@ -22,7 +23,7 @@ _FINGERPRINT = """
 """
 _TABLES = """
     SELECT table_schema, table_name, table_type LIKE '%VIEW', table_comment FROM information_schema.tables
-    WHERE table_schema IN ({names}) ORDER BY table_schema, table_name
+    WHERE table_schema IN ({names}) AND table_type <> 'SEQUENCE' ORDER BY table_schema, table_name
 """
 # The privileges are those of the user who asks, through roles too.
 _COLUMNS = """
@@ -40,6 +41,8 @@ _KEYS = """
 _WIDTH = re.compile(r"^(TINYINT(?!\(1\))|SMALLINT|MEDIUMINT|INT|BIGINT|YEAR)\(\d+\)")
 """How wide a terminal would show an integer says nothing of its values; `TINYINT(1)` tells a flag."""
 _VIEW_COMMENT = "VIEW"
+_ESCAPED = re.compile(r"\\(.)", re.DOTALL)
+_MEANT = {"n": "\n", "r": "\r", "0": "\0"}
 
 _Row = tuple[object, ...]
 _Place = tuple[str, str]
@@ -114,8 +117,15 @@ def _table(row: _Row, columns: Sequence[_Row], keys: Sequence[_Row], shown: Call
 
 def _column(row: _Row) -> Column:
     name, kind, is_nullable, comment = row
-    upper = re.sub(r"^\w+|\bunsigned\b|\bzerofill\b", lambda word: word[0].upper(), str(kind))
-    return Column(str(name), _WIDTH.sub(r"\1", upper), bool(is_nullable), str(comment) if comment else None)
+    kind, labels = without_labels(str(kind))
+    upper = re.sub(r"^\w+|\bunsigned\b|\bzerofill\b", lambda word: word[0].upper(), kind)
+    text = str(comment) if comment else None
+    return Column(str(name), _WIDTH.sub(r"\1", upper), bool(is_nullable), text, labels=tuple(map(_label, labels)))
+
+
+def _label(written: str) -> str:
+    """A label as it is; the server writes control characters and backslashes with a backslash."""
+    return _ESCAPED.sub(lambda found: _MEANT.get(found[1], found[1]), written)
 
 
 def _foreign_keys(keys: Sequence[_Row], shown: Callable[[object], str | None]) -> list[ForeignKey]:

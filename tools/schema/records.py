@@ -11,13 +11,14 @@ Link = dict[str, list[str]]
 
 @dataclass(frozen=True, slots=True)
 class Column:
-    """One column; `samples` are a few distinct values as text, clipped."""
+    """One column; `samples` are a few distinct values as text, clipped, `labels` all values of an enumerated type."""
 
     name: str
     type: str
     nullable: bool = True
     comment: str | None = None
     samples: tuple[str, ...] = ()
+    labels: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

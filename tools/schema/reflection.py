@@ -21,7 +21,10 @@ from sqlalchemy.engine.reflection import ObjectKind
 from sqlalchemy.exc import CompileError, SAWarning, SQLAlchemyError
 from sqlalchemy.types import NullType, TypeEngine
 
+from route_sql.tools.schema.named_types import with_named_types
+from route_sql.tools.schema.postgres_catalog import completed
 from route_sql.tools.schema.records import Column, ForeignKey, Schema, Table
+from route_sql.tools.schema.types import without_labels
 
 DIALECTS = {"postgresql": "postgres", "mssql": "tsql", "mariadb": "mysql"}
 """sqlglot's name of a dialect where it differs from SQLAlchemy's."""
@@ -39,7 +42,7 @@ def reflect(connection: Connection, namespaces: Sequence[str] = ()) -> Schema:
 
     Blocks; call it in a thread. A table that can't be reflected (a view on a table that is gone, a virtual
     table whose module is not loaded) is left out, and so are the shadow tables behind SQLite's virtual
-    tables.
+    tables and the tables of PostgreSQL's extensions.
 
     Args:
         connection: An open connection of any dialect; it is only read from.
@@ -51,7 +54,9 @@ def reflect(connection: Connection, namespaces: Sequence[str] = ()) -> Schema:
     """
     with _quiet():
         reflection = _Reflection(connection)
-        tables = [table for namespace in namespaces or (None,) for table in reflection.tables(namespace)]
+        tables = reflection.completed(
+            [table for namespace in namespaces or (None,) for table in reflection.tables(namespace)], namespaces
+        )
     return Schema(DIALECTS.get(connection.dialect.name, connection.dialect.name), tuple(tables))
 
 
@@ -79,6 +84,13 @@ class _Reflection:
             for key in facts.columns:
                 if key[1] not in hidden:
                     yield self._table(key, facts, kind)
+
+    def completed(self, tables: list[Table], namespaces: Sequence[str]) -> list[Table]:
+        """The tables with what SQLAlchemy does not say of them."""
+        default = self._default or ""
+        if self._dialect.name == "postgresql":
+            return completed(self._connection, tables, namespaces or [default], default)
+        return with_named_types(self._connection, tables, default)
 
     def _table(self, at: TableKey, facts: _Facts, kind: ObjectKind) -> Table:
         key, comment = facts.primary_keys.get(at), facts.comments.get(at)
@@ -141,9 +153,8 @@ class _Reflection:
 
 
 def _column(column: ReflectedColumn, dialect: Dialect) -> Column:
-    return Column(
-        column["name"], _type_name(column["type"], dialect), column["nullable"], column.get("comment") or None
-    )
+    name, labels = without_labels(_type_name(column["type"], dialect))
+    return Column(column["name"], name, column["nullable"], column.get("comment") or None, labels=labels)
 
 
 def _type_name(sql_type: TypeEngine[object], dialect: Dialect) -> str:
@@ -166,7 +177,7 @@ def _shadow_tables(connection: Connection) -> frozenset[str]:
 
 @contextmanager
 def _quiet() -> Iterator[None]:
-    """Without SQLAlchemy's warnings of types it does not know; such a column is shown without a type."""
+    """Without SQLAlchemy's warnings of types it does not know; the engine's catalog names them."""
     with _WARNINGS, warnings.catch_warnings():
         warnings.simplefilter("ignore", SAWarning)
         yield

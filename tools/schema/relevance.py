@@ -4,7 +4,8 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from route_sql.tools.schema.records import Column, Link, Schema, Table
-from route_sql.tools.schema.rendering import render
+from route_sql.tools.schema.rendering import TYPE_CHARS, render
+from route_sql.tools.schema.types import short_type
 from route_sql.tools.text import singular, words
 
 WIDEST_SHARE = 0.25
@@ -45,7 +46,7 @@ def _terms(text: str) -> list[str]:
 
 
 def _column_terms(column: Column) -> list[str]:
-    return _terms(" ".join([column.name, column.comment or "", *column.samples]))
+    return _terms(" ".join([column.name, column.comment or "", *column.samples, *column.labels]))
 
 
 def _table_terms(table: Table) -> list[str]:
@@ -78,7 +79,7 @@ def _columns_within(schema: Schema, table: Table, query: list[str], budget: floa
     left = budget - len(table.name)
     kept = []
     for column in (table.columns[index] for index in order):
-        left -= len(column.name) + len(column.type) + len("  \n ,")
+        left -= len(column.name) + len(short_type(column.type, TYPE_CHARS)) + len("  \n ,")
         if left >= 0:
             kept.append(column.name)
     return kept or [table.columns[order[0]].name]
@@ -115,7 +116,7 @@ def _with_text_back(schema: Schema, kept: Schema, ranked: list[Table], budget: i
 
 
 def _without_text(table: Table) -> Table:
-    columns = tuple(replace(column, comment=None, samples=()) for column in table.columns)
+    columns = tuple(replace(column, comment=None, samples=(), labels=()) for column in table.columns)
     return replace(table, columns=columns, comment=None)
 
 

@@ -1,34 +1,37 @@
 """A schema as text for a prompt: close to CREATE TABLE, one line a column, few tokens."""
 
-import re
 from dataclasses import dataclass
 
 from route_sql.tools.schema.quoting import is_number, is_numeric_type, literal, quote_name
 from route_sql.tools.schema.records import Column, ForeignKey, Schema, Table
-from route_sql.tools.text import clean
+from route_sql.tools.schema.types import holds_several, short_type
+from route_sql.tools.text import clean, is_clean
 
 NAME_CHARS = 128
 COMMENT_CHARS = 120
 SAMPLE_CHARS = 40
-TYPE_CHARS = 40
+TYPE_CHARS = 160
+LABELS = 24
+LABEL_CHARS = 64
+LABELS_CHARS = 320
+"""How many labels of an enumerated type are shown, and how many characters they may take together."""
 
 SAMPLES_TOKENS = 10.0
 """About how many tokens the samples of one column may take; the first is shown whatever its length."""
-
-_LENGTH = re.compile(r"\s*\([^)]*\)")
 
 
 def render(schema: Schema, *, samples: bool = True, comments: bool = True) -> str:
     """The schema as text close to CREATE TABLE, one line a column, for a prompt.
 
     Names are quoted where the dialect needs it. Left out, to save tokens: the lengths of types, foreign keys
-    to tables that the schema does not hold, the samples of columns that refer to another table, and numbers,
-    unless a column has one or two of them. Names, comments and samples are cleaned and clipped, so that
+    to tables that the schema does not hold, the samples of columns that refer to another table or have labels,
+    and numbers, unless a column has one or two of them. Labels are shown up to a bound, with their number if there
+    are more. Names, comments and samples are cleaned and clipped, so that
     whatever they contain, they can't begin a line of their own.
 
     Args:
         schema: The schema to show.
-        samples: Whether to show sample values, as SQL literals.
+        samples: Whether to show sample values, as SQL literals. The labels of enumerated types belong to the type.
         comments: Whether to show the comments of tables and columns.
     """
     tables = {table.key.casefold(): table for table in reversed(schema.tables)}
@@ -52,12 +55,15 @@ class _Renderer:
         return "\n".join([head, *columns, *self._composite_keys(table, references), ")"])
 
     def _column(self, table: Table, column: Column, references: list[str]) -> str:
-        parts = [self._name(column.name), clean(_LENGTH.sub("", column.type), TYPE_CHARS)]
+        parts = [self._name(column.name), _type(column.type)]
         parts += ["PRIMARY KEY"] if table.primary_key == (column.name,) else []
         parts += [f"REFERENCES {target}" for target in references]
         remarks = self._comment(column.comment)
+        labels = _labels(column)
+        remarks += labels
         is_number_key = column.name in table.primary_key and is_numeric_type(column.type)
-        if self.samples and not references and not is_number_key and (samples := _samples(column)):
+        wants_samples = self.samples and not labels and not references and not is_number_key
+        if wants_samples and (samples := _samples(column)):
             remarks.append(("e.g. " if remarks else "") + ", ".join(samples))
         return f"  {' '.join(part for part in parts if part)}," + _remarks(remarks)
 
@@ -96,6 +102,24 @@ class _Renderer:
 
     def _table_name(self, table: Table) -> str:
         return ".".join(self._name(part) for part in (table.namespace, table.name) if part)
+
+
+def _type(sql_type: str) -> str:
+    short = short_type(sql_type, TYPE_CHARS)
+    return clean(short, 2 * TYPE_CHARS)
+
+
+def _labels(column: Column) -> list[str]:
+    """The labels of a column's type as a remark, such as `one of 'new', 'closed'`; none without labels."""
+    shown: list[str] = []
+    for label in column.labels[:LABELS]:
+        text = literal(label)
+        if is_clean(label, LABEL_CHARS) and len(", ".join([*shown, text])) <= LABELS_CHARS:
+            shown.append(text)
+    if not shown:
+        return []
+    rest = "" if len(shown) == len(column.labels) else f", ... ({len(column.labels)} labels)"
+    return [("any of " if holds_several(column.type) else "one of ") + ", ".join(shown) + rest]
 
 
 def _samples(column: Column) -> list[str]:

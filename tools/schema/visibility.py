@@ -109,7 +109,9 @@ def _without(table: Table, visible: dict[str, Table], hidden: frozenset[str]) ->
 
 def _silent(column: Column, hidden: frozenset[str]) -> Column:
     samples = tuple(sample for sample in column.samples if not any(_mentions(sample, hidden)))
-    return replace(column, comment=_kept(column.comment, hidden), samples=samples)
+    # A part of the labels would be shown as if it were all of them.
+    labels = () if any(any(_mentions(label, hidden)) for label in column.labels) else column.labels
+    return replace(column, comment=_kept(column.comment, hidden), samples=samples, labels=labels)
 
 
 def _kept(comment: str | None, hidden: frozenset[str]) -> str | None:
