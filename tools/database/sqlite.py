@@ -14,9 +14,11 @@ from sqlalchemy.pool import NullPool
 from route_sql.tools.database.outcome import Limits, Outcome
 from route_sql.tools.database.pool import Pool
 from route_sql.tools.database.query import Query
+from route_sql.tools.database.sqlite_collations import note
 from route_sql.tools.database.sqlite_file import connect, identity, read_rows, unavailable
 from route_sql.tools.database.sqlite_session import SQLiteSession
 from route_sql.tools.database.waiting import outcome_of
+from route_sql.tools.errors import DatabaseUnavailable
 from route_sql.tools.schema.records import Schema
 from route_sql.tools.schema.reflection import reflect
 from route_sql.tools.schema.samples import with_samples
@@ -90,14 +92,25 @@ class SQLiteDatabase:
             return await outcome_of(query, future)
 
     async def warnings(self) -> tuple[str, ...]:
-        """None: the file is opened read-only, whoever opens it."""
-        return ()
+        """A sentence on collations that only the program which made the file has; none on rights.
+
+        The file is opened read-only, whoever opens it.
+        """
+        names = await asyncio.to_thread(self._stand_ins)
+        return (note(self.name, names),) if names else ()
 
     async def close(self) -> None:
         """Stop what runs, then close connections and threads."""
         await self._pool.close()
 
     # in a worker thread
+
+    def _stand_ins(self) -> tuple[str, ...]:
+        try:
+            with closing(connect(self.path)) as connection:
+                return connection.stand_ins
+        except DatabaseUnavailable:
+            return ()  # whoever reads it says so
 
     def _current_schema(self) -> Schema:
         with self._reflecting, closing(connect(self.path, LOCKED_SECONDS)) as connection:

@@ -9,14 +9,31 @@ from pathlib import Path
 
 from route_sql.tools.database.outcome import Limits
 from route_sql.tools.database.query import Query
+from route_sql.tools.database.sqlite_collations import add_stand_ins
 from route_sql.tools.errors import DatabaseUnavailable
 
 OPCODES = 2_000
 """Virtual machine steps between two looks at the clock."""
 
 
-def connect(path: Path, locked_seconds: float = 0.0) -> sqlite3.Connection:
+class FileConnection(sqlite3.Connection):
+    """A connection, and what had to be done so that the file can be read."""
+
+    stand_ins: tuple[str, ...] = ()
+    """Collations that only the program which made the file has."""
+    snapshot: tuple[object, ...] | None = None
+    """The state of a file that was opened as one that nobody changes; None if it was opened as usual."""
+
+    def is_current(self, path: Path) -> bool:
+        """Whether the file is as it was when it was opened, if it was opened as one that nobody changes."""
+        return self.snapshot is None or self.snapshot == _snapshot(path)
+
+
+def connect(path: Path, locked_seconds: float = 0.0) -> FileConnection:
     """A read-only connection to a file that must exist; no authorizer, so for our own statements only.
+
+    A file in WAL mode in a folder that can't be written is opened as one that nobody changes, if no change stands in
+    its log. Collations that are not known here have stand-ins.
 
     Args:
         path: The file.
@@ -26,10 +43,26 @@ def connect(path: Path, locked_seconds: float = 0.0) -> sqlite3.Connection:
         DatabaseUnavailable: there is no such file, or it can't be opened.
     """
     _check_file(path)
+    connection = _opened(path, "mode=ro", locked_seconds)
+    if _has_write_ahead_log(path) and not _has_changes(path) and _needs_its_folder(connection):
+        connection.close()
+        snapshot = _snapshot(path)
+        connection = _opened(path, "mode=ro&immutable=1", locked_seconds)
+        connection.snapshot = snapshot
+    with closed_on_failure(connection):
+        connection.stand_ins = add_stand_ins(connection)
+    return connection
+
+
+def _opened(path: Path, options: str, locked_seconds: float) -> FileConnection:
     try:
-        uri = f"{path.absolute().as_uri()}?mode=ro"
         connection = sqlite3.connect(
-            uri, uri=True, timeout=locked_seconds, isolation_level=None, check_same_thread=False
+            f"{path.absolute().as_uri()}?{options}",
+            uri=True,
+            timeout=locked_seconds,
+            isolation_level=None,
+            check_same_thread=False,
+            factory=FileConnection,
         )
     except sqlite3.Error as error:
         raise unavailable(path, error) from error
@@ -37,6 +70,38 @@ def connect(path: Path, locked_seconds: float = 0.0) -> sqlite3.Connection:
     with closed_on_failure(connection):
         connection.execute("PRAGMA query_only = ON")
     return connection
+
+
+def _needs_its_folder(connection: sqlite3.Connection) -> bool:
+    """Whether SQLite can't read a file because it can't make the files of the WAL mode next to it."""
+    try:
+        connection.execute("PRAGMA schema_version").fetchone()
+    except sqlite3.Error as error:
+        return _is_about_folder(getattr(error, "sqlite_errorcode", 0))
+    return False
+
+
+def _is_about_folder(code: int) -> bool:
+    return code & 0xFF == sqlite3.SQLITE_CANTOPEN or code == sqlite3.SQLITE_READONLY_DIRECTORY
+
+
+def _log(path: Path) -> Path:
+    return path.with_name(path.name + "-wal")
+
+
+def _has_changes(path: Path) -> bool:
+    """Whether there is a log with changes that are not in the file yet, or one that can't be looked at."""
+    try:
+        return _log(path).stat().st_size > 0
+    except FileNotFoundError:
+        return False
+    except OSError:
+        return True
+
+
+def _snapshot(path: Path) -> tuple[object, ...]:
+    status = path.stat()
+    return status.st_mtime_ns, status.st_size, _has_changes(path)
 
 
 @contextmanager
@@ -108,6 +173,7 @@ def is_file_fault(code: int) -> bool:
         sqlite3.SQLITE_READONLY_ROLLBACK,
         sqlite3.SQLITE_READONLY_RECOVERY,
         sqlite3.SQLITE_READONLY_CANTINIT,
+        sqlite3.SQLITE_READONLY_DIRECTORY,
     )
     primary = (sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_IOERR)
     return code & 0xFF in primary or code in recovery
@@ -120,16 +186,22 @@ def _reason(path: Path, error: BaseException | None) -> str:
         return "this is not a SQLite database, or it is encrypted; name an unencrypted SQLite file"
     if primary in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
         return "another program holds the database locked; try again when it has finished"
-    if primary == sqlite3.SQLITE_CANTOPEN and _has_write_ahead_log(path):
-        return (
-            "the database is in WAL mode and its folder can't be written, which SQLite needs even to read "
-            "it; copy it to a writable folder or switch it off with PRAGMA journal_mode = DELETE"
-        )
+    if _is_about_folder(code) and _has_write_ahead_log(path):
+        return _reason_of_log(_log(path))
     if primary == sqlite3.SQLITE_READONLY:
         return "its last writer did not finish; open it once with the sqlite3 shell to recover it"
     if primary == sqlite3.SQLITE_CORRUPT:
         return f"the file is damaged ({error}); restore it from a backup"
     return f"it can't be read: {error}"
+
+
+def _reason_of_log(log: Path) -> str:
+    if log.exists() and not os.access(log, os.R_OK):
+        return f"its last changes are in {log.name}, which this user may not read; change its permissions"
+    return (
+        f"its last changes are in {log.name}, which SQLite can't read in a folder that it can't write to; copy the "
+        f"file and {log.name} to a folder that can be written, or close it once with a program that may write here"
+    )
 
 
 def _has_write_ahead_log(path: Path) -> bool:

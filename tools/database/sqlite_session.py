@@ -87,7 +87,7 @@ class SQLiteSession:
     @property
     def is_usable(self) -> bool:
         """Whether another query may run on it: the file is still the one that was opened."""
-        return identity(self._path) == self.file
+        return identity(self._path) == self.file and self._connection.is_current(self._path)
 
     def close(self) -> None:
         """Close the file."""
