@@ -194,9 +194,10 @@ class ValueIndex:
 async def build_value_index(database: Database, schema: Schema, *, seconds: float = 10.0) -> ValueIndex:
     """Read the texts of a database into an index.
 
-    The labels of enumerated types are known without a query. One query a text column: its first 2,000 different values among the table's first 20,000 rows. What lies
-    beyond is not found, and no look-up at question time makes up for it. When the time is over the remaining
-    columns are left out, so the index of a very large database may differ from build to build.
+    The labels of enumerated types are known without a query. One query a text column: its first 2,000 different
+    values among the table's first 20,000 rows. What lies beyond is not found, and no look-up at question time makes
+    up for it. When the time is over the remaining columns are left out, so the index of a very large database may
+    differ from build to build.
 
     Args:
         database: Where the schema is from.
@@ -243,11 +244,11 @@ def _labelled_columns(schema: Schema) -> Iterator[tuple[Table, Column]]:
 
 
 def _text_columns(schema: Schema) -> Iterator[tuple[Table, Column]]:
-    """The columns without labels that may hold texts."""
+    """The columns that may hold texts of which the labels are not all."""
     for table, column in _nameable_columns(schema):
         has_letters = any(character.isalpha() for sample in column.samples for character in sample)
         is_text = has_letters or not (is_numeric_type(column.type) or _NO_TEXT.search(column.type))
-        if is_text and not column.labels:
+        if is_text and (not column.labels or holds_several(column.type)):
             yield table, column
 
 

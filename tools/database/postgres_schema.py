@@ -14,7 +14,7 @@ from sqlalchemy.pool import StaticPool
 from route_sql.tools.database.server_session import ServerSession
 from route_sql.tools.schema.records import Schema, Table
 from route_sql.tools.schema.reflection import reflect
-from route_sql.tools.schema.samples import SAMPLE_CHARS, SAMPLES, with_samples
+from route_sql.tools.schema.samples import SAMPLE_CHARS, SAMPLES, readable, with_samples
 from route_sql.tools.text import clean, is_clean
 
 LARGE_ROWS = 10_000
@@ -34,7 +34,8 @@ _FINGERPRINT = """
                                           * a.attnum)
             FROM pg_catalog.pg_attribute a JOIN shown ON a.attrelid = shown.oid WHERE a.attnum > 0),
            (SELECT count(*) || '.' || sum(pg_catalog.hashtext(d.description) # d.objsubid)
-            FROM pg_catalog.pg_description d JOIN shown ON d.objoid = shown.oid)
+            FROM pg_catalog.pg_description d JOIN shown ON d.objoid = shown.oid),
+           (SELECT count(*) || '.' || sum(pg_catalog.hashtext(e.enumlabel) # e.oid::int4) FROM pg_catalog.pg_enum e)
 """
 _READABLE = """
     SELECT nullif(n.nspname, pg_catalog.current_schema())::text, c.relname::text, c.reltuples::float8,
@@ -164,5 +165,5 @@ def _few(values: list[str]) -> tuple[str, ...]:
 
 
 def _from_statistics(table: Table, known: dict[str, tuple[str, ...]]) -> Table:
-    columns = (replace(c, samples=known.get(c.name, ()) if c.type != "BYTEA" else ()) for c in table.columns)
+    columns = (replace(c, samples=readable(c, known.get(c.name, ()), "postgres")) for c in table.columns)
     return replace(table, columns=tuple(columns))

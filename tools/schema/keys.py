@@ -1,6 +1,7 @@
 """The keys that lead from table to table: those that the schema declares, and those that names tell."""
 
 import re
+from collections import Counter
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from typing import NamedTuple
 
@@ -163,7 +164,9 @@ def _named_after(schema: Schema) -> Iterator[_Key]:
     # Last and above all those that are named so exactly.
     named = [(name, table) for table in schema for name in _stems(table)]
     named += [(table.name.casefold(), table) for table in schema]
-    tables = dict(named)
+    # Of tables of one name in several namespaces none is meant from a further one.
+    held = Counter(table.name.casefold() for table in schema)
+    tables = {name: table for name, table in named if held[table.name.casefold()] == 1}
     beside = {(table.namespace, name): table for name, table in named}
     for table in schema:
         for column in table.columns:

@@ -1,5 +1,6 @@
 """A few sample values of each column, so that a model sees how a database spells things."""
 
+import re
 import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
@@ -12,8 +13,8 @@ from sqlglot import exp
 
 from route_sql.tools.database.outcome import Limits
 from route_sql.tools.schema.quoting import is_number, table_expression
-from route_sql.tools.schema.records import Schema, Table
-from route_sql.tools.text import clean, is_clean
+from route_sql.tools.schema.records import Column, Schema, Table
+from route_sql.tools.text import ELLIPSIS, clean, is_clean
 
 Fetch = Callable[[str, Limits], Sequence[Sequence[object]]]
 """Runs one query of ours within limits and returns its rows; an empty list where a table can't be read."""
@@ -23,6 +24,10 @@ SAMPLES = 3
 SAMPLE_CHARS = 40
 
 _SHOWN = str | int | float | Decimal | date | clock_time
+_TEXT = re.compile(r"\b(CHAR|VARCHAR|TEXT|CLOB|STRING|CHARACTER|BPCHAR|\w*TEXT)\b", re.IGNORECASE)
+_NUMBER = re.compile(r"U?(TINY|SMALL|MEDIUM|BIG|HUGE)?INT|REAL|FLOAT|DOUBLE|NUM|DEC|MONEY|(BIG)?SERIAL", re.IGNORECASE)
+_HEXADECIMAL = re.compile(r"[0-9A-Fa-f]{16,}|(\\x|0x)[0-9A-Fa-f]*")
+_NUMBERS_ONLY = re.compile(r"[-+\d.,;:eE\s()\[\]{}]*")
 _ROWS_BYTES = 16_000_000
 _TABLE_SECONDS = 1.0
 
@@ -32,7 +37,8 @@ def with_samples(schema: Schema, fetch: Fetch, *, seconds: float = 5.0) -> Schem
 
     One query a table reads its first 1,000 rows. The most frequent values come first, then the smallest;
     values that would be clipped at 40 characters only stand in where there are no shorter ones. NULL, blobs
-    and empty text are left out. Equal data give equal samples, unless time runs out.
+    and empty text are left out, and so is what nobody can read (see `readable`). Equal data give equal
+    samples, unless time runs out.
 
     Args:
         schema: The schema to sample.
@@ -47,7 +53,7 @@ def with_samples(schema: Schema, fetch: Fetch, *, seconds: float = 5.0) -> Schem
             break
         if table.columns:
             limits = Limits(min(left, _TABLE_SECONDS), SCANNED_ROWS, 4 * SAMPLE_CHARS, _ROWS_BYTES)
-            tables[index] = _sampled(table, fetch(_first_rows(table, schema.dialect), limits))
+            tables[index] = _sampled(schema.dialect, table, fetch(_first_rows(table, schema.dialect), limits))
     return replace(schema, tables=tuple(tables))
 
 
@@ -56,10 +62,34 @@ def _first_rows(table: Table, dialect: str) -> str:
     return exp.select(*columns).from_(table_expression(table)).limit(SCANNED_ROWS).sql(dialect=dialect)
 
 
-def _sampled(table: Table, rows: Sequence[Sequence[object]]) -> Table:
+def readable(column: Column, samples: Iterable[str], dialect: str) -> tuple[str, ...]:
+    """The samples that tell a person something: no hexadecimal dumps, no long vectors, no bytes shown as letters.
+
+    Texts and numbers are kept as they are: a text of hexadecimal digits is a key that a query may compare. So is all of
+    SQLite, where a column may hold texts whatever its type.
+    """
+    if dialect == "sqlite" or _NUMBER.match(column.type) or _TEXT.search(column.type):
+        return tuple(samples)
+    return tuple(sample for sample in samples if not _is_dump(sample))
+
+
+def _is_dump(sample: str) -> bool:
+    """Whether a value is a dump of bytes, or of more numbers than can be shown."""
+    is_long = len(sample) >= SAMPLE_CHARS
+    return (
+        bool(_HEXADECIMAL.fullmatch(sample.rstrip(ELLIPSIS)))
+        or (is_long and bool(_NUMBERS_ONLY.fullmatch(sample.rstrip(ELLIPSIS))))
+        or "\ufffd" in sample
+    )
+
+
+def _sampled(dialect: str, table: Table, rows: Sequence[Sequence[object]]) -> Table:
     if not rows:
         return table
-    columns = (replace(c, samples=_choose(row[i] for row in rows)) for i, c in enumerate(table.columns))
+    columns = (
+        replace(column, samples=readable(column, _choose(row[i] for row in rows), dialect))
+        for i, column in enumerate(table.columns)
+    )
     return replace(table, columns=tuple(columns))
 
 
