@@ -9,7 +9,7 @@ from route_sql.tools.database.outcome import Outcome
 from route_sql.tools.execute_sql import render_outcome
 from route_sql.tools.schema.records import Schema
 from route_sql.tools.sql.joining import unrelated_keys
-from route_sql.tools.sql.usage import UnknownName, unknown_names
+from route_sql.tools.sql.usage import unknown_names
 
 Check = Callable[[str, str, Outcome], str | None | Awaitable[str | None]]
 """(question, sql, outcome) to a complaint in one sentence, or None. It may be async."""
@@ -29,8 +29,9 @@ def own_complaint(sql: str, outcome: Outcome, schema: Schema) -> str | None:
         return UNRELATED.format(chance[0]) if chance else None
     if outcome["status"] == "empty":
         return EMPTY
-    hints = [_hint(name) for name in unknown_names(sql, schema)[:NAMES]]
-    return " ".join([_sentence(outcome["error"] or outcome["status"]), *hints])
+    said = _sentence(outcome["error"] or outcome["status"])
+    hints = [name.hint() for name in unknown_names(sql, schema)[:NAMES]]
+    return " ".join([said, *(hint for hint in hints if hint not in said)])
 
 
 async def complaint(question: str, sql: str, outcome: Outcome, schema: Schema, checks: Sequence[Check]) -> str | None:
@@ -48,14 +49,6 @@ async def complaint(question: str, sql: str, outcome: Outcome, schema: Schema, c
 def finding(complained: str | None, outcome: Outcome) -> str:
     """What the noise corrector is told of a candidate: the complaint, or else what the query returned."""
     return complained or render_outcome(outcome, FINDING_CHARS)
-
-
-def _hint(unknown: UnknownName) -> str:
-    if unknown.owners:
-        return f"{unknown.name} is a column of {', '.join(unknown.owners)}."
-    if unknown.closest:
-        return f"There is no {unknown.kind} {unknown.name}; close to it: {', '.join(unknown.closest)}."
-    return f"There is no {unknown.kind} {unknown.name}."
 
 
 def _sentence(text: str) -> str:

@@ -101,9 +101,10 @@ def test_a_policy_widens_and_narrows() -> None:
     assert check_sql("SELECT my_own(1)", None, "sqlite") is not None
     assert check_sql("SELECT my_own(1)", None, "sqlite", Policy(functions=frozenset({"my_own"}))) is None
     narrow = Policy(only_shown=True)
-    assert check_sql("SELECT 1 FROM other", SHOP, "sqlite", narrow).code == "table"  # type: ignore[union-attr]
+    assert check_sql("SELECT 1 FROM other", SHOP, "sqlite", narrow).code == "unknown_name"  # type: ignore[union-attr]
     assert check_sql("WITH other AS (SELECT 1) SELECT 1 FROM other, Item, main.item", SHOP, "sqlite", narrow) is None
-    assert check_sql("SELECT 1 FROM other", SHOP, "sqlite") is None
+    assert check_sql("SELECT 1 FROM other", SHOP, "sqlite").code == "unknown_name"  # type: ignore[union-attr]
+    assert check_sql("SELECT 1 FROM other", None, "sqlite") is None
 
 
 SHOP = Schema("sqlite", (Table("item", (Column("name", "TEXT"),)), Table("a.csv", (Column("x", "TEXT"),))))

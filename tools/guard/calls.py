@@ -14,6 +14,7 @@ from sqlglot.dialects.dialect import Dialect
 
 from route_sql.tools.guard.functions import FUNCTIONS
 from route_sql.tools.guard.refusal import Policy
+from route_sql.tools.guard.words import WORDS
 from route_sql.tools.sql.parsing import written
 
 GRAMMAR = frozenset(
@@ -81,11 +82,14 @@ def _long_format(found: list[Token], dialect: str) -> Call | None:
 
 def _calls(sql: str, found: list[Token], lists: set[int], dialect: str) -> Iterator[Call]:
     unbracketed = Dialect.get_or_raise(dialect).parser_class.NO_PAREN_FUNCTIONS
+    words = WORDS.get(dialect, frozenset())
     for place, token in enumerate(found):
         has_dot = place > 0 and found[place - 1].token_type == TokenType.DOT
         has_bracket = place + 1 < len(found) and found[place + 1].token_type == TokenType.L_PAREN
         if not has_bracket:
-            if token.token_type in unbracketed and not has_dot:
+            is_label = place > 0 and found[place - 1].token_type == TokenType.ALIAS
+            is_word = token.token_type != TokenType.IDENTIFIER and token.text.casefold() in words and not is_label
+            if (token.token_type in unbracketed or is_word) and not has_dot:
                 yield Call(token.text, token.start)
         elif token.start not in lists and _is_name(sql, token) and (has_dot or not _is_grammar(sql, token, dialect)):
             yield Call(token.text, token.start, found[place - 2].text if has_dot and place > 1 else None)

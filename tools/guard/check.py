@@ -6,12 +6,16 @@ from route_sql.tools.guard.calls import forbidden_call
 from route_sql.tools.guard.functions import FUNCTIONS
 from route_sql.tools.guard.growth import MOST_TABLES, grows_too_far
 from route_sql.tools.guard.lexing import disagreement
+from route_sql.tools.guard.names import RESOLVED, unresolved
 from route_sql.tools.guard.nodes import is_allowed, reason, title
 from route_sql.tools.guard.refusal import DEFAULT_POLICY, Code, Policy, Refusal, UnknownDialect, place_of
 from route_sql.tools.guard.tables import TABLE_REASON, forbidden_table, own_tables
+from route_sql.tools.guard.types import forbidden_type
 from route_sql.tools.schema.records import Schema
-from route_sql.tools.sql.parsing import NOT_A_QUERY, broken_at, parses, shared_tree, tokens, written
+from route_sql.tools.sql.parsing import NOT_A_QUERY, TOO_DEEP, Tree, broken_at, parses, shared_tree, tokens, written
+from route_sql.tools.sql.scopes import Name
 from route_sql.tools.sql.statements import kind_of_statement, statement_count
+from route_sql.tools.sql.usage import described
 
 DIALECTS = tuple(FUNCTIONS)
 MOST_CHARACTERS = 100_000
@@ -27,8 +31,8 @@ _TABLE_REASONS: dict[Code, str] = {
 def check_sql(sql: str, schema: Schema | None, dialect: str, policy: Policy = DEFAULT_POLICY) -> Refusal | None:
     """Why a text may not run; None if it is one query made of nothing but what is on the lists.
 
-    It reads the text alone: how long a query takes, how large its result is and whether its names exist are the
-    engine's matter. It raises on no text.
+    It reads the text alone: how long a query takes and how large its result is are the engine's matter. Every name must
+    stand for something; without a schema, only those that could stand for nothing in any. It raises on no text.
 
     Args:
         sql: The text, from a model or anybody.
@@ -98,13 +102,56 @@ def _query(sql: str, found: list[Token], schema: Schema | None, dialect: str, po
         message = f"written out, its WITH clause names more than {MOST_TABLES:,} tables; name its parts less often"
         return Refusal("too_large", "WITH", message)
     if call := forbidden_call(sql, found, tree, dialect, policy, own_tables(schema, dialect)):
-        message = f"the function {call.name} may not be called; use another or none"
-        return Refusal("function", call.name, message, place_of(sql, call.start))
+        return _call(sql, call.name, call.start)
+    if wrong := forbidden_type(sql, found, tree, schema, dialect):
+        name, start = wrong
+        message = f"the type {name} may not be named; use one of the engine's types of data"
+        return Refusal("type", name, message, place_of(sql, start))
     if forbidden := forbidden_table(tree, dialect, schema, policy):
-        table, code = forbidden
-        name = ".".join(part.name for part in table.parts)
-        return Refusal(code, name, _TABLE_REASONS[code].format(name=name), place_of(sql, _start(table)))
-    return None
+        return _table(sql, *forbidden, schema)
+    return _names(sql, tree, found, schema, dialect, policy)
+
+
+def _call(sql: str, name: str, start: int | None) -> Refusal:
+    return Refusal("function", name, f"the function {name} may not be called; use another or none", place_of(sql, start))
+
+
+def _table(sql: str, table: exp.Table, code: Code, schema: Schema | None) -> Refusal:
+    name = ".".join(part.name for part in table.parts)
+    start = _start(table)
+    if code == "table" and schema is not None:
+        return _unknown(sql, Name(name, start or 0, (start or 0) + len(name) - 1, True, found=False), schema)
+    return Refusal(code, name, _TABLE_REASONS[code].format(name=name), place_of(sql, start))
+
+
+def _names(
+    sql: str, tree: Tree, found: list[Token], schema: Schema | None, dialect: str, policy: Policy
+) -> Refusal | None:
+    if dialect not in RESOLVED:
+        return None
+    try:
+        names = unresolved(sql, tree, found, schema, dialect, policy.partial, policy.functions)
+    except RecursionError:
+        return Refusal("too_large", "text", f"it can't be read as SQL: {TOO_DEEP}")
+    if names.called:
+        return _call(sql, names.called[0].name, _start(names.called[0]))
+    return _unknown(sql, names.unknown[0], schema) if names.unknown else None
+
+
+def _unknown(sql: str, name: Name, schema: Schema | None) -> Refusal:
+    known = described(name, schema or Schema("", ()))
+    hint = f" {known.hint()}" if schema is not None else ""
+    return Refusal("unknown_name", known.name, f"unknown {known.kind} {known.name}.{hint}", place_of(sql, name.start))
+
+
+def names_to_look_up(sql: str, dialect: str, policy: Policy = DEFAULT_POLICY) -> list[str]:
+    """The names of a query that passes, of which only a schema can say what they stand for, in the order of the text."""
+    found = tokens(sql, dialect)
+    tree = shared_tree(sql, dialect)
+    if found is None or tree is None or dialect not in RESOLVED:
+        return []
+    unsure = unresolved(sql, tree, found, None, dialect, policy.partial, policy.functions).unsure
+    return list(dict.fromkeys(name.text for name in unsure))
 
 
 def _other_statement(sql: str, found: list[Token], dialect: str) -> Refusal | None:

@@ -95,4 +95,4 @@ _TYPES = """
 ALLOWED = frozenset(
     f"{_CONDITIONS} {_MATHEMATICS} {_STRINGS} {_DATES} {_TYPES_OF_THEIR_OWN} {_TEXT_SEARCH} {_UUID} {_JSON} {_ARRAYS} "
     f"{_AGGREGATES} {_WINDOWS_AND_SETS} {_INFORMATION} {_EXTENSIONS} {_TYPES}".split()
-)
+) | {"character varying"}

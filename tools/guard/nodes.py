@@ -50,8 +50,8 @@ def is_allowed(node: exp.Expr) -> bool:
     """Whether a node may stand in a query."""
     if isinstance(node, exp.Func):
         return not isinstance(node, NOT_CALLED)
-    if type(node).__name__ == "DataType" and str(node.args.get("kind") or "").casefold().startswith(("reg", "pg_")):
-        return False
+    if isinstance(node, exp.ObjectIdentifier):
+        return True  # a type, which the rule for types judges
     return type(node).__name__ in ALLOWED
 
 

@@ -17,13 +17,16 @@ Code = Literal[
     "table",
     "column",
     "file",
+    "type",
+    "unknown_name",
 ]
 """Why a text is refused.
 
 `too_large`, `unparsable`: it can't be judged. `ambiguous_text`: comments, quotes or characters that an engine may
 read in another way than the guard. `statement`, `several_statements`: it is not one query. `clause`: a part of the
 query is not on the list. `function`, `table`, `file`, `system_catalog`: it names one that may not be used. `column`: it
-can't be told whether it would show columns that the caller may not see.
+can't be told whether it would show columns that the caller may not see. `type`: it names a type that tells about the
+catalog. `unknown_name`: a name stands for nothing, which is a mistake and not an attempt.
 """
 
 
@@ -60,11 +63,13 @@ class Policy:
         system_catalogs: The engine's own tables (`sqlite_master`, `pg_catalog`, `information_schema`) may be read.
         functions: Further functions that may be called, in lower case; each must be free of side effects.
         only_shown: A table that the schema does not show is refused, not left to the engine.
+        partial: The keys of the schema's tables that have further columns, which the caller may not see.
     """
 
     system_catalogs: bool = False
     functions: frozenset[str] = frozenset()
     only_shown: bool = False
+    partial: frozenset[str] = frozenset()
 
 
 DEFAULT_POLICY = Policy()

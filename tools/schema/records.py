@@ -11,7 +11,11 @@ Link = dict[str, list[str]]
 
 @dataclass(frozen=True, slots=True)
 class Column:
-    """One column; `samples` are a few distinct values as text, clipped, `labels` all values of an enumerated type."""
+    """One column.
+
+    `samples` are a few distinct values as text, clipped; `labels` all values of an enumerated type; `fields` those of a
+    composite type of PostgreSQL, or of the items of an array of one.
+    """
 
     name: str
     type: str
@@ -19,6 +23,7 @@ class Column:
     comment: str | None = None
     samples: tuple[str, ...] = ()
     labels: tuple[str, ...] = ()
+    fields: "tuple[Column, ...]" = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -35,6 +35,14 @@ class UnknownName:
     start: int
     end: int
 
+    def hint(self) -> str:
+        """A sentence that says where the name is found, or what is close to it."""
+        if self.owners:
+            return f"{self.name} is a column of {', '.join(self.owners)}."
+        if self.closest:
+            return f"There is no {self.kind} {self.name}; close to it: {', '.join(self.closest)}."
+        return f"There is no {self.kind} {self.name}."
+
 
 def tables_and_columns(sql: str, schema: Schema) -> Link:
     """The tables and columns that a query really uses, in the database's own spelling and order.
@@ -61,7 +69,7 @@ def unknown_names(sql: str, schema: Schema) -> list[UnknownName]:
     tree = parse_query(sql, schema.dialect)
     names = Resolver(tree, sql, schema).names() if tree is not None else []
     unknown = dict.fromkeys(name for name in names if not name.found)
-    return [_described(name, schema) for name in islice(unknown, MOST_UNKNOWN)]
+    return [described(name, schema) for name in islice(unknown, MOST_UNKNOWN)]
 
 
 def misplaced_columns(sql: str, schema: Schema) -> Link:
@@ -79,7 +87,8 @@ def misplaced_columns(sql: str, schema: Schema) -> Link:
     return owners
 
 
-def _described(name: Name, schema: Schema) -> UnknownName:
+def described(name: Name, schema: Schema) -> UnknownName:
+    """A name that stands for nothing, with the names that were perhaps meant."""
     bare = _bare(name.text)
     if name.is_table:
         closest, owners = _closest(bare, [table.key for table in schema]), ()

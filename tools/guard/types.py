@@ -1,0 +1,168 @@
+"""Which types a query may name: the engine's own types of data, and those of the columns that may be seen.
+
+A type's name is a look into the catalog: every table of PostgreSQL is a type whose fields are its columns, and `regclass`
+and its like turn numbers into names. SQLite reads the words of a type for its kind alone, and MySQL's grammar lists its
+types, so that there is nothing to hold back.
+"""
+
+from collections.abc import Iterator
+
+from sqlglot import Token, TokenType, exp
+from sqlglot.dialects.dialect import Dialect
+
+from route_sql.tools.guard.values import bare_type, fold, type_key
+from route_sql.tools.schema.records import Column, Schema
+from route_sql.tools.sql.parsing import written
+
+_POSTGRES = frozenset(
+    """
+    bigint int8 bigserial serial8 bit varbit boolean bool box bytea character char varchar bpchar nchar cidr circle
+    date double float float4 float8 inet integer int int4 interval json jsonb jsonpath line lseg macaddr macaddr8 money
+    numeric decimal dec path point polygon real smallint int2 serial serial2 serial4 smallserial text time timetz
+    timestamp timestamptz tsquery tsvector uuid xml name oid national citext hstore
+    int4range int8range numrange tsrange tstzrange daterange
+    int4multirange int8multirange nummultirange tsmultirange tstzmultirange datemultirange
+    """.split()
+)
+_DUCKDB = frozenset(
+    "hugeint uhugeint ubigint uinteger usmallint utinyint bignum varint bit bitstring blob bytea varbinary uuid json "
+    "timestamp_s timestamp_ms timestamp_ns timestamp_us timestamptz timetz time_ns variant geometry".split()
+)
+_LOOK_UPS = frozenset(
+    "regclass regcollation regconfig regdictionary regnamespace regoper regoperator regproc regprocedure regrole regtype "
+    "regdatabase aclitem xid xid8 cid tid refcursor record anyelement cstring internal".split()
+)
+_OWN_TYPES = {"postgres": _POSTGRES, "duckdb": _DUCKDB}
+_OWN_NAMESPACES = {"postgres": frozenset({"pg_catalog"}), "duckdb": frozenset({"main", "system"})}
+_BEFORE_TEXT = frozenset(
+    """
+    zone placing leading trailing both passing value key path default to uescape e n b x u like ilike escape in when
+    then else and or not select distinct from where on limit is as returning content document format separator
+    similar between by all any some case having using over row array values null true false end with ordinality
+    empty error object
+    """.split()
+)
+_WORDS = (TokenType.VAR, TokenType.IDENTIFIER)
+
+
+def forbidden_type(
+    sql: str, found: list[Token], tree: exp.Expr, schema: Schema | None, dialect: str
+) -> tuple[str, int | None] | None:
+    """The first type that may not be named, as written, and where it begins if that is known.
+
+    Without a schema a type of the user's own may be that of a column.
+    """
+    if dialect not in _OWN_TYPES:
+        return None
+    own = _own_types(schema, dialect) if schema is not None else None
+    for kind in tree.find_all(exp.DataType, exp.ObjectIdentifier):
+        if not _is_allowed(kind, own, dialect):
+            return kind.sql(dialect=dialect), None
+    if dialect == "postgres":
+        for token in _types_by_words(sql, found):
+            name = _folded(sql, token)
+            is_own = not _is_systems(name) if own is None else name in own
+            if name not in _POSTGRES and name.removeprefix("_") not in _POSTGRES and not is_own:
+                return written(sql, token), token.start
+    return None
+
+
+def _is_allowed(kind: exp.Expr, own: frozenset[str] | None, dialect: str) -> bool:
+    if isinstance(kind, exp.ObjectIdentifier):
+        return fold(str(kind.this)) == "oid"
+    if kind.this != exp.DataType.Type.USERDEFINED:
+        return True  # how it is written is held against the list where the words are read
+    name, namespace = type_key(kind, dialect), _namespace(kind)
+    is_engines = name in _OWN_TYPES[dialect] or (name.startswith("_") and name[1:] in _OWN_TYPES[dialect])
+    if namespace in (None, *_OWN_NAMESPACES[dialect]) and is_engines:
+        return True
+    if dialect == "postgres" and (namespace == "pg_catalog" or _is_systems(name)):
+        return False
+    return own is None or name.lstrip("_") in own or name in own
+
+
+def _is_systems(name: str) -> bool:
+    """Whether a type looks into PostgreSQL's catalog, or is that of a row of it: no name of a user's begins so."""
+    plain = name.removeprefix("_")
+    return plain in _LOOK_UPS or plain.startswith("pg_")
+
+
+def _namespace(kind: exp.Expr) -> str | None:
+    named = kind.args.get("kind")
+    return named.this.name if isinstance(named, exp.Dot) and isinstance(named.this, exp.Identifier) else None
+
+
+def _own_types(schema: Schema, dialect: str) -> frozenset[str]:
+    """The types of the user's own that the columns of a schema have."""
+
+    def every(column: Column) -> Iterator[str]:
+        yield bare_type(column.type)
+        for part in column.fields:
+            yield from every(part)
+
+    names = {name for table in schema for column in table.columns for name in every(column) if name}
+    return frozenset(name if dialect == "postgres" else name.casefold() for name in names)
+
+
+def _types_by_words(sql: str, found: list[Token]) -> Iterator[Token]:
+    """Words that stand where PostgreSQL reads a type, however sqlglot calls the type.
+
+    sqlglot takes `string` for `text`, but to PostgreSQL it may be a table: each row of that is of such a type.
+    """
+    keywords = Dialect.get_or_raise("postgres").parser_class.TYPE_TOKENS
+    columns = any(token.text.casefold() in ("as", "columns") for token in found)
+    for place, token in enumerate(found):
+        before = found[place - 1] if place else None
+        after = found[place + 1] if place + 1 < len(found) else None
+        if after is not None and after.token_type == TokenType.DOT:
+            continue
+        is_word = token.token_type in _WORDS or token.token_type in keywords
+        if not is_word or before is None:
+            continue
+        if before.token_type == TokenType.DOT:
+            continue  # with its schema it is a type of its own in the tree, too
+        if before.token_type == TokenType.DCOLON or (before.token_type == TokenType.ALIAS and _casts(found, place - 1)):
+            yield token
+        elif after is not None and after.token_type == TokenType.STRING:
+            if _folded(sql, token) not in _BEFORE_TEXT:
+                yield token
+        elif columns and token.token_type in keywords and before.token_type in _WORDS and _in_list(found, place):
+            yield token
+
+
+def _casts(found: list[Token], place: int) -> bool:
+    """Whether the AS at a place is that of a CAST."""
+    opener = _opener(found, place)
+    return opener > 0 and found[opener - 1].text.casefold() in ("cast", "try_cast", "xmlserialize")
+
+
+def _in_list(found: list[Token], place: int) -> bool:
+    """Whether a place is in the list of columns behind an alias or COLUMNS."""
+    opener = _opener(found, place)
+    if opener < 1:
+        return False
+    word = found[opener - 1]
+    is_alias = opener > 1 and found[opener - 2].token_type == TokenType.ALIAS
+    return is_alias or word.text.casefold() in ("as", "columns")
+
+
+def _opener(found: list[Token], place: int) -> int:
+    """The bracket that is open at a place; -1 if none is."""
+    depth = 0
+    for back in range(place - 1, -1, -1):
+        kind = found[back].token_type
+        if kind == TokenType.R_PAREN:
+            depth += 1
+        elif kind == TokenType.L_PAREN:
+            if depth == 0:
+                return back
+            depth -= 1
+    return -1
+
+
+def _folded(sql: str, token: Token) -> str:
+    if token.token_type == TokenType.IDENTIFIER:
+        return token.text
+    words = fold(written(sql, token)).split()
+    # `double precision` is the engine's, `double` alone may be anybody's
+    return "?double" if words == ["double"] else words[0]
