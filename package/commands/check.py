@@ -9,9 +9,11 @@ from route_sql.databases import open_catalog
 from route_sql.printing import say
 from route_sql.settings import Settings
 from route_sql.tools.database.visible import VisibleDatabase, narrowed_query
-from route_sql.tools.guard.check import DIALECTS, check_sql
+from route_sql.tools.guard.check import DIALECTS, check_sql, names_to_look_up
 from route_sql.tools.guard.refusal import Refusal
 from route_sql.tools.terminal import escaped
+
+MOST_NAMES = 20
 
 
 def check(
@@ -29,7 +31,7 @@ def check(
     if dialect is not None and dialect not in DIALECTS:
         raise typer.BadParameter(f"one of {', '.join(DIALECTS)}", param_hint="--dialect")
     refusal = asyncio.run(_refusal(sql, db, dialect)) if db is not None else check_sql(sql, None, str(dialect))
-    say(escaped(_worded(refusal)) if refusal else "allowed")
+    say(escaped(_worded(refusal) if refusal else _allowed(sql, str(dialect) if db is None else None)))
     if refusal is not None:
         raise typer.Exit(1)
 
@@ -46,6 +48,20 @@ async def _refusal(sql: str, db: str, dialect: str | None) -> Refusal | None:
         return check_sql(sql, await database.schema(), database.dialect)
 
 
+def _allowed(sql: str, dialect: str | None) -> str:
+    """That a statement passes, and without a database what was not looked up."""
+    names = names_to_look_up(sql, dialect) if dialect is not None else []
+    if not names:
+        return "allowed"
+    more = f" and {len(names) - MOST_NAMES} more" if len(names) > MOST_NAMES else ""
+    return (
+        f"allowed, if these names exist: {', '.join(names[:MOST_NAMES])}{more}\n"
+        "They could not be resolved without a database; name it with --db."
+    )
+
+
 def _worded(refusal: Refusal) -> str:
     place = f" (line {refusal.place.line}, column {refusal.place.column})" if refusal.place else ""
+    if refusal.code == "unknown_name":
+        return f"not resolved: {refusal.message}{place}"
     return f"refused, {refusal.code}: {refusal.message}{place}"

@@ -11,13 +11,13 @@ from sqlalchemy import URL, Connection, Engine, create_engine
 from sqlalchemy.exc import ArgumentError, NoSuchModuleError, SQLAlchemyError
 from sqlglot.dialects.dialect import Dialect
 
-from route_sql.tools.database.guarded import refused_text
+from route_sql.tools.database.guarded import refused
 from route_sql.tools.database.outcome import Limits, Outcome, failed
 from route_sql.tools.database.query import Query
 from route_sql.tools.database.rows import fetch
 from route_sql.tools.database.waiting import outcome_of
 from route_sql.tools.errors import DatabaseUnavailable
-from route_sql.tools.guard.check import DIALECTS
+from route_sql.tools.guard.check import DIALECTS, check_sql
 from route_sql.tools.guard.nodes import is_allowed, reason
 from route_sql.tools.schema.records import Schema
 from route_sql.tools.schema.reflection import DIALECTS as SQLGLOT_NAMES
@@ -27,6 +27,8 @@ from route_sql.tools.sql.statements import kind_of_statement, statement_count
 
 SCHEMA_SECONDS = 300.0
 """How long a reflected schema counts as fresh: there is no cheap way to ask any engine whether it changed."""
+AGAIN_SECONDS = 1.0
+"""How long it counts as fresh where a query has a name that stands for nothing in it."""
 _TIMEOUT = "the query took longer than {seconds:g} s; its result was thrown away"
 
 
@@ -149,16 +151,19 @@ class AnyEngineDatabase:
 
     def _refused(self, sql: str) -> Outcome | None:
         if self.dialect in DIALECTS:
-            return refused_text(sql, None, self.dialect)
+            refusal = check_sql(sql, self._current_schema(), self.dialect)
+            if refusal is not None and refusal.code == "unknown_name":
+                refusal = check_sql(sql, self._current_schema(AGAIN_SECONDS), self.dialect)
+            return refused(refusal) if refusal else None
         tree = shared_tree(sql, self.dialect)
         if tree is None:
             return _not_one_query(sql, self.dialect)
         wrong = next((node for node in tree.walk() if not is_allowed(node)), None)
         return failed("refused", reason(wrong)) if wrong is not None else None
 
-    def _current_schema(self) -> Schema:
+    def _current_schema(self, seconds: float = SCHEMA_SECONDS) -> Schema:
         with self._reflecting:
-            if self._reflected is None or monotonic() - self._reflected[0] > SCHEMA_SECONDS:
+            if self._reflected is None or monotonic() - self._reflected[0] > seconds:
                 with self._connection() as connection:
                     schema = self._reflect(connection)
                 self._reflected = monotonic(), schema

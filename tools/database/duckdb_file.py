@@ -8,7 +8,7 @@ from importlib.util import find_spec
 from pathlib import Path
 
 from route_sql.tools.database.duckdb_session import DuckDBSession
-from route_sql.tools.database.guarded import refused_text
+from route_sql.tools.database.guarded import refused_query
 from route_sql.tools.database.outcome import Limits, Outcome
 from route_sql.tools.database.pool import Pool
 from route_sql.tools.database.query import Query
@@ -88,9 +88,14 @@ class DuckDBDatabase:
         Raises:
             DatabaseUnavailable: as for `schema`.
         """
+        if self._guard and (outcome := await refused_query(sql, self.dialect, self._known_schema, self.schema)):
+            return outcome
         query = Query(sql, limits or self.limits)
-        with self._pool.submitted(query, partial(self._run, query)) as future:
+        with self._pool.submitted(query, lambda session: session.run(query)) as future:
             return await outcome_of(query, future)
+
+    async def _known_schema(self) -> Schema:
+        return self._reflected[1] if self._reflected is not None else await self.schema()
 
     async def warnings(self) -> tuple[str, ...]:
         """None: the file is opened read-only, whoever opens it."""
@@ -101,10 +106,6 @@ class DuckDBDatabase:
         await self._pool.close()
 
     # in a worker thread
-
-    def _run(self, query: Query, session: DuckDBSession) -> Outcome:
-        shown = self._reflected[1] if self._reflected else None
-        return (self._guard and refused_text(query.sql, shown, self.dialect)) or session.run(query)
 
     def _current_schema(self, session: DuckDBSession) -> Schema:
         with self._reflecting:

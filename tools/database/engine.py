@@ -1,6 +1,6 @@
 """What every database adapter offers; a new engine is a file beside `sqlite.py` that offers it too."""
 
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from route_sql.tools.database.outcome import Limits, Outcome
 from route_sql.tools.schema.records import Schema
@@ -46,3 +46,16 @@ class Database(Protocol):
 
     async def close(self) -> None:
         """Release connections and threads; the database may not be used afterwards."""
+
+
+@runtime_checkable
+class HasFreshSchema(Protocol):
+    """A database whose `schema` may be a little out of date."""
+
+    async def fresh_schema(self) -> Schema:
+        """The schema, once the database was asked whether it has changed."""
+
+
+async def fresh_schema(database: Database) -> Schema:
+    """The schema as it is now."""
+    return await (database.fresh_schema() if isinstance(database, HasFreshSchema) else database.schema())

@@ -1,28 +1,41 @@
 """What the static guard says of a text, as the outcome of its query."""
 
+import asyncio
+from collections.abc import Awaitable, Callable
+
 from route_sql.tools.database.outcome import Outcome, failed
 from route_sql.tools.guard.check import check_sql
 from route_sql.tools.guard.refusal import Code, Refusal
 from route_sql.tools.schema.records import Schema
 
-_UNREAD: frozenset[Code] = frozenset({"unparsable", "too_large"})
+_MISTAKES: frozenset[Code] = frozenset({"unparsable", "too_large", "unknown_name", "table"})
+_Schema = Callable[[], Awaitable[Schema]]
 
 
 def refused(refusal: Refusal) -> Outcome:
-    """The outcome of a query that the guard lets not run; text that it can't read is a mistake, not an attempt."""
-    return failed("error" if refusal.code in _UNREAD else "refused", refusal.message)
+    """The outcome of a query that the guard lets not run.
+
+    Text that it can't read and names that stand for nothing are mistakes, not attempts.
+    """
+    return failed("error" if refusal.code in _MISTAKES else "refused", refusal.message)
 
 
-def refused_text(sql: str, schema: Schema | None, dialect: str) -> Outcome | None:
+async def refused_query(sql: str, dialect: str, known: _Schema, fresh: _Schema) -> Outcome | None:
     """The outcome of a text that may not run; None if it may.
 
     Args:
         sql: The text, from a model or anybody.
-        schema: The database's tables, if they are known.
         dialect: As for `check_sql`.
+        known: Gives the schema as it was last read.
+        fresh: Reads the schema again if it has changed. A name that stands for nothing is looked up in it once more.
 
     Raises:
         UnknownDialect: the guard has no lists for the dialect.
     """
-    refusal = check_sql(sql, schema, dialect)
+    schema = await known()
+    refusal = await asyncio.to_thread(check_sql, sql, schema, dialect)
+    if refusal is not None and refusal.code in ("unknown_name", "type"):
+        current = await fresh()
+        if current is not schema:
+            refusal = await asyncio.to_thread(check_sql, sql, current, dialect)
     return refused(refusal) if refusal else None

@@ -12,6 +12,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.pool import StaticPool
 
 from route_sql.tools.database.server_session import ServerSession
+from route_sql.tools.database.postgres_types import with_fields
 from route_sql.tools.schema.records import Schema, Table
 from route_sql.tools.schema.reflection import reflect
 from route_sql.tools.schema.samples import SAMPLE_CHARS, SAMPLES, readable, with_samples
@@ -27,7 +28,7 @@ _FINGERPRINT = """
     WITH shown AS MATERIALIZED (
         SELECT c.oid, c.xmin::text::int8 AS change
         FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
-        WHERE n.nspname = ANY ({names}) AND {kinds}
+        WHERE n.nspname = ANY ({names}) AND ({kinds} OR c.relkind = 'c')
     )
     SELECT (SELECT count(*) || '.' || sum(pg_catalog.hashint8((oid::int8 << 32) + change)) FROM shown),
            (SELECT count(*) || '.' || sum(pg_catalog.hashint8((a.attrelid::int8 << 32) + a.xmin::text::int8)::int8
@@ -55,6 +56,31 @@ _STATISTICS = """
     WHERE s.schemaname = ANY ({names})
       AND pg_catalog.length(coalesce(s.most_common_vals, s.histogram_bounds)::text) < 100000
 """
+
+# A column of a composite type, a domain over one or an array of either has fields; those of fields come by recursion.
+_FIELDS = """
+    WITH RECURSIVE plain AS MATERIALIZED (
+        SELECT t.oid, coalesce(nullif(d.typelem, 0), d.oid) AS item
+        FROM pg_catalog.pg_type t JOIN pg_catalog.pg_type d ON d.oid = coalesce(nullif(t.typbasetype, 0), t.oid)
+    ), composite AS MATERIALIZED (
+        SELECT p.oid, i.typrelid FROM plain p JOIN pg_catalog.pg_type i ON i.oid = p.item WHERE i.typtype = 'c'
+    ), used AS (
+        SELECT ARRAY[n.nspname::text, c.relname::text, a.attname::text] AS path, a.atttypid, a.atttypmod, m.typrelid
+        FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
+        JOIN pg_catalog.pg_attribute a ON a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped
+        JOIN composite m ON m.oid = a.atttypid
+        WHERE n.nspname = ANY ({names}) AND {kinds}
+        UNION ALL
+        SELECT u.path || a.attname::text, a.atttypid, a.atttypmod, m.typrelid
+        FROM used u JOIN pg_catalog.pg_attribute a ON a.attrelid = u.typrelid AND a.attnum > 0 AND NOT a.attisdropped
+        LEFT JOIN composite m ON m.oid = a.atttypid
+        WHERE pg_catalog.cardinality(u.path) < {deepest}
+    )
+    SELECT nullif(path[1], pg_catalog.current_schema()), path[2:], pg_catalog.format_type(atttypid, atttypmod)
+    FROM used LIMIT {most}
+"""
+_DEEPEST, _MOST_FIELDS = 10, 20_000
+"""How many names a field's path may have, and how many fields are read."""
 
 _Place = tuple[str | None, str]
 
@@ -95,13 +121,14 @@ def readable_schema(
         reason = type(error).__name__
     else:
         tables = [_shown(table, rights[_place(table)]) for table in found if _place(table) in rights]
-        return _with_values(session, Schema(found.dialect, tuple(tables)), rights, namespaces)
+        schema = with_fields(Schema(found.dialect, tuple(tables)), session.ask(_filled(_FIELDS, namespaces)))
+        return _with_values(session, schema, rights, namespaces)
     raise session.unlisted(reason)
 
 
 def _filled(query: str, namespaces: Sequence[str]) -> str:
     names = composed.SQL(", ").join(map(composed.Literal, namespaces)).as_string(None)
-    return query.format(names=f"ARRAY[{names or 'pg_catalog.current_schema()'}]", kinds=_KINDS, few=_FEW)
+    return query.format(names=f"ARRAY[{names or 'pg_catalog.current_schema()'}]", kinds=_KINDS, few=_FEW, deepest=_DEEPEST, most=_MOST_FIELDS)
 
 
 def _place(table: Table) -> _Place:

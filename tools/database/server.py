@@ -6,7 +6,7 @@ from functools import partial
 from time import monotonic
 from typing import TypeVar
 
-from route_sql.tools.database.guarded import refused_text
+from route_sql.tools.database.guarded import refused_query
 from route_sql.tools.database.outcome import Limits, Outcome
 from route_sql.tools.database.pool import Pool
 from route_sql.tools.database.query import Query
@@ -80,6 +80,18 @@ class ServerDatabase:
             return self._reflected[1]
         return await self._ask(self._current_schema)
 
+    async def fresh_schema(self) -> Schema:
+        """The schema, once the server was asked whether it has changed.
+
+        Raises:
+            DatabaseUnavailable: as for `schema`.
+        """
+        return await self._ask(self._current_schema)
+
+    async def _known_schema(self) -> Schema:
+        is_known = self._reflected is not None and not self._pool.is_closed
+        return self._reflected[1] if is_known and self._reflected else await self.schema()
+
     async def execute(self, sql: str, limits: Limits | None = None) -> Outcome:
         """Run one SELECT within `limits`, or the database's own; cancelling stops the query on the server.
 
@@ -87,9 +99,11 @@ class ServerDatabase:
             DatabaseUnavailable: the server can't be reached, or was lost, or no connection came free in time, or
                 the database is closed.
         """
+        if self._guard and (outcome := await refused_query(sql, self.dialect, self._known_schema, self.fresh_schema)):
+            return outcome
         query = Query(sql, limits or self.limits)
         try:
-            with self._pool.submitted(query, partial(self._run, query)) as future:
+            with self._pool.submitted(query, lambda session: session.run(query)) as future:
                 return await outcome_of(query, future, self._wait_seconds)
         except NoWorkerFree:
             busy = self._all_busy()
@@ -136,10 +150,6 @@ class ServerDatabase:
         )
 
     # in a worker thread
-
-    def _run(self, query: Query, session: ServerSession) -> Outcome:
-        shown = self._reflected[1] if self._reflected else None
-        return (self._guard and refused_text(query.sql, shown, self.dialect)) or session.run(query)
 
     def _current_schema(self, query: Query, session: ServerSession) -> Schema:
         with self._reflecting, session.busy(query):

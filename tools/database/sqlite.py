@@ -11,6 +11,7 @@ from sqlalchemy import create_engine
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.pool import NullPool
 
+from route_sql.tools.database.guarded import refused_query
 from route_sql.tools.database.outcome import Limits, Outcome
 from route_sql.tools.database.pool import Pool
 from route_sql.tools.database.query import Query
@@ -61,6 +62,7 @@ class SQLiteDatabase:
         self.name = name
         self.path = path
         self.limits = limits
+        self._guard = guard
         open_session = partial(SQLiteSession, path, limits.memory_bytes, guard=guard, authorizer=authorizer)
         self._pool = Pool(name, open_session, workers, prefix="sqlite")
         self._reflecting = threading.Lock()
@@ -87,9 +89,14 @@ class SQLiteDatabase:
         Raises:
             DatabaseUnavailable: the file is missing, no database, damaged, or closed.
         """
+        if self._guard and (outcome := await refused_query(sql, self.dialect, self._known_schema, self.schema)):
+            return outcome
         query = Query(sql, limits or self.limits)
         with self._pool.submitted(query, lambda session: session.run(query)) as future:
             return await outcome_of(query, future)
+
+    async def _known_schema(self) -> Schema:
+        return self._reflected[1] if self._reflected is not None else await self.schema()
 
     async def warnings(self) -> tuple[str, ...]:
         """A sentence on collations that only the program which made the file has; none on rights.

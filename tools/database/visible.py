@@ -2,8 +2,9 @@
 
 import asyncio
 import threading
+from dataclasses import replace
 
-from route_sql.tools.database.engine import Database
+from route_sql.tools.database.engine import Database, fresh_schema
 from route_sql.tools.database.guarded import refused
 from route_sql.tools.database.outcome import Limits, Outcome
 from route_sql.tools.database.roles import HasRole
@@ -83,7 +84,9 @@ class VisibleDatabase:
         Raises:
             DatabaseUnavailable: as for `schema`.
         """
-        whole = await self._database.schema()
+        return await self._visible_part(await self._database.schema())
+
+    async def _visible_part(self, whole: Schema) -> VisibleSchema:
         known = self._narrowed
         return known[1] if known and known[0] is whole else await asyncio.to_thread(self._narrow, whole)
 
@@ -95,6 +98,9 @@ class VisibleDatabase:
         """
         visible = await self.visible()
         narrowed = await asyncio.to_thread(narrowed_query, sql, visible, self.dialect)
+        if isinstance(narrowed, Refusal) and narrowed.code in ("unknown_name", "type"):
+            visible = await self._visible_part(await fresh_schema(self._database))
+            narrowed = await asyncio.to_thread(narrowed_query, sql, visible, self.dialect)
         if isinstance(narrowed, Refusal):
             return refused(narrowed)
         outcome = await self._database.execute(narrowed, limits)
@@ -127,4 +133,5 @@ class VisibleDatabase:
 
 def narrowed_query(sql: str, visible: VisibleSchema, dialect: str) -> str | Refusal:
     """The query as it may run on what is visible, or why it may not run."""
-    return check_sql(sql, visible.schema, dialect, _POLICY) or show_only(sql, visible.schema, visible.partial, dialect)
+    policy = replace(_POLICY, partial=visible.partial)
+    return check_sql(sql, visible.schema, dialect, policy) or show_only(sql, visible.schema, visible.partial, dialect)
