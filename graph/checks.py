@@ -9,7 +9,7 @@ from route_sql.tools.database.outcome import Outcome
 from route_sql.tools.execute_sql import render_outcome
 from route_sql.tools.schema.records import Schema
 from route_sql.tools.sql.joining import unrelated_keys
-from route_sql.tools.sql.usage import unknown_names
+from route_sql.tools.sql.usage import UnknownName, unknown_names
 
 Check = Callable[[str, str, Outcome], str | None | Awaitable[str | None]]
 """(question, sql, outcome) to a complaint in one sentence, or None. It may be async."""
@@ -29,9 +29,9 @@ def own_complaint(sql: str, outcome: Outcome, schema: Schema) -> str | None:
         return UNRELATED.format(chance[0]) if chance else None
     if outcome["status"] == "empty":
         return EMPTY
-    said = _sentence(outcome["error"] or outcome["status"])
-    hints = [name.hint() for name in unknown_names(sql, schema)[:NAMES]]
-    return " ".join([said, *(hint for hint in hints if hint not in said)])
+    unknown = unknown_names(sql, schema)[:NAMES]
+    said = _sentence(_said(outcome, unknown))
+    return " ".join([said, *(hint for name in unknown if (hint := name.hint()) not in said)])
 
 
 async def complaint(question: str, sql: str, outcome: Outcome, schema: Schema, checks: Sequence[Check]) -> str | None:
@@ -49,6 +49,13 @@ async def complaint(question: str, sql: str, outcome: Outcome, schema: Schema, c
 def finding(complained: str | None, outcome: Outcome) -> str:
     """What the noise corrector is told of a candidate: the complaint, or else what the query returned."""
     return complained or render_outcome(outcome, FINDING_CHARS)
+
+
+def _said(outcome: Outcome, unknown: Sequence[UnknownName]) -> str:
+    """The error of a query; for a name that stands for nothing in the words with which the corrector was tuned."""
+    error = outcome["error"] or outcome["status"]
+    name = next((name for name in unknown if error == name.complaint()), None)
+    return f"no such {name.kind}: {name.name}" if name else error
 
 
 def _sentence(text: str) -> str:

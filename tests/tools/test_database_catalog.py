@@ -280,7 +280,7 @@ async def test_another_engine_runs_when_the_catalog_says_so_and_says_what_it_lac
         assert "its session is not read-only" in (await database.warnings())[0]
         for sql in ("DELETE FROM t", "SELECT 1; DELETE FROM t", "SELECT load_extension('x')"):
             assert (await database.execute(sql))["status"] == "refused", sql
-        assert (await database.execute("SELECT b FROM t"))["error"] == "no such column: b"
+        assert (await database.execute("SELECT b FROM t"))["error"] == "unknown column b. There is no column b."
         endless = "WITH RECURSIVE r(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM r) SELECT max(n) FROM r"
         assert (await database.execute(endless, Limits(seconds=0.1)))["status"] == "timeout"
         assert await answer(catalog, "a") == [[7]]

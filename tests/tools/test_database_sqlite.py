@@ -65,8 +65,8 @@ async def test_no_rows_is_empty(database: SQLiteDatabase) -> None:
 @pytest.mark.parametrize(
     ("sql", "error"),
     [
-        ("SELECT nope FROM emp", "no such column: nope"),
-        ("SELECT 1 FROM nowhere", "no such table: nowhere"),
+        ("SELECT nope FROM emp", "unknown column nope"),
+        ("SELECT 1 FROM nowhere", "unknown table nowhere"),
         ("SELEC 1", "it can't be read as SQL"),
         ("SELECT name FROM emp WHERE", "it can't be read as SQL"),
         ("SELECT 'a", "it has a string, a name or a comment that does not end"),

@@ -36,7 +36,7 @@ async def test_a_tool_call_gives_text_and_the_outcome(catalog: Catalog) -> None:
 
 async def test_what_the_model_did_wrong_is_text(catalog: Catalog) -> None:
     tool = make_execute_sql(catalog)
-    assert (await tool.ainvoke(call("SELECT x FROM item"))).content == "error: no such column: x"
+    assert (await tool.ainvoke(call("SELECT x FROM item"))).content == "error: unknown column x. There is no column x."
     refused = await tool.ainvoke(call("DROP TABLE item"))
     assert refused.content == "refused: only one SELECT statement may run; this one is DROP TABLE"
     assert refused.artifact["status"] == "refused"

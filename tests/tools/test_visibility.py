@@ -180,11 +180,14 @@ async def test_what_is_hidden_is_an_unknown_name_like_any_other(
 ) -> None:
     visible = VisibleDatabase(databases[0], HIDDEN)
     words = [await visible.execute(f"SELECT {name} FROM staff") for name in ("salary", "nonesuch")]
-    assert [outcome["error"] for outcome in words] == ["no such column: salary", "no such column: nonesuch"]
+    assert [outcome["error"] for outcome in words] == [
+        "unknown column salary. There is no column salary.",
+        "unknown column nonesuch. There is no column nonesuch.",
+    ]
     tables = [await visible.execute(f"SELECT * FROM {name}") for name in ("bank", "nonesuch")]
     assert [(outcome["status"], outcome["error"]) for outcome in tables] == [
-        ("refused", "there is no table bank in the schema; use a table of the schema"),
-        ("refused", "there is no table nonesuch in the schema; use a table of the schema"),
+        ("error", "unknown table bank. There is no table bank."),
+        ("error", "unknown table nonesuch. There is no table nonesuch."),
     ]
 
 

@@ -2,7 +2,7 @@
 
 import asyncio
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
@@ -88,14 +88,9 @@ class DuckDBDatabase:
         Raises:
             DatabaseUnavailable: as for `schema`.
         """
-        if self._guard and (outcome := await refused_query(sql, self.dialect, self._known_schema, self.schema)):
-            return outcome
         query = Query(sql, limits or self.limits)
-        with self._pool.submitted(query, lambda session: session.run(query)) as future:
+        with self._pool.submitted(query, partial(self._run, query)) as future:
             return await outcome_of(query, future)
-
-    async def _known_schema(self) -> Schema:
-        return self._reflected[1] if self._reflected is not None else await self.schema()
 
     async def warnings(self) -> tuple[str, ...]:
         """None: the file is opened read-only, whoever opens it."""
@@ -106,6 +101,17 @@ class DuckDBDatabase:
         await self._pool.close()
 
     # in a worker thread
+
+    def _run(self, query: Query, session: DuckDBSession) -> Outcome:
+        if self._guard:
+            fresh = partial(self._current_schema, session)
+            outcome = refused_query(query.sql, self.dialect, partial(self._known_schema, fresh), fresh)
+            if outcome is not None:
+                return outcome
+        return session.run(query)
+
+    def _known_schema(self, fresh: Callable[[], Schema]) -> Schema:
+        return self._reflected[1] if self._reflected is not None else fresh()
 
     def _current_schema(self, session: DuckDBSession) -> Schema:
         with self._reflecting:

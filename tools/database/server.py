@@ -88,10 +88,6 @@ class ServerDatabase:
         """
         return await self._ask(self._current_schema)
 
-    async def _known_schema(self) -> Schema:
-        is_known = self._reflected is not None and not self._pool.is_closed
-        return self._reflected[1] if is_known and self._reflected else await self.schema()
-
     async def execute(self, sql: str, limits: Limits | None = None) -> Outcome:
         """Run one SELECT within `limits`, or the database's own; cancelling stops the query on the server.
 
@@ -99,11 +95,9 @@ class ServerDatabase:
             DatabaseUnavailable: the server can't be reached, or was lost, or no connection came free in time, or
                 the database is closed.
         """
-        if self._guard and (outcome := await refused_query(sql, self.dialect, self._known_schema, self.fresh_schema)):
-            return outcome
         query = Query(sql, limits or self.limits)
         try:
-            with self._pool.submitted(query, lambda session: session.run(query)) as future:
+            with self._pool.submitted(query, partial(self._run, query)) as future:
                 return await outcome_of(query, future, self._wait_seconds)
         except NoWorkerFree:
             busy = self._all_busy()
@@ -150,6 +144,18 @@ class ServerDatabase:
         )
 
     # in a worker thread
+
+    def _run(self, query: Query, session: ServerSession) -> Outcome:
+        if self._guard:
+            # Of our own, with our own deadline.
+            fresh = partial(self._current_schema, Query("", Limits(seconds=OWN_SECONDS)), session)
+            outcome = refused_query(query.sql, self.dialect, partial(self._known_schema, fresh), fresh)
+            if outcome is not None:
+                return outcome
+        return session.run(query)
+
+    def _known_schema(self, fresh: Callable[[], Schema]) -> Schema:
+        return self._reflected[1] if self._reflected is not None else fresh()
 
     def _current_schema(self, query: Query, session: ServerSession) -> Schema:
         with self._reflecting, session.busy(query):

@@ -3,6 +3,7 @@
 import asyncio
 import sqlite3
 import threading
+from collections.abc import Callable
 from contextlib import closing
 from functools import partial
 from pathlib import Path
@@ -12,11 +13,11 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.pool import NullPool
 
 from route_sql.tools.database.guarded import refused_query
-from route_sql.tools.database.outcome import Limits, Outcome
+from route_sql.tools.database.outcome import Limits, Outcome, failed
 from route_sql.tools.database.pool import Pool
 from route_sql.tools.database.query import Query
 from route_sql.tools.database.sqlite_collations import note
-from route_sql.tools.database.sqlite_file import connect, identity, read_rows, unavailable
+from route_sql.tools.database.sqlite_file import connect, identity, is_lock, read_rows, unavailable
 from route_sql.tools.database.sqlite_session import SQLiteSession
 from route_sql.tools.database.waiting import outcome_of
 from route_sql.tools.errors import DatabaseUnavailable
@@ -89,14 +90,9 @@ class SQLiteDatabase:
         Raises:
             DatabaseUnavailable: the file is missing, no database, damaged, or closed.
         """
-        if self._guard and (outcome := await refused_query(sql, self.dialect, self._known_schema, self.schema)):
-            return outcome
         query = Query(sql, limits or self.limits)
-        with self._pool.submitted(query, lambda session: session.run(query)) as future:
+        with self._pool.submitted(query, partial(self._run, query)) as future:
             return await outcome_of(query, future)
-
-    async def _known_schema(self) -> Schema:
-        return self._reflected[1] if self._reflected is not None else await self.schema()
 
     async def warnings(self) -> tuple[str, ...]:
         """A sentence on collations that only the program which made the file has; none on rights.
@@ -119,8 +115,24 @@ class SQLiteDatabase:
         except DatabaseUnavailable:
             return ()  # whoever reads it says so
 
-    def _current_schema(self) -> Schema:
-        with self._reflecting, closing(connect(self.path, LOCKED_SECONDS)) as connection:
+    def _run(self, query: Query, session: SQLiteSession) -> Outcome:
+        if self._guard:
+            fresh = partial(self._current_schema, query.limits.seconds)
+            try:
+                outcome = refused_query(query.sql, self.dialect, partial(self._known_schema, fresh), fresh)
+            except DatabaseUnavailable as error:
+                if not is_lock(error.__cause__):
+                    raise
+                outcome = failed("error", str(error.__cause__))
+            if outcome is not None:
+                return outcome
+        return session.run(query)
+
+    def _known_schema(self, fresh: Callable[[], Schema]) -> Schema:
+        return self._reflected[1] if self._reflected is not None else fresh()
+
+    def _current_schema(self, seconds: float = LOCKED_SECONDS) -> Schema:
+        with self._reflecting, closing(connect(self.path, seconds)) as connection:
             try:
                 fingerprint = self._fingerprint(connection)
                 if self._reflected is None or self._reflected[0] != fingerprint:
@@ -130,7 +142,7 @@ class SQLiteDatabase:
                 raise unavailable(self.path, error) from error
             except DBAPIError as error:
                 cause = error.orig if isinstance(error.orig, sqlite3.Error) else sqlite3.DatabaseError(str(error.orig))
-                raise unavailable(self.path, cause) from error
+                raise unavailable(self.path, cause) from cause
             return self._reflected[1]
 
     def _fingerprint(self, connection: sqlite3.Connection) -> _Fingerprint:

@@ -119,6 +119,12 @@ def unavailable(path: Path, error: BaseException | None) -> DatabaseUnavailable:
     return DatabaseUnavailable(f"{path}: {_reason(path, error)}")
 
 
+def is_lock(error: BaseException | None) -> bool:
+    """Whether an error says that another program holds the file."""
+    code = getattr(error, "sqlite_errorcode", 0) if isinstance(error, sqlite3.Error) else 0
+    return code & 0xFF in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED)
+
+
 def identity(path: Path) -> tuple[int, int] | None:
     """What tells a file from another that takes its place; None if there is none."""
     try:

@@ -5,7 +5,7 @@ import threading
 from dataclasses import replace
 
 from route_sql.tools.database.engine import Database, fresh_schema
-from route_sql.tools.database.guarded import refused
+from route_sql.tools.database.guarded import OF_THE_SCHEMA, refused
 from route_sql.tools.database.outcome import Limits, Outcome
 from route_sql.tools.database.roles import HasRole
 from route_sql.tools.errors import DatabaseUnavailable
@@ -98,7 +98,7 @@ class VisibleDatabase:
         """
         visible = await self.visible()
         narrowed = await asyncio.to_thread(narrowed_query, sql, visible, self.dialect)
-        if isinstance(narrowed, Refusal) and narrowed.code in ("unknown_name", "type"):
+        if isinstance(narrowed, Refusal) and narrowed.code in OF_THE_SCHEMA:
             visible = await self._visible_part(await fresh_schema(self._database))
             narrowed = await asyncio.to_thread(narrowed_query, sql, visible, self.dialect)
         if isinstance(narrowed, Refusal):

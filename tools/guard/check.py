@@ -140,8 +140,8 @@ def _names(
 
 def _unknown(sql: str, name: Name, schema: Schema | None) -> Refusal:
     known = described(name, schema or Schema("", ()))
-    hint = f" {known.hint()}" if schema is not None else ""
-    return Refusal("unknown_name", known.name, f"unknown {known.kind} {known.name}.{hint}", place_of(sql, name.start))
+    message = known.complaint() if schema is not None else f"{known.name} is no column and no function of the list"
+    return Refusal("unknown_name", known.name, message, place_of(sql, name.start))
 
 
 def names_to_look_up(sql: str, dialect: str, policy: Policy = DEFAULT_POLICY) -> list[str]:

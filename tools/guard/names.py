@@ -14,7 +14,7 @@ from route_sql.tools.guard.commons import Common, Commons, declared
 from route_sql.tools.guard.entries import Entries
 from route_sql.tools.guard.functions import FUNCTIONS
 from route_sql.tools.guard.inference import value_of
-from route_sql.tools.guard.sources import Output, Scope, Source, alias_of, renamed
+from route_sql.tools.guard.sources import UNKNOWABLE, Output, Scope, Source, alias_of, renamed
 from route_sql.tools.guard.values import OPEN, SCALAR, Value, composite_types, key_of
 from route_sql.tools.schema.records import Schema, Table
 from route_sql.tools.sql.parsing import Tree
@@ -73,9 +73,12 @@ def unresolved(
     names.query(tree, None)
     if dialect == "postgres":
         names.check_dots(found)
-    order = lambda name: (name.start, name.text)  # noqa: E731
-    unknown, unsure = (tuple(sorted(set(part), key=order)) for part in (names.unknown, names.unsure))
-    return Unresolved(unknown, unsure, tuple(names.called))
+    return Unresolved(_in_order(names.unknown), _in_order(names.unsure), tuple(names.called))
+
+
+def _in_order(names: list[Name]) -> tuple[Name, ...]:
+    by_place = {(name.start, name.text): name for name in names}
+    return tuple(by_place[place] for place in sorted(by_place))
 
 
 @dataclass
@@ -125,8 +128,16 @@ class _Names:
             inner = Scope(scope)
             self.entries.add(node, inner)
             return [output for source in inner.sources for output in source.outputs]
+        if isinstance(node, exp.Pivot):
+            return self._pivoted(node, Scope(scope))
         self.visit(list(node.iter_expressions()), scope or Scope())
         return []
+
+    def _pivoted(self, node: exp.Pivot, scope: Scope) -> list[Output]:
+        """A pivot as a statement of its own, whose columns come from cells."""
+        self.entries.add(node.this, scope)
+        self.visit([part for part in node.iter_expressions() if part.arg_key not in ("this", "into")], scope)
+        return [Output.plain(UNKNOWABLE, OPEN)]
 
     def _declare(self, node: exp.Expr, scope: Scope | None) -> None:
         clause = node.args.get("with_")

@@ -26,12 +26,20 @@ UNKNOWABLE, UNTOLD = "*", "*?"
 """Keys in the place of columns that can't be known, or not without a schema."""
 
 
-@dataclass(frozen=True)
 class Output:
     """A column that a query or a table gives; the key of one that the query gives no name is None."""
 
-    key: str | None
-    value: Lazy
+    def __init__(self, key: str | None, value: Lazy) -> None:
+        """The value is found when it is first asked for."""
+        self.key = key
+        self._lazy = value
+        self._value: Value | None = None
+
+    def value(self) -> Value:
+        """What the column holds."""
+        if self._value is None:
+            self._value = self._lazy()
+        return self._value
 
     @classmethod
     def plain(cls, key: str | None, value: Value = SCALAR) -> "Output":

@@ -35,6 +35,10 @@ class UnknownName:
     start: int
     end: int
 
+    def complaint(self) -> str:
+        """What the outcome of a query says that was not run because of the name."""
+        return f"unknown {self.kind} {self.name}. {self.hint()}"
+
     def hint(self) -> str:
         """A sentence that says where the name is found, or what is close to it."""
         if self.owners:
