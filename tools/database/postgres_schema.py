@@ -65,19 +65,20 @@ _FIELDS = """
     ), composite AS MATERIALIZED (
         SELECT p.oid, i.typrelid FROM plain p JOIN pg_catalog.pg_type i ON i.oid = p.item WHERE i.typtype = 'c'
     ), used AS (
-        SELECT ARRAY[n.nspname::text, c.relname::text, a.attname::text] AS path, a.atttypid, a.atttypmod, m.typrelid
+        SELECT ARRAY[n.nspname::text, c.relname::text, a.attname::text] AS path, ARRAY[a.attnum] AS place, a.atttypid,
+               a.atttypmod, m.typrelid
         FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
         JOIN pg_catalog.pg_attribute a ON a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped
         JOIN composite m ON m.oid = a.atttypid
         WHERE n.nspname = ANY ({names}) AND {kinds}
         UNION ALL
-        SELECT u.path || a.attname::text, a.atttypid, a.atttypmod, m.typrelid
+        SELECT u.path || a.attname::text, u.place || a.attnum, a.atttypid, a.atttypmod, m.typrelid
         FROM used u JOIN pg_catalog.pg_attribute a ON a.attrelid = u.typrelid AND a.attnum > 0 AND NOT a.attisdropped
         LEFT JOIN composite m ON m.oid = a.atttypid
         WHERE pg_catalog.cardinality(u.path) < {deepest}
     )
     SELECT nullif(path[1], pg_catalog.current_schema()), path[2:], pg_catalog.format_type(atttypid, atttypmod)
-    FROM used LIMIT {most}
+    FROM used ORDER BY path[1:2], place LIMIT {most}
 """
 _DEEPEST, _MOST_FIELDS = 10, 20_000
 """How many names a field's path may have, and how many fields are read."""
