@@ -1,6 +1,6 @@
 """Common table expressions, by the rules on which names of theirs see each other."""
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 from sqlglot import exp
@@ -44,8 +44,9 @@ def declared(
     sees_all = dialect == "sqlite" or bool(clause.args.get("recursive"))
     every = dict(around)
     commons = []
+    further = _further(clause, dialect)
     for node in clause.expressions:
-        common = Common(node, read, sees=every if sees_all else dict(every), further=_further(clause, dialect))
+        common = Common(node, read, sees=every if sees_all else dict(every), further=further)
         alias = node.args.get("alias")
         if alias is not None and alias.this is not None:
             every[key_of(alias.this, dialect)] = common
@@ -54,6 +55,7 @@ def declared(
 
 
 def _further(clause: exp.Expr, dialect: str) -> list[Output]:
-    search: Iterable[exp.Expr] = clause.find_all(exp.RecursiveWithSearch)
-    names = [node.args.get(part) for node in search for part in ("expression", "using")]
+    search = clause.args.get("search")
+    parts = search if isinstance(search, list) else [search] if search is not None else []
+    names = [node.args.get(part) for node in parts for part in ("expression", "using")]
     return [Output.plain(key_of(name, dialect)) for name in names if isinstance(name, exp.Identifier)]
