@@ -186,7 +186,7 @@ def _table(plain: dict[str, Any]) -> Table:
 
 
 def _column(plain: dict[str, Any]) -> Column:
-    return Column(**{**plain, "samples": tuple(plain["samples"]), "labels": tuple(plain["labels"])})
+    return Column(**{**plain, "samples": tuple(plain["samples"]), "labels": tuple(plain["labels"]), "fields": ()})
 
 
 def _foreign_key(plain: dict[str, Any]) -> ForeignKey:

@@ -11,8 +11,8 @@ from sqlalchemy import Connection, create_engine
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.pool import StaticPool
 
-from route_sql.tools.database.server_session import ServerSession
 from route_sql.tools.database.postgres_types import with_fields
+from route_sql.tools.database.server_session import ServerSession
 from route_sql.tools.schema.records import Schema, Table
 from route_sql.tools.schema.reflection import reflect
 from route_sql.tools.schema.samples import SAMPLE_CHARS, SAMPLES, readable, with_samples
@@ -129,7 +129,13 @@ def readable_schema(
 
 def _filled(query: str, namespaces: Sequence[str]) -> str:
     names = composed.SQL(", ").join(map(composed.Literal, namespaces)).as_string(None)
-    return query.format(names=f"ARRAY[{names or 'pg_catalog.current_schema()'}]", kinds=_KINDS, few=_FEW, deepest=_DEEPEST, most=_MOST_FIELDS)
+    return query.format(
+        names=f"ARRAY[{names or 'pg_catalog.current_schema()'}]",
+        kinds=_KINDS,
+        few=_FEW,
+        deepest=_DEEPEST,
+        most=_MOST_FIELDS,
+    )
 
 
 def _place(table: Table) -> _Place:

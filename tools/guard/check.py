@@ -113,7 +113,9 @@ def _query(sql: str, found: list[Token], schema: Schema | None, dialect: str, po
 
 
 def _call(sql: str, name: str, start: int | None) -> Refusal:
-    return Refusal("function", name, f"the function {name} may not be called; use another or none", place_of(sql, start))
+    return Refusal(
+        "function", name, f"the function {name} may not be called; use another or none", place_of(sql, start)
+    )
 
 
 def _table(sql: str, table: exp.Table, code: Code, schema: Schema | None) -> Refusal:

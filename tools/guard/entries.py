@@ -21,8 +21,8 @@ from route_sql.tools.guard.sources import (
     renamed,
 )
 from route_sql.tools.guard.tables import DEFAULT_NAMESPACES
-from route_sql.tools.guard.words import WORDS_WITHOUT_COLUMN
 from route_sql.tools.guard.values import OPEN, SCALAR, Value, fold, key_of, value_of_column
+from route_sql.tools.guard.words import WORDS_WITHOUT_COLUMN
 from route_sql.tools.schema.records import Table
 
 if TYPE_CHECKING:
@@ -370,7 +370,9 @@ class Entries:
         for change in [*(star.args.get("replace") or []), *(star.args.get("rename") or [])]:
             alias = change.args.get("alias")
             if isinstance(alias, exp.Expr):
-                yield Output(key_of(alias, self._dialect), lambda change=change: value_of(change.this, scope, self._names))  # type: ignore[misc]
+                yield Output(
+                    key_of(alias, self._dialect), lambda change=change: value_of(change.this, scope, self._names)
+                )  # type: ignore[misc]
         if any(source.is_open for source in sources):
             yield Output.plain(UNTOLD if any(source.needs_schema for source in sources) else UNKNOWABLE, OPEN)
 
@@ -416,4 +418,3 @@ def function_name(function: exp.Expr) -> str:
             fold(function.sql_name()), fold(function.sql_name())
         )
     return ""
-

@@ -247,7 +247,9 @@ class _Names:
             return [node.this]
         if isinstance(node, exp.In) and self.dialect == "sqlite" and isinstance(node.args.get("field"), exp.Column):
             name = node.args["field"]
-            self.entries.named(exp.Table(this=name.this.copy(), db=name.args["table"].copy() if name.table else None), Scope())
+            self.entries.named(
+                exp.Table(this=name.this.copy(), db=name.args["table"].copy() if name.table else None), Scope()
+            )
             return [part for part in node.iter_expressions() if part is not name]
         if isinstance(node, exp.Kwarg | exp.PropertyEQ):
             return [node.expression]
