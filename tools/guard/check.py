@@ -147,7 +147,7 @@ def _unknown(sql: str, name: Name, schema: Schema | None) -> Refusal:
 
 
 def names_to_look_up(sql: str, dialect: str, policy: Policy = DEFAULT_POLICY) -> list[str]:
-    """The names of a query that passes, of which only a schema can say what they stand for, in the order of the text."""
+    """The names of a query that passes, of which only a schema can say what they stand for."""
     found = tokens(sql, dialect)
     tree = shared_tree(sql, dialect)
     if found is None or tree is None or dialect not in RESOLVED:

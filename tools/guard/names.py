@@ -203,7 +203,7 @@ class _Names:
             return
         value = partial(value_of, item, scope, self)
         if isinstance(item, exp.Explode) and self.dialect == "duckdb":
-            yield from (Output.plain(key, part) for key, part in value().fields.items())
+            yield from (Output.plain(key, part) for key, part in value_of(item.this, scope, self).fields.items())
         if isinstance(item, exp.Columns):
             yield from (output for source in scope.sources for output in source.outputs)
         yield Output(self._output_key(item), value)

@@ -1,7 +1,7 @@
 """Which types a query may name: the engine's own types of data, and those of the columns that may be seen.
 
-A type's name is a look into the catalog: every table of PostgreSQL is a type whose fields are its columns, and `regclass`
-and its like turn numbers into names. SQLite reads the words of a type for its kind alone, and MySQL's grammar lists its
+A type's name is a look into the catalog: every table of PostgreSQL is a type whose fields are its columns, and
+`regclass` and its like turn numbers into names. SQLite reads the words of a type for its kind alone, and MySQL's grammar lists its
 types, so that there is nothing to hold back.
 """
 
@@ -29,8 +29,8 @@ _DUCKDB = frozenset(
     "timestamp_s timestamp_ms timestamp_ns timestamp_us timestamptz timetz time_ns variant geometry".split()
 )
 _LOOK_UPS = frozenset(
-    "regclass regcollation regconfig regdictionary regnamespace regoper regoperator regproc regprocedure regrole regtype "
-    "regdatabase aclitem xid xid8 cid tid refcursor record anyelement cstring internal".split()
+    "regclass regcollation regconfig regdictionary regnamespace regoper regoperator regproc regprocedure regrole "
+    "regtype regdatabase aclitem xid xid8 cid tid refcursor record anyelement cstring internal".split()
 )
 _OWN_TYPES = {"postgres": _POSTGRES, "duckdb": _DUCKDB}
 _OWN_NAMESPACES = {"postgres": frozenset({"pg_catalog"}), "duckdb": frozenset({"main", "system"})}
