@@ -1,6 +1,7 @@
 """The entries of FROM clauses, and the names that are looked for among them."""
 
 from collections.abc import Iterator
+from functools import partial
 from typing import TYPE_CHECKING
 
 from sqlglot import exp
@@ -111,7 +112,7 @@ class Entries:
             cells = cells[0].expressions
         word, start = _FIRST_COLUMN.get(self._dialect, ("column", 1))
         return [
-            Output(f"{word}{number}", lambda cell=cell: value_of(cell, scope, self._names))  # type: ignore[misc]
+            Output(f"{word}{number}", partial(value_of, cell, scope, self._names))
             for number, cell in enumerate(cells, start)
         ]
 
@@ -370,9 +371,7 @@ class Entries:
         for change in [*(star.args.get("replace") or []), *(star.args.get("rename") or [])]:
             alias = change.args.get("alias")
             if isinstance(alias, exp.Expr):
-                yield Output(
-                    key_of(alias, self._dialect), lambda change=change: value_of(change.this, scope, self._names)
-                )  # type: ignore[misc]
+                yield Output(key_of(alias, self._dialect), partial(value_of, change.this, scope, self._names))
         if any(source.is_open for source in sources):
             yield Output.plain(UNTOLD if any(source.needs_schema for source in sources) else UNKNOWABLE, OPEN)
 

@@ -1,6 +1,6 @@
 """What an expression of a query holds, as far as its fields may be asked for."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from typing import Protocol
 
 from sqlglot import exp
@@ -8,7 +8,16 @@ from sqlglot import exp
 from route_sql.tools.guard.sources import TABLE_FUNCTIONS, Output, Scope
 from route_sql.tools.guard.values import OPEN, SCALAR, Value, fold, key_of, value_of_type
 
-_SAME = (exp.Paren, exp.Order, exp.Ordered, exp.Distinct, exp.Window, exp.Filter, exp.WithinGroup, exp.IgnoreNulls)
+_SAME: tuple[type[exp.Expr], ...] = (
+    exp.Paren,
+    exp.Order,
+    exp.Ordered,
+    exp.Distinct,
+    exp.Window,
+    exp.Filter,
+    exp.WithinGroup,
+    exp.IgnoreNulls,
+)
 _SAME += (exp.RespectNulls, exp.Alias, exp.First, exp.Last, exp.FirstValue, exp.LastValue, exp.NthValue, exp.Lag)
 _SAME += (exp.Lead, exp.AnyValue, exp.Max, exp.Min, exp.ArgMax, exp.ArgMin, exp.Nullif, exp.Mode)
 _SAME_NAMES = frozenset("first last any_value mode arbitrary list_first list_last array_last".split())
@@ -125,6 +134,3 @@ def _first(branches: list[exp.Expr | None], scope: Scope, names: Names) -> Value
     """The value of the first branch that has fields or items."""
     values = [value_of(branch, scope, names) for branch in branches if branch is not None]
     return next((value for value in values if value != SCALAR), SCALAR)
-
-
-Report = Callable[[exp.Expr], None]
