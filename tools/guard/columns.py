@@ -13,14 +13,17 @@ from typing import NamedTuple
 
 from sqlglot import TokenType, exp
 
+from route_sql.tools.guard.declarations import declaration, same
 from route_sql.tools.guard.refusal import Code, Refusal, place_of
-from route_sql.tools.guard.tables import DEFAULT_NAMESPACES, TABLE_REASON
+from route_sql.tools.guard.tables import DEFAULT_NAMESPACES, TABLE_REASON, tables_after_in
 from route_sql.tools.schema.quoting import table_expression
 from route_sql.tools.schema.records import Schema, Table
 from route_sql.tools.sql.parsing import Tree, shared_tree, tokens
 
-_CASE_BLIND = frozenset({"sqlite", "duckdb"})
-_AHEAD = "the common table expression {name} is used before it is declared; declare it first"
+_AHEAD = (
+    "the common table expression {name} is used before it is declared, or by itself outside the right-hand side of its "
+    "own UNION; declare it first, under another name than a table's"
+)
 _CALLED = "the table {name} may not be called like a function; select from it"
 _UNSURE = "it can't be told which columns {name} stands for; name the tables and their columns plainly"
 
@@ -85,25 +88,25 @@ class _Narrowing:
         """The names of tables, and whether each stands in a FROM clause: SQLite takes `x IN name` for one too."""
         for table in self.tree.find_all(exp.Table):
             yield table, True
-        for node in self.tree.find_all(exp.In) if self.dialect == "sqlite" else ():
-            field = node.args.get("field")
-            if isinstance(field, exp.Column):
-                name = exp.Table(this=field.this.copy(), db=field.args.get("table"), catalog=field.args.get("db"))
-                name.parent = node
-                yield name, False
+        yield from ((table, False) for table in tables_after_in(self.tree, self.dialect))
 
     def _narrowed(self, name: exp.Table, is_source: bool) -> _Edit | Refusal | None:
         if isinstance(name.this, exp.Func):
             return self._called(name)
-        starts, ends = ([part.meta.get(key) for part in name.parts] for key in ("start", "end"))
-        if not isinstance(name.this, exp.Identifier) or None in (*starts, *ends):
+        if not isinstance(name.this, exp.Identifier):
             return self._refusal("column", name, _UNSURE)
-        local = _declaration(name, self.dialect)
+        local = declaration(name, self.dialect)
         if local is not None:
             return None if local else self._refusal("column", name, _AHEAD)
         table = self._table(name)
-        if table is None:
-            return self._refusal("table", name, TABLE_REASON)
+        return self._refusal("table", name, TABLE_REASON) if table is None else self._replaced(name, table, is_source)
+
+    def _replaced(self, name: exp.Table, table: Table, is_source: bool) -> _Edit | Refusal | None:
+        starts, ends = ([part.meta.get(key) for part in name.parts] for key in ("start", "end"))
+        if None in (*starts, *ends):
+            # A string after SQLite's IN, of which the parser keeps no place.
+            is_whole = not is_source and table.key not in self.partial
+            return None if is_whole else self._refusal("column", name, _UNSURE)
         start, own, end = int(starts[0] or 0), int(starts[-1] or 0), int(ends[-1] or 0) + 1
         text = self._visible_part(name, table, self.sql[start:end])
         if text is None:
@@ -119,7 +122,7 @@ class _Narrowing:
 
     def _visible_part(self, name: exp.Table, table: Table, written: str) -> str | None:
         """What to select from instead of a name; None if it stands for the whole table and for no other."""
-        is_exact = _same(name.this, exp.to_identifier(table.name, quoted=True), self.dialect)
+        is_exact = same(name.this, exp.to_identifier(table.name, quoted=True), self.dialect)
         is_bare = not name.db and not table.namespace
         source = written if is_exact and is_bare else table_expression(table).sql(dialect=self.dialect)
         if table.key not in self.partial:
@@ -155,54 +158,3 @@ class _Narrowing:
         written = ".".join(part.name for part in name.parts)
         start = name.parts[0].meta.get("start") if name.parts else None
         return Refusal(code, written, reason.format(name=written), place_of(self.sql, start))
-
-
-def _declaration(name: exp.Table, dialect: str) -> bool | None:
-    """Whether a name stands for a common table expression of the query: True, None if not, False if engines differ."""
-    if name.db:
-        return None
-    below: exp.Expr = name
-    above = name.parent
-    while above is not None:
-        declared = above if isinstance(above, exp.With) else above.args.get("with_")
-        if declared is not None:
-            for distance, expression in _seen_from(below, declared):
-                if _declares(expression, name, dialect) and (seen := _is_seen(distance, declared, dialect)) is not None:
-                    return seen
-        # To its own parts the query with the WITH clause declares nothing more.
-        below = above.parent if isinstance(above, exp.With) and above.parent is not None else above
-        above = below.parent
-    return None
-
-
-def _seen_from(below: exp.Expr, declared: exp.Expr) -> Iterator[tuple[int, exp.Expr]]:
-    """The common table expressions of a WITH clause and how far each stands behind the part of it that looks."""
-    expressions = declared.expressions
-    own = next((place for place, expression in enumerate(expressions) if expression is below), len(expressions))
-    return ((place - own, expression) for place, expression in enumerate(expressions))
-
-
-def _is_seen(distance: int, declared: exp.Expr, dialect: str) -> bool | None:
-    """Whether one common table expression sees another that far behind it; None if not, False if engines differ."""
-    if distance < 0:
-        return True
-    if not (declared.args.get("recursive") or dialect == "sqlite"):
-        return None
-    return distance == 0
-
-
-def _declares(expression: exp.Expr, name: exp.Table, dialect: str) -> bool:
-    alias = expression.args.get("alias")
-    declared = alias.this if isinstance(alias, exp.TableAlias) else None
-    return isinstance(declared, exp.Identifier) and _same(name.this, declared, dialect)
-
-
-def _same(one: exp.Identifier, other: exp.Identifier, dialect: str) -> bool:
-    """Whether two names are surely the same to the engine."""
-    return _folded(one, dialect) == _folded(other, dialect)
-
-
-def _folded(name: exp.Identifier, dialect: str) -> str:
-    is_folded = dialect in _CASE_BLIND or (dialect == "postgres" and not name.quoted)
-    # Engines fold the letters of ASCII, and not all fold more.
-    return "".join(letter.lower() if letter.isascii() else letter for letter in name.name) if is_folded else name.name

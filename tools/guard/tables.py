@@ -54,14 +54,32 @@ def own_tables(schema: Schema | None, dialect: str) -> frozenset[str]:
     return frozenset(table.name.casefold() for table in schema)
 
 
+def tables_after_in(tree: exp.Expr, dialect: str) -> Iterator[exp.Table]:
+    """What SQLite takes for a table in `x IN name`, `x IN 'name'` and `x IN name(...)`; sqlglot sees a value there."""
+    for node in tree.find_all(exp.In) if dialect == "sqlite" else ():
+        field = node.args.get("field")
+        if field is not None:
+            names = [_as_name(part) for part in _parts(field)]
+            table = exp.Table(**dict(zip(("this", "db", "catalog", "further"), reversed(names), strict=False)))
+            table.parent = node
+            yield table
+
+
+def _parts(field: exp.Expr) -> list[exp.Expr]:
+    if isinstance(field, exp.Column):
+        return [part for part in field.parts if part is not None]
+    return list(field.flatten()) if isinstance(field, exp.Dot) else [field]
+
+
+def _as_name(part: exp.Expr) -> exp.Expr:
+    if isinstance(part, exp.Literal) and part.is_string:
+        return exp.to_identifier(part.this, quoted=True)
+    return part.copy()
+
+
 def _tables(tree: exp.Expr, dialect: str) -> Iterator[exp.Table]:
-    """The tables of a query, among them what SQLite takes for one in `x IN name`, where sqlglot sees a column."""
     yield from tree.find_all(exp.Table)
-    if dialect == "sqlite":
-        fields = (node.args.get("field") for node in tree.find_all(exp.In))
-        for field in fields:
-            if isinstance(field, exp.Column):
-                yield exp.Table(this=field.this.copy(), db=field.args.get("table"))
+    yield from tables_after_in(tree, dialect)
 
 
 def _code(table: exp.Table, dialect: str, schema: Schema | None, policy: Policy, local: set[str]) -> Code | None:

@@ -1,0 +1,76 @@
+"""Hidden tables and columns stay hidden on every engine, and honest SQL on what is left runs."""
+
+from collections.abc import Callable
+
+import pytest
+from engine_cases import Engine
+
+from route_sql.tools.database.visible import VisibleDatabase
+from route_sql.tools.schema.visibility import Visibility
+
+BASE = "SELECT 9 AS id, 'base' AS token"
+STEP = "SELECT id + 1, token FROM secret WHERE id < 10"
+SELF_REFERENCES = [
+    "WITH RECURSIVE secret AS (SELECT * FROM secret) SELECT * FROM secret",
+    "WITH RECURSIVE SECRET AS (SELECT * FROM secret) SELECT * FROM secret",
+    "WITH secret AS (SELECT * FROM secret) SELECT * FROM secret",
+    "WITH RECURSIVE secret AS (SELECT * FROM secret UNION ALL SELECT 2, 'x') SELECT * FROM secret",
+    f"WITH RECURSIVE secret AS ({BASE} UNION ALL {STEP} UNION ALL {STEP}) SELECT * FROM secret",
+    f"WITH RECURSIVE secret AS (SELECT * FROM secret UNION ALL {STEP}) SELECT * FROM secret",
+    "WITH RECURSIVE secret AS (WITH z AS (SELECT * FROM secret) SELECT * FROM z) SELECT * FROM secret",
+    f"WITH RECURSIVE secret AS (WITH z AS (SELECT * FROM secret) {BASE} UNION ALL SELECT * FROM z) SELECT * FROM secret",
+    f"WITH RECURSIVE secret AS (SELECT * FROM ({BASE} UNION ALL SELECT * FROM secret) AS q) SELECT * FROM secret",
+    "WITH RECURSIVE secret AS (WITH RECURSIVE secret AS (SELECT * FROM secret) SELECT * FROM secret) "
+    "SELECT * FROM secret",
+    f"WITH RECURSIVE a AS (SELECT * FROM secret), secret AS ({BASE}) SELECT * FROM a",
+    'WITH RECURSIVE "Secret" AS (SELECT * FROM secret) SELECT * FROM "Secret"',
+    "WITH RECURSIVE secret(id, token) USING KEY (id) AS (SELECT * FROM secret) SELECT * FROM secret",
+    f"WITH RECURSIVE secret AS ({BASE} UNION BY NAME SELECT id, token FROM secret) SELECT * FROM secret LIMIT 3",
+    f"WITH RECURSIVE secret AS ({BASE} UNION ALL BY NAME SELECT id, token FROM secret) SELECT * FROM secret LIMIT 3",
+]
+RECURSIONS = [
+    f"WITH RECURSIVE secret AS ({BASE} UNION ALL {STEP}) SELECT * FROM secret",
+    f"WITH RECURSIVE secret AS ({BASE} UNION {STEP}) SELECT * FROM secret",
+    f"WITH RECURSIVE secret AS (WITH z AS ({BASE}) SELECT * FROM z UNION ALL {STEP}) SELECT * FROM secret",
+]
+
+
+def with_secret(make_engine: Callable[[str], Engine], name: str) -> Engine:
+    engine = make_engine(name)
+    engine.run(
+        "CREATE TABLE secret (id INTEGER, token VARCHAR(20))",
+        "INSERT INTO secret VALUES (1, 'MARKER')",
+        *([f"GRANT SELECT ON secret TO {engine.reader}"] if name == "postgres" else []),  # type: ignore[attr-defined]
+    )
+    return engine
+
+
+@pytest.mark.parametrize("name", ["sqlite", "duckdb", "postgres", "mariadb"])
+async def test_a_self_reference_never_reads_the_hidden_table(
+    make_engine: Callable[[str], Engine], name: str
+) -> None:
+    visible = VisibleDatabase(with_secret(make_engine, name).open(), Visibility(hide=("secret",)))
+    for query in SELF_REFERENCES:
+        outcome = await visible.execute(query)
+        # SQLite and MariaDB take it for a reference to itself in every part of a chain but the first.
+        is_chain = query.count(STEP) == 2 and name in ("sqlite", "mariadb")
+        assert is_chain or outcome["status"] in ("refused", "error"), query
+        assert "MARKER" not in str(outcome), query
+    for query in RECURSIONS:
+        outcome = await visible.execute(query)
+        assert outcome["rows"] == [[9, "base"], [10, "base"]], (query, outcome)
+
+
+@pytest.mark.parametrize("spelling", ["'secret'", '"secret"', "[secret]", "`secret`", "'main'.'secret'"])
+@pytest.mark.parametrize("operator", ["IN", "NOT IN"])
+async def test_what_follows_in_is_a_table_to_sqlite(
+    make_engine: Callable[[str], Engine], spelling: str, operator: str
+) -> None:
+    visible = VisibleDatabase(with_secret(make_engine, "sqlite").open(), Visibility(hide=("secret", "emp.rate")))
+    query = f"SELECT (1, 'MARKER') {operator} {spelling}"
+    for text in (query, f"SELECT name FROM dept WHERE EXISTS ({query})", query.replace("'main'", "main")):
+        outcome = await visible.execute(text)
+        assert (outcome["status"], outcome["rows"]) == ("refused", []), text
+    assert (await visible.execute("SELECT (1, 'Sales') IN 'dept', (1, 'x') IN main.'dept'"))["rows"] == [[1, 0]]
+    assert (await visible.execute("SELECT 1 IN 'emp'"))["status"] == "refused"
+    assert (await visible.execute("SELECT 1 IN 'sqlite_master'"))["status"] == "refused"
