@@ -82,6 +82,15 @@ _FIELDS = """
 """
 _DEEPEST, _MOST_FIELDS = 10, 20_000
 """How many names a field's path may have, and how many fields are read."""
+# Partitions inherit too, but only the whole table is shown.
+_INHERITS = """
+    SELECT nullif(n.nspname, pg_catalog.current_schema())::text, c.relname::text,
+           nullif(m.nspname, pg_catalog.current_schema())::text, p.relname::text
+    FROM pg_catalog.pg_inherits i
+    JOIN pg_catalog.pg_class c ON c.oid = i.inhrelid JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
+    JOIN pg_catalog.pg_class p ON p.oid = i.inhparent JOIN pg_catalog.pg_namespace m ON m.oid = p.relnamespace
+    WHERE NOT c.relispartition AND c.relkind IN ('r', 'f') AND n.nspname = ANY ({names})
+"""
 
 _Place = tuple[str | None, str]
 
@@ -122,6 +131,8 @@ def readable_schema(
         reason = type(error).__name__
     else:
         tables = [_shown(table, rights[_place(table)]) for table in found if _place(table) in rights]
+        parents = _parents(session, namespaces)
+        tables = [replace(table, inherits=parents.get(_place(table), ())) for table in tables]
         schema = with_fields(Schema(found.dialect, tuple(tables)), session.ask(_filled(_FIELDS, namespaces)))
         return _with_values(session, schema, rights, namespaces)
     raise session.unlisted(reason)
@@ -161,6 +172,15 @@ def _rights(session: ServerSession, namespaces: Sequence[str]) -> dict[_Place, _
             place = None if namespace is None else str(namespace), str(name)
             rights[place] = _Rights(float(str(rows)), None if is_whole else frozenset(map(str, listed)))
     return rights
+
+
+def _parents(session: ServerSession, namespaces: Sequence[str]) -> dict[_Place, tuple[str, ...]]:
+    """The keys of the tables that each table inherits from."""
+    parents: dict[_Place, tuple[str, ...]] = {}
+    for namespace, name, above, parent in session.ask(_filled(_INHERITS, namespaces)):
+        place = None if namespace is None else str(namespace), str(name)
+        parents[place] = (*parents.get(place, ()), Table(str(parent), (), None if above is None else str(above)).key)
+    return parents
 
 
 def _shown(table: Table, rights: _Rights) -> Table:

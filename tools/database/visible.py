@@ -134,4 +134,6 @@ class VisibleDatabase:
 def narrowed_query(sql: str, visible: VisibleSchema, dialect: str) -> str | Refusal:
     """The query as it may run on what is visible, or why it may not run."""
     policy = replace(_POLICY, partial=visible.partial)
-    return check_sql(sql, visible.schema, dialect, policy) or show_only(sql, visible.schema, visible.partial, dialect)
+    return check_sql(sql, visible.schema, dialect, policy) or show_only(
+        sql, visible.schema, visible.partial, dialect, visible.rows
+    )

@@ -23,7 +23,7 @@ GRAMMAR = frozenset(
     regexp rlike match to is isnull notnull escape case when then else by having qualify limit offset fetch first
     next top values as materialized over filter group sets rollup cube using union except intersect exclude columns
     pivot unpivot for interval collate div mod of zone overlaps variadic row array struct map tablesample bernoulli
-    system reservoir index key against binary apply rows separator
+    system reservoir repeatable rename index key against binary apply rows separator
     """.split()
 )
 """Words behind which a bracket holds no arguments, or (row, array, struct, map) the parts of a value."""

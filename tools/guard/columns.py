@@ -7,13 +7,15 @@ Nothing else of the text is touched, and nothing here depends on what is hidden:
 exist meet the same words.
 """
 
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import NamedTuple
 
-from sqlglot import TokenType, exp
+from sqlglot import Token, TokenType, exp
 
 from route_sql.tools.guard.declarations import declaration, same
+from route_sql.tools.guard.extents import extent_of
 from route_sql.tools.guard.refusal import Code, Refusal, place_of
 from route_sql.tools.guard.tables import DEFAULT_NAMESPACES, TABLE_REASON, tables_after_in
 from route_sql.tools.schema.quoting import table_expression
@@ -36,14 +38,21 @@ class _Edit(NamedTuple):
     text: str
 
 
-def show_only(sql: str, visible: Schema, partial: Collection[str], dialect: str) -> str | Refusal:
+def show_only(
+    sql: str,
+    visible: Schema,
+    partial: Collection[str],
+    dialect: str,
+    rows: Mapping[str, Sequence[Table]] = MappingProxyType({}),
+) -> str | Refusal:
     """The query as it may run, with nothing in reach but the visible tables and columns.
 
     Args:
         sql: A query that `check_sql` lets pass.
         visible: The tables and columns that may be seen.
-        partial: The keys of those tables that have further columns.
+        partial: The keys of those tables that have further columns or rows.
         dialect: The sqlglot name of the dialect.
+        rows: The tables of which heirs are hidden, with those whose rows they show.
 
     Returns:
         The query, or why it may not run: `table` for a name that is none of a visible table, `column` for a query of
@@ -54,7 +63,7 @@ def show_only(sql: str, visible: Schema, partial: Collection[str], dialect: str)
     tree = shared_tree(sql[:end], dialect)
     if tree is None:
         return Refusal("column", "text", _UNSURE.format(name="the text"))
-    edits = _Narrowing(sql, tree, visible, frozenset(partial), dialect).edits()
+    edits = _Narrowing(sql, tree, found, visible, frozenset(partial), dialect, rows).edits()
     return edits if isinstance(edits, Refusal) else _edited(sql, edits)
 
 
@@ -68,9 +77,11 @@ def _edited(sql: str, edits: list[_Edit]) -> str:
 class _Narrowing:
     sql: str
     tree: Tree
+    found: list[Token]
     visible: Schema
     partial: frozenset[str]
     dialect: str
+    rows: Mapping[str, Sequence[Table]]
 
     def edits(self) -> list[_Edit] | Refusal:
         edits: list[_Edit] = []
@@ -79,18 +90,19 @@ class _Narrowing:
             edit = self._narrowed(name, is_source)
             if isinstance(edit, Refusal):
                 return edit
-            if edit is not None:
-                edits.append(edit)
+            if edit:
+                edits.extend(edit)
                 renamed.add(name.name.casefold())
         return [*edits, *self._unqualified(renamed)]
 
     def _names(self) -> Iterator[tuple[exp.Table, bool]]:
         """The names of tables, and whether each stands in a FROM clause: SQLite takes `x IN name` for one too."""
         for table in self.tree.find_all(exp.Table):
-            yield table, True
+            if table.arg_key != "indexed":  # the name of an index
+                yield table, True
         yield from ((table, False) for table in tables_after_in(self.tree, self.dialect))
 
-    def _narrowed(self, name: exp.Table, is_source: bool) -> _Edit | Refusal | None:
+    def _narrowed(self, name: exp.Table, is_source: bool) -> list[_Edit] | Refusal | None:
         if isinstance(name.this, exp.Func):
             return self._called(name)
         if not isinstance(name.this, exp.Identifier):
@@ -101,18 +113,23 @@ class _Narrowing:
         table = self._table(name)
         return self._refusal("table", name, TABLE_REASON) if table is None else self._replaced(name, table, is_source)
 
-    def _replaced(self, name: exp.Table, table: Table, is_source: bool) -> _Edit | Refusal | None:
+    def _replaced(self, name: exp.Table, table: Table, is_source: bool) -> list[_Edit] | Refusal | None:
         starts, ends = ([part.meta.get(key) for part in name.parts] for key in ("start", "end"))
         if None in (*starts, *ends):
             # A string after SQLite's IN, of which the parser keeps no place.
             is_whole = not is_source and table.key not in self.partial
             return None if is_whole else self._refusal("column", name, _UNSURE)
         start, own, end = int(starts[0] or 0), int(starts[-1] or 0), int(ends[-1] or 0) + 1
-        text = self._visible_part(name, table, self.sql[start:end])
-        if text is None:
-            return None
+        source = self._source(name, table, self.sql[start:end])
         alias = f" AS {self._alias(own, end)}" if is_source and not name.alias else ""
-        return _Edit(start, end, text + alias)
+        if table.key not in self.partial:
+            return [_Edit(start, end, source + alias)] if source != self.sql[start:end] else None
+        sample = name.args.get("sample")
+        if isinstance(sample, exp.Expr) and sample.find(exp.Table):
+            return self._refusal("column", name, _UNSURE)  # it moves as it is written, with the hidden columns
+        extent = extent_of(self.sql, self.found, name, (start, end), self.dialect)
+        text = f"({self._visible_part(table, source, extent.only, extent.options)})"
+        return [_Edit(extent.start, extent.end, text + alias), *(_Edit(*span, "") for span in extent.spans)]
 
     def _alias(self, start: int, end: int) -> str:
         """A table's name as the alias of what takes its place: as written, since engines fold what is not quoted."""
@@ -120,15 +137,20 @@ class _Narrowing:
         is_string = written.startswith("'")
         return exp.to_identifier(written[1:-1], quoted=True).sql(dialect=self.dialect) if is_string else written
 
-    def _visible_part(self, name: exp.Table, table: Table, written: str) -> str | None:
-        """What to select from instead of a name; None if it stands for the whole table and for no other."""
+    def _source(self, name: exp.Table, table: Table, written: str) -> str:
+        """A table's name, as written where that stands for it and for no other."""
         is_exact = same(name.this, exp.to_identifier(table.name, quoted=True), self.dialect)
         is_bare = not name.db and not table.namespace
-        source = written if is_exact and is_bare else table_expression(table).sql(dialect=self.dialect)
-        if table.key not in self.partial:
-            return None if source == written else source
-        columns = (exp.to_identifier(column.name, quoted=True).sql(dialect=self.dialect) for column in table.columns)
-        return f"(SELECT {', '.join(columns)} FROM {source})"
+        return written if is_exact and is_bare else table_expression(table).sql(dialect=self.dialect)
+
+    def _visible_part(self, table: Table, source: str, only: str, options: str) -> str:
+        """The query to select from in the place of a table."""
+        columns = ", ".join(
+            exp.to_identifier(column.name, quoted=True).sql(dialect=self.dialect) for column in table.columns
+        )
+        heirs = self.rows.get(table.key, ()) if not only else ()
+        names = [f"ONLY {table_expression(one).sql(dialect=self.dialect)}" for one in heirs] or [f"{only}{source}"]
+        return " UNION ALL ".join(f"SELECT {columns} FROM {name}{options}" for name in names)
 
     def _table(self, name: exp.Table) -> Table | None:
         if name.catalog:

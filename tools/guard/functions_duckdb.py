@@ -7,6 +7,7 @@ settings, variables, secrets, logs, sleep_ms, and what tells about the server, t
 
 # https://duckdb.org/docs/stable/sql/functions/overview and the pages under it
 _SCALARS = """
+    percentile_cont percentile_disc
     abs acos acosh add age aggregate ago apply array_aggr array_aggregate array_append array_apply array_cat
     array_concat array_contains array_cosine_distance array_cosine_similarity array_cross_product array_distance
     array_distinct array_dot_product array_extract array_filter array_grade_up array_has array_has_all

@@ -58,6 +58,11 @@ _JSON = """
     jsonb_path_exists_tz jsonb_path_match_tz jsonb_path_query_tz jsonb_path_query_array_tz jsonb_path_query_first_tz
     jsonb_pretty json_typeof jsonb_typeof json_exists json_query json_value json_table
 """
+# https://www.postgresql.org/docs/current/functions-xml.html: what builds and reads a value; none runs SQL
+_XML = """
+    xmlelement xmlattributes xmlforest xmlconcat xmlcomment xmlagg xmltext xpath xpath_exists xmlexists
+    xml_is_well_formed xml_is_well_formed_content xml_is_well_formed_document
+"""
 # https://www.postgresql.org/docs/current/functions-array.html and functions-range.html
 _ARRAYS = """
     array_append array_cat array_dims array_fill array_length array_lower array_ndims array_position array_positions
@@ -93,6 +98,6 @@ _TYPES = """
     inet cidr bytea
 """
 ALLOWED = frozenset(
-    f"{_CONDITIONS} {_MATHEMATICS} {_STRINGS} {_DATES} {_TYPES_OF_THEIR_OWN} {_TEXT_SEARCH} {_UUID} {_JSON} {_ARRAYS} "
+    f"{_CONDITIONS} {_MATHEMATICS} {_STRINGS} {_DATES} {_TYPES_OF_THEIR_OWN} {_TEXT_SEARCH} {_UUID} {_JSON} {_XML} {_ARRAYS} "
     f"{_AGGREGATES} {_WINDOWS_AND_SETS} {_INFORMATION} {_EXTENSIONS} {_TYPES}".split()
 ) | {"character varying"}

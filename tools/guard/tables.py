@@ -78,7 +78,7 @@ def _as_name(part: exp.Expr) -> exp.Expr:
 
 
 def _tables(tree: exp.Expr, dialect: str) -> Iterator[exp.Table]:
-    yield from tree.find_all(exp.Table)
+    yield from (table for table in tree.find_all(exp.Table) if table.arg_key != "indexed")
     yield from tables_after_in(tree, dialect)
 
 

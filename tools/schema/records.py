@@ -40,7 +40,10 @@ class ForeignKey:
 
 @dataclass(frozen=True, slots=True)
 class Table:
-    """A table or a view. `namespace` is the engine's schema name (`sales` in `sales.orders`), None for the default."""
+    """A table or a view. `namespace` is the engine's schema name (`sales` in `sales.orders`), None for the default.
+
+    `inherits` are the keys of the tables whose queries also show the rows of this one (PostgreSQL's INHERITS).
+    """
 
     name: str
     columns: tuple[Column, ...]
@@ -49,6 +52,7 @@ class Table:
     foreign_keys: tuple[ForeignKey, ...] = ()
     comment: str | None = None
     is_view: bool = False
+    inherits: tuple[str, ...] = ()
 
     @property
     def key(self) -> str:

@@ -1,11 +1,12 @@
 """What a caller may see of a database: names by pattern, and the part of a schema that they leave."""
 
 import re
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
 from fnmatch import fnmatchcase
 from functools import lru_cache
 
+from route_sql.tools.schema.heirs import Heirs
 from route_sql.tools.schema.records import Column, ForeignKey, Schema, Table
 
 DEFAULT_NAMES = ("main", "public", "dbo")
@@ -54,6 +55,11 @@ class Visibility:
             return False
         return not self.allow or _any_matches(self.allow, whole) or _any_matches(self.allow, part)
 
+    def hides(self, table: Table, column: Column) -> bool:
+        """Whether a pattern hides a column, whatever is allowed."""
+        names = [*_table_names(table), *_column_names(table, column)]
+        return _any_matches(self.hide, names) or bool(self.within and self.within.hides(table, column))
+
     def unmatched(self, schema: Schema) -> list[str]:
         """The patterns without a wildcard that stand for nothing in a schema: most likely slips of the pen."""
         names = [parts for table in schema for parts in _all_names(table)]
@@ -68,13 +74,14 @@ EVERYTHING = Visibility()
 class VisibleSchema:
     """The part of a schema that a caller may see.
 
-    `partial` are the keys of its tables that have further columns. `hidden` are the case-folded names that stand for
-    nothing visible.
+    `partial` are the keys of its tables that have further columns or rows. `hidden` are the case-folded names that
+    stand for nothing visible. `rows` has the tables of which heirs are hidden, with those whose rows they show.
     """
 
     schema: Schema
     partial: frozenset[str]
     hidden: frozenset[str]
+    rows: Mapping[str, tuple[Table, ...]] = field(default_factory=dict)
 
     def betrayed_by(self, text: str, besides: str = "") -> bool:
         """Whether a text has a hidden name that the text `besides` does not have."""
@@ -86,13 +93,18 @@ def visible_schema(schema: Schema, visibility: Visibility) -> VisibleSchema:
 
     A table of which no column is visible is not there, nor is a primary or foreign key one of whose columns is not.
     """
-    shown = {table.key: tuple(c for c in table.columns if visibility.shows(table, c)) for table in schema}
+    heirs = Heirs(schema, visibility.hides)
+    shown = {
+        table.key: tuple(c for c in table.columns if visibility.shows(table, c) and not heirs.hides(table, c))
+        for table in schema
+    }
     kept = [replace(table, columns=shown[table.key]) for table in schema if shown[table.key]]
     hidden = _names_of(schema) - _names_of(kept)
-    partial = {table.key for table in schema if 0 < len(shown[table.key]) < len(table.columns)}
+    rows = {table.key: rows for table in kept if (rows := heirs.rows(table))}
+    partial = {table.key for table in schema if 0 < len(shown[table.key]) < len(table.columns)} | rows.keys()
     by_key = {table.key.casefold(): table for table in kept}
     tables = tuple(_without(table, by_key, hidden) for table in kept)
-    return VisibleSchema(replace(schema, tables=tables), frozenset(partial), hidden)
+    return VisibleSchema(replace(schema, tables=tables), frozenset(partial), hidden, rows)
 
 
 def _without(table: Table, visible: dict[str, Table], hidden: frozenset[str]) -> Table:

@@ -46,9 +46,7 @@ def with_secret(make_engine: Callable[[str], Engine], name: str) -> Engine:
 
 
 @pytest.mark.parametrize("name", ["sqlite", "duckdb", "postgres", "mariadb"])
-async def test_a_self_reference_never_reads_the_hidden_table(
-    make_engine: Callable[[str], Engine], name: str
-) -> None:
+async def test_a_self_reference_never_reads_the_hidden_table(make_engine: Callable[[str], Engine], name: str) -> None:
     visible = VisibleDatabase(with_secret(make_engine, name).open(), Visibility(hide=("secret",)))
     for query in SELF_REFERENCES:
         outcome = await visible.execute(query)
@@ -74,3 +72,68 @@ async def test_what_follows_in_is_a_table_to_sqlite(
     assert (await visible.execute("SELECT (1, 'Sales') IN 'dept', (1, 'x') IN main.'dept'"))["rows"] == [[1, 0]]
     assert (await visible.execute("SELECT 1 IN 'emp'"))["status"] == "refused"
     assert (await visible.execute("SELECT 1 IN 'sqlite_master'"))["status"] == "refused"
+
+
+async def test_hiding_covers_what_inherits(make_engine: Callable[[str], Engine]) -> None:
+    engine = make_engine("postgres")
+    engine.run(
+        "CREATE TABLE parent (id INTEGER, v TEXT, h TEXT)",
+        "CREATE TABLE child (extra TEXT) INHERITS (parent)",
+        "CREATE TABLE other () INHERITS (parent)",
+        "INSERT INTO parent VALUES (1, 'p', 'x')",
+        "INSERT INTO child VALUES (2, 'c', 'MARKER', 'e')",
+        "INSERT INTO other VALUES (3, 'o', 'y')",
+        f"GRANT SELECT ON parent, child, other TO {engine.reader}",  # type: ignore[attr-defined]
+    )
+    database = engine.open()
+    shown = VisibleDatabase(database, Visibility(hide=("child",)))
+    assert (await shown.execute("SELECT * FROM parent ORDER BY id"))["rows"] == [[1, "p", "x"], [3, "o", "y"]]
+    assert (await shown.execute("SELECT p.id FROM ONLY parent AS p"))["rows"] == [[1]]
+    assert (await shown.execute("SELECT * FROM child"))["status"] == "refused"
+    above = VisibleDatabase(database, Visibility(hide=("parent",)))
+    for table in ("parent", "child", "other"):
+        assert (await above.execute(f"SELECT * FROM {table}"))["status"] == "refused"
+    for column in ("parent.h", "child.h"):
+        narrow = VisibleDatabase(database, Visibility(hide=(column,)))
+        outcome = await narrow.execute("SELECT * FROM parent ORDER BY id")
+        assert outcome["columns"] == ["id", "v"] and len(outcome["rows"]) == 3
+        assert "MARKER" not in str(await narrow.execute("SELECT * FROM child"))
+    allowed = VisibleDatabase(database, Visibility(allow=("parent",)))
+    assert len((await allowed.execute("SELECT * FROM parent"))["rows"]) == 3
+
+
+WORDS_OF_TABLES = [
+    ("sqlite", "SELECT name FROM emp NOT INDEXED"),
+    ("sqlite", "SELECT e.name FROM emp AS e INDEXED BY by_dept WHERE dept_id > 0"),
+    ("mariadb", "SELECT name FROM emp USE INDEX (by_dept)"),
+    ("mariadb", "SELECT e.name FROM emp e USE INDEX (by_dept) IGNORE INDEX FOR ORDER BY (by_dept) ORDER BY 1"),
+    ("mariadb", "SELECT e.name FROM emp e FORCE INDEX FOR JOIN (by_dept) JOIN dept d ON d.id = e.dept_id"),
+    ("postgres", "SELECT name FROM ONLY emp"),
+    ("postgres", "SELECT name FROM emp *"),
+    ("postgres", "SELECT name FROM emp TABLESAMPLE SYSTEM (100) REPEATABLE (42)"),
+    ("postgres", "SELECT e.name FROM emp AS e TABLESAMPLE BERNOULLI (100), dept"),
+    ("duckdb", "SELECT name FROM emp TABLESAMPLE 100%"),
+    ("duckdb", "SELECT name FROM emp USING SAMPLE 10"),
+    ("duckdb", "SELECT * RENAME (name AS x) FROM (SELECT name FROM emp)"),
+    ("duckdb", "SELECT percentile_cont(0.5) WITHIN GROUP (ORDER BY id) FROM emp"),
+]
+
+
+@pytest.mark.parametrize(("name", "query"), WORDS_OF_TABLES)
+async def test_words_that_only_a_table_takes(make_engine: Callable[[str], Engine], name: str, query: str) -> None:
+    engine = make_engine(name)
+    engine.run("CREATE INDEX by_dept ON emp (dept_id)")
+    database = engine.open()
+    whole, narrow = (
+        await database.execute(query),
+        await VisibleDatabase(database, Visibility(hide=("emp.rate",))).execute(query),
+    )
+    assert (narrow["status"], narrow["rows"]) == ("ok", whole["rows"])
+    hidden = query.replace("name", "rate", 1).replace("ORDER BY id", "ORDER BY rate")
+    assert (await VisibleDatabase(database, Visibility(hide=("emp.rate",))).execute(hidden))["status"] == "error"
+
+
+async def test_a_sample_does_not_read_what_is_hidden(make_engine: Callable[[str], Engine]) -> None:
+    visible = VisibleDatabase(make_engine("postgres").open(), Visibility(hide=("emp.rate",)))
+    outcome = await visible.execute("SELECT name FROM emp TABLESAMPLE BERNOULLI ((SELECT max(rate) FROM emp))")
+    assert outcome["status"] == "refused"

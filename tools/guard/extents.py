@@ -1,0 +1,76 @@
+"""The words around a table's name that only a table takes: ONLY, TABLESAMPLE, INDEXED BY, USE INDEX and their kind."""
+
+from typing import NamedTuple
+
+from sqlglot import Token, exp
+
+from route_sql.tools.sql.parsing import written
+
+_HINTS = ("USE", "FORCE", "IGNORE")
+
+
+class Extent(NamedTuple):
+    """Where a table's name with its words begins and ends, the words, and where those behind an alias stand."""
+
+    start: int
+    end: int
+    only: str = ""
+    options: str = ""
+    spans: tuple[tuple[int, int], ...] = ()
+
+
+def extent_of(sql: str, found: list[Token], name: exp.Table, place: tuple[int, int], dialect: str) -> Extent:
+    """The words that belong to a table's name, which has its place from a first character to the last (exclusive).
+
+    DuckDB samples what stands in brackets too, so that its words may stay where they are.
+    """
+    start, end = place
+    first = next(at for at, token in enumerate(found) if token.start == start)
+    last = next((at for at in range(first, len(found)) if found[at].end + 1 >= end), first)
+    words = [written(sql, token).upper() for token in found]
+    is_only = bool(name.args.get("only"))
+    # PostgreSQL's `emp *`, the contrary of ONLY, and its default
+    has_star = words[last + 1 : last + 2] == ["*"] and not isinstance(name.parent, exp.In)
+    groups = _options(words, last + 1, name) if dialect != "duckdb" else []
+    spans = tuple((found[a].start, found[b].end + 1) for a, b in groups)
+    return Extent(
+        found[first - 1].start if is_only else start,
+        found[last + 1].end + 1 if has_star else end,
+        "ONLY " if is_only else "",
+        "".join(f" {sql[a:b]}" for a, b in spans),
+        spans,
+    )
+
+
+def _options(words: list[str], after: int, name: exp.Table) -> list[tuple[int, int]]:
+    """The first and last tokens of each group of words behind a name and its alias."""
+    if name.args.get("sample"):
+        begin = _place_of(words, after, "TABLESAMPLE")
+        end = _closed(words, begin)
+        return [(begin, _closed(words, end + 1) if words[end + 1 : end + 2] == ["REPEATABLE"] else end)]
+    if name.args.get("indexed") is False:
+        begin = _place_of(words, after, "NOT")
+        return [(begin, begin + 1)]
+    if name.args.get("indexed"):
+        begin = _place_of(words, after, "INDEXED", "INDEXED BY")
+        return [(begin, begin + (1 if words[begin] == "INDEXED BY" else 2))]
+    groups = []
+    for _ in name.args.get("hints") or ():
+        begin = _place_of(words, after, *_HINTS)
+        groups.append((begin, _closed(words, begin)))
+        after = groups[-1][1] + 1
+    return groups
+
+
+def _place_of(words: list[str], after: int, *wanted: str) -> int:
+    return next((place for place in range(after, len(words)) if words[place] in wanted), len(words) - 1)
+
+
+def _closed(words: list[str], begin: int) -> int:
+    """The bracket that closes the first one from a place on."""
+    depth = 0
+    for place in range(begin, len(words)):
+        depth += (words[place] == "(") - (words[place] == ")")
+        if words[place] == ")" and depth == 0:
+            return place
+    return len(words) - 1

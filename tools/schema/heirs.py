@@ -1,0 +1,70 @@
+"""Tables that inherit from others (PostgreSQL's INHERITS): what hiding one means for the rest."""
+
+from collections.abc import Callable, Iterable, Iterator
+
+from route_sql.tools.schema.records import Column, Schema, Table
+
+_Hides = Callable[[Table, Column], bool]
+
+
+class Heirs:
+    """The inheritance among the tables of a schema, under the patterns that hide.
+
+    Hiding a table or a column covers those that inherit it. A table shows no row of a hidden heir, and no column that
+    is hidden in an heir whose rows it shows.
+
+    Args:
+        schema: The whole schema.
+        hides: Whether a pattern hides a column of a table.
+    """
+
+    def __init__(self, schema: Schema, hides: _Hides) -> None:
+        """Look at every table once."""
+        self._hides = hides
+        self._by_key = {table.key: table for table in schema}
+        self._children: dict[str, list[Table]] = {}
+        for table in schema:
+            for parent in table.inherits:
+                self._children.setdefault(parent, []).append(table)
+
+    def hides(self, table: Table, column: Column) -> bool:
+        """Whether a column is hidden through an ancestor or an heir of its table."""
+        above, below = self._ancestors(table), self._descendants(table)
+        if any(self._is_hidden(other) for other in above):
+            return True
+        near = [*above, *(other for other in below if not self._is_covered(other))]
+        return any(own is not None and self._hides(o, own) for o in near for own in [_exact(o, column.name)])
+
+    def rows(self, table: Table) -> tuple[Table, ...]:
+        """The tables whose rows a table shows, itself first; empty if no heir's are to be left out."""
+        below = self._descendants(table)
+        kept = tuple(other for other in below if not self._is_covered(other))
+        return (table, *kept) if len(kept) < len(below) else ()
+
+    def _is_covered(self, table: Table) -> bool:
+        return self._is_hidden(table) or any(map(self._is_hidden, self._ancestors(table)))
+
+    def _is_hidden(self, table: Table) -> bool:
+        return all(self._hides(table, column) for column in table.columns)
+
+    def _ancestors(self, table: Table) -> list[Table]:
+        return list(_reached(table, lambda one: [self._by_key[k] for k in one.inherits if k in self._by_key]))
+
+    def _descendants(self, table: Table) -> list[Table]:
+        return list(_reached(table, lambda one: self._children.get(one.key, [])))
+
+
+def _reached(table: Table, step: Callable[[Table], Iterable[Table]]) -> Iterator[Table]:
+    """The tables that steps lead to, each once, without the first."""
+    found = {table.key}
+    waiting = [table]
+    while waiting:
+        for other in step(waiting.pop()):
+            if other.key not in found:
+                found.add(other.key)
+                waiting.append(other)
+                yield other
+
+
+def _exact(table: Table, name: str) -> Column | None:
+    return next((column for column in table.columns if column.name == name), None)
