@@ -98,6 +98,6 @@ _TYPES = """
     inet cidr bytea
 """
 ALLOWED = frozenset(
-    f"{_CONDITIONS} {_MATHEMATICS} {_STRINGS} {_DATES} {_TYPES_OF_THEIR_OWN} {_TEXT_SEARCH} {_UUID} {_JSON} {_XML} {_ARRAYS} "
-    f"{_AGGREGATES} {_WINDOWS_AND_SETS} {_INFORMATION} {_EXTENSIONS} {_TYPES}".split()
+    f"{_CONDITIONS} {_MATHEMATICS} {_STRINGS} {_DATES} {_TYPES_OF_THEIR_OWN} {_TEXT_SEARCH} {_UUID} {_JSON} {_XML} "
+    f"{_ARRAYS} {_AGGREGATES} {_WINDOWS_AND_SETS} {_INFORMATION} {_EXTENSIONS} {_TYPES}".split()
 ) | {"character varying"}

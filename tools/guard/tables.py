@@ -74,7 +74,8 @@ def _parts(field: exp.Expr) -> list[exp.Expr]:
 def _as_name(part: exp.Expr) -> exp.Expr:
     if isinstance(part, exp.Literal) and part.is_string:
         return exp.to_identifier(part.this, quoted=True)
-    return part.copy()
+    copied: exp.Expr = part.copy()
+    return copied
 
 
 def _tables(tree: exp.Expr, dialect: str) -> Iterator[exp.Table]:

@@ -18,7 +18,8 @@ SELF_REFERENCES = [
     f"WITH RECURSIVE secret AS ({BASE} UNION ALL {STEP} UNION ALL {STEP}) SELECT * FROM secret",
     f"WITH RECURSIVE secret AS (SELECT * FROM secret UNION ALL {STEP}) SELECT * FROM secret",
     "WITH RECURSIVE secret AS (WITH z AS (SELECT * FROM secret) SELECT * FROM z) SELECT * FROM secret",
-    f"WITH RECURSIVE secret AS (WITH z AS (SELECT * FROM secret) {BASE} UNION ALL SELECT * FROM z) SELECT * FROM secret",
+    f"WITH RECURSIVE secret AS (WITH z AS (SELECT * FROM secret) {BASE} UNION ALL SELECT * FROM z) "
+    "SELECT * FROM secret",
     f"WITH RECURSIVE secret AS (SELECT * FROM ({BASE} UNION ALL SELECT * FROM secret) AS q) SELECT * FROM secret",
     "WITH RECURSIVE secret AS (WITH RECURSIVE secret AS (SELECT * FROM secret) SELECT * FROM secret) "
     "SELECT * FROM secret",
@@ -114,7 +115,7 @@ WORDS_OF_TABLES = [
     ("postgres", "SELECT e.name FROM emp AS e TABLESAMPLE BERNOULLI (100), dept"),
     ("duckdb", "SELECT name FROM emp TABLESAMPLE 100%"),
     ("duckdb", "SELECT name FROM emp USING SAMPLE 10"),
-    ("duckdb", "SELECT * RENAME (name AS x) FROM (SELECT name FROM emp)"),
+    ("duckdb", "SELECT * RENAME (i AS x) FROM (SELECT name, id AS i FROM emp)"),
     ("duckdb", "SELECT percentile_cont(0.5) WITHIN GROUP (ORDER BY id) FROM emp"),
 ]
 
