@@ -73,7 +73,7 @@ def _parts(field: exp.Expr) -> list[exp.Expr]:
 
 def _as_name(part: exp.Expr) -> exp.Expr:
     if isinstance(part, exp.Literal) and part.is_string:
-        return exp.to_identifier(part.this, quoted=True)
+        return exp.Identifier(this=part.this, quoted=True)
     copied: exp.Expr = part.copy()
     return copied
 
