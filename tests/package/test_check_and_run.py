@@ -103,3 +103,18 @@ def test_run_on_what_is_no_database_is_json_too(pets: Path, capsys: pytest.Captu
     assert run("run", "SELECT 1", "--db", "nothing.sqlite", "--json") == 2
     printed = capsys.readouterr()
     assert json.loads(printed.out)["status"] == "error" and "nothing.sqlite" in printed.err
+
+
+def test_functions_that_the_catalog_allows(pets: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    Path("databases.toml").write_text(
+        '[databases.zoo]\nurl = "pets.sqlite"\n'
+        '[databases.open]\nurl = "pets.sqlite"\nfunctions = ["sqlite_comp*"]\n'
+        '[databases.narrow]\nurl = "pets.sqlite"\nfunctions = ["sqlite_comp*"]\nhide = ["pet.age"]\n'
+    )
+    with closing(sqlite3.connect(pets)) as connection:
+        connection.execute("ALTER TABLE pet ADD COLUMN age")
+    sql = "SELECT sqlite_compileoption_used('NONE'), count(name) FROM pet"
+    for command in ("check", "run"):
+        assert run(command, sql, "--db", "zoo") == 1
+        assert "sqlite_compileoption_used may not be called" in "".join(capsys.readouterr())
+        assert [run(command, sql, "--db", name) for name in ("open", "narrow")] == [0, 0]

@@ -11,7 +11,7 @@ from sqlalchemy import URL, Connection, Engine, create_engine
 from sqlalchemy.exc import ArgumentError, NoSuchModuleError, SQLAlchemyError
 from sqlglot.dialects.dialect import Dialect
 
-from route_sql.tools.database.guarded import refused
+from route_sql.tools.database.guarded import policy_of, refused
 from route_sql.tools.database.outcome import Limits, Outcome, failed
 from route_sql.tools.database.query import Query
 from route_sql.tools.database.rows import fetch
@@ -44,17 +44,27 @@ class AnyEngineDatabase:
         limits: The bounds of every query that is not given its own; `memory_bytes` can't be enforced.
         namespaces: The engine's schema names to show; none shows the default one.
         workers: How many queries may run at once.
+        functions: Functions that may be called beyond the guard's list, such as `st_*`; each must only read, and may
+            read what is hidden.
 
     Raises:
         DatabaseUnavailable: the dialect or its driver is not installed, or its SQL can't be read here.
     """
 
     def __init__(
-        self, name: str, url: URL, limits: Limits, *, namespaces: Sequence[str] = (), workers: int = 4
+        self,
+        name: str,
+        url: URL,
+        limits: Limits,
+        *,
+        namespaces: Sequence[str] = (),
+        workers: int = 4,
+        functions: Sequence[str] = (),
     ) -> None:
         """Open nothing yet."""
         self.name = name
         self.limits = limits
+        self.policy = policy_of(name, functions)
         self._engine = _engine(name, url, workers)
         self.dialect = SQLGLOT_NAMES.get(self._engine.dialect.name, self._engine.dialect.name)
         if Dialect.get(self.dialect) is None:
@@ -151,9 +161,9 @@ class AnyEngineDatabase:
 
     def _refused(self, sql: str) -> Outcome | None:
         if self.dialect in DIALECTS:
-            refusal = check_sql(sql, self._current_schema(), self.dialect)
+            refusal = check_sql(sql, self._current_schema(), self.dialect, self.policy)
             if refusal is not None and refusal.code == "unknown_name":
-                refusal = check_sql(sql, self._current_schema(AGAIN_SECONDS), self.dialect)
+                refusal = check_sql(sql, self._current_schema(AGAIN_SECONDS), self.dialect, self.policy)
             return refused(refusal) if refusal else None
         tree = shared_tree(sql, self.dialect)
         if tree is None:

@@ -2,7 +2,7 @@
 
 import os
 from collections import OrderedDict
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -50,18 +50,21 @@ class Catalog:
         self._narrowed: OrderedDict[tuple[str, Visibility], VisibleDatabase] = OrderedDict()
 
     @classmethod
-    def from_url(cls, url_or_path: str | Path, limits: Limits = DEFAULT_LIMITS) -> "tuple[Catalog, str]":
+    def from_url(
+        cls, url_or_path: str | Path, limits: Limits = DEFAULT_LIMITS, *, functions: Sequence[str] = ()
+    ) -> "tuple[Catalog, str]":
         """A catalog of one database, and its name: that of the file without its ending, or that on its server.
 
         Args:
             url_or_path: A URL such as `postgresql://user@host/shop`, or the path of a SQLite or DuckDB file.
             limits: The bounds of every query.
+            functions: Functions that may be called beyond the guard's list, such as `st_*`; each must only read.
 
         Raises:
             DatabaseUnavailable: the URL can't be read or names an engine that is not supported.
         """
         name = database_name(str(url_or_path))
-        return cls({name: open_database(name, str(url_or_path), Path(), limits)}), name
+        return cls({name: open_database(name, str(url_or_path), Path(), limits, functions=functions)}), name
 
     @classmethod
     def from_toml(cls, path: Path, environ: Mapping[str, str] = os.environ) -> "Catalog":
@@ -165,6 +168,7 @@ def _opened(name: str, entry: Entry, folder: Path) -> Database:
         other_dialects=entry.accept_weak_bounds,
         pool=entry.pool,
         wait_seconds=entry.wait_seconds,
+        functions=entry.functions,
     )
 
 

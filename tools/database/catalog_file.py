@@ -5,6 +5,7 @@ url = "postgresql://reader:${SHOP_PASSWORD}@db.example/shop"   # or the path of 
 schemas = ["public", "sales"]         # the engine's schema names to show; by default its own
 allow = ["customer", "sales.*"]       # what may be seen: table, table.column, schema.table; by default everything
 hide = ["customer.email", "*.iban"]   # what may not be seen, whatever allow says
+functions = ["st_*", "gis.area"]      # functions that may be called beyond the guard's list; each must only read
 notes = "shop.md"                     # a glossary for the agents
 accept_weak_bounds = false            # true: any engine of SQLAlchemy's, with fewer promises
 
@@ -23,13 +24,14 @@ from typing import Any
 from urllib.parse import quote
 
 from route_sql.tools.database.engines import POOL, WAIT_SECONDS
+from route_sql.tools.database.guarded import policy_of
 from route_sql.tools.database.outcome import Limits
 from route_sql.tools.errors import DatabaseUnavailable
 from route_sql.tools.schema.visibility import EVERYTHING, Visibility
 
 NOTES_BYTES = 1_000_000
 _REFERENCE = re.compile(r"\$\{(\w+)\}")
-_KEYS = ("url", "schemas", "allow", "hide", "notes", "accept_weak_bounds", "limits")
+_KEYS = ("url", "schemas", "allow", "hide", "functions", "notes", "accept_weak_bounds", "limits")
 _POOL_KEYS: dict[str, object] = {"pool": int, "wait_seconds": float}
 
 
@@ -40,6 +42,7 @@ class Entry:
     url: str = field(repr=False)
     schemas: tuple[str, ...] = ()
     visibility: Visibility = EVERYTHING
+    functions: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
     accept_weak_bounds: bool = False
     limits: Limits = Limits()
@@ -82,6 +85,7 @@ def _entry(name: str, entry: Any, file: Path, environ: Mapping[str, str]) -> Ent
         url=_filled(entry["url"], name, environ),
         schemas=_names(entry, "schemas", place),
         visibility=Visibility(_names(entry, "allow", place), _names(entry, "hide", place)),
+        functions=_functions(entry, name, place),
         notes=_notes(entry, file, place),
         accept_weak_bounds=weak,
         **_bounds(entry.get("limits", {}), f"[databases.{name}.limits] in {file}"),
@@ -113,6 +117,15 @@ def _names(entry: dict[str, Any], key: str, place: str) -> tuple[str, ...]:
         # An empty list would show everything, which nobody means by it.
         raise DatabaseUnavailable(f"{place}: allow is empty; name what may be seen, or leave it out to show everything")
     return tuple(value)
+
+
+def _functions(entry: dict[str, Any], name: str, place: str) -> tuple[str, ...]:
+    functions = _names(entry, "functions", place)
+    try:
+        policy_of(name, functions)
+    except DatabaseUnavailable as error:
+        raise DatabaseUnavailable(f"{place}: {error}") from None
+    return functions
 
 
 def _notes(entry: dict[str, Any], file: Path, place: str) -> tuple[str, ...]:

@@ -8,7 +8,7 @@ from importlib.util import find_spec
 from pathlib import Path
 
 from route_sql.tools.database.duckdb_session import DuckDBSession
-from route_sql.tools.database.guarded import refused_query
+from route_sql.tools.database.guarded import policy_of, refused_query
 from route_sql.tools.database.outcome import Limits, Outcome
 from route_sql.tools.database.pool import Pool
 from route_sql.tools.database.query import Query
@@ -38,6 +38,8 @@ class DuckDBDatabase:
         limits: The bounds of every query that is not given its own.
         namespaces: The schemas to show; none shows `main`.
         workers: How many queries may run at once.
+        functions: Functions that may be called beyond the guard's list, such as `st_*`; each must only read, and may
+            read what is hidden.
         guard: False, for benchmarks and tests only, sends text to DuckDB that the static guard has not read.
         session: False, for benchmarks and tests only, opens the file as it comes: all but the deadline is lost.
 
@@ -55,6 +57,7 @@ class DuckDBDatabase:
         *,
         namespaces: Sequence[str] = (),
         workers: int = 4,
+        functions: Sequence[str] = (),
         guard: bool = True,
         session: bool = True,
     ) -> None:
@@ -66,6 +69,7 @@ class DuckDBDatabase:
         self.limits = limits
         self._namespaces = tuple(namespaces)
         self._guard = guard
+        self.policy = policy_of(name, functions)
         self._pool = Pool(name, partial(DuckDBSession, path, limits.memory_bytes, is_protected=session), workers)
         self._reflecting = threading.Lock()
         self._reflected: tuple[_Stamp, Schema] | None = None
@@ -105,8 +109,8 @@ class DuckDBDatabase:
     def _run(self, query: Query, session: DuckDBSession) -> Outcome:
         if self._guard:
             fresh = partial(self._current_schema, session)
-            outcome = refused_query(query.sql, self.dialect, partial(self._known_schema, fresh), fresh)
-            if outcome is not None:
+            known = partial(self._known_schema, fresh)
+            if (outcome := refused_query(query.sql, self.dialect, known, fresh, self.policy)) is not None:
                 return outcome
         return session.run(query)
 

@@ -3,6 +3,7 @@
 from typing import Protocol, runtime_checkable
 
 from route_sql.tools.database.outcome import Limits, Outcome
+from route_sql.tools.guard.refusal import DEFAULT_POLICY, Policy
 from route_sql.tools.schema.records import Schema
 
 
@@ -59,3 +60,17 @@ class HasFreshSchema(Protocol):
 async def fresh_schema(database: Database) -> Schema:
     """The schema as it is now."""
     return await (database.fresh_schema() if isinstance(database, HasFreshSchema) else database.schema())
+
+
+@runtime_checkable
+class HasPolicy(Protocol):
+    """A database in which more is allowed than the guard's lists name."""
+
+    @property
+    def policy(self) -> Policy:
+        """What is allowed beyond the lists."""
+
+
+def policy_in(database: Database) -> Policy:
+    """What the guard is called with for a database."""
+    return database.policy if isinstance(database, HasPolicy) else DEFAULT_POLICY

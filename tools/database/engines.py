@@ -32,6 +32,7 @@ class _Order:
     namespaces: tuple[str, ...]
     pool: int
     wait_seconds: float
+    functions: Sequence[str] = ()
 
 
 def open_database(
@@ -44,6 +45,7 @@ def open_database(
     other_dialects: bool = False,
     pool: int = POOL,
     wait_seconds: float = WAIT_SECONDS,
+    functions: Sequence[str] = (),
 ) -> Database:
     """The adapter for a database; nothing is opened before it is first used. No message repeats the URL.
 
@@ -56,11 +58,12 @@ def open_database(
         other_dialects: Whether any other engine that SQLAlchemy knows will do, with fewer promises.
         pool: How many queries may run at once.
         wait_seconds: How long a query waits for a connection to a server.
+        functions: Functions that may be called beyond the guard's list, such as `st_*`.
 
     Raises:
         DatabaseUnavailable: the URL can't be read, its engine is not among these, or its driver is not installed.
     """
-    order = _Order(name, folder, limits, tuple(namespaces), pool, wait_seconds)
+    order = _Order(name, folder, limits, tuple(namespaces), pool, wait_seconds, functions)
     if not _URL.match(url):
         path = folder / Path(url).expanduser()
         return _duckdb(order, path) if _is_duckdb(path) else _sqlite(order, path)
@@ -128,13 +131,20 @@ def _is_duckdb(path: Path) -> bool:
 def _sqlite(order: _Order, path: Path) -> Database:
     if order.namespaces:
         raise DatabaseUnavailable(f"the database {order.name} is a SQLite file, which has no schemas; remove schemas")
-    return SQLiteDatabase(order.name, path, order.limits, workers=order.pool)
+    return SQLiteDatabase(order.name, path, order.limits, workers=order.pool, functions=order.functions)
 
 
 def _duckdb(order: _Order, path: Path) -> Database:
     from route_sql.tools.database.duckdb_file import DuckDBDatabase
 
-    return DuckDBDatabase(order.name, path, order.limits, namespaces=order.namespaces, workers=order.pool)
+    return DuckDBDatabase(
+        order.name,
+        path,
+        order.limits,
+        namespaces=order.namespaces,
+        workers=order.pool,
+        functions=order.functions,
+    )
 
 
 def _server(order: _Order, url: URL) -> Database:
@@ -145,13 +155,16 @@ def _server(order: _Order, url: URL) -> Database:
         namespaces=order.namespaces,
         pool=order.pool,
         wait_seconds=order.wait_seconds,
+        functions=order.functions,
     )
 
 
 def _any(order: _Order, url: URL) -> Database:
     from route_sql.tools.database.any_engine import AnyEngineDatabase
 
-    return AnyEngineDatabase(order.name, url, order.limits, namespaces=order.namespaces, workers=order.pool)
+    return AnyEngineDatabase(
+        order.name, url, order.limits, namespaces=order.namespaces, workers=order.pool, functions=order.functions
+    )
 
 
 _FILES: dict[str, Callable[[_Order, Path], Database]] = {"sqlite": _sqlite, "duckdb": _duckdb}

@@ -1,15 +1,19 @@
 """What the static guard says of a text, as the outcome of its query."""
 
-from collections.abc import Callable
+import re
+from collections.abc import Callable, Sequence
 
 from route_sql.tools.database.outcome import Outcome, failed
+from route_sql.tools.errors import DatabaseUnavailable
 from route_sql.tools.guard.check import check_sql
-from route_sql.tools.guard.refusal import Code, Refusal
+from route_sql.tools.guard.refusal import DEFAULT_POLICY, Code, Policy, Refusal
 from route_sql.tools.schema.records import Schema
 
 _MISTAKES: frozenset[Code] = frozenset({"unparsable", "too_large", "unknown_name", "table"})
 OF_THE_SCHEMA: frozenset[Code] = frozenset({"unknown_name", "type", "table", "column", "function", "file"})
 """Refusals that another schema may lift."""
+_FUNCTIONS = re.compile(r"(?=.*[^\W_])([\w$*]+\.)?(?=[^.]*[^\W_])[\w$*]+")
+"""A function's name or a pattern of names, of which one character at least is given."""
 _Schema = Callable[[], Schema]
 
 
@@ -21,7 +25,29 @@ def refused(refusal: Refusal) -> Outcome:
     return failed("error" if refusal.code in _MISTAKES else "refused", refusal.message)
 
 
-def refused_query(sql: str, dialect: str, known: _Schema, fresh: _Schema) -> Outcome | None:
+def policy_of(database: str, functions: Sequence[str]) -> Policy:
+    """The guard's policy in a database: functions that are allowed beyond the lists.
+
+    Args:
+        database: Its name, for the message.
+        functions: Functions that may be called, such as `st_area`, `st_*` or `gis.st_*`.
+
+    Raises:
+        DatabaseUnavailable: one is no name of a function.
+    """
+    listed = [functions] if isinstance(functions, str) else functions
+    wrong = [name for name in listed if not (isinstance(name, str) and _FUNCTIONS.fullmatch(name))]
+    if wrong or isinstance(functions, str):
+        raise DatabaseUnavailable(
+            f"functions of the database {database}: {(wrong or listed)[0]!r} is no list of functions' names; write "
+            'such as ["st_area", "st_*", "gis.st_*"]'
+        )
+    return Policy(functions=frozenset(name.casefold() for name in functions))
+
+
+def refused_query(
+    sql: str, dialect: str, known: _Schema, fresh: _Schema, policy: Policy = DEFAULT_POLICY
+) -> Outcome | None:
     """The outcome of a text that may not run; None if it may.
 
     Args:
@@ -29,14 +55,15 @@ def refused_query(sql: str, dialect: str, known: _Schema, fresh: _Schema) -> Out
         dialect: As for `check_sql`.
         known: Gives the schema as it was last read.
         fresh: Reads the schema again if it has changed. What it could lift is held against it once more.
+        policy: The functions that are allowed beyond the lists.
 
     Raises:
         UnknownDialect: the guard has no lists for the dialect.
     """
     schema = known()
-    refusal = check_sql(sql, schema, dialect)
+    refusal = check_sql(sql, schema, dialect, policy)
     if refusal is not None and refusal.code in OF_THE_SCHEMA:
         current = fresh()
         if current is not schema:
-            refusal = check_sql(sql, current, dialect)
+            refusal = check_sql(sql, current, dialect, policy)
     return refused(refusal) if refusal else None

@@ -28,6 +28,8 @@ class MySQLDatabase(ServerDatabase):
             None shows that one.
         pool: How many queries may run at once; each has a thread and a connection.
         wait_seconds: How long a query waits for one of them.
+        functions: Functions that may be called beyond the guard's list, such as `st_*`; each must only read, and may
+            read what is hidden.
         guard: False, for benchmarks and tests only, sends text to the server that the static guard has not read.
         session: False, for benchmarks and tests only, runs text as it is and commits what it does.
 
@@ -44,6 +46,7 @@ class MySQLDatabase(ServerDatabase):
         namespaces: Sequence[str] = (),
         pool: int = 4,
         wait_seconds: float = 10.0,
+        functions: Sequence[str] = (),
         guard: bool = True,
         session: bool = True,
     ) -> None:
@@ -69,4 +72,5 @@ class MySQLDatabase(ServerDatabase):
             pool=pool,
             wait_seconds=wait_seconds,
             guard=guard,
+            functions=functions,
         )

@@ -26,6 +26,8 @@ class PostgresDatabase(ServerDatabase):
         namespaces: The schemas to show, the first of which needs no qualifying; none shows the role's own.
         pool: How many queries may run at once; each has a thread and a connection.
         wait_seconds: How long a query waits for one of them.
+        functions: Functions that may be called beyond the guard's list, such as `st_*`; each must only read, and may
+            read what is hidden.
         guard: False, for benchmarks and tests only, sends text to the server that the static guard has not read.
         session: False, for benchmarks and tests only, runs text as it is and commits what it does.
 
@@ -42,6 +44,7 @@ class PostgresDatabase(ServerDatabase):
         namespaces: Sequence[str] = (),
         pool: int = 4,
         wait_seconds: float = 10.0,
+        functions: Sequence[str] = (),
         guard: bool = True,
         session: bool = True,
     ) -> None:
@@ -59,4 +62,5 @@ class PostgresDatabase(ServerDatabase):
             pool=pool,
             wait_seconds=wait_seconds,
             guard=guard,
+            functions=functions,
         )

@@ -6,7 +6,7 @@ from functools import partial
 from time import monotonic
 from typing import TypeVar
 
-from route_sql.tools.database.guarded import refused_query
+from route_sql.tools.database.guarded import policy_of, refused_query
 from route_sql.tools.database.outcome import Limits, Outcome
 from route_sql.tools.database.pool import Pool
 from route_sql.tools.database.query import Query
@@ -33,6 +33,8 @@ class ServerDatabase:
         namespaces: The engine's schema names to show; none shows the default one.
         pool: How many queries may run at once; each has a thread and a connection.
         wait_seconds: How long a query waits for one of them.
+        functions: Functions that may be called beyond the guard's list, such as `st_*`; each must only read, and may
+            read what is hidden.
         guard: False, for benchmarks and tests only, sends text to the server that the static guard has not read.
     """
 
@@ -47,6 +49,7 @@ class ServerDatabase:
         pool: int,
         wait_seconds: float,
         guard: bool,
+        functions: Sequence[str] = (),
     ) -> None:
         """Open nothing yet."""
         self.name = name
@@ -56,6 +59,7 @@ class ServerDatabase:
         self._size = pool
         self._wait_seconds = wait_seconds
         self._guard = guard
+        self.policy = policy_of(name, functions)
         self._pool = Pool(name, open_session, pool)
         self._reflecting = threading.Lock()
         self._reflected: tuple[str, Schema] | None = None
@@ -147,10 +151,10 @@ class ServerDatabase:
 
     def _run(self, query: Query, session: ServerSession) -> Outcome:
         if self._guard:
-            # Of our own, with our own deadline.
+            # A query of our own, with our own deadline.
             fresh = partial(self._current_schema, Query("", Limits(seconds=OWN_SECONDS)), session)
-            outcome = refused_query(query.sql, self.dialect, partial(self._known_schema, fresh), fresh)
-            if outcome is not None:
+            known = partial(self._known_schema, fresh)
+            if (outcome := refused_query(query.sql, self.dialect, known, fresh, self.policy)) is not None:
                 return outcome
         return session.run(query)
 

@@ -3,7 +3,7 @@
 import asyncio
 import sqlite3
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import closing
 from functools import partial
 from pathlib import Path
@@ -12,7 +12,7 @@ from sqlalchemy import create_engine
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.pool import NullPool
 
-from route_sql.tools.database.guarded import refused_query
+from route_sql.tools.database.guarded import policy_of, refused_query
 from route_sql.tools.database.outcome import Limits, Outcome, failed
 from route_sql.tools.database.pool import Pool
 from route_sql.tools.database.query import Query
@@ -39,6 +39,8 @@ class SQLiteDatabase:
         limits: The bounds of every query that is not given its own. Their `memory_bytes` also lowers SQLite's
             heap limit for the whole process, see `sqlite_session`.
         workers: How many queries may run at once; each has a thread and a connection.
+        functions: Functions that may be called beyond the guard's list, such as `st_*`; each must only read, and may
+            read what is hidden.
         guard: False, for benchmarks and tests only, sends text to SQLite that the static guard has not read. What
             only the guard refuses then runs: calls of functions that are not on its list, and text that SQLite
             and the parser read differently.
@@ -56,6 +58,7 @@ class SQLiteDatabase:
         limits: Limits = DEFAULT_LIMITS,
         *,
         workers: int = 4,
+        functions: Sequence[str] = (),
         guard: bool = True,
         authorizer: bool = True,
     ) -> None:
@@ -63,8 +66,11 @@ class SQLiteDatabase:
         self.name = name
         self.path = path
         self.limits = limits
+        self.policy = policy_of(name, functions)
         self._guard = guard
-        open_session = partial(SQLiteSession, path, limits.memory_bytes, guard=guard, authorizer=authorizer)
+        open_session = partial(
+            SQLiteSession, path, limits.memory_bytes, guard=guard, authorizer=authorizer, policy=self.policy
+        )
         self._pool = Pool(name, open_session, workers, prefix="sqlite")
         self._reflecting = threading.Lock()
         self._reflected: tuple[_Fingerprint, Schema] | None = None
@@ -119,7 +125,7 @@ class SQLiteDatabase:
         if self._guard:
             fresh = partial(self._current_schema, query.limits.seconds)
             try:
-                outcome = refused_query(query.sql, self.dialect, partial(self._known_schema, fresh), fresh)
+                outcome = refused_query(query.sql, self.dialect, partial(self._known_schema, fresh), fresh, self.policy)
             except DatabaseUnavailable as error:
                 if not is_lock(error.__cause__):
                     raise

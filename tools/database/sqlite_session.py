@@ -11,6 +11,7 @@ files, not to the heap, so honest queries stay far below it.
 
 import re
 import sqlite3
+from dataclasses import replace
 from pathlib import Path
 
 from route_sql.tools.database.guarded import refused
@@ -26,7 +27,7 @@ from route_sql.tools.database.sqlite_file import (
     unavailable,
 )
 from route_sql.tools.guard.check import check_sql
-from route_sql.tools.guard.refusal import Policy
+from route_sql.tools.guard.refusal import DEFAULT_POLICY, Policy
 
 BUSY_SECONDS = 5.0
 BUSY_PAUSE = 0.02
@@ -67,7 +68,15 @@ _STOPPED = "the query was cancelled"
 class SQLiteSession:
     """One connection and its rules. It serves one query at a time."""
 
-    def __init__(self, path: Path, memory_bytes: int, *, guard: bool = True, authorizer: bool = True) -> None:
+    def __init__(
+        self,
+        path: Path,
+        memory_bytes: int,
+        *,
+        guard: bool = True,
+        authorizer: bool = True,
+        policy: Policy = DEFAULT_POLICY,
+    ) -> None:
         """Open the file; see `SQLiteDatabase` for what is lost without the guard or the authorizer.
 
         Raises:
@@ -79,6 +88,7 @@ class SQLiteSession:
         self._guard = guard
         self._authorizer = self._authorize if authorizer else None
         self._callable: frozenset[str] = frozenset()
+        self._policy = policy
         self._denied: str | None = None
         with closed_on_failure(self._connection):
             self._harden(memory_bytes)
@@ -120,10 +130,15 @@ class SQLiteSession:
         self._connection.execute(f"PRAGMA hard_heap_limit = {memory_bytes}")
 
     def _refused(self, sql: str) -> Outcome | None:
-        found = check_sql(sql, None, "sqlite", Policy(functions=self._callable))
+        found = check_sql(sql, None, "sqlite", self._widened())
         if found is not None and found.code == "function" and self._schema_has_changed():
-            found = check_sql(sql, None, "sqlite", Policy(functions=self._callable))
+            found = check_sql(sql, None, "sqlite", self._widened())
         return refused(found) if found else None
+
+    def _widened(self) -> Policy:
+        """The policy with the virtual tables, but for one whose name would be a pattern."""
+        named = frozenset(name for name in self._callable if "*" not in name)
+        return replace(self._policy, functions=self._policy.functions | named)
 
     def _bound(self, query: Query) -> None:
         length = query.limits.memory_bytes // VALUES_IN_MEMORY

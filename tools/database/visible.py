@@ -4,18 +4,17 @@ import asyncio
 import threading
 from dataclasses import replace
 
-from route_sql.tools.database.engine import Database, fresh_schema
+from route_sql.tools.database.engine import Database, fresh_schema, policy_in
 from route_sql.tools.database.guarded import OF_THE_SCHEMA, refused
 from route_sql.tools.database.outcome import Limits, Outcome
 from route_sql.tools.database.roles import HasRole
 from route_sql.tools.errors import DatabaseUnavailable
 from route_sql.tools.guard.check import DIALECTS, check_sql
 from route_sql.tools.guard.columns import show_only
-from route_sql.tools.guard.refusal import Policy, Refusal
+from route_sql.tools.guard.refusal import DEFAULT_POLICY, Policy, Refusal
 from route_sql.tools.schema.records import Schema
 from route_sql.tools.schema.visibility import EVERYTHING, Visibility, VisibleSchema, visible_schema
 
-_POLICY = Policy(only_shown=True)
 _FAILED = "the query failed; use only the tables and columns of the schema"
 
 
@@ -45,6 +44,7 @@ class VisibleDatabase:
             )
         self.visibility = visibility
         self._database = database
+        self.policy = policy_in(database)
         self._checked = checked
         if isinstance(database, HasRole):
             self.role = database.role
@@ -97,10 +97,10 @@ class VisibleDatabase:
             DatabaseUnavailable: as for `schema`.
         """
         visible = await self.visible()
-        narrowed = await asyncio.to_thread(narrowed_query, sql, visible, self.dialect)
+        narrowed = await asyncio.to_thread(narrowed_query, sql, visible, self.dialect, self.policy)
         if isinstance(narrowed, Refusal) and narrowed.code in OF_THE_SCHEMA:
             visible = await self._visible_part(await fresh_schema(self._database))
-            narrowed = await asyncio.to_thread(narrowed_query, sql, visible, self.dialect)
+            narrowed = await asyncio.to_thread(narrowed_query, sql, visible, self.dialect, self.policy)
         if isinstance(narrowed, Refusal):
             return refused(narrowed)
         outcome = await self._database.execute(narrowed, limits)
@@ -131,9 +131,9 @@ class VisibleDatabase:
             )
 
 
-def narrowed_query(sql: str, visible: VisibleSchema, dialect: str) -> str | Refusal:
+def narrowed_query(sql: str, visible: VisibleSchema, dialect: str, policy: Policy = DEFAULT_POLICY) -> str | Refusal:
     """The query as it may run on what is visible, or why it may not run."""
-    policy = replace(_POLICY, partial=visible.partial)
+    policy = replace(policy, only_shown=True, partial=visible.partial)
     return check_sql(sql, visible.schema, dialect, policy) or show_only(
         sql, visible.schema, visible.partial, dialect, visible.rows
     )

@@ -6,7 +6,8 @@ the grammar puts there, or a name that the tree knows as that of a list of colum
 """
 
 import re
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
+from fnmatch import fnmatchcase
 from typing import NamedTuple
 
 from sqlglot import Token, TokenType, exp
@@ -59,11 +60,27 @@ def forbidden_call(
     owners = QUALIFIERS.get(dialect, frozenset())
     for call in _calls(sql, found, _named_lists(tree), dialect):
         name = call.name.casefold()
-        is_listed = name in FUNCTIONS[dialect] or name in policy.functions or name in own
         is_foreign = call.owner is not None and owners is not None and call.owner.casefold() not in owners
-        if is_foreign or not is_listed:
+        is_known = name in FUNCTIONS[dialect] or name in own or is_named(name, None, policy.functions)
+        if (is_foreign or not is_known) and not is_named(name, call.owner, policy.functions):
             return call
     return _long_format(found, dialect)
+
+
+def is_named(name: str, owner: str | None, patterns: Collection[str]) -> bool:
+    """Whether a function is among those of a policy; one behind the name of a schema must be listed with it.
+
+    Args:
+        name: The function's name.
+        owner: What stands before its dot, if anything.
+        patterns: Names in lower case, such as `st_area`, `st_*` or `gis.st_*`.
+    """
+    for pattern in patterns:
+        place, _, wanted = pattern.rpartition(".")
+        is_there = fnmatchcase(owner.casefold(), place) if owner is not None and place else owner is None and not place
+        if is_there and fnmatchcase(name.casefold(), wanted):
+            return True
+    return False
 
 
 def _long_format(found: list[Token], dialect: str) -> Call | None:

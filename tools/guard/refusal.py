@@ -61,7 +61,8 @@ class Policy:
 
     Args:
         system_catalogs: The engine's own tables (`sqlite_master`, `pg_catalog`, `information_schema`) may be read.
-        functions: Further functions that may be called, in lower case; each must be free of side effects.
+        functions: Further functions that may be called, in lower case, with `*` for any characters. One in a schema is
+            listed with it (`gis.st_*`). Each must be free of side effects.
         only_shown: A table that the schema does not show is refused, not left to the engine.
         partial: The keys of the schema's tables that have further columns, which the caller may not see.
     """
