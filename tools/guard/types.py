@@ -28,6 +28,7 @@ _DUCKDB = frozenset(
     "hugeint uhugeint ubigint uinteger usmallint utinyint bignum varint bit bitstring blob bytea varbinary uuid json "
     "timestamp_s timestamp_ms timestamp_ns timestamp_us timestamptz timetz time_ns variant geometry".split()
 )
+_QUERY_WORDS = frozenset({TokenType.SELECT, TokenType.WITH, TokenType.VALUES, TokenType.TABLE, TokenType.L_PAREN})
 _LOOK_UPS = frozenset(
     "regclass regcollation regconfig regdictionary regnamespace regoper regoperator regproc regprocedure regrole "
     "regtype regdatabase aclitem xid xid8 cid tid refcursor record anyelement cstring internal".split()
@@ -139,7 +140,7 @@ def _casts(found: list[Token], place: int) -> bool:
 def _in_list(found: list[Token], place: int) -> bool:
     """Whether a place is in the list of columns behind an alias or COLUMNS."""
     opener = _opener(found, place)
-    if opener < 1:
+    if opener < 1 or found[opener + 1].token_type in _QUERY_WORDS:  # `WITH r AS (SELECT ...` holds a query
         return False
     word = found[opener - 1]
     is_alias = opener > 1 and found[opener - 2].token_type == TokenType.ALIAS

@@ -106,7 +106,7 @@ class _Renderer:
 
 def _type(sql_type: str) -> str:
     short = short_type(sql_type, TYPE_CHARS)
-    return clean(short, 2 * TYPE_CHARS)
+    return clean(short, TYPE_CHARS)
 
 
 def _labels(column: Column) -> list[str]:
