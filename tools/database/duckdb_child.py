@@ -14,7 +14,8 @@ import signal
 import sys
 import threading
 import traceback
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import asdict
 from typing import Any
 
@@ -32,6 +33,7 @@ SPILLED = 8
 BATCH = 64
 ERROR_CHARS = 500
 _MEMORY = (duckdb.OutOfMemoryException, MemoryError)
+_SELECT, _MULTI = duckdb.StatementType.SELECT, duckdb.StatementType.MULTI
 _RUINED = (duckdb.FatalException, duckdb.InternalException)
 
 Answer = dict[str, Any]
@@ -125,21 +127,39 @@ class _Engine:
         try:
             if self._is_protected and not self._is_one_select(sql):
                 return {"fault": "refused", "message": "only one SELECT statement may run"}
-            text, names = casting(self.connection, sql) if self._is_protected else (sql, None)
-            self.connection.execute(text)
-            description = self.connection.description
-            if not description:
-                return {"fault": "error", "message": "the text holds no statement"}
-            fetched = fetch(self._rows(), limits)
+            with self._nothing_kept(sql):
+                text, names = casting(self.connection, sql) if self._is_protected else (sql, None)
+                self.connection.execute(text)
+                description = self.connection.description
+                if not description:
+                    return {"fault": "error", "message": "the text holds no statement"}
+                fetched = fetch(self._rows(), limits)
         finally:
             timer.cancel()
         columns = names or [str(column[0]) for column in description]
         return {"columns": columns, **asdict(fetched)}
 
+    @contextmanager
+    def _nothing_kept(self, sql: str) -> Iterator[None]:
+        """Roll back what a PIVOT that looks its columns up leaves: a temporary type with the values that it found."""
+        if not self._is_protected or self._kinds(sql) != [_MULTI]:
+            yield
+            return
+        self.connection.execute("BEGIN TRANSACTION")
+        try:
+            yield
+        finally:
+            with suppress(duckdb.Error):  # an error that ruins the database has ended the transaction
+                self.connection.execute("ROLLBACK")
+
     def _is_one_select(self, sql: str) -> bool:
         """What DuckDB's own parser calls a text: a layer of its own below the guard."""
-        statements = self.connection.extract_statements(sql)
-        return all(s.type == duckdb.StatementType.SELECT for s in statements) and len(statements) < 2
+        kinds = self._kinds(sql)
+        # A PIVOT that looks its columns up is several statements to DuckDB; in brackets only a query may stand.
+        return kinds in ([], [_SELECT]) or (kinds == [_MULTI] and self._kinds(f"SELECT * FROM (\n{sql}\n)") == [_MULTI])
+
+    def _kinds(self, sql: str) -> list[duckdb.StatementType]:
+        return [statement.type for statement in self.connection.extract_statements(sql)]
 
     def _rows(self) -> Any:
         while batch := self.connection.fetchmany(BATCH):

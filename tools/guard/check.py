@@ -1,5 +1,7 @@
 """`check_sql`: may this text run?"""
 
+from itertools import pairwise
+
 from sqlglot import Token, TokenType, exp
 
 from route_sql.tools.guard.calls import forbidden_call
@@ -69,11 +71,18 @@ def _statements(sql: str, found: list[Token]) -> Refusal | None:
     if (verb := _nested_statement(sql, found)) is not None:
         word = written(sql, verb).upper()
         return Refusal("statement", word, f"{_ONE_SELECT}one does {word}", place_of(sql, verb.start))
-    into = next((token for token in found if token.token_type == TokenType.INTO), None)
+    into = next((token for token, after in pairwise([*found, found[-1]]) if _writes(sql, token, after, found)), None)
     if into is not None:
         # Reserved in every engine, but in some places sqlglot reads it as a name.
         return Refusal("clause", "INTO", reason(exp.Into()), place_of(sql, into.start))
     return None
+
+
+def _writes(sql: str, token: Token, after: Token, found: list[Token]) -> bool:
+    """Whether a word is INTO, but for that of `UNPIVOT t ON a, b INTO NAME x VALUE y`, which names columns."""
+    is_into = token.token_type == TokenType.INTO
+    has_pivot = any(before.token_type == TokenType.UNPIVOT and before.start < token.start for before in found)
+    return is_into and not (has_pivot and written(sql, after).upper() == "NAME")
 
 
 def _nested_statement(sql: str, found: list[Token]) -> Token | None:

@@ -4,10 +4,11 @@ from functools import lru_cache
 from itertools import pairwise
 from typing import NamedTuple
 
-import sqlglot
 from sqlglot import Token, TokenType, exp
 from sqlglot.dialects.dialect import Dialect
 from sqlglot.errors import ParseError, SqlglotError
+
+from route_sql.tools.sql.dialects import readable
 
 Tree = exp.Query | exp.Values
 """A parsed query."""
@@ -88,7 +89,9 @@ def _parsed(sql: str, dialect: str) -> _Parsed:
     if _is_hopeless(sql, dialect):
         return _Parsed(None, "a set operator follows a bracket")
     try:
-        statements = [tree for tree in sqlglot.parse(sql, read=dialect, max_nodes=MOST_NODES) if tree is not None]
+        found = list(Dialect.get_or_raise(dialect).tokenize(sql))
+        parser = Dialect.get_or_raise(dialect).parser(max_nodes=MOST_NODES)
+        statements = [tree for tree in parser.parse(readable(found, dialect), sql) if tree is not None]
     except ParseError as error:
         return _mistake(error, sql)
     except SqlglotError:

@@ -1,0 +1,168 @@
+"""Words that an engine takes and sqlglot's parser doesn't, put so that it does.
+
+Only the tokens that the parser reads change, never the text that the engine gets, and what is left out holds no name
+and no call. A parser of our own is no way: sqlglot's compiled ones can't be inherited from.
+"""
+
+from collections.abc import Iterator
+
+from sqlglot import Token, TokenType
+
+_AFFINITIES = (
+    ("INT", TokenType.BIGINT),
+    ("CHAR", TokenType.TEXT),
+    ("CLOB", TokenType.TEXT),
+    ("TEXT", TokenType.TEXT),
+    ("BLOB", TokenType.VARBINARY),
+    ("REAL", TokenType.DOUBLE),
+    ("FLOA", TokenType.DOUBLE),
+    ("DOUB", TokenType.DOUBLE),
+)
+_OPERANDS = {TokenType.NUMBER, TokenType.VAR, TokenType.IDENTIFIER, TokenType.L_PAREN, TokenType.DASH}
+_SELECT_ALL = (
+    (TokenType.SELECT, "SELECT"),
+    (TokenType.STAR, "*"),
+    (TokenType.FROM, "FROM"),
+    (TokenType.L_PAREN, "("),
+)
+_AFTER_PIVOT = {TokenType.ORDER_BY, TokenType.LIMIT, TokenType.OFFSET, TokenType.SEMICOLON}
+_LEVELS = {TokenType.L_PAREN: 1, TokenType.R_PAREN: -1}
+
+
+def readable(found: list[Token], dialect: str) -> list[Token]:
+    """The tokens of a text as sqlglot's parser can read them."""
+    if dialect == "sqlite":
+        return list(_plain_casts(found))
+    if dialect == "postgres":
+        return [_as(token, TokenType.DASH, "-") if _is_absolute(found, at) else token for at, token in enumerate(found)]
+    if dialect == "mysql":
+        return _rows_selected([token for at, token in enumerate(found) if not _is_needless(found, at)])
+    return _pivot_selected(found) if dialect == "duckdb" else found
+
+
+def _as(token: Token, kind: TokenType, text: str, last: Token | None = None) -> Token:
+    return Token(kind, text, token.line, token.col, token.start, (last or token).end)
+
+
+def _words(found: list[Token], at: int, count: int) -> list[str]:
+    return [token.text.upper() for token in found[max(at, 0) : at + count]]
+
+
+# SQLite
+
+
+def _plain_casts(found: list[Token]) -> Iterator[Token]:
+    """The tokens with one type that sqlglot knows in a cast to any words, such as `UNSIGNED BIG INT`."""
+    at, brackets = 0, [False]
+    while at < len(found):
+        token = found[at]
+        if token.token_type == TokenType.L_PAREN:
+            brackets.append(at > 0 and found[at - 1].text.upper() == "CAST")
+        elif token.token_type == TokenType.R_PAREN and len(brackets) > 1:
+            brackets.pop()
+        yield token
+        at += 1
+        if token.token_type == TokenType.ALIAS and brackets[-1]:
+            end = _end_of_type(found, at)
+            if end > at + 1:
+                name = " ".join(part.text for part in found[at:end]).upper()
+                kind = next((kind for part, kind in _AFFINITIES if part in name), TokenType.DECIMAL)
+                yield _as(found[at], kind, kind.name, found[end - 1])
+                at = end
+
+
+def _end_of_type(found: list[Token], at: int) -> int:
+    """Where the words of a type end; the place itself if something else follows them."""
+    end = at
+    while end < len(found) and found[end].text.isidentifier() and found[end].token_type != TokenType.STRING:
+        end += 1
+    closes = end < len(found) and found[end].token_type in _LEVELS
+    return end if closes else at
+
+
+# PostgreSQL
+
+
+def _is_absolute(found: list[Token], at: int) -> bool:
+    """Whether a sign is the operator `@`, which gives the absolute value, in front of what it is for."""
+    is_sign = found[at].token_type == TokenType.PARAMETER and found[at].text == "@"
+    return is_sign and at + 1 < len(found) and found[at + 1].token_type in _OPERANDS
+
+
+# MySQL and MariaDB
+
+
+def _is_needless(found: list[Token], at: int) -> bool:
+    """Whether a word says nothing about names: `INT` after UNSIGNED, DESC in GROUP BY, DEFAULT 'x' ON EMPTY."""
+    before, word = _words(found, at - 1, 1) if at else [], found[at].text.upper()
+    if word in ("INT", "INTEGER"):
+        return before in (["SIGNED"], ["UNSIGNED"])
+    if word in ("ASC", "DESC"):
+        return found[at].token_type in (TokenType.ASC, TokenType.DESC) and _is_grouped(found, at)
+    if word == "EXISTS":
+        return _words(found, at + 1, 1) == ["PATH"]
+    return any(_handling(found, at - back) > back for back in range(4) if at >= back)
+
+
+def _is_grouped(found: list[Token], at: int) -> bool:
+    """Whether the clause in which a word stands is GROUP BY."""
+    depth = 0
+    for token in reversed(found[:at]):
+        depth -= _LEVELS.get(token.token_type, 0)
+        if depth < 0:
+            return False
+        if depth == 0 and token.token_type in (TokenType.GROUP_BY, TokenType.ORDER_BY):
+            return token.token_type == TokenType.GROUP_BY
+    return False
+
+
+def _handling(found: list[Token], start: int) -> int:
+    """How many words of `DEFAULT 'x' ON EMPTY` or `NULL ON ERROR` begin here; a default can only be a literal."""
+    words = _words(found, start, 5)
+    is_literal = start + 1 < len(found) and found[start + 1].token_type in (TokenType.STRING, TokenType.NUMBER)
+    count = 2 if words[0] == "DEFAULT" and is_literal else 1 if words[0] in ("NULL", "ERROR") else 0
+    on, after = words[count : count + 2], words[count + 2 : count + 3]
+    is_whole = on in (["ON", "EMPTY"], ["ON", "ERROR"]) and after[:1] in (
+        [","],
+        [")"],
+        ["NULL"],
+        ["ERROR"],
+        ["DEFAULT"],
+    )
+    return count + 2 if count and is_whole else 0
+
+
+def _rows_selected(found: list[Token]) -> list[Token]:
+    """`VALUES (1), (2)` as `SELECT * FROM (VALUES (1), (2))`."""
+    if not found or found[0].token_type != TokenType.VALUES:
+        return found
+    end, depth = 1, 0
+    while end < len(found) and (depth or found[end].token_type in (TokenType.L_PAREN, TokenType.COMMA)):
+        depth += _LEVELS.get(found[end].token_type, 0)
+        end += 1
+    return _selected(found, 0, end)
+
+
+def _selected(found: list[Token], start: int, end: int) -> list[Token]:
+    opening = [_as(found[start], kind, text) for kind, text in _SELECT_ALL]
+    closing = _as(found[end - 1], TokenType.R_PAREN, ")")
+    return [*found[:start], *opening, *found[start:end], closing, *found[end:]]
+
+
+# DuckDB
+
+
+def _pivot_selected(found: list[Token]) -> list[Token]:
+    """`PIVOT t ON c ORDER BY d` as `SELECT * FROM (PIVOT t ON c) ORDER BY d`."""
+    depth, start = 0, None
+    for at, token in enumerate(found):
+        depth += _LEVELS.get(token.token_type, 0)
+        if depth or (start is None and token.token_type in (TokenType.SELECT, TokenType.FROM, TokenType.VALUES)):
+            if not depth:
+                return found
+            continue
+        if start is None and token.token_type in (TokenType.PIVOT, TokenType.UNPIVOT):
+            start = at
+        elif start is not None and token.token_type in _AFTER_PIVOT:
+            return _selected(found, start, at)
+    return found if start is None else _selected(found, start, len(found))
