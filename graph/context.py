@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from typing import Any, Literal, get_args
 
+from langgraph.config import get_config
 from langgraph.runtime import Runtime
 from sqlglot.dialects.dialect import Dialect
 
@@ -22,7 +23,8 @@ def _described(text: str) -> dict[str, Any]:
 class Context:
     """Run-time choices. Objects (model, catalog, tools) are arguments of `build_graph` instead.
 
-    `allow` and `hide` are for the host that knows its caller; they must come with every run, a resumed one too.
+    `allow` and `hide` are for the host that knows its caller. A run keeps those it began with: a context that it is
+    resumed with narrows them further and never widens them.
     """
 
     strategy: Strategy = field(
@@ -62,14 +64,15 @@ class Context:
     )
     approve: bool = field(
         default=False,
-        metadata=_described("Interrupt before each query and run it only if the resume value says so."),
+        metadata=_described("Interrupt before each query and run it only if the resume value is true or {'type': 'approve'}."),
     )
 
-    allow: tuple[str, ...] = field(
-        default=(),
+    allow: tuple[str, ...] | None = field(
+        default=None,
         metadata=_described(
-            "What this caller may see: table, table.column, schema.table, with * for any letters; empty for all that "
-            "the catalog shows. It narrows the catalog and never widens it."
+            "What this caller may see: table, table.column, schema.table, with * for any letters; null for all that "
+            "the catalog shows, an empty list for nothing. database:table is for that database alone. It narrows the "
+            "catalog and never widens it."
         ),
     )
     hide: tuple[str, ...] = field(
@@ -87,7 +90,8 @@ class Context:
         _require(agents, "without", f"a list of agents, which are {_AGENTS}", self.without)
         for key in ("allow", "hide"):
             names = getattr(self, key)
-            _require(_is_list(names), key, "a list of names, such as ['customer.email']", names)
+            named = _is_list(names) and all(name.strip() for name in names)
+            _require(named or (key == "allow" and names is None), key, "a list of names, such as ['customer.email']", names)
         known = self.dialect is None or (isinstance(self.dialect, str) and Dialect.get(self.dialect) is not None)
         _require(known, "dialect", "sqlglot's name of a dialect, such as sqlite or postgres", self.dialect)
         for key, least in _LEAST.items():
@@ -102,7 +106,7 @@ class Context:
     @property
     def rights(self) -> Visibility:
         """What this caller may see of a database, as far as the catalog shows it."""
-        return Visibility(tuple(self.allow), tuple(self.hide))
+        return Visibility(None if self.allow is None else tuple(self.allow), tuple(self.hide))
 
     def uses(self, agent: AgentName) -> bool:
         """Whether the agent is switched on."""
@@ -131,6 +135,22 @@ def context_of(runtime: Runtime[Context]) -> Context:
             "a route_sql that holds a route_sql.Context, or call this graph in a node with context=Context(...)"
         )
     return given or Context()
+
+
+def context_of_first(runtime: Runtime[Context]) -> Context:
+    """The context of a run's first node, which keeps its rights.
+
+    Raises:
+        InvalidInput: as for `context_of`; or the run is resumed here without a context, before its rights were kept.
+    """
+    configurable = get_config().get("configurable", {})
+    is_nested = "|" in str(configurable.get("checkpoint_ns", ""))
+    # LangGraph's mark of a run that goes on from a checkpoint. A graph around ours may be resumed before ours begins.
+    if runtime.context is None and not is_nested and configurable.get("__pregel_resuming"):
+        raise InvalidInput(
+            "the run stopped before its rights were kept: resume it with its context (Context() if it had none)"
+        )
+    return context_of(runtime)
 
 
 _FIELDS = {each.name for each in fields(Context)}

@@ -91,8 +91,14 @@ def arguments(tool: BaseTool) -> set[str]:
 
 
 def rights_of(rights: Visibility) -> dict[str, object]:
-    """A caller's rights as arguments of a tool."""
-    return {"allow": list(rights.allow), "hide": list(rights.hide)}
+    """A caller's rights as arguments of a tool: `allow` (None for everything), `hide` and `within`."""
+    return rights.as_json()
+
+
+def takes(tool: BaseTool, rights: Visibility) -> bool:
+    """Whether a tool takes all that a caller's rights consist of."""
+    needed = {name for name, value in rights_of(rights).items() if value is not None and value != []}
+    return needed <= arguments(tool) and (not rights or {"allow", "hide"} <= arguments(tool))
 
 
 def visible(schema: Schema, question: str, notes: Sequence[str], budget_chars: int) -> tuple[Link | None, list[str]]:

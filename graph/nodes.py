@@ -9,14 +9,15 @@ from langchain_core.language_models import BaseChatModel
 from langchain_core.messages import BaseMessage
 from langchain_core.tools import BaseTool
 from langgraph.runtime import Runtime
-from langgraph.types import Overwrite, interrupt
+from langgraph.types import interrupt
 
 from route_sql.agents import continuation_writer, generator, noise_corrector, schema_linker
 from route_sql.agents.brief import Brief, Wording
 from route_sql.agents.call import CUT, Reply, ask, can_sample, wording_of
 from route_sql.agents.examples import worked_examples
 from route_sql.graph.checks import Check, complaint, finding
-from route_sql.graph.context import Context, context_of
+from route_sql.graph.choices import choices_of, is_approved, needs_approval, rights_in
+from route_sql.graph.context import Context, context_of, context_of_first
 from route_sql.graph.grounding import (
     ContextTool,
     arguments,
@@ -24,10 +25,11 @@ from route_sql.graph.grounding import (
     gather_notes,
     question_of,
     rights_of,
+    takes,
     visible,
 )
 from route_sql.graph.selection import Attempt, attempts, best, newest
-from route_sql.graph.state import Candidate, LedgerEntry, Proposal, State, calls_of
+from route_sql.graph.state import Begin, Candidate, LedgerEntry, Proposal, State, calls_of
 from route_sql.tools.database.catalog import Catalog
 from route_sql.tools.database.outcome import Outcome, failed
 from route_sql.tools.execute_sql import outcome_of
@@ -42,6 +44,7 @@ from route_sql.tools.sql.usage import misplaced_columns, tables_and_columns
 Update = dict[str, Any]
 
 NOT_APPROVED = "The query was not approved."
+UNABLE = "The executor takes no allow, hide and within, so it can't keep to the caller's rights."
 GROWING = ("candidates", "outcomes", "complaints", "ledger")
 """The lists that nodes append to; a thread's next question begins with empty ones."""
 MENDS = {"ok": with_related_keys, "empty": with_joins_on_keys, "error": with_missing_joins}
@@ -64,18 +67,20 @@ class Nodes:
         """Gather the notes of the context tools and the catalog, and cut a schema that no prompt can hold."""
         asked = question_of(state)
         database, hint = asked["database"], asked["evidence"]
-        rights = context_of(runtime).rights
+        context = context_of_first(runtime)
+        rights = context.rights
         schema = await askable_schema(self.catalog, database, rights)
         found, failures = await gather_notes(self.context_tools, asked, rights)
         grounding = [*found, *await self.catalog.notes(database, rights)]
         warnings = await self.catalog.get(database, rights).warnings()
-        budget = context_of(runtime).schema_chars
+        budget = context.schema_chars
         known = [*grounding, hint]
         shown, cut = await asyncio.to_thread(visible, schema, asked["question"], known, budget)
-        nothing_yet: Update = {name: Overwrite([]) for name in GROWING}
+        nothing_yet: Update = {name: Begin(begin=[]) for name in GROWING}
         nothing_yet |= {"link": {}, "draft_link": {}, "proposal": None, "joins_seen": 0, "hint": hint}
-        nothing_yet["can_sample"] = can_sample(self.model)
-        return {**nothing_yet, "grounding": grounding, "shown": shown, "notes": Overwrite([*warnings, *failures, *cut])}
+        nothing_yet |= {"can_sample": can_sample(self.model), "choices": choices_of(context)}
+        notes = Begin(begin=[*warnings, *failures, *cut])
+        return {**nothing_yet, "grounding": grounding, "shown": shown, "notes": notes}
 
     async def link_schema(self, state: State, runtime: Runtime[Context]) -> Update:
         """Ask the schema linker which part of the schema the question needs."""
@@ -195,7 +200,7 @@ class Nodes:
 
     async def _whole_schema(self, state: State, runtime: Runtime[Context]) -> Schema:
         context = context_of(runtime)
-        schema = await self.catalog.get(state["database"], context.rights).schema()
+        schema = await self.catalog.get(state["database"], rights_in(state, context)).schema()
         dialect = context.dialect
         return replace(schema, dialect=dialect) if dialect else schema
 
@@ -220,13 +225,15 @@ class Nodes:
 
     async def _outcome(self, proposal: Proposal, state: State, runtime: Runtime[Context]) -> Outcome:
         context = context_of(runtime)
-        if context.approve and not interrupt({"approve": proposal["sql"], "database": state["database"]}):
+        rights = rights_in(state, context)
+        if not takes(self.executor, rights):
+            return failed("refused", UNABLE)
+        asked = {"approve": proposal["sql"], "database": state["database"]}
+        if needs_approval(state, context) and not is_approved(interrupt(asked)):
             return failed("refused", NOT_APPROVED)
-        if context.rights and not {"allow", "hide"} <= arguments(self.executor):
-            return failed("refused", "The executor takes no allow and hide, so it can't keep to the caller's rights.")
         own = self.catalog.get(state["database"]).limits.seconds
         given = {"sql": proposal["sql"], "database": state["database"], "seconds": context.deadline or own}
-        given |= rights_of(context.rights)
+        given |= rights_of(rights)
         # A caller's executor need not know of deadlines.
         args = {name: value for name, value in given.items() if name in arguments(self.executor)}
         message = await self.executor.ainvoke(
@@ -272,7 +279,7 @@ def _proposal(agent: str, sql: str | None) -> Proposal | None:
 
 def _translated(proposal: Proposal, outcome: Outcome, dialect: str) -> Proposal | None:
     """The SQL in the database's dialect, if it failed because it is in another."""
-    if outcome["digest"] is not None or outcome["error"] == NOT_APPROVED:
+    if outcome["digest"] is not None or outcome["error"] in (NOT_APPROVED, UNABLE):
         return None
     return _proposal(proposal["agent"], in_own_dialect(proposal["sql"], dialect))
 

@@ -4,6 +4,7 @@ from typing import Literal
 
 from langgraph.runtime import Runtime
 
+from route_sql.graph.choices import needs_approval
 from route_sql.graph.context import Context, Strategy, context_of
 from route_sql.graph.selection import Attempt, agreed, attempts, best, mended, newest
 from route_sql.graph.state import State, calls_of
@@ -83,7 +84,7 @@ def _last(state: State, context: Context) -> Next:
     failed = leading is None or leading.outcome["digest"] is None
     left = calls_of("generate", state) - 1 < context.max_samples and state.get("can_sample", False)
     # Whoever approves each query is not asked about guesses.
-    wanted = context.strategy == "adaptive" and context.uses("generate") and not context.approve
+    wanted = context.strategy == "adaptive" and context.uses("generate") and not needs_approval(state, context)
     return "generate" if failed and left and wanted else "answer"
 
 

@@ -1,7 +1,6 @@
 """The state of one question: what goes in, what comes out, what the agents hand on. JSON-plain to the last field."""
 
-from operator import add
-from typing import Annotated, NotRequired
+from typing import Annotated, Any, NotRequired
 
 from langgraph.channels.ephemeral_value import EphemeralValue
 from typing_extensions import TypedDict
@@ -13,6 +12,26 @@ Evidence = Annotated[str, EphemeralValue(str)]
 """Gone after a run's first step: what LangGraph keeps of a thread's input, its next question would come with."""
 
 
+class Begin(TypedDict):
+    """An update with which a list of the state begins again, in plain JSON."""
+
+    begin: list[Any]
+
+
+def extended(known: list[Any], update: "list[Any] | Begin") -> list[Any]:
+    """A list of the state after a node's update: longer, or begun again."""
+    return list(update["begin"]) if isinstance(update, dict) else [*known, *update]
+
+
+class Choices(TypedDict):
+    """What the caller chose when the run began and what holds until its end, with whatever context it is resumed."""
+
+    approve: bool
+    """Whether a person is asked before each query."""
+    rights: dict[str, Any]
+    """What the caller may see: `Visibility.as_json`."""
+
+
 class Question(TypedDict):
     """A question about one database."""
 
@@ -20,7 +39,7 @@ class Question(TypedDict):
     """The question, in words."""
     database: str
     """The database's name in the catalog; never a URL."""
-    evidence: NotRequired[Evidence]
+    evidence: NotRequired[str]
     """What a reader must know beside the schema, such as a formula or what a code means."""
 
 
@@ -80,6 +99,8 @@ class State(TypedDict, total=False):
     question: str
     database: str
     evidence: Evidence
+    choices: Choices
+    """What the caller chose for this question; `ground` puts it here."""
     hint: str
     """The question's evidence, which `ground` puts here for the nodes after it."""
     grounding: list[str]
@@ -94,17 +115,17 @@ class State(TypedDict, total=False):
     """What the draft uses, and where the columns are that it took from tables without them."""
     proposal: Proposal | None
     """The newest candidate, until `execute` has run it."""
-    candidates: Annotated[list[Candidate], add]
-    outcomes: Annotated[list[Outcome], add]
+    candidates: Annotated[list[Candidate], extended]
+    outcomes: Annotated[list[Outcome], extended]
     """The outcome of each candidate, index by index."""
-    complaints: Annotated[list[str | None], add]
+    complaints: Annotated[list[str | None], extended]
     """Why each candidate should be doubted, index by index; None where there is no reason."""
     joins_seen: int
     """How many candidates `complete_joins` has seen."""
     hard: bool
     """Whether the newest candidate joins so many tables that the published strategy has it written again."""
-    ledger: Annotated[list[LedgerEntry], add]
-    notes: Annotated[list[str], add]
+    ledger: Annotated[list[LedgerEntry], extended]
+    notes: Annotated[list[str], extended]
     sql: str | None
     status: Status
     columns: list[str]

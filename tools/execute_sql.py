@@ -1,7 +1,7 @@
 """The tool `execute_sql`: one bounded query; a short text for a model, the whole outcome as artifact."""
 
 from dataclasses import replace
-from typing import Annotated, cast
+from typing import Annotated, Any, cast
 
 from langchain_core.tools import BaseTool, InjectedToolArg, StructuredTool
 
@@ -9,7 +9,7 @@ from route_sql.tools.database.catalog import Catalog
 from route_sql.tools.database.cells import plain
 from route_sql.tools.database.outcome import Cell, Outcome
 from route_sql.tools.errors import InvalidInput
-from route_sql.tools.schema.visibility import Visibility
+from route_sql.tools.schema.visibility import rights_given
 from route_sql.tools.text import clean
 
 CONTENT_CHARS = 2_000
@@ -22,7 +22,8 @@ DESCRIPTION = "Run one read-only SQL query on a database and return its first ro
 def make_execute_sql(catalog: Catalog, *, max_chars: int = CONTENT_CHARS) -> BaseTool:
     """The tool `execute_sql(sql, database, seconds)`; the message of a tool call has the `Outcome` as artifact.
 
-    Whoever calls it may pass `allow` and `hide` too, which narrow what the catalog shows; a model is not told of them.
+    Whoever calls it may pass `allow`, `hide` and `within` too, which narrow what the catalog shows (see
+    `rights_given`); a model does not see them.
 
     Args:
         catalog: Where `database` is looked up.
@@ -39,8 +40,9 @@ def make_execute_sql(catalog: Catalog, *, max_chars: int = CONTENT_CHARS) -> Bas
         seconds: Annotated[float | None, "A deadline, if it is to be shorter than the database's own"] = None,
         allow: Annotated[list[str] | None, InjectedToolArg] = None,
         hide: Annotated[list[str] | None, InjectedToolArg] = None,
+        within: Annotated[dict[str, Any] | None, InjectedToolArg] = None,
     ) -> tuple[str, Outcome]:
-        opened = catalog.get(database, Visibility(tuple(allow or ()), tuple(hide or ())))
+        opened = catalog.get(database, rights_given(allow, hide, within))
         sooner = replace(opened.limits, seconds=min(seconds, opened.limits.seconds)) if seconds else None
         outcome = await opened.execute(sql, sooner)
         return render_outcome(outcome, max_chars), outcome

@@ -3,14 +3,14 @@
 import asyncio
 from collections import OrderedDict
 from dataclasses import dataclass, field
-from typing import Annotated
+from typing import Annotated, Any
 
 from langchain_core.tools import BaseTool, InjectedToolArg, StructuredTool
 
 from route_sql.tools.database.catalog import Catalog
 from route_sql.tools.database.engine import Database
 from route_sql.tools.schema.records import Schema
-from route_sql.tools.schema.visibility import Visibility
+from route_sql.tools.schema.visibility import rights_given
 from route_sql.tools.values import ValueIndex, build_value_index, render_match
 
 INDEXES = 64
@@ -21,6 +21,7 @@ DESCRIPTION = "Find cells of the database that match words of the question."
 def make_find_values(catalog: Catalog) -> BaseTool:
     """The tool `find_values(question, database)`; it answers a list of notes such as `city.name = 'Oslo'`.
 
+    Whoever calls it may pass `allow`, `hide` and `within` too (see `rights_given`); a model does not see them.
     The index of a database is built on its first question and again when its schema changes.
 
     Raises (when called):
@@ -34,8 +35,9 @@ def make_find_values(catalog: Catalog) -> BaseTool:
         database: str,
         allow: Annotated[list[str] | None, InjectedToolArg] = None,
         hide: Annotated[list[str] | None, InjectedToolArg] = None,
+        within: Annotated[dict[str, Any] | None, InjectedToolArg] = None,
     ) -> list[str]:
-        opened = catalog.get(database, Visibility(tuple(allow or ()), tuple(hide or ())))
+        opened = catalog.get(database, rights_given(allow, hide, within))
         index = await indexes.of(opened, await opened.schema())
         matches = await asyncio.to_thread(index.match, question)
         return [render_match(match) for match in matches]

@@ -123,7 +123,7 @@ async def test_what_is_no_question_is_not_asked(
     assert model.history == []
 
 
-@pytest.mark.parametrize("rights", [{"hide": ("*",)}, {"allow": ("custommer",)}])
+@pytest.mark.parametrize("rights", [{"hide": ("*",)}, {"allow": ()}, {"allow": ("cust?mmer",)}])
 async def test_a_caller_who_may_see_nothing_is_told_so(
     model: ScriptedModel, catalog: Catalog, rights: dict[str, tuple[str, ...]]
 ) -> None:

@@ -94,20 +94,23 @@ class Catalog:
         Args:
             name: A name in the catalog.
             rights: What this caller may see; it narrows what the catalog shows and never widens it. The same rights
-                get the same object as long as it is among the 256 used last.
+                get the same object as long as it is among the 256 used last. Patterns for another database, such as
+                `shop:customer`, don't apply; those left must match something in the whole schema, seen or hidden,
+                unless they have a wildcard.
 
         Raises:
-            UnknownDatabase: there is none; the message lists those there are, the closest first.
+            UnknownDatabase: there is none; the message lists those there are, the closest first. Or a pattern is for
+                a database that is not in the catalog.
             DatabaseUnavailable: its URL or driver is wrong, or something is to be hidden where nothing can be.
         """
         database = self._whole(name)
-        base = self._visibility.get(name, EVERYTHING)
-        visibility = base.narrowed(rights)
+        names = self.names()
+        base = self._visibility.get(name, EVERYTHING).of_database(name, names)
+        visibility = base.narrowed(rights.of_database(name, names))
         if not visibility:
             return database
         key = name, visibility
-        # A caller's own list is not checked: it may name what it could not see anyway.
-        narrowed = self._narrowed.pop(key, None) or VisibleDatabase(database, visibility, checked=base)
+        narrowed = self._narrowed.pop(key, None) or VisibleDatabase(database, visibility, checked=visibility)
         self._narrowed[key] = narrowed
         while len(self._narrowed) > RIGHTS:
             self._narrowed.popitem(last=False)

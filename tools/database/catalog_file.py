@@ -84,12 +84,17 @@ def _entry(name: str, entry: Any, file: Path, environ: Mapping[str, str]) -> Ent
     return Entry(
         url=_filled(entry["url"], name, environ),
         schemas=_names(entry, "schemas", place),
-        visibility=Visibility(_names(entry, "allow", place), _names(entry, "hide", place)),
+        visibility=_visibility(entry, place),
         functions=_functions(entry, name, place),
         notes=_notes(entry, file, place),
         accept_weak_bounds=weak,
         **_bounds(entry.get("limits", {}), f"[databases.{name}.limits] in {file}"),
     )
+
+
+def _visibility(entry: dict[str, Any], place: str) -> Visibility:
+    allow, hide = _names(entry, "allow", place), _names(entry, "hide", place)
+    return Visibility(allow if "allow" in entry else None, hide)
 
 
 def _filled(url: str, name: str, environ: Mapping[str, str]) -> str:
@@ -114,8 +119,8 @@ def _names(entry: dict[str, Any], key: str, place: str) -> tuple[str, ...]:
     if not isinstance(value, list) or not all(isinstance(name, str) and name.strip() for name in value):
         raise DatabaseUnavailable(f'{place}: {key} must be a list of names, such as ["customer"]')
     if key == "allow" and key in entry and not value:
-        # An empty list would show everything, which nobody means by it.
-        raise DatabaseUnavailable(f"{place}: allow is empty; name what may be seen, or leave it out to show everything")
+        # It allows nothing, so that no question could be asked.
+        raise DatabaseUnavailable(f"{place}: allow is empty; name what may be seen, since an empty list allows nothing, or leave it out to show everything")
     return tuple(value)
 
 

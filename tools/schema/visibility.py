@@ -1,19 +1,18 @@
 """What a caller may see of a database: names by pattern, and the part of a schema that they leave."""
 
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from fnmatch import fnmatchcase
-from functools import lru_cache
+from typing import Any
 
+from route_sql.tools.errors import InvalidInput
 from route_sql.tools.schema.heirs import Heirs
+from route_sql.tools.schema.patterns import NameParts, any_matches, checked_patterns, has_wildcard, placed_pattern
 from route_sql.tools.schema.records import Column, ForeignKey, Schema, Table
 
 DEFAULT_NAMES = ("main", "public", "dbo")
 """What engines call the namespace whose tables carry none."""
-_WILD = re.compile(r"[*?\[]")
 _WORD = re.compile(r"\w+")
-_PART = re.compile(r"""(?:^|\.)("(?:[^"]|"")*"(?=\.|$)|`(?:[^`]|``)*`(?=\.|$)|[^.]*)""")
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,29 +20,63 @@ class Visibility:
     """Which tables and columns a caller may see.
 
     A pattern is `table`, `table.column`, `schema.table` or `schema.table.column`; `*` and `?` stand for any letters
-    within a name. Case and the quotes of SQL, " and `, do not matter; a dot within quotes belongs to the name. What
-    could be read in two ways counts in both.
+    within a name. Case, blanks around a name and the quotes of SQL, " and `, do not matter; a dot or a colon within
+    quotes belongs to the name. What could be read in two ways counts in both. A database of the catalog and a colon
+    before a pattern, as in `shop:customer.email`, say that it is for that database alone (see `of_database`).
 
     Args:
-        allow: What may be seen; empty for everything. A table that is allowed is allowed with all its columns.
+        allow: What may be seen; None for everything, an empty list for nothing. A table that is allowed is allowed
+            with all its columns.
         hide: What may not, whatever `allow` says.
         within: A wider visibility whose bounds hold too.
+
+    Raises:
+        InvalidInput: `allow` or `hide` is no list of names.
     """
 
-    allow: tuple[str, ...] = ()
+    allow: tuple[str, ...] | None = None
     hide: tuple[str, ...] = ()
     within: "Visibility | None" = None
 
+    def __post_init__(self) -> None:
+        """Strip the patterns. One name in place of a list would, letter by letter, hide nothing."""
+        if self.allow is not None:
+            object.__setattr__(self, "allow", checked_patterns("allow", self.allow))
+        object.__setattr__(self, "hide", checked_patterns("hide", self.hide))
+
+    @classmethod
+    def from_json(cls, given: object) -> "Visibility":
+        """The visibility that `as_json` wrote.
+
+        Raises:
+            InvalidInput: it is of another form. Nothing is assumed in its place, since that might widen the bounds.
+        """
+        if not isinstance(given, dict) or given.keys() != {"allow", "hide", "within"}:
+            raise InvalidInput(f"rights must be an object with allow, hide and within, not {given!r}")
+        within = given["within"]
+        return cls(given["allow"], given["hide"], None if within is None else cls.from_json(within))
+
+    def as_json(self) -> dict[str, Any]:
+        """The same as plain JSON: `allow` (None for everything), `hide` and `within`."""
+        return {
+            "allow": None if self.allow is None else list(self.allow),
+            "hide": list(self.hide),
+            "within": self.within and self.within.as_json(),
+        }
+
     def __bool__(self) -> bool:
         """Whether anything can be hidden at all."""
-        return bool(self.allow or self.hide or self.within)
+        return bool(self.allow is not None or self.hide or self.within)
 
     def narrowed(self, other: "Visibility") -> "Visibility":
         """What both show: a caller may narrow what it was given, never widen it."""
-        if not other:
+        if not other or other == self:
             return self
         if not self:
             return other
+        for one, two in ((self, other), (other, self)):
+            if one.allow is None and one.within is None:
+                return replace(two, hide=tuple(dict.fromkeys((*self.hide, *other.hide))))
         return replace(other, within=self.narrowed(other.within) if other.within else self)
 
     def shows(self, table: Table, column: Column) -> bool:
@@ -51,23 +84,63 @@ class Visibility:
         if self.within is not None and not self.within.shows(table, column):
             return False
         whole, part = _table_names(table), _column_names(table, column)
-        if _any_matches(self.hide, whole) or _any_matches(self.hide, part):
+        if any_matches(self.hide, whole) or any_matches(self.hide, part):
             return False
-        return not self.allow or _any_matches(self.allow, whole) or _any_matches(self.allow, part)
+        return self.allow is None or any_matches(self.allow, whole) or any_matches(self.allow, part)
+
+    def of_database(self, name: str, names: Collection[str]) -> "Visibility":
+        """The bounds for one database of a catalog: patterns for another one don't apply.
+
+        An `allow` whose patterns are all for other databases allows nothing of this one.
+
+        Args:
+            name: The database.
+            names: All databases of the catalog.
+
+        Raises:
+            UnknownDatabase: a pattern is for a database that is not in the catalog.
+        """
+
+        def own(patterns: tuple[str, ...]) -> tuple[str, ...]:
+            placed = [placed_pattern(pattern, names) for pattern in patterns]
+            return tuple(pattern for database, pattern in placed if database in (None, name))
+
+        return Visibility(
+            None if self.allow is None else own(self.allow),
+            own(self.hide),
+            self.within and self.within.of_database(name, names),
+        )
 
     def hides(self, table: Table, column: Column) -> bool:
         """Whether a pattern hides a column, whatever is allowed."""
         names = [*_table_names(table), *_column_names(table, column)]
-        return _any_matches(self.hide, names) or bool(self.within and self.within.hides(table, column))
+        return any_matches(self.hide, names) or bool(self.within and self.within.hides(table, column))
 
     def unmatched(self, schema: Schema) -> list[str]:
-        """The patterns without a wildcard that stand for nothing in a schema: most likely slips of the pen."""
+        """The patterns without `*` and `?` that match nothing in a schema: most likely misspelt."""
         names = [parts for table in schema for parts in _all_names(table)]
-        plain = (pattern for pattern in (*self.allow, *self.hide) if not _WILD.search(pattern))
-        return [pattern for pattern in plain if not _any_matches((pattern,), names)]
+        plain = (pattern for pattern in (*(self.allow or ()), *self.hide) if not has_wildcard(pattern))
+        wrong = [pattern for pattern in plain if not any_matches((pattern,), names)]
+        return [*wrong, *(self.within.unmatched(schema) if self.within else ())]
 
 
 EVERYTHING = Visibility()
+
+
+def rights_given(
+    allow: Sequence[str] | None = None, hide: Sequence[str] | None = None, within: object = None
+) -> Visibility:
+    """A caller's rights out of the arguments of a tool.
+
+    Args:
+        allow: What may be seen; None for everything, an empty list for nothing.
+        hide: What may not; None for nothing hidden.
+        within: Wider rights whose bounds hold too, as `Visibility.as_json` writes them.
+
+    Raises:
+        InvalidInput: one of them has another form.
+    """
+    return Visibility.from_json({"allow": allow, "hide": [] if hide is None else hide, "within": within})
 
 
 @dataclass(frozen=True)
@@ -153,45 +226,17 @@ def _mentions(text: str, names: frozenset[str]) -> Iterator[str]:
     yield from (name for name in names if not _WORD.fullmatch(name) and name in folded)
 
 
-_Parts = tuple[str, ...]
-
-
-def _table_names(table: Table) -> list[_Parts]:
+def _table_names(table: Table) -> list[NameParts]:
     name = table.name.casefold()
     namespaces = (table.namespace.casefold(),) if table.namespace else DEFAULT_NAMES
     return [(name,), *((namespace, name) for namespace in namespaces)]
 
 
-def _column_names(table: Table, column: Column) -> list[_Parts]:
+def _column_names(table: Table, column: Column) -> list[NameParts]:
     return [(*parts, column.name.casefold()) for parts in _table_names(table)]
 
 
-def _all_names(table: Table) -> Iterator[_Parts]:
+def _all_names(table: Table) -> Iterator[NameParts]:
     yield from _table_names(table)
     for column in table.columns:
         yield from _column_names(table, column)
-
-
-def _any_matches(patterns: tuple[str, ...], names: list[_Parts]) -> bool:
-    return any(_matches(pattern.casefold(), parts) for pattern in patterns for parts in names)
-
-
-def _matches(pattern: str, parts: _Parts) -> bool:
-    if pattern == ".".join(parts):
-        return True
-    wanted = _parts_of(pattern)
-    if len(wanted) == len(parts):
-        return wanted == parts or all(map(fnmatchcase, parts, wanted))
-    # Without quotes a name that has a dot looks like two.
-    return len(wanted) > len(parts) and ".".join(wanted) == ".".join(parts)
-
-
-@lru_cache(maxsize=1_024)
-def _parts_of(pattern: str) -> _Parts:
-    return tuple(_unquoted(part) for part in _PART.findall(pattern))
-
-
-def _unquoted(part: str) -> str:
-    quote = part[:1]
-    is_quoted = len(part) > 1 and quote in ('"', "`") and part.endswith(quote)
-    return part[1:-1].replace(2 * quote, quote) if is_quoted else part

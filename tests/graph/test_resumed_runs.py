@@ -1,0 +1,100 @@
+"""A resumed run keeps its rights and its approval, whatever it is resumed with."""
+
+import json
+from typing import Any
+
+import pytest
+from langgraph.checkpoint.memory import InMemorySaver
+from langgraph.types import Command
+from scripted_model import ScriptedModel
+
+from route_sql.graph.context import Context
+from route_sql.graph.state import Question
+from route_sql.graph.wiring import build_graph
+from route_sql.tools.database.catalog import Catalog
+from route_sql.tools.errors import DatabaseUnavailable, UnknownDatabase
+
+ALL = "SELECT * FROM customer"
+QUESTION = Question(question="Who are the customers?", database="shop")
+THREAD: Any = {"configurable": {"thread_id": "1"}}
+APPROVE = {"type": "approve"}
+YES = [True, APPROVE, {"decisions": [APPROVE]}]
+NO: list[Any] = [
+    False, 0, 1, 1.0, "", "no", "yes", "True", "true", "approve", [], [True], [APPROVE], {"approve": True},
+    {"approve": False}, {"type": "reject"}, {"type": "Approve"}, {"type": "edit"}, {"type": "approve", "args": {}},
+    {"type": ["approve"]}, {"decisions": []}, {"decisions": APPROVE}, {"decisions": [True]},
+    {"decisions": [{"type": "reject"}]}, {"decisions": [APPROVE, APPROVE]}, {"decisions": [APPROVE], "more": 1},
+    {"decisions": [{"type": "approve", "message": "x"}]}, {"decisions": {"decisions": [APPROVE]}},
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("context", [Context(strategy="single", approve=True), None])
+@pytest.mark.parametrize(("answer", "status"), [*((yes, "ok") for yes in YES), *((no, "refused") for no in NO)])
+async def test_only_a_clear_yes_runs_the_query(
+    model: ScriptedModel, catalog: Catalog, context: Any, answer: object, status: str
+) -> None:
+    model.enqueue("sql", ALL)
+    graph: Any = build_graph(model, catalog, checkpointer=InMemorySaver())
+    begun = Context(strategy="single", approve=True)
+    await graph.ainvoke(QUESTION, THREAD, context=begun)
+    resumed = context or {"strategy": "single"}
+    result = await graph.ainvoke(Command(resume=answer), THREAD, context=resumed)
+    assert (result["status"], bool(result["rows"])) == (status, status == "ok")
+
+
+@pytest.mark.parametrize(
+    ("given", "columns"),
+    [
+        (None, ["id", "name"]),
+        (Context(allow=("*",)), ["id", "name"]),
+        (Context(hide=("customer.name",)), ["id"]),
+        (Context(allow=("customer.name",)), ["name"]),
+    ],
+)
+async def test_a_resumed_run_has_the_narrower_of_both_rights(
+    model: ScriptedModel, catalog: Catalog, given: Any, columns: list[str]
+) -> None:
+    model.enqueue("sql", ALL)
+    graph: Any = build_graph(model, catalog, checkpointer=InMemorySaver())
+    begun = Context(strategy="single", approve=True, allow=("customer",), hide=("customer.city",))
+    await graph.ainvoke(QUESTION, THREAD, context=begun)
+    result = await graph.ainvoke(Command(resume=True), THREAD, context=given)
+    assert result["columns"] == columns
+
+
+async def test_every_update_is_plain_json_and_lists_begin_empty(model: ScriptedModel, catalog: Catalog) -> None:
+    model.enqueue("sql", ALL, ALL)
+    graph: Any = build_graph(model, catalog, checkpointer=InMemorySaver())
+    for _ in range(2):
+        async for update in graph.astream(QUESTION, THREAD, context=Context(strategy="single"), stream_mode="updates"):
+            json.dumps(update)
+    assert len((await graph.aget_state(THREAD)).values["candidates"]) == 1
+
+
+async def test_a_tool_of_the_graph_needs_no_evidence(model: ScriptedModel, catalog: Catalog) -> None:
+    model.enqueue("sql", ALL, ALL)
+    tool = build_graph(model, catalog).as_tool(name="ask", description="Ask a database.")
+    assert (await tool.ainvoke(dict(QUESTION)))["status"] == "ok"
+
+
+@pytest.mark.parametrize(
+    ("rights", "error"),
+    [
+        ({"hide": ("email",)}, DatabaseUnavailable),
+        ({"hide": ("customer.emial",)}, DatabaseUnavailable),
+        ({"allow": ()}, DatabaseUnavailable),
+        ({"allow": ("other:customer",)}, UnknownDatabase),
+    ],
+)
+async def test_rights_that_fit_nothing_raise(
+    model: ScriptedModel, catalog: Catalog, rights: Any, error: type[Exception]
+) -> None:
+    with pytest.raises(error):
+        await build_graph(model, catalog).ainvoke(QUESTION, context=Context(**rights))
+
+
+@pytest.mark.parametrize("hide", [" customer.city", "customer . city ", "shop:customer.city", "shop: customer.city"])
+async def test_blanks_and_the_databases_name_hide_as_meant(model: ScriptedModel, catalog: Catalog, hide: str) -> None:
+    model.enqueue("sql", ALL)
+    result = await build_graph(model, catalog).ainvoke(QUESTION, context=Context(strategy="single", hide=(hide,)))
+    assert result["columns"] == ["id", "name"]
