@@ -64,7 +64,9 @@ class Context:
     )
     approve: bool = field(
         default=False,
-        metadata=_described("Interrupt before each query and run it only if the resume value is true or {'type': 'approve'}."),
+        metadata=_described(
+            "Interrupt before each query and run it only if the resume value is true or {'type': 'approve'}."
+        ),
     )
 
     allow: tuple[str, ...] | None = field(
@@ -91,7 +93,9 @@ class Context:
         for key in ("allow", "hide"):
             names = getattr(self, key)
             named = _is_list(names) and all(name.strip() for name in names)
-            _require(named or (key == "allow" and names is None), key, "a list of names, such as ['customer.email']", names)
+            _require(
+                named or (key == "allow" and names is None), key, "a list of names, such as ['customer.email']", names
+            )
         known = self.dialect is None or (isinstance(self.dialect, str) and Dialect.get(self.dialect) is not None)
         _require(known, "dialect", "sqlglot's name of a dialect, such as sqlite or postgres", self.dialect)
         for key, least in _LEAST.items():
