@@ -120,9 +120,7 @@ def _names(entry: dict[str, Any], key: str, place: str) -> tuple[str, ...]:
         raise DatabaseUnavailable(f'{place}: {key} must be a list of names, such as ["customer"]')
     if key == "allow" and key in entry and not value:
         # It allows nothing, so that no question could be asked.
-        raise DatabaseUnavailable(
-            f"{place}: allow is empty; name what may be seen, since an empty list allows nothing, or leave it out to show everything"
-        )
+        raise DatabaseUnavailable(f"{place}: allow is empty; name what may be seen, or leave it out to show everything")
     return tuple(value)
 
 
