@@ -3,6 +3,7 @@
 from typing import Annotated, Any, NotRequired
 
 from langgraph.channels.ephemeral_value import EphemeralValue
+from pydantic import BaseModel, Field
 from typing_extensions import TypedDict
 
 from route_sql.tools.database.outcome import Cell, Outcome, Status
@@ -41,6 +42,14 @@ class Question(TypedDict):
     """The database's name in the catalog; never a URL."""
     evidence: NotRequired[str]
     """What a reader must know beside the schema, such as a formula or what a code means."""
+
+
+class QuestionArguments(BaseModel):
+    """The same for tools and forms made of the graph: `as_tool` takes no optional key of a `TypedDict` for optional."""
+
+    question: str = Field(description="The question, in words.")
+    database: str = Field(description="The database's name in the catalog.")
+    evidence: str = Field(default="", description="Facts that the question needs, such as a formula or a code.")
 
 
 class Candidate(TypedDict):

@@ -1,7 +1,7 @@
 """The graph: nodes and edges, readable as a list."""
 
 from collections.abc import Sequence
-from typing import get_args
+from typing import cast, get_args
 
 from langchain_core.language_models import BaseChatModel
 from langchain_core.tools import BaseTool
@@ -15,7 +15,7 @@ from route_sql.graph.context import Context
 from route_sql.graph.grounding import ContextTool
 from route_sql.graph.nodes import Nodes
 from route_sql.graph.routing import First, Next, route_after_execute, route_after_ground
-from route_sql.graph.state import Answer, Question, State
+from route_sql.graph.state import Answer, Question, QuestionArguments, State
 from route_sql.tools.database.catalog import Catalog
 from route_sql.tools.execute_sql import make_execute_sql
 from route_sql.tools.find_values import make_find_values
@@ -70,7 +70,9 @@ def make_builder(
         context_tools=(make_find_values(catalog), *context_tools),
         checks=tuple(checks),
     )
-    builder = StateGraph(State, context_schema=Context, input_schema=Question, output_schema=Answer)
+    # LangGraph shows this schema and hands the input on as it comes, a `Question`.
+    arguments = cast(type[Question], QuestionArguments)
+    builder = StateGraph(State, context_schema=Context, input_schema=arguments, output_schema=Answer)
     builder.add_node("ground", nodes.ground)
     builder.add_node("link_schema", nodes.link_schema)
     builder.add_node("draft", nodes.draft)

@@ -73,16 +73,6 @@ async def test_every_update_is_plain_json_and_lists_begin_empty(model: ScriptedM
     assert len((await graph.aget_state(THREAD)).values["candidates"]) == 1
 
 
-@pytest.mark.filterwarnings("ignore::langchain_core._api.LangChainBetaWarning")
-async def test_a_tool_of_the_graph_needs_no_evidence(model: ScriptedModel, catalog: Catalog) -> None:
-    model.enqueue("sql", ALL).enqueue("verdict", "verdict: right").enqueue("link", "{}")
-    model.enqueue("sql", ALL)
-    tool = build_graph(model, catalog).as_tool(name="ask", description="Ask a database.")
-    assert (await tool.ainvoke(dict(QUESTION)))["status"] == "ok"
-    for task in model.leftover:
-        model.leftover[task].clear()
-
-
 @pytest.mark.parametrize(
     ("rights", "error"),
     [
