@@ -3,7 +3,8 @@
 [databases.shop]
 url = "postgresql://reader:${SHOP_PASSWORD}@db.example/shop"   # or the path of a file, from this file's folder on
 schemas = ["public", "sales"]         # the engine's schema names to show; by default its own
-allow = ["customer", "sales.*"]       # what may be seen: table, table.column, schema.table; by default everything
+allow = ["customer", "sales.*"]       # what may be seen: table, table.column, schema.table; by default everything;
+                                      # an empty list is an error, since nothing could be asked
 hide = ["customer.email", "*.iban"]   # what may not be seen, whatever allow says
 functions = ["st_*", "gis.area"]      # functions that may be called beyond the guard's list; each must only read
 notes = "shop.md"                     # a glossary for the agents
