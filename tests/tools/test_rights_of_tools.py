@@ -76,7 +76,7 @@ async def test_one_list_for_several_databases(catalog: Catalog, rights: Any, sho
 
 
 async def test_what_is_for_another_database_is_not_checked_in_this_one(catalog: Catalog) -> None:
-    rights = {"hide": ["store:nothing"]}
+    rights: Any = {"hide": ["store:nothing"]}
     assert (await outcome(catalog, "shop", **rights))["status"] == "ok"
     with pytest.raises(DatabaseUnavailable, match="nothing"):
         await outcome(catalog, "store", **rights)
@@ -84,21 +84,23 @@ async def test_what_is_for_another_database_is_not_checked_in_this_one(catalog: 
 
 @pytest.mark.parametrize("key", ["allow", "hide"])
 async def test_an_unknown_database_in_a_list_is_raised(catalog: Catalog, key: str) -> None:
+    given: Any = {key: ["shpo:item.cost"]}
     with pytest.raises(UnknownDatabase, match="'shpo'"):
-        await outcome(catalog, **{key: ["shpo:item.cost"]})
+        await outcome(catalog, **given)
     with pytest.raises(UnknownDatabase, match="'shpo'"):
-        await cells(catalog, **{key: ["shpo:item.cost"]})
+        await cells(catalog, **given)
 
 
 @pytest.mark.parametrize("key", ["allow", "hide"])
 @pytest.mark.parametrize("blank", ["", " ", "\t\n", "\u00a0"])
 async def test_a_blank_pattern_is_an_error(catalog: Catalog, key: str, blank: str) -> None:
+    given: Any = {key: ["item.id", blank]}
     with pytest.raises(InvalidInput, match=key):
-        await outcome(catalog, **{key: ["item.id", blank]})
+        await outcome(catalog, **given)
     with pytest.raises(InvalidInput, match=key):
-        await cells(catalog, **{key: [blank]})
+        await cells(catalog, **given)
     with pytest.raises(InvalidInput, match=key):
-        Context(**{key: (blank,)})
+        Context(**given)
 
 
 @pytest.mark.parametrize("pattern", ["shop:", "shop: ", ":item.cost", ".", "item.", ".cost", ". .", "item..cost"])
