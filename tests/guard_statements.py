@@ -237,7 +237,6 @@ REFUSED: dict[str, list[str]] = {
         "SELECT * FROM pragma_table_info('emp')",
         "SUMMARIZE 'x.csv'",
         "DESCRIBE emp",
-        "PIVOT emp ON a USING sum(b)",
         "SELECT * FROM sniff_csv('x')",
         "SELECT * FROM parquet_scan('x')",
         "SELECT * FROM histogram('x.csv', a)",

@@ -49,13 +49,13 @@ async def test_none_shows_everything(catalog: Catalog) -> None:
 @pytest.mark.parametrize("within", [None, Visibility(hide=("item.cost",)).as_json()])
 async def test_an_empty_list_allows_nothing(catalog: Catalog, within: Any) -> None:
     result = await outcome(catalog, allow=[], within=within)
-    assert (result["status"], result["rows"], result["columns"]) == ("refused", [], [])
+    assert (result["status"], result["rows"], result["columns"]) == ("error", [], [])
     assert await cells(catalog, allow=[], within=within) == []
 
 
 async def test_an_empty_list_within_allows_nothing_either(catalog: Catalog) -> None:
     within = Visibility(allow=()).as_json()
-    assert (await outcome(catalog, allow=["item"], within=within))["status"] == "refused"
+    assert (await outcome(catalog, allow=["item"], within=within))["status"] == "error"
     assert await cells(catalog, allow=["*"], within=within) == []
 
 
