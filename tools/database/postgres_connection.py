@@ -72,11 +72,15 @@ class Connection(psycopg.Connection[tuple[Any, ...]]):
                 opened.detach()
 
 
-def connect(url: URL, *, plain: bool = True) -> Connection:
-    """Connect as a URL says.
+_C = TypeVar("_C", bound=Connection)
+
+
+def connect(url: URL, kind: type[_C], *, plain: bool = True) -> _C:
+    """Connect as a URL says. Nothing is ever prepared: a pooler gives the next statement to another connection.
 
     Args:
         url: Where and who.
+        kind: The class of the connection.
         plain: Whether dates, JSON and the like come as the text that PostgreSQL writes.
 
     Raises:
@@ -85,7 +89,8 @@ def connect(url: URL, *, plain: bool = True) -> Connection:
     _, options = url.set(drivername="postgresql+psycopg").get_dialect()().create_connect_args(url)
     options.setdefault("connect_timeout", CONNECT_SECONDS)
     options.setdefault("application_name", "route-sql")
-    return Connection.connect(**{**options, "client_encoding": "utf8"}, context=plain_cells() if plain else None)
+    fixed = {"client_encoding": "utf8", "prepare_threshold": None}
+    return kind.connect(**{**options, **fixed}, context=plain_cells() if plain else None)
 
 
 def fault_of(error: Exception) -> Fault:
@@ -118,6 +123,11 @@ _REASONS = (
     ("authentication failed", "user or password are wrong; check the url"),
     ("pg_hba.conf", "it lets this user or this machine not in; an administrator must allow it in pg_hba.conf"),
     ("too many", "it has no connection left; lower pool, or raise its limit of connections"),
+    ("no more connections", "it has no connection left; lower pool, or raise its limit of connections"),
+    ("query_wait_timeout", "the pooler in between has no connection free; lower pool, or raise the pooler's pool_size"),
+    ("unsupported startup parameter", "the pooler in between takes no startup options; unset PGOPTIONS"),
+    ("cannot connect to server", "the pooler in between can't reach it; see that it runs"),
+    ("no such database", "there is no such database, or the role may not connect to it; check the url"),
     ("role ", "there is no such role, or it may not log in; check the url"),
     ("database ", "there is no such database, or the role may not connect to it; check the url"),
     ("invalid connection option", "the url has an option that PostgreSQL does not know; check what follows the ?"),

@@ -7,20 +7,18 @@ from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 
 import psycopg
-from psycopg import sql as composed
 from sqlalchemy import URL
 
 from route_sql.tools.database.outcome import Limits
 from route_sql.tools.database.postgres_cells import SPELLING
 from route_sql.tools.database.postgres_connection import Connection, TooMuch, connect, fault_of, reason_of
 from route_sql.tools.database.postgres_schema import current_fingerprint, readable_schema
+from route_sql.tools.database.postgres_transaction import ReflectionConnection, read_transaction
 from route_sql.tools.database.query import GIVE_UP
 from route_sql.tools.database.roles import RoleReport
 from route_sql.tools.database.roles_postgres import read_role
 from route_sql.tools.database.server_session import (
     CANCEL_SECONDS,
-    IDLE_SECONDS,
-    LOCK_SECONDS,
     OWN_SECONDS,
     Fault,
     ServerSession,
@@ -35,27 +33,6 @@ PIECE_BYTES = 1_000_000
 """About how much is fetched at once."""
 COPIES = 4
 """How often what comes is in memory at most: libpq's buffer, twice as large, its result, and Python's."""
-
-_SETTINGS = {
-    "default_transaction_read_only": "on",
-    "lock_timeout": f"{LOCK_SECONDS}s",
-    "idle_in_transaction_session_timeout": f"{IDLE_SECONDS}s",
-    "work_mem": "16MB",
-    "standard_conforming_strings": "on",
-    "backslash_quote": "off",
-    "bytea_output": "hex",
-    "intervalstyle": "postgres",
-    "cursor_tuple_fraction": "1.0",
-    "jit": "off",
-}
-"""What a plain role may set. The guard reads strings as the standard does; plans are for all rows, as most results
-are fetched whole."""
-_APPLY = """
-    SELECT pg_catalog.set_config(known.name, wanted.value, false)
-    FROM unnest(%s::text[], %s::text[]) AS wanted (name, value)
-    JOIN pg_catalog.pg_settings AS known ON known.name = wanted.name
-"""
-_NOTICE_LOSS = b"SET client_connection_check_interval = '2s'"
 
 
 def open_session(name: str, url: URL, namespaces: Sequence[str], *, is_protected: bool = True) -> "PostgresSession":
@@ -88,7 +65,7 @@ class PostgresSession(ServerSession):
         super().__init__(name)
         self._url = url
         self._is_protected = is_protected
-        self._connection = connect(url)
+        self._connection = connect(url, Connection)
         try:
             self._set_up(namespaces)
         except BaseException:  # whatever it was, nobody else has this connection to close it
@@ -97,21 +74,11 @@ class PostgresSession(ServerSession):
 
     def _set_up(self, namespaces: Sequence[str]) -> None:
         self._connection.autocommit = True
-        settings = {**_SETTINGS, "search_path": self._search_path(namespaces)}
+        self._transaction = read_transaction(self._connection, namespaces)
+        self.is_pooled = self._transaction.is_pooled
         if not self._is_protected:
-            del settings["default_transaction_read_only"]
-        self._connection.execute(_APPLY, (list(settings), list(settings.values())))
-        with suppress(psycopg.Error):  # a server on a system where it can't see that its client is gone
-            self._connection.execute(_NOTICE_LOSS)
-        if self._is_protected:
-            self._connection.autocommit = False
-            self._connection.read_only = True
-
-    def _search_path(self, namespaces: Sequence[str]) -> str:
-        """The namespaces, or what the role's own path comes to now; temporary tables last."""
-        query = "SELECT pg_catalog.unnest(pg_catalog.current_schemas(false))"
-        names = list(namespaces) or [str(row[0]) for row in self._connection.execute(query)]
-        return ", ".join(composed.Identifier(name).as_string(None) for name in [*names, "pg_temp"])
+            lasting = (setting.replace("SET LOCAL", "SET") for setting in self._transaction.settings)
+            self._connection.execute("; ".join(lasting).encode())
 
     @contextmanager
     def select(self, sql: str, limits: Limits) -> Iterator[tuple[list[str], Iterable[Sequence[object]]]]:
@@ -126,13 +93,12 @@ class PostgresSession(ServerSession):
             yield from self._run_as_it_is(text, milliseconds)
             return
         try:
-            self._connection.execute(f"SET LOCAL statement_timeout = {milliseconds}".encode())
+            self._connection.execute(self._transaction.begin(milliseconds))
             with self._connection.cursor(name="route_sql", scrollable=False) as cursor:
                 cursor.execute(text)
                 yield [column.name for column in cursor.description or ()], _in_pieces(cursor)
         finally:
-            if not self._connection.closed:
-                self._connection.rollback()
+            self._transaction.end(self._connection)
 
     def _run_as_it_is(self, text: bytes, milliseconds: int) -> Iterator[tuple[list[str], Iterable[Sequence[object]]]]:
         self._connection.execute(f"SET statement_timeout = {milliseconds}".encode())
@@ -183,15 +149,12 @@ class PostgresSession(ServerSession):
             return readable_schema(self, own, namespaces)
         raise unavailable(TITLE, self.name, reason)
 
-    def _for_reflection(self) -> Connection:
+    def _for_reflection(self) -> ReflectionConnection:
         """A connection like this one that gives SQLAlchemy the Python values it expects."""
-        own = connect(self._url, plain=False)
-        path = self._connection.execute("SELECT pg_catalog.current_setting('search_path')").fetchone()
-        self._connection.rollback()
-        for name, value in ("search_path", path[0] if path else ""), ("statement_timeout", f"{OWN_SECONDS}s"):
-            own.execute("SELECT pg_catalog.set_config(%s, %s, false)", (name, value))
-        own.commit()
-        own.read_only = True
+        own = connect(self._url, ReflectionConnection, plain=False)
+        own.autocommit = True
+        own.begin = self._transaction.begin(round(OWN_SECONDS * 1000))
+        own.rollback()
         own.most_seconds = OWN_SECONDS + GIVE_UP
         return own
 

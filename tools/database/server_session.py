@@ -54,8 +54,9 @@ class ServerSession(ABC):
     """The engine's words for numbers that are none."""
 
     def __init__(self, name: str) -> None:
-        """Remember the database's name, for messages."""
+        """Remember the database's name, for messages; `is_pooled` says whether a pooler may stand in between."""
         self.name = name
+        self.is_pooled = False
         self._free = threading.Event()
         self._free.set()
         self._stoppers: list[threading.Thread] = []
