@@ -126,7 +126,9 @@ async def _look_at(db: str, settings: Settings) -> list[Finding]:
 
 
 def _role(report: RoleReport) -> Iterator[Finding]:
-    """One line a finding, and below the last the statements that mend them all."""
+    """One line a note and a finding, and below the last finding the statements that repair them all."""
+    for note in report.notes:
+        yield note, None
     if report.is_fine:
         yield f"the role {report.role} may only read, and its time-outs are set", None
     for number, finding in enumerate(report.findings, 1):

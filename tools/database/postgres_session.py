@@ -154,7 +154,6 @@ class PostgresSession(ServerSession):
         own = connect(self._url, ReflectionConnection, plain=False)
         own.autocommit = True
         own.begin = self._transaction.begin(round(OWN_SECONDS * 1000))
-        own.rollback()
         own.most_seconds = OWN_SECONDS + GIVE_UP
         return own
 

@@ -8,9 +8,11 @@ from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from random import SystemRandom
+from typing import Any
 
 import psycopg
 from psycopg import sql as composed
+from psycopg.pq import TransactionStatus
 
 from route_sql.tools.database.postgres_connection import Connection
 from route_sql.tools.database.server_session import IDLE_SECONDS, LOCK_SECONDS
@@ -69,21 +71,24 @@ class Transaction:
 
 
 class ReflectionConnection(Connection):
-    """A connection whose transaction begins again after each rollback: SQLAlchemy rolls back before it has begun."""
+    """A connection that begins its transaction when a cursor is opened: SQLAlchemy rolls back before its first query.
+
+    Until then it takes no connection of a pooler, which may have just one.
+    """
 
     begin = b""
 
-    def rollback(self) -> None:
-        """Roll back and begin again."""
-        super().rollback()
-        if self.begin:
-            self.execute(self.begin)
+    def cursor(self, *arguments: Any, **options: Any) -> Any:
+        """A cursor in a transaction that has begun."""
+        if self.begin and self.info.transaction_status == TransactionStatus.IDLE:
+            super().cursor().execute(self.begin)
+        return super().cursor(*arguments, **options)
 
     def close(self) -> None:
         """Roll back and close: a pooler ends the server's connection too if a transaction is open."""
         if not self.closed:
             with suppress(psycopg.Error):
-                super().rollback()
+                self.rollback()
         super().close()
 
 

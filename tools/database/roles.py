@@ -24,11 +24,13 @@ class RoleReport:
     """What is to be said about a role.
 
     `statements` make a role that is right, with the placeholder `'CHOOSE-A-PASSWORD'`; an administrator runs them.
+    `notes` are about the connection, and nothing needs to be done about them.
     """
 
     role: str
     findings: tuple[Finding, ...] = ()
     statements: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
 
     @property
     def is_fine(self) -> bool:

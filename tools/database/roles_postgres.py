@@ -29,6 +29,10 @@ _TIMEOUTS = {
     "lock_timeout": f"{LOCK_SECONDS}s",
     "idle_in_transaction_session_timeout": f"{IDLE_SECONDS}s",
 }
+_POOLED = (
+    "a pooler stands between this machine and the server, such as PgBouncer; every setting ends with its transaction "
+    "and nothing of the shared connection is reset"
+)
 _DISK = {"temp_file_limit": "4GB"}
 """Only an administrator may set it."""
 _WHO = f"SELECT rolname, {', '.join(_ATTRIBUTES)} FROM pg_catalog.pg_roles WHERE rolname = current_user"
@@ -72,14 +76,15 @@ def read_role(session: ServerSession, namespaces: Sequence[str]) -> RoleReport:
     Raises:
         DatabaseUnavailable: the server was lost.
     """
+    notes = (_POOLED,) if session.is_pooled else ()
     name, *flags = session.ask(_WHO)[0]
     risks = list(_risks(session, [bool(flag) for flag in flags]))
     missing = _missing(session)
     findings = (*risks, *(Finding(f"{setting} is not set on the role", is_risk=False) for setting in missing))
     if not risks:
-        return RoleReport(str(name), findings, tuple(_settings(str(name), missing)))
+        return RoleReport(str(name), findings, tuple(_settings(str(name), missing)), notes)
     reader = READER if name != READER else f"{READER}_2"
-    return RoleReport(str(name), findings, tuple(_statements(session, reader, namespaces)))
+    return RoleReport(str(name), findings, tuple(_statements(session, reader, namespaces)), notes)
 
 
 def _risks(session: ServerSession, flags: list[bool]) -> Iterator[Finding]:
