@@ -13,6 +13,7 @@ from route_sql.tools.database.mysql import MySQLDatabase
 from route_sql.tools.database.outcome import Limits
 from route_sql.tools.database.postgres import PostgresDatabase
 from route_sql.tools.database.sqlite import DEFAULT_LIMITS, SQLiteDatabase
+from route_sql.tools.database.url_options import DUCKDB, SQLITE, read_options
 from route_sql.tools.errors import DatabaseUnavailable
 
 POOL = 4
@@ -116,6 +117,7 @@ def _path(url: URL, folder: Path, engine: str) -> Path:
         raise DatabaseUnavailable(f"the URL names no {title} file; write {engine}:///file or {engine}:////folder/file")
     if url.database.startswith("file:"):
         raise DatabaseUnavailable("SQLite's own file: URIs are not taken; write sqlite:///path/to/file")
+    read_options(url, *((SQLITE, "SQLite") if engine == "sqlite" else (DUCKDB, "DuckDB")))
     return folder / Path(url.database).expanduser()
 
 

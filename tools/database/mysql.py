@@ -7,6 +7,7 @@ from sqlalchemy import URL
 
 from route_sql.tools.database.outcome import Limits
 from route_sql.tools.database.server import DEFAULT_LIMITS, ServerDatabase
+from route_sql.tools.database.url_options import MYSQL, read_options
 from route_sql.tools.errors import DatabaseUnavailable
 
 
@@ -17,12 +18,13 @@ class MySQLDatabase(ServerDatabase):
     connection that takes one statement a text. The server stops it at the deadline (`max_statement_time`,
     `max_execution_time`) and so do we, from outside (`KILL QUERY`). Rows come one by one; the server ends each at its
     `max_allowed_packet`. MariaDB also bounds the memory of the session; MySQL lets a plain role set no such bound.
-    A statement that gives no rows ends the session, so that nothing it may have set stays.
+    The session is reset after each query and a statement that gives no rows ends it, so that nothing that was set or
+    locked stays.
 
     Args:
         name: The name in the catalog.
-        url: `mysql://user:password@host:port/database` or `mariadb://...`; pymysql's options in its query, such as
-            `ssl_ca`.
+        url: `mysql://user:password@host:port/database` or `mariadb://...`; in its query the options that
+            `url_options` lists, such as `ssl_ca`.
         limits: The bounds of every query that is not given its own.
         namespaces: The databases of the server to show beside each other; the one in the url needs no qualifying.
             None shows that one.
@@ -34,7 +36,7 @@ class MySQLDatabase(ServerDatabase):
         session: False, for benchmarks and tests only, runs text as it is and commits what it does.
 
     Raises:
-        DatabaseUnavailable: the driver is not installed, or the url names no database.
+        DatabaseUnavailable: the driver is not installed, the url names no database, or an option of it may not be set.
     """
 
     def __init__(
@@ -57,6 +59,7 @@ class MySQLDatabase(ServerDatabase):
             raise DatabaseUnavailable("MySQL and MariaDB need their driver: pip install 'route-sql[mysql]'") from None
         if not url.database and not namespaces:
             raise DatabaseUnavailable(f"the url of {name!r} names no database; end it with /DATABASE")
+        read_options(url, MYSQL, "MySQL or MariaDB")
         super().__init__(
             name,
             "mysql",

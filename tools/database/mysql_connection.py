@@ -1,6 +1,8 @@
 """Connecting to MySQL and MariaDB: what a URL means and what errors become."""
 
 import re
+import ssl
+from collections.abc import Mapping
 from typing import Any
 
 import pymysql
@@ -9,7 +11,11 @@ from sqlalchemy import URL
 
 from route_sql.tools.database.mysql_cells import CONVERSIONS
 from route_sql.tools.database.server_session import CONNECT_SECONDS, LOCKED, Fault
+from route_sql.tools.database.url_options import MYSQL, read_options
 
+DEFAULT_PORT = 3306
+_RESET = 0x1F
+"""COM_RESET_CONNECTION, which pymysql does not name."""
 STATEMENT_TIMEOUT = 1969
 """MariaDB's code; pymysql knows MySQL's."""
 CONNECTION_KILLED = 1927
@@ -47,13 +53,46 @@ def connect(url: URL, seconds: float) -> "pymysql.connections.Connection[Any]":
 
     Raises:
         pymysql.err.MySQLError: the server can't be reached or does not let us in.
-        TypeError, ValueError: the URL has an option that the driver does not take.
+        OSError: a certificate or key can't be read.
     """
-    _, options = url.set(drivername="mysql+pymysql").get_dialect()().create_connect_args(url)
-    options.pop("client_flag", None)  # where several statements could be switched on
+    options = read_options(url, MYSQL, "MySQL or MariaDB")
+    who = {"host": url.host or "localhost", "port": url.port or DEFAULT_PORT, "user": url.username}
+    how = {"password": url.password or "", "database": url.database, "unix_socket": options.get("unix_socket")}
     fixed = {"charset": "utf8mb4", "local_infile": False, "autocommit": True, "program_name": "route-sql"}
-    timeouts = {"connect_timeout": seconds, "read_timeout": seconds, "write_timeout": seconds}
-    return pymysql.connect(**{**options, **timeouts, **fixed, "conv": CONVERSIONS})
+    patience = options.get("connect_timeout", seconds)
+    timeouts = {"connect_timeout": patience, "read_timeout": seconds, "write_timeout": seconds}
+    return pymysql.connect(**{**who, **how, **timeouts, **fixed, "conv": CONVERSIONS, "ssl": _encryption(options)})
+
+
+def _encryption(options: Mapping[str, Any]) -> ssl.SSLContext | None:
+    """How the connection is encrypted; None if the URL does not say. With an authority the server is verified."""
+    if not any(name.startswith("ssl_") for name in options):
+        return None
+    authority = {"cafile": options.get("ssl_ca"), "capath": options.get("ssl_capath")}
+    verifies = options.get("ssl_verify_cert", any(authority.values()))
+    is_named = options.get(
+        "ssl_verify_identity", options.get("ssl_check_hostname", any(authority.values()) and verifies)
+    )
+    context = ssl.create_default_context(**authority)
+    context.check_hostname = False  # else the mode can't be changed
+    context.verify_mode = ssl.CERT_REQUIRED if verifies or is_named else ssl.CERT_NONE
+    context.check_hostname = is_named
+    context.verify_flags &= ~ssl.VERIFY_X509_STRICT  # the certificates that MySQL makes by itself do not pass
+    if "ssl_cert" in options:
+        context.load_cert_chain(options["ssl_cert"], options.get("ssl_key"))
+    if "ssl_cipher" in options:
+        context.set_ciphers(options["ssl_cipher"])
+    return context
+
+
+def reset(connection: "pymysql.connections.Connection[Any]") -> None:
+    """Roll back and set the session up as new: its variables, locks, temporary tables and prepared statements go.
+
+    Raises:
+        pymysql.err.MySQLError: the server does not know how, or was lost.
+    """
+    connection._execute_command(_RESET, b"")  # the driver offers no other way
+    connection._read_ok_packet()
 
 
 def allow(connection: "pymysql.connections.Connection[Any]", seconds: float) -> None:
@@ -93,8 +132,8 @@ def reason_of(error: Exception) -> str:
         return "it has no connection left; lower pool, or raise its limit of connections"
     if code in (ER.HOST_NOT_PRIVILEGED, ER.HOST_IS_BLOCKED):
         return "it does not let this machine in; an administrator must allow it"
-    if isinstance(error, TypeError | ValueError):
-        return "the url has an option that the driver does not take; check what follows the ?"
+    if isinstance(error, OSError | ValueError):
+        return "a certificate or key can't be used; check the ssl_ options of the url and their files"
     if code in (CR.CR_CONN_HOST_ERROR, CR.CR_CONNECTION_ERROR):
         return _unreachable(message)
     if code in (CR.CR_SERVER_LOST, CR.CR_SERVER_GONE_ERROR):

@@ -9,7 +9,7 @@ from pymysql.cursors import SSCursor
 from sqlalchemy import URL
 
 from route_sql.tools.database.mysql_cells import read_computed_bits
-from route_sql.tools.database.mysql_connection import allow, connect, fault_of, reason_of
+from route_sql.tools.database.mysql_connection import allow, connect, fault_of, reason_of, reset
 from route_sql.tools.database.mysql_schema import current_fingerprint, readable_schema
 from route_sql.tools.database.outcome import Limits
 from route_sql.tools.database.query import GIVE_UP
@@ -44,6 +44,8 @@ _READ_OTHERWISE = {
     "POSTGRESQL",
 }
 """Modes in which the server reads a text otherwise than the guard does."""
+_READ_ONLY = "SHOW SESSION VARIABLES WHERE variable_name IN ('tx_read_only', 'transaction_read_only')"
+"""Its name changed in MySQL 8 and MariaDB 11."""
 
 
 def open_session(name: str, url: URL, memory_bytes: int, *, is_protected: bool = True) -> "MySQLSession":
@@ -55,7 +57,7 @@ def open_session(name: str, url: URL, memory_bytes: int, *, is_protected: bool =
     reason = ""
     try:
         return MySQLSession(name, url, memory_bytes, is_protected=is_protected)
-    except (pymysql.err.MySQLError, TypeError, ValueError, OSError) as error:
+    except (pymysql.err.MySQLError, ValueError, OSError) as error:
         reason = reason_of(error)
     raise unavailable(TITLE, name, reason)
 
@@ -90,18 +92,19 @@ class MySQLSession(ServerSession):
             deadline = "@@SESSION.max_statement_time" if self.is_mariadb else "@@SESSION.max_execution_time"
             cursor.execute(f"SELECT @@SESSION.sql_mode, {deadline}")
             mode, seconds = cursor.fetchone()
-            self._has_deadline = bool(seconds)
-            modes = str(mode).split(",")
-            cursor.execute("SET SESSION sql_mode = %s", (",".join(m for m in modes if m not in _READ_OTHERWISE),))
-            cursor.execute(f"SET SESSION lock_wait_timeout = {LOCK_SECONDS}, innodb_lock_wait_timeout = {LOCK_SECONDS}")
-            if self._is_protected:
-                cursor.execute("SET SESSION TRANSACTION READ ONLY")
-            if self.is_mariadb:
-                memory = max(memory_bytes, _SMALLEST_MEMORY)
-                cursor.execute(
-                    f"SET SESSION idle_readonly_transaction_timeout = {IDLE_SECONDS}, "
-                    f"max_session_mem_used = {memory}, tmp_disk_table_size = {DISK_PER_MEMORY * memory}"
-                )
+            cursor.execute(_READ_ONLY)
+            names = [str(row[0]) for row in cursor.fetchall()]
+        self._has_deadline = bool(seconds)
+        modes = (mode for mode in str(mode).split(",") if mode.isidentifier() and mode not in _READ_OTHERWISE)
+        settings = {"sql_mode": f"'{','.join(modes)}'", "autocommit": 1}
+        settings |= dict.fromkeys(("lock_wait_timeout", "innodb_lock_wait_timeout"), LOCK_SECONDS)
+        if self._is_protected:
+            settings |= dict.fromkeys(names, 1)
+        if self.is_mariadb:
+            memory = max(memory_bytes, _SMALLEST_MEMORY)
+            settings["idle_readonly_transaction_timeout"] = IDLE_SECONDS
+            settings |= {"max_session_mem_used": memory, "tmp_disk_table_size": DISK_PER_MEMORY * memory}
+        self._settings = ", ".join(f"SESSION {name} = {value}" for name, value in settings.items())
 
     @contextmanager
     def select(self, sql: str, limits: Limits) -> Iterator[tuple[list[str], Iterable[Sequence[object]]]]:
@@ -129,12 +132,13 @@ class MySQLSession(ServerSession):
         if not self.is_mariadb:
             deadline = f"max_execution_time = {max(1, round(seconds * 1000))}"
         with self._connection.cursor() as cursor:
-            cursor.execute(f"SET SESSION {deadline}, sql_select_limit = {limits.rows + 1}")
+            most = f"SESSION sql_select_limit = {limits.rows + 1}"
+            cursor.execute(f"SET NAMES utf8mb4, {self._settings}, SESSION {deadline}, {most}")
             if self._is_protected:
                 cursor.execute("START TRANSACTION READ ONLY")
 
     def _end(self, cursor: SSCursor, rows: "_Rows") -> None:
-        """Roll back; where rows are left the connection is given up, as reading them all could take for ever."""
+        """Reset the session; where rows are left it is given up, as reading them all could take for ever."""
         if rows.are_left or not self._connection.open:
             self._is_spent = True
             self.cut()
@@ -142,7 +146,10 @@ class MySQLSession(ServerSession):
                 self._connection._result.unbuffered_active = False  # else closing, now or later, reads to the end
         cursor.close()
         if not self._is_spent and self._is_protected:
-            self._connection.rollback()
+            try:
+                reset(self._connection)
+            except pymysql.err.MySQLError:  # an old server or a proxy in between that can't: the next query connects
+                self._is_spent = True
 
     def fault(self, error: Exception) -> Fault:
         """See `ServerSession.fault`."""

@@ -7,6 +7,7 @@ from sqlalchemy import URL
 
 from route_sql.tools.database.outcome import Limits
 from route_sql.tools.database.server import DEFAULT_LIMITS, ServerDatabase
+from route_sql.tools.database.url_options import POSTGRES, read_options
 from route_sql.tools.errors import DatabaseUnavailable
 
 
@@ -14,14 +15,16 @@ class PostgresDatabase(ServerDatabase):
     """A `Database` on a PostgreSQL server (14 and later). Nothing is opened before it is first used.
 
     Every query runs as a server-side cursor, which takes nothing but one query, in a transaction that is READ ONLY
-    and rolled back. The server stops it at the deadline (`statement_timeout`) and so do we, from outside. Rows come
+    and rolled back; its settings end with it. A connection that is ours alone is wiped after each query (`DISCARD
+    ALL`), so that no advisory lock stays; one of a pooler is not, as others use it. The server stops it at the deadline (`statement_timeout`) and so do we, from outside. Rows come
     in pieces of about a megabyte, so memory is bounded but for one single row: PostgreSQL sends a row whole, up to
     1 GB. Over TCP on Linux the bytes are counted as they come and the connection is cut before `memory_bytes` are
     taken. What the server itself takes is its own matter: PostgreSQL has no cap on a query's memory.
 
     Args:
         name: The name in the catalog.
-        url: `postgresql://user:password@host:port/database`; libpq's options in its query, such as `sslmode`.
+        url: `postgresql://user:password@host:port/database`; in its query the options of libpq that `url_options`
+            lists, such as `sslmode`.
         limits: The bounds of every query that is not given its own.
         namespaces: The schemas to show, the first of which needs no qualifying; none shows the role's own.
         pool: How many queries may run at once; each has a thread and a connection.
@@ -32,7 +35,7 @@ class PostgresDatabase(ServerDatabase):
         session: False, for benchmarks and tests only, runs text as it is and commits what it does.
 
     Raises:
-        DatabaseUnavailable: the driver is not installed.
+        DatabaseUnavailable: the driver is not installed, or an option of the url may not be set.
     """
 
     def __init__(
@@ -53,6 +56,7 @@ class PostgresDatabase(ServerDatabase):
             from route_sql.tools.database.postgres_session import open_session
         except ImportError:
             raise DatabaseUnavailable("PostgreSQL needs its driver: pip install 'route-sql[postgres]'") from None
+        read_options(url, POSTGRES, "PostgreSQL")
         super().__init__(
             name,
             "postgres",

@@ -137,10 +137,10 @@ async def test_what_another_application_holds_is_left_to_it(shop: Postgres) -> N
 async def test_a_role_that_another_application_took_is_not_ours(shop: Postgres) -> None:
     shop.run(
         f"CREATE ROLE {shop.reader}_boss",
+        f"ALTER ROLE {shop.reader} NOINHERIT",
         f"GRANT {shop.reader}_boss TO {shop.reader}",
         "CREATE TABLE payroll (n INTEGER)",
         f"GRANT SELECT ON payroll TO {shop.reader}_boss",
-        f"ALTER ROLE {shop.reader} NOINHERIT",
     )
     try:
         with pooled(shop), other_application(shop) as other:
