@@ -98,12 +98,15 @@ class _Engine:
             "max_temp_directory_size": f"{SPILLED * memory}B",
         }
         if not self._is_protected:
-            self.connection = duckdb.connect(path)
+            self._root = self.connection = duckdb.connect(path)
             return
-        self.connection = duckdb.connect(path, read_only=True, config=config)
+        self._root = self.connection = duckdb.connect(path, read_only=True, config=config)
         _hold_memory(memory)
 
     def answer(self, request: Answer) -> Answer:
+        # A session of its own: seeds, variables and temporary tables end with it. The last one is not closed, as the
+        # other thread may be about to interrupt it.
+        self.connection = self._root.cursor()
         try:
             if request["do"] == "reflect":
                 schema = with_samples(reflect(self.connection, request["namespaces"]), self._sample)

@@ -104,6 +104,10 @@ def database_name(url_or_path: str) -> str:
 
 
 def _parsed(url: str) -> URL:
+    query = url.rpartition("@")[2].partition("?")[2]
+    if any(option and not option.partition("=")[2] for option in query.split("&")):
+        # SQLAlchemy leaves it out, and what it was to protect would stay unprotected.
+        raise DatabaseUnavailable("the option without a value in the URL can't be read; give it one or remove it")
     try:
         return make_url(url)
     except (ArgumentError, ValueError):

@@ -128,7 +128,6 @@ async def test_what_is_wrong_with_a_connection_is_said(server: ServerEngine) -> 
         "password": ("wrong", "user or password are wrong"),
         "database": ("nowhere", "there is no such database"),
         "port": (1, "nothing listens at that host and port"),
-        "query": ({"nonsense": "1"}, "the url has an option that"),
     }
     for part, (value, reason) in said.items():
         assert reason in await _failure(server, {part: value})
