@@ -68,12 +68,11 @@ def _encryption(options: Mapping[str, Any]) -> ssl.SSLContext | None:
     """How the connection is encrypted; None if the URL does not say. With an authority the server is verified."""
     if not any(name.startswith("ssl_") for name in options):
         return None
-    authority = {"cafile": options.get("ssl_ca"), "capath": options.get("ssl_capath")}
-    verifies = options.get("ssl_verify_cert", any(authority.values()))
-    is_named = options.get(
-        "ssl_verify_identity", options.get("ssl_check_hostname", any(authority.values()) and verifies)
-    )
-    context = ssl.create_default_context(**authority)
+    file, folder = options.get("ssl_ca"), options.get("ssl_capath")
+    verifies = options.get("ssl_verify_cert", bool(file or folder))
+    by_default = options.get("ssl_check_hostname", bool(file or folder) and verifies)
+    is_named = options.get("ssl_verify_identity", by_default)
+    context = ssl.create_default_context(cafile=file, capath=folder)
     context.check_hostname = False  # else the mode can't be changed
     context.verify_mode = ssl.CERT_REQUIRED if verifies or is_named else ssl.CERT_NONE
     context.check_hostname = is_named
