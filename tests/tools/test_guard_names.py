@@ -109,7 +109,8 @@ CASES: list[tuple[str, str | None]] = [
     ("SELECT user AS x", "function"),
     ("SELECT 1 AS user", None),
     (
-        "SELECT amount::character varying(5), amount::numeric(10,2), mood::text, 'x'::mood, NULL::address, amount::double precision FROM orders, person",
+        "SELECT amount::character varying(5), amount::numeric(10,2), mood::text, 'x'::mood, NULL::address, "
+        "amount::double precision FROM orders, person",
         None,
     ),
     ("SELECT (NULL::address).city", None),
@@ -151,7 +152,8 @@ CASES: list[tuple[str, str | None]] = [
     ("SELECT * FROM orders LIMIT (SELECT g.pg_sleep FROM generate_series(1,1) g)", "unknown_name"),
     ("SELECT interval '1 day', date '2020-01-01', timestamp with time zone '2020-01-01', E'a', $$x$$", None),
     (
-        "SELECT trim(leading 'x' from name), overlay(name placing 'b' from 1), position('a' in name), name AT TIME ZONE 'UTC', name LIKE 'a' ESCAPE 'b' FROM person",
+        "SELECT trim(leading 'x' from name), overlay(name placing 'b' from 1), position('a' in name), "
+        "name AT TIME ZONE 'UTC', name LIKE 'a' ESCAPE 'b' FROM person",
         None,
     ),
     ("SELECT ctid FROM orders", None),

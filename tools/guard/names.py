@@ -6,15 +6,15 @@ behind a dot must be a column or a field that is known to be there, or a functio
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import partial
 
 from sqlglot import Token, TokenType, exp
 
-from route_sql.tools.guard.commons import Common, Commons, declared
 from route_sql.tools.guard.entries import Entries
+from route_sql.tools.guard.finding import Finder
 from route_sql.tools.guard.functions import FUNCTIONS
 from route_sql.tools.guard.inference import value_of
-from route_sql.tools.guard.sources import UNKNOWABLE, Output, Scope, Source, alias_of, renamed
+from route_sql.tools.guard.queries import Queries
+from route_sql.tools.guard.sources import Output, Scope
 from route_sql.tools.guard.values import OPEN, SCALAR, Value, composite_types, key_of
 from route_sql.tools.schema.records import Schema, Table
 from route_sql.tools.sql.parsing import Tree
@@ -22,16 +22,7 @@ from route_sql.tools.sql.scopes import Name
 
 RESOLVED = frozenset({"sqlite", "postgres", "mysql", "duckdb"})
 """The dialects whose names are resolved."""
-_ALIASES_IN = {
-    "sqlite": frozenset({"where", "group", "having", "order", "joins", "windows"}),
-    "postgres": frozenset({"group", "order"}),
-    "mysql": frozenset({"group", "having", "order"}),
-    "duckdb": frozenset({"expressions", "where", "group", "having", "order", "qualify"}),
-}
-"""The clauses that see the names which the select list gives."""
-_CLAUSES = ("expressions", "distinct", "where", "group", "having", "qualify", "windows", "order", "limit", "offset")
 _SILENT = (exp.Identifier, exp.Literal, exp.DataType, exp.Var, exp.JSONPath, exp.ObjectIdentifier)
-_WHOLE_ROWS = frozenset({"postgres", "duckdb"})
 _UNITS = frozenset({"get_format"})
 """Functions whose first argument is a word of the grammar."""
 
@@ -69,7 +60,7 @@ def unresolved(
     Raises:
         RecursionError: the query is nested too deeply.
     """
-    names = _Names(sql, schema, dialect, frozenset(partial_keys), frozenset(functions), tree)
+    names = Names(sql, schema, dialect, frozenset(partial_keys), frozenset(functions), tree)
     names.query(tree, None)
     if dialect == "postgres":
         names.check_dots(found)
@@ -82,7 +73,9 @@ def _in_order(names: list[Name]) -> tuple[Name, ...]:
 
 
 @dataclass
-class _Names:
+class Names:
+    """Resolves the names of one statement."""
+
     sql: str
     schema: Schema | None
     dialect: str
@@ -96,131 +89,16 @@ class _Names:
     """Where the names begin that were met."""
 
     def __post_init__(self) -> None:
+        """Nothing is resolved yet."""
         self.own_types: Mapping[str, Value] = composite_types(self.schema, self.dialect)
         self.is_searched = self.dialect == "sqlite" and any(self.tree.find_all(exp.Match, exp.Anonymous))
         self.entries = Entries(self)
-        self._commons: Commons = {}
-        self._outputs: dict[int, list[Output]] = {}
+        self.finder = Finder(self)
+        self.queries = Queries(self)
 
-    # queries
-
-    def query(self, node: exp.Expr, scope: Scope | None, commons: Commons | None = None) -> list[Output]:
+    def query(self, node: exp.Expr, scope: Scope | None) -> list[Output]:
         """Resolve the names of a query within `scope`; its outputs."""
-        if id(node) not in self._outputs:
-            before = self._commons
-            self._commons = before if commons is None else commons
-            self._outputs[id(node)] = []  # ends what would go in circles
-            self._outputs[id(node)] = self._read(node, scope)
-            self._commons = before
-        return self._outputs[id(node)]
-
-    def _read(self, node: exp.Expr, scope: Scope | None, common: Common | None = None) -> list[Output]:
-        self._declare(node, scope)
-        if isinstance(node, exp.SetOperation):
-            return self._united(node, scope, common)
-        if isinstance(node, exp.Subquery):
-            return self._in_brackets(node, scope)
-        if isinstance(node, exp.Values):
-            return self.entries.rows(node, scope or Scope())
-        if isinstance(node, exp.Select):
-            return self._selected(node, Scope(scope))
-        if isinstance(node, exp.Table):  # `TABLE name`
-            inner = Scope(scope)
-            self.entries.add(node, inner)
-            return [output for source in inner.sources for output in source.outputs]
-        if isinstance(node, exp.Pivot):
-            return self._pivoted(node, Scope(scope))
-        self.visit(list(node.iter_expressions()), scope or Scope())
-        return []
-
-    def _pivoted(self, node: exp.Pivot, scope: Scope) -> list[Output]:
-        """A pivot as a statement of its own, whose columns come from cells."""
-        self.entries.add(node.this, scope)
-        self.visit([part for part in node.iter_expressions() if part.arg_key not in ("this", "into")], scope)
-        return [Output.plain(UNKNOWABLE, OPEN)]
-
-    def _declare(self, node: exp.Expr, scope: Scope | None) -> None:
-        clause = node.args.get("with_")
-        if clause is None:
-            return
-        read = partial(self._common, scope=scope)
-        self._commons, commons = declared(clause, self._commons, self.dialect, read)
-        for common in commons:
-            common.outputs()
-
-    def _common(self, common: Common, scope: Scope | None) -> list[Output]:
-        before, self._commons = self._commons, common.sees
-        try:
-            outputs = self._read(common.node.this, scope, common)
-        finally:
-            self._commons = before
-        return renamed(outputs, alias_of(common.node), self.dialect) + common.further
-
-    def _united(self, node: exp.SetOperation, scope: Scope | None, common: Common | None) -> list[Output]:
-        outer, parts = node, []
-        while isinstance(node, exp.SetOperation) and (node is outer or node.args.get("with_") is None):
-            parts.append(node.expression)
-            tails = [node.args.get(clause) for clause in ("order", "limit", "offset")]
-            node = node.this
-        every = [self.query(node, scope)]
-        if common is not None:
-            common.first = renamed(every[0], alias_of(common.node), self.dialect)
-        every += [self.query(part, scope) for part in reversed(parts)]
-        ordered = Scope(scope, sources=[Source(None, [output for outputs in every for output in outputs])])
-        if self.dialect == "sqlite":
-            ordered.sources += [source for part in (node, *parts) for source in self.entries.known.get(id(part), [])]
-        tails = [outer.args.get(clause) for clause in ("order", "limit", "offset")]
-        self.visit([tail for tail in tails if tail is not None], ordered)
-        return every[0]
-
-    def _in_brackets(self, node: exp.Subquery, scope: Scope | None) -> list[Output]:
-        outputs = self.query(node.this, scope)
-        inner = Scope(scope, sources=[Source(None, outputs)])
-        self.visit([tail for clause in ("order", "limit", "offset") if (tail := node.args.get(clause))], inner)
-        return renamed(outputs, alias_of(node), self.dialect)
-
-    def _selected(self, node: exp.Select, scope: Scope) -> list[Output]:
-        self.entries.from_clause(node, scope)
-        self.entries.known[id(node)] = scope.sources
-        for item in node.expressions:
-            if isinstance(item, exp.Alias) and isinstance(item.args.get("alias"), exp.Identifier):
-                scope.aliases[key_of(item.args["alias"], self.dialect)] = partial(value_of, item.this, scope, self)
-        visible = _ALIASES_IN.get(self.dialect, frozenset())
-        for clause in ("joins", *_CLAUSES):
-            scope.shows_aliases = clause in visible
-            parts = node.args.get(clause) or []
-            if clause == "joins":
-                parts = [join.args["on"] for join in parts if join.args.get("on") is not None]
-            self.visit(parts if isinstance(parts, list) else [parts], scope)
-        scope.shows_aliases = False
-        return [output for item in node.expressions for output in self._outputs_of(item, scope)]
-
-    def _outputs_of(self, item: exp.Expr, scope: Scope) -> Iterator[Output]:
-        """The columns that an item of the select list gives."""
-        is_star = isinstance(item, exp.Star) or (isinstance(item, exp.Column) and isinstance(item.this, exp.Star))
-        if is_star or (isinstance(item, exp.Dot) and isinstance(item.expression, exp.Star)):
-            yield from self.entries.starred(item, scope)
-            return
-        value = partial(value_of, item, scope, self)
-        if isinstance(item, exp.Explode) and self.dialect == "duckdb":
-            yield from (Output.plain(key, part) for key, part in value_of(item.this, scope, self).fields.items())
-        if isinstance(item, exp.Columns):
-            yield from (output for source in scope.sources for output in source.outputs)
-        yield Output(self._output_key(item), value)
-
-    def _output_key(self, item: exp.Expr) -> str | None:
-        while isinstance(item, exp.Cast | exp.Paren) and self.dialect == "postgres":
-            item = item.this
-        if isinstance(item, exp.Alias):
-            alias = item.args.get("alias")
-            return key_of(alias, self.dialect) if isinstance(alias, exp.Expr) else None
-        if isinstance(item, exp.Paren) and self.dialect == "mysql":
-            return self._output_key(item.this)
-        if isinstance(item, exp.Column) and isinstance(item.this, exp.Identifier):
-            return key_of(item.this, self.dialect)
-        if isinstance(item, exp.Dot) and isinstance(item.expression, exp.Identifier):
-            return key_of(item.expression, self.dialect)
-        return None
+        return self.queries.query(node, scope)
 
     # expressions
 
@@ -270,7 +148,7 @@ class _Names:
         self.meet(node)
         if isinstance(node.this, exp.Star):
             self.visit(list(node.this.iter_expressions()), scope)
-            if not self.entries.has_star(node, scope):
+            if not self.finder.has_star(node, scope):
                 self.miss(node, scope)
         elif self.path(node, scope) is None:
             self.miss(node, scope)
@@ -305,7 +183,7 @@ class _Names:
         parts, base = _parts_of(node)
         value: Value | None
         if base is None:
-            value, parts = self.entries.found(parts, scope)
+            value, parts = self.finder.found(parts, scope)
         elif isinstance(base, exp.Func) and isinstance(base.parent, exp.Dot) and base.arg_key == "expression":
             return OPEN if self.dialect == "duckdb" else SCALAR
         else:
@@ -405,6 +283,3 @@ def _parts_of(node: exp.Expr) -> tuple[list[exp.Expr], exp.Expr | None]:
     if isinstance(node, exp.Identifier):
         return [node, *after], None
     return after, node
-
-
-__all__ = ["RESOLVED", "SCALAR", "Unresolved", "unresolved"]

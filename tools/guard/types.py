@@ -1,8 +1,8 @@
 """Which types a query may name: the engine's own types of data, and those of the columns that may be seen.
 
 A type's name is a look into the catalog: every table of PostgreSQL is a type whose fields are its columns, and
-`regclass` and its like turn numbers into names. SQLite reads the words of a type for its kind alone, and MySQL's grammar lists its
-types, so that there is nothing to hold back.
+`regclass` and its like turn numbers into names. SQLite reads the words of a type for its kind alone, and MySQL's
+grammar lists its types, so that there is nothing to hold back.
 """
 
 from collections.abc import Iterator
