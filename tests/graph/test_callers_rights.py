@@ -140,7 +140,7 @@ async def test_a_context_never_widens_what_the_catalog_shows(model: ScriptedMode
     model.enqueue("sql", "SELECT iban FROM payroll")
     context = Context(strategy="single", allow=("*", "payroll", "payroll.iban"))
     answer = await graph_of(model, catalog).ainvoke(QUESTION, context=context)
-    assert (answer["status"], answer["rows"]) == ("refused", [])
+    assert (answer["status"], answer["rows"]) == ("error", [])
     assert words_in(prompts(model), "payroll", "iban") == []
 
 
