@@ -183,8 +183,8 @@ async def test_results_come_in_pieces(shop: DuckDBDatabase) -> None:
 
 
 async def test_errors_are_one_line_without_a_drawing(shop: DuckDBDatabase) -> None:
-    error = (await shop.execute("SELECT nme FROM customer"))["error"]
-    assert error == 'Binder Error: Referenced column "nme" not found in FROM clause! Candidate bindings: "name"'
+    error = (await shop.execute("SELECT CAST(name AS DATE) FROM customer"))["error"]
+    assert error is not None and error.startswith("Conversion Error: ") and "LINE 1" not in error and "\n" not in error
 
 
 async def test_files_that_are_no_databases_are_named_with_what_to_do(tmp_path: Path) -> None:
@@ -250,11 +250,11 @@ ATTEMPTS = [
     ("SELECT name FROM customer ORDER BY salary", "error"),
     ("SELECT max(salary) FROM customer", "error"),
     ("SELECT struct_extract(c, 'salary') FROM customer AS c", "error"),
-    ("SELECT * FROM secret", "refused"),
-    ("SELECT * FROM main.secret", "refused"),
-    ("SELECT * FROM shop.main.secret", "refused"),
-    ("SELECT * FROM 'secret'", "refused"),
-    ("SELECT * FROM secrt", "refused"),
+    ("SELECT * FROM secret", "error"),
+    ("SELECT * FROM main.secret", "error"),
+    ("SELECT * FROM shop.main.secret", "error"),
+    ("SELECT * FROM 'secret'", "error"),
+    ("SELECT * FROM secrt", "error"),
     ("SELECT * FROM (DESCRIBE secret)", "refused"),
     ("SELECT * FROM (SUMMARIZE customer)", "refused"),
     ("SELECT * FROM (SHOW ALL TABLES)", "refused"),

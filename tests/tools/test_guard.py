@@ -10,7 +10,7 @@ from guard_statements import BOUNDED, HONEST, REFUSED
 from hypothesis import given
 from hypothesis import strategies as st
 
-from route_sql.tools.guard.check import DIALECTS, check_sql
+from route_sql.tools.guard.check import DIALECTS, check_sql, names_to_look_up
 from route_sql.tools.guard.refusal import Place, Policy, UnknownDialect
 from route_sql.tools.schema.records import Column, Schema, Table
 
@@ -82,6 +82,32 @@ def test_what_a_refusal_says(dialect: str, sql: str, code: str, node: str, place
 @given(text=st.text())
 def test_it_never_raises(dialect: str, text: str) -> None:
     check_sql(text, None, dialect)
+
+
+DEPTHS = (20, 60, 100, 200, 400, 2_000)
+DEEP = {
+    "brackets": ("(", "1", ")"),
+    "selects": ("(SELECT ", "1", ")"),
+    "tables": ("1 FROM (SELECT ", "1", ")"),
+    "calls": ("abs(", "1", ")"),
+    "cases": ("CASE WHEN 1=1 THEN ", "1", " END"),
+    "casts": ("CAST(", "1", " AS INT)"),
+    "dots": ("a", "", ".a"),
+    "sums": ("1+", "1", ""),
+    "nots": ("NOT ", "1", ""),
+    "unions": ("1 UNION SELECT ", "1", ""),
+    "lists": ("[", "1", "]"),
+}
+
+
+@pytest.mark.parametrize("dialect", DIALECTS)
+@pytest.mark.parametrize("kind", DEEP)
+def test_no_depth_is_too_deep(dialect: str, kind: str) -> None:
+    opening, inner, closing = DEEP[kind]
+    for depth in DEPTHS:
+        sql = "SELECT " + opening * depth + inner + closing * depth
+        check_sql(sql, SHOP, dialect)
+        names_to_look_up(sql, dialect)
 
 
 WORDS = st.sampled_from(

@@ -18,6 +18,9 @@ _COLUMNS = """
 SELECT schema_name, table_name, column_name, data_type, is_nullable, comment FROM duckdb_columns()
 WHERE NOT internal ORDER BY schema_name, table_name, column_index
 """
+_ENUMS = """
+SELECT type_name, labels FROM duckdb_types() WHERE NOT internal AND logical_type = 'ENUM' AND schema_name = 'main'
+"""
 _KEYS = """
 SELECT schema_name, table_name, constraint_type, constraint_column_names, referenced_table, referenced_column_names
 FROM duckdb_constraints() WHERE constraint_type IN ('PRIMARY KEY', 'FOREIGN KEY') ORDER BY constraint_index
@@ -41,16 +44,28 @@ def reflect(connection: _Connection, namespaces: Sequence[str] = ()) -> Schema:
         duckdb.Error: the catalog can't be read.
     """
     wanted = set(namespaces) or {_MAIN}
+    enums = _enums(connection)
     columns: dict[_Key, list[Column]] = defaultdict(list)
     for namespace, table, name, kind, nullable, comment in connection.execute(_COLUMNS).fetchall():
         short, labels = without_labels(kind)
-        columns[namespace, table].append(Column(name, short, nullable, comment or None, labels=labels))
+        named = tuple(enums.get(kind.rstrip("[]"), ()))
+        column = Column(name, short, nullable, comment or None, labels=labels, type_names=named)
+        columns[namespace, table].append(column)
     keys: dict[_Key, list[tuple[Any, ...]]] = defaultdict(list)
     for namespace, table, *key in connection.execute(_KEYS).fetchall():
         keys[namespace, table].append(tuple(key))
     found = (tuple(row) for row in connection.execute(_TABLES).fetchall())
     tables = [_table(row, columns, keys) for row in found if row[0] in wanted and columns[row[0], row[1]]]
     return Schema("duckdb", tuple(tables))
+
+
+def _enums(connection: _Connection) -> dict[str, list[str]]:
+    """The names of enumerated types by their text, which is all that DuckDB says of a column's type."""
+    found: dict[str, list[str]] = defaultdict(list)
+    for name, labels in connection.execute(_ENUMS).fetchall():
+        quoted = ", ".join("'" + label.replace("'", "''") + "'" for label in labels or ())
+        found[f"ENUM({quoted})"].append(name)
+    return found
 
 
 def _table(row: tuple[Any, ...], columns: dict[_Key, list[Column]], keys: dict[_Key, list[tuple[Any, ...]]]) -> Table:

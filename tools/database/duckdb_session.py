@@ -186,7 +186,8 @@ def _table(plain: dict[str, Any]) -> Table:
 
 
 def _column(plain: dict[str, Any]) -> Column:
-    return Column(**{**plain, "samples": tuple(plain["samples"]), "labels": tuple(plain["labels"]), "fields": ()})
+    lists = {name: tuple(plain[name]) for name in ("samples", "labels", "type_names")}
+    return Column(**{**plain, **lists, "fields": ()})
 
 
 def _foreign_key(plain: dict[str, Any]) -> ForeignKey:

@@ -58,7 +58,10 @@ def check_sql(sql: str, schema: Schema | None, dialect: str, policy: Policy = DE
         return Refusal("statement", kind, f"{_ONE_SELECT}one is {kind}", place_of(sql, found[0].start))
     if (at := disagreement(sql, found, dialect)) is not None:
         return _ambiguous(sql, at)
-    return _statements(sql, found) or _query(sql, found, schema, dialect, policy)
+    try:
+        return _statements(sql, found) or _query(sql, found, schema, dialect, policy)
+    except RecursionError:  # the rules follow the tree down, some of them deeper than the parser went
+        return Refusal("too_large", "text", f"it can't be read as SQL: {TOO_DEEP}")
 
 
 def _statements(sql: str, found: list[Token]) -> Refusal | None:
@@ -140,10 +143,7 @@ def _names(
 ) -> Refusal | None:
     if dialect not in RESOLVED:
         return None
-    try:
-        names = unresolved(sql, tree, found, schema, dialect, policy.partial, policy.functions)
-    except RecursionError:
-        return Refusal("too_large", "text", f"it can't be read as SQL: {TOO_DEEP}")
+    names = unresolved(sql, tree, found, schema, dialect, policy.partial, policy.functions)
     if names.called:
         return _call(sql, names.called[0].name, _start(names.called[0]))
     return _unknown(sql, names.unknown[0], schema) if names.unknown else None
@@ -161,7 +161,10 @@ def names_to_look_up(sql: str, dialect: str, policy: Policy = DEFAULT_POLICY) ->
     tree = shared_tree(sql, dialect)
     if found is None or tree is None or dialect not in RESOLVED:
         return []
-    unsure = unresolved(sql, tree, found, None, dialect, policy.partial, policy.functions).unsure
+    try:
+        unsure = unresolved(sql, tree, found, None, dialect, policy.partial, policy.functions).unsure
+    except RecursionError:  # `check_sql` refuses such a query
+        return []
     return list(dict.fromkeys(name.text for name in unsure))
 
 

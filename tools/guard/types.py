@@ -79,6 +79,8 @@ def _is_allowed(kind: exp.Expr, own: frozenset[str] | None, dialect: str) -> boo
         return True
     if dialect == "postgres" and (namespace == "pg_catalog" or _is_systems(name)):
         return False
+    if dialect == "duckdb" and namespace not in (None, "main"):
+        return own is None
     return own is None or name.lstrip("_") in own or name in own
 
 
@@ -98,6 +100,7 @@ def _own_types(schema: Schema, dialect: str) -> frozenset[str]:
 
     def every(column: Column) -> Iterator[str]:
         yield bare_type(column.type)
+        yield from column.type_names
         for part in column.fields:
             yield from every(part)
 

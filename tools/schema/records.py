@@ -14,7 +14,8 @@ class Column:
     """One column.
 
     `samples` are a few distinct values as text, clipped; `labels` all values of an enumerated type; `fields` those of a
-    composite type of PostgreSQL, or of the items of an array of one.
+    composite type of PostgreSQL, or of the items of an array of one; `type_names` the names by which a query may call
+    the type, where `type` is not its name.
     """
 
     name: str
@@ -24,6 +25,7 @@ class Column:
     samples: tuple[str, ...] = ()
     labels: tuple[str, ...] = ()
     fields: "tuple[Column, ...]" = ()
+    type_names: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
