@@ -9,42 +9,35 @@ from langchain_core.language_models import BaseChatModel
 from langchain_core.messages import BaseMessage
 from langchain_core.tools import BaseTool
 from langgraph.runtime import Runtime
-from langgraph.types import interrupt
 
 from route_sql.agents import continuation_writer, generator, noise_corrector, schema_linker
 from route_sql.agents.brief import Brief, Wording
 from route_sql.agents.call import CUT, Reply, ask, can_sample, wording_of
 from route_sql.agents.examples import worked_examples
 from route_sql.graph.checks import Check, complaint, finding
-from route_sql.graph.choices import choices_of, is_approved, needs_approval, rights_in
+from route_sql.graph.choices import choices_of, rights_in
 from route_sql.graph.context import Context, context_of, context_of_first
+from route_sql.graph.executing import Execution, candidate_of, proposed
 from route_sql.graph.grounding import (
     ContextTool,
-    arguments,
     askable_schema,
     gather_notes,
     question_of,
-    rights_of,
-    takes,
     visible,
 )
 from route_sql.graph.selection import Attempt, attempts, best, newest
-from route_sql.graph.state import Begin, Candidate, LedgerEntry, Proposal, State, calls_of
+from route_sql.graph.state import Begin, LedgerEntry, Proposal, State, calls_of
 from route_sql.tools.database.catalog import Catalog
 from route_sql.tools.database.outcome import Outcome, failed
-from route_sql.tools.execute_sql import outcome_of
 from route_sql.tools.schema.records import Link, Schema
 from route_sql.tools.schema.relevance import reduce_schema
 from route_sql.tools.sql.continuation import continuable_prefix
 from route_sql.tools.sql.hardness import HARD, table_count
 from route_sql.tools.sql.joining import with_joins_on_keys, with_missing_joins, with_related_keys
-from route_sql.tools.sql.transpiling import in_own_dialect
 from route_sql.tools.sql.usage import misplaced_columns, tables_and_columns
 
 Update = dict[str, Any]
 
-NOT_APPROVED = "The query was not approved."
-UNABLE = "The executor takes no allow, hide and within, so it can't keep to the caller's rights."
 GROWING = ("candidates", "outcomes", "complaints", "ledger")
 """The lists that nodes append to; a thread's next question begins with empty ones."""
 MENDS = {"ok": with_related_keys, "empty": with_joins_on_keys, "error": with_missing_joins}
@@ -100,7 +93,7 @@ class Nodes:
         meant = misplaced_columns(sql, brief.schema) if sql else {}
         return {
             "draft_link": union(used, meant),
-            "proposal": _proposal("draft", sql),
+            "proposal": proposed("draft", sql),
             "ledger": [_entry("draft", reply)],
         }
 
@@ -112,7 +105,7 @@ class Nodes:
         before = calls_of("generate", state)
         reply = await self._ask(runtime, generator.messages(linked), sample=before or None)
         sql = generator.parse(reply.text, brief.schema.dialect)
-        proposal = _new("generate", sql, state) if before else _proposal("generate", sql)
+        proposal = _new("generate", sql, state) if before else proposed("generate", sql)
         return {"proposal": proposal, "ledger": [_entry("generate", reply)]}
 
     async def execute(self, state: State, runtime: Runtime[Context]) -> Update:
@@ -120,24 +113,15 @@ class Nodes:
         proposal = state.get("proposal")
         if proposal is None:
             return {}
-        outcome = await self._outcome(proposal, state, runtime)
+        context = context_of(runtime)
         schema = await self._whole_schema(state, runtime)
-        if (translated := _translated(proposal, outcome, schema.dialect)) is not None:
-            tried = await self._outcome(translated, state, runtime)
-            proposal, outcome = (translated, tried) if tried["digest"] is not None else (proposal, outcome)
+        execution = Execution(self.executor, self.catalog, state, context)
+        proposal, outcome = await execution.run(proposal, schema.dialect)
         doubt = await complaint(state["question"], proposal["sql"], outcome, schema, self.checks)
-        candidate = Candidate(
-            agent=proposal["agent"],
-            sql=proposal["sql"],
-            status=outcome["status"],
-            error=outcome["error"],
-            row_count=outcome["row_count"],
-            seconds=outcome["seconds"],
-        )
         return {
             "proposal": None,
-            "candidates": [candidate],
-            "outcomes": [{**outcome, "rows": outcome["rows"][: context_of(runtime).row_limit]}],
+            "candidates": [candidate_of(proposal, outcome)],
+            "outcomes": [{**outcome, "rows": outcome["rows"][: context.row_limit]}],
             "complaints": [doubt],
             "hard": table_count(proposal["sql"], schema) >= HARD,
         }
@@ -223,24 +207,6 @@ class Nodes:
             examples=worked_examples(wording, schema.dialect),
         )
 
-    async def _outcome(self, proposal: Proposal, state: State, runtime: Runtime[Context]) -> Outcome:
-        context = context_of(runtime)
-        rights = rights_in(state, context)
-        if not takes(self.executor, rights):
-            return failed("refused", UNABLE)
-        asked = {"approve": proposal["sql"], "database": state["database"]}
-        if needs_approval(state, context) and not is_approved(interrupt(asked)):
-            return failed("refused", NOT_APPROVED)
-        own = self.catalog.get(state["database"]).limits.seconds
-        given = {"sql": proposal["sql"], "database": state["database"], "seconds": context.deadline or own}
-        given |= rights_of(rights)
-        # A caller's executor need not know of deadlines.
-        args = {name: value for name, value in given.items() if name in arguments(self.executor)}
-        message = await self.executor.ainvoke(
-            {"type": "tool_call", "id": proposal["agent"], "name": self.executor.name, "args": args}
-        )
-        return outcome_of(self.executor, message)
-
 
 def union(link: Link, other: Link) -> Link:
     """The tables and columns of either link (ROUTE, section 3.3)."""
@@ -273,21 +239,10 @@ def cut_replies(ledger: Sequence[LedgerEntry]) -> list[str]:
     ]
 
 
-def _proposal(agent: str, sql: str | None) -> Proposal | None:
-    return Proposal(agent=agent, sql=sql) if sql else None
-
-
-def _translated(proposal: Proposal, outcome: Outcome, dialect: str) -> Proposal | None:
-    """The SQL in the database's dialect, if it failed because it is in another."""
-    if outcome["digest"] is not None or outcome["error"] in (NOT_APPROVED, UNABLE):
-        return None
-    return _proposal(proposal["agent"], in_own_dialect(proposal["sql"], dialect))
-
-
 def _new(agent: str, sql: str | None, state: State) -> Proposal | None:
     """A proposal, unless it only repeats a candidate: running it again would count as agreement."""
     tried = {candidate["sql"] for candidate in state.get("candidates", [])}
-    return _proposal(agent, sql) if sql not in tried else None
+    return proposed(agent, sql, tuple(tried))
 
 
 def _shown(outcome: Outcome, row_limit: int | None) -> Update:

@@ -10,7 +10,7 @@ from langgraph.types import Command
 from scripted_model import ScriptedModel
 
 from route_sql.graph.context import Context
-from route_sql.graph.nodes import NOT_APPROVED
+from route_sql.graph.executing import NOT_APPROVED
 from route_sql.graph.state import Question
 from route_sql.graph.wiring import build_graph
 from route_sql.tools.database.catalog import Catalog

@@ -1,0 +1,93 @@
+"""One run of a candidate: rights, approval, the executor, and a second try in the database's own dialect."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from langchain_core.tools import BaseTool
+from langgraph.types import interrupt
+
+from route_sql.graph.choices import is_approved, needs_approval, rights_in
+from route_sql.graph.context import Context
+from route_sql.graph.grounding import arguments, rights_of, takes
+from route_sql.graph.state import Candidate, Proposal, State
+from route_sql.tools.database.catalog import Catalog
+from route_sql.tools.database.outcome import Outcome, failed
+from route_sql.tools.execute_sql import outcome_of
+from route_sql.tools.sql.transpiling import in_own_dialect
+
+NOT_APPROVED = "The query was not approved."
+UNABLE = "The executor takes no allow, hide and within, so it can't keep to the caller's rights."
+
+
+@dataclass(frozen=True)
+class Execution:
+    """Runs the candidates of one question.
+
+    Args:
+        executor: `execute_sql`, or the tool that replaces it.
+        catalog: The databases.
+        state: The state of the run.
+        context: The choices of the caller.
+    """
+
+    executor: BaseTool
+    catalog: Catalog
+    state: State
+    context: Context
+
+    async def run(self, proposal: Proposal, dialect: str) -> tuple[Proposal, Outcome]:
+        """Run a candidate; if it fails because it is in another dialect, run its translation.
+
+        Returns:
+            The candidate that counts, and its outcome.
+
+        Raises:
+            InvalidInput: the executor gives no `Outcome`, or the state does not hold the choices of its run.
+        """
+        outcome = await self._outcome(proposal)
+        if (translated := _translated(proposal, outcome, dialect)) is None:
+            return proposal, outcome
+        tried = await self._outcome(translated)
+        return (translated, tried) if tried["digest"] is not None else (proposal, outcome)
+
+    async def _outcome(self, proposal: Proposal) -> Outcome:
+        rights = rights_in(self.state, self.context)
+        if not takes(self.executor, rights):
+            return failed("refused", UNABLE)
+        asked = {"approve": proposal["sql"], "database": self.state["database"]}
+        if needs_approval(self.state, self.context) and not is_approved(interrupt(asked)):
+            return failed("refused", NOT_APPROVED)
+        own = self.catalog.get(self.state["database"]).limits.seconds
+        seconds = self.context.deadline or own
+        given = {"sql": proposal["sql"], "database": self.state["database"], "seconds": seconds, **rights_of(rights)}
+        # A caller's executor need not know of deadlines.
+        args = {name: value for name, value in given.items() if name in arguments(self.executor)}
+        call = {"type": "tool_call", "id": proposal["agent"], "name": self.executor.name, "args": args}
+        return outcome_of(self.executor, await self.executor.ainvoke(call))
+
+
+def candidate_of(proposal: Proposal, outcome: Outcome) -> Candidate:
+    """A candidate with what became of it, as the answer shows it."""
+    return Candidate(
+        agent=proposal["agent"],
+        sql=proposal["sql"],
+        status=outcome["status"],
+        error=outcome["error"],
+        row_count=outcome["row_count"],
+        seconds=outcome["seconds"],
+    )
+
+
+def proposed(agent: str, sql: str | None, tried: Sequence[str] = ()) -> Proposal | None:
+    """The SQL of an agent as the next candidate; None if there is none, or if it only repeats one.
+
+    Running a candidate again would count as agreement.
+    """
+    return Proposal(agent=agent, sql=sql) if sql and sql not in tried else None
+
+
+def _translated(proposal: Proposal, outcome: Outcome, dialect: str) -> Proposal | None:
+    """The SQL in the database's dialect, if it failed because it is in another."""
+    if outcome["digest"] is not None or outcome["error"] in (NOT_APPROVED, UNABLE):
+        return None
+    return proposed(proposal["agent"], in_own_dialect(proposal["sql"], dialect))
