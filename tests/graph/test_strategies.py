@@ -182,3 +182,23 @@ async def test_the_deadline_reaches_the_query(model: ScriptedModel, catalog: Cat
     model.enqueue("sql", endless)
     answer, _ = await ask(model, catalog, "single", deadline=0.2)
     assert answer["status"] == "timeout"
+
+
+@pytest.mark.parametrize(
+    ("sql", "told"),
+    [
+        (BROKEN, "no such column: nam. There is no column nam; close to it: name"),
+        ("SELECT c.nam FROM customer AS c", "no such column: c.nam."),
+        ("SELECT name FROM custmer", "no such table: custmer."),
+        ("SELECT t.* FROM customer AS c", "no such table: t. There is no table t; close to it: customer, product"),
+        ("SELECT name FROM customer JOIN sale USING (id)", "cannot join using column id - column not present in both"),
+    ],
+)
+async def test_the_corrector_reads_of_an_unknown_name_what_it_was_tuned_on(
+    model: ScriptedModel, catalog: Catalog, sql: str, told: str
+) -> None:
+    model.enqueue("link", "{}").enqueue("sql", sql, sql).enqueue("verdict", "verdict: right")
+    answer, _ = await ask(model, catalog, "paper")
+    assert answer["status"] == "error"
+    prompts = [str(messages[-1].content) for task, messages in model.history if task == "verdict"]
+    assert len(prompts) == 1 and told in prompts[0] and "unknown column" not in prompts[0]

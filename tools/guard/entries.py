@@ -62,8 +62,10 @@ class Entries:
         self._names.meet(named)
         key = key_of(named, self._dialect)
         sides = (scope.sources[:before], scope.sources[before:])
-        if not all(any(source.column(key) is not None for source in side) for side in sides):
-            self._names.miss(named, scope)
+        has = [any(source.column(key) is not None for source in side) for side in sides]
+        if not all(has):
+            if self._dialect != "sqlite" or not any(has):  # SQLite says itself that a column is on one side only
+                self._names.miss(named, scope)
         elif any(source.needs_schema for source in scope.sources):
             self._names.doubt(named)
 

@@ -149,7 +149,7 @@ class Names:
         if isinstance(node.this, exp.Star):
             self.visit(list(node.this.iter_expressions()), scope)
             if not self.finder.has_star(node, scope):
-                self.miss(node, scope)
+                self.miss(node, scope, is_table=True)
         elif self.path(node, scope) is None:
             self.miss(node, scope)
 
