@@ -197,7 +197,8 @@ async def test_the_deadline_reaches_the_query(model: ScriptedModel, catalog: Cat
 async def test_the_corrector_reads_of_an_unknown_name_what_it_was_tuned_on(
     model: ScriptedModel, catalog: Catalog, sql: str, told: str
 ) -> None:
-    model.enqueue("link", "{}").enqueue("sql", sql, sql).enqueue("verdict", "verdict: right")
+    model.enqueue("link", "{}").enqueue("sql", sql, sql)
+    model.enqueue("verdict", "verdict: right").enqueue("continuation", sql)
     answer, _ = await ask(model, catalog, "paper")
     assert answer["status"] == "error"
     prompts = [str(messages[-1].content) for task, messages in model.history if task == "verdict"]

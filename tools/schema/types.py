@@ -53,4 +53,4 @@ def _cut(text: str, limit: int) -> str:
             still_open.pop()
         if mark == "," and still_open or mark == "(":
             best = text[: piece.end()].rstrip("(") + ("(" if mark == "(" else " ") + "..." + "".join(still_open[::-1])
-    return best or text[: limit - 1] + "…"
+    return best or text
