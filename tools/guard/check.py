@@ -83,9 +83,10 @@ def _statements(sql: str, found: list[Token]) -> Refusal | None:
 
 def _writes(sql: str, token: Token, after: Token, found: list[Token]) -> bool:
     """Whether a word is INTO, but for that of `UNPIVOT t ON a, b INTO NAME x VALUE y`, which names columns."""
-    is_into = token.token_type == TokenType.INTO
+    if token.token_type != TokenType.INTO:
+        return False
     has_pivot = any(before.token_type == TokenType.UNPIVOT and before.start < token.start for before in found)
-    return is_into and not (has_pivot and written(sql, after).upper() == "NAME")
+    return not (has_pivot and written(sql, after).upper() == "NAME")
 
 
 def _nested_statement(sql: str, found: list[Token]) -> Token | None:

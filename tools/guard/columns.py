@@ -105,6 +105,8 @@ class _Narrowing:
     def _narrowed(self, name: exp.Table, is_source: bool) -> list[_Edit] | Refusal | None:
         if isinstance(name.this, exp.Func):
             return self._called(name)
+        if name.args.get("rows_from"):
+            return None  # PostgreSQL's ROWS FROM names functions only
         if not isinstance(name.this, exp.Identifier):
             return self._refusal("column", name, _UNSURE)
         local = declaration(name, self.dialect)

@@ -18,6 +18,8 @@ _AFFINITIES = (
     ("FLOA", TokenType.DOUBLE),
     ("DOUB", TokenType.DOUBLE),
 )
+MOST_WORDS = 8
+"""How many words the name of a type may have."""
 _OPERANDS = {TokenType.NUMBER, TokenType.VAR, TokenType.IDENTIFIER, TokenType.L_PAREN, TokenType.DASH}
 _SELECT_ALL = (
     (TokenType.SELECT, "SELECT"),
@@ -36,7 +38,10 @@ def readable(found: list[Token], dialect: str) -> list[Token]:
     if dialect == "postgres":
         return [_as(token, TokenType.DASH, "-") if _is_absolute(found, at) else token for at, token in enumerate(found)]
     if dialect == "mysql":
-        return _rows_selected([token for at, token in enumerate(found) if not _is_needless(found, at)])
+        sorting = _grouped(found)
+        return _rows_selected(
+            [token for at, token in enumerate(found) if at not in sorting and not _is_needless(found, at)]
+        )
     return _pivot_selected(found) if dialect == "duckdb" else found
 
 
@@ -74,7 +79,11 @@ def _plain_casts(found: list[Token]) -> Iterator[Token]:
 def _end_of_type(found: list[Token], at: int) -> int:
     """Where the words of a type end; the place itself if something else follows them."""
     end = at
-    while end < len(found) and found[end].text.isidentifier() and found[end].token_type != TokenType.STRING:
+    while (
+        end < min(len(found), at + MOST_WORDS)
+        and found[end].text.isidentifier()
+        and found[end].token_type != TokenType.STRING
+    ):
         end += 1
     closes = end < len(found) and found[end].token_type in _LEVELS
     return end if closes else at
@@ -93,27 +102,29 @@ def _is_absolute(found: list[Token], at: int) -> bool:
 
 
 def _is_needless(found: list[Token], at: int) -> bool:
-    """Whether a word says nothing about names: `INT` after UNSIGNED, DESC in GROUP BY, DEFAULT 'x' ON EMPTY."""
+    """Whether a word says nothing about names: `INT` after UNSIGNED, DEFAULT 'x' ON EMPTY."""
     before, word = _words(found, at - 1, 1) if at else [], found[at].text.upper()
     if word in ("INT", "INTEGER"):
         return before in (["SIGNED"], ["UNSIGNED"])
-    if word in ("ASC", "DESC"):
-        return found[at].token_type in (TokenType.ASC, TokenType.DESC) and _is_grouped(found, at)
     if word == "EXISTS":
         return _words(found, at + 1, 1) == ["PATH"]
     return any(_handling(found, at - back) > back for back in range(4) if at >= back)
 
 
-def _is_grouped(found: list[Token], at: int) -> bool:
-    """Whether the clause in which a word stands is GROUP BY."""
-    depth = 0
-    for token in reversed(found[:at]):
-        depth -= _LEVELS.get(token.token_type, 0)
-        if depth < 0:
-            return False
-        if depth == 0 and token.token_type in (TokenType.GROUP_BY, TokenType.ORDER_BY):
-            return token.token_type == TokenType.GROUP_BY
-    return False
+def _grouped(found: list[Token]) -> set[int]:
+    """Where ASC and DESC stand in a GROUP BY clause."""
+    clauses: list[TokenType | None] = [None]
+    places = set()
+    for at, token in enumerate(found):
+        if token.token_type == TokenType.L_PAREN:
+            clauses.append(None)
+        elif token.token_type == TokenType.R_PAREN and len(clauses) > 1:
+            clauses.pop()
+        elif token.token_type in (TokenType.GROUP_BY, TokenType.ORDER_BY):
+            clauses[-1] = token.token_type
+        elif token.token_type in (TokenType.ASC, TokenType.DESC) and clauses[-1] == TokenType.GROUP_BY:
+            places.add(at)
+    return places
 
 
 def _handling(found: list[Token], start: int) -> int:

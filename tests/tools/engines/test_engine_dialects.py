@@ -13,7 +13,11 @@ JSON = (
     "JSON_TABLE('[{\"a\": 1}]', '$[*]' COLUMNS (a INT PATH '$.a', b INT PATH '$.b' DEFAULT '7' ON EMPTY NULL ON ERROR"
 )
 STATEMENTS = {
-    "postgres": {"SELECT @ -5": [[5]], "SELECT @ (id - 3), |/ 4.0 FROM emp WHERE id = 1": [[2, 2.0]]},
+    "postgres": {
+        "SELECT a FROM emp, ROWS FROM (generate_series(1, 1), generate_series(2, 2)) AS t(a, b) WHERE id = 1": [[1]],
+        "SELECT @ -5": [[5]],
+        "SELECT @ (id - 3), |/ 4.0 FROM emp WHERE id = 1": [[2, 2.0]],
+    },
     "mariadb": {
         "SELECT CAST(id AS UNSIGNED INT), CAST(id AS SIGNED INTEGER) FROM emp WHERE id = 1": [[1, 1]],
         "SELECT id, count(*) FROM emp GROUP BY id DESC": [[3, 1], [2, 1], [1, 1]],
