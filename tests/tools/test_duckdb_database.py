@@ -194,7 +194,7 @@ async def test_files_that_are_no_databases_are_named_with_what_to_do(tmp_path: P
         ("none", "there is no file .*none; check the path"),
         ("text", "this is not a DuckDB database; name a DuckDB file"),
         ("empty", "this is not a DuckDB database"),
-        (".", "is not a regular file"),
+        (".", "is a folder; name the DuckDB file in it"),
     ]:
         database = DuckDBDatabase("shop", tmp_path / name)
         with pytest.raises(DatabaseUnavailable, match=reason):

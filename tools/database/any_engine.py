@@ -15,7 +15,7 @@ from route_sql.tools.database.guarded import policy_of, refused
 from route_sql.tools.database.outcome import Limits, Outcome, failed
 from route_sql.tools.database.query import Query
 from route_sql.tools.database.rows import fetch
-from route_sql.tools.database.waiting import outcome_of
+from route_sql.tools.database.waiting import NoWorkerFree, all_busy, outcome_of
 from route_sql.tools.errors import DatabaseUnavailable
 from route_sql.tools.guard.check import DIALECTS, check_sql
 from route_sql.tools.guard.nodes import is_allowed, reason
@@ -25,6 +25,7 @@ from route_sql.tools.schema.reflection import reflect
 from route_sql.tools.sql.parsing import NOT_A_QUERY, parses, shared_tree, tokens
 from route_sql.tools.sql.statements import kind_of_statement, statement_count
 
+WAIT_SECONDS = 10.0
 SCHEMA_SECONDS = 300.0
 """How long a reflected schema counts as fresh: there is no cheap way to ask any engine whether it changed."""
 AGAIN_SECONDS = 1.0
@@ -46,6 +47,7 @@ class AnyEngineDatabase:
         workers: How many queries may run at once.
         functions: Functions that may be called beyond the guard's list, such as `st_*`; each must only read, and may
             read what is hidden.
+        wait_seconds: How long a query waits for one of them.
 
     Raises:
         DatabaseUnavailable: the dialect or its driver is not installed, or its SQL can't be read here.
@@ -60,6 +62,7 @@ class AnyEngineDatabase:
         namespaces: Sequence[str] = (),
         workers: int = 4,
         functions: Sequence[str] = (),
+        wait_seconds: float = WAIT_SECONDS,
     ) -> None:
         """Open nothing yet."""
         self.name = name
@@ -70,6 +73,8 @@ class AnyEngineDatabase:
         if Dialect.get(self.dialect) is None:
             raise DatabaseUnavailable(f"the SQL of the database {name} can't be read here ({self.dialect})")
         self._namespaces = tuple(namespaces)
+        self._workers = workers
+        self._wait_seconds = wait_seconds
         self._threads = ThreadPoolExecutor(workers, thread_name_prefix=f"database-{name}")
         self._running: set[Query] = set()
         self._closed = False
@@ -99,9 +104,12 @@ class AnyEngineDatabase:
         query = Query(sql, limits or self.limits)
         self._running.add(query)
         try:
-            return await outcome_of(query, self._threads.submit(self._run, query))
+            return await outcome_of(query, self._threads.submit(self._run, query), self._wait_seconds)
+        except NoWorkerFree:
+            pass  # raised below, so that it does not stand in the trace
         finally:
             self._running.discard(query)
+        raise all_busy(self.name, self._workers, self._wait_seconds)
 
     async def warnings(self) -> tuple[str, ...]:
         """What can't be promised."""

@@ -24,7 +24,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
-from route_sql.tools.database.engines import POOL, WAIT_SECONDS
+from route_sql.tools.database.engines import POOL
 from route_sql.tools.database.guarded import policy_of
 from route_sql.tools.database.outcome import Limits
 from route_sql.tools.errors import DatabaseUnavailable
@@ -48,7 +48,7 @@ class Entry:
     accept_weak_bounds: bool = False
     limits: Limits = Limits()
     pool: int = POOL
-    wait_seconds: float = WAIT_SECONDS
+    wait_seconds: float | None = None
 
 
 def read_entries(path: Path, environ: Mapping[str, str]) -> dict[str, Entry]:

@@ -2,18 +2,9 @@
 
 DuckDB's own memory limit does not count the strings and lists that functions build, and nothing stops a function while
 it works on one batch of rows. A process can be held to both: its memory by the operating system, its time by its end.
-
-Both sides speak JSON, one object a line. The first line on stdin says what to open; after that each request has one
-answer, but for `stop`, which has none. When stdin closes the process ends at once.
 """
 
-import json
-import os
-import queue
-import signal
-import sys
 import threading
-import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import asdict
@@ -21,6 +12,7 @@ from typing import Any
 
 import duckdb
 
+from route_sql.tools.database.child_loop import Answer, Line, hold_memory, serve
 from route_sql.tools.database.duckdb_cells import casting
 from route_sql.tools.database.duckdb_schema import reflect
 from route_sql.tools.database.outcome import Limits
@@ -36,47 +28,12 @@ _MEMORY = (duckdb.OutOfMemoryException, MemoryError)
 _SELECT, _MULTI = duckdb.StatementType.SELECT, duckdb.StatementType.MULTI
 _RUINED = (duckdb.FatalException, duckdb.InternalException)
 
-Answer = dict[str, Any]
 
-
-def main() -> None:
-    """Serve requests until stdin closes."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the whole group; the parent decides what it means
-    answers = os.fdopen(os.dup(1), "w", encoding="utf-8")
-    os.dup2(2, 1)  # nothing but answers may stand on the parent's line
-    settings = json.loads(sys.stdin.readline())
+def _open(settings: Answer, _: Line) -> "_Engine | Answer":
     try:
-        engine = _Engine(settings)
+        return _Engine(settings)
     except duckdb.Error as error:
-        _send(answers, _fault("unavailable", error))
-        return
-    _send(answers, {"opened": True})
-    requests: queue.SimpleQueue[Answer] = queue.SimpleQueue()
-    threading.Thread(target=_serve, args=(engine, requests, answers), daemon=True).start()
-    for line in sys.stdin:
-        request = json.loads(line)
-        if request["do"] == "stop":
-            engine.connection.interrupt()
-        else:
-            requests.put(request)
-    os._exit(0)
-
-
-def _serve(engine: "_Engine", requests: "queue.SimpleQueue[Answer]", answers: Any) -> None:
-    try:
-        while True:
-            answer = engine.answer(requests.get())
-            _send(answers, answer)
-            if answer.get("ruined"):
-                break
-    except Exception:  # whatever it is must be seen, and nobody would answer the next request
-        traceback.print_exc()
-    os._exit(1)
-
-
-def _send(answers: Any, answer: Answer) -> None:
-    answers.write(json.dumps(answer) + "\n")
-    answers.flush()
+        return _fault("unavailable", error)
 
 
 class _Engine:
@@ -101,7 +58,11 @@ class _Engine:
             self._root = self.connection = duckdb.connect(path)
             return
         self._root = self.connection = duckdb.connect(path, read_only=True, config=config)
-        _hold_memory(memory)
+        hold_memory(memory)
+
+    def interrupt(self) -> None:
+        """Stop the query."""
+        self.connection.interrupt()
 
     def answer(self, request: Answer) -> Answer:
         # A session of its own: seeds, variables and temporary tables end with it. The last one is not closed, as the
@@ -190,15 +151,5 @@ def _fault(kind: str, error: Exception) -> Answer:
     return {"fault": kind, "message": " ".join(said.split())[:ERROR_CHARS]}
 
 
-def _hold_memory(memory: int) -> None:
-    """Let the process take up that much beyond what it has; only Linux counts the memory that is mapped."""
-    with suppress(ImportError, OSError, ValueError):
-        import resource
-
-        with open("/proc/self/status", encoding="ascii") as status:
-            used = next(int(line.split()[1]) * 1024 for line in status if line.startswith("VmData:"))
-        resource.setrlimit(resource.RLIMIT_DATA, (used + memory, used + memory))
-
-
 if __name__ == "__main__":
-    main()
+    serve(_open)

@@ -1,22 +1,21 @@
 """DuckDB files as databases: in processes of their own, bounded, read-only."""
 
-import asyncio
 import threading
 from collections.abc import Callable, Sequence
 from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
 
-from route_sql.tools.database.duckdb_session import DuckDBSession
+from route_sql.tools.database.duckdb_session import OWN_SECONDS, DuckDBSession
 from route_sql.tools.database.guarded import policy_of, refused_query
 from route_sql.tools.database.outcome import Limits, Outcome
 from route_sql.tools.database.pool import Pool
 from route_sql.tools.database.query import Query
-from route_sql.tools.database.waiting import outcome_of
 from route_sql.tools.errors import DatabaseUnavailable
 from route_sql.tools.schema.records import Schema
 
 DEFAULT_LIMITS = Limits()
+WAIT_SECONDS = 60.0
 _Stamp = tuple[tuple[int, int, int] | None, ...]
 
 
@@ -40,6 +39,7 @@ class DuckDBDatabase:
         workers: How many queries may run at once.
         functions: Functions that may be called beyond the guard's list, such as `st_*`; each must only read, and may
             read what is hidden.
+        wait_seconds: How long a query waits for a process.
         guard: False, for benchmarks and tests only, sends text to DuckDB that the static guard has not read.
         session: False, for benchmarks and tests only, opens the file as it comes: all but the deadline is lost.
 
@@ -58,6 +58,7 @@ class DuckDBDatabase:
         namespaces: Sequence[str] = (),
         workers: int = 4,
         functions: Sequence[str] = (),
+        wait_seconds: float = WAIT_SECONDS,
         guard: bool = True,
         session: bool = True,
     ) -> None:
@@ -70,6 +71,7 @@ class DuckDBDatabase:
         self._namespaces = tuple(namespaces)
         self._guard = guard
         self.policy = policy_of(name, functions)
+        self._wait_seconds = wait_seconds
         self._pool = Pool(name, partial(DuckDBSession, path, limits.memory_bytes, is_protected=session), workers)
         self._reflecting = threading.Lock()
         self._reflected: tuple[_Stamp, Schema] | None = None
@@ -84,7 +86,11 @@ class DuckDBDatabase:
         Raises:
             DatabaseUnavailable: the file is missing, no DuckDB database, being written to, or closed.
         """
-        return await asyncio.wrap_future(self._pool.submit(self._current_schema))
+        query = Query("", Limits(OWN_SECONDS))
+        schema = await self._pool.result(query, partial(self._current_schema, query), self._wait_seconds)
+        if schema is None:
+            raise DatabaseUnavailable(f"{self.path}: reading its schema was stopped")
+        return schema
 
     async def execute(self, sql: str, limits: Limits | None = None) -> Outcome:
         """Run one SELECT within `limits`, or the database's own; cancelling stops the query.
@@ -93,8 +99,7 @@ class DuckDBDatabase:
             DatabaseUnavailable: as for `schema`.
         """
         query = Query(sql, limits or self.limits)
-        with self._pool.submitted(query, partial(self._run, query)) as future:
-            return await outcome_of(query, future)
+        return await self._pool.outcome(query, partial(self._run, query), self._wait_seconds)
 
     async def warnings(self) -> tuple[str, ...]:
         """None: the file is opened read-only, whoever opens it."""
@@ -108,7 +113,7 @@ class DuckDBDatabase:
 
     def _run(self, query: Query, session: DuckDBSession) -> Outcome:
         if self._guard:
-            fresh = partial(self._current_schema, session)
+            fresh = partial(self._current_schema, query, session)
             known = partial(self._known_schema, fresh)
             if (outcome := refused_query(query.sql, self.dialect, known, fresh, self.policy)) is not None:
                 return outcome
@@ -117,11 +122,11 @@ class DuckDBDatabase:
     def _known_schema(self, fresh: Callable[[], Schema]) -> Schema:
         return self._reflected[1] if self._reflected is not None else fresh()
 
-    def _current_schema(self, session: DuckDBSession) -> Schema:
+    def _current_schema(self, query: Query, session: DuckDBSession) -> Schema:
         with self._reflecting:
             stamp = _stamp(self.path)
             if self._reflected is None or self._reflected[0] != stamp:
-                self._reflected = stamp, session.reflect(self._namespaces)
+                self._reflected = stamp, session.reflect(query, self._namespaces)
             return self._reflected[1]
 
 

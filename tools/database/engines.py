@@ -18,6 +18,8 @@ from route_sql.tools.errors import DatabaseUnavailable
 
 POOL = 4
 WAIT_SECONDS = 10.0
+FILE_WAIT_SECONDS = 60.0
+"""A file has no server that tells of its load, and batches queue all their questions at once."""
 _URL = re.compile(r"[A-Za-z][\w+.-]*://")
 _DUCKDB_MARK = b"DUCK"
 _UNREADABLE = "the URL can't be read; write it as sqlite:///path/to/file or postgresql://user:password@host/database"
@@ -32,7 +34,7 @@ class _Order:
     limits: Limits
     namespaces: tuple[str, ...]
     pool: int
-    wait_seconds: float
+    wait_seconds: float | None
     functions: Sequence[str] = ()
 
 
@@ -45,7 +47,7 @@ def open_database(
     namespaces: Sequence[str] = (),
     other_dialects: bool = False,
     pool: int = POOL,
-    wait_seconds: float = WAIT_SECONDS,
+    wait_seconds: float | None = None,
     functions: Sequence[str] = (),
 ) -> Database:
     """The adapter for a database; nothing is opened before it is first used. No message repeats the URL.
@@ -58,7 +60,7 @@ def open_database(
         namespaces: The engine's schema names to show; none shows the default one.
         other_dialects: Whether any other engine that SQLAlchemy knows will do, with fewer promises.
         pool: How many queries may run at once.
-        wait_seconds: How long a query waits for a connection to a server.
+        wait_seconds: How long a query waits for a connection; None is 10 s for a server and 60 s for a file.
         functions: Functions that may be called beyond the guard's list, such as `st_*`.
 
     Raises:
@@ -126,18 +128,30 @@ def _path(url: URL, folder: Path, engine: str) -> Path:
 
 
 def _is_duckdb(path: Path) -> bool:
-    """Whether a file begins as DuckDB's do; one that can't be read is left to the adapter to complain of."""
+    """Whether a file begins as DuckDB's do; one that can't be read is left to the adapter to complain of.
+
+    A pipe or a device is not opened: it would wait for a writer.
+    """
     try:
+        if not path.is_file():
+            return path.suffix == ".duckdb"
         with path.open("rb") as file:
             return file.read(12)[8:] == _DUCKDB_MARK
-    except OSError:
+    except (OSError, ValueError):  # ValueError: a NUL in the path
         return path.suffix == ".duckdb"
 
 
 def _sqlite(order: _Order, path: Path) -> Database:
     if order.namespaces:
         raise DatabaseUnavailable(f"the database {order.name} is a SQLite file, which has no schemas; remove schemas")
-    return SQLiteDatabase(order.name, path, order.limits, workers=order.pool, functions=order.functions)
+    return SQLiteDatabase(
+        order.name,
+        path,
+        order.limits,
+        workers=order.pool,
+        wait_seconds=order.wait_seconds or FILE_WAIT_SECONDS,
+        functions=order.functions,
+    )
 
 
 def _duckdb(order: _Order, path: Path) -> Database:
@@ -149,6 +163,7 @@ def _duckdb(order: _Order, path: Path) -> Database:
         order.limits,
         namespaces=order.namespaces,
         workers=order.pool,
+        wait_seconds=order.wait_seconds or FILE_WAIT_SECONDS,
         functions=order.functions,
     )
 
@@ -160,7 +175,7 @@ def _server(order: _Order, url: URL) -> Database:
         order.limits,
         namespaces=order.namespaces,
         pool=order.pool,
-        wait_seconds=order.wait_seconds,
+        wait_seconds=order.wait_seconds or WAIT_SECONDS,
         functions=order.functions,
     )
 
@@ -169,7 +184,13 @@ def _any(order: _Order, url: URL) -> Database:
     from route_sql.tools.database.any_engine import AnyEngineDatabase
 
     return AnyEngineDatabase(
-        order.name, url, order.limits, namespaces=order.namespaces, workers=order.pool, functions=order.functions
+        order.name,
+        url,
+        order.limits,
+        namespaces=order.namespaces,
+        workers=order.pool,
+        wait_seconds=order.wait_seconds or WAIT_SECONDS,
+        functions=order.functions,
     )
 
 

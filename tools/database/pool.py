@@ -8,7 +8,9 @@ from contextlib import contextmanager
 from functools import partial
 from typing import Generic, Protocol, TypeVar
 
+from route_sql.tools.database.outcome import Outcome
 from route_sql.tools.database.query import Query
+from route_sql.tools.database.waiting import NoWorkerFree, all_busy, result_of, stuck
 from route_sql.tools.errors import DatabaseUnavailable
 
 
@@ -44,6 +46,7 @@ class Pool(Generic[_S]):
         """
         self._threads = ThreadPoolExecutor(size, thread_name_prefix=f"{prefix}-{name}")
         self._name = name
+        self._size = size
         self._open = open_session
         self._lock = threading.Lock()
         self._idle: list[_S] = []
@@ -80,6 +83,23 @@ class Pool(Generic[_S]):
             yield self.submit(work)
         finally:
             self._running.discard(query)
+
+    async def result(self, query: Query, work: Callable[[_S], _T], wait_seconds: float) -> _T | None:
+        """What the work returns; None if it does not end five seconds after the query's deadline.
+
+        Raises:
+            DatabaseUnavailable: the pool is closed, or no worker was free in time, or the work says so.
+        """
+        try:
+            with self.submitted(query, work) as future:
+                return await result_of(query, future, wait_seconds)
+        except NoWorkerFree:
+            pass  # raised below, so that it does not stand in the trace
+        raise all_busy(self._name, self._size, wait_seconds)
+
+    async def outcome(self, query: Query, work: Callable[[_S], Outcome], wait_seconds: float) -> Outcome:
+        """As `result`, with an outcome where the query could not be stopped."""
+        return await self.result(query, work, wait_seconds) or stuck(query)
 
     @property
     def is_closed(self) -> bool:

@@ -37,6 +37,11 @@ class Query:
             self._running = connection
             self._started = monotonic()
 
+    def prepare(self, connection: Interruptible) -> None:
+        """As `start`, before the clock starts: the connection is being opened."""
+        with self._lock:
+            self._running = connection
+
     def end(self) -> None:
         """The connection is free; a late `stop` must not hit the next query on it."""
         with self._lock:
@@ -57,6 +62,11 @@ class Query:
     def seconds(self) -> float:
         """Since the start."""
         return monotonic() - self._started if self._started is not None else 0.0
+
+    @property
+    def is_stopped(self) -> bool:
+        """Whether somebody stopped it; a deadline that has passed does not count."""
+        return self._stopped.is_set()
 
     @property
     def must_stop(self) -> bool:

@@ -3,7 +3,7 @@
 import os
 import sqlite3
 import stat
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -14,6 +14,13 @@ from route_sql.tools.errors import DatabaseUnavailable
 
 OPCODES = 2_000
 """Virtual machine steps between two looks at the clock."""
+
+_KINDS = (
+    (stat.S_ISFIFO, "a pipe"),
+    (stat.S_ISCHR, "a device"),
+    (stat.S_ISBLK, "a device"),
+    (stat.S_ISSOCK, "a socket"),
+)
 
 
 class FileConnection(sqlite3.Connection):
@@ -42,7 +49,7 @@ def connect(path: Path, locked_seconds: float = 0.0) -> FileConnection:
     Raises:
         DatabaseUnavailable: there is no such file, or it can't be opened.
     """
-    _check_file(path)
+    check_file(path, "SQLite")
     connection = _opened(path, "mode=ro", locked_seconds)
     if _has_write_ahead_log(path) and not _has_changes(path) and _needs_its_folder(connection):
         connection.close()
@@ -134,8 +141,17 @@ def identity(path: Path) -> tuple[int, int] | None:
     return status.st_dev, status.st_ino
 
 
-def read_rows(connection: sqlite3.Connection, sql: str, limits: Limits) -> list[tuple[object, ...]]:
-    """The rows of one of our own queries as they are, within limits; none if the query fails."""
+def read_rows(
+    connection: sqlite3.Connection, sql: str, limits: Limits, too_costly: Callable[[], None]
+) -> list[tuple[object, ...]]:
+    """The rows of one of our own queries as they are, within limits; none if the query fails.
+
+    Args:
+        connection: The open file.
+        sql: The query.
+        limits: Its limits.
+        too_costly: Called if the time or the memory did not suffice.
+    """
     query = Query(sql, limits)
     query.start(connection)
     connection.set_progress_handler(lambda: query.must_stop, OPCODES)
@@ -147,7 +163,15 @@ def read_rows(connection: sqlite3.Connection, sql: str, limits: Limits) -> list[
             if len(rows) == limits.rows or size > limits.result_bytes:
                 break
             rows.append(row)
-    except sqlite3.Error:
+    except MemoryError:
+        too_costly()
+        return []
+    except sqlite3.Error as error:
+        code = getattr(error, "sqlite_errorcode", 0) & 0xFF
+        if code == sqlite3.SQLITE_TOOBIG:
+            return rows  # as where the rows before it have taken all bytes
+        if code in (sqlite3.SQLITE_INTERRUPT, sqlite3.SQLITE_NOMEM):
+            too_costly()
         return []  # a view on a table that is gone, or the deadline: samples are worth no more
     finally:
         connection.set_progress_handler(None, 0)
@@ -158,17 +182,24 @@ def _text(raw: bytes) -> str:
     return raw.decode(errors="replace")
 
 
-def _check_file(path: Path) -> None:
+def check_file(path: Path, engine: str) -> None:
+    """Look at a path before it is opened: a pipe would wait for its writer, a device has no end.
+
+    Raises:
+        DatabaseUnavailable: there is no such file, or it is something else, or it may not be read.
+    """
     try:
         mode = path.stat().st_mode
     except FileNotFoundError:
         raise DatabaseUnavailable(f"there is no file {path}; check the path") from None
-    except OSError as error:
-        raise DatabaseUnavailable(f"{path} can't be looked at: {error.strerror}") from error
+    except (OSError, ValueError) as error:  # ValueError: a NUL in the path
+        said = error.strerror if isinstance(error, OSError) else error
+        raise DatabaseUnavailable(f"{path} can't be looked at: {said}") from error
     if stat.S_ISDIR(mode):
-        raise DatabaseUnavailable(f"{path} is a folder; name the SQLite file in it")
+        raise DatabaseUnavailable(f"{path} is a folder; name the {engine} file in it")
     if not stat.S_ISREG(mode):
-        raise DatabaseUnavailable(f"{path} is not a regular file; name a SQLite file")
+        kind = next((name for is_kind, name in _KINDS if is_kind(mode)), "something else")
+        raise DatabaseUnavailable(f"{path} is not a regular file but {kind}; name a {engine} file")
     if not os.access(path, os.R_OK):
         raise DatabaseUnavailable(f"{path} may not be read by this user; change its permissions")
 

@@ -7,6 +7,7 @@ from typing import TypeVar
 
 from route_sql.tools.database.outcome import Outcome, failed
 from route_sql.tools.database.query import Query
+from route_sql.tools.errors import DatabaseUnavailable
 
 _STUCK = "the query took longer than {seconds:g} s and could not be stopped at once"
 _T = TypeVar("_T")
@@ -16,10 +17,23 @@ class NoWorkerFree(Exception):
     """No worker took the query up in time; it will not run."""
 
 
+def all_busy(name: str, size: int, wait_seconds: float) -> DatabaseUnavailable:
+    """The error for a query that no worker took up in time."""
+    return DatabaseUnavailable(
+        f"all {size} connections to the database {name!r} were busy for {wait_seconds:g} s; raise pool or wait_seconds "
+        "in its limits, or ask less at once"
+    )
+
+
 async def outcome_of(query: Query, future: "Future[Outcome]", wait_seconds: float | None = None) -> Outcome:
     """What `result_of` says, as an outcome where the query could not be stopped."""
     outcome = await result_of(query, future, wait_seconds)
-    return outcome or failed("timeout", _STUCK.format(seconds=query.limits.seconds), query.seconds)
+    return outcome or stuck(query)
+
+
+def stuck(query: Query) -> Outcome:
+    """The outcome of a query that could not be stopped."""
+    return failed("timeout", _STUCK.format(seconds=query.limits.seconds), query.seconds)
 
 
 async def result_of(query: Query, future: "Future[_T]", wait_seconds: float | None = None) -> _T | None:

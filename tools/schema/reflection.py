@@ -30,6 +30,8 @@ DIALECTS = {"postgresql": "postgres", "mssql": "tsql", "mariadb": "mysql"}
 """sqlglot's name of a dialect where it differs from SQLAlchemy's."""
 
 _T = TypeVar("_T")
+_SHADOWS = "data idx content docsize config segments segdir stat node rowid parent".split()
+"""Endings of the tables behind SQLite's full-text and R*Tree tables."""
 
 # warnings.catch_warnings swaps a global, so two reflections at once could leave the wrong filters behind.
 _WARNINGS = threading.Lock()
@@ -37,7 +39,7 @@ _WARNINGS = threading.Lock()
 _COLLATION = re.compile(r"\s+(COLLATE|CHARACTER SET)\s+\S+", re.IGNORECASE)
 
 
-def reflect(connection: Connection, namespaces: Sequence[str] = ()) -> Schema:
+def reflect(connection: Connection, namespaces: Sequence[str] = (), *, without: frozenset[str] = frozenset()) -> Schema:
     """The tables and views of a database, without sample values.
 
     Blocks; call it in a thread. A table that can't be reflected (a view on a table that is gone, a virtual
@@ -48,12 +50,13 @@ def reflect(connection: Connection, namespaces: Sequence[str] = ()) -> Schema:
         connection: An open connection of any dialect; it is only read from.
         namespaces: The engine's schema names to read; none reads the default one. Tables outside the default
             namespace carry theirs in their key.
+        without: Views that are not even asked for.
 
     Raises:
         sqlalchemy.exc.SQLAlchemyError: the database's catalog can't be read.
     """
     with _quiet():
-        reflection = _Reflection(connection)
+        reflection = _Reflection(connection, without)
         tables = reflection.completed(
             [table for namespace in namespaces or (None,) for table in reflection.tables(namespace)], namespaces
         )
@@ -69,8 +72,9 @@ class _Facts:
 
 
 class _Reflection:
-    def __init__(self, connection: Connection) -> None:
+    def __init__(self, connection: Connection, without: frozenset[str]) -> None:
         self._connection = connection
+        self._without = without
         self._dialect: Dialect = connection.dialect
         self._inspector: Inspector = inspect(connection)
         self._default = self._inspector.default_schema_name
@@ -78,7 +82,7 @@ class _Reflection:
     def tables(self, namespace: str | None) -> Iterator[Table]:
         """The tables, then the views, of one namespace; None is the default one."""
         namespace = self._shown(namespace)
-        hidden = _shadow_tables(self._connection)
+        hidden = _shadow_tables(self._connection, by_name=bool(self._without))
         for kind in (ObjectKind.TABLE, ObjectKind.ANY_VIEW):
             facts = self._facts(namespace, kind)
             for key in facts.columns:
@@ -123,6 +127,8 @@ class _Reflection:
         kind: ObjectKind,
     ) -> Mapping[TableKey, _T]:
         try:
+            if self._without and kind is ObjectKind.ANY_VIEW:
+                return every(schema=namespace, kind=kind, filter_names=self._names(namespace, kind))
             return every(schema=namespace, kind=kind)
         except (SQLAlchemyError, AssertionError) as error:
             # One table that can't be reflected fails them all (SQLite's dialect asserts what a table's DDL
@@ -135,13 +141,16 @@ class _Reflection:
     def _one_by_one(
         self, one: Callable[..., _T], namespace: str | None, kind: ObjectKind
     ) -> Iterator[tuple[TableKey, _T]]:
-        is_table = kind is ObjectKind.TABLE
-        names = self._inspector.get_table_names if is_table else self._inspector.get_view_names
-        for name in names(schema=namespace):
+        for name in self._names(namespace, kind):
             try:
                 yield (namespace, name), one(name, schema=namespace)
             except (SQLAlchemyError, AssertionError):
                 continue  # left out, as `reflect` says
+
+    def _names(self, namespace: str | None, kind: ObjectKind) -> list[str]:
+        is_table = kind is ObjectKind.TABLE
+        names = self._inspector.get_table_names if is_table else self._inspector.get_view_names
+        return [name for name in names(schema=namespace) if is_table or name not in self._without]
 
     def _shown(self, namespace: str | None) -> str | None:
         return None if namespace == self._default else namespace
@@ -167,12 +176,22 @@ def _type_name(sql_type: TypeEngine[object], dialect: Dialect) -> str:
         return type(sql_type).__name__
 
 
-def _shadow_tables(connection: Connection) -> frozenset[str]:
-    """The tables in which SQLite's virtual tables keep their data (SQLite 3.37 and later tell)."""
+def _shadow_tables(connection: Connection, *, by_name: bool) -> frozenset[str]:
+    """The tables in which SQLite's virtual tables keep their data (SQLite 3.37 and later tell).
+
+    Args:
+        connection: Any database's.
+        by_name: Go by the names; SQLite's own list compiles every view, even one that was left out for its cost.
+    """
     if connection.dialect.name != "sqlite":
         return frozenset()
-    listed = connection.exec_driver_sql("PRAGMA table_list").all()
-    return frozenset(str(row[1]) for row in listed if row[2] == "shadow")
+    if not by_name:
+        listed = connection.exec_driver_sql("PRAGMA table_list").all()
+        return frozenset(str(row[1]) for row in listed if row[2] == "shadow")
+    tables = connection.exec_driver_sql("SELECT name, rootpage FROM sqlite_master WHERE type = 'table'").all()
+    names = {str(row[0]) for row in tables}
+    virtual = [str(row[0]) for row in tables if not row[1]]
+    return frozenset(f"{name}_{ending}" for name in virtual for ending in _SHADOWS if f"{name}_{ending}" in names)
 
 
 @contextmanager

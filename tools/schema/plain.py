@@ -1,0 +1,37 @@
+"""A schema as JSON-plain data, to send it from one process to another."""
+
+from dataclasses import asdict
+from typing import Any
+
+from route_sql.tools.schema.records import Column, ForeignKey, Schema, Table
+
+
+def plain(schema: Schema) -> dict[str, Any]:
+    """The schema as dictionaries and lists."""
+    return asdict(schema)
+
+
+def from_plain(given: dict[str, Any]) -> Schema:
+    """The schema that was made plain."""
+    return Schema(given["dialect"], tuple(_table(table) for table in given["tables"]))
+
+
+def _table(given: dict[str, Any]) -> Table:
+    return Table(
+        name=given["name"],
+        columns=tuple(map(_column, given["columns"])),
+        namespace=given["namespace"],
+        primary_key=tuple(given["primary_key"]),
+        foreign_keys=tuple(map(_foreign_key, given["foreign_keys"])),
+        comment=given["comment"],
+        is_view=given["is_view"],
+    )
+
+
+def _column(given: dict[str, Any]) -> Column:
+    fields = tuple(map(_column, given["fields"]))
+    return Column(**{**given, "samples": tuple(given["samples"]), "labels": tuple(given["labels"]), "fields": fields})
+
+
+def _foreign_key(given: dict[str, Any]) -> ForeignKey:
+    return ForeignKey(tuple(given["columns"]), given["target_table"], tuple(given["target_columns"]))
