@@ -7,10 +7,11 @@ from functools import partial
 from pathlib import Path
 
 import pytest
+from sqlalchemy import create_engine
 
-from route_sql.tools.database.sqlite import _reflect
 from route_sql.tools.database.sqlite_file import connect, read_rows
 from route_sql.tools.schema.records import Column, Schema, Table
+from route_sql.tools.schema.reflection import reflect
 from route_sql.tools.schema.relevance import reduce_schema
 from route_sql.tools.schema.rendering import render
 from route_sql.tools.schema.samples import readable, with_samples
@@ -31,7 +32,8 @@ def test_the_text_of_schemas_that_training_saw_is_frozen(variable: str) -> None:
     files = sorted(Path(os.environ[variable]).rglob("*.sqlite"), key=lambda path: path.name)
     bare, full = hashlib.sha256(), hashlib.sha256()
     for file in files:
-        schema = _reflect(file)
+        with create_engine("sqlite://", creator=partial(connect, file)).connect() as bound:
+            schema = reflect(bound)
         bare.update(render(schema).encode())
         with closing(connect(file)) as connection:
             full.update(render(with_samples(schema, partial(read_rows, connection), seconds=600)).encode())

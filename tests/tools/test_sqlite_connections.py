@@ -1,10 +1,13 @@
-"""A SQLite file is let go of when something goes wrong, even while the error is kept; its descriptors are counted."""
+"""A SQLite file is let go of when something goes wrong, even while the error is kept.
+
+SQLite runs in child processes, so the descriptors of this process and of its children are counted.
+"""
 
 import os
 import sqlite3
 import subprocess
 import sys
-from contextlib import closing
+from contextlib import closing, suppress
 from pathlib import Path
 
 import pytest
@@ -12,6 +15,7 @@ import pytest
 from route_sql.tools.database.outcome import Limits
 from route_sql.tools.database.sqlite import SQLiteDatabase
 from route_sql.tools.errors import DatabaseUnavailable
+from tests.processes import children
 
 OPEN_FILES = Path("/proc/self/fd")
 PAGE = 4096
@@ -26,7 +30,13 @@ pytestmark = pytest.mark.skipif(not OPEN_FILES.is_dir(), reason="there is no lis
 
 
 def times_open(file: Path) -> int:
-    return sum((OPEN_FILES / number).resolve() == file for number in os.listdir(OPEN_FILES))
+    return sum(_times_open(file, process) for process in [os.getpid(), *children()])
+
+
+def _times_open(file: Path, process: int) -> int:
+    with suppress(FileNotFoundError):  # it has ended
+        return sum(link.resolve() == file for link in Path(f"/proc/{process}/fd").iterdir())
+    return 0
 
 
 def make(file: Path, script: str) -> bytes:
@@ -95,10 +105,11 @@ import asyncio, os, sys
 from pathlib import Path
 from route_sql.tools.database.outcome import Limits
 from route_sql.tools.database.sqlite import SQLiteDatabase
+from tests.tools.test_sqlite_connections import times_open
 
 async def main():
     kept = []
-    for memory in range(200_000, 10_000, -2_000):
+    for memory in range(200_000, 10_000, -19_000):
         database = SQLiteDatabase("x", Path(sys.argv[1]), Limits(memory_bytes=memory))
         for work in (database.execute("SELECT 1"), database.schema()):
             try:
@@ -106,15 +117,13 @@ async def main():
             except Exception as error:  # whichever it is: what is kept must not keep the file open
                 kept.append(error)
         await database.close()
-    links = [os.path.realpath(f"/proc/self/fd/{number}") for number in os.listdir("/proc/self/fd")]
-    print("failed" if kept else "worked", links.count(sys.argv[1]))
+    print("failed" if kept else "worked", times_open(Path(sys.argv[1])))
 
 asyncio.run(main())
 """
 
 
 def test_a_connection_that_can_not_be_made_ready(tmp_path: Path) -> None:
-    """In a process of its own, since the heap limit is the whole process's and can't be raised again."""
     make(tmp_path / "a.db", ONE_TABLE)
     command = [sys.executable, "-c", TOO_LITTLE_MEMORY, str(tmp_path / "a.db")]
     ran = subprocess.run(command, capture_output=True, text=True, timeout=120)
