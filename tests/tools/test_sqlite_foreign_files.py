@@ -14,27 +14,32 @@ import pytest
 from route_sql.tools.database.sqlite import SQLiteDatabase
 
 READ = """
-import asyncio, os, sys
-from pathlib import Path
-from route_sql.tools.database.sqlite import SQLiteDatabase
-from route_sql.tools.errors import DatabaseUnavailable
+import os, sys
+from types import SimpleNamespace
+from route_sql.tools.database.child_loop import end_in
+from route_sql.tools.database.sqlite_child import SQLiteEngine
 
-async def read(path):
-    database = SQLiteDatabase("a", path)
-    try:
-        schema = await database.schema()
-        outcome = await database.execute("SELECT a FROM t")
-        return [table.key for table in schema], outcome["rows"]
-    except DatabaseUnavailable as error:
-        return str(error)
-    finally:
-        await database.close()
+# The child process's engine in this one: Python itself may not be executable for another user.
+engine = SQLiteEngine({"memory_bytes": 64_000_000}, SimpleNamespace(at=lambda place: None))
+LIMITS = {"seconds": 10, "rows": 10}
 
-asyncio.run(read(Path(sys.argv[2])))  # imports what is needed, which another user may not read
+def ask(path, **request):
+    return engine.answer({**request, "path": path, "locked_seconds": 1, "seconds": 30})
+
+def read(path):
+    found = ask(path, do="reflect", skipped=[])
+    opened = ask(path, do="open", authorizer=True)
+    if "fault" in found or "fault" in opened:
+        return found.get("message", opened.get("message"))
+    outcome = ask(path, do="run", sql="SELECT a FROM t", limits=LIMITS)["outcome"]
+    return [table["name"] for table in found["schema"]["tables"]], outcome["rows"]
+
+read(sys.argv[2])  # imports what is needed, which another user may not read
 if os.geteuid() == 0:
     os.setgid(65534)
     os.setuid(65534)
-print(asyncio.run(read(Path(sys.argv[1]))))
+print(read(sys.argv[1]))
+end_in(0)
 """
 
 

@@ -36,7 +36,7 @@ class Child:
         self._number = 0
         self._is_busy = False
         self._stopped = 0
-        self._owner = os.getpid()
+        self._owner = _user()
         self._has_ended = False
         try:
             self.opened = self._answer(settings, None)
@@ -47,7 +47,7 @@ class Child:
     @property
     def is_alive(self) -> bool:
         """Whether it can serve another request: it runs, and this process started it, not one that forked it."""
-        return not self._has_ended and self._owner == os.getpid() and self._process.poll() is None
+        return not self._has_ended and self._owner == _user() and self._process.poll() is None
 
     def ask(
         self,
@@ -136,3 +136,8 @@ class Child:
             self._state.wait_for(lambda: not self._is_busy or self._number != number, STOP_SECONDS)
             if self._is_busy and self._number == number:
                 self._process.kill()
+
+
+def _user() -> tuple[int, ...]:
+    """This process and its rights: one that gave up rights must not use a process that has them still."""
+    return os.getpid(), *((os.geteuid(), os.getegid()) if hasattr(os, "geteuid") else ())

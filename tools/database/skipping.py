@@ -15,9 +15,9 @@ EVERY_VIEW = "view"
 EVERY_SAMPLE = "rows"
 """Places stand for a view that is tried or for rows that are read; without a name they stand for all of these."""
 MOST_ENDED = 2
-"""Processes that may end at a view or table of its own; then all views and samples are skipped."""
+"""Processes that may end at a view or table of its own; then all samples are skipped, at the next all views too."""
 
-REFLECT_SECONDS = 15.0
+REFLECT_SECONDS = 10.0
 """What all tries take together, but for the last one."""
 LAST_SECONDS = 15.0
 """What the try without views and samples may take."""
@@ -81,8 +81,10 @@ def read_schema(path: Path, query: Query, attempt: Try) -> Reflected:
 
 def _more(skipped: list[str], place: str, *, is_late: bool) -> list[str]:
     is_step = place.startswith((f"{EVERY_VIEW} ", f"{EVERY_SAMPLE} "))
-    if is_late or not is_step or len(skipped) == MOST_ENDED:
+    if is_late or not is_step or EVERY_SAMPLE in skipped:
         return [EVERY_VIEW, EVERY_SAMPLE]
+    if len(skipped) >= MOST_ENDED - 1:
+        return [*skipped, place, EVERY_SAMPLE]
     return [*skipped, place]
 
 

@@ -8,6 +8,7 @@ the parent hears what comes next. A step that is stopped, or at which the proces
 import json
 import sqlite3
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from time import thread_time
 from typing import Any
@@ -25,10 +26,12 @@ from route_sql.tools.schema.records import Schema
 from route_sql.tools.schema.reflection import reflect
 from route_sql.tools.schema.samples import with_samples
 
-VIEW_SECONDS = 0.1
-VIEWS_SECONDS = 1.0
+VIEW_SECONDS = 0.05
+VIEWS_SECONDS = 0.5
 """Of processor time, so that a busy machine costs no view."""
 STEP_SECONDS = 1.0
+VIEW_SAMPLES_SECONDS = 2.0
+"""What the samples of all views may take."""
 TABLES_SECONDS = 15.0
 LONGEST_VALUE = 16_000_000
 LONGEST_SCHEMA = 32_000_000
@@ -63,9 +66,9 @@ def read_schema(
     except DBAPIError as error:
         cause = error.orig if isinstance(error.orig, sqlite3.Error) else sqlite3.DatabaseError(str(error.orig))
         raise unavailable(path, cause) from error
-    sampled = with_samples(schema, work.rows)
-    broken = set(views) - left_out - {table.name for table in schema}
-    counts = {"left_out": len(left_out), "broken": len(broken), "unsampled": work.unsampled}
+    sampled = work.sampled(schema)
+    missing = len(set(views) - {table.name for table in schema})
+    counts = {"left_out": missing - len(work.broken), "broken": len(work.broken), "unsampled": work.unsampled}
     answer = {"schema": plain(sampled), **counts}
     if len(json.dumps(answer)) > LONGEST_SCHEMA:
         raise DatabaseUnavailable(f"{path}: its schema takes more than {LONGEST_SCHEMA // 1_000_000} MB; split it")
@@ -85,6 +88,8 @@ class _Work:
         self._at = at
         self._end_in = end_in
         self.unsampled = 0
+        self._asked = 0
+        self.broken: set[str] = set()
         connection.setlimit(sqlite3.SQLITE_LIMIT_LENGTH, LONGEST_VALUE)
 
     def views(self) -> list[str]:
@@ -93,7 +98,7 @@ class _Work:
         return [str(row[0]) for row in self._connection.execute(_VIEWS)]
 
     def costly(self, names: list[str]) -> frozenset[str]:
-        """The views that can't be compiled in a tenth of a second, or not in the memory there is."""
+        """The views that can't be compiled in a twentieth of a second, or not in the memory there is."""
         deadline = thread_time() + VIEWS_SECONDS
         return frozenset(name for name in names if thread_time() > deadline or self._is_costly(name))
 
@@ -104,8 +109,17 @@ class _Work:
         with engine.connect() as connection:
             return reflect(connection, without=left_out)
 
+    def sampled(self, schema: Schema) -> Schema:
+        """The schema with samples; views come last and have little time, since one may stand for endless work."""
+        tables = replace(schema, tables=tuple(table for table in schema if not table.is_view))
+        views = replace(schema, tables=tuple(table for table in schema if table.is_view))
+        found = [*with_samples(tables, self.rows), *with_samples(views, self.rows, seconds=VIEW_SAMPLES_SECONDS)]
+        self.unsampled += sum(bool(table.columns) for table in schema) - self._asked
+        return replace(schema, tables=tuple(found))
+
     def rows(self, sql: str, limits: Limits) -> list[tuple[object, ...]]:
         """The rows of one of our own queries; none if it costs too much."""
+        self._asked += 1
         place = f"{EVERY_SAMPLE} {sql}"
         if place in self._skipped or EVERY_SAMPLE in self._skipped:
             self.unsampled += 1
@@ -127,8 +141,11 @@ class _Work:
             self._connection.execute(f'PRAGMA table_xinfo("{quoted}")').fetchall()
         except MemoryError:
             return True
-        except sqlite3.Error:
-            return False  # a view on a table that is gone; reflection leaves it out by itself
+        except sqlite3.Error as error:
+            if getattr(error, "sqlite_errorcode", 0) & 0xFF == sqlite3.SQLITE_NOMEM:
+                return True
+            self.broken.add(name)  # a view on a table that is gone; reflection leaves it out by itself
+            return False
         return thread_time() - started > VIEW_SECONDS
 
     def _step(self, place: str, seconds: float) -> None:

@@ -25,6 +25,7 @@ def _table(given: dict[str, Any]) -> Table:
         foreign_keys=tuple(map(_foreign_key, given["foreign_keys"])),
         comment=given["comment"],
         is_view=given["is_view"],
+        inherits=tuple(given["inherits"]),
     )
 
 
