@@ -15,7 +15,7 @@ from route_sql.tools.database.guarded import policy_of, refused
 from route_sql.tools.database.outcome import Limits, Outcome, failed
 from route_sql.tools.database.query import Query
 from route_sql.tools.database.rows import fetch
-from route_sql.tools.database.waiting import NoWorkerFree, all_busy, outcome_of
+from route_sql.tools.database.waiting import NoWorkerFree, all_busy, outcome_of, result_of
 from route_sql.tools.errors import DatabaseUnavailable
 from route_sql.tools.guard.check import DIALECTS, check_sql
 from route_sql.tools.guard.nodes import is_allowed, reason
@@ -89,10 +89,18 @@ class AnyEngineDatabase:
         """The tables and views, without sample values; reflected anew after five minutes.
 
         Raises:
-            DatabaseUnavailable: the database can't be opened or read.
+            DatabaseUnavailable: the database can't be opened or read, or no worker was free in time.
         """
         self._check_open()
-        return await asyncio.get_running_loop().run_in_executor(self._threads, self._current_schema)
+        try:
+            found = await result_of(
+                Query("", self.limits), self._threads.submit(self._current_schema), self._wait_seconds
+            )
+        except NoWorkerFree:
+            found = None
+        if found is None:
+            raise all_busy(self.name, self._workers, self._wait_seconds)
+        return found
 
     async def execute(self, sql: str, limits: Limits | None = None) -> Outcome:
         """Run one SELECT; past the deadline its result is not waited for, but the server may work on.
