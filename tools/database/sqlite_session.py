@@ -134,7 +134,7 @@ class SQLiteSession:
             _give_back(process)
             raise
         except BaseException:  # Ctrl-C too: nobody else has this process to end it
-            process.close()
+            PROCESSES.end_one(process)
             raise
         _give_back(process)
 
@@ -169,7 +169,7 @@ def _give_back(process: SQLiteProcess) -> None:
     if process.opened and process.is_alive:
         PROCESSES.give(process)
     else:
-        process.close()
+        PROCESSES.end_one(process)
 
 
 def _ended(query: Query, answer: Answer) -> Outcome:
