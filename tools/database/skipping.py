@@ -19,6 +19,8 @@ MOST_ENDED = 2
 
 REFLECT_SECONDS = 10.0
 """What all tries take together, but for the last one."""
+UNSAMPLED_SECONDS = 5.0
+"""What the try without samples has at least."""
 LAST_SECONDS = 15.0
 """What the try without views and samples may take."""
 
@@ -70,7 +72,8 @@ def read_schema(path: Path, query: Query, attempt: Try) -> Reflected:
     while not query.is_stopped:
         places: list[str] = []
         is_last = EVERY_VIEW in skipped
-        answer = attempt(skipped, places.append, LAST_SECONDS if is_last else max(ends - monotonic(), 0.1))
+        left = max(ends - monotonic(), UNSAMPLED_SECONDS if EVERY_SAMPLE in skipped else 0.1)
+        answer = attempt(skipped, places.append, LAST_SECONDS if is_last else left)
         if "schema" in answer:
             return _reflected(answer)
         if is_last and not query.is_stopped:
@@ -80,10 +83,11 @@ def read_schema(path: Path, query: Query, attempt: Try) -> Reflected:
 
 
 def _more(skipped: list[str], place: str, *, is_late: bool) -> list[str]:
-    is_step = place.startswith((f"{EVERY_VIEW} ", f"{EVERY_SAMPLE} "))
-    if is_late or not is_step or EVERY_SAMPLE in skipped:
+    is_sample = place.startswith(f"{EVERY_SAMPLE} ")
+    is_step = is_sample or place.startswith(f"{EVERY_VIEW} ")
+    if EVERY_SAMPLE in skipped or not is_step or is_late and not is_sample:
         return [EVERY_VIEW, EVERY_SAMPLE]
-    if len(skipped) >= MOST_ENDED - 1:
+    if is_late or len(skipped) >= MOST_ENDED - 1:
         return [*skipped, place, EVERY_SAMPLE]
     return [*skipped, place]
 
