@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 
 from sqlglot import Token, TokenType, exp
 
+from route_sql.tools.guard.calls import is_named
 from route_sql.tools.guard.entries import Entries
 from route_sql.tools.guard.finding import Finder
 from route_sql.tools.guard.functions import FUNCTIONS
@@ -211,7 +212,7 @@ class Names:
     def may_call(self, part: exp.Expr) -> bool:
         """Whether a name behind a dot may be that of a function, which only PostgreSQL calls."""
         name = key_of(part, self.dialect)
-        return self.dialect == "postgres" and (name in FUNCTIONS["postgres"] or name in self.functions)
+        return self.dialect == "postgres" and (name in FUNCTIONS["postgres"] or is_named(name, None, self.functions))
 
     # what was found
 

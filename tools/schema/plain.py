@@ -31,7 +31,8 @@ def _table(given: dict[str, Any]) -> Table:
 
 def _column(given: dict[str, Any]) -> Column:
     fields = tuple(map(_column, given["fields"]))
-    return Column(**{**given, "samples": tuple(given["samples"]), "labels": tuple(given["labels"]), "fields": fields})
+    lists = {name: tuple(given[name]) for name in ("samples", "labels", "type_names")}
+    return Column(**{**given, **lists, "fields": fields})
 
 
 def _foreign_key(given: dict[str, Any]) -> ForeignKey:
