@@ -12,6 +12,7 @@ from pathlib import Path
 from time import monotonic, sleep
 
 import pytest
+from processes import children
 from sqlalchemy import URL
 
 from route_sql.tools.database.any_engine import AnyEngineDatabase
@@ -19,7 +20,6 @@ from route_sql.tools.database.duckdb_file import DuckDBDatabase
 from route_sql.tools.database.outcome import Limits
 from route_sql.tools.database.sqlite import SQLiteDatabase
 from route_sql.tools.errors import DatabaseUnavailable
-from tests.processes import children
 
 ONE_ROW = "CREATE TABLE t (a); INSERT INTO t VALUES (1);"
 CHAIN = "CREATE VIEW v0 AS SELECT a FROM t;" + "".join(

@@ -11,11 +11,11 @@ from contextlib import closing, suppress
 from pathlib import Path
 
 import pytest
+from processes import children
 
 from route_sql.tools.database.outcome import Limits
 from route_sql.tools.database.sqlite import SQLiteDatabase
 from route_sql.tools.errors import DatabaseUnavailable
-from tests.processes import children
 
 OPEN_FILES = Path("/proc/self/fd")
 PAGE = 4096
