@@ -18,6 +18,11 @@ WITH d AS (SELECT 2 AS id) DELETE FROM emp WHERE id IN (SELECT id FROM d)
 """
 ATTACKS: dict[str, str] = {
     "sqlite": """
+SELECT ('table', 'x', 'x', 1, 'x') IN 'sqlite_master'
+SELECT ('table', 'x', 'x', 1, 'x') IN main."sqlite_master"
+SELECT ('table', 'x', 'x', 1, 'x') NOT IN [sqlite_schema]
+SELECT 1 IN 'pragma_database_list'
+SELECT (SELECT sql FROM (SELECT * FROM sqlite_master)) FROM emp
 ATTACH DATABASE 'OUT' AS evil
 VACUUM INTO 'OUT'
 VACUUM main INTO 'OUT'
@@ -44,6 +49,11 @@ SELECT load_extension('OUT')
 CREATE VIRTUAL TABLE temp.v USING csv(filename = 'SECRET')
 """,
     "duckdb": """
+WITH RECURSIVE duckdb_tables AS (SELECT * FROM duckdb_tables) SELECT * FROM duckdb_tables
+SELECT 'emp'::regclass
+SELECT current_setting('home_directory'), current_user, session_user
+SELECT current_schema, current_catalog
+SELECT ('SECRET').read_text()
 SELECT * FROM read_text('SECRET')
 SELECT * FROM read_csv('SECRET', header = false)
 FROM 'SECRET'
@@ -88,6 +98,22 @@ SELECT nextval('s')
 SELECT sleep_ms(60000)
 """,
     "postgres": """
+SELECT ($$select to_tsvector('simple', relname) from pg_class$$::text).ts_stat
+SELECT (x).ts_stat FROM (SELECT $$select to_tsvector('simple', relname) from pg_class$$::text AS x) s
+SELECT x.ts_stat FROM unnest(ARRAY[$$select to_tsvector('simple', relname) from pg_class$$]) AS x
+SELECT ('SECRET'::text).pg_read_file
+SELECT g.pg_read_file FROM unnest(ARRAY['SECRET'::text]) AS g
+SELECT "g"."pg_read_file" FROM (VALUES ('SECRET'::text)) AS g
+SELECT (4242::bigint).pg_advisory_lock
+SELECT g.pg_sleep FROM generate_series(1, 1) AS g
+SELECT ('select relname from pg_class'::text, true, true, '').query_to_xml
+SELECT (NULL::pg_class).*
+SELECT '1259'::"pg_catalog"."regclass"
+SELECT '{1259,1260}'::_regclass
+SELECT CAST('10' AS "pg_catalog"."regrole")
+SELECT '10'::oid::regrole::text
+SELECT current_user, session_user, current_role, current_schema, current_catalog
+SELECT user
 SELECT pg_read_file('SECRET')
 SELECT pg_read_binary_file('SECRET')
 SELECT encode(pg_read_binary_file('SECRET'), 'escape')
@@ -146,6 +172,9 @@ GRANT ALL ON emp TO PUBLIC
 TABLE pg_shadow
 """,
     "mysql": """
+SELECT CURRENT_USER, CURRENT_ROLE
+SELECT SESSION_USER(), SYSTEM_USER()
+SELECT ('def', 'x') IN (TABLE information_schema.schemata)
 SELECT 1 INTO OUTFILE 'OUT'
 SELECT 'x' INTO DUMPFILE 'OUT'
 SELECT name FROM emp UNION SELECT 'x' INTO OUTFILE 'OUT'
