@@ -37,8 +37,7 @@ FILL: dict[str, str] = {
 
 HEAVY: dict[str, str] = {
     "sqlite": """
-WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 200000), o(j) AS (SELECT json_group_object('k' || i, i) FROM n) SELECT length(json_patch(j, replace(j, 'k', 'l'))) FROM o
-WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 200000), o(j) AS (SELECT json_group_object('k' || i, i) FROM n) SELECT length(json_patch(j, j)) FROM o
+SELECT json_patch(j, j) FROM (SELECT json_group_object(a.n * 999 + b.n, 1) AS j FROM nums a, nums b WHERE b.n < 99)
 WITH RECURSIVE r(x) AS (SELECT 1 UNION ALL SELECT x+1 FROM r) SELECT max(x) FROM r LIMIT 1
 WITH r(x) AS (SELECT 1 UNION ALL SELECT x+1 FROM r) SELECT max(x) AS m FROM r LIMIT 1
 WITH RECURSIVE r(x) AS (SELECT 1 UNION SELECT x+1 FROM r) SELECT count(*) FROM r

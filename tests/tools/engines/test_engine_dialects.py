@@ -1,6 +1,7 @@
 """What an engine takes and sqlglot's parsers don't: it runs, as written, with something hidden and without."""
 
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 from engine_cases import Engine
@@ -12,7 +13,7 @@ from route_sql.tools.schema.visibility import Visibility
 JSON = (
     "JSON_TABLE('[{\"a\": 1}]', '$[*]' COLUMNS (a INT PATH '$.a', b INT PATH '$.b' DEFAULT '7' ON EMPTY NULL ON ERROR"
 )
-STATEMENTS = {
+STATEMENTS: dict[str, dict[str, Any]] = {
     "postgres": {
         "SELECT a FROM emp, ROWS FROM (generate_series(1, 1), generate_series(2, 2)) AS t(a, b) WHERE id = 1": [[1]],
         "SELECT @ -5": [[5]],
