@@ -11,7 +11,7 @@ TRAINING := $(VENV)/training
 ARGS ?=
 
 FOLDERS := agents graph package serving tools training
-TYPED := $(wildcard benchmarks/*.py examples/*.py examples/*/*.py)
+TYPED := $(wildcard benchmarks/*.py benchmarks/*/*.py examples/*.py examples/*/*.py)
 FILES := $(shell find $(FOLDERS) -type f ! -name '*.pyc' ! -path '*/.*' | LC_ALL=C sort)
 STATE := $(shell { echo $(FILES); cat pyproject.toml constraints.txt; } | cksum | tr -d ' ')
 EMBEDDED_INSTALLED := $(VENV)/.installed-embedded-$(STATE)
@@ -53,7 +53,7 @@ format: $(DEV_INSTALLED)
 	$(BIN)/ruff format .
 
 training-tests: $(TRAINING_INSTALLED)
-	$(TRAINING)/bin/python -m pytest tests/training_chain $(ARGS)
+	$(TRAINING)/bin/python -m pytest tests/training -m training $(ARGS)
 
 standard-tests: $(STANDARD_INSTALLED)
 	$(STANDARD)/bin/python -m pytest tests/standard $(ARGS)

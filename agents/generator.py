@@ -6,7 +6,7 @@ It writes the draft on the full schema and the query on the linked schema.
 from langchain_core.messages import BaseMessage
 
 from route_sql.agents.brief import Brief, Wording, conversation
-from route_sql.tools.sql.reply import extract_sql
+from route_sql.tools.sql.replies.reply import extract_sql
 
 TASK: dict[Wording, str] = {
     "instruct": (

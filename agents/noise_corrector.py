@@ -12,8 +12,8 @@ from langchain_core.messages import BaseMessage
 
 from route_sql.agents.brief import Brief, Wording, conversation, fenced
 from route_sql.tools.sql.comments import without_comments
-from route_sql.tools.sql.reply import extract_sql
-from route_sql.tools.sql.thinking import turns, without_thinking
+from route_sql.tools.sql.replies.reply import extract_sql
+from route_sql.tools.sql.replies.thinking import turns, without_thinking
 from route_sql.tools.text import clean
 
 TASK: dict[Wording, str] = {

@@ -12,7 +12,7 @@ from langchain_core.messages import BaseMessage
 
 from route_sql.agents.brief import Brief, Wording, conversation
 from route_sql.tools.schema.records import Link, Schema, Table
-from route_sql.tools.sql.thinking import turns, without_thinking
+from route_sql.tools.sql.replies.thinking import turns, without_thinking
 
 TASK: dict[Wording, str] = {
     "instruct": (

@@ -15,8 +15,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import get_args
 
-from batched_model import add_options, named, opened
 from langchain_core.language_models import BaseChatModel
+from shared.batched_model import add_options, named, opened
 
 from route_sql.commands.evaluate import asking
 from route_sql.graph.context import AgentName, Context
@@ -24,18 +24,18 @@ from route_sql.graph.nodes import union
 from route_sql.graph.state import Question
 from route_sql.graph.wiring import build_graph
 from route_sql.tools.schema.records import Link, Schema
-from route_sql.tools.sql.joining import with_missing_joins
+from route_sql.tools.sql.joins.joining import with_missing_joins
 from route_sql.tools.sql.usage import misplaced_columns, tables_and_columns
-from route_sql.training.agent_effects import AgentEffect, agent_effects, as_if_only
-from route_sql.training.comparison import compare_runs
-from route_sql.training.data_sources import Source
-from route_sql.training.datasets import Example
+from route_sql.training.datasets.examples import Example
+from route_sql.training.datasets.source import Source
 from route_sql.training.errors import EvaluationError
-from route_sql.training.evaluation import evaluate, gather_or_stop
-from route_sql.training.execution_accuracy import ExecutionAccuracy
-from route_sql.training.linking_accuracy import LinkScore, mean_link_score, score_link
-from route_sql.training.run_log import Line, read_run
-from route_sql.training.summary import summarise
+from route_sql.training.evaluation.agent_effects import AgentEffect, agent_effects, as_if_only
+from route_sql.training.evaluation.comparison import compare_runs
+from route_sql.training.evaluation.evaluate import evaluate, gather_or_stop
+from route_sql.training.evaluation.execution_accuracy import ExecutionAccuracy
+from route_sql.training.evaluation.linking_accuracy import LinkScore, mean_link_score, score_link
+from route_sql.training.evaluation.run_log import Line, read_run
+from route_sql.training.evaluation.summary import summarise
 
 TABLE = Path(__file__).with_name("agents.md")
 AGENTS: tuple[AgentName, ...] = get_args(AgentName)

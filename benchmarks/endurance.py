@@ -5,7 +5,7 @@
 Writes `endurance.md` beside this script: one row an engine, with what the process held after a warm-up and at the end.
 The model answers at once from a script, in turns with queries that run, return nothing, are wrong, are refused, and
 never end, and asks as `adaptive`, `paper` and `single` in turns. A PostgreSQL, if one is named, is asked a tenth as
-often; with the packages of `benchmarks/safety.py`, one is started. Left out: a model's server.
+often; with the packages of `benchmarks/safety/run.py`, one is started. Left out: a model's server.
 """
 
 import argparse
@@ -25,7 +25,7 @@ from tempfile import TemporaryDirectory
 from time import perf_counter
 from typing import Any
 
-from instant_model import Instant
+from shared.instant_model import Instant
 
 from route_sql import Catalog, Context, Limits, Question, SQLiteDatabase, Strategy, build_graph
 
@@ -113,7 +113,7 @@ async def on_postgres(admin: Any, questions: int) -> str:
     """A row of the table."""
     import psycopg
 
-    from route_sql.tools.database.postgres import PostgresDatabase
+    from route_sql.tools.database.postgres.database import PostgresDatabase
 
     text = admin.set(drivername="postgresql").render_as_string(hide_password=False)
     with psycopg.connect(text, autocommit=True) as connection:
@@ -143,7 +143,7 @@ def _postgres(given: str | None, stack: ExitStack) -> Any:
         return make_url(given)
     sys.path.append(str(Path(__file__).parents[1] / "tests"))
     try:
-        from server_processes import postgres_server
+        from support.server_processes import postgres_server
 
         return stack.enter_context(postgres_server())
     except ImportError as error:

@@ -14,8 +14,8 @@ from statistics import median
 from tempfile import TemporaryDirectory
 from time import perf_counter
 
-from instant_model import Instant
 from langchain_core.tools import tool
+from shared.instant_model import Instant
 
 from route_sql import Catalog, Context, Outcome, Question, Strategy, build_graph
 

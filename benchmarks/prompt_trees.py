@@ -13,8 +13,8 @@ from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from route_sql.training.sft import fine_tune
-from route_sql.training.sft_config import LoRA, SFTRun
+from route_sql.training.tuning.config import LoRA, SFTRun
+from route_sql.training.tuning.sft import fine_tune
 from route_sql.training.two_stages.pace import EpochClock
 
 TASKS = ("text_to_sql", "schema_linking")

@@ -16,18 +16,18 @@ from functools import partial
 from itertools import groupby
 from pathlib import Path
 
-from batched_model import add_options, named, opened
 from rich.progress import Progress, TaskID
+from shared.batched_model import add_options, named, opened
 
 from route_sql.commands.evaluate import asking
 from route_sql.graph.context import Context, Strategy
-from route_sql.training.comparison import compare_runs
-from route_sql.training.datasets import Example
-from route_sql.training.evaluation import Ask, ask_and_score, gather_or_stop
-from route_sql.training.execution_accuracy import ExecutionAccuracy
-from route_sql.training.report import comparison_sentence, markdown_table
-from route_sql.training.run_log import Line, RunLog, open_run
-from route_sql.training.summary import Summary, summarise
+from route_sql.training.datasets.examples import Example
+from route_sql.training.evaluation.comparison import compare_runs
+from route_sql.training.evaluation.evaluate import Ask, ask_and_score, gather_or_stop
+from route_sql.training.evaluation.execution_accuracy import ExecutionAccuracy
+from route_sql.training.evaluation.report import comparison_sentence, markdown_table
+from route_sql.training.evaluation.run_log import Line, RunLog, open_run
+from route_sql.training.evaluation.summary import Summary, summarise
 
 STRATEGIES: tuple[Strategy, ...] = ("single", "adaptive", "paper")
 TABLE = Path(__file__).with_name("strategies.md")

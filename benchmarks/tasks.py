@@ -17,22 +17,22 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 import yaml
-from batched_model import Batched, add_options
+from shared.batched_model import Batched, add_options
 
 from route_sql.commands.evaluate import asking
 from route_sql.graph.context import Context
-from route_sql.training.agent_effects import as_if_only
-from route_sql.training.comparison import compare_runs
-from route_sql.training.data_sources import Source, open_source
+from route_sql.training.datasets.source import Source, open_source
 from route_sql.training.errors import TrainingError
-from route_sql.training.evaluation import evaluate
-from route_sql.training.execution_accuracy import ExecutionAccuracy
-from route_sql.training.run_log import Line, read_run
-from route_sql.training.run_record import FINAL, RECORD
-from route_sql.training.sft import fine_tune
-from route_sql.training.sft_config import SFTRun, load_run
-from route_sql.training.summary import summarise
-from route_sql.training.two_stages.sampling import Sampler
+from route_sql.training.evaluation.agent_effects import as_if_only
+from route_sql.training.evaluation.comparison import compare_runs
+from route_sql.training.evaluation.evaluate import evaluate
+from route_sql.training.evaluation.execution_accuracy import ExecutionAccuracy
+from route_sql.training.evaluation.run_log import Line, read_run
+from route_sql.training.evaluation.summary import summarise
+from route_sql.training.tuning.batched_replies import Sampler
+from route_sql.training.tuning.config import SFTRun, load_run
+from route_sql.training.tuning.run_record import FINAL, RECORD
+from route_sql.training.tuning.sft import fine_tune
 
 TABLE = Path(__file__).with_name("tasks.md")
 LEGEND = "`lost`: right by the model of all tasks alone; `won`: right by this one alone; `p`: exact McNemar."

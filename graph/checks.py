@@ -8,7 +8,7 @@ from route_sql.agents.noise_corrector import FINDING_CHARS
 from route_sql.tools.database.outcome import Outcome
 from route_sql.tools.execute_sql import render_outcome
 from route_sql.tools.schema.records import Schema
-from route_sql.tools.sql.joining import unrelated_keys
+from route_sql.tools.sql.joins.joining import unrelated_keys
 from route_sql.tools.sql.usage import UnknownName, unknown_names
 
 Check = Callable[[str, str, Outcome], str | None | Awaitable[str | None]]

@@ -33,7 +33,7 @@ from route_sql.tools.schema.records import Link, Schema
 from route_sql.tools.schema.relevance import reduce_schema
 from route_sql.tools.sql.continuation import continuable_prefix
 from route_sql.tools.sql.hardness import HARD, table_count
-from route_sql.tools.sql.joining import with_joins_on_keys, with_missing_joins, with_related_keys
+from route_sql.tools.sql.joins.joining import with_joins_on_keys, with_missing_joins, with_related_keys
 from route_sql.tools.sql.usage import misplaced_columns, tables_and_columns
 
 Update = dict[str, Any]

@@ -18,7 +18,7 @@ from route_sql.graph.routing import First, Next, route_after_execute, route_afte
 from route_sql.graph.state import Answer, Question, QuestionArguments, State
 from route_sql.tools.database.catalog import Catalog
 from route_sql.tools.execute_sql import make_execute_sql
-from route_sql.tools.find_values import make_find_values
+from route_sql.tools.values.find_values import make_find_values
 
 Builder = StateGraph[State, Context, Question, Answer]
 Graph = CompiledStateGraph[State, Context, Question, Answer]

@@ -27,10 +27,11 @@ if TYPE_CHECKING:
     from route_sql.serving.store import ModelStore
     from route_sql.tools.database.catalog import Catalog
     from route_sql.tools.database.engine import Database
-    from route_sql.tools.database.outcome import Limits, Outcome, Status
-    from route_sql.tools.database.sqlite import SQLiteDatabase
+    from route_sql.tools.database.outcome import Outcome, Status
+    from route_sql.tools.database.sqlite.database import SQLiteDatabase
     from route_sql.tools.errors import DatabaseUnavailable, InvalidInput, RouteError, UnknownDatabase
     from route_sql.tools.execute_sql import make_execute_sql
+    from route_sql.tools.limits import Limits
 
 __all__ = [
     "Answer",
@@ -83,14 +84,14 @@ _HOME = {
     "EmbeddedServer": "route_sql.serving.embedded",
     "InvalidInput": "route_sql.tools.errors",
     "LedgerEntry": "route_sql.graph.state",
-    "Limits": "route_sql.tools.database.outcome",
+    "Limits": "route_sql.tools.limits",
     "ModelStore": "route_sql.serving.store",
     "ModelUnavailable": "route_sql.serving.errors",
     "Outcome": "route_sql.tools.database.outcome",
     "Question": "route_sql.graph.state",
     "RouteError": "route_sql.tools.errors",
     "RuntimeMissing": "route_sql.serving.errors",
-    "SQLiteDatabase": "route_sql.tools.database.sqlite",
+    "SQLiteDatabase": "route_sql.tools.database.sqlite.database",
     "ServerRefused": "route_sql.serving.errors",
     "ServerUnavailable": "route_sql.serving.errors",
     "ServingError": "route_sql.serving.errors",

@@ -17,7 +17,7 @@ from route_sql.commands.evaluate import evaluate, score
 from route_sql.commands.run import run
 from route_sql.commands.schema import schema
 from route_sql.commands.serve import serve
-from route_sql.commands.train import train
+from route_sql.commands.train.group import train
 from route_sql.printing import allow_any_encoding, complain
 from route_sql.serving.errors import ContextExceeded, ServerRefused, ServerUnavailable
 from route_sql.tools.errors import RouteError

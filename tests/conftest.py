@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 import pytest
-from chat_stub import ChatStub
+from support.chat_stub import ChatStub
 
 from route_sql.serving.embedded import EmbeddedServer
 from route_sql.serving.store import ModelFile, ModelStore

@@ -5,12 +5,12 @@ import re
 from pathlib import Path
 
 import pytest
-from scripted_model import ScriptedModel
 from typer.main import get_command
 
 from route_sql.cli import app
 from route_sql.demo.database import build_demo_database
 from route_sql.graph.wiring import build_graph
+from route_sql.testing import ScriptedModel
 from route_sql.tools.database.catalog import Catalog
 
 ROOT = Path(__file__).parent.parent

@@ -6,8 +6,8 @@ from typing import Annotated, Any, cast
 from langchain_core.tools import BaseTool, InjectedToolArg, StructuredTool
 
 from route_sql.tools.database.catalog import Catalog
-from route_sql.tools.database.cells import plain
 from route_sql.tools.database.outcome import Cell, Outcome
+from route_sql.tools.database.running.cells import plain
 from route_sql.tools.errors import InvalidInput
 from route_sql.tools.schema.visibility import rights_given
 from route_sql.tools.text import clean

@@ -16,8 +16,8 @@ from pathlib import Path
 import route_sql
 from route_sql.serving.store import ModelStore
 from route_sql.settings import Settings
-from route_sql.training.base_model import tokenizer_folder
-from route_sql.training.two_stages.pieces import split_file
+from route_sql.training.tuning.base_model import tokenizer_folder
+from route_sql.training.tuning.pieces import split_file
 
 HERE = Path(__file__).parent
 ROOT = HERE.parent.parent

@@ -6,7 +6,7 @@ rm -rf "$WORK/small"; mkdir -p "$WORK/small"; cd "$WORK/small"
 python3 - <<'P'
 from pathlib import Path
 from tiny_model import make_tiny_model, write_gguf
-from route_sql.training.two_stages.pieces import split_file
+from route_sql.training.tuning.pieces import split_file
 split_file(write_gguf(make_tiny_model(Path("tiny")), Path("tiny.gguf")), Path("pieces"), 300_000)
 P
 asked="--questions $WORK/data/questions.json --databases $WORK/data/databases"

@@ -32,11 +32,11 @@ from route_sql.progress import download_progress
 from route_sql.settings import Settings
 from route_sql.tools.database.catalog import Catalog
 from route_sql.tools.terminal import escaped
-from route_sql.training.benchmark import evaluate_dataset, score_dataset
-from route_sql.training.evaluation import Ask
-from route_sql.training.report import summary_table
-from route_sql.training.run_log import JSON, Line
-from route_sql.training.summary import Summary, summarise
+from route_sql.training.evaluation.evaluate import Ask
+from route_sql.training.evaluation.on_dataset import evaluate_dataset, score_dataset
+from route_sql.training.evaluation.report import summary_table
+from route_sql.training.evaluation.run_log import JSON, Line
+from route_sql.training.evaluation.summary import Summary, summarise
 
 HeldOut = Annotated[
     Path | None,

@@ -8,7 +8,7 @@ import typer
 
 from route_sql.graph.context import AgentName, Context, Strategy
 from route_sql.row_formats import RowFormat
-from route_sql.training.data_sources import DataFormat
+from route_sql.training.datasets.source import DataFormat
 
 Db = Annotated[
     str,

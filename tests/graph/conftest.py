@@ -4,8 +4,8 @@ from contextlib import closing
 from pathlib import Path
 
 import pytest
-from scripted_model import ScriptedModel
 
+from route_sql.testing import ScriptedModel
 from route_sql.tools.database.catalog import Catalog
 
 SHOP = """

@@ -7,12 +7,12 @@ from typing import Any
 import pytest
 from langgraph.checkpoint.memory import InMemorySaver
 from langgraph.types import Command
-from scripted_model import ScriptedModel
 
 from route_sql.graph.context import Context
 from route_sql.graph.executing import NOT_APPROVED
 from route_sql.graph.state import Question
 from route_sql.graph.wiring import build_graph
+from route_sql.testing import ScriptedModel
 from route_sql.tools.database.catalog import Catalog
 
 duckdb = pytest.importorskip("duckdb", reason="the extra duckdb is not installed")

@@ -6,11 +6,11 @@ import pytest
 from langchain_core.tools import BaseTool
 from langgraph.checkpoint.memory import InMemorySaver
 from langgraph.graph import START, StateGraph
-from scripted_model import ScriptedModel
 from typing_extensions import TypedDict
 
 from route_sql.graph.context import Context
 from route_sql.graph.wiring import Graph, build_graph
+from route_sql.testing import ScriptedModel
 from route_sql.tools.database.catalog import Catalog
 
 ALL = "SELECT * FROM customer WHERE id = 1"

@@ -11,16 +11,16 @@ from pathlib import Path
 from typing import Any, get_args
 
 import pytest
-from guard_statements import BOUNDED, REFUSED
 from langchain_core.callbacks import CallbackManagerForLLMRun
 from langchain_core.language_models import BaseChatModel
 from langchain_core.messages import AIMessage, BaseMessage
 from langchain_core.outputs import ChatGeneration, ChatResult
-from scripted_model import Task, task_of
+from support.guard_statements import BOUNDED, REFUSED
 
 from route_sql.graph.context import Context, Strategy
 from route_sql.graph.state import Answer, Question
 from route_sql.graph.wiring import build_graph
+from route_sql.testing import Task, task_of
 from route_sql.tools.database.catalog import Catalog
 from route_sql.tools.database.outcome import Status
 

@@ -10,15 +10,15 @@ from typing import Any
 
 import pytest
 from langchain_core.tools import tool
-from scripted_model import ScriptedModel
 
 from route_sql.graph.context import Context
 from route_sql.graph.state import Question
 from route_sql.graph.wiring import build_graph
+from route_sql.testing import ScriptedModel
 from route_sql.tools.database.catalog import Catalog
 from route_sql.tools.database.outcome import Outcome
 from route_sql.tools.execute_sql import make_execute_sql
-from route_sql.tools.find_values import make_find_values
+from route_sql.tools.values.find_values import make_find_values
 
 STAFF = """
 CREATE TABLE staff (id INTEGER PRIMARY KEY, name TEXT, wage TEXT, town TEXT);

@@ -2,13 +2,12 @@
 
 from pathlib import Path
 
-from scripted_model import ScriptedModel
-
 from route_sql.graph.context import Context
 from route_sql.graph.state import Question
 from route_sql.graph.wiring import build_graph
+from route_sql.testing import ScriptedModel
 from route_sql.tools.database.catalog import Catalog
-from route_sql.tools.database.sqlite import SQLiteDatabase
+from route_sql.tools.database.sqlite.database import SQLiteDatabase
 
 QUESTION = Question(question="Who are the regulars?", database="shop")
 SINGLE = Context(strategy="single")

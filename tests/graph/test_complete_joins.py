@@ -3,11 +3,11 @@
 from typing import Any
 
 import pytest
-from scripted_model import ScriptedModel
 
 from route_sql.graph.context import Context
 from route_sql.graph.state import Answer, Question
 from route_sql.graph.wiring import build_graph
+from route_sql.testing import ScriptedModel
 from route_sql.tools.database.catalog import Catalog
 
 LACKING = "SELECT city FROM sale WHERE day > '2024-02-01'"

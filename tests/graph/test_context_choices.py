@@ -6,14 +6,15 @@ from typing import Any
 
 import pytest
 from langchain_core.tools import tool
-from scripted_model import ScriptedModel
 
 from route_sql.graph.context import Context
 from route_sql.graph.state import Question
 from route_sql.graph.wiring import build_graph
+from route_sql.testing import ScriptedModel
 from route_sql.tools.database.catalog import Catalog
-from route_sql.tools.database.outcome import Limits, Outcome
+from route_sql.tools.database.outcome import Outcome
 from route_sql.tools.errors import InvalidInput
+from route_sql.tools.limits import Limits
 
 MANY = "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 1600) SELECT i FROM n"
 QUESTION = Question(question="Which numbers are there?", database="shop")

@@ -4,11 +4,11 @@ from typing import Any
 
 from langgraph.checkpoint.memory import InMemorySaver
 from langgraph.types import Command
-from scripted_model import ScriptedModel
 
 from route_sql.graph.context import Context
 from route_sql.graph.state import Question
 from route_sql.graph.wiring import build_graph, make_builder
+from route_sql.testing import ScriptedModel
 from route_sql.tools.database.catalog import Catalog
 
 NAMES = "SELECT name FROM customer WHERE city = 'Bergen'"

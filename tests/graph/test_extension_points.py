@@ -9,11 +9,11 @@ from langchain_core.tools import tool
 from langgraph.checkpoint.memory import InMemorySaver
 from langgraph.graph import END
 from langgraph.types import Command
-from scripted_model import ScriptedModel
 
 from route_sql.graph.context import Context
 from route_sql.graph.state import Answer, Question, State
 from route_sql.graph.wiring import build_graph, make_builder
+from route_sql.testing import ScriptedModel
 from route_sql.tools.database.catalog import Catalog
 from route_sql.tools.database.outcome import Outcome
 from route_sql.tools.errors import DatabaseUnavailable, UnknownDatabase

@@ -13,8 +13,7 @@ from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
-from chat_stub import ChatStub, completion, dropped
-from scripted_model import ScriptedModel
+from support.chat_stub import ChatStub, completion, dropped
 
 from route_sql.graph.context import Context
 from route_sql.graph.state import Answer, Question
@@ -25,10 +24,11 @@ from route_sql.serving.manifest import HubFile, ModelEntry
 from route_sql.serving.profile import Profile
 from route_sql.serving.sources import HubSource, Source
 from route_sql.serving.store import ModelStore
+from route_sql.testing import ScriptedModel
 from route_sql.tools.database.catalog import Catalog
-from route_sql.tools.database.outcome import Limits
-from route_sql.tools.database.sqlite import SQLiteDatabase
+from route_sql.tools.database.sqlite.database import SQLiteDatabase
 from route_sql.tools.errors import DatabaseUnavailable
+from route_sql.tools.limits import Limits
 
 NAMES = "SELECT name FROM customer WHERE city = 'Bergen'"
 QUESTION = Question(question="Who lives in Bergen?", database="shop")

@@ -6,11 +6,11 @@ from typing import Any
 
 import pytest
 from langgraph.graph import START, StateGraph
-from scripted_model import ScriptedModel
 from typing_extensions import TypedDict
 
 from route_sql.graph.context import Context
 from route_sql.graph.wiring import build_graph
+from route_sql.testing import ScriptedModel
 from route_sql.tools.database.catalog import Catalog
 from route_sql.tools.errors import InvalidInput
 

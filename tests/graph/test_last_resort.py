@@ -8,11 +8,11 @@ from langchain_core.messages import BaseMessage
 from langchain_core.outputs import ChatResult
 from langgraph.checkpoint.memory import InMemorySaver
 from langgraph.types import Command
-from scripted_model import ScriptedModel
 
 from route_sql.graph.context import Context
 from route_sql.graph.state import Answer, Question
 from route_sql.graph.wiring import build_graph
+from route_sql.testing import ScriptedModel
 from route_sql.tools.database.catalog import Catalog
 
 BROKEN = "SELECT nam FROM customer"

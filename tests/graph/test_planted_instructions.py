@@ -14,7 +14,6 @@ from pathlib import Path
 
 import pytest
 from langchain_core.messages import BaseMessage, SystemMessage
-from scripted_model import ScriptedModel
 
 from route_sql.agents.brief import EVIDENCE_CHARS, NOTE_CHARS, NOTES, QUESTION_CHARS, SYSTEM, Wording
 from route_sql.agents.examples import worked_examples
@@ -22,9 +21,11 @@ from route_sql.agents.noise_corrector import FINDING_CHARS, SQL_CHARS
 from route_sql.graph.context import Context
 from route_sql.graph.state import Answer, Question
 from route_sql.graph.wiring import build_graph
+from route_sql.testing import ScriptedModel
 from route_sql.tools.database.catalog import Catalog
-from route_sql.tools.database.outcome import Limits, Outcome
-from route_sql.tools.database.sqlite import SQLiteDatabase
+from route_sql.tools.database.outcome import Outcome
+from route_sql.tools.database.sqlite.database import SQLiteDatabase
+from route_sql.tools.limits import Limits
 from route_sql.tools.schema.records import Schema, Table
 
 PLANTS = {

@@ -4,11 +4,11 @@ import json
 from pathlib import Path
 
 import pytest
-from scripted_model import ScriptedModel
 
 from route_sql.graph.context import Context, Strategy
 from route_sql.graph.state import Answer, Question
 from route_sql.graph.wiring import build_graph
+from route_sql.testing import ScriptedModel
 from route_sql.tools.database.catalog import Catalog
 
 NAMES = "SELECT name FROM customer WHERE city = 'Bergen'"

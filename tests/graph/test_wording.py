@@ -1,12 +1,12 @@
 """A model of our training is spoken to in its own words: those it comes with, or those that the caller names."""
 
 import pytest
-from scripted_model import ScriptedModel
 
 from route_sql.agents.brief import Wording
 from route_sql.graph.context import Context
 from route_sql.graph.state import Question
 from route_sql.graph.wiring import build_graph
+from route_sql.testing import ScriptedModel
 from route_sql.tools.database.catalog import Catalog
 
 NAMES = "SELECT name FROM customer WHERE city = 'Bergen'"

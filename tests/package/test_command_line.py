@@ -7,7 +7,7 @@ from contextlib import closing
 from pathlib import Path
 
 import pytest
-from chat_stub import ChatStub, completion
+from support.chat_stub import ChatStub, completion
 
 from route_sql.cli import main
 

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from chat_stub import ChatStub, Reply, completion, models
+from support.chat_stub import ChatStub, Reply, completion, models
 
 from route_sql.cli import main
 

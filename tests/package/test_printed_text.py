@@ -8,8 +8,8 @@ from contextlib import closing
 from pathlib import Path
 
 import pytest
-from chat_stub import ChatStub, completion
-from terminals import on_a_terminal
+from support.chat_stub import ChatStub, completion
+from support.terminals import on_a_terminal
 
 from route_sql.cli import main
 

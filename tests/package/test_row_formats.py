@@ -11,8 +11,8 @@ from io import StringIO
 from pathlib import Path
 
 import pytest
-from chat_stub import ChatStub, completion
-from terminals import on_a_terminal
+from support.chat_stub import ChatStub, completion
+from support.terminals import on_a_terminal
 
 from route_sql.cli import main
 from route_sql.row_formats import Rows, as_text

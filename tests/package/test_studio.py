@@ -13,8 +13,8 @@ from pathlib import Path
 
 import httpx
 import pytest
-from chat_stub import ChatStub, completion, streamed
 from langgraph_sdk import get_client
+from support.chat_stub import ChatStub, completion, streamed
 
 ROOT = Path(__file__).parent.parent.parent
 NAMES = "SELECT name FROM pet"

@@ -4,10 +4,10 @@ import sys
 from typing import Any
 
 import pytest
-from chat_calls import chat, gathered
-from chat_stub import ChatStub, completion, failure, hanging, streamed
 from langchain_core.messages import HumanMessage, SystemMessage
 from pydantic import ValidationError
+from support.chat_calls import chat, gathered
+from support.chat_stub import ChatStub, completion, failure, hanging, streamed
 
 from route_sql.serving.chat import ChatTGI
 from route_sql.serving.errors import ServerRefused

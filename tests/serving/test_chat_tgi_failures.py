@@ -3,8 +3,8 @@
 from typing import Any
 
 import pytest
-from chat_calls import chat, gathered
-from chat_stub import ChatStub, completion, dropped, failure, hanging, raw, streamed
+from support.chat_calls import chat, gathered
+from support.chat_stub import ChatStub, completion, dropped, failure, hanging, raw, streamed
 
 from route_sql.serving.errors import ContextExceeded, ServerRefused, ServerUnavailable
 

@@ -8,8 +8,8 @@ import zlib
 from typing import Any
 
 import pytest
-from chat_calls import chat, gathered
-from chat_stub import (
+from support.chat_calls import chat, gathered
+from support.chat_stub import (
     ChatStub,
     Reply,
     completion,

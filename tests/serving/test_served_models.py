@@ -7,9 +7,9 @@ from email.utils import format_datetime
 from typing import Any
 
 import pytest
-from chat_calls import chat, gathered
-from chat_stub import ChatStub, completion, dripping, dropped, failure, models, raw, streamed
 from langchain_core.messages import AIMessage, HumanMessage, SystemMessage
+from support.chat_calls import chat, gathered
+from support.chat_stub import ChatStub, completion, dripping, dropped, failure, models, raw, streamed
 
 from route_sql.serving.errors import ContextExceeded, ServerRefused, ServerUnavailable
 from route_sql.serving.served_model import served_name, wording_of_name

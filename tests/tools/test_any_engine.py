@@ -14,8 +14,8 @@ from sqlalchemy.dialects import registry
 from sqlalchemy.dialects.sqlite.pysqlite import SQLiteDialect_pysqlite
 
 from route_sql.tools.database.any_engine import AnyEngineDatabase
-from route_sql.tools.database.outcome import Limits
-from route_sql.tools.database.sqlite import SQLiteDatabase
+from route_sql.tools.database.sqlite.database import SQLiteDatabase
+from route_sql.tools.limits import Limits
 
 
 class Trino(SQLiteDialect_pysqlite):

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from route_sql.tools.database.outcome import Limits
-from route_sql.tools.database.sqlite import SQLiteDatabase
+from route_sql.tools.database.sqlite.database import SQLiteDatabase
+from route_sql.tools.limits import Limits
 
 REFUSED = [
     "DROP TABLE emp",

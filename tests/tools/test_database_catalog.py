@@ -11,10 +11,10 @@ from sqlalchemy.dialects import registry
 
 from route_sql.tools.database.any_engine import AnyEngineDatabase
 from route_sql.tools.database.catalog import RIGHTS, Catalog
-from route_sql.tools.database.outcome import Limits
-from route_sql.tools.database.sqlite import SQLiteDatabase
+from route_sql.tools.database.sqlite.database import SQLiteDatabase
 from route_sql.tools.database.visible import VisibleDatabase
 from route_sql.tools.errors import DatabaseUnavailable, UnknownDatabase
+from route_sql.tools.limits import Limits
 from route_sql.tools.schema.visibility import Visibility
 
 

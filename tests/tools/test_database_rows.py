@@ -7,8 +7,8 @@ from decimal import Decimal
 import pytest
 from langgraph.checkpoint.serde.jsonplus import JsonPlusSerializer
 
-from route_sql.tools.database.outcome import Limits
-from route_sql.tools.database.rows import fetch, result_digest
+from route_sql.tools.database.running.rows import fetch, result_digest
+from route_sql.tools.limits import Limits
 
 
 @pytest.mark.parametrize(

@@ -11,9 +11,9 @@ from time import monotonic
 
 import pytest
 
-from route_sql.tools.database.outcome import Limits
-from route_sql.tools.database.sqlite import SQLiteDatabase
+from route_sql.tools.database.sqlite.database import SQLiteDatabase
 from route_sql.tools.errors import DatabaseUnavailable
+from route_sql.tools.limits import Limits
 
 DAMAGED = b"SQLite format 3\0" + b"\x10\0\1\1\0\x40\x20\x20" + b"\xff" * 4072
 ENDLESS = "WITH RECURSIVE r(x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM r) SELECT MAX(x) FROM r"
@@ -254,8 +254,8 @@ async def test_one_database_serves_several_event_loops_in_turn(database: SQLiteD
 MEMORY_BOMB = """
 import asyncio, sys
 from pathlib import Path
-from route_sql.tools.database.outcome import Limits
-from route_sql.tools.database.sqlite import SQLiteDatabase
+from route_sql.tools.limits import Limits
+from route_sql.tools.database.sqlite.database import SQLiteDatabase
 
 async def main():
     database = SQLiteDatabase("x", Path(sys.argv[1]), Limits(seconds=60, memory_bytes=20_000_000))

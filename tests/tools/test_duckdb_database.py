@@ -11,10 +11,10 @@ from pathlib import Path
 import pytest
 
 from route_sql.tools.database.catalog import Catalog
-from route_sql.tools.database.duckdb_file import DuckDBDatabase
-from route_sql.tools.database.outcome import Limits
+from route_sql.tools.database.duckdb.database import DuckDBDatabase
 from route_sql.tools.database.visible import VisibleDatabase
 from route_sql.tools.errors import DatabaseUnavailable
+from route_sql.tools.limits import Limits
 from route_sql.tools.schema.records import ForeignKey
 from route_sql.tools.schema.rendering import render
 from route_sql.tools.schema.visibility import Visibility

@@ -6,9 +6,9 @@ import re
 from pathlib import Path
 
 import pytest
-from guard_statements import BOUNDED, HONEST, REFUSED
 from hypothesis import given
 from hypothesis import strategies as st
+from support.guard_statements import BOUNDED, HONEST, REFUSED
 
 from route_sql.tools.guard.check import DIALECTS, check_sql, names_to_look_up
 from route_sql.tools.guard.refusal import Place, Policy, UnknownDialect

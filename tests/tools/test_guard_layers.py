@@ -6,10 +6,10 @@ from contextlib import chdir, closing
 from pathlib import Path
 
 import pytest
-from guard_statements import REFUSED
+from support.guard_statements import REFUSED
 
-from route_sql.tools.database.outcome import Limits
-from route_sql.tools.database.sqlite import SQLiteDatabase
+from route_sql.tools.database.sqlite.database import SQLiteDatabase
+from route_sql.tools.limits import Limits
 
 
 @pytest.fixture

@@ -12,14 +12,14 @@ from pathlib import Path
 from time import monotonic, sleep
 
 import pytest
-from processes import children
 from sqlalchemy import URL
+from support.processes import children
 
 from route_sql.tools.database.any_engine import AnyEngineDatabase
-from route_sql.tools.database.duckdb_file import DuckDBDatabase
-from route_sql.tools.database.outcome import Limits
-from route_sql.tools.database.sqlite import SQLiteDatabase
+from route_sql.tools.database.duckdb.database import DuckDBDatabase
+from route_sql.tools.database.sqlite.database import SQLiteDatabase
 from route_sql.tools.errors import DatabaseUnavailable
+from route_sql.tools.limits import Limits
 
 ONE_ROW = "CREATE TABLE t (a); INSERT INTO t VALUES (1);"
 CHAIN = "CREATE VIEW v0 AS SELECT a FROM t;" + "".join(

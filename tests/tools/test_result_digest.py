@@ -2,7 +2,7 @@
 
 import pytest
 
-from route_sql.tools.database.rows import result_digest
+from route_sql.tools.database.running.rows import result_digest
 
 
 def test_equal_results_have_equal_digests() -> None:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from route_sql.tools.database.outcome import Limits
+from route_sql.tools.limits import Limits
 from route_sql.tools.schema.records import Column, Schema, Table
 from route_sql.tools.schema.samples import Fetch, with_samples
 

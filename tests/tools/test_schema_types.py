@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from sqlalchemy import create_engine
 
-from route_sql.tools.database.sqlite_file import connect, read_rows
+from route_sql.tools.database.sqlite.connection import connect, read_rows
 from route_sql.tools.schema.records import Column, Schema, Table
 from route_sql.tools.schema.reflection import reflect
 from route_sql.tools.schema.relevance import reduce_schema

@@ -8,7 +8,7 @@ from dataclasses import replace
 import pytest
 
 from route_sql.tools.schema.records import Column, ForeignKey, Schema, Table
-from route_sql.tools.sql.joining import unrelated_keys, with_joins_on_keys, with_missing_joins, with_related_keys
+from route_sql.tools.sql.joins.joining import unrelated_keys, with_joins_on_keys, with_missing_joins, with_related_keys
 
 TABLES = {
     "author": (("author_id", "name", "country"), {}),

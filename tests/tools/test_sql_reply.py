@@ -5,7 +5,7 @@ from collections.abc import Callable
 
 import pytest
 
-from route_sql.tools.sql.reply import LONGEST, extract_sql
+from route_sql.tools.sql.replies.reply import LONGEST, extract_sql
 
 QUERY = "SELECT name FROM pet WHERE weight > 3"
 

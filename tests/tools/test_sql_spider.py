@@ -9,12 +9,12 @@ from pathlib import Path
 
 import pytest
 
-from route_sql.tools.database.outcome import Limits
-from route_sql.tools.database.sqlite import SQLiteDatabase
+from route_sql.tools.database.sqlite.database import SQLiteDatabase
+from route_sql.tools.limits import Limits
 from route_sql.tools.schema.records import Column, Schema, Table
 from route_sql.tools.sql.continuation import continuable_prefix
 from route_sql.tools.sql.parsing import parses, tokens
-from route_sql.tools.sql.reply import extract_sql
+from route_sql.tools.sql.replies.reply import extract_sql
 from route_sql.tools.sql.usage import tables_and_columns, unknown_names
 
 SPIDER = os.environ.get("ROUTE_SQL_SPIDER")

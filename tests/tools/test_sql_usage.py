@@ -15,7 +15,7 @@ from route_sql.tools.schema.records import Column, Schema, Table
 from route_sql.tools.sql.continuation import continuable_prefix
 from route_sql.tools.sql.hardness import table_count
 from route_sql.tools.sql.parsing import tokens
-from route_sql.tools.sql.reply import extract_sql
+from route_sql.tools.sql.replies.reply import extract_sql
 from route_sql.tools.sql.usage import misplaced_columns, parses, tables_and_columns, unknown_names
 
 CORPUS = Path(__file__).parent / "corpus"

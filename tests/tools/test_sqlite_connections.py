@@ -11,11 +11,11 @@ from contextlib import closing, suppress
 from pathlib import Path
 
 import pytest
-from processes import children
+from support.processes import children
 
-from route_sql.tools.database.outcome import Limits
-from route_sql.tools.database.sqlite import SQLiteDatabase
+from route_sql.tools.database.sqlite.database import SQLiteDatabase
 from route_sql.tools.errors import DatabaseUnavailable
+from route_sql.tools.limits import Limits
 
 OPEN_FILES = Path("/proc/self/fd")
 PAGE = 4096
@@ -103,8 +103,8 @@ async def test_a_reflection_that_meets_a_fault_of_the_file(tmp_path: Path) -> No
 TOO_LITTLE_MEMORY = """
 import asyncio, os, sys
 from pathlib import Path
-from route_sql.tools.database.outcome import Limits
-from route_sql.tools.database.sqlite import SQLiteDatabase
+from route_sql.tools.limits import Limits
+from route_sql.tools.database.sqlite.database import SQLiteDatabase
 from tests.tools.test_sqlite_connections import times_open
 
 async def main():

@@ -11,13 +11,13 @@ from pathlib import Path
 
 import pytest
 
-from route_sql.tools.database.sqlite import SQLiteDatabase
+from route_sql.tools.database.sqlite.database import SQLiteDatabase
 
 READ = """
 import os, sys
 from types import SimpleNamespace
-from route_sql.tools.database.child_loop import end_in
-from route_sql.tools.database.sqlite_child import SQLiteEngine
+from route_sql.tools.database.running.child_loop import end_in
+from route_sql.tools.database.sqlite.child import SQLiteEngine
 
 # The child process's engine in this one: Python itself may not be executable for another user.
 engine = SQLiteEngine({"memory_bytes": 64_000_000}, SimpleNamespace(at=lambda place: None))
@@ -167,7 +167,7 @@ async def test_collations_that_sqlite_has_are_not_replaced(tmp_path: Path) -> No
 
 async def test_a_file_that_changes_after_it_was_opened_as_one_that_does_not(folder: Path) -> None:
     """As root the folder can be written all the same, so SQLite is asked to open it as others would."""
-    from route_sql.tools.database.sqlite_file import FileConnection, _snapshot
+    from route_sql.tools.database.sqlite.connection import FileConnection, _snapshot
 
     path = _locked_away(folder)
     connection = sqlite3.connect(path, factory=FileConnection)

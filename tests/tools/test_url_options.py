@@ -6,7 +6,7 @@ import pytest
 from sqlalchemy import make_url
 
 from route_sql.tools.database.engines import open_database
-from route_sql.tools.database.mysql import MySQLDatabase
+from route_sql.tools.database.mysql.database import MySQLDatabase
 from route_sql.tools.errors import DatabaseUnavailable
 
 REFUSED = [

@@ -12,8 +12,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sqlglot import exp
 
-from route_sql.tools.database.sqlite import SQLiteDatabase
-from route_sql.tools.values import Texts, ValueIndex, ValueMatch, build_value_index, render_match
+from route_sql.tools.database.sqlite.database import SQLiteDatabase
+from route_sql.tools.values.index import Texts, ValueIndex, ValueMatch, build_value_index, render_match
 
 SCRIPT = """
 CREATE TABLE head (head_id INTEGER PRIMARY KEY, name TEXT, born_state TEXT, since DATE, photo BLOB, age INTEGER);

@@ -9,11 +9,11 @@ from typing import Any
 import pytest
 
 from route_sql.tools.database.outcome import Outcome
-from route_sql.tools.database.sqlite import SQLiteDatabase
+from route_sql.tools.database.sqlite.database import SQLiteDatabase
 from route_sql.tools.database.visible import VisibleDatabase
 from route_sql.tools.errors import DatabaseUnavailable
 from route_sql.tools.schema.visibility import Visibility
-from route_sql.tools.values import build_value_index
+from route_sql.tools.values.index import build_value_index
 
 PLAIN = """
 CREATE TABLE staff (id INTEGER PRIMARY KEY, name TEXT, city TEXT);

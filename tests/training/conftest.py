@@ -1,6 +1,8 @@
 import asyncio
+import os
 import sqlite3
 from collections.abc import AsyncIterator, Callable, Mapping
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, cast
 
@@ -9,9 +11,33 @@ import pytest
 from route_sql.graph.state import Answer, Candidate, LedgerEntry, Question
 from route_sql.tools.database.catalog import Catalog
 from route_sql.tools.database.outcome import Status
-from route_sql.tools.database.sqlite import SQLiteDatabase
-from route_sql.training.datasets import Example
-from route_sql.training.run_log import Line
+from route_sql.tools.database.sqlite.database import SQLiteDatabase
+from route_sql.training.datasets.examples import Example
+from route_sql.training.evaluation.run_log import Line
+
+CHAIN = tuple(Path(__file__).parent / name for name in ("tuning", "export", "two_stages"))
+"""Folders of tests that need the extra `training`: run by `make training-tests`, skipped where torch is missing."""
+HAVE_LIBRARIES = all(find_spec(name) for name in ("torch", "trl", "peft", "datasets"))
+NEED_NO_LIBRARIES = {"test_training_configs.py"}
+
+# Before anything imports the libraries: they are not to ask a hub, and other programs share the two cores.
+os.environ.setdefault("HF_HUB_OFFLINE", "1")
+
+
+def pytest_ignore_collect(collection_path: Path) -> bool | None:
+    needs = collection_path.parent in CHAIN and collection_path.name.startswith("test_")
+    is_needed = needs and collection_path.name not in NEED_NO_LIBRARIES
+    return True if is_needed and not HAVE_LIBRARIES else None
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    # PEFT and TRL use names that transformers is giving up.
+    ignored = pytest.mark.filterwarnings("ignore:.*(gradient|activation)_checkpointing:FutureWarning")
+    for item in items:
+        if item.path.parent in CHAIN:
+            item.add_marker(ignored)
+            item.add_marker(pytest.mark.training)
+
 
 SHOP = """
 CREATE TABLE customer (id INTEGER PRIMARY KEY, name TEXT, city TEXT);
@@ -147,5 +173,59 @@ def make_line() -> Callable[..., Line]:
             candidates=[],
         )
         return cast(Line, {**line, **changes})
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def tiny_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of a tiny random model; read it only."""
+    from support.tiny_model import make_tiny_model
+
+    return make_tiny_model(tmp_path_factory.mktemp("tiny") / "model")
+
+
+@pytest.fixture(scope="session")
+def tiny_gguf(tiny_model: Path) -> Path:
+    """The same weights as a GGUF file; read it only."""
+    from support.tiny_model import write_gguf
+
+    return write_gguf(tiny_model, tiny_model.parent / "tiny.gguf")
+
+
+@pytest.fixture(scope="session")
+def rows_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Rows of two tasks, as the data command lays them out; read it only."""
+    from support.made_rows import write_rows
+
+    folder = tmp_path_factory.mktemp("rows")
+    write_rows(folder / "text_to_sql.train.jsonl", "text_to_sql", range(48))
+    write_rows(folder / "text_to_sql.eval.jsonl", "text_to_sql", range(48, 56))
+    write_rows(folder / "schema_linking.train.jsonl", "schema_linking", range(16))
+    write_rows(folder / "schema_linking.eval.jsonl", "schema_linking", range(16, 20))
+    return folder
+
+
+@pytest.fixture
+def make_run(tiny_model: Path, rows_folder: Path, tmp_path: Path) -> Callable[..., Any]:
+    """A short run with a new adapter, with whatever is named otherwise."""
+    from route_sql.training.tuning.config import LoRA, SFTRun
+
+    def make(**changes: Any) -> SFTRun:
+        settings = {
+            "base": str(tiny_model),
+            "data": str(rows_folder),
+            "tasks": {"text_to_sql": 2.0, "schema_linking": 1.0},
+            "out": str(tmp_path / "run"),
+            "lora": LoRA(rank=4, alpha=8),
+            "lr": 5e-3,
+            "max_steps": 6,
+            "max_length": 512,
+            "dtype": "fp32",
+            "log_steps": 1,
+            "save_steps": 2,
+            "eval_steps": 3,
+        }
+        return SFTRun(**{**settings, **changes})
 
     return make

@@ -15,13 +15,13 @@ from typer.main import get_command
 from route_sql.cli import app, main
 from route_sql.demo.database import build_demo_database
 from route_sql.demo.questions import QUESTIONS
-from route_sql.tools.database.sqlite import SQLiteDatabase
-from route_sql.training.data import Recipe, split_examples
-from route_sql.training.datasets import Example
-from route_sql.training.poison import check_for_poison, is_clean
-from route_sql.training.query_log import load_query_log
-from route_sql.training.sft_config import load_run
+from route_sql.tools.database.sqlite.database import SQLiteDatabase
+from route_sql.training.datasets.examples import Example
+from route_sql.training.datasets.query_log import load_query_log
+from route_sql.training.rows.building import Recipe, split_examples
+from route_sql.training.rows.poison import check_for_poison, is_clean
 from route_sql.training.tasks.task import TaskName
+from route_sql.training.tuning.config import load_run
 
 LOG = Path(__file__).parents[2] / "examples" / "clinic_query_log.csv"
 TUTORIAL = LOG.with_name("train_on_your_own_queries.md").read_text(encoding="utf-8")

@@ -7,12 +7,12 @@ import pytest
 
 from route_sql.demo.database import build_demo_database
 from route_sql.demo.questions import QUESTIONS
-from route_sql.training.data import Recipe, build_data, split_examples
-from route_sql.training.data_card import DataCard
-from route_sql.training.data_files import PROGRESS
-from route_sql.training.data_sources import open_source
-from route_sql.training.datasets import Example
+from route_sql.training.datasets.examples import Example
+from route_sql.training.datasets.source import open_source
 from route_sql.training.errors import DatasetError
+from route_sql.training.rows.building import Recipe, build_data, split_examples
+from route_sql.training.rows.data_card import DataCard
+from route_sql.training.rows.row_files import PROGRESS
 
 DATABASES = ("clinic", "second", "third")
 PLACES = (0, 1, 3, 6, 8)

@@ -7,12 +7,12 @@ from typing import Any
 
 import pytest
 
-from route_sql.training.data import Recipe, build_data
-from route_sql.training.data_sources import open_source
+from route_sql.training.datasets.published_schemas import load_published_schemas
+from route_sql.training.datasets.query_log import load_query_log, load_replies
+from route_sql.training.datasets.source import open_source
 from route_sql.training.errors import DatasetError
-from route_sql.training.lengths import estimated_tokens, load_counter
-from route_sql.training.published_schemas import load_published_schemas
-from route_sql.training.query_log import load_query_log, load_replies
+from route_sql.training.rows.building import Recipe, build_data
+from route_sql.training.rows.token_counts import estimated_tokens, load_counter
 
 TABLES = [
     {

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from route_sql.training.datasets import Example, Layout, load_examples, sample
+from route_sql.training.datasets.examples import Example, Layout, load_examples, sample
 from route_sql.training.errors import DatasetError
 
 SPIDER = [{"db_id": "shop", "question": f"Question {i}?", "query": f"SELECT {i}"} for i in range(5)]

@@ -9,8 +9,8 @@ import pytest
 
 from route_sql.tools.schema.records import Schema
 from route_sql.tools.schema.rendering import render
-from route_sql.training.data_sources import DataFormat, open_source
-from route_sql.training.described_database import FOLDER
+from route_sql.training.datasets.described_database import FOLDER
+from route_sql.training.datasets.source import DataFormat, open_source
 from route_sql.training.errors import DatasetError
 
 HEAD = "original_column_name,column_name,column_description,data_format,value_description\n"

@@ -10,10 +10,10 @@ from filelock import FileLock
 from route_sql.graph.state import Answer, Question
 from route_sql.tools.database.catalog import Catalog
 from route_sql.tools.errors import RouteError
-from route_sql.training.datasets import Example
+from route_sql.training.datasets.examples import Example
 from route_sql.training.errors import EvaluationError
-from route_sql.training.evaluation import evaluate
-from route_sql.training.run_log import JSON, meta_path, read_run
+from route_sql.training.evaluation.evaluate import evaluate
+from route_sql.training.evaluation.run_log import JSON, meta_path, read_run
 
 SETTINGS: dict[str, JSON] = {"strategy": "single", "model": "tiny", "seed": 0}
 Script = dict[str, str | None | Exception]

@@ -4,10 +4,10 @@ from pathlib import Path
 import pytest
 
 from route_sql.tools.database.catalog import Catalog
-from route_sql.tools.database.outcome import Limits
-from route_sql.training.data_sources import open_source
-from route_sql.training.datasets import Example
-from route_sql.training.execution_accuracy import ExecutionAccuracy, drop_distinct, has_order_by
+from route_sql.tools.limits import Limits
+from route_sql.training.datasets.examples import Example
+from route_sql.training.datasets.source import open_source
+from route_sql.training.evaluation.execution_accuracy import ExecutionAccuracy, drop_distinct, has_order_by
 
 NUMBERS = "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n LIMIT {}) SELECT i FROM n"
 
@@ -154,7 +154,7 @@ async def test_all_gold_of_spider_dev_is_right() -> None:
 
 async def test_two_ways_to_a_mean_are_equal_where_decimals_have_many_digits(tmp_path: Path) -> None:
     duckdb = pytest.importorskip("duckdb")
-    from route_sql.tools.database.duckdb_file import DuckDBDatabase
+    from route_sql.tools.database.duckdb.database import DuckDBDatabase
 
     file = tmp_path / "shop.duckdb"
     duckdb.connect(str(file)).close()

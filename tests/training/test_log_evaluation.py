@@ -5,10 +5,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from chat_stub import ChatStub, completion
+from support.chat_stub import ChatStub, completion
 
 from route_sql.cli import main
-from route_sql.training.datasets import Example, held_out_examples
+from route_sql.training.datasets.examples import Example, held_out_examples
 from route_sql.training.errors import DatasetError
 
 PAIRS = [

@@ -1,8 +1,8 @@
 import pytest
 
 from route_sql.demo.questions import QUESTIONS
-from route_sql.training.datasets import Example
-from route_sql.training.poison import check_for_poison, is_clean
+from route_sql.training.datasets.examples import Example
+from route_sql.training.rows.poison import check_for_poison, is_clean
 
 
 def clean(count: int = 60) -> list[Example]:

@@ -5,12 +5,12 @@ from typing import Any
 import pytest
 
 from route_sql.tools.database.catalog import Catalog
-from route_sql.training.datasets import Example
+from route_sql.training.datasets.examples import Example
 from route_sql.training.errors import EvaluationError
-from route_sql.training.evaluation import evaluate
-from route_sql.training.predictions import read_predictions, score_predictions
-from route_sql.training.run_log import read_run
-from route_sql.training.summary import summarise
+from route_sql.training.evaluation.evaluate import evaluate
+from route_sql.training.evaluation.predictions import read_predictions, score_predictions
+from route_sql.training.evaluation.run_log import read_run
+from route_sql.training.evaluation.summary import summarise
 
 
 def write(path: Path, text: str) -> Path:

@@ -7,8 +7,8 @@ import pytest
 
 from route_sql.tools.database.catalog import Catalog
 from route_sql.tools.schema.records import Column, ForeignKey, Schema, Table
-from route_sql.training.query_edits import KINDS, draw_edits
-from route_sql.training.query_spans import QueryText
+from route_sql.training.rows.query_edits import KINDS, draw_edits
+from route_sql.training.rows.query_spans import QueryText
 
 SCHEMA = Schema(
     "sqlite",

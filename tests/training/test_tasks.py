@@ -8,11 +8,11 @@ from random import Random
 import pytest
 
 from route_sql.agents import continuation_writer, generator, noise_corrector, schema_linker
-from route_sql.training.asking import Asker, Unfit
-from route_sql.training.data import TASKS, Recipe, example_rows
-from route_sql.training.data_sources import Source, open_source
+from route_sql.training.datasets.source import Source, open_source
 from route_sql.training.errors import DatasetError
-from route_sql.training.lengths import estimated_tokens
+from route_sql.training.rows.building import TASKS, Recipe, example_rows
+from route_sql.training.rows.token_counts import estimated_tokens
+from route_sql.training.rows.training_example import Asker, Unfit
 from route_sql.training.tasks.task import Row
 
 SHOP = """

@@ -9,16 +9,16 @@ from typing import Any
 
 import pytest
 from langchain_core.messages import BaseMessage
-from scripted_model import ScriptedModel, Task
 
 from route_sql.agents import schema_linker
 from route_sql.demo.database import build_demo_database
 from route_sql.demo.questions import QUESTIONS
 from route_sql.graph.context import Context
 from route_sql.graph.wiring import build_graph
-from route_sql.training.asking import Asker
-from route_sql.training.data import TASKS
-from route_sql.training.data_sources import Source, open_source
+from route_sql.testing import ScriptedModel, Task
+from route_sql.training.datasets.source import Source, open_source
+from route_sql.training.rows.building import TASKS
+from route_sql.training.rows.training_example import Asker
 from route_sql.training.tasks.task import Asked, Row, TaskName
 from route_sql.training.tasks.text_to_sql import imperfect_link
 

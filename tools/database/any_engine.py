@@ -12,13 +12,14 @@ from sqlalchemy.exc import ArgumentError, NoSuchModuleError, SQLAlchemyError
 from sqlglot.dialects.dialect import Dialect
 
 from route_sql.tools.database.guarded import policy_of, refused
-from route_sql.tools.database.outcome import Limits, Outcome, failed
-from route_sql.tools.database.query import Query
-from route_sql.tools.database.rows import fetch
-from route_sql.tools.database.waiting import NoWorkerFree, all_busy, outcome_of, result_of
+from route_sql.tools.database.outcome import Outcome, failed
+from route_sql.tools.database.running.query import Query
+from route_sql.tools.database.running.rows import fetch
+from route_sql.tools.database.running.waiting import NoWorkerFree, all_busy, outcome_of, result_of
 from route_sql.tools.errors import DatabaseUnavailable
 from route_sql.tools.guard.check import DIALECTS, check_sql
 from route_sql.tools.guard.nodes import is_allowed, reason
+from route_sql.tools.limits import Limits
 from route_sql.tools.schema.records import Schema
 from route_sql.tools.schema.reflection import DIALECTS as SQLGLOT_NAMES
 from route_sql.tools.schema.reflection import reflect

@@ -2,8 +2,9 @@
 
 from typing import Protocol, runtime_checkable
 
-from route_sql.tools.database.outcome import Limits, Outcome
+from route_sql.tools.database.outcome import Outcome
 from route_sql.tools.guard.refusal import DEFAULT_POLICY, Policy
+from route_sql.tools.limits import Limits
 from route_sql.tools.schema.records import Schema
 
 

@@ -9,12 +9,12 @@ from sqlalchemy import URL, make_url
 from sqlalchemy.exc import ArgumentError
 
 from route_sql.tools.database.engine import Database
-from route_sql.tools.database.mysql import MySQLDatabase
-from route_sql.tools.database.outcome import Limits
-from route_sql.tools.database.postgres import PostgresDatabase
-from route_sql.tools.database.sqlite import DEFAULT_LIMITS, SQLiteDatabase
+from route_sql.tools.database.mysql.database import MySQLDatabase
+from route_sql.tools.database.postgres.database import PostgresDatabase
+from route_sql.tools.database.sqlite.database import DEFAULT_LIMITS, SQLiteDatabase
 from route_sql.tools.database.url_options import DUCKDB, SQLITE, read_options
 from route_sql.tools.errors import DatabaseUnavailable
+from route_sql.tools.limits import Limits
 
 POOL = 4
 WAIT_SECONDS = 10.0
@@ -155,7 +155,7 @@ def _sqlite(order: _Order, path: Path) -> Database:
 
 
 def _duckdb(order: _Order, path: Path) -> Database:
-    from route_sql.tools.database.duckdb_file import DuckDBDatabase
+    from route_sql.tools.database.duckdb.database import DuckDBDatabase
 
     return DuckDBDatabase(
         order.name,

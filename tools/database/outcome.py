@@ -1,6 +1,5 @@
-"""What became of a query, as plain data, and the bounds it ran under."""
+"""The outcome of a query, as plain data."""
 
-from dataclasses import dataclass
 from typing import Literal
 
 from typing_extensions import TypedDict
@@ -26,18 +25,6 @@ class Outcome(TypedDict):
     digest: str | None
     """Equal for results with the same rows, whatever their order and that of columns; None unless it ran."""
     seconds: float
-
-
-@dataclass(frozen=True)
-class Limits:
-    """Bounds of one query. Every query runs under some."""
-
-    seconds: float = 10.0
-    """Deadline; the engine stops the query when it passes."""
-    rows: int = 1_000
-    cell_chars: int = 1_000
-    result_bytes: int = 1_000_000
-    memory_bytes: int = 256_000_000
 
 
 def failed(status: Status, error: str, seconds: float = 0.0) -> Outcome:

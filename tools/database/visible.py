@@ -6,12 +6,13 @@ from dataclasses import replace
 
 from route_sql.tools.database.engine import Database, fresh_schema, policy_in
 from route_sql.tools.database.guarded import OF_THE_SCHEMA, refused
-from route_sql.tools.database.outcome import Limits, Outcome
+from route_sql.tools.database.outcome import Outcome
 from route_sql.tools.database.roles import HasRole
 from route_sql.tools.errors import DatabaseUnavailable
 from route_sql.tools.guard.check import DIALECTS, check_sql
 from route_sql.tools.guard.columns import show_only
 from route_sql.tools.guard.refusal import DEFAULT_POLICY, Policy, Refusal
+from route_sql.tools.limits import Limits
 from route_sql.tools.schema.records import Schema
 from route_sql.tools.schema.visibility import EVERYTHING, Visibility, VisibleSchema, visible_schema
 

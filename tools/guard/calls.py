@@ -13,9 +13,9 @@ from typing import NamedTuple
 from sqlglot import Token, TokenType, exp
 from sqlglot.dialects.dialect import Dialect
 
-from route_sql.tools.guard.functions import FUNCTIONS
+from route_sql.tools.guard.functions.by_dialect import FUNCTIONS
+from route_sql.tools.guard.names.words import WORDS
 from route_sql.tools.guard.refusal import Policy
-from route_sql.tools.guard.words import WORDS
 from route_sql.tools.sql.parsing import written
 
 GRAMMAR = frozenset(

@@ -5,10 +5,10 @@ from itertools import pairwise
 from sqlglot import Token, TokenType, exp
 
 from route_sql.tools.guard.calls import forbidden_call
-from route_sql.tools.guard.functions import FUNCTIONS
+from route_sql.tools.guard.functions.by_dialect import FUNCTIONS
 from route_sql.tools.guard.growth import MOST_TABLES, grows_too_far
 from route_sql.tools.guard.lexing import disagreement
-from route_sql.tools.guard.names import RESOLVED, unresolved
+from route_sql.tools.guard.names.resolution import RESOLVED, unresolved
 from route_sql.tools.guard.nodes import is_allowed, reason, title
 from route_sql.tools.guard.refusal import DEFAULT_POLICY, Code, Policy, Refusal, UnknownDialect, place_of
 from route_sql.tools.guard.tables import TABLE_REASON, forbidden_table, own_tables

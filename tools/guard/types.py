@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from sqlglot import Token, TokenType, exp
 from sqlglot.dialects.dialect import Dialect
 
-from route_sql.tools.guard.values import bare_type, fold, type_key
+from route_sql.tools.guard.names.values import bare_type, fold, type_key
 from route_sql.tools.schema.records import Column, Schema
 from route_sql.tools.sql.parsing import written
 

@@ -11,7 +11,7 @@ from decimal import Decimal
 
 from sqlglot import exp
 
-from route_sql.tools.database.outcome import Limits
+from route_sql.tools.limits import Limits
 from route_sql.tools.schema.quoting import is_number, table_expression
 from route_sql.tools.schema.records import Column, Schema, Table
 from route_sql.tools.text import ELLIPSIS, clean, is_clean

@@ -6,7 +6,7 @@ from sqlglot import Token, TokenType
 
 from route_sql.tools.schema.records import Schema
 from route_sql.tools.sql.parsing import TOO_DEEP, broken_at, parse_query, parses, readable_tokens, tokens, written
-from route_sql.tools.sql.reply import (
+from route_sql.tools.sql.replies.reply import (
     extract_sql,
     fenced_code,
     first_statement,

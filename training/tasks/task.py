@@ -18,9 +18,9 @@ from route_sql.graph.nodes import union
 from route_sql.tools.database.outcome import Outcome
 from route_sql.tools.schema.records import Link, Schema
 from route_sql.tools.sql.usage import tables_and_columns
-from route_sql.training.datasets import Example
+from route_sql.training.datasets.examples import Example
 from route_sql.training.errors import DatasetError
-from route_sql.training.execution_accuracy import Databases, ExecutionAccuracy
+from route_sql.training.evaluation.execution_accuracy import Databases, ExecutionAccuracy
 
 TaskName = Literal["text_to_sql", "schema_linking", "noise_correction", "continuation_writing"]
 Role = Literal["system", "user", "assistant"]

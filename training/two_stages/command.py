@@ -8,8 +8,8 @@ from typing import Annotated
 
 import typer
 
-from route_sql.training.sft_config import load_run
-from route_sql.training.two_stages.base import Base
+from route_sql.training.tuning.config import load_run
+from route_sql.training.tuning.dense_base import Base
 from route_sql.training.two_stages.mistakes import Passes
 from route_sql.training.two_stages.plan import Plan
 from route_sql.training.two_stages.run import TwoStages

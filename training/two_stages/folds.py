@@ -10,8 +10,8 @@ from collections.abc import Collection, Iterator, Sequence
 from pathlib import Path
 from typing import cast, get_args
 
-from route_sql.training.data_files import file_name
 from route_sql.training.errors import TrainingError
+from route_sql.training.rows.row_files import file_name
 from route_sql.training.tasks.task import Row, TaskName
 
 

@@ -6,10 +6,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from route_sql.training.data_files import write_whole
-from route_sql.training.run_log import JSON
+from route_sql.training.evaluation.run_log import JSON
+from route_sql.training.resumable import write_whole
 from route_sql.training.tasks.task import Row
-from route_sql.training.two_stages.sampling import Decoding, Reply, Sampler
+from route_sql.training.tuning.batched_replies import Decoding, Reply, Sampler
 
 logger = logging.getLogger(__name__)
 

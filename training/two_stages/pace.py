@@ -18,12 +18,12 @@ from typing import Any
 
 import torch
 
-from route_sql.training.data_files import file_name
 from route_sql.training.errors import TrainingError
-from route_sql.training.run_log import JSON
-from route_sql.training.sft import fine_tune
-from route_sql.training.sft_config import SFTRun
+from route_sql.training.evaluation.run_log import JSON
+from route_sql.training.rows.row_files import file_name
 from route_sql.training.tasks.task import Row, TaskName
+from route_sql.training.tuning.config import SFTRun
+from route_sql.training.tuning.sft import fine_tune
 
 logger = logging.getLogger(__name__)
 

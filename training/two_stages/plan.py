@@ -5,13 +5,13 @@ from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
 from typing import cast
 
-from route_sql.training.data import Recipe
-from route_sql.training.data_card import JSON_CARD
-from route_sql.training.data_sources import DataFormat
+from route_sql.training.datasets.source import DataFormat
 from route_sql.training.errors import TrainingError
-from route_sql.training.run_log import JSON
-from route_sql.training.sft_config import SFTRun
-from route_sql.training.two_stages.base import Base
+from route_sql.training.evaluation.run_log import JSON
+from route_sql.training.rows.building import Recipe
+from route_sql.training.rows.data_card import JSON_CARD
+from route_sql.training.tuning.config import SFTRun
+from route_sql.training.tuning.dense_base import Base
 from route_sql.training.two_stages.mistakes import Passes
 
 

@@ -5,11 +5,11 @@ from collections.abc import Sequence
 
 from typing_extensions import TypedDict
 
-from route_sql.training.asking import Asker
-from route_sql.training.data import TASKS
-from route_sql.training.data_sources import Source
+from route_sql.training.datasets.source import Source
+from route_sql.training.rows.building import TASKS
+from route_sql.training.rows.training_example import Asker
 from route_sql.training.tasks.task import Row
-from route_sql.training.two_stages.sampling import Reply
+from route_sql.training.tuning.batched_replies import Reply
 
 
 class Score(TypedDict):

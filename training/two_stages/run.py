@@ -21,21 +21,22 @@ from pathlib import Path
 from random import Random
 from typing import get_args
 
-from route_sql.training.data_files import Split, file_name, write_whole
-from route_sql.training.data_sources import open_source
-from route_sql.training.run_log import JSON
-from route_sql.training.run_record import FINAL
-from route_sql.training.sft import fine_tune
-from route_sql.training.sft_config import SFTRun
-from route_sql.training.task_mix import data_files
+from route_sql.training.datasets.source import open_source
+from route_sql.training.evaluation.run_log import JSON
+from route_sql.training.resumable import write_whole
+from route_sql.training.rows.row_files import Split, file_name
 from route_sql.training.tasks.task import Row, TaskName
-from route_sql.training.two_stages.base import dense_base
+from route_sql.training.tuning.batched_replies import Reply, Sampler
+from route_sql.training.tuning.config import SFTRun
+from route_sql.training.tuning.dense_base import dense_base
+from route_sql.training.tuning.run_record import FINAL
+from route_sql.training.tuning.sft import fine_tune
+from route_sql.training.tuning.task_mix import data_files
 from route_sql.training.two_stages.folds import fold_databases, read_rows, write_fold
 from route_sql.training.two_stages.mistakes import ask, write_replies
 from route_sql.training.two_stages.pace import Pace, find_pace, release_memory, steps_within
 from route_sql.training.two_stages.plan import Plan, recipe_of
 from route_sql.training.two_stages.reply_scores import Score, score_replies
-from route_sql.training.two_stages.sampling import Reply, Sampler
 from route_sql.training.two_stages.sharded_data import DataPlan, build_in_processes
 from route_sql.training.two_stages.stage_log import StageLog
 

@@ -10,15 +10,15 @@ from multiprocessing import get_context
 from pathlib import Path
 from typing import get_args
 
-from route_sql.training.data import Recipe, build_data, split_examples
-from route_sql.training.data_card import DataCard, write_card
-from route_sql.training.data_files import PROGRESS, DataFiles, Split, file_name
-from route_sql.training.data_sources import LICENCES, DataFormat, Source, open_source
-from route_sql.training.datasets import Example
-from route_sql.training.lengths import load_counter
-from route_sql.training.poison import PoisonReport, check_for_poison
-from route_sql.training.query_log import load_replies
-from route_sql.training.run_log import JSON
+from route_sql.training.datasets.examples import Example
+from route_sql.training.datasets.query_log import load_replies
+from route_sql.training.datasets.source import LICENCES, DataFormat, Source, open_source
+from route_sql.training.evaluation.run_log import JSON
+from route_sql.training.rows.building import Recipe, build_data, split_examples
+from route_sql.training.rows.data_card import DataCard, write_card
+from route_sql.training.rows.poison import PoisonReport, check_for_poison
+from route_sql.training.rows.row_files import PROGRESS, DataFiles, Split, file_name
+from route_sql.training.rows.token_counts import load_counter
 from route_sql.training.tasks.task import TaskName
 
 SHARDS = 3

@@ -9,9 +9,9 @@ from typing import Any, cast
 
 from typing_extensions import TypedDict
 
-from route_sql.training.data_files import write_whole
 from route_sql.training.errors import TrainingError
-from route_sql.training.run_log import JSON
+from route_sql.training.evaluation.run_log import JSON
+from route_sql.training.resumable import write_whole
 
 logger = logging.getLogger(__name__)
 

@@ -7,10 +7,10 @@ from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
-from engine_cases import DuckDB, Engine, MariaDB, Postgres, ServerEngine, SQLite
-from loopback_proxy import Proxy
-from server_processes import mariadb_program, mariadb_server, postgres_server
 from sqlalchemy import URL, make_url
+from support.engine_cases import DuckDB, Engine, MariaDB, Postgres, ServerEngine, SQLite
+from support.loopback_proxy import Proxy
+from support.server_processes import mariadb_program, mariadb_server, postgres_server
 
 SERVERS = ["postgres", "mariadb"]
 

@@ -5,11 +5,11 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from engine_cases import ENDLESS, Engine, Postgres, ServerEngine
-from loopback_proxy import Proxy
+from support.engine_cases import ENDLESS, Engine, Postgres, ServerEngine
+from support.loopback_proxy import Proxy
 
-from route_sql.tools.database.outcome import Limits
 from route_sql.tools.errors import DatabaseUnavailable
+from route_sql.tools.limits import Limits
 
 
 async def until(condition: Callable[[], Any]) -> None:

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 
 import pytest
-from engine_cases import Engine, MariaDB, Postgres
+from support.engine_cases import Engine, MariaDB, Postgres
 
 from route_sql.tools.database.outcome import Cell
 

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from engine_cases import Engine
+from support.engine_cases import Engine
 
 from route_sql.tools.database.visible import VisibleDatabase
 from route_sql.tools.guard.check import check_sql

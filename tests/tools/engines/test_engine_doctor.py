@@ -3,8 +3,8 @@
 from pathlib import Path
 
 import pytest
-from chat_stub import ChatStub, completion
-from engine_cases import ServerEngine
+from support.chat_stub import ChatStub, completion
+from support.engine_cases import ServerEngine
 
 from route_sql.cli import main
 

@@ -4,17 +4,18 @@ import asyncio
 from typing import Any, get_args
 
 import pytest
-from engine_cases import ENDLESS, Engine, ServerEngine
-from guard_statements import BOUNDED, REFUSED
-from loopback_proxy import Proxy
-from scripted_model import ScriptedModel
+from support.engine_cases import ENDLESS, Engine, ServerEngine
+from support.guard_statements import BOUNDED, REFUSED
+from support.loopback_proxy import Proxy
 
 from route_sql.graph.context import Context
 from route_sql.graph.state import Answer, Question
 from route_sql.graph.wiring import build_graph
+from route_sql.testing import ScriptedModel
 from route_sql.tools.database.catalog import Catalog
-from route_sql.tools.database.outcome import Limits, Status
+from route_sql.tools.database.outcome import Status
 from route_sql.tools.errors import DatabaseUnavailable
+from route_sql.tools.limits import Limits
 
 COUNT = "SELECT COUNT(*) FROM dept"
 QUESTION = Question(question="How many departments are there?", database="shop")

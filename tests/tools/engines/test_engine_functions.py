@@ -3,7 +3,7 @@
 from collections.abc import Callable, Sequence
 
 import pytest
-from engine_cases import Engine
+from support.engine_cases import Engine
 
 from route_sql.tools.database.visible import VisibleDatabase
 from route_sql.tools.errors import DatabaseUnavailable

@@ -4,13 +4,13 @@ import traceback
 from collections.abc import Callable, Mapping
 
 import pytest
-from engine_cases import Engine, MariaDB, ServerEngine
 from sqlalchemy import make_url
+from support.engine_cases import Engine, MariaDB, ServerEngine
 
-from route_sql.tools.database.mysql import MySQLDatabase
-from route_sql.tools.database.outcome import Limits
-from route_sql.tools.database.postgres import PostgresDatabase
+from route_sql.tools.database.mysql.database import MySQLDatabase
+from route_sql.tools.database.postgres.database import PostgresDatabase
 from route_sql.tools.errors import DatabaseUnavailable
+from route_sql.tools.limits import Limits
 
 COUNT = "SELECT COUNT(*) FROM emp"
 WRITES = [

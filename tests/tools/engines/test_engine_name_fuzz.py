@@ -2,8 +2,8 @@
 
 from itertools import islice
 
-from engine_cases import Engine
-from name_fuzz import HIDE, OWN_SCRIPT, SCRIPT, Statements, leaked
+from support.engine_cases import Engine
+from support.name_fuzz import HIDE, OWN_SCRIPT, SCRIPT, Statements, leaked
 
 from route_sql.tools.database.visible import VisibleDatabase
 from route_sql.tools.schema.rendering import render

@@ -4,7 +4,7 @@ The hidden cells contain `mk7`; no visible cell, name or literal does.
 """
 
 import pytest
-from engine_cases import Engine
+from support.engine_cases import Engine
 
 from route_sql.tools.database.visible import VisibleDatabase
 from route_sql.tools.schema.visibility import Visibility

@@ -7,13 +7,13 @@ from pathlib import Path
 
 import psycopg
 import pytest
-from chat_stub import ChatStub, completion
-from engine_cases import ENDLESS, Engine, Postgres
-from pooler_process import pgbouncer, pgbouncer_program
+from support.chat_stub import ChatStub, completion
+from support.engine_cases import ENDLESS, Engine, Postgres
+from support.pooler_process import pgbouncer, pgbouncer_program
 
 from route_sql.cli import main
-from route_sql.tools.database.outcome import Limits
 from route_sql.tools.database.roles import role_report
+from route_sql.tools.limits import Limits
 
 COUNT = "SELECT COUNT(*) FROM emp"
 HONEST = (

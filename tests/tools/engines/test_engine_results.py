@@ -3,10 +3,10 @@
 from collections.abc import Callable
 
 import pytest
-from engine_cases import Engine, Postgres
+from support.engine_cases import Engine, Postgres
 
-from route_sql.tools.database.outcome import Limits
-from route_sql.tools.database.rows import result_digest
+from route_sql.tools.database.running.rows import result_digest
+from route_sql.tools.limits import Limits
 
 PEOPLE = "SELECT id, name, salary, rate, born, seen FROM emp ORDER BY id"
 

@@ -2,11 +2,11 @@
 
 import re
 
-from engine_cases import MariaDB, Postgres, ServerEngine
 from sqlalchemy import URL
+from support.engine_cases import MariaDB, Postgres, ServerEngine
 
 from route_sql.tools.database.roles import PASSWORD, READER, RoleReport, role_report
-from route_sql.tools.database.sqlite import SQLiteDatabase
+from route_sql.tools.database.sqlite.database import SQLiteDatabase
 
 
 async def _report(server: ServerEngine) -> RoleReport:

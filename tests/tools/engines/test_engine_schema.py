@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Callable
 
 import pytest
-from engine_cases import Engine, MariaDB, Postgres, ServerEngine
+from support.engine_cases import Engine, MariaDB, Postgres, ServerEngine
 
 from route_sql.tools.schema.quoting import quote_name, quote_table
 from route_sql.tools.schema.records import ForeignKey

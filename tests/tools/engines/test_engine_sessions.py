@@ -3,9 +3,9 @@
 from collections.abc import Callable
 
 import pytest
-from engine_cases import Engine, MariaDB, Postgres, ServerEngine
+from support.engine_cases import Engine, MariaDB, Postgres, ServerEngine
 
-from route_sql.tools.database.outcome import Limits
+from route_sql.tools.limits import Limits
 
 COUNT = "SELECT COUNT(*) FROM dept"
 POSTGRES = [

@@ -4,15 +4,15 @@ import asyncio
 from collections.abc import AsyncIterator, Callable
 
 import pytest
-from engine_cases import DuckDB, Engine, MariaDB, Postgres
+from support.engine_cases import DuckDB, Engine, MariaDB, Postgres
 
 from route_sql.tools.database.any_engine import AnyEngineDatabase
-from route_sql.tools.database.outcome import Limits
+from route_sql.tools.limits import Limits
 from route_sql.tools.schema.keys import key_steps
 from route_sql.tools.schema.records import Schema
 from route_sql.tools.schema.rendering import render
-from route_sql.tools.sql.joining import with_missing_joins
-from route_sql.tools.values import build_value_index, render_match
+from route_sql.tools.sql.joins.joining import with_missing_joins
+from route_sql.tools.values.index import build_value_index, render_match
 
 ODD_LABELS = ("waiting for pickup", "it's (new), or not", 'say "hi"', "closed")
 LABELS = ", ".join("'" + label.replace("'", "''") + "'" for label in ODD_LABELS)

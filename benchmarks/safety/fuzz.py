@@ -1,0 +1,91 @@
+"""Random statements against hidden names: does a hidden value come back?
+
+    python benchmarks/safety/fuzz.py [--engine NAME ...] [--statements 20000] [--seed 1]
+
+Sends the statements of `tests/support/name_fuzz.py` to a database with hidden tables and columns, whose hidden values
+are unique markers, on every engine that is here, and looks for a marker in each result, each error and the schema text.
+Writes `fuzz.md` next to this script and exits with 1 if a marker came back.
+"""
+
+import argparse
+import asyncio
+import platform
+import sys
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import ExitStack
+from datetime import date
+from itertools import islice
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from time import monotonic
+
+sys.path.insert(0, str(Path(__file__).parents[2] / "tests"))
+
+from support.engine_cases import DuckDB, Engine, MariaDB, Postgres, SQLite
+from support.name_fuzz import HIDE, OWN_SCRIPT, SCRIPT, Statements, leaked
+from support.server_processes import mariadb_program, mariadb_server, postgres_server
+
+from route_sql.tools.database.visible import VisibleDatabase
+from route_sql.tools.schema.rendering import render
+
+ENGINES = ("sqlite", "duckdb", "postgres", "mariadb")
+HEAD = "| engine | statements | ran | error | refused | timed out | with a hidden value | ms each |"
+
+
+def engines(names: list[str], stack: ExitStack) -> Iterator[Engine]:
+    """The engines of those names, each in a place of its own."""
+    folder = Path(stack.enter_context(TemporaryDirectory()))
+    for name in names:
+        if name in ("sqlite", "duckdb"):
+            yield {"sqlite": SQLite, "duckdb": DuckDB}[name](folder)
+        elif name == "postgres":
+            yield Postgres(stack.enter_context(postgres_server()))
+        elif mariadb_program() is not None:
+            yield MariaDB(stack.enter_context(mariadb_server()))
+
+
+async def attack(engine: Engine, count: int, seed: int) -> tuple[str, list[str]]:
+    """A line of the table, and the statements that brought a hidden value back."""
+    engine.fill()
+    engine.run("DROP VIEW IF EXISTS rich")
+    engine.run(*SCRIPT, *OWN_SCRIPT.get(engine.name, ()))
+    database = VisibleDatabase(engine.open(), HIDE)
+    leaks = ["the schema text"] if leaked(render(await database.schema())) else []
+    statuses: Counter[str] = Counter()
+    started = monotonic()
+    for sql in islice(Statements(database.dialect, seed), count):
+        outcome = await database.execute(sql)
+        statuses[outcome["status"]] += 1
+        if leaked(str(outcome)):
+            leaks.append(sql)
+    each = (monotonic() - started) / count * 1000
+    await engine.close()
+    cells = [statuses["ok"] + statuses["empty"], *(statuses[name] for name in ("error", "refused", "timeout"))]
+    figures = " | ".join(f"{cell:,}" for cell in (count, *cells, len(leaks)))
+    return f"| {engine.name} | {figures} | {each:.1f} |", leaks
+
+
+def main() -> int:
+    """Run the statements and write the table."""
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--engine", nargs="*", default=list(ENGINES), choices=ENGINES)
+    parser.add_argument("--statements", type=int, default=20_000)
+    parser.add_argument("--seed", type=int, default=1)
+    given = parser.parse_args()
+    found: list[str] = []
+    lines = ["# Random statements against hidden names", ""]
+    lines += [f"{date.today()}, {platform.machine()}, Python {platform.python_version()}, seed {given.seed}.", ""]
+    lines += [HEAD, "| --- | --: | --: | --: | --: | --: | --: | --: |"]
+    with ExitStack() as stack:
+        for engine in engines(given.engine, stack):
+            line, leaks = asyncio.run(attack(engine, given.statements, given.seed))
+            print(line, *leaks, sep="\n  ")
+            lines.append(line)
+            found += leaks
+    Path(__file__).with_suffix(".md").write_text("\n".join(lines) + "\n")
+    return 1 if found else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,168 @@
+"""A chat model that answers many questions at once: transformers, base and adapter in one, in batches.
+
+For evaluations of a whole data set where batches pay: on a GPU, or a CPU with matrix instructions for bfloat16.
+It is the model that is served, but for rounding: the base's weights as its GGUF file has them, unpacked.
+"""
+
+import argparse
+import asyncio
+import logging
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, replace
+from itertools import groupby
+from pathlib import Path
+from typing import Any
+
+from langchain_core.callbacks import AsyncCallbackManagerForLLMRun
+from langchain_core.language_models import BaseChatModel
+from langchain_core.messages import AIMessage, BaseMessage
+from langchain_core.messages.ai import UsageMetadata
+from langchain_core.outputs import ChatGeneration, ChatResult
+from pydantic import ConfigDict, PrivateAttr
+
+from route_sql.agents.brief import Wording
+from route_sql.models import open_model
+from route_sql.progress import download_progress
+from route_sql.settings import Settings
+from route_sql.training.datasets.source import Source, open_source
+from route_sql.training.tasks.task import Role, Turn
+from route_sql.training.tuning.batched_replies import Decoding, Sampler
+
+logger = logging.getLogger(__name__)
+
+ROLES: dict[str, Role] = {"system": "system", "human": "user", "ai": "assistant"}
+BATCH = Decoding(max_new_tokens=128, rows=64, tokens=50_000)
+FEW = 24
+"""Conversations on one schema; fewer are not worth a batch of their own."""
+PATIENCE = 0.25
+"""Seconds that a batch waits for others to join after the last one did."""
+
+
+@dataclass
+class Waiting:
+    """A conversation that waits for its reply."""
+
+    prompt: list[Turn]
+    drawing: tuple[float, int]
+    """Temperature and seed."""
+    reply: asyncio.Future[str]
+
+    @property
+    def kin(self) -> tuple[tuple[str, float, int], str]:
+        """What a batch shares: the agent, named in the last line, how it is asked, and the schema."""
+        schema, _, rest = self.prompt[-1]["content"].partition("\nSCHEMA>>>")
+        return (rest.rpartition("\n")[2], *self.drawing), schema
+
+
+class Batched(BaseChatModel):
+    """Replies by a `Sampler`; conversations that come together go through the model together."""
+
+    model_config = ConfigDict(arbitrary_types_allowed=True)
+
+    sampler: Sampler
+    decoding: Decoding = BATCH
+    wording: Wording = "tuned"
+    temperature: float = 0.0
+    seed: int = 0
+    _waiting: list[Waiting] = PrivateAttr(default_factory=list)
+    _worker: asyncio.Task[None] | None = PrivateAttr(default=None)
+
+    @property
+    def _llm_type(self) -> str:
+        return "batched"
+
+    def _generate(self, *args: Any, **kwargs: Any) -> ChatResult:
+        raise NotImplementedError("one question alone is no batch; use ainvoke")
+
+    async def _agenerate(
+        self,
+        messages: list[BaseMessage],
+        stop: list[str] | None = None,
+        run_manager: AsyncCallbackManagerForLLMRun | None = None,
+        **kwargs: Any,
+    ) -> ChatResult:
+        prompt = [Turn(role=ROLES[message.type], content=str(message.content)) for message in messages]
+        drawing = (kwargs.get("temperature", self.temperature), kwargs.get("seed", self.seed))
+        one = Waiting(prompt, drawing, asyncio.get_running_loop().create_future())
+        self._waiting.append(one)
+        if self._worker is None or self._worker.done():
+            self._worker = asyncio.create_task(self._work())
+        text = await one.reply
+        asked, written = self.sampler.tokens(prompt, text)
+        usage = UsageMetadata(input_tokens=asked, output_tokens=written, total_tokens=asked + written)
+        return ChatResult(generations=[ChatGeneration(message=AIMessage(text, usage_metadata=usage))])
+
+    async def _work(self) -> None:
+        while self._waiting:
+            seen = 0
+            while len(self._waiting) > seen:
+                seen = len(self._waiting)
+                await asyncio.sleep(PATIENCE)
+            together, self._waiting = self._waiting, []
+            for group in families(together):
+                await self._answer(group)
+
+    async def _answer(self, group: Sequence[Waiting]) -> None:
+        try:
+            drawn = replace(self.decoding, temperature=group[0].drawing[0], seed=group[0].drawing[1])
+            replies = await asyncio.to_thread(self.sampler.replies, [one.prompt for one in group], drawn)
+        except BaseException as error:  # whoever waits must hear of it, a cancelled run too
+            for one in group:
+                if not one.reply.done():
+                    one.reply.set_exception(error)
+            raise
+        logger.info("%d replies: %s", len(group), group[0].kin[0])
+        for one, reply in zip(group, replies, strict=True):
+            if not one.reply.done():
+                one.reply.set_result(reply.text)
+
+
+def families(together: Sequence[Waiting]) -> list[list[Waiting]]:
+    """Conversations of one agent on one schema; those on a schema of which there are few, by agent alone."""
+    kin = [list(group) for _, group in groupby(sorted(together, key=lambda one: one.kin), key=lambda one: one.kin)]
+    few = [one for group in kin if len(group) < FEW for one in group]
+    rest = [list(group) for _, group in groupby(few, key=lambda one: one.kin[0])]
+    return [group for group in kin if len(group) >= FEW] + rest
+
+
+def add_options(parser: argparse.ArgumentParser) -> None:
+    """The options that choose the questions and the model."""
+    parser.add_argument("--format", choices=("spider", "bird"), default="spider", help="Whose layout and measure.")
+    parser.add_argument("--questions", type=Path, required=True)
+    parser.add_argument("--databases", type=Path, required=True)
+    parser.add_argument("--limit", type=int, default=None, help="How many questions to draw; by default all.")
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--out", type=Path, default=Path("runs"), help="Where the lines of the runs go.")
+    parser.add_argument("--model", default=None, help="As of the command line.")
+    parser.add_argument("--base", type=Path, help="Instead: a base in transformers' layout, to be asked in batches,")
+    parser.add_argument("--adapter", type=Path, help="with an adapter that PEFT saved.")
+    parser.add_argument("--concurrency", type=int, default=1, help="Questions asked at the same time.")
+
+
+@asynccontextmanager
+async def chosen_model(arguments: argparse.Namespace) -> AsyncIterator[BaseChatModel]:
+    """The model that the options choose."""
+    if arguments.base is not None:
+        yield Batched(sampler=await asyncio.to_thread(Sampler, arguments.base, arguments.adapter))
+        return
+    settings = Settings()
+    with download_progress() as fetched:
+        async with open_model(arguments.model or settings.model, settings, fetched) as chat:
+            yield chat
+
+
+@asynccontextmanager
+async def opened(arguments: argparse.Namespace) -> AsyncIterator[tuple[Source, BaseChatModel]]:
+    """The questions and the model that the options choose."""
+    given = open_source(
+        arguments.format, arguments.questions, arguments.databases, limit=arguments.limit, seed=arguments.seed
+    )
+    arguments.out.mkdir(parents=True, exist_ok=True)
+    async with given as source, chosen_model(arguments) as chat:
+        yield source, chat
+
+
+def named(arguments: argparse.Namespace) -> str:
+    """What the lines of a run are told to be of."""
+    return f"{arguments.base} with {arguments.adapter}" if arguments.base else arguments.model or Settings().model

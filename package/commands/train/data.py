@@ -1,0 +1,95 @@
+"""`route-sql train`: from questions with gold SQL to what a model learns from."""
+
+import asyncio
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.table import Table
+
+from route_sql.commands.options import Databases, Layout, Limit, Questions
+from route_sql.printing import console
+from route_sql.training.datasets.query_log import load_replies
+from route_sql.training.datasets.source import open_source
+from route_sql.training.rows.building import Recipe, build_data
+from route_sql.training.rows.data_card import DataCard
+from route_sql.training.rows.poison import PoisonReport, check_for_poison, is_clean
+from route_sql.training.rows.token_counts import load_counter
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command to `route-sql train`."""
+    app.command()(data)
+
+
+def data(
+    questions: Questions,
+    out: Annotated[Path, typer.Option("--out", help="The folder of the set; a run that was stopped is taken up.")],
+    databases: Databases | None = None,
+    layout: Layout = "spider",
+    tables: Annotated[Path | None, typer.Option(help="tables.json, for databases of which only schemas exist.")] = None,
+    limit: Limit = None,
+    seed: Annotated[int, typer.Option(help="Of every choice: the same seed gives the same bytes.")] = 0,
+    held_out: Annotated[float, typer.Option(min=0, max=0.9, help="Share of databases kept for evaluation.")] = 0.1,
+    max_tokens: Annotated[int, typer.Option(min=200, help="The longest row; schemas are cut to fit.")] = 4096,
+    tokenizer: Annotated[Path | None, typer.Option(help="The model's folder with tokenizer.json.")] = None,
+    replies: Annotated[Path | None, typer.Option(help="A model's replies, JSON Lines of index and sql.")] = None,
+) -> None:
+    """Turn questions with gold SQL into conversations of the four tasks."""
+    recipe = Recipe(seed, held_out, max_tokens, tokenizer=tokenizer.name if tokenizer else "estimate")
+    err = console(stderr=True)
+
+    async def run(progress: Callable[[int, int], None]) -> DataCard:
+        count = await asyncio.to_thread(load_counter, tokenizer)
+        given = await asyncio.to_thread(load_replies, replies)
+        async with open_source(layout, questions, databases, tables=tables, limit=limit, seed=seed) as source:
+            report = await asyncio.to_thread(check_for_poison, source.examples)
+            _warn(err, report)
+            return await build_data(source, out, recipe, count=count, replies=given, poison=report, progress=progress)
+
+    with _example_progress(err) as progress:
+        card = asyncio.run(run(progress))
+    _print(card)
+
+
+def _warn(err: Console, report: PoisonReport) -> None:
+    if is_clean(report):
+        return
+    err.print("Signs of poisoned data; look at them before training:", style="yellow")
+    for suspect in report["suspects"]:
+        said = f"  question {suspect['index']} ({suspect['database']}): {', '.join(suspect['reasons'])}"
+        err.print(said)
+    for trigger in report["triggers"]:
+        counts = f"{trigger['suspicious']} of {trigger['questions']}"
+        said = f"  {trigger['text']!r}: {counts} questions with it have a {trigger['reason']}"
+        err.print(said)
+    for name, count in report["odd_characters"].items():
+        err.print(f"  {name}: in {count} questions")
+
+
+def _print(card: DataCard) -> None:
+    table = Table("file", "rows", "examples", "median tokens", "longest")
+    for name, file in card["files"].items():
+        tokens = file["tokens"]
+        cells = (file["rows"], file["examples"], tokens.get("p50", 0), tokens.get("p100", 0))
+        table.add_row(name, *map(str, cells))
+    out = console()
+    out.print(table)
+    for reason, count in card["left_out"].items():
+        out.print(f"left out, {reason}: {count}")
+
+
+@contextmanager
+def _example_progress(err: Console) -> Iterator[Callable[[int, int], None]]:
+    columns = (TextColumn("examples"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=err) as bar:
+        task = bar.add_task("examples", total=None)
+
+        def update(done: int, total: int) -> None:
+            bar.update(task, completed=done, total=total)
+
+        yield update

@@ -1,0 +1,16 @@
+"""The group of commands `route-sql train`."""
+
+import typer
+
+from route_sql.commands.train import data, export, sft, unpack
+
+train = typer.Typer(help="Make training data, tune a model, export it.", no_args_is_help=True)
+
+
+@train.callback()
+def _group() -> None:
+    """Make training data, tune a model, export it."""
+
+
+for command in (data, sft, export, unpack):
+    command.register(train)

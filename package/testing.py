@@ -1,0 +1,86 @@
+"""A scripted chat model: tests of your own tools and checks drive the real graph with it, without a server."""
+
+from collections import defaultdict
+from typing import Any, Literal
+
+from langchain_core.callbacks import CallbackManagerForLLMRun
+from langchain_core.language_models import BaseChatModel
+from langchain_core.messages import AIMessage, BaseMessage
+from langchain_core.outputs import ChatGeneration, ChatResult
+from pydantic import PrivateAttr
+
+Task = Literal["sql", "link", "verdict", "continuation"]
+"""What a prompt asks for: SQL, the tables and columns of a question, a verdict on SQL, or the rest of a query."""
+
+# The words that tell each task's prompts, in both wordings.
+_MARKS: dict[Task, tuple[str, ...]] = {
+    "sql": ("Task: write one", "Task: text to SQL"),
+    "link": ("Task: name the tables", "Task: schema linking"),
+    "verdict": ("Task: judge this SQL", "Task: this SQL does not run", "Task: noise correction"),
+    "continuation": ("Task: this is the beginning", "Task: continuation writing"),
+}
+
+
+def _no_replies() -> dict[Task, list[str]]:
+    return defaultdict(list)
+
+
+class ScriptedModel(BaseChatModel):
+    """A chat model that replies from a script and fails on a call that the script does not expect.
+
+    Replies are queued by task, since agents may ask at the same time. Each call counts 10 prompt tokens, of which 4
+    are cached, and 3 written tokens.
+
+    Raises (when called):
+        AssertionError: no reply is left for the task of the prompt.
+    """
+
+    _replies: dict[Task, list[str]] = PrivateAttr(default_factory=_no_replies)
+    history: list[tuple[Task, list[BaseMessage]]] = []
+    """Every call so far: its task and its messages."""
+
+    def enqueue(self, task: Task, *replies: str) -> "ScriptedModel":
+        """Queue replies for a task, in the order in which they will be given."""
+        self._replies[task].extend(replies)
+        return self
+
+    @property
+    def leftover(self) -> dict[Task, list[str]]:
+        """The replies that nobody asked for, by task; a test should end with none."""
+        return {task: replies for task, replies in self._replies.items() if replies}
+
+    @property
+    def tasks(self) -> list[Task]:
+        """The tasks of the calls so far, in order."""
+        return [task for task, _ in self.history]
+
+    @property
+    def _llm_type(self) -> str:
+        return "scripted"
+
+    def _generate(
+        self,
+        messages: list[BaseMessage],
+        stop: list[str] | None = None,
+        run_manager: CallbackManagerForLLMRun | None = None,
+        **kwargs: Any,
+    ) -> ChatResult:
+        task = task_of(messages)
+        self.history.append((task, messages))
+        assert self._replies[task], f"unexpected call of the task {task}"
+        text = self._replies[task].pop(0)
+        usage = {"input_tokens": 10, "output_tokens": 3, "total_tokens": 13, "input_token_details": {"cache_read": 4}}
+        message = AIMessage(text, usage_metadata=usage)
+        return ChatResult(generations=[ChatGeneration(message=message)])
+
+
+def task_of(messages: list[BaseMessage]) -> Task:
+    """The task that a prompt of the graph asks for.
+
+    Raises:
+        AssertionError: the last message is not a prompt of the graph.
+    """
+    last = str(messages[-1].content)
+    found: list[Task] = [task for task, marks in _MARKS.items() if any(mark in last for mark in marks)]
+    assert len(found) == 1, f"one task expected, found {found}"
+    return found[0]

@@ -1,0 +1,155 @@
+"""The process in which DuckDB runs: `python -m route_sql.tools.database.duckdb.child`, started by `DuckDBSession`.
+
+DuckDB's own memory limit does not count the strings and lists that functions build, and nothing stops a function while
+it works on one batch of rows. A process can be held to both: its memory by the operating system, its time by its end.
+"""
+
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import asdict
+from typing import Any
+
+import duckdb
+
+from route_sql.tools.database.duckdb.cells import casting
+from route_sql.tools.database.duckdb.schema import reflect
+from route_sql.tools.database.running.child_loop import Answer, Line, hold_memory, serve
+from route_sql.tools.database.running.rows import fetch
+from route_sql.tools.limits import Limits
+from route_sql.tools.schema.samples import with_samples
+
+THREADS = 2
+SPILLED = 8
+"""What may be spilled to disk, in multiples of the memory."""
+BATCH = 64
+ERROR_CHARS = 500
+_MEMORY = (duckdb.OutOfMemoryException, MemoryError)
+_SELECT, _MULTI = duckdb.StatementType.SELECT, duckdb.StatementType.MULTI
+_RUINED = (duckdb.FatalException, duckdb.InternalException)
+
+
+def _open(settings: Answer, _: Line) -> "_Engine | Answer":
+    try:
+        return _Engine(settings)
+    except duckdb.Error as error:
+        return _fault("unavailable", error)
+
+
+class _Engine:
+    """The open database."""
+
+    def __init__(self, settings: Answer) -> None:
+        self._is_protected: bool = settings["protected"]
+        memory: int = settings["memory_bytes"]
+        path: str = settings["path"]
+        config: dict[str, str | bool | int | float | list[str]] = {
+            "enable_external_access": "false",
+            "autoinstall_known_extensions": "false",
+            "autoload_known_extensions": "false",
+            "python_enable_replacements": "false",
+            "lock_configuration": "true",
+            "memory_limit": f"{memory * 3 // 4}B",
+            "threads": str(THREADS),
+            "temp_directory": settings["spill"],
+            "max_temp_directory_size": f"{SPILLED * memory}B",
+        }
+        if not self._is_protected:
+            self._root = self.connection = duckdb.connect(path)
+            return
+        self._root = self.connection = duckdb.connect(path, read_only=True, config=config)
+        hold_memory(memory)
+
+    def interrupt(self) -> None:
+        """Stop the query."""
+        self.connection.interrupt()
+
+    def answer(self, request: Answer) -> Answer:
+        # A session of its own: seeds, variables and temporary tables end with it. The last one is not closed, as the
+        # other thread may be about to interrupt it.
+        self.connection = self._root.cursor()
+        try:
+            if request["do"] == "reflect":
+                schema = with_samples(reflect(self.connection, request["namespaces"]), self._sample)
+                return {"schema": asdict(schema)}
+            return self._run(request["sql"], Limits(**request["limits"]))
+        except _MEMORY:
+            return {"fault": "memory"}
+        except duckdb.InterruptException:
+            return {"fault": "timeout"}
+        except duckdb.PermissionException as error:
+            return _fault("refused", error)
+        except (duckdb.Error, ValueError) as error:  # ValueError: text that the driver can't be given
+            kind = "refused" if "read-only mode" in str(error) else "error"
+            return {**_fault(kind, error), "ruined": isinstance(error, _RUINED)}
+
+    def _run(self, sql: str, limits: Limits) -> Answer:
+        sql.encode()  # half a surrogate pair can't be given to DuckDB
+        timer = threading.Timer(limits.seconds, self.connection.interrupt)
+        timer.daemon = True
+        timer.start()
+        try:
+            if self._is_protected and not self._is_one_select(sql):
+                return {"fault": "refused", "message": "only one SELECT statement may run"}
+            with self._nothing_kept(sql):
+                text, names = casting(self.connection, sql) if self._is_protected else (sql, None)
+                self.connection.execute(text)
+                description = self.connection.description
+                if not description:
+                    return {"fault": "error", "message": "the text holds no statement"}
+                fetched = fetch(self._rows(), limits)
+        finally:
+            timer.cancel()
+        columns = names or [str(column[0]) for column in description]
+        return {"columns": columns, **asdict(fetched)}
+
+    @contextmanager
+    def _nothing_kept(self, sql: str) -> Iterator[None]:
+        """Roll back what a PIVOT that looks its columns up leaves: a temporary type with the values that it found."""
+        if not self._is_protected or self._kinds(sql) != [_MULTI]:
+            yield
+            return
+        self.connection.execute("BEGIN TRANSACTION")
+        try:
+            yield
+        finally:
+            with suppress(duckdb.Error):  # an error that ruins the database has ended the transaction
+                self.connection.execute("ROLLBACK")
+
+    def _is_one_select(self, sql: str) -> bool:
+        """What DuckDB's own parser calls a text: a layer of its own below the guard."""
+        kinds = self._kinds(sql)
+        # A PIVOT that looks its columns up is several statements to DuckDB; in brackets only a query may stand.
+        return kinds in ([], [_SELECT]) or (kinds == [_MULTI] and self._kinds(f"SELECT * FROM (\n{sql}\n)") == [_MULTI])
+
+    def _kinds(self, sql: str) -> list[duckdb.StatementType]:
+        return [statement.type for statement in self.connection.extract_statements(sql)]
+
+    def _rows(self) -> Any:
+        while batch := self.connection.fetchmany(BATCH):
+            yield from batch
+
+    def _sample(self, sql: str, limits: Limits) -> list[tuple[Any, ...]]:
+        timer = threading.Timer(limits.seconds, self.connection.interrupt)
+        timer.daemon = True
+        timer.start()
+        try:
+            return self.connection.execute(sql).fetchmany(limits.rows)
+        except duckdb.Error:
+            return []  # a view on a table that is gone, or the deadline: samples are worth no more
+        finally:
+            timer.cancel()
+
+
+def _fault(kind: str, error: Exception) -> Answer:
+    """An error in one line, without DuckDB's drawing of the query."""
+    said = str(error)
+    if "'pytz' failed to import" in said:
+        said = "times with a zone need the package pytz: pip install 'route-sql[duckdb]'; or cast them to VARCHAR"
+    for drawing in ("\n\nLINE ", "Candidate functions:", "Traceback"):
+        said = said.partition(drawing)[0]
+    return {"fault": kind, "message": " ".join(said.split())[:ERROR_CHARS]}
+
+
+if __name__ == "__main__":
+    serve(_open)

@@ -1,0 +1,108 @@
+"""The parent's side of the process in which DuckDB runs; see `child`."""
+
+import tempfile
+from collections.abc import Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from route_sql.tools.database.outcome import Outcome, failed
+from route_sql.tools.database.running.child import Child
+from route_sql.tools.database.running.query import Query
+from route_sql.tools.database.running.rows import Fetched
+from route_sql.tools.database.sqlite.connection import check_file, identity
+from route_sql.tools.errors import DatabaseUnavailable
+from route_sql.tools.schema.plain import from_plain
+from route_sql.tools.schema.records import Schema
+
+OWN_SECONDS = 60.0
+_CHILD = "route_sql.tools.database.duckdb.child"
+_TIMEOUT = "the query took longer than {seconds:g} s and was stopped"
+_STOPPED = "the query was cancelled"
+_MEMORY = "the query needs more than {megabytes} MB of memory"
+
+
+class DuckDBSession:
+    """One process with the file open. It serves one query at a time."""
+
+    def __init__(self, path: Path, memory_bytes: int, *, is_protected: bool = True) -> None:
+        """Start the process and open the file.
+
+        Raises:
+            DatabaseUnavailable: there is no such file, or it is no DuckDB database, or another program writes to it.
+        """
+        check_file(path, "DuckDB")
+        self._path = path
+        self.file = identity(path)
+        self._spill = tempfile.TemporaryDirectory(prefix="route-sql-", ignore_cleanup_errors=True)
+        settings = {
+            "path": str(path.absolute()),
+            "memory_bytes": memory_bytes,
+            "protected": is_protected,
+            "spill": self._spill.name,
+        }
+        self._child = Child(_CHILD, settings)
+        if "opened" not in self._child.opened:
+            self.close()
+            raise unavailable(
+                path, self._child.opened.get("message", "DuckDB did not start; see what it wrote to stderr")
+            )
+
+    @property
+    def is_usable(self) -> bool:
+        """Whether another query may run on it: it is alive, and the file is still there."""
+        return self._child.is_alive and identity(self._path) == self.file
+
+    def run(self, query: Query) -> Outcome:
+        """Run a query in this thread."""
+        if query.must_stop:
+            return _failed({"fault": "timeout"}, query)
+        answer = self._child.ask(query, {"do": "run", "sql": query.sql, "limits": asdict(query.limits)})
+        return _failed(answer, query) if "columns" not in answer else _ran(answer, query)
+
+    def reflect(self, query: Query, namespaces: Sequence[str]) -> Schema:
+        """The schema with samples; `query` is what stops it.
+
+        Raises:
+            DatabaseUnavailable: the catalog can't be read.
+        """
+        answer = self._child.ask(query, {"do": "reflect", "namespaces": list(namespaces)})
+        if "schema" not in answer:
+            raise unavailable(self._path, f"its catalog can't be read: {answer.get('message', 'DuckDB ended')}")
+        return from_plain(answer["schema"])
+
+    def interrupt(self) -> None:
+        """Ask DuckDB to stop, and end its process if it does not. Returns at once."""
+        self._child.interrupt()
+
+    def close(self) -> None:
+        """End the process."""
+        self._child.close()
+        self._spill.cleanup()
+
+
+def unavailable(path: Path, reason: str) -> DatabaseUnavailable:
+    """DuckDB's word about a file, as an exception that says what to do."""
+    if "not a valid DuckDB database" in reason:
+        reason = "this is not a DuckDB database; name a DuckDB file"
+    elif "lock on file" in reason:
+        reason = "another program has it open for writing; try again when it has closed it"
+    elif "newer version" in reason or "older version" in reason:
+        reason = f"{reason}; open it with the version of DuckDB that wrote it, or upgrade the package duckdb"
+    return DatabaseUnavailable(f"{path}: {reason}")
+
+
+def _ran(answer: dict[str, Any], query: Query) -> Outcome:
+    fetched = Fetched(answer["rows"], answer["truncated"], answer["digest"])
+    return fetched.outcome(answer["columns"], query.seconds)
+
+
+def _failed(answer: dict[str, Any], query: Query) -> Outcome:
+    kind = answer.get("fault")
+    if query.must_stop or kind == "timeout":
+        is_late = query.seconds >= query.limits.seconds
+        return failed("timeout", _TIMEOUT.format(seconds=query.limits.seconds) if is_late else _STOPPED, query.seconds)
+    if kind is None or kind == "memory":
+        # A process that ended by itself ran out of memory in a place where DuckDB can't say so.
+        return failed("error", _MEMORY.format(megabytes=query.limits.memory_bytes // 1_000_000), query.seconds)
+    return failed("refused" if kind == "refused" else "error", answer["message"], query.seconds)

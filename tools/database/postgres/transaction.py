@@ -1,0 +1,146 @@
+"""The transaction in which everything runs on PostgreSQL: read-only, and all settings end with it.
+
+Between us and the server may stand a pooler, which gives every transaction to any of its connections. What we set for a
+session would stay on a connection that others use, and what others set for theirs could hold for us.
+"""
+
+from collections.abc import Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from random import SystemRandom
+from typing import Any
+
+import psycopg
+from psycopg import sql as composed
+from psycopg.pq import TransactionStatus
+
+from route_sql.tools.database.postgres.connection import Connection
+from route_sql.tools.database.running.server_session import IDLE_SECONDS, LOCK_SECONDS
+
+_OWN_ROLE = ("session_authorization", "role")
+_OF_OTHERS = ("row_security", "TimeZone", "DateStyle", "extra_float_digits", "lc_monetary", "lc_numeric", "lc_time")
+"""Settings that change rights or results, which another client of a pooler may have left."""
+_SETTINGS = {
+    "lock_timeout": f"{LOCK_SECONDS}s",
+    "idle_in_transaction_session_timeout": f"{IDLE_SECONDS}s",
+    "work_mem": "16MB",
+    "standard_conforming_strings": "on",
+    "backslash_quote": "off",
+    "bytea_output": "hex",
+    "intervalstyle": "postgres",
+    "cursor_tuple_fraction": "1.0",
+    "jit": "off",
+}
+"""What a plain role may set. The guard reads strings as the standard does; plans are for all rows, as most results
+are fetched whole."""
+_NOTICE_LOSS = "client_connection_check_interval"
+_BEGIN = "BEGIN READ ONLY"
+_KNOWN = "SELECT name FROM pg_catalog.pg_settings WHERE pg_catalog.lower(name) = ANY (%s)"
+_PATH = "SELECT pg_catalog.unnest(pg_catalog.current_schemas(false))"
+_RANDOM = SystemRandom()
+
+
+@dataclass(frozen=True, slots=True)
+class Transaction:
+    """How transactions begin and end on one connection.
+
+    `is_pooled` is True unless the server's process is the one that greeted us: a pooler greets with a number of its
+    own. Only a connection that is known to be ours alone is wiped after a transaction.
+    """
+
+    settings: tuple[str, ...]
+    is_pooled: bool
+
+    def begin(self, milliseconds: int) -> bytes:
+        """Statements that begin a transaction whose statements may take that long, in one text."""
+        statements = [_BEGIN, *self.settings, f"SET LOCAL statement_timeout = {milliseconds}"]
+        if not self.is_pooled:  # a seed that a query has chosen outlives both rollback and DISCARD ALL
+            statements.append(f"SELECT pg_catalog.setseed({_RANDOM.uniform(-1, 1):.12f})")
+        return "; ".join(statements).encode()
+
+    def end(self, connection: Connection) -> None:
+        """Roll back, and wipe what outlives a transaction, such as advisory locks; close what can't be wiped."""
+        if connection.closed:
+            return
+        try:
+            connection.rollback()
+            if not self.is_pooled:
+                connection.execute(b"DISCARD ALL")
+        except psycopg.Error:
+            connection.close()
+
+
+class ReflectionConnection(Connection):
+    """A connection that begins its transaction when a cursor is opened: SQLAlchemy rolls back before its first query.
+
+    Until then it takes no connection of a pooler, which may have just one.
+    """
+
+    begin = b""
+
+    def cursor(self, *arguments: Any, **options: Any) -> Any:
+        """A cursor in a transaction that has begun."""
+        if self.begin and self.info.transaction_status == TransactionStatus.IDLE:
+            super().cursor().execute(self.begin)
+        return super().cursor(*arguments, **options)
+
+    def close(self) -> None:
+        """Roll back and close: a pooler ends the server's connection too if a transaction is open."""
+        if not self.closed:
+            with suppress(psycopg.Error):
+                self.rollback()
+        super().close()
+
+
+def read_transaction(connection: Connection, namespaces: Sequence[str]) -> Transaction:
+    """The way to run transactions on a new connection, which is in autocommit mode.
+
+    Args:
+        connection: Just opened.
+        namespaces: What the search path holds; none is what the role's own path comes to now.
+
+    Raises:
+        psycopg.Error: the server was lost, or does not take a setting.
+    """
+    connection.execute("; ".join([_BEGIN, *map(_default, (*_OWN_ROLE, "search_path"))]).encode())
+    try:
+        row = connection.execute("SELECT pg_catalog.pg_backend_pid()").fetchone()
+        is_pooled = row is None or row[0] != connection.info.backend_pid
+        path = _search_path(connection, namespaces)
+        settings = [*_known(connection), _set("search_path", path)]
+        settings += _notice_loss(connection)
+    finally:
+        if not connection.closed:
+            connection.rollback()
+    return Transaction(tuple(settings), is_pooled)
+
+
+def _known(connection: Connection) -> list[str]:
+    names = [name.lower() for name in (*_OF_OTHERS, *_SETTINGS)]
+    known = {str(row[0]).lower() for row in connection.execute(_KNOWN, (names,))}
+    defaults = [_default(name) for name in (*_OWN_ROLE, *(name for name in _OF_OTHERS if name.lower() in known))]
+    return defaults + [_set(name, f"'{value}'") for name, value in _SETTINGS.items() if name in known]
+
+
+def _search_path(connection: Connection, namespaces: Sequence[str]) -> str:
+    """Temporary tables come last."""
+    names = list(namespaces) or [str(row[0]) for row in connection.execute(_PATH)]
+    return ", ".join(composed.Identifier(name).as_string(None) for name in [*names, "pg_temp"])
+
+
+def _notice_loss(connection: Connection) -> list[str]:
+    """The setting with which a server notices that its client is gone; none on a system where it can't."""
+    setting = _set(_NOTICE_LOSS, "'2s'")
+    try:
+        connection.execute(setting.encode())
+    except psycopg.Error:
+        return []
+    return [setting]
+
+
+def _default(name: str) -> str:
+    return f"SET LOCAL {name} TO DEFAULT"
+
+
+def _set(name: str, value: str) -> str:
+    return f"SET LOCAL {name} = {value}"

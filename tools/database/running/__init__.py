@@ -1,0 +1,1 @@
+"""Running one bounded query: what the engines share."""

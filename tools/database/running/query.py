@@ -1,0 +1,89 @@
+"""One run of a query, shared by the thread that runs it and the coroutine that waits for it."""
+
+import threading
+from time import monotonic
+from typing import Protocol
+
+from route_sql.tools.limits import Limits
+
+GRACE = 0.25
+"""Seconds that the engine has to stop by itself after the deadline, before it is interrupted from outside."""
+GIVE_UP = 5.0
+"""Seconds after the deadline when the waiting side stops waiting for a call that can't be interrupted."""
+
+
+class Interruptible(Protocol):
+    """A connection whose running statement another thread can stop."""
+
+    def interrupt(self) -> None:
+        """Stop the running statement; without one, do nothing."""
+
+
+class Query:
+    """A statement under limits. Its clock starts when a worker takes it up, not while it waits for one."""
+
+    def __init__(self, sql: str, limits: Limits) -> None:
+        """Set up a run that has not started."""
+        self.sql = sql
+        self.limits = limits
+        self._lock = threading.Lock()
+        self._running: Interruptible | None = None
+        self._started: float | None = None
+        self._stopped = threading.Event()
+
+    def start(self, connection: Interruptible) -> None:
+        """Start the clock; from here on `stop` interrupts the connection."""
+        with self._lock:
+            self._running = connection
+            self._started = monotonic()
+
+    def prepare(self, connection: Interruptible) -> None:
+        """As `start`, before the clock starts: the connection is being opened."""
+        with self._lock:
+            self._running = connection
+
+    def end(self) -> None:
+        """The connection is free; a late `stop` must not hit the next query on it."""
+        with self._lock:
+            self._running = None
+
+    def stop(self) -> None:
+        """Stop the statement, or keep it from starting."""
+        with self._lock:
+            self._stopped.set()
+            if self._running is not None:
+                self._running.interrupt()
+
+    def pause(self, seconds: float) -> None:
+        """Sleep in the worker, but no longer than until `stop`."""
+        self._stopped.wait(seconds)
+
+    @property
+    def seconds(self) -> float:
+        """Since the start."""
+        return monotonic() - self._started if self._started is not None else 0.0
+
+    @property
+    def is_stopped(self) -> bool:
+        """Whether somebody stopped it; a deadline that has passed does not count."""
+        return self._stopped.is_set()
+
+    @property
+    def must_stop(self) -> bool:
+        """Whether it was stopped or its deadline has passed."""
+        return self._stopped.is_set() or self.seconds > self.limits.seconds
+
+    @property
+    def is_overdue(self) -> bool:
+        """Whether the engine let the deadline pass."""
+        return self.seconds > self.limits.seconds + GRACE
+
+    @property
+    def is_hopeless(self) -> bool:
+        """Whether the engine let even an interruption pass."""
+        return self.seconds > self.limits.seconds + GIVE_UP
+
+    @property
+    def patience(self) -> float:
+        """Seconds until it is worth looking again."""
+        return max(self.limits.seconds + GRACE - self.seconds, GRACE)

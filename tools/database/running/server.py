@@ -1,0 +1,176 @@
+"""What the databases on servers share: pool, deadline, guard, cached schema, the role's warnings."""
+
+import threading
+from collections.abc import Callable, Sequence
+from functools import partial
+from time import monotonic
+from typing import TypeVar
+
+from route_sql.tools.database.guarded import policy_of, refused_query
+from route_sql.tools.database.outcome import Outcome
+from route_sql.tools.database.roles import RoleReport, warnings_of
+from route_sql.tools.database.running.pool import Pool
+from route_sql.tools.database.running.query import Query
+from route_sql.tools.database.running.server_session import OWN_SECONDS, ServerSession
+from route_sql.tools.database.running.waiting import NoWorkerFree, outcome_of, result_of
+from route_sql.tools.errors import DatabaseUnavailable
+from route_sql.tools.limits import Limits
+from route_sql.tools.schema.records import Schema
+
+DEFAULT_LIMITS = Limits()
+FRESH = 20
+"""How many times longer a schema counts as current than it took to see that it is."""
+_T = TypeVar("_T")
+
+
+class ServerDatabase:
+    """A `Database` on a server. Nothing is opened before it is first used.
+
+    Args:
+        name: The name in the catalog.
+        dialect: sqlglot's name of the dialect.
+        open_session: Opens a session; called in a worker thread.
+        limits: The bounds of every query that is not given its own.
+        namespaces: The engine's schema names to show; none shows the default one.
+        pool: How many queries may run at once; each has a thread and a connection.
+        wait_seconds: How long a query waits for one of them.
+        functions: Functions that may be called beyond the guard's list, such as `st_*`; each must only read, and may
+            read what is hidden.
+        guard: False, for benchmarks and tests only, sends text to the server that the static guard has not read.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        dialect: str,
+        open_session: Callable[[], ServerSession],
+        limits: Limits,
+        *,
+        namespaces: Sequence[str],
+        pool: int,
+        wait_seconds: float,
+        guard: bool,
+        functions: Sequence[str] = (),
+    ) -> None:
+        """Open nothing yet."""
+        self.name = name
+        self.dialect = dialect
+        self.limits = limits
+        self._namespaces = tuple(namespaces)
+        self._size = pool
+        self._wait_seconds = wait_seconds
+        self._guard = guard
+        self.policy = policy_of(name, functions)
+        self._pool = Pool(name, open_session, pool)
+        self._reflecting = threading.Lock()
+        self._reflected: tuple[str, Schema] | None = None
+        self._fresh_until = 0.0
+        self._role: RoleReport | None = None
+
+    def __repr__(self) -> str:
+        """The name alone; a URL could hold a password."""
+        return f"{type(self).__name__}({self.name!r})"
+
+    async def schema(self) -> Schema:
+        """The tables and views that the role may read, with sample values.
+
+        Cached until the schema or the role's rights change; the samples are as old as that. Whether they have
+        changed is asked so rarely that it takes a twentieth of the time at most. Callers that come together wait
+        for one reflection.
+
+        Raises:
+            DatabaseUnavailable: the server can't be reached, or was lost, or the database is closed.
+        """
+        if self._reflected is not None and monotonic() < self._fresh_until and not self._pool.is_closed:
+            return self._reflected[1]
+        return await self._ask(self._current_schema)
+
+    async def fresh_schema(self) -> Schema:
+        """The schema, once the server was asked whether it has changed.
+
+        Raises:
+            DatabaseUnavailable: as for `schema`.
+        """
+        return await self._ask(self._current_schema)
+
+    async def execute(self, sql: str, limits: Limits | None = None) -> Outcome:
+        """Run one SELECT within `limits`, or the database's own; cancelling stops the query on the server.
+
+        Raises:
+            DatabaseUnavailable: the server can't be reached, or was lost, or no connection came free in time, or
+                the database is closed.
+        """
+        query = Query(sql, limits or self.limits)
+        try:
+            with self._pool.submitted(query, partial(self._run, query)) as future:
+                return await outcome_of(query, future, self._wait_seconds)
+        except NoWorkerFree:
+            busy = self._all_busy()
+        raise busy
+
+    async def role(self) -> RoleReport:
+        """What the role may do on the server, asked for once.
+
+        Raises:
+            DatabaseUnavailable: as for `schema`.
+        """
+        if self._role is None:
+            self._role = await self._ask(self._read_role)
+        return self._role
+
+    async def warnings(self) -> tuple[str, ...]:
+        """What belongs into every answer: sentences on a role that may do more than read.
+
+        Raises:
+            DatabaseUnavailable: as for `schema`.
+        """
+        return warnings_of(await self.role(), self.name)
+
+    async def close(self) -> None:
+        """Stop what runs, then close connections and threads."""
+        await self._pool.close()
+
+    async def _ask(self, work: Callable[[Query, ServerSession], _T]) -> _T:
+        """Something of our own, within a minute."""
+        query = Query("", Limits(seconds=OWN_SECONDS))
+        try:
+            with self._pool.submitted(query, partial(work, query)) as future:
+                answer = await result_of(query, future, self._wait_seconds)
+        except NoWorkerFree:
+            answer = None
+        if answer is None:
+            raise self._all_busy()
+        return answer
+
+    def _all_busy(self) -> DatabaseUnavailable:
+        return DatabaseUnavailable(
+            f"all {self._size} connections to the database {self.name!r} were busy for {self._wait_seconds:g} s; raise "
+            "pool or wait_seconds in its limits, or ask less at once"
+        )
+
+    # in a worker thread
+
+    def _run(self, query: Query, session: ServerSession) -> Outcome:
+        if self._guard:
+            # A query of our own, with our own deadline.
+            fresh = partial(self._current_schema, Query("", Limits(seconds=OWN_SECONDS)), session)
+            known = partial(self._known_schema, fresh)
+            if (outcome := refused_query(query.sql, self.dialect, known, fresh, self.policy)) is not None:
+                return outcome
+        return session.run(query)
+
+    def _known_schema(self, fresh: Callable[[], Schema]) -> Schema:
+        return self._reflected[1] if self._reflected is not None else fresh()
+
+    def _current_schema(self, query: Query, session: ServerSession) -> Schema:
+        with self._reflecting, session.busy(query):
+            started = monotonic()
+            fingerprint = session.fingerprint(self._namespaces)
+            self._fresh_until = monotonic() + FRESH * (monotonic() - started)
+            if self._reflected is None or self._reflected[0] != fingerprint:
+                self._reflected = fingerprint, session.reflect(self._namespaces)
+            return self._reflected[1]
+
+    def _read_role(self, query: Query, session: ServerSession) -> RoleReport:
+        with session.busy(query):
+            return session.role(self._namespaces)

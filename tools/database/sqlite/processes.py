@@ -1,0 +1,122 @@
+"""The processes in which SQLite runs, shared by all databases of this program.
+
+A program may hold hundreds of databases, so an idle process is not a database's own: the next query on the same file
+takes it as it is, one on another file opens that file in the process that was idle longest.
+"""
+
+import atexit
+import os
+import threading
+from dataclasses import dataclass, field
+
+from route_sql.tools.database.running.child import Child
+
+MOST_IDLE = 8
+"""Processes that are kept; with so many, another file is opened in the one that was idle longest."""
+PATIENCE = 1.0
+"""How long to wait for one of these, before one more is started that is ended after its use."""
+_CHILD = "route_sql.tools.database.sqlite.child"
+Place = tuple[object, ...]
+"""What a process has open: the file, which file that was, and how it is opened."""
+
+
+class SQLiteProcess(Child):
+    """A process and what it has open."""
+
+    def __init__(self, memory_bytes: int) -> None:
+        """Start it; see `Child.opened` for whether it did."""
+        self.memory_bytes = memory_bytes
+        self.place: Place | None = None
+        super().__init__(_CHILD, {"memory_bytes": memory_bytes})
+
+
+@dataclass
+class SQLiteProcesses:
+    """The idle processes, the one used last at the end."""
+
+    _idle: list[SQLiteProcess] = field(default_factory=list)
+    _lock: threading.Condition = field(default_factory=threading.Condition)
+    _taken: int = 0
+
+    def take(self, place: Place | None, memory_bytes: int) -> SQLiteProcess:
+        """A process for the caller alone: one that has the place open, an idle one, or a new one.
+
+        Args:
+            place: What the caller wants open; None does not care, and leaves what is open as it is.
+            memory_bytes: What the process may take; SQLite can't raise its heap limit again.
+        """
+        while (process := self._pick(place, memory_bytes)) is not None:
+            if process.is_alive:
+                return process
+            self.end_one(process)
+        try:
+            return SQLiteProcess(memory_bytes)
+        except BaseException:  # Ctrl-C too: it counts as taken no longer
+            self._release()
+            raise
+
+    def end_one(self, process: SQLiteProcess) -> None:
+        """End a process that was taken, instead of giving it back."""
+        process.close()
+        self._release()
+
+    def _release(self) -> None:
+        with self._lock:
+            self._taken -= 1
+            self._lock.notify()
+
+    def give(self, process: SQLiteProcess) -> None:
+        """Take a process back for the next query; one too many is ended."""
+        with self._lock:
+            self._idle.append(process)
+            self._taken -= 1
+            self._lock.notify()
+            extra = self._idle.pop(0) if len(self._idle) > MOST_IDLE else None
+        if extra is not None:
+            extra.close()
+
+    def let_go(self, file: object) -> list[SQLiteProcess]:
+        """Take out the idle processes whose place begins with this file; the caller closes it in them."""
+        with self._lock:
+            found = [process for process in self._idle if process.place is not None and process.place[0] == file]
+            self._idle = [process for process in self._idle if process not in found]
+            self._taken += len(found)
+        return found
+
+    def end(self) -> None:
+        """End all idle processes."""
+        with self._lock:
+            idle, self._idle = self._idle, []
+        for process in idle:
+            process.close()
+
+    def forget(self) -> None:
+        """In a process that was forked: they answer its parent."""
+        self._lock = threading.Condition()
+        self._idle = []
+        self._taken = 0
+
+    def _pick(self, place: Place | None, memory_bytes: int) -> SQLiteProcess | None:
+        with self._lock:
+            if not self._idle and self._taken >= MOST_IDLE:
+                self._lock.wait(PATIENCE)
+            found = self._found(place, memory_bytes)
+            if found is not None:
+                self._idle.remove(found)
+            self._taken += 1
+            return found
+
+    def _found(self, place: Place | None, memory_bytes: int) -> SQLiteProcess | None:
+        usable = [process for process in self._idle if process.memory_bytes == memory_bytes]
+        same = [process for process in usable if process.place == place or place is None]
+        unused = [process for process in usable if process.place is None]
+        found = [*unused[:1], *same[-1:]]  # the last of these is taken
+        if not found and len(self._idle) + self._taken >= MOST_IDLE:
+            found = usable[:1]
+        return found[-1] if found else None
+
+
+PROCESSES = SQLiteProcesses()
+atexit.register(PROCESSES.end)
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=PROCESSES.forget)

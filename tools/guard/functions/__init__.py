@@ -1,0 +1,1 @@
+"""The functions that may be called, one list an engine."""

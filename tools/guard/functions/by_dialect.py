@@ -1,0 +1,19 @@
+"""The functions that may be called, by dialect."""
+
+from route_sql.tools.guard.functions import (
+    duckdb,
+    mysql,
+    postgres,
+    sqlite,
+    tsql,
+)
+
+FUNCTIONS: dict[str, frozenset[str]] = {
+    "sqlite": sqlite.ALLOWED,
+    "postgres": postgres.ALLOWED,
+    "mysql": mysql.ALLOWED,
+    "duckdb": duckdb.ALLOWED,
+    "tsql": tsql.ALLOWED,
+}
+"""Names in lower case, types that take a length among them. Each is free of side effects, reads nothing outside its
+arguments, and does not wait."""

@@ -1,0 +1,1 @@
+"""Resolving every name of a query before it is sent."""

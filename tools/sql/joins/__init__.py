@@ -1,0 +1,1 @@
+"""Repairing the joins of a query along the schema's keys."""

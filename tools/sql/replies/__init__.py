@@ -1,0 +1,1 @@
+"""SQL out of a model's reply."""

@@ -1,0 +1,1 @@
+"""Cells of a database that a question names."""

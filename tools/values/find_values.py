@@ -1,0 +1,74 @@
+"""The context tool that is always there: cells of the database that match words of the question."""
+
+import asyncio
+from collections import OrderedDict
+from dataclasses import dataclass, field
+from typing import Annotated, Any
+
+from langchain_core.tools import BaseTool, InjectedToolArg, StructuredTool
+
+from route_sql.tools.database.catalog import Catalog
+from route_sql.tools.database.engine import Database
+from route_sql.tools.schema.records import Schema
+from route_sql.tools.schema.visibility import rights_given
+from route_sql.tools.values.index import ValueIndex, build_value_index, render_match
+
+INDEXES = 64
+"""How many are kept; each holds up to 2,000 texts a column."""
+DESCRIPTION = "Find cells of the database that match words of the question."
+
+
+def make_find_values(catalog: Catalog) -> BaseTool:
+    """The tool `find_values(question, database)`; it answers a list of notes such as `city.name = 'Oslo'`.
+
+    Whoever calls it may pass `allow`, `hide` and `within` too (see `rights_given`); a model does not see them.
+    The index of a database is built on its first question and again when its schema changes.
+
+    Raises (when called):
+        UnknownDatabase: the catalog has no such database.
+        DatabaseUnavailable: the database can't be read.
+    """
+    indexes = _Indexes()
+
+    async def find_values(
+        question: str,
+        database: str,
+        allow: Annotated[list[str] | None, InjectedToolArg] = None,
+        hide: Annotated[list[str] | None, InjectedToolArg] = None,
+        within: Annotated[dict[str, Any] | None, InjectedToolArg] = None,
+    ) -> list[str]:
+        opened = catalog.get(database, rights_given(allow, hide, within))
+        index = await indexes.of(opened, await opened.schema())
+        matches = await asyncio.to_thread(index.match, question)
+        return [render_match(match) for match in matches]
+
+    return StructuredTool.from_function(coroutine=find_values, name="find_values", description=DESCRIPTION)
+
+
+class _Indexes:
+    """The value index of each database, built once however many questions wait for it.
+
+    Callers with different rights have different databases here, and never share an index.
+    """
+
+    def __init__(self) -> None:
+        self._built: OrderedDict[int, _Built] = OrderedDict()
+
+    async def of(self, database: Database, schema: Schema) -> ValueIndex:
+        # What is kept keeps its database alive, so that no other one gets its number.
+        known = self._built.setdefault(id(database), _Built(database))
+        self._built.move_to_end(id(database))
+        while len(self._built) > INDEXES:
+            self._built.popitem(last=False)
+        async with known.lock:
+            if known.index is None or known.schema is not schema:
+                known.schema, known.index = schema, await build_value_index(database, schema)
+            return known.index
+
+
+@dataclass
+class _Built:
+    database: Database
+    schema: Schema | None = None
+    index: ValueIndex | None = None
+    lock: asyncio.Lock = field(default_factory=asyncio.Lock)

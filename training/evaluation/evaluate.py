@@ -1,0 +1,159 @@
+"""Ask the questions of a data set and score the answers as they come."""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
+from pathlib import Path
+from time import perf_counter
+from typing import Any
+
+from route_sql.graph.state import Answer, Question
+from route_sql.tools.database.outcome import Status
+from route_sql.training.datasets.examples import Example
+from route_sql.training.errors import EvaluationError
+from route_sql.training.evaluation.execution_accuracy import Databases, ExecutionAccuracy, Metric, Verdict
+from route_sql.training.evaluation.run_log import JSON, WRONG_DATABASE, Line, ProposedSQL, RunLog, open_run
+from route_sql.training.evaluation.summary import Summary, summarise
+
+Ask = Callable[[Question], Awaitable[Answer]]
+Progress = Callable[[int, int, int], None]
+"""Called with the questions done, all questions, how many are right; first with what a resumed run has."""
+
+
+async def evaluate(
+    ask: Ask,
+    examples: Sequence[Example],
+    catalog: Databases,
+    out: Path,
+    *,
+    concurrency: int = 1,
+    settings: Mapping[str, JSON],
+    metric: Metric = "spider",
+    keep_distinct: bool = False,
+    progress: Progress | None = None,
+) -> Summary:
+    """Ask every question that `out` doesn't hold yet, score it, and give the figures of the whole run.
+
+    The gold SQL is not part of what is asked. Whatever stops the run, cancellation included, leaves a file
+    that the same call takes up again.
+
+    Args:
+        ask: Answers one question; what it raises stops the run.
+        examples: What to ask.
+        catalog: The databases that the examples name, for the scoring.
+        out: The JSON Lines file, one `Line` a question; `OUT.meta.json` keeps the settings.
+        concurrency: Questions asked at the same time.
+        settings: What makes this run another one (model, strategy, seed, data); resuming with others is
+            refused.
+        metric: The rule of scoring.
+        keep_distinct: Don't drop DISTINCT before scoring by Spider's rule.
+        progress: Told after every question.
+
+    Raises:
+        EvaluationError: no examples, a concurrency below 1, or a file that belongs to another run.
+        DatabaseUnavailable: a database can't be read.
+    """
+    if not examples or concurrency < 1:
+        raise EvaluationError("an evaluation needs at least one question and a concurrency of 1 or more")
+    scorer = ExecutionAccuracy(catalog, metric=metric, keep_distinct=keep_distinct)
+    run = {**settings, "metric": metric, "keep_distinct": keep_distinct}
+    async with open_run(out, run, examples) as log:
+        done = {line["index"] for line in log.lines}
+        waiting = iter([example for example in examples if example.index not in done])
+        _report(log, len(examples), progress)
+
+        async def work() -> None:
+            for example in waiting:
+                await log.append(await ask_and_score(ask, example, scorer))
+                _report(log, len(examples), progress)
+
+        await gather_or_stop([work() for _ in range(concurrency)])
+    return summarise(log.lines)
+
+
+async def score_prediction(
+    scorer: ExecutionAccuracy, example: Example, sql: str | None, status: Status | None
+) -> Verdict:
+    """Score one prediction; an answer whose own status is `error` is wrong whatever its SQL returns.
+
+    So is any where the question's database is not there, whose gold can't be run either.
+    """
+    if not scorer.has(example.database):
+        return Verdict(False, f"{WRONG_DATABASE}there is no {example.database!r}", "error", gold_fault=True)
+    if status == "error":
+        return Verdict(False, "the answer is an error", "error")
+    return await scorer.score(example, sql)
+
+
+async def gather_or_stop(work: Sequence[Coroutine[Any, Any, None]]) -> None:
+    """Run all side by side; the first exception cancels the others and is raised as it is."""
+    try:
+        async with asyncio.TaskGroup() as group:
+            for part in work:
+                group.create_task(part)
+    except BaseExceptionGroup as failures:  # of the base: what an `ask` raises need not be an Exception
+        raise failures.exceptions[0] from None
+
+
+async def ask_and_score(ask: Ask, example: Example, scorer: ExecutionAccuracy) -> Line:
+    """Ask one question and score its answer; one whose database is not there counts as wrong and is not asked.
+
+    Raises:
+        DatabaseUnavailable: the database can't be read; what `ask` raises goes up as it is.
+    """
+    question = Question(question=example.question, database=example.database)
+    if example.evidence:
+        question["evidence"] = example.evidence
+    began = perf_counter()
+    answer = await ask(question) if scorer.has(example.database) else _NOT_ASKED
+    seconds = perf_counter() - began
+    verdict = await score_prediction(scorer, example, answer["sql"], answer["status"])
+    return _line(example, answer, verdict, await scorer.gold_tables(example), seconds)
+
+
+_NOT_ASKED = Answer(
+    sql=None,
+    status="error",
+    columns=[],
+    rows=[],
+    row_count=0,
+    truncated=False,
+    error="the database is not there",
+    notes=[],
+    candidates=[],
+    ledger=[],
+)
+
+
+def _line(example: Example, answer: Answer, verdict: Verdict, tables: int, seconds: float) -> Line:
+    ledger = answer["ledger"]
+    return Line(
+        index=example.index,
+        database=example.database,
+        question=example.question,
+        sql=answer["sql"],
+        status=answer["status"],
+        error=answer["error"],
+        correct=verdict.correct,
+        reason=verdict.reason,
+        gold_fault=verdict.gold_fault,
+        tables=tables,
+        difficulty=example.difficulty,
+        calls=len(ledger),
+        prompt_tokens=sum(entry["prompt_tokens"] for entry in ledger),
+        cached_tokens=_sum([entry["cached_tokens"] for entry in ledger]),
+        completion_tokens=sum(entry["completion_tokens"] for entry in ledger),
+        seconds=seconds,
+        asked=[entry["node"] for entry in ledger],
+        candidates=[ProposedSQL(agent=c["agent"], sql=c["sql"], status=c["status"]) for c in answer["candidates"]],
+    )
+
+
+def _sum(counts: Sequence[int | None]) -> int | None:
+    """The sum, or None where a part is not known: a sum of the others would pass for all."""
+    known = [count for count in counts if count is not None]
+    return sum(known) if len(known) == len(counts) else None
+
+
+def _report(log: RunLog, total: int, progress: Progress | None) -> None:
+    if progress is not None:
+        progress(len(log.lines), total, sum(line["correct"] for line in log.lines))

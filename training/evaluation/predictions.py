@@ -1,0 +1,209 @@
+"""Score predictions that somebody has already made: a run's lines, plain text, or a table."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal, cast
+
+from route_sql.training.datasets.examples import Example
+from route_sql.training.errors import EvaluationError
+from route_sql.training.evaluation.evaluate import Progress, gather_or_stop, score_prediction
+from route_sql.training.evaluation.execution_accuracy import Databases, ExecutionAccuracy, Metric, Verdict
+from route_sql.training.evaluation.prediction_files import Record, read_records
+from route_sql.training.evaluation.run_log import WRONG_DATABASE, Line
+
+_INDEX = "index"
+_KEPT: tuple[
+    Literal[
+        "status",
+        "error",
+        "calls",
+        "prompt_tokens",
+        "cached_tokens",
+        "completion_tokens",
+        "seconds",
+        "asked",
+        "candidates",
+    ],
+    ...,
+] = (
+    "status",
+    "error",
+    "calls",
+    "prompt_tokens",
+    "cached_tokens",
+    "completion_tokens",
+    "seconds",
+    "asked",
+    "candidates",
+)
+"""What scoring anew leaves as the run had it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Prediction:
+    """One predicted query; `line` is the line of a run that it stood in, None if the file is not a run's.
+
+    `other_database` is the one that it was made for, if that is not the question's.
+    """
+
+    example: Example
+    sql: str | None
+    line: Line | None
+    other_database: str | None = None
+
+
+async def score_predictions(
+    path: Path,
+    examples: Sequence[Example],
+    catalog: Databases,
+    *,
+    column: str | None = None,
+    total: int | None = None,
+    metric: Metric = "spider",
+    keep_distinct: bool = False,
+    concurrency: int = 2,
+    progress: Progress | None = None,
+) -> list[Line]:
+    """Score a file of predictions; a run's lines keep their costs and candidates, the verdicts are made anew.
+
+    Args:
+        path: See `read_predictions`.
+        examples: What was asked.
+        catalog: The databases that the examples name.
+        column: See `read_predictions`.
+        total: See `read_predictions`.
+        metric: The rule of scoring.
+        keep_distinct: Don't drop DISTINCT before scoring by Spider's rule.
+        concurrency: Predictions scored at the same time.
+        progress: Told after every prediction.
+
+    Returns:
+        One line for each prediction, in the file's order.
+
+    Raises:
+        EvaluationError: the file can't be read or doesn't fit the examples.
+        DatabaseUnavailable: a database can't be read.
+    """
+    predictions = read_predictions(path, examples, column=column, total=total)
+    scorer = ExecutionAccuracy(catalog, metric=metric, keep_distinct=keep_distinct)
+    scored: dict[int, Line] = {}
+    waiting = iter(enumerate(predictions))
+
+    async def work() -> None:
+        for place, prediction in waiting:
+            scored[place] = await _score(scorer, prediction)
+            if progress is not None:
+                progress(len(scored), len(predictions), sum(line["correct"] for line in scored.values()))
+
+    await gather_or_stop([work() for _ in range(max(1, concurrency))])
+    return [scored[place] for place in range(len(predictions))]
+
+
+def read_predictions(
+    path: Path, examples: Sequence[Example], *, column: str | None = None, total: int | None = None
+) -> list[Prediction]:
+    """Read predictions and find the example of each.
+
+    Four formats: JSON Lines of objects (a run's lines) with the SQL under `column` or `sql`; CSV, named so
+    or with a `column`; text with one query a line, whose database may follow after a tab; BIRD's own object
+    from index to query and database. Objects and rows
+    with an `index` are found by it, and may be fewer than the examples; those that `EXCLUDED.json` leaves out
+    are passed over. All others stand in order, one for each example or one for each entry of the whole
+    questions file.
+
+    Args:
+        path: The file, UTF-8.
+        examples: What was asked.
+        column: The name of the CSV column or of the JSON key that holds the SQL.
+        total: Entries in the whole questions file, with those that were left out; None if nothing was.
+
+    Raises:
+        EvaluationError: the file can't be read, has no such column, or its lines don't fit the examples; so if
+            half of them or more are for another database than their question.
+    """
+    records, column = read_records(path, column, {example.database for example in examples})
+    total = len(examples) if total is None else total
+    if records and all(_INDEX in record for record in records):
+        found = _by_index(path, records, column, examples, total)
+    else:
+        found = _in_order(path, records, column, examples, total)
+    _check_databases(path, found)
+    return found
+
+
+def _by_index(
+    path: Path, records: list[Record], column: str, examples: Sequence[Example], total: int
+) -> list[Prediction]:
+    asked = {example.index: example for example in examples}
+    predictions: dict[int, Prediction] = {}
+    for record in records:
+        index = int(record[_INDEX]) if str(record[_INDEX]).isdecimal() else -1
+        if index in predictions or not (index in asked or 0 <= index < total):
+            raise EvaluationError(f"{path}: index {record[_INDEX]} stands twice or is none of the questions'")
+        if index in asked:
+            predictions[index] = _matched(asked[index], record, column)
+    if not predictions:
+        raise EvaluationError(f"{path} has predictions for none of the {len(examples)} questions")
+    return list(predictions.values())
+
+
+def _in_order(
+    path: Path, records: list[Record], column: str, examples: Sequence[Example], total: int
+) -> list[Prediction]:
+    if len(records) == total != len(examples):
+        return [_matched(example, records[example.index], column) for example in examples]
+    if len(records) != len(examples):
+        whole = f" (or {total}, the whole file)" if total != len(examples) else ""
+        raise EvaluationError(
+            f"{path} has {len(records)} predictions for {len(examples)} questions{whole}; give one a question"
+        )
+    return [_matched(example, record, column) for example, record in zip(examples, records, strict=True)]
+
+
+def _matched(example: Example, record: Record, column: str) -> Prediction:
+    named = record.get("database") or record.get("db_id")
+    line = cast(Line, record) if Line.__required_keys__ <= record.keys() else None
+    return Prediction(example, record[column], line, str(named) if named not in (None, example.database) else None)
+
+
+def _check_databases(path: Path, predictions: Sequence[Prediction]) -> None:
+    """See that only few predictions are for another database: those are slips, more is another file."""
+    strange = [prediction for prediction in predictions if prediction.other_database]
+    if strange and 2 * len(strange) >= len(predictions):
+        example = strange[0].example
+        raise EvaluationError(
+            f"{path}: the prediction for question {example.index} is for database {strange[0].other_database!r}, the "
+            f"question for {example.database!r}, and so are {len(strange)} of {len(predictions)}; "
+            "are these the predictions for other questions?"
+        )
+
+
+async def _score(scorer: ExecutionAccuracy, prediction: Prediction) -> Line:
+    example, line = prediction.example, prediction.line
+    if prediction.other_database:
+        reason = f"{WRONG_DATABASE}the prediction is for {prediction.other_database!r}"
+        verdict = Verdict(False, reason, "error")
+    else:
+        verdict = await score_prediction(scorer, example, prediction.sql, line["status"] if line else None)
+    renewed = Line(
+        index=example.index,
+        database=example.database,
+        question=example.question,
+        sql=prediction.sql,
+        status=verdict.status,
+        error=None,
+        correct=verdict.correct,
+        reason=verdict.reason,
+        gold_fault=verdict.gold_fault,
+        tables=await scorer.gold_tables(example),
+        difficulty=example.difficulty,
+        calls=None,
+        prompt_tokens=None,
+        cached_tokens=None,
+        completion_tokens=None,
+        seconds=None,
+        asked=[],
+        candidates=[],
+    )
+    return cast(Line, renewed | {key: line[key] for key in _KEPT}) if line else renewed

@@ -1,0 +1,79 @@
+"""Runs side by side as a table, for a terminal and for a README."""
+
+from collections.abc import Callable, Mapping
+from itertools import chain
+
+from rich.table import Table
+
+from route_sql.training.evaluation.comparison import Comparison
+from route_sql.training.evaluation.summary import Share, Summary
+
+_COLUMNS: Mapping[str, Callable[[Summary], str]] = {
+    "n": lambda run: str(run["n"]),
+    "EX (95 % interval)": lambda run: _interval(run),
+    "1 table": lambda run: _part(run["by_tables"]["1"]),
+    "2 tables": lambda run: _part(run["by_tables"]["2"]),
+    "3+ tables": lambda run: _part(run["by_tables"]["3+"]),
+    "calls": lambda run: _figure(run["calls_per_question"], ".2f"),
+    "prompt tokens": lambda run: _figure(run["prompt_tokens_per_question"], ",.0f"),
+    "computed": lambda run: _figure(run["computed_prompt_tokens_per_question"], ",.0f"),
+    "seconds": lambda run: _figure(run["seconds_per_question"], ".1f"),
+}
+"""Header to cell; costs are means a question, `computed` the prompt tokens that were not cached."""
+
+
+def summary_table(runs: Mapping[str, Summary], title: str | None = None) -> Table:
+    """The runs by name (such as their strategy), one a row, for rich's console."""
+    table = Table(title=title)
+    table.add_column("strategy")
+    for header in _headers(runs):
+        table.add_column(header, justify="right")
+    for cells in _cells(runs):
+        table.add_row(*cells)
+    return table
+
+
+def markdown_table(runs: Mapping[str, Summary]) -> str:
+    """The same table in Markdown, without a newline at its end."""
+    headers = ["strategy", *_headers(runs)]
+    rule = ["---", *("--:" for _ in headers[1:])]
+    rows = ([cell.replace("|", "\\|") for cell in cells] for cells in _cells(runs))
+    return "\n".join(f"| {' | '.join(row)} |" for row in [headers, rule, *rows])
+
+
+def comparison_sentence(first: str, second: str, comparison: Comparison) -> str:
+    """A paired comparison in one sentence, the names being the runs'."""
+    return (
+        f"Of {comparison['n']} questions {first} and {second} both got {comparison['both']} right, "
+        f"only {first} {comparison['only_first']}, only {second} {comparison['only_second']}, "
+        f"neither {comparison['neither']} (exact McNemar p = {comparison['p_value']:.2g})."
+    )
+
+
+def _headers(runs: Mapping[str, Summary]) -> list[str]:
+    return [*_COLUMNS, *_difficulties(runs)]
+
+
+def _cells(runs: Mapping[str, Summary]) -> list[list[str]]:
+    nothing = Share(n=0, ex=None)
+    return [
+        [name, *(cell(run) for cell in _COLUMNS.values())]
+        + [_part(run["by_difficulty"].get(word, nothing)) for word in _difficulties(runs)]
+        for name, run in runs.items()
+    ]
+
+
+def _difficulties(runs: Mapping[str, Summary]) -> list[str]:
+    return sorted(set(chain.from_iterable(run["by_difficulty"] for run in runs.values())))
+
+
+def _interval(run: Summary) -> str:
+    return f"{100 * run['ex']:.1f} ({100 * run['ex_low']:.1f} to {100 * run['ex_high']:.1f})"
+
+
+def _part(share: Share) -> str:
+    return "-" if share["ex"] is None else f"{100 * share['ex']:.1f} (n={share['n']})"
+
+
+def _figure(value: float | None, form: str) -> str:
+    return "-" if value is None else format(value, form)

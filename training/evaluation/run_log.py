@@ -1,0 +1,197 @@
+"""The record of an evaluation: one JSON line a question, resumed without loss or repetition."""
+
+import asyncio
+import json
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
+from contextlib import asynccontextmanager, contextmanager
+from dataclasses import astuple
+from hashlib import sha256
+from pathlib import Path
+from typing import TypeAlias, TypedDict, cast
+
+from filelock import FileLock, Timeout
+
+from route_sql.tools.database.outcome import Status
+from route_sql.training.datasets.examples import Example
+from route_sql.training.errors import EvaluationError
+from route_sql.training.resumable import to_the_end
+
+WRONG_DATABASE = "wrong database: "
+"""How the reason of a line begins whose question or prediction names a database that is not the right one."""
+JSON: TypeAlias = "str | int | float | bool | None | Sequence[JSON] | Mapping[str, JSON]"
+
+
+class ProposedSQL(TypedDict):
+    """One candidate of a run: who wrote it, what, and what became of it then."""
+
+    agent: str
+    sql: str
+    status: Status
+
+
+class Line(TypedDict):
+    """What a run keeps of one question. Costs are None where a prediction came without them."""
+
+    index: int
+    """The example's place in the questions file."""
+    database: str
+    question: str
+    sql: str | None
+    status: Status
+    error: str | None
+    correct: bool
+    reason: str | None
+    """Why it is wrong; None if it is right."""
+    gold_fault: bool
+    """True if the gold query failed or was too large: then nothing is right."""
+    tables: int
+    """Distinct tables in the gold query."""
+    difficulty: str | None
+    calls: int | None
+    prompt_tokens: int | None
+    cached_tokens: int | None
+    completion_tokens: int | None
+    seconds: float | None
+    """Wall clock from question to answer, without the scoring."""
+    asked: list[str]
+    """The agents that the model was asked for, in order; empty where a prediction came without."""
+    candidates: list[ProposedSQL]
+    """Every candidate in the order of execution."""
+
+
+class RunLog:
+    """The lines of a run so far, and the file they go to."""
+
+    def __init__(self, path: Path, lines: list[Line]) -> None:
+        """Continue the file at `path`, which holds exactly `lines`."""
+        self.lines = lines
+        self._path = path
+        self._lock = asyncio.Lock()
+
+    async def append(self, line: Line) -> None:
+        """Write one whole line; cancelling waits until it is written."""
+        async with self._lock:
+            await to_the_end(_append, self._path, line)
+            self.lines.append(line)
+
+
+@asynccontextmanager
+async def open_run(path: Path, settings: Mapping[str, JSON], examples: Sequence[Example]) -> AsyncIterator[RunLog]:
+    """Begin a run, or take up one that was stopped: a last line that was cut off is dropped.
+
+    The settings and a digest of the examples stand in `PATH.meta.json`. While the run is open, `PATH.lock`
+    keeps other processes from writing the same file.
+
+    Raises:
+        EvaluationError: the file belongs to a run with other settings or examples, is not a run's, is
+            damaged, can't be written, or another process is writing it.
+    """
+    lock = FileLock(f"{path}.lock", thread_local=False)
+    try:
+        await to_the_end(_acquire, lock, path)
+        yield RunLog(path, await to_the_end(_begin_or_resume, path, settings, examples))
+    finally:
+        await to_the_end(lock.release)
+
+
+def read_run(path: Path) -> list[Line]:
+    """The lines of a run that nobody is writing; a last line that was cut off is left out.
+
+    Raises:
+        EvaluationError: the file can't be read or a line is damaged.
+    """
+    try:
+        data = path.read_bytes()
+    except OSError as error:
+        raise EvaluationError(f"{path} can't be read: {error.strerror or error}") from error
+    return _parse(path, data[: data.rfind(b"\n") + 1])
+
+
+def meta_path(path: Path) -> Path:
+    """Where the settings of the run at `path` are kept."""
+    return path.with_name(path.name + ".meta.json")
+
+
+@contextmanager
+def _writing(path: Path) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise EvaluationError(f"{path} can't be written: {error}; name another file") from error
+
+
+def _acquire(lock: FileLock, path: Path) -> None:
+    with _writing(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            lock.acquire(timeout=0)
+        except Timeout:
+            raise EvaluationError(f"another process is writing {path}; wait for it or name another file") from None
+
+
+def _begin_or_resume(path: Path, settings: Mapping[str, JSON], examples: Sequence[Example]) -> list[Line]:
+    meta = {"settings": dict(settings), "questions": len(examples), "digest": _digest(examples)}
+    with _writing(path):
+        if not path.exists():
+            _write_whole(meta_path(path), meta)
+            path.touch()
+            return []
+        _check_same_run(path, json.loads(json.dumps(meta)))
+        with path.open("r+b") as file:
+            data = file.read()
+            whole = data.rfind(b"\n") + 1
+            file.truncate(whole)
+    return _parse(path, data[:whole])
+
+
+def _check_same_run(path: Path, now: Mapping[str, JSON]) -> None:
+    try:
+        then = json.loads(meta_path(path).read_text(encoding="utf-8"))
+        settings_then, settings_now = then["settings"], cast("dict[str, JSON]", now["settings"])
+        names = sorted(settings_then.keys() | settings_now.keys())
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+        raise EvaluationError(
+            f"{path} exists, but {meta_path(path).name} beside it doesn't say of which run; name another file"
+        ) from error
+    changed = [
+        f"{name} was {json.dumps(settings_then.get(name))}, is {json.dumps(settings_now.get(name))}"
+        for name in names
+        if settings_then.get(name) != settings_now.get(name)
+    ]
+    if then.get("digest") != now["digest"]:
+        changed.append(f"the questions differ ({then.get('questions')} were asked, {now['questions']} now)")
+    if changed:
+        raise EvaluationError(
+            f"{path} was begun with other settings: {'; '.join(changed)}. Take the same or name another file"
+        )
+
+
+def _digest(examples: Sequence[Example]) -> str:
+    return sha256(json.dumps([astuple(example) for example in examples]).encode()).hexdigest()
+
+
+def _write_whole(path: Path, value: object) -> None:
+    draft = path.with_name(path.name + ".part")
+    draft.write_text(json.dumps(value, indent=1) + "\n", encoding="utf-8")
+    draft.replace(path)
+
+
+def _append(path: Path, line: Line) -> None:
+    # A lone surrogate, which a model may write, becomes the JSON escape of itself.
+    data = json.dumps(line, ensure_ascii=False).encode("utf-8", "backslashreplace") + b"\n"
+    # Opened for each line, so that a run that dies holds nothing back in a buffer.
+    with _writing(path), path.open("ab") as file:
+        file.write(data)
+
+
+def _parse(path: Path, data: bytes) -> list[Line]:
+    lines: list[Line] = []
+    for number, text in enumerate(data.splitlines(), start=1):
+        try:
+            line = json.loads(text)
+        except ValueError:
+            line = None
+        if not isinstance(line, dict) or not Line.__required_keys__ <= line.keys():
+            raise EvaluationError(f"{path}, line {number} is not a line of a run; mend it or begin anew")
+        lines.append(cast(Line, line))
+    return lines

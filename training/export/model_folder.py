@@ -1,0 +1,239 @@
+"""From an adapter that was trained to a model folder that is served: adapter, profile, card, and a merged model."""
+
+import asyncio
+import json
+import shutil
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, cast
+
+from route_sql.serving.manifest import HubFile, ModelEntry
+from route_sql.serving.model_folder import PROFILE, FileRecord, TunedModel, file_record, write_model_folder
+from route_sql.serving.profile import Profile
+from route_sql.serving.store import ModelStore, Progress
+from route_sql.training.errors import TrainingError
+from route_sql.training.evaluation.run_log import JSON
+from route_sql.training.export.agreement import Agreement, agreement, load_conversations
+from route_sql.training.export.gguf_adapter import Precision, write_adapter
+from route_sql.training.export.lora import read_lora
+from route_sql.training.export.merged_check import MergedAnswer, check_merged
+from route_sql.training.export.merged_layout import require_one_reading
+from route_sql.training.export.merged_model import write_merged
+from route_sql.training.export.model_card import BaseFacts, CardFacts, merged_card, model_card
+from route_sql.training.resumable import write_whole
+from route_sql.training.rows.data_card import JSON_CARD, DataCard
+
+ADAPTER, CARD, MERGED = "adapter.gguf", "MODEL_CARD.md", "merged"
+HUB_CARD = "README.md"
+"""The card inside the merged folder, by the name that model hubs read."""
+RUN_SETTINGS, RUN_LOSSES = "run.yaml", "losses.csv"
+
+Say = Callable[[str], None]
+"""Is told what is being done."""
+
+
+@dataclass(frozen=True)
+class Base:
+    """The model that an adapter was trained on."""
+
+    path: Path
+    """A GGUF file, or a folder in transformers' layout, which can only be merged into."""
+    facts: BaseFacts
+    record: FileRecord | None
+    """None for a folder."""
+    name: str | None = None
+    """In the store."""
+    profile: Profile = Profile()
+
+
+@dataclass(frozen=True)
+class Order:
+    """What to export besides the adapter."""
+
+    merged: bool = False
+    check: Path | None = None
+    """A file of training rows, held-out ones; None exports without the proof."""
+    check_rows: int = 8
+    title: str | None = None
+    data: Sequence[Path] = ()
+    """Folders with data cards, besides the one that the run's settings name."""
+    figures: Path | None = None
+    """A JSON object; see `CardFacts.figures`."""
+    precision: Precision = "float16"
+    """Of the adapter's matrices."""
+
+
+@dataclass(frozen=True)
+class Exported:
+    """What was written."""
+
+    folder: Path
+    files: Sequence[str]
+    agreement: Agreement | None
+    merged: MergedAnswer | None = None
+    """None if nothing was merged, or without the proof."""
+
+
+def find_base(name_or_path: str, store: ModelStore, progress: Progress) -> Base:
+    """The base by its name in the store, the path of its GGUF file, or that of its folder.
+
+    Raises:
+        TrainingError: it is a tuned model itself.
+        ModelUnavailable: it can't be had.
+    """
+    path = Path(name_or_path)
+    if name_or_path not in store.manifest and (path / "config.json").is_file():
+        return Base(path, BaseFacts(path.resolve().name, None), record=None)
+    model = store.resolve(name_or_path, progress)
+    if model.profile.adapter is not None:
+        raise TrainingError(f"{name_or_path} is a tuned model; name the base that the adapter was trained on")
+    entry = store.manifest.get(name_or_path)
+    record = FileRecord(entry.file, entry.size, entry.sha256) if entry else file_record(model.path)
+    known = entry or _known(record, store)
+    if known is None:
+        return Base(model.path, BaseFacts(model.path.name, record.sha256), record, profile=model.profile)
+    return Base(model.path, _facts(known), record, known.name, known.profile)
+
+
+async def export_model(adapter: Path, base: Base, out: Path, order: Order, say: Say = lambda _: None) -> Exported:
+    """Write a model folder that may be named wherever a model is.
+
+    Its profile, without which it is none, is written last: an export that failed its check can't be served by mistake.
+
+    Args:
+        adapter: The folder that PEFT saved; the run's settings and losses are looked for in it and above it.
+        base: What it was trained on, by `find_base`.
+        out: The folder to write.
+        order: What is wanted.
+        say: Is told of each step.
+
+    Raises:
+        TrainingError: the adapter doesn't fit the base or the format, the check failed, or a file can't be read.
+        RuntimeMissing: the check needs the embedded server, which can't run here.
+        ServerUnavailable: it did not start.
+    """
+    if base.record is None and not order.merged:
+        raise TrainingError(
+            f"the base {base.path} is a folder, which the embedded server can't load: name its GGUF file, or only merge"
+        )
+    answer: MergedAnswer | None = None
+    facts = await asyncio.to_thread(_card_facts, adapter, base, order)
+    await asyncio.to_thread(_begin, out)
+    profile = base.profile
+    if base.record is not None:
+        facts, profile = await _export_adapter(adapter, base, out, order, facts, say)
+    if order.merged:
+        say("merging the adapter into the base")
+        answer = await asyncio.to_thread(_merge, adapter, base.path, out, order, facts)
+    await asyncio.to_thread(write_whole, out / CARD, model_card(facts))
+    if base.record is not None:
+        record = await asyncio.to_thread(file_record, out / ADAPTER)
+        write_model_folder(out, TunedModel(base.record, record, profile, base.name))
+    written = [name for name in (ADAPTER, PROFILE, CARD, MERGED) if (out / name).exists()]
+    return Exported(out, written, facts.agreement, answer)
+
+
+async def _export_adapter(
+    adapter: Path, base: Base, out: Path, order: Order, facts: CardFacts, say: Say
+) -> tuple[CardFacts, Profile]:
+    say("writing the adapter for llama.cpp")
+    layout = await asyncio.to_thread(write_adapter, adapter, base.path, out / ADAPTER, order.precision)
+    profile = replace(base.profile, wording="tuned", context=min(base.profile.context, layout.context))
+    if order.check is None:
+        return facts, profile
+    say("comparing the served adapter with what was trained")
+    conversations = await asyncio.to_thread(load_conversations, order.check, order.check_rows)
+    found = await agreement(conversations, adapter=adapter, base=base.path, served=out / ADAPTER, profile=profile)
+    found.require()
+    return replace(facts, agreement=found), profile
+
+
+def _begin(out: Path) -> None:
+    """Take away an earlier export, whose parts must not be mixed with ours."""
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+        if (out / MERGED).exists() and not (out / CARD).exists():
+            raise TrainingError(f"{out / MERGED} is not of an earlier export; name another folder")
+        shutil.rmtree(out / MERGED, ignore_errors=True)
+        for name in (PROFILE, ADAPTER, CARD):
+            (out / name).unlink(missing_ok=True)
+    except OSError as error:
+        raise TrainingError(f"{out} can't be written: {error}; name another folder") from error
+
+
+def _merge(adapter: Path, base: Path, out: Path, order: Order, facts: CardFacts) -> MergedAnswer | None:
+    draft = out / f"{MERGED}.part"
+    shutil.rmtree(draft, ignore_errors=True)
+    write_merged(adapter, base, draft)
+    require_one_reading(draft)
+    answer = check_merged(draft, adapter, base) if order.check else None
+    (draft / HUB_CARD).write_text(merged_card(facts), encoding="utf-8")
+    draft.rename(out / MERGED)
+    return answer
+
+
+def _card_facts(adapter: Path, base: Base, order: Order) -> CardFacts:
+    settings = _run_settings(adapter)
+    run = settings.get("settings")
+    named = run.get("data") if isinstance(run, Mapping) else None
+    folders = [*order.data, *([Path(named)] if isinstance(named, str) and (Path(named) / JSON_CARD).is_file() else [])]
+    return CardFacts(
+        title=order.title or f"{base.facts.title}, tuned with route-sql",
+        base=base.facts,
+        lora=read_lora(adapter) if base.record else None,
+        data=[cast(DataCard, _json(folder / JSON_CARD)) for folder in dict.fromkeys(folders)],
+        settings=settings,
+        losses=_run_losses(adapter),
+        figures=_json(order.figures) if order.figures else {},
+        merged=order.merged,
+    )
+
+
+def _run_settings(adapter: Path) -> Mapping[str, JSON]:
+    """What fine-tuning wrote of the run; empty if somebody else trained the adapter."""
+    import yaml
+
+    path = _of_run(adapter, RUN_SETTINGS)
+    if path is None:
+        return {}
+    try:
+        settings = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError, yaml.YAMLError) as error:
+        raise TrainingError(f"the run's settings {path} can't be read: {error}") from error
+    return settings if isinstance(settings, dict) else {}
+
+
+def _run_losses(adapter: Path) -> list[dict[str, float | None]]:
+    from route_sql.training.tuning.loss_log import read_losses
+
+    path = _of_run(adapter, RUN_LOSSES)
+    try:
+        return read_losses(path) if path else []
+    except (OSError, ValueError) as error:
+        raise TrainingError(f"the run's losses {path} can't be read: {error}") from error
+
+
+def _of_run(adapter: Path, name: str) -> Path | None:
+    folders = (adapter.resolve(), adapter.resolve().parent)
+    return next((folder / name for folder in folders if (folder / name).is_file()), None)
+
+
+def _json(path: Path) -> dict[str, Any]:
+    try:
+        value = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise TrainingError(f"{path} can't be read: {error}") from error
+    if not isinstance(value, dict):
+        raise TrainingError(f"{path} should hold one JSON object")
+    return value
+
+
+def _known(record: FileRecord, store: ModelStore) -> ModelEntry | None:
+    bare = (entry for entry in store.manifest.values() if entry.adapter is None)
+    return next((entry for entry in bare if entry.sha256 == record.sha256), None)
+
+
+def _facts(entry: ModelEntry) -> BaseFacts:
+    hub = next((place.repo for place in entry.sources if isinstance(place, HubFile)), None)
+    return BaseFacts(entry.title, entry.sha256, hub, entry.licence)

@@ -1,0 +1,64 @@
+"""A served model as transformers and PEFT have it, the way back from `export`: to be tuned further or asked in batches.
+
+What is written is what is served: the dense weights of the quantised file, and the adapter as its precision rounded it.
+"""
+
+import shutil
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from route_sql.serving.store import ModelFile
+from route_sql.training.errors import TrainingError
+from route_sql.training.export.gguf_adapter import read_adapter
+from route_sql.training.export.lora import write_lora
+from route_sql.training.tuning.dense_base import Base, dense_base
+
+BASE, ADAPTER = "base", "adapter"
+
+
+@dataclass(frozen=True)
+class Unpacked:
+    """Where it lies; None is what was not asked for, or is not part of the model."""
+
+    base: Path | None
+    adapter: Path | None
+
+
+def unpack_model(model: ModelFile, out: Path, *, base: bool = True, say: Callable[[str], None]) -> Unpacked:
+    """Write the folders `base` and `adapter`, neither of which may be there: what lies in them could be all there is.
+
+    Args:
+        model: What the store found.
+        out: The folder to write them into.
+        base: Whether the base is wanted: two bytes a weight, where `train sft` takes the GGUF file as well.
+        say: Is told of each step.
+
+    Raises:
+        TrainingError: nothing is left to write, the adapter can't be expressed, or the folders are there already or
+            can't be written.
+    """
+    adapter = model.profile.adapter
+    if not base and adapter is None:
+        raise TrainingError(f"{model.name} has no adapter; name a tuned model")
+    for folder in [out / ADAPTER] * bool(adapter) + [out / BASE] * base:
+        if folder.exists():
+            raise TrainingError(f"{folder} is there already; name another folder, or remove it")
+    try:
+        if adapter is not None:
+            say("unpacking the adapter")
+            _write_adapter(Path(adapter), model, out / ADAPTER)
+        if base:
+            say("unpacking the base")
+            dense_base(Base(model.path), out / BASE)
+    except OSError as error:
+        raise TrainingError(f"{out} can't be written: {error}; name another folder") from error
+    return Unpacked(out / BASE if base else None, out / ADAPTER if adapter else None)
+
+
+def _write_adapter(file: Path, model: ModelFile, out: Path) -> None:
+    lora = read_adapter(file, model.path)
+    draft = out.with_name(f"{out.name}.part")
+    shutil.rmtree(draft, ignore_errors=True)
+    write_lora(replace(lora, alpha=lora.alpha * model.profile.adapter_scale), draft)
+    draft.rename(out)

@@ -1,0 +1,1 @@
+"""From questions with gold SQL to rows that a model learns from."""

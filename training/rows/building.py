@@ -1,0 +1,207 @@
+"""Building a training set: the rows of the four tasks for every example, held-out databases apart.
+
+The same source, seed and settings give the same bytes, however often the run was stopped: what is drawn for an example
+depends on the seed, its index and the task alone. Bounds in time are the exception: what a slow database does not give
+within them is not in the set.
+"""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import asdict, astuple, dataclass
+from hashlib import sha256
+from json import dumps
+from pathlib import Path
+from random import Random
+
+from route_sql.graph.context import Context
+from route_sql.training.datasets.examples import Example
+from route_sql.training.datasets.source import LICENCES, Source
+from route_sql.training.errors import DatasetError
+from route_sql.training.evaluation.run_log import JSON
+from route_sql.training.resumable import to_the_end
+from route_sql.training.rows.data_card import DataCard, write_card
+from route_sql.training.rows.poison import PoisonReport, check_for_poison
+from route_sql.training.rows.row_files import DataFiles, Split
+from route_sql.training.rows.token_counts import estimated_tokens, row_tokens
+from route_sql.training.rows.training_example import Asker, Unfit
+from route_sql.training.tasks.continuation_writing import ContinuationWriting
+from route_sql.training.tasks.noise_correction import NoiseCorrection
+from route_sql.training.tasks.schema_linking import SchemaLinking
+from route_sql.training.tasks.task import Asked, Row, Task, TaskName, TokenCounter
+from route_sql.training.tasks.text_to_sql import TextToSQL
+
+TASKS: Mapping[TaskName, Task] = {
+    task.name: task for task in (TextToSQL(), SchemaLinking(), NoiseCorrection(), ContinuationWriting())
+}
+"""The four tasks by name."""
+
+Progress = Callable[[int, int], None]
+"""Called with the examples done and all examples; first with what a resumed run has."""
+
+_NARROWING = (1.0, 0.7, 0.5, 0.35, 0.25, 0.15, 0.08, 0.0)
+"""Shares of the schema's budget that are tried until a row fits."""
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """What a set is made by, beside its source.
+
+    `held_out` is the share of the databases whose examples go to the eval split, `max_tokens` the longest row,
+    `schema_chars` the budget that the graph cuts a schema to, `tokenizer` the name of what counts the tokens.
+    """
+
+    seed: int = 0
+    held_out: float = 0.1
+    max_tokens: int = 4096
+    schema_chars: int = Context().schema_chars
+    tokenizer: str = "estimate"
+
+    def __post_init__(self) -> None:
+        """Check the share.
+
+        Raises:
+            DatasetError: `held_out` is not a share below 1.
+        """
+        if not 0 <= self.held_out < 1:
+            raise DatasetError(f"a share of {self.held_out} can't be held out; give a number from 0 up to, not with, 1")
+
+
+async def build_data(
+    source: Source,
+    out: Path,
+    recipe: Recipe,
+    *,
+    count: TokenCounter = estimated_tokens,
+    replies: Mapping[int, Sequence[str]] | None = None,
+    poison: PoisonReport | None = None,
+    progress: Progress | None = None,
+) -> DataCard:
+    """Write the rows of every example and the data card; a set that was stopped is taken up.
+
+    Args:
+        source: The examples and their databases.
+        out: The folder.
+        recipe: Seed, shares and limits.
+        count: The tokens of a text, by the tokenizer of the model that will be trained.
+        replies: A model's replies to the questions, by index: its real mistakes.
+        poison: The report on the source, if it is made already.
+        progress: Told after every example.
+
+    Raises:
+        DatasetError: there is no example, or the folder holds another set.
+        DatabaseUnavailable: a database can't be read.
+    """
+    if not source.examples:
+        raise DatasetError(f"{source.questions} holds no question to learn from; name another file")
+    report = poison if poison is not None else await asyncio.to_thread(check_for_poison, source.examples)
+    settings = _settings(source, recipe, replies or {})
+    splits, held_out = split_examples(source.examples, recipe)
+    async with _opened(out, settings) as files:
+        await _write_rows(source, files, recipe, splits, count, replies or {}, progress)
+        return await asyncio.to_thread(
+            write_card,
+            files,
+            settings,
+            licence=LICENCES[source.format],
+            examples=len(source.examples),
+            excluded=source.excluded,
+            held_out=held_out,
+            poison=report,
+        )
+
+
+def split_examples(examples: Sequence[Example], recipe: Recipe) -> tuple[list[Split], list[str]]:
+    """The split of each example, and the databases that are held out.
+
+    Whole databases are held out, at least one. Of a single database questions are held out instead, all questions
+    with the same SQL together, and the list is empty.
+    """
+    databases = sorted({example.database for example in examples})
+    whole = len(databases) > 1
+    groups = databases if whole else sorted({_group(example) for example in examples})
+    wanted = max(1, round(recipe.held_out * len(groups))) if recipe.held_out and len(groups) > 1 else 0
+    drawn = set(Random(f"{recipe.seed}:held-out").sample(groups, wanted))
+    splits: list[Split] = ["eval" if (e.database if whole else _group(e)) in drawn else "train" for e in examples]
+    return splits, sorted(drawn) if whole else []
+
+
+def example_rows(asked: Asked, recipe: Recipe, count: TokenCounter) -> tuple[list[Row], bool]:
+    """The rows of all tasks that fit, and whether one did not fit even with the smallest schema. CPU work.
+
+    A row that is too long has its schema reduced, never its answer.
+    """
+    rows: list[Row] = []
+    complete = True
+    for task in TASKS.values():
+        made, fits = _fitting(asked, task, recipe, count)
+        rows += made
+        complete = complete and fits
+    return rows, complete
+
+
+def _fitting(asked: Asked, task: Task, recipe: Recipe, count: TokenCounter) -> tuple[list[Row], bool]:
+    made: list[Row] = []
+    for share in _NARROWING:
+        narrowed = asked.narrowed(max(1, round(share * recipe.schema_chars)))
+        made = task.rows(narrowed, Random(f"{recipe.seed}:{asked.example.index}:{task.name}"))
+        made = [{**row, "tokens": row_tokens(row, count)} for row in made]
+        if all(row["tokens"] <= recipe.max_tokens for row in made):
+            return made, True
+    return [row for row in made if row["tokens"] <= recipe.max_tokens], False
+
+
+async def _write_rows(
+    source: Source,
+    files: DataFiles,
+    recipe: Recipe,
+    splits: Sequence[Split],
+    count: TokenCounter,
+    replies: Mapping[int, Sequence[str]],
+    progress: Progress | None,
+) -> None:
+    asker = Asker(source, recipe.seed, replies)
+    for place in range(files.done, len(source.examples)):
+        if progress:
+            progress(place, len(source.examples))
+        example = source.examples[place]
+        rows: list[Row] = []
+        left_out: dict[str, int] = {}
+        try:
+            asked = await asker.ask(example)
+            rows, complete = await asyncio.to_thread(example_rows, asked, recipe, count)
+            left_out = {} if complete else {"some rows: longer than the limit": example.index}
+        except Unfit as unfit:
+            left_out = {str(unfit): example.index}
+        await to_the_end(files.append, rows, splits[place], left_out)
+    if progress:
+        progress(len(source.examples), len(source.examples))
+
+
+@asynccontextmanager
+async def _opened(out: Path, settings: Mapping[str, JSON]) -> AsyncIterator[DataFiles]:
+    files = await to_the_end(DataFiles, out, settings)
+    try:
+        yield files
+    finally:
+        files.close()
+
+
+def _settings(source: Source, recipe: Recipe, replies: Mapping[int, Sequence[str]]) -> dict[str, JSON]:
+    examples = [astuple(example) for example in source.examples]
+    return {
+        "format": source.format,
+        "questions": source.questions.name,
+        "examples_digest": _digest(examples),
+        "replies_digest": _digest(sorted(replies.items())) if replies else None,
+        "schemas_only": len(source.schemas_only),
+        **asdict(recipe),
+    }
+
+
+def _digest(value: object) -> str:
+    return sha256(dumps(value).encode()).hexdigest()[:16]
+
+
+def _group(example: Example) -> str:
+    return " ".join(example.sql.casefold().split())

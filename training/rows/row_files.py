@@ -1,0 +1,136 @@
+"""The files of a training set: one JSON Lines file a task and split, written so that a killed run can be taken up.
+
+Beside them stands `progress.json`: how many examples are done and how long each file was then. What a killed run wrote
+beyond that is cut off, so that it ends with the same bytes as one that was never stopped.
+"""
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Literal, cast, get_args
+
+from filelock import FileLock, Timeout
+from typing_extensions import TypedDict
+
+from route_sql.training.errors import DatasetError
+from route_sql.training.evaluation.run_log import JSON
+from route_sql.training.resumable import write_whole
+from route_sql.training.tasks.task import Row, TaskName
+
+Split = Literal["train", "eval"]
+PROGRESS = "progress.json"
+
+
+class _Progress(TypedDict):
+    settings: Mapping[str, JSON]
+    done: int
+    sizes: dict[str, int]
+    left_out: dict[str, list[int]]
+
+
+class DataFiles:
+    """The files of one set, open for one process at a time. All methods read or write files: call them in a thread."""
+
+    def __init__(self, folder: Path, settings: Mapping[str, JSON]) -> None:
+        """Begin a set, or take up one that was stopped.
+
+        Args:
+            folder: Where the files go; it is made if it is missing.
+            settings: Whatever decides the bytes of the set.
+
+        Raises:
+            DatasetError: the folder holds a set with other settings or files of something else, is damaged or can't be
+                written, or another process is writing it.
+        """
+        self.folder = folder
+        self._lock = FileLock(str(folder / ".lock"), thread_local=False)
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            self._lock.acquire(timeout=0)
+        except Timeout:
+            raise DatasetError(f"another process is writing {folder}; wait for it or name another folder") from None
+        except OSError as error:
+            raise DatasetError(f"{folder} can't be written: {error}; name another folder") from error
+        try:
+            self._progress = self._begin_or_resume(json.loads(json.dumps(settings)))
+        except BaseException:  # Ctrl-C too: nobody has this object to close, and the folder would stay locked
+            self._lock.release()
+            raise
+
+    @property
+    def done(self) -> int:
+        """How many examples are done."""
+        return self._progress["done"]
+
+    @property
+    def left_out(self) -> Mapping[str, Sequence[int]]:
+        """The examples that were left out, by reason."""
+        return self._progress["left_out"]
+
+    def append(self, rows: Sequence[Row], split: Split, left_out: Mapping[str, int]) -> None:
+        """Write all rows of the next example, and that it is done; `left_out` maps a reason to the example's index.
+
+        Raises:
+            DatasetError: the disk is full, or the folder is gone.
+        """
+        try:
+            for row in rows:
+                name = file_name(row["task"], split)
+                # A lone surrogate, which a database may hold, becomes the JSON escape of itself.
+                data = json.dumps(row, ensure_ascii=False).encode("utf-8", "backslashreplace") + b"\n"
+                with (self.folder / name).open("ab") as file:
+                    file.write(data)
+                self._progress["sizes"][name] += len(data)
+            for reason, index in left_out.items():
+                self._progress["left_out"].setdefault(reason, []).append(index)
+            self._progress["done"] += 1
+            write_whole(self.folder / PROGRESS, json.dumps(self._progress, indent=1) + "\n")
+        except OSError as error:
+            raise DatasetError(f"{self.folder} can't be written: {error}") from error
+
+    def rows(self, task: TaskName, split: Split) -> Iterator[Row]:
+        """The rows of one file, in order."""
+        with (self.folder / file_name(task, split)).open(encoding="utf-8") as file:
+            for line in file:
+                yield cast(Row, json.loads(line))
+
+    def close(self) -> None:
+        """Let other processes write the folder."""
+        self._lock.release()
+
+    def _begin_or_resume(self, settings: Mapping[str, JSON]) -> _Progress:
+        names = [file_name(task, split) for task in get_args(TaskName) for split in get_args(Split)]
+        if not (self.folder / PROGRESS).exists():
+            if others := [name for name in names if (self.folder / name).exists()]:
+                raise DatasetError(f"{self.folder} holds {others[0]} of another set; name another folder")
+            # The sidecar comes first: empty files that it does not know would look like another set's.
+            progress = _Progress(settings=settings, done=0, sizes=dict.fromkeys(names, 0), left_out={})
+            write_whole(self.folder / PROGRESS, json.dumps(progress, indent=1) + "\n")
+        else:
+            progress = self._read(settings)
+        for name, size in progress["sizes"].items():
+            self._cut(self.folder / name, size)
+        return progress
+
+    def _read(self, settings: Mapping[str, JSON]) -> _Progress:
+        try:
+            progress = cast(_Progress, json.loads((self.folder / PROGRESS).read_text(encoding="utf-8")))
+            then = progress["settings"]
+            changed = sorted(name for name in {**then, **settings} if then.get(name) != settings.get(name))
+        except (OSError, ValueError, KeyError, TypeError) as error:
+            raise DatasetError(f"{self.folder / PROGRESS} is damaged; name another folder") from error
+        if changed:
+            said = "; ".join(f"{name} was {then.get(name)!r}, is {settings.get(name)!r}" for name in changed)
+            raise DatasetError(f"{self.folder} was begun otherwise: {said}. Take the same or name another folder")
+        return progress
+
+    def _cut(self, path: Path, size: int) -> None:
+        with path.open("ab") as file:
+            if file.tell() < size:
+                raise DatasetError(f"{path} is shorter than {PROGRESS} says; remove the folder and begin anew")
+            file.truncate(size)
+
+
+def file_name(task: TaskName, split: Split) -> str:
+    """The name of the file with the rows of a task and split."""
+    return f"{task}.{split}.jsonl"

@@ -1,0 +1,118 @@
+"""From an example to what the agents would be asked: schema, notes, gold that runs, right and wrong queries."""
+
+import asyncio
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from random import Random
+
+from route_sql.agents.brief import Brief, Wording
+from route_sql.agents.examples import worked_examples
+from route_sql.graph.grounding import askable_schema, gather_notes
+from route_sql.graph.state import State
+from route_sql.tools.database.engine import Database
+from route_sql.tools.database.outcome import Outcome
+from route_sql.tools.schema.records import Schema
+from route_sql.tools.sql.parsing import parses
+from route_sql.tools.sql.usage import unknown_names
+from route_sql.tools.values.find_values import make_find_values
+from route_sql.training.datasets.examples import Example
+from route_sql.training.datasets.source import Source
+from route_sql.training.errors import DatasetError
+from route_sql.training.evaluation.execution_accuracy import SCORING_LIMITS, ExecutionAccuracy, Metric
+from route_sql.training.rows.gold_style import in_one_style, tidied
+from route_sql.training.rows.wrong_queries import edited_queries, judged_replies, run
+from route_sql.training.tasks.task import Asked, Judge, Ran
+
+WORDING: Wording = "tuned"
+SCORING_SECONDS = 10.0
+
+
+class Unfit(Exception):
+    """An example that can't be learnt from; its text is the reason, as the data card counts it."""
+
+
+class Asker:
+    """Makes what the agents would be asked of the examples of one source, in the tuned wording."""
+
+    def __init__(self, source: Source, seed: int, replies: Mapping[int, Sequence[str]]) -> None:
+        """Ask about the examples of `source`; `replies` are a model's, by the example's index."""
+        self._source = source
+        self._seed = seed
+        self._replies = replies
+        self._tools = [make_find_values(source.catalog)]
+        limits = replace(SCORING_LIMITS, seconds=SCORING_SECONDS)
+        self._strict = ExecutionAccuracy(source.catalog, keep_distinct=True, limits=limits)
+        metric: Metric = "bird" if source.format == "bird" else "spider"
+        self._metric = ExecutionAccuracy(source.catalog, metric=metric, limits=limits)
+
+    @property
+    def judge(self) -> Judge:
+        """What replies to the rows are scored with."""
+        return Judge(self._source.catalog, self._metric)
+
+    async def ask(self, example: Example) -> Asked:
+        """What the agents would be asked of an example.
+
+        Raises:
+            Unfit: the gold fails, or names what is not in the schema.
+            DatasetError: the matching values can't be looked up.
+            DatabaseUnavailable: the database can't be read.
+        """
+        schema = await askable_schema(self._source.catalog, example.database)
+        gold = tidied(example.sql, schema.dialect)
+        if example.database in self._source.schemas_only:
+            return await asyncio.to_thread(_from_schema_only, example, gold, schema)
+        database = self._source.catalog.get(example.database)
+        gold, outcome = await self._gold(gold, schema, database)
+        asked = Asked(example, gold, schema, brief_of(example, schema, await self._notes(example)))
+        return await self._with_queries(asked, Ran(gold, "gold", outcome), database)
+
+    async def _gold(self, sql: str, schema: Schema, database: Database) -> tuple[str, Outcome]:
+        """The gold in one style where that changes no row, and its outcome."""
+        outcome = await run(database, sql, database.limits.seconds)
+        if outcome["error"] is not None:
+            raise Unfit(f"gold: {outcome['status']}")
+        styled = in_one_style(sql, schema)
+        if styled != sql:
+            again = await run(database, styled, database.limits.seconds)
+            if again["error"] is None and again["rows"] == outcome["rows"]:
+                return styled, again
+        return sql, outcome
+
+    async def _notes(self, example: Example) -> tuple[str, ...]:
+        asked = State(question=example.question, database=example.database, evidence=example.evidence)
+        notes, failures = await gather_notes(self._tools, asked)
+        if failures:
+            raise DatasetError(f"question {example.index}: {failures[0]}")
+        return tuple(notes)
+
+    async def _with_queries(self, asked: Asked, gold: Ran, database: Database) -> Asked:
+        example = replace(asked.example, sql=asked.gold)
+        replies = self._replies.get(example.index, ())
+        rights, wrongs = await judged_replies(replies, example, database, self._strict, self._metric)
+        random = Random(f"{self._seed}:{example.index}:edits")
+        edits = await edited_queries(asked.gold, example, asked.schema, database, self._strict, random)
+        others = tuple(ran for ran in rights if ran.sql != gold.sql)
+        return replace(asked, rights=(*others, gold), wrongs=(*wrongs, *edits))
+
+
+def brief_of(example: Example, schema: Schema, notes: tuple[str, ...]) -> Brief:
+    """The brief of an example on its whole schema, as the graph makes it for a tuned model."""
+    return Brief(
+        question=example.question,
+        schema=schema,
+        evidence=example.evidence,
+        notes=notes,
+        wording=WORDING,
+        examples=worked_examples(WORDING, schema.dialect),
+    )
+
+
+def _from_schema_only(example: Example, gold: str, schema: Schema) -> Asked:
+    if parses(gold, schema.dialect) is not None:
+        raise Unfit("gold: can't be parsed, and there is no database to try it")
+    if unknown_names(gold, schema):
+        raise Unfit("gold: names what is not in the schema, and there is no database to try it")
+    styled = in_one_style(gold, schema)
+    gold = gold if unknown_names(styled, schema) else styled
+    return Asked(example, gold, schema, brief_of(example, schema, ()), executable=False)

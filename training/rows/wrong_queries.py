@@ -1,0 +1,85 @@
+"""Right and wrong queries for one question, told apart by running them: what noise correction learns from."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from itertools import islice
+from random import Random
+
+from route_sql.tools.database.engine import Database
+from route_sql.tools.database.outcome import Outcome
+from route_sql.tools.schema.records import Schema
+from route_sql.tools.sql.replies.reply import extract_sql
+from route_sql.training.datasets.examples import Example
+from route_sql.training.evaluation.execution_accuracy import ExecutionAccuracy
+from route_sql.training.rows.query_edits import draw_edits
+from route_sql.training.tasks.task import Ran
+
+TRIES = 12
+"""Edits that are run at most until enough of them change the result."""
+EDITS = 2
+SECONDS = 3.0
+"""Deadline of an edit. One that is stopped is left out: where time ends is not the same twice."""
+_UNSURE = ("timeout", "refused")
+
+
+async def edited_queries(
+    gold: str, example: Example, schema: Schema, database: Database, strict: ExecutionAccuracy, random: Random
+) -> tuple[Ran, ...]:
+    """Up to `EDITS` small edits of the gold that fail or return something else, each with its true outcome.
+
+    Args:
+        gold: The gold as it is taught.
+        example: The example; its own SQL is what results are compared with.
+        schema: The whole schema.
+        database: Where the queries run.
+        strict: Compares results with DISTINCT kept.
+        random: Decides which edits are tried.
+
+    Raises:
+        DatabaseUnavailable: the database can't be read.
+    """
+    kept: list[Ran] = []
+    for edit in islice(draw_edits(gold, schema, random), TRIES):
+        outcome = await run(database, edit.sql, SECONDS)
+        if outcome["status"] not in _UNSURE and await _is_wrong(edit.sql, outcome, example, strict):
+            kept.append(Ran(edit.sql, f"edit:{edit.kind}", outcome))
+        if len(kept) == EDITS:
+            break
+    return tuple(kept)
+
+
+async def judged_replies(
+    replies: Sequence[str], example: Example, database: Database, strict: ExecutionAccuracy, metric: ExecutionAccuracy
+) -> tuple[tuple[Ran, ...], tuple[Ran, ...]]:
+    """A model's distinct replies, right ones and wrong ones.
+
+    Right is what the strict comparison calls so, wrong what the data set's own metric calls wrong; what lies between
+    is left out, since the question does not decide it.
+
+    Raises:
+        DatabaseUnavailable: the database can't be read.
+    """
+    rights: list[Ran] = []
+    wrongs: list[Ran] = []
+    for sql in dict.fromkeys(sql for reply in replies if (sql := extract_sql(reply, database.dialect))):
+        outcome = await run(database, sql, database.limits.seconds)
+        if outcome["status"] in _UNSURE:
+            continue
+        if not await _is_wrong(sql, outcome, example, strict):
+            rights.append(Ran(sql, "model", outcome))
+        elif await _is_wrong(sql, outcome, example, metric):
+            wrongs.append(Ran(sql, "model", outcome))
+    return tuple(rights), tuple(wrongs)
+
+
+async def run(database: Database, sql: str, seconds: float) -> Outcome:
+    """The outcome of a query as the graph's executor gives it, but for the deadline."""
+    return await database.execute(sql, replace(database.limits, seconds=min(seconds, database.limits.seconds)))
+
+
+async def _is_wrong(sql: str, outcome: Outcome, example: Example, accuracy: ExecutionAccuracy) -> bool:
+    """Whether a query fails or its result differs from the gold's; False if the gold's own can't be had whole."""
+    if outcome["error"] is not None:
+        return True
+    verdict = await accuracy.score(example, sql)
+    return not (verdict.correct or verdict.gold_fault or verdict.status in _UNSURE)

@@ -1,0 +1,226 @@
+"""A model's own replies to many conversations at once, by batched generation with transformers."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from transformers import AutoModelForCausalLM, AutoTokenizer
+
+from route_sql.training.tasks.task import Turn
+from route_sql.training.tuning import grouped_attention
+
+Progress = Callable[[int, int], None]
+"""Called with the conversations done and all conversations."""
+
+SHARED_TOKENS = 32
+"""A shorter prefix is not worth a pass of its own."""
+STILL_GOING = 0.7
+"""Once fewer of a batch's rows than this share go on, the others leave it."""
+SPARE_TOKENS = 32
+"""A reply may be twice as long as expected and this much longer; what runs on beyond that is no answer."""
+
+
+@dataclass(frozen=True)
+class Decoding:
+    """How replies are drawn. Of a batch, `rows` counts conversations, `tokens` their prompts and replies with padding.
+
+    A temperature of 0 takes the likeliest token each time.
+    """
+
+    temperature: float = 0.0
+    max_new_tokens: int = 256
+    rows: int = 512
+    tokens: int = 300_000
+    seed: int = 0
+
+
+@dataclass(frozen=True)
+class Reply:
+    """The text of a reply; `whole` is False if it was cut at the bound of its length."""
+
+    text: str
+    whole: bool
+
+
+class Sampler:
+    """A model that replies: the base, or base and adapter in one."""
+
+    def __init__(self, base: Path, adapter: Path | None = None, *, dtype: torch.dtype | None = None) -> None:
+        """Load a model in transformers' layout, and an adapter that PEFT saved.
+
+        Without a `dtype` it computes in bfloat16 where the machine has instructions for that, else in 32 bits.
+        """
+        self._device = "cuda" if torch.cuda.is_available() else "cpu"
+        fast = self._device == "cuda" or torch.cpu._is_amx_tile_supported()
+        chosen = dtype or (torch.bfloat16 if fast else torch.float32)
+        self._tokenizer: Any = AutoTokenizer.from_pretrained(base, padding_side="left")
+        attention = "sdpa" if self._device == "cuda" else grouped_attention.NAME
+        model: Any = AutoModelForCausalLM.from_pretrained(base, dtype=torch.float32, attn_implementation=attention)
+        model = model.to(self._device)
+        if adapter is not None:
+            # Merged in full precision, since a small change is lost when it is added to a rounded weight.
+            model = _merged(model, adapter)
+        self._model = model.to(chosen).eval()
+        # Of the last tokens of a batch, which lie apart, torch would make a product with a copy of the head for each.
+        self._model.get_output_embeddings().register_forward_pre_hook(lambda _, given: (given[0].contiguous(),))
+
+    def replies(
+        self,
+        prompts: Sequence[Sequence[Turn]],
+        decoding: Decoding,
+        *,
+        expected: Sequence[str] | None = None,
+        progress: Progress | None = None,
+    ) -> list[Reply]:
+        """The reply to each conversation, in order.
+
+        Args:
+            prompts: The conversations, which end with the user's turn.
+            decoding: How replies are drawn and how large a batch is.
+            expected: The replies that are hoped for. Only their lengths are used: conversations whose replies will be
+                about as long come into one batch, and a reply that runs far beyond the longest of its batch is cut.
+            progress: Told after every batch.
+        """
+        texts = [_rendered(self._tokenizer, prompt) for prompt in prompts]
+        lengths = self._lengths(texts)
+        wanted = self._lengths(expected) if expected else [decoding.max_new_tokens] * len(texts)
+        found: dict[int, Reply] = {}
+        for number, batch in enumerate(plan_batches(lengths, wanted, decoding)):
+            torch.manual_seed(decoding.seed + number)
+            bound = reply_bound([wanted[place] for place in batch], decoding)
+            replies = self._generate([texts[place] for place in batch], decoding, bound)
+            found.update(zip(batch, replies, strict=True))
+            if progress:
+                progress(len(found), len(texts))
+        return [found[place] for place in range(len(texts))]
+
+    def tokens(self, prompt: Sequence[Turn], reply: str) -> tuple[int, int]:
+        """How many tokens a conversation and a reply to it have."""
+        asked, written = self._lengths([_rendered(self._tokenizer, prompt), reply])
+        return asked, written
+
+    def _lengths(self, texts: Sequence[str]) -> list[int]:
+        ids = self._tokenizer(list(texts), add_special_tokens=False, return_attention_mask=False)["input_ids"]
+        return [len(row) for row in ids]
+
+    def _generate(self, texts: Sequence[str], decoding: Decoding, bound: int) -> list[Reply]:
+        try:
+            return self._batch(texts, decoding, bound)
+        except torch.cuda.OutOfMemoryError:
+            if len(texts) == 1:
+                raise
+        torch.cuda.empty_cache()
+        half = len(texts) // 2
+        return self._generate(texts[:half], decoding, bound) + self._generate(texts[half:], decoding, bound)
+
+    def _batch(self, texts: Sequence[str], decoding: Decoding, bound: int) -> list[Reply]:
+        rows = self._tokenizer(list(texts), add_special_tokens=False, return_attention_mask=False)["input_ids"]
+        shared = shared_prefix(rows)
+        inputs = self._tokenizer.pad({"input_ids": [row[shared:] for row in rows]}, padding=True, return_tensors="pt")
+        prefix = torch.tensor([rows[0][:shared]], dtype=torch.long).expand(len(rows), -1)
+        given = torch.cat([prefix, inputs["input_ids"]], 1).to(self._device)
+        mask = torch.cat([torch.ones_like(prefix), inputs["attention_mask"]], 1).to(self._device)
+        with torch.inference_mode():
+            cache = self._computed(given[:1, :shared], len(rows)) if shared else None
+            return [self._reply(ids) for ids in self._written(given, mask, cache, decoding, bound)]
+
+    def _written(
+        self, given: torch.Tensor, mask: torch.Tensor, cache: Any, decoding: Decoding, bound: int
+    ) -> list[list[int]]:
+        """The tokens of each reply, its end included. Rows that have ended leave the batch, whenever they are many."""
+        replies: list[list[int]] = [[] for _ in given]
+        rows = torch.arange(len(given))
+        fresh = given[:, cache.get_seq_length() :] if cache else given
+        while True:
+            places = (mask.cumsum(1) - 1).clamp(min=0)[:, -fresh.shape[1] :]
+            out = self._model(
+                fresh, attention_mask=mask, position_ids=places, past_key_values=cache, use_cache=True, logits_to_keep=1
+            )
+            cache, tokens = out.past_key_values, _next(out.logits[:, -1], decoding.temperature)
+            for row, token in zip(rows.tolist(), tokens.tolist(), strict=True):
+                if not self._ended(replies[row], bound):
+                    replies[row].append(token)
+            going = torch.tensor([not self._ended(replies[row], bound) for row in rows.tolist()])
+            if not going.any():
+                return replies
+            if going.float().mean() < STILL_GOING:
+                kept = going.nonzero()[:, 0]
+                rows, kept = rows[kept], kept.to(mask.device)
+                mask, tokens = mask[kept], tokens[kept]
+                cache.batch_select_indices(kept)
+            mask = torch.cat([mask, torch.ones_like(mask[:, :1])], 1)
+            fresh = tokens[:, None]
+
+    def _ended(self, reply: Sequence[int], bound: int) -> bool:
+        return len(reply) == bound or reply[-1:] == [self._tokenizer.eos_token_id]
+
+    def _computed(self, prefix: torch.Tensor, rows: int) -> Any:
+        """The keys and values of a prefix, for every row."""
+        cache = self._model(prefix, use_cache=True, logits_to_keep=1).past_key_values
+        cache.batch_repeat_interleave(rows)
+        return cache
+
+    def _reply(self, ids: list[int]) -> Reply:
+        end = self._tokenizer.eos_token_id
+        whole = end in ids
+        kept = ids[: ids.index(end)] if whole else ids
+        return Reply(self._tokenizer.decode(kept, skip_special_tokens=True), whole)
+
+
+def plan_batches(lengths: Sequence[int], wanted: Sequence[int], decoding: Decoding) -> list[list[int]]:
+    """Which conversations go through the model together, by their places; the longest prompts first.
+
+    A batch costs the longest prompt and the longest reply in it, so those of like length, by powers of two, stand
+    together, and among them those whose replies are of like length.
+
+    Args:
+        lengths: Tokens of each prompt.
+        wanted: Tokens that each reply is expected to have.
+        decoding: The bounds of a batch; a conversation that is beyond them alone is a batch of its own.
+    """
+    order = sorted(range(len(lengths)), key=lambda at: (-lengths[at].bit_length(), -wanted[at], -lengths[at], at))
+    batches: list[list[int]] = []
+    for place in order:
+        if batches and _fits([*batches[-1], place], lengths, wanted, decoding):
+            batches[-1].append(place)
+        else:
+            batches.append([place])
+    return batches
+
+
+def _fits(batch: Sequence[int], lengths: Sequence[int], wanted: Sequence[int], decoding: Decoding) -> bool:
+    if len(batch) > decoding.rows or len({lengths[at].bit_length() for at in batch}) > 1:
+        return False
+    longest = max(lengths[at] for at in batch) + reply_bound([wanted[at] for at in batch], decoding)
+    return len(batch) * longest <= decoding.tokens
+
+
+def shared_prefix(rows: Sequence[Sequence[int]]) -> int:
+    """How many tokens all rows begin with, but for the last token of each; 0 if they are too few to compute apart."""
+    shortest = min(map(len, rows)) - 1
+    same = next((at for at in range(shortest) if len({row[at] for row in rows}) > 1), shortest)
+    return same if len(rows) > 1 and same >= SHARED_TOKENS else 0
+
+
+def reply_bound(wanted: Sequence[int], decoding: Decoding) -> int:
+    """The most tokens that a reply of a batch may have."""
+    return min(decoding.max_new_tokens, 2 * max(wanted, default=0) + SPARE_TOKENS)
+
+
+def _next(logits: torch.Tensor, temperature: float) -> torch.Tensor:
+    """The next token of each row."""
+    if not temperature:
+        return logits.argmax(-1)
+    return torch.multinomial(torch.softmax(logits.float() / temperature, -1), 1)[:, 0]
+
+
+def _rendered(tokenizer: Any, prompt: Sequence[Turn]) -> str:
+    return str(tokenizer.apply_chat_template(list(prompt), tokenize=False, add_generation_prompt=True))
+
+
+def _merged(model: Any, adapter: Path) -> Any:
+    from peft import PeftModel
+
+    return PeftModel.from_pretrained(model, str(adapter)).merge_and_unload()

@@ -1,0 +1,174 @@
+"""The settings of one fine-tuning run, as one YAML file holds them."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import ConfigDict, Field, TypeAdapter, ValidationError
+
+from route_sql.training.errors import TrainingError
+
+CONFIGS = Path(__file__).parents[1] / "configs"
+
+PositiveInt = Annotated[int, Field(gt=0)]
+PositiveFloat = Annotated[float, Field(gt=0)]
+Share = Annotated[float, Field(ge=0, lt=1)]
+
+
+@dataclass(frozen=True)
+class LoRA:
+    """A low-rank adapter; `alpha` over `rank` (over its root, if `rslora`) scales what it adds."""
+
+    __pydantic_config__ = ConfigDict(extra="forbid")
+
+    rank: PositiveInt = 32
+    alpha: PositiveInt = 64
+    dropout: Share = 0.05
+    targets: Literal["all-linear"] | tuple[str, ...] = "all-linear"
+    """All linear layers but the head, or the names of modules."""
+    rslora: bool = False
+
+
+@dataclass(frozen=True)
+class SFTRun:
+    """One run. Lengths are in tokens, steps are optimizer steps."""
+
+    __pydantic_config__ = ConfigDict(extra="forbid")
+
+    base: str
+    """The model to start from: a folder in transformers' layout or a GGUF file; on the command line also a store's
+    name."""
+    data: str | Annotated[tuple[str, ...], Field(min_length=1)]
+    """The folder that `route-sql train data` made, or several: a task's rows in all of them are drawn together."""
+    tasks: Annotated[dict[str, PositiveFloat], Field(min_length=1)]
+    """Weights: how often a row is drawn from a task, relative to the others. An epoch ends when the rows of every task
+    were seen, so the rows of a task with a high weight come more than once."""
+    out: str
+    """The folder of the run."""
+    lora: LoRA | None = field(default_factory=LoRA)
+    """None tunes all weights."""
+    adapter: str | None = None
+    """The folder of an adapter to go on from, of the same rank, alpha and kind as `lora`."""
+    tokenizer: str | None = None
+    """A folder with the base's tokenizer. By default the base's own, which takes long to read from a GGUF file."""
+    lr: PositiveFloat = 2e-4
+    scheduler: str = "cosine"
+    """One of transformers' names."""
+    warmup_ratio: Share = 0.05
+    weight_decay: Annotated[float, Field(ge=0)] = 0.0
+    epochs: PositiveFloat | None = None
+    max_steps: PositiveInt | None = None
+    """Instead of `epochs`."""
+    max_length: PositiveInt = 4096
+    """Of a row, and of what is packed together; a longer row is refused, never cut."""
+    batch: PositiveInt = 1
+    """Of one device and step: rows, or packs of `max_length`."""
+    accumulation: PositiveInt = 1
+    packing: bool | Literal["trees"] = True
+    """Rows one behind the other in a pack; as `trees`, rows that begin alike share what they have in common, which is
+    several times less to compute. For one process and a LoRA without dropout, `batch` 1."""
+    kinds: dict[str, Annotated[float, Field(ge=0, le=1)]] = field(default_factory=dict)
+    """Only with `trees`: the share of a kind's rows that is taken, for the kinds of which not all are."""
+    dtype: Literal["bf16", "fp32"] = "bf16"
+    """bf16 on a GPU is mixed precision. On a CPU only the frozen weights are kept in it."""
+    attention: str = "sdpa"
+    """transformers' attn_implementation; packs of trees have their own."""
+    gradient_checkpointing: bool = False
+    seed: int = 0
+    log_steps: PositiveInt = 10
+    save_steps: PositiveInt = 100
+    """A multiple of `log_steps`, or a resumed run would log other averages."""
+    eval_steps: PositiveInt = 100
+    eval_rows: PositiveInt | None = None
+    """The most held-out rows of a task that the loss is taken on; None takes all."""
+    keep_checkpoints: PositiveInt = 2
+    trainer: dict[str, Any] = field(default_factory=dict)
+    """Further arguments of TRL's SFTConfig, handed on as they are: deepspeed, fsdp, fsdp_config, accelerator_config,
+    ddp_backend, optim, max_grad_norm, ..."""
+
+    def __post_init__(self) -> None:
+        """Check what one field alone can't tell.
+
+        Raises:
+            TrainingError: both or neither of `epochs` and `max_steps`; steps that don't fit each other; an adapter
+                where all weights are tuned.
+        """
+        if (self.epochs is None) == (self.max_steps is None):
+            raise TrainingError("name either epochs or max_steps")
+        if self.save_steps % self.log_steps:
+            raise TrainingError(f"save_steps is {self.save_steps}; make it a multiple of log_steps, {self.log_steps}")
+        if self.as_trees and (self.batch != 1 or self.lora is None or self.lora.dropout):
+            raise TrainingError("packing as trees wants batch: 1 and a lora with dropout: 0")
+        if self.kinds and not self.as_trees:
+            raise TrainingError("kinds is for packing: trees alone")
+        if self.adapter and self.lora is None:
+            raise TrainingError(
+                "an adapter can't be gone on from where all weights are tuned; drop adapter or set lora"
+            )
+
+    @property
+    def folders(self) -> tuple[Path, ...]:
+        """The folders of the rows."""
+        return tuple(map(Path, [self.data] if isinstance(self.data, str) else self.data))
+
+    @property
+    def as_trees(self) -> bool:
+        """Whether rows are packed as prompt trees."""
+        return self.packing == "trees"
+
+
+_RUN = TypeAdapter(SFTRun)
+
+
+def load_run(path: Path, overrides: Mapping[str, str | list[str]] | None = None) -> SFTRun:
+    """Read a run's settings.
+
+    Args:
+        path: A YAML file, or the name of one of ours (`tiny-smoke`).
+        overrides: Values that stand above the file's, by key.
+
+    Raises:
+        TrainingError: there is no such file, it is not YAML, or keys are unknown, missing or of a wrong kind.
+    """
+    import yaml
+
+    file = find_config(path)
+    try:
+        settings = yaml.safe_load(file.read_text(encoding="utf-8"))
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise TrainingError(f"{file} is not YAML: {error}") from error
+    if not isinstance(settings, dict):
+        raise TrainingError(f"{file} should hold keys and values, such as `base: default`")
+    return _checked({**settings, **(overrides or {})}, str(file))
+
+
+def find_config(path: Path) -> Path:
+    """The file of a path, or of the name of one of ours.
+
+    Raises:
+        TrainingError: there is none.
+    """
+    if path.is_file():
+        return path
+    ours = CONFIGS / f"{path.name}.yaml"
+    if path.name == str(path) and ours.is_file():
+        return ours
+    known = ", ".join(sorted(file.stem for file in CONFIGS.glob("*.yaml")))
+    raise TrainingError(f"there is no config {path}; name a YAML file, or one of {known}")
+
+
+def _checked(settings: Mapping[str, Any], where: str) -> SFTRun:
+    try:
+        return _RUN.validate_python(settings)
+    except ValidationError as error:
+        said = "; ".join(_said(problem["loc"], problem["msg"], problem["type"]) for problem in error.errors())
+        raise TrainingError(f"{where}: {said}") from error
+    except TrainingError as error:
+        raise TrainingError(f"{where}: {error}") from error
+
+
+def _said(location: tuple[int | str, ...], message: str, kind: str) -> str:
+    key = ".".join(map(str, location))
+    texts = {"unexpected_keyword_argument": "is no setting", "missing": "is missing"}
+    return f"{key} {texts.get(kind, f'is wrong: {message[:1].lower()}{message[1:]}')}"

@@ -1,0 +1,77 @@
+"""What a run leaves beside its result: the settings as run, and checkpoints from which a killed run goes on.
+
+A run goes on only with the settings and data that it was begun with: else its losses would be those of neither.
+"""
+
+import shutil
+from collections.abc import Mapping
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from route_sql.training.errors import TrainingError
+from route_sql.training.tuning.config import SFTRun
+from route_sql.training.tuning.libraries import library_versions
+from route_sql.training.tuning.loss_log import TABLE
+
+RECORD = "run.yaml"
+FINAL = "final"
+PLOT = "losses.png"
+_STATE = "trainer_state.json"
+
+
+def run_settings(run: SFTRun, digests: Mapping[str, str], processes: int) -> dict[str, Any]:
+    """All that decides what a run gives, but the machine and the versions of libraries."""
+    settings = {key: value for key, value in asdict(run).items() if key != "out"}
+    if run.lora and not isinstance(run.lora.targets, str):
+        settings["lora"]["targets"] = list(run.lora.targets)
+    if not isinstance(run.data, str):
+        settings["data"] = list(run.data)
+    return {**settings, "processes": processes, "files": dict(digests)}
+
+
+def check_same_run(out: Path, settings: Mapping[str, Any]) -> None:
+    """See that a folder is free or holds the same run.
+
+    Raises:
+        TrainingError: another run was begun there, or its record is damaged.
+    """
+    file = out / RECORD
+    if not file.is_file():
+        return
+    try:
+        then = yaml.safe_load(file.read_text(encoding="utf-8"))["settings"]
+        changed = sorted(key for key in {**then, **settings} if then.get(key) != settings.get(key))
+    except (OSError, yaml.YAMLError, KeyError, TypeError, AttributeError) as error:
+        raise TrainingError(f"{file} is damaged; name another folder, or begin anew with --no-resume") from error
+    if changed:
+        said = "; ".join(f"{key} was {then.get(key)!r}, is {settings.get(key)!r}" for key in changed)
+        raise TrainingError(
+            f"{out} holds another run: {said}. Take the same settings, name another folder, or begin anew with "
+            "--no-resume"
+        )
+
+
+def clear_run(out: Path) -> None:
+    """Remove what an earlier run left, so that one begins anew; the encoded rows stay."""
+    for folder in [*out.glob("checkpoint-*"), out / FINAL]:
+        shutil.rmtree(folder, ignore_errors=True)
+    for name in (RECORD, TABLE, PLOT):
+        (out / name).unlink(missing_ok=True)
+
+
+def last_checkpoint(out: Path) -> Path | None:
+    """The last checkpoint that was written whole, or None."""
+    # The trainer's state is written last.
+    whole = [folder for folder in out.glob("checkpoint-*") if (folder / _STATE).is_file()]
+    return max(whole, key=lambda folder: int(folder.name.rpartition("-")[2]), default=None)
+
+
+def write_record(out: Path, settings: Mapping[str, Any], **facts: Any) -> None:
+    """Write the record: settings, versions and whatever else is known by now."""
+    record = {"settings": dict(settings), "versions": library_versions(), **facts}
+    part = out / f"{RECORD}.part"
+    part.write_text(yaml.safe_dump(record, sort_keys=False, allow_unicode=True), encoding="utf-8")
+    part.replace(out / RECORD)
