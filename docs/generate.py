@@ -1,0 +1,130 @@
+"""Write the pages that are made from the code: `python docs/generate.py`. A test compares them with the code.
+
+`graph.svg` is the compiled graph, `command_line.md` the help of every command.
+"""
+
+from html import escape
+from pathlib import Path
+from typing import Any
+
+import typer
+from langchain_core.language_models.fake_chat_models import FakeListChatModel
+from typer.main import get_command
+
+from route_sql.cli import app
+from route_sql.graph.wiring import build_graph
+from route_sql.tools.database.catalog import Catalog
+
+HERE = Path(__file__).parent
+WIDTH, ROW, BOX_WIDTH, BOX_HEIGHT = 820, 88, 146, 36
+STYLE = (
+    "text{font:14px system-ui,sans-serif;text-anchor:middle;fill:#1a1a2e}"
+    "rect{fill:#f2f0ff;stroke:#7c6fd0}path{fill:none;stroke:#7c7c8f}.back{stroke-dasharray:5 4}"
+    "@media(prefers-color-scheme:dark){text{fill:#eee}rect{fill:#2b2750;stroke:#a79bf0}path{stroke:#a0a0b4}}"
+)
+
+
+def graph_svg() -> str:
+    """The compiled graph as a picture: a node below those that lead to it, dashed lines for ways back."""
+    drawn = build_graph(FakeListChatModel(responses=[]), Catalog({})).get_graph()
+    edges = sorted({(edge.source, edge.target) for edge in drawn.edges})
+    levels = _levels(edges, "__start__", "__end__")
+    places = _places(levels)
+    height = ROW * (max(levels.values()) + 1)
+    lines = [_line(places[one], places[other]) for one, other in edges]
+    boxes = [_box(name.strip("_"), *places[name]) for name in sorted(places)]
+    head = f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {height}" role="img">'
+    title = "<title>The graph of route-sql: its agents and the ways between them</title>"
+    return "\n".join([head, title, f"<style>{STYLE}</style>", *lines, *boxes, "</svg>", ""])
+
+
+def _levels(edges: list[tuple[str, str]], start: str, end: str) -> dict[str, int]:
+    """The row of each node: one below the first that leads to it; the answer and the end come last."""
+    levels, front = {start: 0}, [start]
+    while front:
+        following = sorted({target for source, target in edges if source in front and target not in levels})
+        levels |= {name: max(levels.values()) + 1 for name in following}
+        front = following
+    last = [source for source, target in edges if target == end]
+    below = max(level for name, level in levels.items() if name not in (*last, end)) + 1
+    return levels | {name: below for name in last} | {end: below + 1}
+
+
+def _places(levels: dict[str, int]) -> dict[str, tuple[float, float]]:
+    """The middle of each box. The row above the answer leaves a slot free, so that no line to it crosses a box."""
+    rows: dict[int, list[str]] = {}
+    for name, level in sorted(levels.items()):
+        rows.setdefault(level, []).append(name)
+    last = max(rows) - 1
+    slots = {level: len(names) for level, names in rows.items()}
+    slots[last - 1] += 1
+    free = WIDTH * slots[last - 1] / (slots[last - 1] + 1)
+    return {
+        name: (free if level >= last else WIDTH * (place + 1) / (slots[level] + 1), ROW * level + ROW / 2)
+        for level, names in rows.items()
+        for place, name in enumerate(names)
+    }
+
+
+def _line(one: tuple[float, float], other: tuple[float, float]) -> str:
+    (x1, y1), (x2, y2) = one, other
+    if y2 > y1:
+        y1, y2 = y1 + BOX_HEIGHT / 2, y2 - BOX_HEIGHT / 2
+        bottom = min(y2, y1 + ROW - BOX_HEIGHT)  # below the next row a line goes straight down
+        curve = f"C{x1:.0f} {y1 + 30:.0f} {x2:.0f} {bottom - 30:.0f} {x2:.0f} {bottom:.0f}"
+        return f'<path d="M{x1:.0f} {y1:.0f} {curve} V{y2:.0f}"/>'
+    y1, y2 = y1 - BOX_HEIGHT / 2, y2 + BOX_HEIGHT / 2
+    bend = 24 if x1 >= x2 else -24
+    return (
+        f'<path class="back" d="M{x1 + bend:.0f} {y1:.0f} C{x1 + bend:.0f} {y1 - 30:.0f} '
+        f'{x2 + bend:.0f} {y2 + 30:.0f} {x2 + bend:.0f} {y2:.0f}"/>'
+    )
+
+
+def _box(name: str, x: float, y: float) -> str:
+    left, top = x - BOX_WIDTH / 2, y - BOX_HEIGHT / 2
+    box = f'<rect x="{left:.0f}" y="{top:.0f}" width="{BOX_WIDTH}" height="{BOX_HEIGHT}" rx="8"/>'
+    return f'{box}<text x="{x:.0f}" y="{y + 5:.0f}">{escape(name)}</text>'
+
+
+def command_line() -> str:
+    """Every command with its arguments and options, as its help has them."""
+    lines = ["# Command line", "", "Exit codes: 0 answered, 1 not answered, 2 wrong use.", ""]
+    for name, command in _leaves(get_command(app), "route-sql"):
+        lines += [f"## {name}", "", (command.help or "").strip().replace("\n\n", "\n"), ""]
+        rows = [row for parameter in command.params if (row := _row(parameter))]
+        lines += ["| option | means |", "| --- | --- |", *rows, ""] if rows else []
+    return "\n".join(lines).rstrip() + "\n"
+
+
+def _leaves(command: Any, name: str) -> list[tuple[str, Any]]:
+    inner = getattr(command, "commands", None)
+    if not inner:
+        return [(name, command)]
+    return [leaf for key, each in inner.items() for leaf in _leaves(each, f"{name} {key}")]
+
+
+def _row(parameter: Any) -> str | None:
+    if "--help" in parameter.opts:
+        return None
+    is_argument = parameter.param_type_name == "argument"
+    names = parameter.name.upper() if is_argument else ", ".join(parameter.opts)
+    text = " ".join((getattr(parameter, "help", None) or "").split())
+    default = parameter.default
+    is_shown = not is_argument and default not in (None, False, ()) and not callable(default)
+    needed = " Required." if parameter.required else ""
+    shown = f" Default: {default}." if is_shown and str(default) else ""
+    return f"| `{names}` | {text}{needed}{shown} |".replace("\\|", "|")
+
+
+PAGES = {"graph.svg": graph_svg, "command_line.md": command_line}
+
+
+def main() -> None:
+    """Write the pages."""
+    for name, make in PAGES.items():
+        (HERE / name).write_text(make(), encoding="utf-8")
+
+
+if __name__ == "__main__":
+    typer.run(main)
