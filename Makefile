@@ -10,6 +10,8 @@ STANDARD := $(VENV)/standard-tests
 TRAINING := $(VENV)/training
 ARGS ?=
 
+DOCS := $(BIN)/sphinx-build -W --keep-going -q -b html docs build/docs
+
 FOLDERS := agents graph package serving tools training
 TYPED := $(wildcard benchmarks/*.py benchmarks/*/*.py examples/*.py examples/*/*.py)
 FILES := $(shell find $(FOLDERS) -type f ! -name '*.pyc' ! -path '*/.*' | LC_ALL=C sort)
@@ -23,12 +25,13 @@ PIP_INSTALL := -m pip --disable-pip-version-check install --quiet --constraint c
 
 .NOTPARALLEL:
 .DELETE_ON_ERROR:
-.PHONY: help demo test check format training-tests standard-tests clean
+.PHONY: help demo test check docs format training-tests standard-tests clean
 
 help:
 	@echo 'make demo            three questions about a demo database, answered on this machine'
 	@echo 'make test            all tests, those with the real model included (ARGS="-k name" is handed to pytest)'
-	@echo 'make check           linter, formatter, types, import order'
+	@echo 'make check           linter, formatter, types, import contracts, documentation'
+	@echo 'make docs            the documentation as HTML in build/docs; a broken link is an error'
 	@echo 'make format          lay out the code and fix what the linter can'
 	@echo 'make training-tests  from data to a tuned model on a tiny one, in an environment of its own (1.5 GB)'
 	@echo "make standard-tests  LangChain's standard tests of the chat client, in an environment of their own"
@@ -47,6 +50,10 @@ check: $(DEV_INSTALLED)
 	MYPYPATH=tests:benchmarks $(BIN)/mypy --explicit-package-bases \
 		--allow-untyped-defs --allow-untyped-calls --allow-incomplete-defs --allow-subclassing-any tests $(TYPED)
 	$(BIN)/lint-imports
+	$(DOCS)
+
+docs: $(DEV_INSTALLED)
+	$(DOCS)
 
 format: $(DEV_INSTALLED)
 	$(BIN)/ruff check --fix .

@@ -5,6 +5,8 @@ Exit codes: 0 answered, 1 not answered, 2 wrong use.
 
 import sys
 from collections.abc import Sequence
+from importlib.metadata import version
+from typing import Annotated
 
 import typer
 from typer.rich_utils import rich_format_error
@@ -18,18 +20,35 @@ from route_sql.commands.run import run
 from route_sql.commands.schema import schema
 from route_sql.commands.serve import serve
 from route_sql.commands.train.group import train
-from route_sql.printing import allow_any_encoding, complain
+from route_sql.printing import allow_any_encoding, complain, say
 from route_sql.serving.errors import ContextExceeded, ServerRefused, ServerUnavailable
 from route_sql.tools.errors import RouteError
 from route_sql.tools.terminal import escaped
 
 app = typer.Typer(
     name="route-sql",
-    help="Ask a database a question; a team of agents answers with SQL that was executed, judged and mended.",
+    help="Ask a database a question; a team of agents returns SQL that was executed, checked and repaired.",
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
 )
+
+
+def _version(is_asked: bool) -> None:
+    if is_asked:
+        say(version("route-sql"))
+        raise typer.Exit
+
+
+@app.callback()
+def _options(
+    show_version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version and leave.")
+    ] = False,
+) -> None:
+    """Ask a database a question; a team of agents returns SQL that was executed, checked and repaired."""
+
+
 app.command()(ask)
 app.command()(schema)
 app.command()(check)

@@ -47,7 +47,7 @@ def test_files_that_are_not_code_are_declared_as_package_data():
 
 def test_mypy_sees_the_installed_files():
     """They are links in build/: with that excluded, `mypy -p route_sql` reads one file and is content."""
-    installed = "build/__editable__.route_sql-0.1.0-py3-none-any/route_sql/tools/errors.py"
+    installed = "build/__editable__.route_sql-0.2.0-py3-none-any/route_sql/tools/errors.py"
     assert [pattern for pattern in PYPROJECT["tool"]["mypy"].get("exclude", []) if re.search(pattern, installed)] == []
 
 
