@@ -60,7 +60,7 @@ format: $(DEV_INSTALLED)
 	$(BIN)/ruff format .
 
 training-tests: $(TRAINING_INSTALLED)
-	$(TRAINING)/bin/python -m pytest tests/training -m training $(ARGS)
+	$(TRAINING)/bin/python -m pytest tests/training/tuning tests/training/export tests/training/two_stages $(ARGS)
 
 standard-tests: $(STANDARD_INSTALLED)
 	$(STANDARD)/bin/python -m pytest tests/standard $(ARGS)

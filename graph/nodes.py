@@ -114,9 +114,10 @@ class Nodes:
         if proposal is None:
             return {}
         context = context_of(runtime)
-        schema = await self._whole_schema(state, runtime)
+        dialect = context.dialect or self.catalog.get(state["database"]).dialect
         execution = Execution(self.executor, self.catalog, state, context)
-        proposal, outcome = await execution.run(proposal, schema.dialect)
+        proposal, outcome = await execution.run(proposal, dialect)
+        schema = await self._whole_schema(state, runtime)
         doubt = await complaint(state["question"], proposal["sql"], outcome, schema, self.checks)
         return {
             "proposal": None,

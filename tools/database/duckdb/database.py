@@ -6,7 +6,7 @@ from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
 
-from route_sql.tools.database.duckdb.session import OWN_SECONDS, DuckDBSession
+from route_sql.tools.database.duckdb.session import OWN_SECONDS, DuckDBSession, stopped
 from route_sql.tools.database.guarded import policy_of, refused_query
 from route_sql.tools.database.outcome import Outcome
 from route_sql.tools.database.running.pool import Pool
@@ -116,7 +116,13 @@ class DuckDBDatabase:
         if self._guard:
             fresh = partial(self._current_schema, query, session)
             known = partial(self._known_schema, fresh)
-            if (outcome := refused_query(query.sql, self.dialect, known, fresh, self.policy)) is not None:
+            try:
+                outcome = refused_query(query.sql, self.dialect, known, fresh, self.policy)
+            except DatabaseUnavailable:
+                if not query.must_stop:
+                    raise
+                return stopped(query)  # while its schema was read
+            if outcome is not None:
                 return outcome
         return session.run(query)
 

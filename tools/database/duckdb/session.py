@@ -92,6 +92,11 @@ def unavailable(path: Path, reason: str) -> DatabaseUnavailable:
     return DatabaseUnavailable(f"{path}: {reason}")
 
 
+def stopped(query: Query) -> Outcome:
+    """The outcome of a query that its caller stopped or whose deadline has passed."""
+    return _failed({"fault": "timeout"}, query)
+
+
 def _ran(answer: dict[str, Any], query: Query) -> Outcome:
     fetched = Fetched(answer["rows"], answer["truncated"], answer["digest"])
     return fetched.outcome(answer["columns"], query.seconds)
