@@ -67,7 +67,7 @@ def write_code(out: Path) -> None:
         shutil.copy(script, out)
     with tempfile.TemporaryDirectory() as made:
         shutil.copytree(Path(route_sql.__file__).parent, Path(made) / "route_sql", ignore=NOT_NEEDED)
-        shutil.copy(ROOT / "tests" / "tiny_model.py", made)
+        shutil.copy(ROOT / "tests" / "support" / "tiny_model.py", made)
         pack(Path(made), out / "code.tar.xz")
 
 

@@ -105,6 +105,7 @@ async def test_a_session_that_the_server_ends(server: ServerEngine) -> None:
 
 async def test_a_network_that_breaks(server: ServerEngine, proxy: Proxy) -> None:
     database = server.open(pool=1)
+    await database.schema()
     running = asyncio.create_task(database.execute(ENDLESS))
     await until(server.running)
     proxy.sever()
@@ -115,6 +116,7 @@ async def test_a_network_that_breaks(server: ServerEngine, proxy: Proxy) -> None
 
 async def test_a_network_that_stalls(server: ServerEngine, proxy: Proxy) -> None:
     database = server.open(Limits(seconds=1.5), pool=1)
+    await database.schema()
     running = asyncio.create_task(database.execute(ENDLESS))
     await until(server.running)
     proxy.stall()

@@ -8,11 +8,11 @@ from dataclasses import dataclass, replace
 import psycopg
 from psycopg import sql as composed
 from sqlalchemy import Connection, create_engine
-from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 from sqlalchemy.pool import StaticPool
 
 from route_sql.tools.database.postgres.types import with_fields
-from route_sql.tools.database.running.server_session import ServerSession
+from route_sql.tools.database.running.server_session import Fault, ServerSession
 from route_sql.tools.schema.records import Schema, Table
 from route_sql.tools.schema.reflection import reflect
 from route_sql.tools.schema.samples import SAMPLE_CHARS, SAMPLES, readable, with_samples
@@ -128,14 +128,15 @@ def readable_schema(
         with _reflecting(connection) as reflecting:
             found = reflect(reflecting, namespaces)
     except SQLAlchemyError as error:
-        reason = type(error).__name__
+        is_lost = isinstance(error, DBAPIError) and error.connection_invalidated
+        failure = session.unavailable(Fault("lost")) if is_lost else session.unlisted(type(error).__name__)
     else:
         tables = [_shown(table, rights[_place(table)]) for table in found if _place(table) in rights]
         parents = _parents(session, namespaces)
         tables = [replace(table, inherits=parents.get(_place(table), ())) for table in tables]
         schema = with_fields(Schema(found.dialect, tuple(tables)), session.ask(_filled(_FIELDS, namespaces)))
         return _with_values(session, schema, rights, namespaces)
-    raise session.unlisted(reason)
+    raise failure
 
 
 def _filled(query: str, namespaces: Sequence[str]) -> str:
