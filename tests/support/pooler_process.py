@@ -23,7 +23,7 @@ unix_socket_dir =
 auth_type = trust
 auth_file = {folder}/users
 pool_mode = {mode}
-default_pool_size = 1
+default_pool_size = {size}
 logfile = {folder}/log
 """
 
@@ -35,12 +35,14 @@ def pgbouncer_program() -> str | None:
 
 @contextmanager
 def pgbouncer(server: URL, users: Mapping[str, str], mode: str = "transaction") -> Iterator[int]:
-    """The port of a pooler that all `users` (name and password) share one connection of, each."""
+    """The port of a pooler at which each of the `users` (name and password) has one connection; in session mode two."""
     folder = Path(tempfile.mkdtemp(prefix="pgbouncer-"))
     folder.chmod(0o777)  # as root it changes to another account
     port = free_port()
     (folder / "users").write_text("".join(f'"{name}" "{password}"\n' for name, password in users.items()))
     settings = {"host": server.host, "server_port": server.port, "port": port, "folder": folder, "mode": mode}
+    # A session keeps its connection, and the schema is read on one of its own.
+    settings["size"] = 2 if mode == "session" else 1
     (folder / "config").write_text(_CONFIG.format(**settings))
     account = ["-u", "nobody"] if os.geteuid() == 0 else []
     command = [str(pgbouncer_program()), "-q", *account, str(folder / "config")]
