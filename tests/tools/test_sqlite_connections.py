@@ -126,5 +126,6 @@ asyncio.run(main())
 def test_a_connection_that_can_not_be_made_ready(tmp_path: Path) -> None:
     make(tmp_path / "a.db", ONE_TABLE)
     command = [sys.executable, "-c", TOO_LITTLE_MEMORY, str(tmp_path / "a.db")]
-    ran = subprocess.run(command, capture_output=True, text=True, timeout=120)
+    environ = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[1])}
+    ran = subprocess.run(command, capture_output=True, text=True, timeout=120, env=environ)
     assert ran.stdout.splitlines() == ["failed 0"], ran.stderr

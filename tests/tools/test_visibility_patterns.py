@@ -115,7 +115,10 @@ ORDER = '(SELECT "id", "label", "part" FROM "Order")'
         ("SELECT * FROM ORDER o", f"SELECT * FROM {ORDER} o"),
         ('SELECT "Order".*, x FROM public."Order" WHERE public."Order".id = 1',
          f'SELECT "Order".*, x FROM {ORDER} AS "Order" WHERE "Order".id = 1'),
-        ('SELECT o FROM ONLY "Order" /* "Order" */ o', f'SELECT o FROM ONLY {ORDER} /* "Order" */ o'),
+        (
+            'SELECT o FROM ONLY "Order" /* "Order" */ o',
+            'SELECT o FROM (SELECT "id", "label", "part" FROM ONLY "Order") /* "Order" */ o',
+        ),
         ("SELECT 'Order' FROM stock.part", "SELECT 'Order' FROM \"stock\".\"part\" AS part"),
         ("SELECT * FROM part", "table"),
         ("SELECT * FROM shop.public.\"Order\"", "table"),
