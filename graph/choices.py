@@ -16,7 +16,7 @@ def choices_of(context: Context) -> Choices:
 
 
 def rights_in(state: State, context: Context) -> Visibility:
-    """What the run may see: the bounds that it began with, and those of the context it is resumed with.
+    """Rights of the run: the bounds that it began with, and those of the context it is resumed with.
 
     Raises:
         InvalidInput: the state does not hold the bounds that the run began with.

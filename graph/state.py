@@ -25,12 +25,12 @@ def extended(known: list[Any], update: "list[Any] | Begin") -> list[Any]:
 
 
 class Choices(TypedDict):
-    """What the caller chose when the run began and what holds until its end, with whatever context it is resumed."""
+    """Choices of the caller that hold from the run's start to its end, whatever context it is resumed with."""
 
     approve: bool
     """Whether a person is asked before each query."""
     rights: dict[str, Any]
-    """What the caller may see: `Visibility.as_json`."""
+    """Rights of the caller: `Visibility.as_json`."""
 
 
 class Question(TypedDict):
@@ -64,7 +64,7 @@ class Candidate(TypedDict):
 
 
 class LedgerEntry(TypedDict):
-    """What one model call cost, in the server's tokens."""
+    """Cost of one model call, in the server's tokens."""
 
     node: str
     prompt_tokens: int
@@ -109,7 +109,7 @@ class State(TypedDict, total=False):
     database: str
     evidence: Evidence
     choices: Choices
-    """What the caller chose for this question; `ground` puts it here."""
+    """Choices of the caller for this question; `ground` puts them here."""
     hint: str
     """The question's evidence, which `ground` puts here for the nodes after it."""
     grounding: list[str]

@@ -10,7 +10,7 @@ from langchain_core.outputs import ChatGeneration, ChatResult
 from pydantic import PrivateAttr
 
 Task = Literal["sql", "link", "verdict", "continuation"]
-"""What a prompt asks for: SQL, the tables and columns of a question, a verdict on SQL, or the rest of a query."""
+"""Task of a prompt: SQL, the tables and columns of a question, a verdict on SQL, or the rest of a query."""
 
 # The words that tell each task's prompts, in both wordings.
 _MARKS: dict[Task, tuple[str, ...]] = {

@@ -29,7 +29,7 @@ LONGEST_PAUSE = 5.0
 
 @dataclass(frozen=True)
 class Bounds:
-    """What one call may cost; waiting for its turn in our own queue doesn't count."""
+    """Limits of one call; waiting for its turn in our own queue doesn't count."""
 
     timeout: float = TIMEOUT_SECONDS
     """Seconds of silence from the server that end an attempt."""

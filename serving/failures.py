@@ -162,7 +162,7 @@ def _seconds(retry_after: str) -> float:
 
 
 def _error(body: str) -> Any:
-    """What a body says of an error: the object or the words, by the form in which it comes."""
+    """Error in a body: the object or the words, by the form in which it comes."""
     try:
         answer = json.loads(body)
     except (ValueError, RecursionError):

@@ -1,4 +1,4 @@
-"""What a server says of its model in `/v1/models`: name, context, and by the name the wording it was tuned for."""
+"""A model as `/v1/models` describes it: its name, its context, and by the name the wording it was tuned for."""
 
 import re
 from dataclasses import dataclass
@@ -9,7 +9,7 @@ from route_sql.serving.failures import BadAnswer
 from route_sql.serving.profile import Wording
 
 UNNAMED = "tgi"
-"""What is sent where neither the caller nor the server has a name: text-generation-inference takes any."""
+"""Name that is sent where neither the caller nor the server has one: text-generation-inference takes any."""
 _TUNED = re.compile(r"(?:^route-sql/[^/]+|(?:^|/)route-sql(?:[-_.:][^/]*)?)/?$", re.IGNORECASE)
 _NAME_CHARS, _MOST_MODELS = 1000, 1000
 _CONTEXT_KEYS = ("max_model_len", "context_length", "context_window", "max_context_length", "n_ctx")

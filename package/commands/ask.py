@@ -31,7 +31,7 @@ from route_sql.tools.errors import RouteError
 def ask(
     question: Annotated[str, typer.Argument(help="The question, in words.")],
     db: Db,
-    evidence: Annotated[str, typer.Option(help="What a reader must know beside the schema.")] = "",
+    evidence: Annotated[str, typer.Option(help="Facts that a reader needs besides the schema.")] = "",
     model: Model = None,
     strategy: StrategyName = "adaptive",
     without: Without = None,

@@ -47,7 +47,7 @@ HeldOut = Annotated[
 def evaluate(
     questions: Questions,
     databases: Databases,
-    out: Annotated[Path, typer.Option("--out", help="Where the lines go; a run that was stopped is taken up.")],
+    out: Annotated[Path, typer.Option("--out", help="Where the lines go; a run that was stopped is resumed.")],
     layout: Layout = "spider",
     held_out_of: HeldOut = None,
     model: Model = None,
@@ -99,7 +99,7 @@ def score(
     column: Annotated[str | None, typer.Option(help="The column with the SQL, in a CSV file.")] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Score predictions that were made before, by whomever."""
+    """Score predictions that exist already."""
 
     async def run(progress: Callable[[int, int, int], None]) -> list[Line]:
         return await score_dataset(

@@ -1,4 +1,4 @@
-"""What hostile names, cells, SQL, errors and paths look like on a real terminal, in a pipe and as JSON."""
+"""Hostile names, cells, SQL, errors and paths on a real terminal, in a pipe and as JSON."""
 
 import ast
 import json
@@ -16,7 +16,7 @@ from route_sql.cli import main
 HOSTILE = "\x1b]52;c;aGk=\x07\x1b[2J\x9b31m\u202e\u200b\0\r\t[red]:smile:"
 SHOWN = r"\x1b]52;c;aGk=\x07\x1b[2J\x9b31m\u202e\u200b\x00\r\t[red]:smile:"
 _OWN = re.compile(r"\x1b\[[0-9;]*m|\r\n|\n")
-"""What our own output may hold: colours and line breaks."""
+"""Control sequences of our own output: colours and line breaks."""
 
 
 @pytest.fixture(autouse=True)

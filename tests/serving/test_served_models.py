@@ -1,4 +1,4 @@
-"""What a server says of its model, and what the client makes of it: name, context, wording, roles, patience."""
+"""Names, contexts, wordings and roles that servers give their models, and the client's patience with them."""
 
 import asyncio
 import time

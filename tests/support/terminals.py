@@ -10,7 +10,7 @@ from contextlib import suppress
 
 
 def on_a_terminal(*arguments: object, columns: int = 80) -> str:
-    """What a command writes to a terminal of its own."""
+    """Output of a command on a terminal of its own."""
     ours, theirs = pty.openpty()
     termios.tcsetwinsize(theirs, (50, columns))
     environment = {key: value for key, value in os.environ.items() if key != "COLUMNS"} | {"TERM": "xterm"}

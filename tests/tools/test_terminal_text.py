@@ -1,4 +1,4 @@
-"""What reaches a terminal: nothing that steers, hides or reorders; honest text of any script as it is."""
+"""Text on a terminal: nothing steers, hides or reorders it; honest text of any script stays as it is."""
 
 import json
 import sys

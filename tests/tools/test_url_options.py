@@ -1,4 +1,4 @@
-"""What may follow the `?` of a database's URL."""
+"""Options behind the `?` of a database's URL."""
 
 from pathlib import Path
 

@@ -69,9 +69,9 @@ class HasPolicy(Protocol):
 
     @property
     def policy(self) -> Policy:
-        """What is allowed beyond the lists."""
+        """Policy of the database: functions that are allowed beyond the lists."""
 
 
 def policy_in(database: Database) -> Policy:
-    """What the guard is called with for a database."""
+    """Policy that the guard is called with for a database."""
     return database.policy if isinstance(database, HasPolicy) else DEFAULT_POLICY

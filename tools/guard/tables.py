@@ -55,7 +55,7 @@ def own_tables(schema: Schema | None, dialect: str) -> frozenset[str]:
 
 
 def tables_after_in(tree: exp.Expr, dialect: str) -> Iterator[exp.Table]:
-    """What SQLite takes for a table in `x IN name`, `x IN 'name'` and `x IN name(...)`; sqlglot sees a value there."""
+    """Tables to SQLite in `x IN name`, `x IN 'name'` and `x IN name(...)`; sqlglot sees a value there."""
     for node in tree.find_all(exp.In) if dialect == "sqlite" else ():
         field = node.args.get("field")
         if field is not None:

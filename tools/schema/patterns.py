@@ -13,7 +13,7 @@ NameParts = tuple[str, ...]
 _WILD = re.compile(r"[*?]")
 _PART = re.compile(r"""(?:^|\.)(\s*"(?:[^"]|"")*"\s*(?=\.|$)|\s*`(?:[^`]|``)*`\s*(?=\.|$)|[^.]*)""")
 _PLACED = re.compile(r"""((?:"(?:[^"]|"")*"|`(?:[^`]|``)*`|[^:])*+):(.*)""", re.DOTALL)
-"""What is before and after the first colon that is not within quotes."""
+"""Parts before and after the first colon that is not within quotes."""
 
 
 def checked_patterns(key: str, patterns: object) -> tuple[str, ...]:

@@ -1,4 +1,4 @@
-"""What SQLAlchemy does not reflect of a PostgreSQL database, from the server's own catalog.
+"""Parts of a PostgreSQL schema that SQLAlchemy does not reflect, from the server's own catalog.
 
 It takes the target of a foreign key from a text that the server shortens by its search path, has no name for types that
 it does not know, and lists the tables that extensions bring, such as `spatial_ref_sys`.

@@ -36,7 +36,7 @@ class UnknownName:
     end: int
 
     def complaint(self) -> str:
-        """What the outcome of a query says that was not run because of the name."""
+        """Error of a query that was not run because of the name."""
         return f"unknown {self.kind} {self.name}. {self.hint()}"
 
     def hint(self) -> str:

@@ -35,7 +35,7 @@ def sft(
     adapter: Annotated[
         Path | None, typer.Option(help="The folder of an adapter to go on from; above the config's.")
     ] = None,
-    resume: Annotated[bool, typer.Option(help="Go on from the last checkpoint, or begin anew.")] = True,
+    resume: Annotated[bool, typer.Option(help="Resume from the last checkpoint, or start again.")] = True,
 ) -> None:
     """Tune a model on the rows of the tasks.
 

@@ -1,4 +1,4 @@
-"""What an engine takes and sqlglot's parsers don't: it runs, as written, with something hidden and without."""
+"""SQL that an engine takes and sqlglot's parsers don't: it runs as written, with hidden columns and without."""
 
 from collections.abc import Callable
 from typing import Any

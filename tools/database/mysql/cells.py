@@ -31,7 +31,7 @@ def _year(text: str) -> int | str:
 CONVERSIONS: dict[Any, Callable[..., Any]] = {
     key: convert for key, convert in conversions.items() if key not in _AS_WRITTEN
 } | {FIELD_TYPE.BIT: _bits, FIELD_TYPE.YEAR: _year}
-"""What the driver makes of each type of column; what is missing stays text."""
+"""Conversions by type of column; a type without one stays text."""
 
 
 def read_computed_bits(result: Any) -> None:

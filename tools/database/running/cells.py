@@ -19,7 +19,7 @@ Spelling = Mapping[str, str]
 """An engine's own words for Python's `inf`, `-inf` and `nan`, where it has others."""
 NO_SPELLING: Spelling = {}
 _INTEGERS = range(-(2**63), 2**64)
-"""What fits in 64 bits; a checkpointer's MessagePack holds no others."""
+"""Integers of 64 bits; a checkpointer's MessagePack holds no others."""
 _EXACT = 2**53
 """Below it a float tells neighbouring integers apart."""
 _MOST_DIGITS = 1_000

@@ -85,7 +85,7 @@ class Pool(Generic[_S]):
             self._running.discard(query)
 
     async def result(self, query: Query, work: Callable[[_S], _T], wait_seconds: float) -> _T | None:
-        """What the work returns; None if it does not end five seconds after the query's deadline.
+        """Result of the work; None if it does not end five seconds after the query's deadline.
 
         Raises:
             DatabaseUnavailable: the pool is closed, or no worker was free in time, or the work says so.
@@ -98,7 +98,7 @@ class Pool(Generic[_S]):
         raise all_busy(self._name, self._size, wait_seconds)
 
     async def outcome(self, query: Query, work: Callable[[_S], Outcome], wait_seconds: float) -> Outcome:
-        """As `result`, with an outcome where the query could not be stopped."""
+        """Like `result`, with an outcome where the query could not be stopped."""
         return await self.result(query, work, wait_seconds) or stuck(query)
 
     @property

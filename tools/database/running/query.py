@@ -38,7 +38,7 @@ class Query:
             self._started = monotonic()
 
     def prepare(self, connection: Interruptible) -> None:
-        """As `start`, before the clock starts: the connection is being opened."""
+        """Like `start`, before the clock starts: the connection is being opened."""
         with self._lock:
             self._running = connection
 

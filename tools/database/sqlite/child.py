@@ -18,7 +18,7 @@ from route_sql.tools.errors import DatabaseUnavailable
 from route_sql.tools.limits import Limits
 
 ROOM = 64_000_000
-"""What the process may take beyond SQLite's heap limit, for the rows on their way; SQLite's own message comes first."""
+"""Memory beyond SQLite's heap limit, for the rows on their way; SQLite's own message comes first."""
 
 
 class SQLiteEngine:

@@ -133,7 +133,7 @@ def is_lock(error: BaseException | None) -> bool:
 
 
 def identity(path: Path) -> tuple[int, int] | None:
-    """What tells a file from another that takes its place; None if there is none."""
+    """Identity of a file, which another in its place does not share; None if there is no file."""
     try:
         status = path.stat()
     except OSError:

@@ -101,7 +101,7 @@ class SQLiteDatabase:
         return await self._pool.outcome(query, partial(self._run, query), self._wait_seconds)
 
     async def warnings(self) -> tuple[str, ...]:
-        """What the schema lacks, and collations that only the program which made the file has; none on rights.
+        """Warnings on a schema that lacks parts and on collations of other programs; none on rights.
 
         The file is opened read-only, whoever opens it.
         """

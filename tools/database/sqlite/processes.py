@@ -17,7 +17,7 @@ PATIENCE = 1.0
 """How long to wait for one of these, before one more is started that is ended after its use."""
 _CHILD = "route_sql.tools.database.sqlite.child"
 Place = tuple[object, ...]
-"""What a process has open: the file, which file that was, and how it is opened."""
+"""File that a process has open: its path, its identity, and how it is opened."""
 
 
 class SQLiteProcess(Child):

@@ -28,10 +28,10 @@ from route_sql.tools.schema.samples import with_samples
 
 VIEW_SECONDS = 0.05
 VIEWS_SECONDS = 0.5
-"""Of processor time, so that a busy machine costs no view."""
+"""Seconds of processor time, so that a busy machine costs no view."""
 STEP_SECONDS = 1.0
 VIEW_SAMPLES_SECONDS = 2.0
-"""What the samples of all views may take."""
+"""Seconds that the samples of all views may take."""
 TABLES_SECONDS = 15.0
 LONGEST_VALUE = 16_000_000
 LONGEST_SCHEMA = 32_000_000

@@ -18,11 +18,11 @@ MOST_ENDED = 2
 """Processes that may end at a view or table of its own; then all samples are skipped, at the next all views too."""
 
 REFLECT_SECONDS = 10.0
-"""What all tries take together, but for the last one."""
+"""Seconds that all tries but the last take together."""
 UNSAMPLED_SECONDS = 5.0
-"""What the try without samples has at least."""
+"""Seconds that the try without samples has at least."""
 LAST_SECONDS = 15.0
-"""What the try without views and samples may take."""
+"""Seconds that the try without views and samples may take."""
 
 Try = Callable[[list[str], Callable[[str], None], float], Answer]
 """Reads the schema but for the skipped places, says where it is, and ends after so many seconds."""

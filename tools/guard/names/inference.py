@@ -1,4 +1,4 @@
-"""What an expression of a query holds, as far as its fields may be asked for."""
+"""Value of an expression of a query, as far as its fields may be asked for."""
 
 from collections.abc import Iterator, Mapping
 from typing import Protocol
@@ -35,7 +35,7 @@ _POPULATED = frozenset(
 
 
 class Names(Protocol):
-    """What is asked of the names of a query."""
+    """Questions that are asked of the names of a query."""
 
     dialect: str
     own_types: Mapping[str, Value]
@@ -48,7 +48,7 @@ class Names(Protocol):
 
 
 def value_of(node: exp.Expr | None, scope: Scope, names: Names) -> Value:
-    """What an expression holds. In DuckDB, where a dot calls nothing, an unknown function gives an open value."""
+    """Value of an expression. In DuckDB, where a dot calls nothing, an unknown function gives an open value."""
     if isinstance(node, exp.Column | exp.Dot | exp.Identifier):
         return names.path(node, scope) or SCALAR
     if isinstance(node, exp.Subquery | exp.Query):

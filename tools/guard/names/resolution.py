@@ -1,4 +1,4 @@
-"""What every name of a query stands for: a name behind which there is nothing is not sent to the engine.
+"""Resolves every name of a query: a name that stands for nothing is not sent to the engine.
 
 PostgreSQL calls functions without brackets: `(x).f` and `a.f` are `f(x)` and `f(a)` where `f` is no field. So a name
 behind a dot must be a column or a field that is known to be there, or a function that may be called.

@@ -1,4 +1,4 @@
-"""What stands in a FROM clause, by the columns that it gives."""
+"""Entries of a FROM clause, by the columns that they give."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -36,7 +36,7 @@ class Output:
         self._value: Value | None = None
 
     def value(self) -> Value:
-        """What the column holds."""
+        """Value of the column."""
         if self._value is None:
             self._value = self._lazy()
         return self._value
@@ -104,7 +104,7 @@ class Source:
 
 @dataclass
 class Scope:
-    """What the names of one query may stand for."""
+    """Meanings that the names of one query may have."""
 
     parent: "Scope | None" = None
     sources: list[Source] = field(default_factory=list)

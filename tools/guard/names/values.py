@@ -1,4 +1,4 @@
-"""What is known of a value: the fields behind its dots and the items behind its brackets."""
+"""A value as far as it is known: the fields behind its dots and the items behind its brackets."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -47,7 +47,7 @@ def fold(text: str) -> str:
 
 
 def value_of_column(column: Column, dialect: str) -> Value:
-    """What a column of the schema holds."""
+    """Value of a column of the schema."""
     if column.fields:
         row = Value({key_of(part.name, dialect): value_of_column(part, dialect) for part in column.fields})
         return Value(item=row) if column.type.endswith("[]") else row
@@ -56,7 +56,7 @@ def value_of_column(column: Column, dialect: str) -> Value:
 
 @lru_cache(maxsize=4_096)
 def _value_of_text(text: str, dialect: str) -> Value:
-    """What a type says by its text, such as `STRUCT("first" VARCHAR)[]`."""
+    """Value of a type, read from its text, such as `STRUCT("first" VARCHAR)[]`."""
     if not any(mark in text for mark in "([JV"):
         return SCALAR
     try:
@@ -66,7 +66,7 @@ def _value_of_text(text: str, dialect: str) -> Value:
 
 
 def value_of_type(kind: exp.Expr, dialect: str, own: Mapping[str, Value]) -> Value:
-    """What a type of a query holds.
+    """Value of a type of a query.
 
     Args:
         kind: The parsed type.
