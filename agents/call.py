@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from statistics import fmean
 from time import perf_counter
 from typing import Any
 
@@ -12,6 +13,8 @@ from route_sql.agents.brief import Wording
 
 TEMPERATURE = 0.7
 """Temperature when a reply is sampled."""
+LEAST_LOGPROB = -100.0
+"""Where a log-probability is cut: some servers write -9999 or minus infinity for a token that is all but impossible."""
 CUT = "length"
 """Finish reason of a reply that ended at its limit of tokens."""
 
@@ -28,6 +31,18 @@ class Reply:
     seconds: float
     finish_reason: str | None = None
     """Why the reply ended, in OpenAI's words: stop, length; None where the server doesn't say."""
+    logprobs: tuple[float, ...] = ()
+    """Natural logarithm of the probability of each token, at most 0; empty where the server doesn't give them."""
+
+    @property
+    def mean_logprob(self) -> float | None:
+        """Mean log-probability of the tokens."""
+        return fmean(self.logprobs) if self.logprobs else None
+
+    @property
+    def lowest_logprob(self) -> float | None:
+        """Log-probability of the least likely token."""
+        return min(self.logprobs, default=None)
 
 
 def can_sample(model: BaseChatModel) -> bool:
@@ -66,6 +81,7 @@ async def ask(
         completion_tokens=usage["output_tokens"] if usage else 0,
         seconds=perf_counter() - started,
         finish_reason=_finish_reason(message.response_metadata),
+        logprobs=_logprobs(message.response_metadata),
     )
 
 
@@ -74,6 +90,15 @@ def _finish_reason(metadata: dict[str, Any]) -> str | None:
     names = ("finish_reason", "stop_reason", "done_reason")
     reason = next((value for name in names if isinstance(value := metadata.get(name), str)), None)
     return CUT if reason is not None and reason.lower() in ("length", "max_tokens") else reason
+
+
+def _logprobs(metadata: dict[str, Any]) -> tuple[float, ...]:
+    """Log-probabilities in OpenAI's form, read with distrust: a server may send anything there."""
+    given = metadata.get("logprobs")
+    tokens = given.get("content") if isinstance(given, dict) else None
+    values = [token.get("logprob") for token in tokens if isinstance(token, dict)] if isinstance(tokens, list) else []
+    numbers = [float(value) for value in values if type(value) in (int, float) and value == value]
+    return tuple(min(0.0, max(LEAST_LOGPROB, number)) for number in numbers)
 
 
 def _drawn(model: BaseChatModel, sample: int) -> dict[str, Any]:

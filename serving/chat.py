@@ -64,6 +64,9 @@ class ChatTGI(BaseChatModel):
     """An answer is cut at `max_tokens` times as many characters, since some servers pass over `max_tokens`."""
     concurrency: Annotated[int, Field(gt=0)] = CONCURRENCY
     """Requests under way at once on one event loop; the others wait. For the embedded server, its slots."""
+    logprobs: bool = True
+    """Whether to ask for the log-probability of each token, a sign of how sure the model is. A server that refuses the
+    field is asked without it from then on."""
     extra_body: dict[str, Any] = Field(default_factory=dict)
     """Fields of one server's own, such as a grammar, sent as they are."""
     wording: Wording | None = None
@@ -133,7 +136,8 @@ class ChatTGI(BaseChatModel):
         **kwargs: Any,
     ) -> ChatResult:
         body = self._body(messages, stop, kwargs) | {"stream": False}
-        message = message_of(await self._completions.create(body), body.get("stop", ()))
+        part = await self._completions.create(body)
+        message = message_of(part, body.get("stop", ()), alternatives="top_logprobs" in body)
         info = {"finish_reason": message.response_metadata.get("finish_reason")}
         return ChatResult(generations=[ChatGeneration(message=message, generation_info=info)])
 
@@ -146,7 +150,7 @@ class ChatTGI(BaseChatModel):
     ) -> AsyncIterator[ChatGenerationChunk]:
         more = {"stream": True, "stream_options": {"include_usage": True}}
         body = self._body(messages, stop, kwargs) | more
-        streamed = StreamedMessage(body.get("stop", ()))
+        streamed = StreamedMessage(body.get("stop", ()), alternatives="top_logprobs" in body)
         parts = self._completions.stream(body)
         try:
             async for part in parts:
@@ -185,7 +189,7 @@ class ChatTGI(BaseChatModel):
         stops = [text for text in (stop if stop is not None else self.stop or []) if text]
         if len(stops) > MOST_STOPS:
             raise ValueError(f"{len(stops)} stops were given, but servers take {MOST_STOPS} at most; leave some out.")
-        settings = {key: getattr(self, key) for key in _ALWAYS_SENT}
+        settings = {key: getattr(self, key) for key in _ALWAYS_SENT} | ({"logprobs": True} if self.logprobs else {})
         extra = self.extra_body | given.pop("extra_body", {})
         wire = convert_to_openai_messages(messages, text_format="string")
         # An empty list is an error to some servers.

@@ -8,13 +8,13 @@ from typing import Any
 
 import httpx2
 
+from route_sql.serving.adaptations import Adaptation, adapted, next_adaptation
 from route_sql.serving.bounds import Allowance, Bounds
 from route_sql.serving.completion_parts import Part, streamed_part, whole_part
 from route_sql.serving.errors import ContextExceeded, ServerRefused
 from route_sql.serving.failures import BadAnswer, WorthRetrying, explained
 from route_sql.serving.served_model import NOTHING_SAID, UNNAMED, ServedModel, read_served_model
 from route_sql.serving.sessions import Sessions
-from route_sql.serving.system_role import folded, has_system, refuses_system
 from route_sql.serving.transport import Response, requested
 
 _END = "[DONE]"
@@ -32,8 +32,8 @@ class Completions:
         self._bounds = bounds
         self._sessions = Sessions(base_url, concurrency)
         self._served: ServedModel | None = None
-        self._folds_system: set[str] = set()
-        """Models whose server has refused a system turn."""
+        self._adaptations: dict[str, tuple[Adaptation, ...]] = {}
+        """Changes of the request without which a model's server has refused it."""
 
     async def create(self, body: dict[str, Any]) -> Part:
         """The whole completion.
@@ -55,11 +55,11 @@ class Completions:
         allowance = Allowance(self._bounds)
         if body["model"] is None:
             body = body | {"model": (await self.served_model(allowance)).name or UNNAMED}
-        is_folded = body["model"] in self._folds_system
+        changes = self._adaptations.get(body["model"], ())
         delivered = False
         while True:
             try:
-                async with aclosing(self._attempt(body, allowance, is_folded)) as parts:
+                async with aclosing(self._attempt(body, allowance, changes)) as parts:
                     async for part in parts:
                         delivered = True
                         yield part
@@ -69,21 +69,22 @@ class Completions:
                     raise failure.final from failure.__cause__
                 await allowance.pause(failure)
             except ServerRefused as refusal:
-                if delivered or is_folded or not (has_system(body) and refuses_system(refusal)):
+                change = None if delivered else next_adaptation(body, refusal, changes)
+                if change is None:
                     raise
-                is_folded = True
+                changes = (*changes, change)
 
-    async def _attempt(self, body: dict[str, Any], allowance: Allowance, is_folded: bool) -> AsyncGenerator[Part]:
+    async def _attempt(
+        self, body: dict[str, Any], allowance: Allowance, changes: tuple[Adaptation, ...]
+    ) -> AsyncGenerator[Part]:
         """The parts, up to the text that so many tokens can hold: some servers pass over `max_tokens`."""
         left = int(body["max_tokens"]) * self._bounds.token_chars + _SPARE_CHARS
-        sent = folded(body) if is_folded else body
         async with (
-            self._asked("chat/completions", allowance, sent) as response,
+            self._asked("chat/completions", allowance, adapted(body, changes)) as response,
             aclosing(_parts(response, is_stream=body["stream"])) as parts,
         ):
             async for part in parts:
-                if is_folded:
-                    self._folds_system.add(body["model"])
+                self._adaptations[body["model"]] = changes
                 left -= part.thought_chars + len(part.text)
                 if left < 0:
                     yield replace(part, text=part.text[: max(0, len(part.text) + left)], finish_reason="length")

@@ -64,17 +64,29 @@ def metadata_of(part: Part, finish_reason: str | None) -> dict[str, Any]:
     return {key: value for key, value in said.items() if value is not None}
 
 
-def message_of(part: Part, stops: Sequence[str]) -> AIMessage:
-    """The message of a whole completion."""
+def message_of(part: Part, stops: Sequence[str], *, alternatives: bool = False) -> AIMessage:
+    """The message of a whole completion; `alternatives` keeps the likeliest other tokens, if the server gave them."""
     text = cut_at_stop(part.text, stops)
-    return AIMessage(content=text, usage_metadata=part.usage, response_metadata=metadata_of(part, part.finish_reason))
+    kept = part if alternatives else replace(part, logprobs=_of_the_tokens(part.logprobs))
+    return AIMessage(content=text, usage_metadata=part.usage, response_metadata=metadata_of(kept, part.finish_reason))
+
+
+def _of_the_tokens(logprobs: Any) -> dict[str, list[dict[str, Any]]] | None:
+    """Each token with its log-probability; servers send up to twenty alternatives with it, asked or not."""
+    tokens = logprobs.get("content") if isinstance(logprobs, dict) else None
+    if not isinstance(tokens, list):
+        return None
+    named = ("token", "logprob")
+    return {"content": [{name: token.get(name) for name in named} for token in tokens if isinstance(token, dict)]}
 
 
 class StreamedMessage:
     """Gathers the parts of a streamed completion; their counts come with the last chunk."""
 
-    def __init__(self, stops: Sequence[str]) -> None:
-        """`stops` are cut, wherever the server left them."""
+    def __init__(self, stops: Sequence[str], *, alternatives: bool = False) -> None:
+        """`stops` are cut, wherever the server left them; `alternatives` as for `message_of`."""
+        self._alternatives = alternatives
+        self._tokens: list[Any] = []
         self._cutter = StopCutter(stops)
         self._finish: str | None = None
         self._last = Part()
@@ -85,14 +97,18 @@ class StreamedMessage:
         self._last = part
         self._usage = part.usage or self._usage
         self._finish = part.finish_reason or self._finish
+        given = part.logprobs if self._alternatives else _of_the_tokens(part.logprobs)
+        tokens = given.get("content") if isinstance(given, dict) else None
+        self._tokens += tokens if isinstance(tokens, list) else []
         return self._cutter.feed(part.text)
 
     def closing(self) -> ChatGenerationChunk:
-        """The last chunk: held text, token counts, why it ended."""
+        """The last chunk: held text, token counts, log-probabilities, why it ended."""
+        logprobs = {"content": self._tokens} if self._tokens else None
         chunk = AIMessageChunk(
             content=self._cutter.rest(),
             usage_metadata=self._usage,
-            response_metadata=metadata_of(replace(self._last, logprobs=None), self._finish),
+            response_metadata=metadata_of(replace(self._last, logprobs=logprobs), self._finish),
             chunk_position="last",
         )
         return ChatGenerationChunk(message=chunk, generation_info={"finish_reason": self._finish})

@@ -30,6 +30,7 @@ async def test_what_servers_disagree_on_is_always_sent(stub: ChatStub) -> None:
         "max_tokens": 512,
         "temperature": 0.0,
         "seed": 0,
+        "logprobs": True,
         "stream": False,
     }
 
