@@ -20,11 +20,11 @@ from shared.batched_model import add_options, named, opened
 
 from route_sql.commands.evaluate import asking
 from route_sql.graph.context import AgentName, Context
-from route_sql.graph.nodes import union
 from route_sql.graph.state import Question
 from route_sql.graph.wiring import build_graph
+from route_sql.tools.schema.links import union
 from route_sql.tools.schema.records import Link, Schema
-from route_sql.tools.sql.joins.joining import with_missing_joins
+from route_sql.tools.sql.joins.repair import add_missing_joins
 from route_sql.tools.sql.usage import misplaced_columns, tables_and_columns
 from route_sql.training.datasets.examples import Example
 from route_sql.training.datasets.source import Source
@@ -111,7 +111,7 @@ async def link_scores(
 def drafted(draft: str, schema: Schema) -> Link:
     """What a draft adds to the link: what it uses, what it takes from the wrong table, what completes its joins."""
     meant = union(tables_and_columns(draft, schema), misplaced_columns(draft, schema))
-    return union(meant, tables_and_columns(with_missing_joins(draft, schema) or "", schema))
+    return union(meant, tables_and_columns(add_missing_joins(draft, schema) or "", schema))
 
 
 def linking_table(links: Mapping[str, Sequence[LinkScore]]) -> str:

@@ -8,14 +8,13 @@ from route_sql.agents.noise_corrector import FINDING_CHARS
 from route_sql.tools.database.outcome import Outcome
 from route_sql.tools.execute_sql import render_outcome
 from route_sql.tools.schema.records import Schema
-from route_sql.tools.sql.joins.joining import unrelated_keys
+from route_sql.tools.sql.joins.repair import repair_joins
 from route_sql.tools.sql.usage import UnknownName, unknown_names
 
 Check = Callable[[str, str, Outcome], str | None | Awaitable[str | None]]
 """(question, sql, outcome) to a complaint in one sentence, or None. It may be async."""
 
 EMPTY = "The query runs but returns no row."
-UNRELATED = "The query runs, but {} compares keys of different things."
 NAMES = 3
 
 
@@ -25,8 +24,7 @@ def own_complaint(sql: str, outcome: Outcome, schema: Schema) -> str | None:
     Of one that returns rows: a join that compares keys of different things, whose numbers are equal by chance.
     """
     if outcome["status"] == "ok":
-        chance = unrelated_keys(sql, schema)
-        return UNRELATED.format(chance[0]) if chance else None
+        return repair_joins(sql, schema, "ok").complaint
     if outcome["status"] == "empty":
         return EMPTY
     unknown = unknown_names(sql, schema)[:NAMES]

@@ -29,19 +29,18 @@ from route_sql.graph.selection import Attempt, attempts, best, newest
 from route_sql.graph.state import Begin, LedgerEntry, Proposal, State, calls_of
 from route_sql.tools.database.catalog import Catalog
 from route_sql.tools.database.outcome import Outcome, failed
-from route_sql.tools.schema.records import Link, Schema
+from route_sql.tools.schema.links import union
+from route_sql.tools.schema.records import Schema
 from route_sql.tools.schema.relevance import reduce_schema
 from route_sql.tools.sql.continuation import continuable_prefix
 from route_sql.tools.sql.hardness import HARD, table_count
-from route_sql.tools.sql.joins.joining import with_joins_on_keys, with_missing_joins, with_related_keys
+from route_sql.tools.sql.joins.repair import repair_joins
 from route_sql.tools.sql.usage import misplaced_columns, tables_and_columns
 
 Update = dict[str, Any]
 
 GROWING = ("candidates", "outcomes", "complaints", "ledger")
 """The lists that nodes append to; a thread's next question begins with empty ones."""
-MENDS = {"ok": with_related_keys, "empty": with_joins_on_keys, "error": with_missing_joins}
-"""How joins are mended, by what the query came to."""
 
 
 @dataclass(frozen=True)
@@ -131,8 +130,8 @@ class Nodes:
         """Mend the joins of the newest candidate, which is doubted, along the keys; asks no model."""
         tried = attempts(state)
         schema = await self._whole_schema(state, runtime)
-        mend = MENDS[tried[-1].outcome["status"]]
-        sql = await asyncio.to_thread(mend, tried[-1].candidate["sql"], schema)
+        newest = tried[-1].candidate["sql"], schema, tried[-1].outcome["status"]
+        sql = (await asyncio.to_thread(repair_joins, *newest)).sql
         seen: Update = {"joins_seen": len(tried), "proposal": _new("complete_joins", sql, state)}
         if sql is None:
             return seen
@@ -207,11 +206,6 @@ class Nodes:
             wording=wording,
             examples=worked_examples(wording, schema.dialect),
         )
-
-
-def union(link: Link, other: Link) -> Link:
-    """The tables and columns of either link (ROUTE, section 3.3)."""
-    return {key: [*dict.fromkeys([*link.get(key, []), *other.get(key, [])])] for key in {**link, **other}}
 
 
 def _entry(node: str, reply: Reply) -> LedgerEntry:

@@ -3,6 +3,7 @@
 from random import Random
 
 from route_sql.agents import schema_linker
+from route_sql.tools.schema.links import link_names
 from route_sql.tools.schema.records import Link
 from route_sql.tools.sql.usage import tables_and_columns
 from route_sql.training.tasks.task import Asked, Judge, Row, TaskName, make_row
@@ -29,12 +30,7 @@ class SchemaLinking:
 
 def link_f1(predicted: Link, gold: Link) -> float:
     """F1 of two links over their tables and columns; 1.0 if both are empty."""
-    found, wanted = _names(predicted), _names(gold)
+    found, wanted = link_names(predicted), link_names(gold)
     if not found and not wanted:
         return 1.0
     return 2 * len(found & wanted) / (len(found) + len(wanted))
-
-
-def _names(link: Link) -> set[tuple[str, str]]:
-    columns = {(table.casefold(), name.casefold()) for table, names in link.items() for name in names}
-    return columns | {(table.casefold(), "") for table in link}

@@ -14,8 +14,8 @@ from typing_extensions import TypedDict
 
 from route_sql.agents.brief import Brief
 from route_sql.graph.grounding import visible
-from route_sql.graph.nodes import union
 from route_sql.tools.database.outcome import Outcome
+from route_sql.tools.schema.links import union
 from route_sql.tools.schema.records import Link, Schema
 from route_sql.tools.sql.usage import tables_and_columns
 from route_sql.training.datasets.examples import Example

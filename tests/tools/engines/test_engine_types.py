@@ -8,10 +8,10 @@ from support.engine_cases import DuckDB, Engine, MariaDB, Postgres
 
 from route_sql.tools.database.any_engine import AnyEngineDatabase
 from route_sql.tools.limits import Limits
-from route_sql.tools.schema.keys import key_steps
+from route_sql.tools.schema.keys import join_graph
 from route_sql.tools.schema.records import Schema
 from route_sql.tools.schema.rendering import render
-from route_sql.tools.sql.joins.joining import with_missing_joins
+from route_sql.tools.sql.joins.repair import add_missing_joins
 from route_sql.tools.values.index import build_value_index, render_match
 
 ODD_LABELS = ("waiting for pickup", "it's (new), or not", 'say "hi"', "closed")
@@ -84,9 +84,8 @@ async def test_keys_between_listed_schemas_lead_across(spread: tuple[Engine, tup
             (staff, ("people_id",), people),
             (staff, ("boss_id",), staff),
         }
-    steps = key_steps(schema)
-    ends = {(step.end, step.columns) for step in steps[orders]}
-    assert {(people, (("people_id", "id"),)), (staff, (("staff_id", "id"),))} <= ends
+    steps = {(step.target, step.columns) for step in join_graph(schema)[orders]}
+    assert {(people, (("people_id", "id"),)), (staff, (("staff_id", "id"),))} <= steps
 
 
 @pytest.mark.parametrize("first", range(3))
@@ -97,7 +96,7 @@ async def test_a_join_is_repaired_across_schemas(spread: tuple[Engine, tuple[str
     schema = await database.schema()
     orders = next(table.key for table in schema if table.name == "orders")
     sql = f"SELECT T1.full_name FROM {orders} AS T1 WHERE T1.total > 10"
-    repaired = with_missing_joins(sql, schema)
+    repaired = add_missing_joins(sql, schema)
     assert repaired is not None
     assert (await database.execute(repaired))["rows"] == [["Ida"]], repaired
 

@@ -1,1 +1,1 @@
-"""Repairing the joins of a query along the schema's keys."""
+"""Repair of the joins of a query along the keys of its schema."""

@@ -1,4 +1,4 @@
-"""What the conditions of a SELECT and its joins say of columns."""
+"""Equations between columns in the conditions of a SELECT and its joins."""
 
 from collections.abc import Sequence
 
@@ -6,7 +6,7 @@ from sqlglot import exp
 
 
 def conjuncts(condition: exp.Expr | None) -> list[exp.Expr]:
-    """What must all hold for a condition to hold."""
+    """Conditions that AND connects; all of them must hold. None has none."""
     if isinstance(condition, exp.Paren):
         return conjuncts(condition.this)
     if isinstance(condition, exp.And):
@@ -14,14 +14,17 @@ def conjuncts(condition: exp.Expr | None) -> list[exp.Expr]:
     return [condition] if condition is not None else []
 
 
-def joins_columns(equation: exp.EQ, join: exp.Join) -> bool:
-    """Whether an equation is a join's, of a column with a column."""
-    sides = isinstance(equation.left, exp.Column) and isinstance(equation.right, exp.Column)
-    return sides and equation.find_ancestor(exp.Join) is join and equation.find_ancestor(exp.Select) is join.parent
+def is_join_condition(equation: exp.EQ, join: exp.Join) -> bool:
+    """Whether an equation compares two columns in the ON clause of a join, outside its subqueries."""
+    columns = isinstance(equation.left, exp.Column) and isinstance(equation.right, exp.Column)
+    return columns and equation.find_ancestor(exp.Join) is join and equation.find_ancestor(exp.Select) is join.parent
 
 
-def equated(select: exp.Select, column: str, aliases: Sequence[str]) -> bool:
-    """Whether a SELECT says that a column of that name is equal in several tables, from the first to all others."""
+def is_equal_in_all(select: exp.Select, column: str, aliases: Sequence[str]) -> bool:
+    """Whether a SELECT requires that a column is equal in two or more tables, given by their aliases.
+
+    `a.id = b.id AND b.id = c.id` makes `id` equal in `a`, `b` and `c`.
+    """
     wanted = {alias.casefold() for alias in aliases}
     pairs = [
         {side.table.casefold() for side in sides}
@@ -36,10 +39,10 @@ def equated(select: exp.Select, column: str, aliases: Sequence[str]) -> bool:
 
 def _equal_columns(select: exp.Select) -> list[tuple[exp.Column, exp.Column]]:
     where = select.args.get("where")
-    said = [join.args.get("on") for join in select.args.get("joins") or []] + [where.this if where else None]
+    conditions = [join.args.get("on") for join in select.args.get("joins") or []] + [where.this if where else None]
     return [
         (each.left, each.right)
-        for condition in said
+        for condition in conditions
         for each in conjuncts(condition)
         if isinstance(each, exp.EQ) and isinstance(each.left, exp.Column) and isinstance(each.right, exp.Column)
     ]
