@@ -105,7 +105,7 @@ class VisibleDatabase:
         if isinstance(narrowed, Refusal):
             return refused(narrowed)
         outcome = await self._database.execute(narrowed, limits)
-        if outcome["error"] is not None and visible.betrayed_by(outcome["error"], besides=sql):
+        if outcome["error"] is not None and visible.betrayed_by(outcome["error"], known=sql):
             return {**outcome, "error": _FAILED}
         return outcome
 

@@ -1,4 +1,4 @@
-"""Tables that inherit from others (PostgreSQL's INHERITS): what hiding one means for the rest."""
+"""Tables that inherit from others (PostgreSQL's INHERITS), and the columns and rows that hiding one hides."""
 
 from collections.abc import Callable, Iterable, Iterator
 
@@ -8,7 +8,7 @@ _Hides = Callable[[Table, Column], bool]
 
 
 class Heirs:
-    """The inheritance among the tables of a schema, under the patterns that hide.
+    """Inheritance among the tables of a schema, with some columns hidden by patterns.
 
     Hiding a table or a column covers those that inherit it. A table shows no row of a hidden heir, and no column that
     is hidden in an heir whose rows it shows.
@@ -19,7 +19,7 @@ class Heirs:
     """
 
     def __init__(self, schema: Schema, hides: _Hides) -> None:
-        """Look at every table once."""
+        """Find the children of every table."""
         self._hides = hides
         self._by_key = {table.key: table for table in schema}
         self._children: dict[str, list[Table]] = {}
@@ -28,7 +28,7 @@ class Heirs:
                 self._children.setdefault(parent, []).append(table)
 
     def hides(self, table: Table, column: Column) -> bool:
-        """Whether a column is hidden through an ancestor or an heir of its table."""
+        """Whether a column is hidden because it is hidden in an ancestor or an heir of its table."""
         above, below = self._ancestors(table), self._descendants(table)
         if any(self._is_hidden(other) for other in above):
             return True
@@ -36,7 +36,7 @@ class Heirs:
         return any(own is not None and self._hides(o, own) for o in near for own in [_exact(o, column.name)])
 
     def rows(self, table: Table) -> tuple[Table, ...]:
-        """The tables whose rows a table shows, itself first; empty if no heir's are to be left out."""
+        """Tables whose rows a table shows, itself first; empty if it shows the rows of all its heirs."""
         below = self._descendants(table)
         kept = tuple(other for other in below if not self._is_covered(other))
         return (table, *kept) if len(kept) < len(below) else ()
@@ -55,7 +55,7 @@ class Heirs:
 
 
 def _reached(table: Table, step: Callable[[Table], Iterable[Table]]) -> Iterator[Table]:
-    """The tables that steps lead to, each once, without the first."""
+    """Tables that repeated steps reach, each once, without the first."""
     found = {table.key}
     waiting = [table]
     while waiting:

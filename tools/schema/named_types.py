@@ -1,4 +1,4 @@
-"""The engine's own names of types that SQLAlchemy does not know, where its catalog has the standard's form."""
+"""Engine names of types that SQLAlchemy does not know, read from the standard `information_schema`."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -15,12 +15,12 @@ _WITHOUT_CATALOG = frozenset({"sqlite", "oracle"})
 
 
 def with_named_types(connection: Connection, tables: Sequence[Table], default: str) -> list[Table]:
-    """Tables whose columns without a type have the one that the catalog tells, if it does.
+    """Add types from the engine's catalog to columns without one, where the catalog has them.
 
     Args:
-        connection: Asks the database, and only where a column has no type; it is only read from.
-        tables: As SQLAlchemy reflects them.
-        default: The namespace whose tables carry none in their key.
+        connection: Connection to the database; used only if a column has no type, and only to read.
+        tables: Tables as SQLAlchemy reflects them.
+        default: Namespace whose tables have none in their key.
     """
     dialect = connection.dialect.name
     if dialect in _WITHOUT_CATALOG or all(column.type for table in tables for column in table.columns):
@@ -28,7 +28,7 @@ def with_named_types(connection: Connection, tables: Sequence[Table], default: s
     try:
         rows = connection.exec_driver_sql(_TYPES.format(column=_COLUMN.get(dialect, "data_type"))).all()
     except SQLAlchemyError:
-        return list(tables)  # an engine without the standard's catalog: the columns stay without a type
+        return list(tables)  # an engine without information_schema: the columns stay without a type
     known = {(row[0], row[1], row[2]): str(row[3] or "") for row in rows}
     return [_named(table, table.namespace or default, known) for table in tables]
 

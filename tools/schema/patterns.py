@@ -1,4 +1,4 @@
-"""Patterns for tables and columns: how they are read, and which names they match."""
+"""Patterns for tables and columns: parsing and matching."""
 
 import re
 from collections.abc import Collection, Sequence
@@ -8,19 +8,19 @@ from functools import lru_cache
 from route_sql.tools.errors import InvalidInput, UnknownDatabase
 
 NameParts = tuple[str, ...]
-"""A name by its parts, case-folded: (table,), (schema, table), (table, column) or (schema, table, column)."""
+"""Case-folded parts of a name: (table,), (schema, table), (table, column) or (schema, table, column)."""
 
 _WILD = re.compile(r"[*?]")
 _PART = re.compile(r"""(?:^|\.)(\s*"(?:[^"]|"")*"\s*(?=\.|$)|\s*`(?:[^`]|``)*`\s*(?=\.|$)|[^.]*)""")
 _PLACED = re.compile(r"""((?:"(?:[^"]|"")*"|`(?:[^`]|``)*`|[^:])*+):(.*)""", re.DOTALL)
-"""Parts before and after the first colon that is not within quotes."""
+"""Parts before and after the first colon outside quotes."""
 
 
 def checked_patterns(key: str, patterns: object) -> tuple[str, ...]:
-    """The patterns of a list without the blanks around them.
+    """Check a list of patterns and strip the blanks around them.
 
     Raises:
-        InvalidInput: it is no list of texts, or one of them is blank.
+        InvalidInput: `patterns` is no list of texts, or one of them is blank.
     """
     given = list(patterns) if isinstance(patterns, list | tuple) else [None]
     names = tuple(name.strip() for name in given if isinstance(name, str))
@@ -30,7 +30,7 @@ def checked_patterns(key: str, patterns: object) -> tuple[str, ...]:
 
 
 def placed_pattern(pattern: str, names: Collection[str]) -> tuple[str | None, str]:
-    """The database of a catalog that a pattern is for, None for any, and the pattern without it.
+    """Split a pattern into its database, None for any, and the rest.
 
     Raises:
         UnknownDatabase: the catalog has no such database.
@@ -50,7 +50,7 @@ def placed_pattern(pattern: str, names: Collection[str]) -> tuple[str | None, st
 
 
 def has_wildcard(pattern: str) -> bool:
-    """Whether a pattern has `*` or `?`, which may match nothing yet."""
+    """Whether a pattern has `*` or `?`, so that it may match nothing yet."""
     return _WILD.search(pattern) is not None
 
 
@@ -65,7 +65,7 @@ def _matches(pattern: str, parts: NameParts) -> bool:
     wanted = _parts_of(pattern)
     if len(wanted) == len(parts):
         return wanted == parts or all(map(fnmatchcase, parts, wanted))
-    # Without quotes a name that has a dot looks like two.
+    # Without quotes, a name with a dot looks like two names.
     return len(wanted) > len(parts) and ".".join(wanted) == ".".join(parts)
 
 

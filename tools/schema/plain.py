@@ -1,4 +1,4 @@
-"""A schema as JSON-plain data, to send it from one process to another."""
+"""Conversion of a schema to plain JSON and back, to send it to another process."""
 
 from dataclasses import asdict
 from typing import Any
@@ -7,12 +7,12 @@ from route_sql.tools.schema.records import Column, ForeignKey, Schema, Table
 
 
 def plain(schema: Schema) -> dict[str, Any]:
-    """The schema as dictionaries and lists."""
+    """Convert a schema to dictionaries and lists."""
     return asdict(schema)
 
 
 def from_plain(given: dict[str, Any]) -> Schema:
-    """The schema that was made plain."""
+    """Convert the result of `plain` back to a schema."""
     return Schema(given["dialect"], tuple(_table(table) for table in given["tables"]))
 
 

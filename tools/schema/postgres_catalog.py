@@ -1,7 +1,7 @@
-"""Parts of a PostgreSQL schema that SQLAlchemy does not reflect, from the server's own catalog.
+"""Parts of a PostgreSQL schema that SQLAlchemy does not reflect, read from the server's catalog.
 
-It takes the target of a foreign key from a text that the server shortens by its search path, has no name for types that
-it does not know, and lists the tables that extensions bring, such as `spatial_ref_sys`.
+SQLAlchemy reads the target of a foreign key from a text that the server shortens by its search path, has no name for
+types that it does not know, and lists tables that belong to extensions, such as `spatial_ref_sys`.
 """
 
 from collections import defaultdict
@@ -14,7 +14,7 @@ from sqlalchemy import Connection, bindparam, text
 from route_sql.tools.schema.records import Column, ForeignKey, Table
 
 MOST_LABELS = 1_000
-"""Labels of one type that are read."""
+"""Labels that are read of one type."""
 
 _SHOWN = "n.nspname::text IN :namespaces AND c.relkind IN ('r', 'p', 'v', 'm', 'f')"
 _KEYS = f"""
@@ -36,7 +36,7 @@ _MEMBERS = f"""
     JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
     WHERE d.classid = CAST('pg_catalog.pg_class' AS regclass) AND d.deptype = 'e' AND {_SHOWN}
 """
-# An array and a domain lead to the type of their items, so that labels and foreign names are found behind both.
+# Arrays and domains are followed to the type of their items, whose labels and names are read.
 _TYPES = f"""
     WITH RECURSIVE shown AS MATERIALIZED (
         SELECT n.nspname::text AS namespace, c.relname::text AS name, a.attname::text AS column_name,
@@ -66,13 +66,13 @@ _Place = tuple[str, str]
 
 
 def completed(connection: Connection, tables: Sequence[Table], namespaces: Sequence[str], default: str) -> list[Table]:
-    """Tables with the foreign keys, types and labels of the catalog, without the tables that belong to extensions.
+    """Add foreign keys, types and labels from the catalog, and leave out the tables of extensions.
 
     Args:
-        connection: Asks the server; it is only read from.
-        tables: As SQLAlchemy reflects them.
-        namespaces: The schemas that they are from.
-        default: The schema whose tables carry none in their key.
+        connection: Connection to the server; it is only read from.
+        tables: Tables as SQLAlchemy reflects them.
+        namespaces: Their schemas.
+        default: Schema whose tables have none in their key.
 
     Raises:
         sqlalchemy.exc.SQLAlchemyError: the catalog can't be read.
@@ -104,7 +104,7 @@ def _completed(table: Table, keys: Sequence[ForeignKey], types: Mapping[str, Seq
 
 
 def _typed(column: Column, known: Sequence[Any]) -> Column:
-    """A column with SQLAlchemy's name of a type that it knows, the server's of others."""
+    """Name the type of a column: SQLAlchemy's name of a type that it knows, else the server's name."""
     name, is_own, labels = known
     is_known = column.type and not is_own and "NULL" not in column.type
     return replace(column, type=column.type if is_known else name, labels=tuple(labels or ()))

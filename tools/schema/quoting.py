@@ -1,4 +1,4 @@
-"""Names and values as they are written in SQL."""
+"""Quoting of names and values in SQL."""
 
 import re
 from functools import cache
@@ -12,13 +12,13 @@ from sqlglot import exp
 
 from route_sql.tools.schema.records import Table
 
-# Whose reserved words and case rules hold, where SQLAlchemy has the dialect under another name or not at all.
+# SQLAlchemy dialects whose reserved words and case rules apply, where it has another name for a dialect or none.
 _RULES_OF = {"postgres": "postgresql", "redshift": "postgresql", "duckdb": "postgresql", "tsql": "mssql"}
 
-# Engines that find a name whatever its case, so that mixed case alone is no reason to quote.
+# Engines that ignore the case of names, so that mixed case alone needs no quotes.
 _CASE_BLIND = frozenset({"sqlite", "mysql", "duckdb", "tsql", "bigquery", "spark", "databricks"})
 
-# SQLite's own parser refuses the first two unquoted, sqlglot's the others; SQLAlchemy's list lacks them all.
+# SQLite rejects the first two unquoted, sqlglot the others; SQLAlchemy's list has none of them.
 _RESERVED_TOO = {"sqlite": frozenset({"nothing", "returning", "regexp", "with"})}
 
 _NUMERIC_TYPE = re.compile(r"INT|REAL|FLOA|DOUB|NUM|DEC|MONEY|SERIAL|BOOL|BIT", re.IGNORECASE)
@@ -26,11 +26,11 @@ _NUMBER = re.compile(r"-?\d+(\.\d+)?([eE][-+]?\d+)?", re.ASCII)
 
 
 def quote_name(name: str, dialect: str) -> str:
-    """An identifier as it is written in SQL, quoted when the dialect or a parser of it needs that, else bare.
+    """Quote an identifier if the dialect or one of its parsers needs that.
 
     Args:
         name: One name, not a dotted path.
-        dialect: sqlglot's name of the dialect; one that SQLAlchemy lacks is held to the SQL standard's words.
+        dialect: sqlglot's name of the dialect; the reserved words of the SQL standard apply if SQLAlchemy lacks it.
 
     Raises:
         ValueError: the name needs quotes and sqlglot does not know the dialect.
@@ -41,13 +41,13 @@ def quote_name(name: str, dialect: str) -> str:
 
 
 def quote_table(table: Table, dialect: str) -> str:
-    """A table's name as it is written in SQL, with its namespace where it has one."""
+    """Quote the name of a table where needed, with its namespace if it has one."""
     parts = (table.namespace, table.name) if table.namespace else (table.name,)
     return ".".join(quote_name(part, dialect) for part in parts)
 
 
 def table_expression(table: Table) -> exp.Table:
-    """A table for a query built with sqlglot, with every name quoted."""
+    """Table for a query built with sqlglot, with every name quoted."""
     namespace = exp.to_identifier(table.namespace, quoted=True) if table.namespace else None
     return exp.table_(exp.to_identifier(table.name, quoted=True), db=namespace)
 
@@ -63,7 +63,7 @@ def is_number(value: str) -> bool:
 
 
 def literal(value: str, sql_type: str = "") -> str:
-    """A value as a SQL literal: bare if both the type and the value are numeric, else in single quotes."""
+    """SQL literal of a value: bare if type and value are numeric, else in single quotes."""
     if is_numeric_type(sql_type) and is_number(value):
         return value
     return "'" + value.replace("'", "''") + "'"
@@ -75,5 +75,5 @@ def _preparer(dialect: str) -> IdentifierPreparer:
     try:
         loaded = registry.load(_RULES_OF.get(dialect, dialect))
     except NoSuchModuleError:
-        pass  # the standard's reserved words hold
+        pass  # the reserved words of the SQL standard apply
     return loaded().identifier_preparer

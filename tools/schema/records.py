@@ -6,16 +6,16 @@ from dataclasses import dataclass, replace
 from typing import TypeVar
 
 Link = dict[str, list[str]]
-"""A schema link (ROUTE, section 3.2): table key to column names, in the database's own spelling."""
+"""Schema link (ROUTE, section 3.2): column names by table key, in the spelling of the database."""
 
 
 @dataclass(frozen=True, slots=True)
 class Column:
     """One column.
 
-    `samples` are a few distinct values as text, clipped; `labels` all values of an enumerated type; `fields` those of a
-    composite type of PostgreSQL, or of the items of an array of one; `type_names` the names by which a query may call
-    the type, where `type` is not its name.
+    `samples` are a few distinct values as text, clipped. `labels` are all values of an enumerated type. `fields` are
+    those of a PostgreSQL composite type, or of the items of an array of one. `type_names` are the names of the type in
+    a query, where `type` is not its name.
     """
 
     name: str
@@ -30,9 +30,9 @@ class Column:
 
 @dataclass(frozen=True, slots=True)
 class ForeignKey:
-    """A declared reference; `target_columns` is empty where the declaration names none.
+    """A declared reference; `target_columns` is empty where the declaration has none.
 
-    Declarations are hints: data sets declare keys that do not hold.
+    A declaration is a hint: data sets also declare keys that their rows violate.
     """
 
     columns: tuple[str, ...]
@@ -44,7 +44,7 @@ class ForeignKey:
 class Table:
     """A table or a view. `namespace` is the engine's schema name (`sales` in `sales.orders`), None for the default.
 
-    `inherits` are the keys of the tables whose queries also show the rows of this one (PostgreSQL's INHERITS).
+    `inherits` are the keys of the tables that this one inherits from (PostgreSQL's INHERITS): they show its rows too.
     """
 
     name: str
@@ -58,18 +58,18 @@ class Table:
 
     @property
     def key(self) -> str:
-        """The name that links and foreign keys use: `name`, or `namespace.name` outside the default namespace."""
+        """Name in links and foreign keys: `name`, or `namespace.name` outside the default namespace."""
         return f"{self.namespace}.{self.name}" if self.namespace else self.name
 
     def column(self, name: str) -> Column | None:
-        """The column of that name, exact spelling first, then whatever the case."""
+        """Column of that name: exact spelling first, then any case."""
         exact = next((column for column in self.columns if column.name == name), None)
         return exact or next((c for c in self.columns if c.name.casefold() == name.casefold()), None)
 
 
 @dataclass(frozen=True, slots=True)
 class Schema:
-    """The tables of one database that a caller may see."""
+    """Tables of one database that a caller may see."""
 
     dialect: str
     tables: tuple[Table, ...]
@@ -79,33 +79,32 @@ class Schema:
         return iter(self.tables)
 
     def table(self, key: str) -> Table | None:
-        """The table of that key, exact spelling first, then whatever the case."""
+        """Table of that key: exact spelling first, then any case."""
         return _by_name({table.key: table for table in self.tables})(key)
 
     def names(self) -> Link:
-        """Every table key with all its column names: the link that leaves nothing out."""
+        """Link to every column of every table."""
         return {table.key: [column.name for column in table.columns] for table in self.tables}
 
     def column_count(self) -> int:
-        """The number of columns in all tables."""
+        """Number of columns in all tables."""
         return sum(len(table.columns) for table in self.tables)
 
     def fingerprint(self) -> str:
-        """A short text that is equal for equal schemas, samples and comments included."""
+        """Hash of the schema with its samples and comments."""
         return hashlib.sha256(repr(self).encode("utf-8", "backslashreplace")).hexdigest()[:32]
 
     def restrict(self, link: Link) -> "Schema":
-        """The part of the schema that a link names, with the key columns that join what stays.
+        """Restrict the schema to the tables and columns of a link, and the key columns that join them.
 
-        Beside what is named, a kept table keeps its primary key and both ends of every foreign key between
-        two kept tables. Where two kept tables are not joined by foreign keys among the kept ones, but are
-        through one more table, that table comes along with its key columns: a link table that refers to both
-        if there is one, else a table on the way from one to the other, else one that both refer to. Longer
-        ways are not looked for.
+        A kept table also keeps its primary key and both ends of every foreign key between two kept tables. If two
+        kept tables are not joined by foreign keys among the kept ones, but one more table joins them, that table is
+        added with its key columns: first a table that refers to both, then a table on the path from one to the other,
+        then a table that both refer to. Longer paths are not searched.
 
         Args:
-            link: Tables to keep and the columns to keep in each; a table with no column named keeps its keys,
-                or all its columns when it has none. Names that don't exist are ignored.
+            link: Columns to keep, by table. A table without columns keeps its keys, or all its columns if it has no
+                keys. Unknown names are ignored.
         """
         kept: dict[str, set[str]] = {}
         find = _by_name({table.key: table for table in self.tables})
@@ -127,7 +126,7 @@ _T = TypeVar("_T")
 
 @dataclass(frozen=True, slots=True)
 class Reference:
-    """One foreign key with real names on both sides; no `target_columns` if it names none and there is no key."""
+    """Foreign key with real names on both sides; no `target_columns` if it has none and its target no primary key."""
 
     source: str
     source_columns: tuple[str, ...]
@@ -136,7 +135,7 @@ class Reference:
 
 
 def _by_name(named: dict[str, _T]) -> Callable[[str], _T | None]:
-    """Finds what has a name: exact spelling first, then the first whose spelling differs in case only."""
+    """Look-up by name: exact spelling first, then the first that differs in case only."""
     folded = {name.casefold(): item for name, item in reversed(named.items())}
     return lambda name: named.get(name) or folded.get(name.casefold())
 
@@ -146,7 +145,7 @@ def _real(table: Table, names: tuple[str, ...]) -> tuple[str, ...]:
 
 
 def references(schema: Schema) -> list[Reference]:
-    """The declared foreign keys whose target exists; without target columns they point to its primary key."""
+    """Declared foreign keys whose target exists; without target columns they refer to its primary key."""
     find = _by_name({table.key: table for table in schema.tables})
     edges = []
     for table in schema.tables:
@@ -166,10 +165,9 @@ def _restricted(table: Table, kept: dict[str, set[str]]) -> Table:
 
 
 def _bridges(schema: Schema, kept: set[str], edges: list[Reference]) -> list[str]:
-    """The tables to add so that kept tables are joined that are one more table apart.
+    """Tables to add between kept tables that no foreign key joins, but one more table does.
 
-    Better kinds of table go first: one that refers to two unjoined groups, to one of them, to none (both
-    refer to it).
+    Tables that refer to two unjoined groups come first, then those that refer to one, then those that both refer to.
     """
     refers_to: dict[str, set[str]] = {key: set() for key in schema.names()}
     near: dict[str, set[str]] = {key: set() for key in schema.names()}
@@ -192,7 +190,7 @@ def _bridges(schema: Schema, kept: set[str], edges: list[Reference]) -> list[str
 
 
 def _merged(groups: list[set[str]]) -> list[set[str]]:
-    """The groups with those that share a member made one."""
+    """Merge the groups that share a member."""
     merged: list[set[str]] = []
     for group in groups:
         apart = [other for other in merged if not other & group]

@@ -1,4 +1,4 @@
-"""The schema of any database that SQLAlchemy reaches, as our records."""
+"""Reflection of any database that SQLAlchemy supports into a `Schema`."""
 
 import re
 import threading
@@ -31,26 +31,26 @@ DIALECTS = {"postgresql": "postgres", "mssql": "tsql", "mariadb": "mysql"}
 
 _T = TypeVar("_T")
 _SHADOWS = "data idx content docsize config segments segdir stat node rowid parent".split()
-"""Endings of the tables behind SQLite's full-text and R*Tree tables."""
+"""Endings of the shadow tables of SQLite's full-text and R*Tree tables."""
 
-# warnings.catch_warnings swaps a global, so two reflections at once could leave the wrong filters behind.
+# warnings.catch_warnings changes a global, so two reflections at once could leave the wrong filters.
 _WARNINGS = threading.Lock()
 
 _COLLATION = re.compile(r"\s+(COLLATE|CHARACTER SET)\s+\S+", re.IGNORECASE)
 
 
 def reflect(connection: Connection, namespaces: Sequence[str] = (), *, without: frozenset[str] = frozenset()) -> Schema:
-    """The tables and views of a database, without sample values.
+    """Reflect the tables and views of a database, without sample values.
 
-    Blocks; call it in a thread. A table that can't be reflected (a view on a table that is gone, a virtual
+    It blocks: call it in a thread. A table that can't be reflected (a view on a table that is gone, a virtual
     table whose module is not loaded) is left out, and so are the shadow tables behind SQLite's virtual
     tables and the tables of PostgreSQL's extensions.
 
     Args:
         connection: An open connection of any dialect; it is only read from.
         namespaces: The engine's schema names to read; none reads the default one. Tables outside the default
-            namespace carry theirs in their key.
-        without: Views that are not even asked for.
+            namespace have theirs in their key.
+        without: Views that the engine is never asked about.
 
     Raises:
         sqlalchemy.exc.SQLAlchemyError: the database's catalog can't be read.
@@ -80,7 +80,7 @@ class _Reflection:
         self._default = self._inspector.default_schema_name
 
     def tables(self, namespace: str | None) -> Iterator[Table]:
-        """The tables, then the views, of one namespace; None is the default one."""
+        """Tables, then views, of one namespace; None is the default one."""
         namespace = self._shown(namespace)
         hidden = _shadow_tables(self._connection, by_name=bool(self._without))
         for kind in (ObjectKind.TABLE, ObjectKind.ANY_VIEW):
@@ -90,7 +90,7 @@ class _Reflection:
                     yield self._table(key, facts, kind)
 
     def completed(self, tables: list[Table], namespaces: Sequence[str]) -> list[Table]:
-        """The tables with what SQLAlchemy does not say of them."""
+        """Add the parts of the tables that SQLAlchemy does not reflect."""
         default = self._default or ""
         if self._dialect.name == "postgresql":
             return completed(self._connection, tables, namespaces or [default], default)
@@ -131,8 +131,8 @@ class _Reflection:
                 return every(schema=namespace, kind=kind, filter_names=self._names(namespace, kind))
             return every(schema=namespace, kind=kind)
         except (SQLAlchemyError, AssertionError) as error:
-            # One table that can't be reflected fails them all (SQLite's dialect asserts what a table's DDL
-            # looks like), so they are asked for one by one; if none can be read, it is not the tables' fault.
+            # One table that can't be reflected fails them all (SQLite's dialect makes assertions about DDL), so each is
+            # reflected on its own. If no table can be read, the cause is the database, and the error is raised.
             found = dict(self._one_by_one(one, namespace, kind))
             if not found and kind is ObjectKind.TABLE:
                 raise error
@@ -145,7 +145,7 @@ class _Reflection:
             try:
                 yield (namespace, name), one(name, schema=namespace)
             except (SQLAlchemyError, AssertionError):
-                continue  # left out, as `reflect` says
+                continue  # left out, see `reflect`
 
     def _names(self, namespace: str | None, kind: ObjectKind) -> list[str]:
         is_table = kind is ObjectKind.TABLE
@@ -167,7 +167,7 @@ def _column(column: ReflectedColumn, dialect: Dialect) -> Column:
 
 
 def _type_name(sql_type: TypeEngine[object], dialect: Dialect) -> str:
-    """The type in the dialect's words; empty for a column that was declared without one."""
+    """Name of a type in the dialect; empty for a column that was declared without a type."""
     if isinstance(sql_type, NullType):
         return ""
     try:
@@ -177,11 +177,11 @@ def _type_name(sql_type: TypeEngine[object], dialect: Dialect) -> str:
 
 
 def _shadow_tables(connection: Connection, *, by_name: bool) -> frozenset[str]:
-    """The tables in which SQLite's virtual tables keep their data (SQLite 3.37 and later tell).
+    """Shadow tables, in which SQLite's virtual tables keep their data (listed by SQLite 3.37 and later).
 
     Args:
-        connection: Any database's.
-        by_name: Go by the names; SQLite's own list compiles every view, even one that was left out for its cost.
+        connection: Connection to any database.
+        by_name: Find them by their names; SQLite's own list compiles every view, even one left out for its cost.
     """
     if connection.dialect.name != "sqlite":
         return frozenset()
@@ -196,7 +196,7 @@ def _shadow_tables(connection: Connection, *, by_name: bool) -> frozenset[str]:
 
 @contextmanager
 def _quiet() -> Iterator[None]:
-    """Without SQLAlchemy's warnings of types it does not know; the engine's catalog names them."""
+    """Silence SQLAlchemy's warnings about types that it does not know; the engine's catalog names them."""
     with _WARNINGS, warnings.catch_warnings():
         warnings.simplefilter("ignore", SAWarning)
         yield

@@ -1,4 +1,4 @@
-"""A schema that is too large for a prompt, cut to what the question is about (BM25 over names, comments, samples)."""
+"""Reduction of a schema that no prompt can hold to its relevant part (BM25 over names, comments and samples)."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -9,26 +9,26 @@ from route_sql.tools.schema.types import short_type
 from route_sql.tools.text import singular, words
 
 WIDEST_SHARE = 0.25
-"""Share of the budget that one table may take before its columns are cut too."""
+"""Share of the budget above which the columns of one table are cut too."""
 
 
 def reduce_schema(schema: Schema, question: str, budget_chars: int, notes: Sequence[str] = ()) -> tuple[Schema, bool]:
-    """The schema if it fits the budget, else the part that the question is most likely about.
+    """Reduce a schema that exceeds the budget to the part that the question is most likely about.
 
-    Tables come in by relevance, without sample values and comments first, so that as many as possible come
-    in; what is left of the budget then gives the most relevant ones theirs back. A table that alone would
-    take a quarter of the budget is cut to its keys and most relevant columns. Keys that join what stays are
-    kept (`Schema.restrict`). One table always stays, whatever the budget. The same arguments always give the
-    same cut. Cutting hundreds of tables takes some tenths of a second: call it in a thread.
+    Tables are added by relevance, first without sample values and comments, so that as many as possible fit. The
+    most relevant ones then get theirs back, as far as the budget allows. A table that alone takes more than a quarter
+    of the budget is cut to its keys and most relevant columns. Keys that join the remaining tables are kept
+    (`Schema.restrict`), and so is at least one table. The same arguments always give the same result. Hundreds of
+    tables take some tenths of a second: call it in a thread.
 
     Args:
         schema: The whole schema.
         question: The question.
-        budget_chars: Characters that the rendered schema may take.
-        notes: What is known beside the question, such as matched values and its evidence; it counts like the question.
+        budget_chars: Characters of the rendered schema.
+        notes: Matched values, evidence and other notes; their words count like those of the question.
 
     Returns:
-        The schema, and whether anything of it was cut.
+        The schema, and whether it was reduced.
     """
     if len(render(schema)) <= budget_chars:
         return schema, False
@@ -50,13 +50,13 @@ def _column_terms(column: Column) -> list[str]:
 
 
 def _table_terms(table: Table) -> list[str]:
-    # A table's own name says more of it than any one of its columns does.
+    # The name of a table is more relevant than that of any one of its columns.
     own = _terms(" ".join([table.name, table.comment or ""]))
     return 2 * own + [term for column in table.columns for term in _column_terms(column)]
 
 
 def _ranked(documents: list[list[str]], query: list[str]) -> list[int]:
-    """The documents' indices, most relevant first; equals keep their order."""
+    """Indices of the documents, most relevant first; equally relevant ones keep their order."""
     # Imported here because it takes 0.1 s and most schemas fit as they are.
     import bm25s
 
@@ -71,7 +71,7 @@ def _ranked(documents: list[list[str]], query: list[str]) -> list[int]:
 
 
 def _columns_within(schema: Schema, table: Table, query: list[str], budget: float) -> list[str]:
-    """The table's columns, most relevant first, as many as fit the budget without their samples."""
+    """Columns of a table, most relevant first, as many as fit the budget without their samples."""
     names = [column.name for column in table.columns]
     if _size(schema, _without_text(table)) <= budget:
         return names
@@ -86,7 +86,7 @@ def _columns_within(schema: Schema, table: Table, query: list[str], budget: floa
 
 
 def _largest_fitting(schema: Schema, link: Link, budget: int) -> Schema:
-    """The schema restricted to as many of the link's tables, from its front, as fit the budget; at least one."""
+    """Restrict a schema to the first tables of a link, as many as fit the budget, at least one."""
     keys = list(link)
     fits, too_many = 1, len(keys) + 1
     while too_many - fits > 1:
@@ -99,7 +99,7 @@ def _largest_fitting(schema: Schema, link: Link, budget: int) -> Schema:
 
 
 def _with_text_back(schema: Schema, kept: Schema, ranked: list[Table], budget: int) -> Schema:
-    """The kept tables with the samples and comments of the most relevant ones, as far as the budget goes."""
+    """Give the most relevant of the kept tables their samples and comments back, as far as the budget allows."""
     left = budget - len(render(kept))
     tables = {table.key: table for table in kept.tables}
     for original in ranked:

@@ -14,24 +14,23 @@ TYPE_CHARS = 160
 LABELS = 24
 LABEL_CHARS = 64
 LABELS_CHARS = 320
-"""How many labels of an enumerated type are shown, and how many characters they may take together."""
+"""Labels of an enumerated type that are shown, and the characters that they may take together."""
 
 SAMPLES_TOKENS = 10.0
-"""About how many tokens the samples of one column may take; the first is shown whatever its length."""
+"""Approximate tokens for the samples of one column; the first is shown whatever its length."""
 
 
 def render(schema: Schema, *, samples: bool = True, comments: bool = True) -> str:
-    """The schema as text close to CREATE TABLE, one line a column, for a prompt.
+    """Render a schema for a prompt, as text close to CREATE TABLE with one line a column.
 
-    Names are quoted where the dialect needs it. Left out, to save tokens: the lengths of types, foreign keys
-    to tables that the schema does not hold, the samples of columns that refer to another table or have labels,
-    and numbers, unless a column has one or two of them. Labels are shown up to a bound, with their number if there
-    are more. Names, comments and samples are cleaned and clipped, so that
-    whatever they contain, they can't begin a line of their own.
+    Names are quoted where the dialect needs it. Some parts are left out to save tokens: lengths of types, foreign keys
+    to tables that the schema lacks, samples of columns that refer to another table or have labels, and numbers, unless
+    a column has only one or two of them. Labels are shown up to a bound, with their total number if there are more.
+    Names, comments and samples are cleaned and clipped, so that none of them can begin a new line.
 
     Args:
         schema: The schema to show.
-        samples: Whether to show sample values, as SQL literals. The labels of enumerated types belong to the type.
+        samples: Whether to show sample values, as SQL literals. Labels of enumerated types are always shown.
         comments: Whether to show the comments of tables and columns.
     """
     tables = {table.key.casefold(): table for table in reversed(schema.tables)}
@@ -47,7 +46,7 @@ class _Renderer:
     comments: bool
 
     def table(self, table: Table) -> str:
-        """A table's lines."""
+        """Lines of a table."""
         references = self._references(table)
         remarks = ["view"] if table.is_view else []
         head = f"{self._table_name(table)} (" + _remarks(remarks + self._comment(table.comment))
@@ -71,7 +70,7 @@ class _Renderer:
         return [clean(comment, COMMENT_CHARS)] if comment and self.comments else []
 
     def _references(self, table: Table) -> dict[tuple[str, ...], list[str]]:
-        """What each group of columns refers to, as text such as `orders(id)`."""
+        """Targets of foreign keys by their columns, as text such as `orders(id)`."""
         found: dict[tuple[str, ...], list[str]] = {}
         for key in table.foreign_keys:
             target = self.tables.get(key.target_table) or self.tables.get(key.target_table.casefold())
@@ -110,7 +109,7 @@ def _type(sql_type: str) -> str:
 
 
 def _labels(column: Column) -> list[str]:
-    """The labels of a column's type as a remark, such as `one of 'new', 'closed'`; none without labels."""
+    """Labels of a column's type as a remark, such as `one of 'new', 'closed'`; none without labels."""
     shown: list[str] = []
     for label in column.labels[:LABELS]:
         text = literal(label)
@@ -123,7 +122,7 @@ def _labels(column: Column) -> list[str]:
 
 
 def _samples(column: Column) -> list[str]:
-    """The samples as literals, as many as are worth their tokens; numbers only if there are no more than two."""
+    """Samples as literals, as many as the token budget allows; numbers only if there are one or two."""
     if is_numeric_type(column.type) and all(map(is_number, column.samples)) and len(column.samples) > 2:
         return []
     shown: list[str] = []

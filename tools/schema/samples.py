@@ -1,4 +1,4 @@
-"""A few sample values of each column, so that a model sees how a database spells things."""
+"""Sample values of each column, so that a model sees how the database spells its values."""
 
 import re
 import time
@@ -17,7 +17,7 @@ from route_sql.tools.schema.records import Column, Schema, Table
 from route_sql.tools.text import ELLIPSIS, clean, is_clean
 
 Fetch = Callable[[str, Limits], Sequence[Sequence[object]]]
-"""Runs one query of ours within limits and returns its rows; an empty list where a table can't be read."""
+"""Run a query within limits and return its rows; an empty list if the table can't be read."""
 
 SCANNED_ROWS = 1_000
 SAMPLES = 3
@@ -33,17 +33,16 @@ _TABLE_SECONDS = 1.0
 
 
 def with_samples(schema: Schema, fetch: Fetch, *, seconds: float = 5.0) -> Schema:
-    """The schema with up to three distinct sample values in each column.
+    """Add up to three distinct sample values to each column.
 
-    One query a table reads its first 1,000 rows. The most frequent values come first, then the smallest;
-    values that would be clipped at 40 characters only stand in where there are no shorter ones. NULL, blobs
-    and empty text are left out, and so is what nobody can read (see `readable`). Equal data give equal
-    samples, unless time runs out.
+    One query a table reads its first 1,000 rows. The most frequent values come first, then the smallest. Values of
+    more than 40 characters are clipped, and used only where there are no shorter ones. NULL, blobs, empty text and
+    unreadable values (see `readable`) are left out. Equal data give equal samples, unless time runs out.
 
     Args:
         schema: The schema to sample.
-        fetch: Runs a query; called once a table at most, from the calling thread.
-        seconds: Budget for the whole database. Tables that it does not reach keep the samples they had.
+        fetch: Function that runs a query; called once a table at most, in the calling thread.
+        seconds: Budget for the whole database. The tables left when it is spent keep their old samples.
     """
     deadline = time.monotonic() + seconds
     tables = list(schema.tables)
@@ -63,10 +62,10 @@ def _first_rows(table: Table, dialect: str) -> str:
 
 
 def readable(column: Column, samples: Iterable[str], dialect: str) -> tuple[str, ...]:
-    """The samples that tell a person something: no hexadecimal dumps, no long vectors, no bytes shown as letters.
+    """Leave out samples that no person can read: hexadecimal dumps, long vectors, bytes decoded as text.
 
-    Texts and numbers are kept as they are: a text of hexadecimal digits is a key that a query may compare. So is all of
-    SQLite, where a column may hold texts whatever its type.
+    Columns of texts and numbers keep all samples: a text of hexadecimal digits is a key that a query may compare. So
+    do all columns of SQLite, where a column of any type may hold texts.
     """
     if dialect == "sqlite" or _NUMBER.match(column.type) or _TEXT.search(column.type):
         return tuple(samples)
@@ -74,7 +73,7 @@ def readable(column: Column, samples: Iterable[str], dialect: str) -> tuple[str,
 
 
 def _is_dump(sample: str) -> bool:
-    """Whether a value is a dump of bytes, or of more numbers than can be shown."""
+    """Whether a value is a dump of bytes or a vector too long to show."""
     is_long = len(sample) >= SAMPLE_CHARS
     return (
         bool(_HEXADECIMAL.fullmatch(sample.rstrip(ELLIPSIS)))

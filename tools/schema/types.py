@@ -1,4 +1,4 @@
-"""Type names as engines write them: the labels in them, and how a prompt shows them."""
+"""Type names of engines: the labels in them, and their short form for a prompt."""
 
 import re
 
@@ -13,9 +13,9 @@ _CLOSING = {"(": ")", "[": "]"}
 
 
 def without_labels(sql_type: str) -> tuple[str, tuple[str, ...]]:
-    """A type's name and its labels: `ENUM('new', 'it''s')[]` is `ENUM[]` with `new` and `it's`.
+    """Split a type into its name and its labels: `ENUM('new', 'it''s')[]` into `ENUM[]`, `new` and `it's`.
 
-    Other types, nested ones with labels inside included, come back as they are.
+    Other types, even nested ones with labels inside, are returned unchanged.
     """
     found = _LABELLED.fullmatch(sql_type)
     if found is None:
@@ -25,22 +25,22 @@ def without_labels(sql_type: str) -> tuple[str, tuple[str, ...]]:
 
 
 def holds_several(sql_type: str) -> bool:
-    """Whether a value of a type with labels may have several of them."""
+    """Whether a value of a type with labels may have several labels."""
     return sql_type.endswith("]") or sql_type.upper() == "SET"
 
 
 def short_type(sql_type: str, limit: int) -> str:
-    """A type without lengths, in about `limit` characters; what is too long is cut between two of its parts.
+    """Shorten a type to about `limit` characters: first without lengths, then cut between two of its parts.
 
-    `STRUCT(a DECIMAL(9, 2), b VARCHAR)` is `STRUCT(a DECIMAL, b VARCHAR)`, or `STRUCT(a DECIMAL, ...)` if that is
-    too long.
+    `STRUCT(a DECIMAL(9, 2), b VARCHAR)` becomes `STRUCT(a DECIMAL, b VARCHAR)`, or `STRUCT(a DECIMAL, ...)` if that
+    is too long.
     """
     text = _LENGTH.sub(lambda found: found[1] or "", sql_type)
     return text if len(text) <= limit else _cut(text, limit)
 
 
 def _cut(text: str, limit: int) -> str:
-    """A text that ends at the last comma within the limit, with the brackets closed that are open there."""
+    """Cut a text at the last comma within the limit and close the open brackets."""
     still_open: list[str] = []
     best = ""
     for piece in _PIECE.finditer(text[: 4 * limit]):

@@ -1,4 +1,4 @@
-"""What a caller may see of a database: names by pattern, and the part of a schema that they leave."""
+"""Rights of a caller: patterns of visible and hidden names, and the part of a schema that they show."""
 
 import re
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
@@ -11,24 +11,24 @@ from route_sql.tools.schema.patterns import NameParts, any_matches, checked_patt
 from route_sql.tools.schema.records import Column, ForeignKey, Schema, Table
 
 DEFAULT_NAMES = ("main", "public", "dbo")
-"""What engines call the namespace whose tables carry none."""
+"""Engine names of the default namespace, whose tables have none in their key."""
 _WORD = re.compile(r"\w+")
 
 
 @dataclass(frozen=True, slots=True)
 class Visibility:
-    """Which tables and columns a caller may see.
+    """Tables and columns that a caller may see.
 
-    A pattern is `table`, `table.column`, `schema.table` or `schema.table.column`; `*` and `?` stand for any letters
-    within a name. Case, blanks around a name and the quotes of SQL, " and `, do not matter; a dot or a colon within
-    quotes belongs to the name. What could be read in two ways counts in both. A database of the catalog and a colon
-    before a pattern, as in `shop:customer.email`, say that it is for that database alone (see `of_database`).
+    A pattern is `table`, `table.column`, `schema.table` or `schema.table.column`; `*` and `?` match any letters
+    within a name. Case, blanks around a name and the quotes of SQL, " and `, are ignored; a dot or a colon within
+    quotes belongs to the name. An ambiguous pattern counts in both meanings. A pattern such as `shop:customer.email`
+    applies to the database `shop` of the catalog only (see `of_database`).
 
     Args:
-        allow: What may be seen; None for everything, an empty list for nothing. A table that is allowed is allowed
+        allow: Patterns of visible names; None shows everything, an empty list nothing. An allowed table is allowed
             with all its columns.
-        hide: What may not, whatever `allow` says.
-        within: A wider visibility whose bounds hold too.
+        hide: Patterns of hidden names; they win over `allow`.
+        within: Wider rights, which apply too.
 
     Raises:
         InvalidInput: `allow` or `hide` is no list of names.
@@ -39,17 +39,17 @@ class Visibility:
     within: "Visibility | None" = None
 
     def __post_init__(self) -> None:
-        """Strip the patterns. One name in place of a list would, letter by letter, hide nothing."""
+        """Check the patterns: one text in place of a list would be read letter by letter and hide nothing."""
         if self.allow is not None:
             object.__setattr__(self, "allow", checked_patterns("allow", self.allow))
         object.__setattr__(self, "hide", checked_patterns("hide", self.hide))
 
     @classmethod
     def from_json(cls, given: object) -> "Visibility":
-        """The visibility that `as_json` wrote.
+        """Read the rights that `as_json` wrote.
 
         Raises:
-            InvalidInput: it is of another form. Nothing is assumed in its place, since that might widen the bounds.
+            InvalidInput: `given` has another form. No default replaces it, since that might widen the rights.
         """
         if not isinstance(given, dict) or given.keys() != {"allow", "hide", "within"}:
             raise InvalidInput(f"rights must be an object with allow, hide and within, not {given!r}")
@@ -57,7 +57,7 @@ class Visibility:
         return cls(given["allow"], given["hide"], None if within is None else cls.from_json(within))
 
     def as_json(self) -> dict[str, Any]:
-        """The same as plain JSON: `allow` (None for everything), `hide` and `within`."""
+        """Write the rights as plain JSON: `allow` (None for everything), `hide` and `within`."""
         return {
             "allow": None if self.allow is None else list(self.allow),
             "hide": list(self.hide),
@@ -65,11 +65,11 @@ class Visibility:
         }
 
     def __bool__(self) -> bool:
-        """Whether anything can be hidden at all."""
+        """Whether the rights can hide anything."""
         return bool(self.allow is not None or self.hide or self.within)
 
     def narrowed(self, other: "Visibility") -> "Visibility":
-        """What both show: a caller may narrow what it was given, never widen it."""
+        """Narrow the rights to names that both show; rights can never be widened."""
         if not other or other == self:
             return self
         if not self:
@@ -89,16 +89,16 @@ class Visibility:
         return self.allow is None or any_matches(self.allow, whole) or any_matches(self.allow, part)
 
     def of_database(self, name: str, names: Collection[str]) -> "Visibility":
-        """The bounds for one database of a catalog: patterns for another one don't apply.
+        """Keep the patterns that apply to one database of a catalog.
 
-        An `allow` whose patterns are all for other databases allows nothing of this one.
+        If all patterns of `allow` are for other databases, nothing of this one is visible.
 
         Args:
             name: The database.
             names: All databases of the catalog.
 
         Raises:
-            UnknownDatabase: a pattern is for a database that is not in the catalog.
+            UnknownDatabase: a pattern is for a database that the catalog lacks.
         """
 
         def own(patterns: tuple[str, ...]) -> tuple[str, ...]:
@@ -112,12 +112,12 @@ class Visibility:
         )
 
     def hides(self, table: Table, column: Column) -> bool:
-        """Whether a pattern hides a column, whatever is allowed."""
+        """Whether a pattern hides a column, even if it is allowed."""
         names = [*_table_names(table), *_column_names(table, column)]
         return any_matches(self.hide, names) or bool(self.within and self.within.hides(table, column))
 
     def unmatched(self, schema: Schema) -> list[str]:
-        """The patterns without `*` and `?` that match nothing in a schema: most likely misspelt."""
+        """Patterns without `*` and `?` that match nothing in a schema, so that they are probably misspelt."""
         names = [parts for table in schema for parts in _all_names(table)]
         plain = (pattern for pattern in (*(self.allow or ()), *self.hide) if not has_wildcard(pattern))
         wrong = [pattern for pattern in plain if not any_matches((pattern,), names)]
@@ -130,25 +130,25 @@ EVERYTHING = Visibility()
 def rights_given(
     allow: Sequence[str] | None = None, hide: Sequence[str] | None = None, within: object = None
 ) -> Visibility:
-    """A caller's rights out of the arguments of a tool.
+    """Read a caller's rights from the arguments of a tool.
 
     Args:
-        allow: What may be seen; None for everything, an empty list for nothing.
-        hide: What may not; None for nothing hidden.
-        within: Wider rights whose bounds hold too, as `Visibility.as_json` writes them.
+        allow: Patterns of visible names; None shows everything, an empty list nothing.
+        hide: Patterns of hidden names; None hides nothing.
+        within: Wider rights, which apply too, in the form of `Visibility.as_json`.
 
     Raises:
-        InvalidInput: one of them has another form.
+        InvalidInput: an argument has another form.
     """
     return Visibility.from_json({"allow": allow, "hide": [] if hide is None else hide, "within": within})
 
 
 @dataclass(frozen=True)
 class VisibleSchema:
-    """The part of a schema that a caller may see.
+    """Visible part of a schema.
 
-    `partial` are the keys of its tables that have further columns or rows. `hidden` are the case-folded names that
-    stand for nothing visible. `rows` has the tables of which heirs are hidden, with those whose rows they show.
+    `partial` are the keys of its tables with hidden columns or rows. `hidden` are the case-folded names that no visible
+    table or column has. `rows` has, for each table with hidden heirs, the tables whose rows it shows.
     """
 
     schema: Schema
@@ -156,15 +156,15 @@ class VisibleSchema:
     hidden: frozenset[str]
     rows: Mapping[str, tuple[Table, ...]] = field(default_factory=dict)
 
-    def betrayed_by(self, text: str, besides: str = "") -> bool:
-        """Whether a text has a hidden name that the text `besides` does not have."""
-        return any(name not in besides.casefold() for name in _mentions(text, self.hidden))
+    def betrayed_by(self, text: str, known: str = "") -> bool:
+        """Whether a text has a hidden name that the text `known` does not have."""
+        return any(name not in known.casefold() for name in _mentions(text, self.hidden))
 
 
 def visible_schema(schema: Schema, visibility: Visibility) -> VisibleSchema:
-    """The tables and columns that are visible, with the keys, samples and comments that name nothing hidden.
+    """Reduce a schema to its visible part; keys, samples and comments with hidden names are left out.
 
-    A table of which no column is visible is not there, nor is a primary or foreign key one of whose columns is not.
+    So are tables without a visible column, and primary and foreign keys with a hidden column.
     """
     heirs = Heirs(schema, visibility.hides)
     shown = {
@@ -176,30 +176,30 @@ def visible_schema(schema: Schema, visibility: Visibility) -> VisibleSchema:
     rows = {table.key: rows for table in kept if (rows := heirs.rows(table))}
     partial = {table.key for table in schema if 0 < len(shown[table.key]) < len(table.columns)} | rows.keys()
     by_key = {table.key.casefold(): table for table in kept}
-    tables = tuple(_without(table, by_key, hidden) for table in kept)
+    tables = tuple(_cleaned_table(table, by_key, hidden) for table in kept)
     return VisibleSchema(replace(schema, tables=tables), frozenset(partial), hidden, rows)
 
 
-def _without(table: Table, visible: dict[str, Table], hidden: frozenset[str]) -> Table:
-    """A table without what names something hidden."""
+def _cleaned_table(table: Table, visible: dict[str, Table], hidden: frozenset[str]) -> Table:
+    """Leave out the keys, samples and comments of a table that have hidden names."""
     names = {column.name for column in table.columns}
     return replace(
         table,
-        columns=tuple(_silent(column, hidden) for column in table.columns),
+        columns=tuple(_cleaned_column(column, hidden) for column in table.columns),
         primary_key=table.primary_key if names.issuperset(table.primary_key) else (),
         foreign_keys=tuple(key for key in table.foreign_keys if _is_visible(key, table, visible)),
-        comment=_kept(table.comment, hidden),
+        comment=_cleaned_comment(table.comment, hidden),
     )
 
 
-def _silent(column: Column, hidden: frozenset[str]) -> Column:
+def _cleaned_column(column: Column, hidden: frozenset[str]) -> Column:
     samples = tuple(sample for sample in column.samples if not any(_mentions(sample, hidden)))
-    # A part of the labels would be shown as if it were all of them.
+    # A part of the labels would look like all of them.
     labels = () if any(any(_mentions(label, hidden)) for label in column.labels) else column.labels
-    return replace(column, comment=_kept(column.comment, hidden), samples=samples, labels=labels)
+    return replace(column, comment=_cleaned_comment(column.comment, hidden), samples=samples, labels=labels)
 
 
-def _kept(comment: str | None, hidden: frozenset[str]) -> str | None:
+def _cleaned_comment(comment: str | None, hidden: frozenset[str]) -> str | None:
     return None if comment and any(_mentions(comment, hidden)) else comment
 
 
@@ -207,7 +207,7 @@ def _is_visible(key: ForeignKey, table: Table, visible: dict[str, Table]) -> boo
     target = visible.get(key.target_table.casefold())
     if target is None:
         return False
-    # A declaration without target columns means the primary key, which is gone if it is not visible.
+    # Without target columns a key refers to the primary key, which is empty if it is hidden.
     targets = key.target_columns or target.primary_key
     return all(map(table.column, key.columns)) and bool(targets) and all(map(target.column, targets))
 
@@ -218,7 +218,7 @@ def _names_of(tables: Iterable[Table]) -> frozenset[str]:
 
 
 def _mentions(text: str, names: frozenset[str]) -> Iterator[str]:
-    """The names that stand in a text as words of their own; those of several words anywhere in it."""
+    """Names in a text: those of one word as whole words, those of several words anywhere."""
     if not names:
         return
     folded = text.casefold()

@@ -1,1 +1,1 @@
-"""SQL as text and tree: taking it out of a reply, what it uses, how hard it is, what can be continued."""
+"""SQL as text and as a tree: extraction from replies, names in use, hardness, continuation, repair of joins."""

@@ -1,4 +1,4 @@
-"""SQL without its comments: a prompt shows SQL on one line, where a line comment would swallow what follows it."""
+"""Removal of comments: a prompt shows SQL on one line, where a line comment would swallow the rest."""
 
 from itertools import pairwise
 
@@ -8,9 +8,13 @@ _MARKS = ("--", "/*", "//", "#")
 
 
 def without_comments(sql: str, dialect: str) -> str:
-    """The SQL with a space in the place of each comment; SQL that holds none comes back as it is.
+    """Replace each comment by a space; SQL without comments is returned unchanged.
 
-    What stands behind a string, a name or a comment that does not end is left as it is.
+    Text after an unterminated string, name or comment is kept unchanged.
+
+        Before: SELECT a -- the first
+                FROM t
+        After:  SELECT a FROM t
 
     Args:
         sql: Any text.
@@ -21,7 +25,7 @@ def without_comments(sql: str, dialect: str) -> str:
     found, readable = readable_tokens(sql, dialect)
     ends = [0, *(token.end + 1 for token in found)]
     starts = [*(token.start for token in found), readable]
-    # Between two tokens stand only spaces and comments.
+    # Only spaces and comments are between two tokens.
     comments = [(end, start) for end, start in zip(ends, starts, strict=True) if sql[end:start].strip()]
     if not comments:
         return sql

@@ -1,4 +1,4 @@
-"""Continuation writing (ROUTE, section 3.1): what stands of a query, and what a model makes of it."""
+"""Continuation writing (ROUTE, section 3.1): the valid prefix of a query, joined with its continuation."""
 
 from collections.abc import Iterator
 
@@ -17,7 +17,7 @@ from route_sql.tools.sql.scopes import Resolver
 
 NOTHING = "SELECT"
 LONGEST_SQL = 3_000
-"""Characters of a candidate that are read: what is longer is a model that repeats itself."""
+"""Characters of a candidate that are read; in a longer one the model repeats itself."""
 _NAME = "route_sql_filler"
 _FILLERS = (
     "",
@@ -42,44 +42,46 @@ _FILLERS = (
     " 1 PRECEDING",
     " PRECEDING",
 )
-"""What may come next at a place where a query can be cut; brackets, CASE and WITH are closed behind it."""
+"""Texts that may follow a prefix of a query; open brackets, CASE and WITH are closed after them."""
 
 _NEAR = 8
-"""How many tokens, from where the parser met a mistake, are tried one by one."""
+"""Tokens before the syntax error that are tried one by one."""
 _UNFINISHED = (TokenType.ALIAS, TokenType.COMMA)
-"""Sqlglot lets a query end in these."""
+"""Last tokens of an unfinished query that sqlglot accepts nevertheless."""
 
 
 def continuable_prefix(sql: str, schema: Schema) -> str:
-    """The longest beginning of a query that a model can go on from.
+    """Longest prefix of a query that a model can continue.
 
-    It ends at the border of a token, some text can make a query of it, and it names only tables and columns
-    that exist. Aliases are judged by the whole text; if that breaks off, a name that stands before its FROM
-    clause may still be declared and needs only to exist in some table.
+    The prefix ends with a whole token, some text completes it to a query, and it names only tables and columns that
+    exist. The FROM clause of the whole text declares the aliases. In an unfinished text, a name in front of its FROM
+    clause may still be declared and only needs to exist in some table.
+
+        Before: SELECT name FROM pet WHERE colour = 'red'        (no table has a column `colour`)
+        After:  SELECT name FROM pet WHERE
 
     Returns:
-        The beginning, or `SELECT` if nothing stands.
+        The prefix, or `SELECT` if no other is valid.
     """
     found = _first_tokens(sql, schema.dialect)
     whole = sql[: found[-1].end + 1] if found else ""
     tree = parse_query(whole, schema.dialect)
     if tree is not None and found[-1].token_type not in _UNFINISHED:
-        return _named(whole, whole, None if tree.args.get("from_") else len(whole), found, schema)
+        return _before_unknown_name(whole, whole, None if tree.args.get("from_") else len(whole), found, schema)
     count, completed = _longest(sql, found, schema.dialect)
     if not count:
         return NOTHING
     prefix = sql[: found[count - 1].end + 1]
-    return _named(prefix, completed, len(prefix), found[:count], schema)
+    return _before_unknown_name(prefix, completed, len(prefix), found[:count], schema)
 
 
 def join_continuation(prefix: str, reply: str, dialect: str) -> str | None:
-    """The whole query, from the prefix that a model was given and its reply.
+    """Join a prefix with the model's reply to it.
 
-    The reply may be the whole query again, repeat the end of the prefix, or go on from it; it may stand in a
-    fence.
+    The reply may be the whole query, repeat the end of the prefix, or continue it directly; it may be in a fence.
 
     Returns:
-        The query, or None if the reply adds nothing that can be SQL.
+        The query, or None if the reply adds no SQL.
     """
     bare = strip_markers(reply)
     text = next(iter(fenced_code(bare)), bare).strip()
@@ -87,7 +89,7 @@ def join_continuation(prefix: str, reply: str, dialect: str) -> str | None:
     if not text.strip("; \n"):
         return None
     whole = extract_sql(reply, dialect)
-    if whole and (_begins_with(whole, prefix, dialect) or _starts_anew(text, prefix, dialect)):
+    if whole and (_begins_with(whole, prefix, dialect) or _is_new_query(text, prefix, dialect)):
         return whole
     glued = [f"{prefix} {rest}" for rest in _rests(prefix, text, dialect)]
     joined = [sql for text in glued if (sql := first_statement(text, dialect))]
@@ -97,17 +99,17 @@ def join_continuation(prefix: str, reply: str, dialect: str) -> str | None:
 
 
 def _first_tokens(sql: str, dialect: str) -> list[Token]:
-    """The tokens of the first statement, up to what does not end."""
+    """Tokens of the first statement, up to an unterminated string, name or comment."""
     found, _ = readable_tokens(sql[:LONGEST_SQL], dialect)
     stops = (index for index, token in enumerate(found) if token.token_type == TokenType.SEMICOLON)
     return found[: next(stops, len(found))]
 
 
 def _longest(sql: str, found: list[Token], dialect: str) -> tuple[int, str]:
-    """How many tokens make the longest beginning of a query, and a query that begins so; (0, "") if none do.
+    """Number of tokens in the longest prefix of a query, and a query with that prefix; (0, "") without one.
 
-    The mistake is where the parser met it or a little before; if not, it is found by halving, as whatever begins a
-    beginning is one.
+    The error is usually where the parser reports it or a few tokens before. Else a binary search finds it, because
+    every prefix of a valid prefix is valid.
     """
     place = broken_at(sql[: found[-1].end + 1], dialect) if found else None
     last = len(found) if place is None else min(sum(token.start < place for token in found) + 1, len(found))
@@ -123,7 +125,7 @@ def _longest(sql: str, found: list[Token], dialect: str) -> tuple[int, str]:
 
 
 def _completed(prefix: str, found: list[Token], dialect: str) -> str | None:
-    """A query that begins with the prefix; None if there seems to be none."""
+    """Complete a prefix to a query; None if no filler does."""
     place = broken_at(prefix, dialect)
     if (place is not None and place <= found[-1].start) or parses(prefix, dialect) == TOO_DEEP:
         return None
@@ -140,7 +142,7 @@ def _completed(prefix: str, found: list[Token], dialect: str) -> str | None:
 
 
 def _closing(prefix: str, found: list[Token]) -> str:
-    """What closes the brackets and the CASEs that a prefix leaves open."""
+    """Closing brackets and ENDs for the brackets and CASEs that a prefix leaves open."""
     open_: list[str] = []
     for token in found:
         word = written(prefix, token).upper()
@@ -153,8 +155,8 @@ def _closing(prefix: str, found: list[Token]) -> str:
     return "".join(reversed(open_))
 
 
-def _named(text: str, whole: str, open_end: int | None, found: list[Token], schema: Schema) -> str:
-    """The text up to the first name that stands for nothing; `whole` is the text, completed to parse."""
+def _before_unknown_name(text: str, whole: str, open_end: int | None, found: list[Token], schema: Schema) -> str:
+    """Cut a text before its first unknown name; `whole` is the text completed to a query."""
     tree = parse_query(whole, schema.dialect)
     names = Resolver(tree, whole, schema, open_end).names() if tree is not None else []
     unknown = (name.start for name in names if not name.found)
@@ -166,20 +168,20 @@ def _named(text: str, whole: str, open_end: int | None, found: list[Token], sche
 
 
 def _begins_with(sql: str, prefix: str, dialect: str) -> bool:
-    """Whether a query begins with the tokens of a prefix, whatever the case and the space."""
+    """Whether a query begins with the tokens of a prefix, whatever its case and spacing."""
     whole, begun = _words(sql, dialect), _words(prefix, dialect)
     return whole[: len(begun)] == begun
 
 
-def _starts_anew(text: str, prefix: str, dialect: str) -> bool:
-    """Whether a reply is another query, not the subquery or set operation's part that the prefix awaits."""
+def _is_new_query(text: str, prefix: str, dialect: str) -> bool:
+    """Whether a reply is a query of its own, not a subquery or part of a set operation that the prefix needs."""
     begins = text.lower().startswith(("select", "with"))
     last = (_words(prefix, dialect) or [""])[-1]
     return begins and last not in ("(", "union", "all", "except", "intersect", "as")
 
 
 def _rests(prefix: str, reply: str, dialect: str) -> Iterator[str]:
-    """What a reply adds: without the end of the prefix that it repeats, the longest first, and as it is."""
+    """Possible continuations in a reply: without an end of the prefix that it repeats, longest first, then whole."""
     begun, added = _words(prefix, dialect), _words(reply, dialect)
     places = tokens(reply, dialect) or []
     for length in range(min(len(begun), len(added), len(places)), 0, -1):
@@ -189,6 +191,6 @@ def _rests(prefix: str, reply: str, dialect: str) -> Iterator[str]:
 
 
 def _words(sql: str, dialect: str) -> list[str]:
-    """A text's tokens, folded so that only what they mean counts."""
+    """Token texts in lower case, except strings, so that equal SQL has equal words."""
     found = _first_tokens(sql, dialect)
     return [token.text if token.token_type == TokenType.STRING else token.text.casefold() for token in found]

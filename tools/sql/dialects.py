@@ -1,7 +1,7 @@
-"""Words that an engine takes and sqlglot's parser doesn't, put so that it does.
+"""Rewriting of tokens that an engine accepts and sqlglot's parser does not.
 
-Only the tokens that the parser reads change, never the text that the engine gets, and what is left out holds no name
-and no call. A parser of our own is no way: sqlglot's compiled ones can't be inherited from.
+Only the tokens for the parser change, never the text for the engine, and no name or call is left out. A parser of our
+own is impossible: sqlglot's compiled parsers can't be subclassed.
 """
 
 from collections.abc import Iterator
@@ -19,7 +19,7 @@ _AFFINITIES = (
     ("DOUB", TokenType.DOUBLE),
 )
 MOST_WORDS = 8
-"""How many words the name of a type may have."""
+"""Words in the name of a type."""
 _OPERANDS = {TokenType.NUMBER, TokenType.VAR, TokenType.IDENTIFIER, TokenType.L_PAREN, TokenType.DASH}
 _SELECT_ALL = (
     (TokenType.SELECT, "SELECT"),
@@ -32,15 +32,15 @@ _LEVELS = {TokenType.L_PAREN: 1, TokenType.R_PAREN: -1}
 
 
 def readable(found: list[Token], dialect: str) -> list[Token]:
-    """The tokens of a text as sqlglot's parser can read them."""
+    """Rewrite the tokens of a text so that sqlglot's parser can read them."""
     if dialect == "sqlite":
         return list(_plain_casts(found))
     if dialect == "postgres":
         return [_as(token, TokenType.DASH, "-") if _is_absolute(found, at) else token for at, token in enumerate(found)]
     if dialect == "mysql":
-        sorting = _grouped(found)
+        sorting = _directions_of_groups(found)
         return _rows_selected(
-            [token for at, token in enumerate(found) if at not in sorting and not _is_needless(found, at)]
+            [token for at, token in enumerate(found) if at not in sorting and not _is_removable(found, at)]
         )
     return _pivot_selected(found) if dialect == "duckdb" else found
 
@@ -57,7 +57,11 @@ def _words(found: list[Token], at: int, count: int) -> list[str]:
 
 
 def _plain_casts(found: list[Token]) -> Iterator[Token]:
-    """The tokens with one type that sqlglot knows in a cast to any words, such as `UNSIGNED BIG INT`."""
+    """Replace the words of an SQLite type in a cast by one type that sqlglot knows.
+
+    Before: CAST(a AS UNSIGNED BIG INT)
+    After:  CAST(a AS BIGINT)
+    """
     at, brackets = 0, [False]
     while at < len(found):
         token = found[at]
@@ -77,7 +81,7 @@ def _plain_casts(found: list[Token]) -> Iterator[Token]:
 
 
 def _end_of_type(found: list[Token], at: int) -> int:
-    """Where the words of a type end; the place itself if something else follows them."""
+    """Index after the words of a type; `at` itself if no bracket follows them."""
     end = at
     while (
         end < min(len(found), at + MOST_WORDS)
@@ -93,7 +97,7 @@ def _end_of_type(found: list[Token], at: int) -> int:
 
 
 def _is_absolute(found: list[Token], at: int) -> bool:
-    """Whether a sign is the operator `@`, which gives the absolute value, in front of what it is for."""
+    """Whether a token is the operator `@` (absolute value) in front of an operand, as in `@ -5`."""
     is_sign = found[at].token_type == TokenType.PARAMETER and found[at].text == "@"
     return is_sign and at + 1 < len(found) and found[at + 1].token_type in _OPERANDS
 
@@ -101,8 +105,8 @@ def _is_absolute(found: list[Token], at: int) -> bool:
 # MySQL and MariaDB
 
 
-def _is_needless(found: list[Token], at: int) -> bool:
-    """Whether a word says nothing about names: `INT` after UNSIGNED, DEFAULT 'x' ON EMPTY."""
+def _is_removable(found: list[Token], at: int) -> bool:
+    """Whether a token can be left out: `INT` after UNSIGNED, EXISTS before PATH, DEFAULT 'x' ON EMPTY."""
     before, word = _words(found, at - 1, 1) if at else [], found[at].text.upper()
     if word in ("INT", "INTEGER"):
         return before in (["SIGNED"], ["UNSIGNED"])
@@ -111,8 +115,8 @@ def _is_needless(found: list[Token], at: int) -> bool:
     return any(_handling(found, at - back) > back for back in range(4) if at >= back)
 
 
-def _grouped(found: list[Token]) -> set[int]:
-    """Where ASC and DESC stand in a GROUP BY clause."""
+def _directions_of_groups(found: list[Token]) -> set[int]:
+    """Indices of ASC and DESC in GROUP BY clauses, as in `GROUP BY a DESC`."""
     clauses: list[TokenType | None] = [None]
     places = set()
     for at, token in enumerate(found):
@@ -128,7 +132,7 @@ def _grouped(found: list[Token]) -> set[int]:
 
 
 def _handling(found: list[Token], start: int) -> int:
-    """How many words of `DEFAULT 'x' ON EMPTY` or `NULL ON ERROR` begin here; a default can only be a literal."""
+    """Number of tokens of a `DEFAULT 'x' ON EMPTY` or `NULL ON ERROR` that starts here; its default is a literal."""
     words = _words(found, start, 5)
     is_literal = start + 1 < len(found) and found[start + 1].token_type in (TokenType.STRING, TokenType.NUMBER)
     count = 2 if words[0] == "DEFAULT" and is_literal else 1 if words[0] in ("NULL", "ERROR") else 0
@@ -144,7 +148,11 @@ def _handling(found: list[Token], start: int) -> int:
 
 
 def _rows_selected(found: list[Token]) -> list[Token]:
-    """`VALUES (1), (2)` as `SELECT * FROM (VALUES (1), (2))`."""
+    """Wrap a VALUES statement in a query.
+
+    Before: VALUES (1), (2)
+    After:  SELECT * FROM (VALUES (1), (2))
+    """
     if not found or found[0].token_type != TokenType.VALUES:
         return found
     end, depth = 1, 0
@@ -164,7 +172,11 @@ def _selected(found: list[Token], start: int, end: int) -> list[Token]:
 
 
 def _pivot_selected(found: list[Token]) -> list[Token]:
-    """`PIVOT t ON c ORDER BY d` as `SELECT * FROM (PIVOT t ON c) ORDER BY d`."""
+    """Wrap a PIVOT or UNPIVOT statement in a query.
+
+    Before: PIVOT t ON c ORDER BY d
+    After:  SELECT * FROM (PIVOT t ON c) ORDER BY d
+    """
     depth, start = 0, None
     for at, token in enumerate(found):
         depth += _LEVELS.get(token.token_type, 0)

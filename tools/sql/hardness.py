@@ -1,4 +1,4 @@
-"""How hard a query is, by the measure that the collaboration strategy goes by."""
+"""Hardness of a query, as the collaboration strategy measures it."""
 
 from route_sql.tools.schema.records import Schema
 from route_sql.tools.sql.parsing import parse_query
@@ -9,7 +9,7 @@ HARD = 3
 
 
 def table_count(sql: str, schema: Schema) -> int:
-    """How many different base tables a query names, real or not; 0 if the text is not one query."""
+    """Number of different base tables that a query names, real or not; 0 if the text is not exactly one query."""
     tree = parse_query(sql, schema.dialect)
     if tree is None:
         return 0

@@ -1,4 +1,4 @@
-"""Parsing and tokenising that never raise: SQL written by a model may be anything."""
+"""Parser and tokeniser that never raise: SQL written by a model may be anything."""
 
 from functools import lru_cache
 from itertools import pairwise
@@ -15,7 +15,7 @@ Tree = exp.Query | exp.Values
 
 UNENDED = "it has a string, a name or a comment that does not end"
 _OPENING = ("'", '"', "`", "[", "$", "/*", "{#")
-"""Only these open something that may not end."""
+"""Openings of strings, names and comments, which may be unterminated."""
 _PATIENT_TRIES = 50
 MOST_NODES = 20_000
 """Bounds a parse to a tenth of a second: sqlglot's time doubles with every JOIN that no ON follows."""
@@ -25,7 +25,7 @@ NOT_A_QUERY = "it is not a query"
 
 
 def tokens(sql: str, dialect: str) -> list[Token] | None:
-    """The tokens of a text, comments left out; None if a string, a name or a comment in it does not end."""
+    """Tokens of a text, without comments; None if a string, a name or a comment is unterminated."""
     try:
         return list(Dialect.get_or_raise(dialect).tokenize(sql))
     except SqlglotError:
@@ -33,9 +33,9 @@ def tokens(sql: str, dialect: str) -> list[Token] | None:
 
 
 def readable_tokens(sql: str, dialect: str) -> tuple[list[Token], int]:
-    """The tokens of as much of a text as can be tokenised, and where that ends.
+    """Tokens of the longest beginning of a text that can be tokenised, and the end of that beginning.
 
-    An apostrophe in prose behind the SQL, or a reply that breaks off, leaves a string that does not end.
+    An apostrophe in prose after the SQL, or a reply that was cut off, leaves an unterminated string.
     """
     end, found = len(sql), tokens(sql, dialect)
     tries = 0
@@ -48,7 +48,7 @@ def readable_tokens(sql: str, dialect: str) -> tuple[list[Token], int]:
 
 
 def written(sql: str, token: Token) -> str:
-    """A token as the text spells it."""
+    """Spelling of a token in its text."""
     return sql[token.start : token.end + 1]
 
 
@@ -58,23 +58,23 @@ def is_word(token: Token) -> bool:
 
 
 def parse_query(sql: str, dialect: str) -> Tree | None:
-    """The tree of a text that is exactly one query; None if it does not parse or is something else."""
+    """Parse exactly one query; None if the text does not parse or is something else."""
     tree = _parsed(sql, dialect).tree
     return tree.copy() if tree is not None else None
 
 
 def shared_tree(sql: str, dialect: str) -> Tree | None:
-    """As `parse_query`, without the copy: for callers that only look, since others get the same tree."""
+    """Parse like `parse_query`, but share the tree with other callers: it must not be changed."""
     return _parsed(sql, dialect).tree
 
 
 def parses(sql: str, dialect: str) -> str | None:
-    """Why a text does not parse as exactly one query, with the place, in one short line; None if it does."""
+    """Reason why a text does not parse as exactly one query, with the place, in one line; None if it parses."""
     return _parsed(sql, dialect).complaint
 
 
 def broken_at(sql: str, dialect: str) -> int | None:
-    """Where the parser met the mistake: the end of a token; None if the text parses or the place is unknown."""
+    """Position of the syntax error, at the end of a token; None if the text parses or the position is unknown."""
     return _parsed(sql, dialect).place
 
 
@@ -99,7 +99,7 @@ def _parsed(sql: str, dialect: str) -> _Parsed:
     except RecursionError:
         return _Parsed(None, TOO_DEEP)
     except (TypeError, ValueError, AttributeError, KeyError, IndexError):
-        # sqlglot builds nodes from half-read arguments and its constructors then fail in these ways
+        # sqlglot's constructors raise these on arguments that it parsed only in part
         return _Parsed(None, "it can't be read as SQL")
     if len(statements) != 1:
         return _Parsed(None, "it holds no statement" if not statements else "it holds more than one statement")
@@ -110,7 +110,7 @@ def _parsed(sql: str, dialect: str) -> _Parsed:
 
 
 def _is_hopeless(sql: str, dialect: str) -> bool:
-    """Whether a set operator follows a bracket: never SQL, and sqlglot's time doubles with each."""
+    """Whether a set operator follows an opening bracket: never SQL, and each one doubles sqlglot's time."""
     found = tokens(sql, dialect) or []
     return any(
         before.token_type == TokenType.L_PAREN and token.token_type in _SET_OPERATORS
@@ -119,7 +119,7 @@ def _is_hopeless(sql: str, dialect: str) -> bool:
 
 
 def _is_fragment(query: Tree) -> bool:
-    """Sqlglot takes a bare `SELECT`, which no engine runs."""
+    """Whether a query is a bare `SELECT`, which sqlglot accepts and no engine runs."""
     return isinstance(query, exp.Select) and not query.expressions
 
 

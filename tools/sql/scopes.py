@@ -1,8 +1,8 @@
-"""What every name in a query stands for, by sqlglot's scopes and the database's own spelling.
+"""Tables and columns behind the names of a query, resolved by sqlglot's scopes.
 
 Covered: aliases, common table expressions, derived tables, correlated subqueries, set operations, `USING`,
 natural joins, stars, aliases of the select list, SQLite's `rowid` and its reading of an unknown `"name"` as a
-string. Not covered: the columns of table functions, which are taken as they come.
+string. Not covered: columns of table functions, which always count as found.
 """
 
 from collections.abc import Iterator
@@ -24,8 +24,8 @@ DEFAULT_NAMESPACES = {"main", "temp", "public", "dbo"}
 class Name:
     """A table or column name in a query, at `start` to `end` (inclusive) of the text.
 
-    `table` and `column` are what it stands for, None for what is not the database's own. `found` is False for
-    a name that stands for nothing; then `sources` are the tables where it was looked for.
+    `table` and `column` are the table and column of the schema, None for a name that the query itself defines. `found`
+    is False for an unknown name; then `sources` are the tables in which it was looked up.
     """
 
     text: str
@@ -40,13 +40,13 @@ class Name:
 
 @dataclass
 class Source:
-    """Something in a FROM clause: a table of the schema, a query with output names, or neither (None)."""
+    """Source in a FROM clause: a table of the schema, a query with output names, or neither (None)."""
 
     table: Table | None
     names: frozenset[str] | None
 
     def offers(self, name: str) -> bool | None:
-        """Whether it has that column; None if that can't be known."""
+        """Whether the source has that column; None if that can't be known."""
         if self.table is not None:
             implicit = name.casefold() in ROWID and not self.table.is_view
             return self.table.column(name) is not None or implicit
@@ -58,11 +58,11 @@ class Resolver:
     """Resolves the names of one query.
 
     Args:
-        tree: The query, parsed from `sql` so that its nodes know their places.
-        sql: The text.
-        schema: The database.
-        open_end: The text is the beginning of a query: a FROM clause that reaches `len(sql)` or is still to
-            come may declare names that are used before it.
+        tree: The query, parsed from `sql`, so that its nodes have their positions in it.
+        sql: Text of the query.
+        schema: Schema of the database.
+        open_end: Where the text of an unfinished query ends: a FROM clause that reaches this position, or is still
+            missing, may yet declare names that are used before it. None for a whole query.
     """
 
     tree: Tree
@@ -72,10 +72,10 @@ class Resolver:
     _sources: dict[int, dict[str, Source]] = field(default_factory=dict)
 
     def names(self) -> list[Name]:
-        """Every table and column name, in the order of the text; empty if the scopes can't be told apart."""
+        """Table and column names in the order of the text; empty if sqlglot can't separate the scopes."""
         try:
             return sorted(set(self._names()), key=lambda name: (name.start, name.text))
-        except (OptimizeError, RecursionError):  # an alias that is used twice, for one
+        except (OptimizeError, RecursionError):  # for example an alias that is used twice
             return []
 
     def _names(self) -> Iterator[Name]:
@@ -104,13 +104,13 @@ class Resolver:
             return self.schema.table(f"{node.db}.{node.name}")
         return self.schema.table(node.name) or self.schema.table(f"{node.db}.{node.name}")
 
-    def _of(self, scope: Scope) -> dict[str, Source]:
-        """What a scope selects from, by case-folded alias; a set operation selects from what its parts do."""
+    def _sources_of(self, scope: Scope) -> dict[str, Source]:
+        """Sources of a scope, by case-folded alias; a set operation has the sources of its parts."""
         if id(scope) not in self._sources:
             self._sources[id(scope)] = {}  # ends the recursion of a recursive common table expression
             own = {alias.casefold(): self._source(s) for alias, (_, s) in scope.selected_sources.items()}
             for part in scope.set_operation_scopes:
-                own = {**self._of(part), **own}
+                own = {**self._sources_of(part), **own}
             self._sources[id(scope)] = own
         return self._sources[id(scope)]
 
@@ -121,7 +121,7 @@ class Resolver:
         return Source(self._base(source) if is_table and isinstance(source, exp.Table) else None, None)
 
     def _outputs(self, scope: Scope) -> frozenset[str] | None:
-        """The case-folded output names of a query; None if they can't be known."""
+        """Case-folded output names of a query; None if they can't be known."""
         node = scope.expression
         while isinstance(node.parent, exp.SetOperation):
             node = node.parent
@@ -140,9 +140,9 @@ class Resolver:
         return frozenset(names)
 
     def _all_outputs(self, scope: Scope) -> frozenset[str] | None:
-        """What a query with a star may put out: every column of its sources, and its other output names."""
+        """Output names of a query with a star: every column of its sources, and its other output names."""
         names = {item.alias_or_name.casefold() for item in getattr(scope.expression, "selects", [])}
-        for source in self._of(scope).values():
+        for source in self._sources_of(scope).values():
             if source.table is not None:
                 names |= {column.name.casefold() for column in source.table.columns}
             elif source.names is None:
@@ -162,7 +162,7 @@ class Resolver:
         looked: list[Table] = []
         unsure = False
         for level in _outward(scope):
-            sources = self._of(level)
+            sources = self._sources_of(level)
             if node.table:
                 sources = {k: s for k, s in sources.items() if k == node.table.casefold()}
             for source in sources.values():
@@ -180,7 +180,7 @@ class Resolver:
         return Name(text, start, end, False, found, sources=tuple(looked))
 
     def _exists_somewhere(self, name: str) -> bool:
-        """A column of something unknown passes if any table has one of that name, or nothing can be known."""
+        """Whether a column of an unknown source may exist: a table has one of that name, or a source is a function."""
         return self._has_functions or name.casefold() in self._column_names
 
     @cached_property
@@ -192,12 +192,12 @@ class Resolver:
         return frozenset(column.name.casefold() for table in self.schema for column in table.columns)
 
     def _is_string(self, node: exp.Column) -> bool:
-        """SQLite reads a double-quoted name that stands for nothing as a string."""
+        """Whether SQLite reads a name as a string: one in double quotes that is unknown as a column."""
         start = _place(node.parts)[0]
         return self.schema.dialect == "sqlite" and not node.table and self.sql[start : start + 1] == '"'
 
     def _may_still_declare(self, scope: Scope, start: int) -> bool:
-        """Whether the FROM clause of a scope is unfinished and the name at `start` stands before it."""
+        """Whether the FROM clause of a scope is unfinished and the name at `start` comes before it."""
         if self.open_end is None:
             return False
         places = [_place(table.parts)[0] for table in scope.tables] or [self.open_end]
@@ -208,8 +208,8 @@ class Resolver:
         return start < min(places) and not finished
 
     def _shared_columns(self, scope: Scope) -> Iterator[Name]:
-        """The columns that `USING` names and those that a natural join compares."""
-        tables = [source.table for source in self._of(scope).values() if source.table]
+        """Columns that USING names and columns that a natural join compares."""
+        tables = [source.table for source in self._sources_of(scope).values() if source.table]
         for join in scope.expression.args.get("joins") or []:
             for identifier in join.args.get("using") or []:
                 yield from self._in_each(tables, identifier)
@@ -227,11 +227,11 @@ class Resolver:
             yield Name(identifier.name, start, end, False, False, sources=tuple(tables))
 
     def _starred(self, node: exp.Expr, scope: Scope) -> list[Name]:
-        """Every column that a star of the select list selects; one elsewhere, as in COUNT(*), uses none."""
+        """Columns that a star of the select list selects; a star elsewhere, as in COUNT(*), uses none."""
         if not isinstance(node.parent, exp.Select) or not isinstance(scope.expression, exp.Select):
             return []
         wanted = node.table.casefold() if isinstance(node, exp.Column) else ""
-        sources = self._of(scope)
+        sources = self._sources_of(scope)
         if wanted and wanted not in sources and isinstance(node, exp.Column):
             (start, end), tables = _place(node.parts[:-1]), [s.table for s in sources.values() if s.table]
             found = self._may_still_declare(scope, start)
@@ -248,36 +248,36 @@ def _is_star(node: exp.Expr) -> bool:
 
 
 def _place(parts: list[exp.Expr]) -> tuple[int, int]:
-    """First and last character of a dotted name; (0, -1) where the parser lost the place."""
+    """Positions of the first and last character of a dotted name; (0, -1) where the parser has none."""
     return int(parts[0].meta.get("start", 0)), int(parts[-1].meta.get("end", -1))
 
 
 def _scope_of(node: exp.Expr, by_node: dict[int, Scope]) -> Scope | None:
     above: exp.Expr | None = node.parent
     if isinstance(node, exp.Star) and isinstance(above, exp.Column):
-        return None  # the column `t.*` that holds this star is met by itself
+        return None  # the column `t.*` around this star is resolved on its own
     while above is not None and id(above) not in by_node:
         above = above.parent
     return by_node[id(above)] if above is not None else None
 
 
 def _outward(scope: Scope) -> Iterator[Scope]:
-    """A scope and those around it whose names it may use.
+    """A scope, then the enclosing scopes whose names it may use, from the inside out.
 
-    A common table expression sees nothing around it, a derived table not what stands beside it, and a part of a set
-    operation not what its other parts select from.
+    A common table expression uses no enclosing scope. A derived table does not use the scope whose FROM clause it is
+    in. A part of a set operation does not use the sources of the other parts.
     """
     level: Scope | None = scope
     while level is not None:
         yield level
         while level.is_set_operation and level.parent is not None:
             level = level.parent
-        beside = level.parent if level.is_derived_table else level
-        level = None if level.is_cte or beside is None else beside.parent
+        around = level.parent if level.is_derived_table else level
+        level = None if level.is_cte or around is None else around.parent
 
 
 def _in_clause(node: exp.Expr, query: exp.Expr, clause: str) -> bool:
-    """Whether a node stands in a clause of a query: `expressions` is the select list."""
+    """Whether a node is in a clause of a query; `expressions` is the select list."""
     below: exp.Expr = node
     while below.parent is not None and below.parent is not query:
         below = below.parent

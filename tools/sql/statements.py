@@ -1,4 +1,4 @@
-"""What kind of statement a text is, by its words alone."""
+"""Kind and number of statements in a text, judged by its tokens alone."""
 
 from sqlglot import Token, TokenType
 
@@ -9,7 +9,7 @@ NOT_QUERIES = frozenset(
     "LOAD MERGE PRAGMA REINDEX RELEASE REPLACE REVOKE ROLLBACK SAVEPOINT SET "
     "TRUNCATE UPDATE USE VACUUM".split()
 )
-"""First words of other statements than queries that a model's reply may well begin with."""
+"""First words of statements other than queries, as far as they are likely in a model's reply."""
 _RARE = frozenset(
     "CHECKPOINT CLUSTER COMMENT DEALLOCATE DECLARE DESC DESCRIBE DISCARD DO EXEC EXECUTE EXPORT FLUSH HANDLER "
     "IMPORT KILL LISTEN LOCK NOTIFY OPTIMIZE PREPARE REFRESH RENAME REPAIR RESET SHOW START SUMMARIZE UNLOCK XA".split()
@@ -18,7 +18,7 @@ _WITH_OBJECT = {"ALTER", "CREATE", "DROP"}
 
 
 def kind_of_statement(sql: str, found: list[Token]) -> str | None:
-    """What a text does if its first word is that of another statement than a query, such as `DROP TABLE`."""
+    """First words of a statement that is no query, such as `DROP TABLE`; None if the text begins like a query."""
     first = written(sql, found[0]).upper() if found else ""
     words = first.split()
     if not words or words[0] not in NOT_QUERIES | _RARE:
@@ -29,7 +29,7 @@ def kind_of_statement(sql: str, found: list[Token]) -> str | None:
 
 
 def statement_count(found: list[Token]) -> int:
-    """How many non-empty statements the semicolons part."""
+    """Number of non-empty statements between the semicolons."""
     count, empty = 0, True
     for token in found:
         is_end = token.token_type == TokenType.SEMICOLON

@@ -1,21 +1,24 @@
-"""Queries in another dialect than the database speaks, put into its own."""
+"""Translation of a query into the dialect of its database."""
 
 from sqlglot.errors import SqlglotError
 
 from route_sql.tools.sql.parsing import parses, shared_tree
 
-HABIT = "sqlite"
-"""The dialect that small models write whatever they are told: most of what they have learned from is in it."""
+LEARNED_DIALECT = "sqlite"
+"""Small models often write this dialect, whatever the prompt asks for: most of their training data is in it."""
 
 
 def in_own_dialect(sql: str, dialect: str) -> str | None:
-    """A query that can't be read in `dialect`, but as SQLite's, in the words of `dialect`; None for any other text.
+    """Translate a query that parses as SQLite, but not as `dialect`, into `dialect`; None for any other text.
 
-    A hint, not a proof: that it says the same is sqlglot's word, so that it must pass the guard and the engine.
+        Before: SELECT name FROM t WHERE `order` = 1        (PostgreSQL does not know backticks)
+        After:  SELECT name FROM t WHERE "order" = 1
+
+    A hint, not a proof: sqlglot may translate wrongly, so the result must pass the guard and the engine.
     """
-    if dialect == HABIT or parses(sql, dialect) is None:
+    if dialect == LEARNED_DIALECT or parses(sql, dialect) is None:
         return None
-    tree = shared_tree(sql, HABIT)
+    tree = shared_tree(sql, LEARNED_DIALECT)
     try:
         return tree.sql(dialect=dialect) if tree is not None else None
     except (SqlglotError, RecursionError):

@@ -1,4 +1,4 @@
-"""What a query uses: the tables and columns behind its names, and the names behind which there is nothing."""
+"""Tables and columns that a query uses, and its unknown names."""
 
 from dataclasses import dataclass
 from itertools import islice
@@ -21,10 +21,10 @@ SIMILARITY = 60.0
 
 @dataclass(frozen=True)
 class UnknownName:
-    """A name in a query that stands for nothing in the database.
+    """An unknown name: one in a query that no table or column of the database has.
 
-    `name` is as written, with its qualifier. `closest` are real tables, or real columns of the tables that
-    the query selects from, the closest first. `owners` are the tables that do have a column of that name.
+    `name` is as the query writes it, with its qualifier. `closest` are real tables, or real columns of the tables
+    that the query selects from, the most similar first. `owners` are the tables that have a column of that name.
     `start` and `end` (exclusive) are its place in the text.
     """
 
@@ -40,7 +40,7 @@ class UnknownName:
         return f"unknown {self.kind} {self.name}. {self.hint()}"
 
     def hint(self) -> str:
-        """A sentence that says where the name is found, or what is close to it."""
+        """Sentence with the tables that have the name, or with the names most similar to it."""
         if self.owners:
             return f"{self.name} is a column of {', '.join(self.owners)}."
         if self.closest:
@@ -49,11 +49,10 @@ class UnknownName:
 
 
 def tables_and_columns(sql: str, schema: Schema) -> Link:
-    """The tables and columns that a query really uses, in the database's own spelling and order.
+    """Tables and columns that a query uses, in the spelling and order of the schema.
 
-    Columns that joins compare are among them. `SELECT *` and `t.*` use every column of their tables;
-    `COUNT(*)` uses none. A table used without any column has an empty list. Text that is not one query uses
-    nothing.
+    Columns that joins compare count too. `SELECT *` and `t.*` use every column of their tables; `COUNT(*)` uses
+    none. A table without a used column has an empty list. Text that is not exactly one query uses nothing.
     """
     tree = parse_query(sql, schema.dialect)
     names = Resolver(tree, sql, schema).names() if tree is not None else []
@@ -65,10 +64,10 @@ def tables_and_columns(sql: str, schema: Schema) -> Link:
 
 
 def unknown_names(sql: str, schema: Schema) -> list[UnknownName]:
-    """The names in a query that stand for nothing, in the order of the text; none if it is not one query.
+    """Unknown names of a query, in the order of the text, 20 at most; none if the text is not exactly one query.
 
-    At most 20. A hint, not a verdict: the engine has the last word. Columns of a table that is itself unknown are named
-    only if no table has such a column.
+    A hint, not a verdict: only the engine knows. Columns of an unknown table are unknown only if no table has such a
+    column.
     """
     tree = parse_query(sql, schema.dialect)
     names = Resolver(tree, sql, schema).names() if tree is not None else []
@@ -77,9 +76,9 @@ def unknown_names(sql: str, schema: Schema) -> list[UnknownName]:
 
 
 def misplaced_columns(sql: str, schema: Schema) -> Link:
-    """Where the columns are that a query takes from tables without them, in the database's own spelling.
+    """Real tables of the columns that a query takes from tables without them, in the spelling of the schema.
 
-    A name that many tables have tells nothing and is left out.
+    `SELECT title FROM loan` gives `{"book": ["title"]}`. A name that more than three tables have is left out.
     """
     owners: Link = {}
     for unknown in unknown_names(sql, schema):
@@ -92,7 +91,7 @@ def misplaced_columns(sql: str, schema: Schema) -> Link:
 
 
 def described(name: Name, schema: Schema) -> UnknownName:
-    """A name that stands for nothing, with the names that were perhaps meant."""
+    """An unknown name, with the names that were perhaps meant."""
     bare = _bare(name.text)
     if name.is_table:
         closest, owners = _closest(bare, [table.key for table in schema]), ()
@@ -104,7 +103,7 @@ def described(name: Name, schema: Schema) -> UnknownName:
 
 
 def _bare(text: str) -> str:
-    """The last part of a dotted name, without quotes."""
+    """Last part of a dotted name, without quotes."""
     return text.rpartition(".")[2].strip(' "`[]')
 
 

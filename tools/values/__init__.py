@@ -1,1 +1,1 @@
-"""Cells of a database that a question names."""
+"""Matching of a question's words with the cells of a database."""

@@ -1,4 +1,4 @@
-"""The context tool that is always there: cells of the database that match words of the question."""
+"""Built-in context tool: cells of the database that match words of the question."""
 
 import asyncio
 from collections import OrderedDict
@@ -14,15 +14,15 @@ from route_sql.tools.schema.visibility import rights_given
 from route_sql.tools.values.index import ValueIndex, build_value_index, render_match
 
 INDEXES = 64
-"""How many are kept; each holds up to 2,000 texts a column."""
+"""Indexes that are kept; each holds up to 2,000 texts a column."""
 DESCRIPTION = "Find cells of the database that match words of the question."
 
 
 def make_find_values(catalog: Catalog) -> BaseTool:
-    """The tool `find_values(question, database)`; it answers a list of notes such as `city.name = 'Oslo'`.
+    """Make the tool `find_values(question, database)`, which returns notes such as `city.name = 'Oslo'`.
 
-    Whoever calls it may pass `allow`, `hide` and `within` too (see `rights_given`); a model does not see them.
-    The index of a database is built on its first question and again when its schema changes.
+    The caller may also pass `allow`, `hide` and `within` (see `rights_given`); a model does not see these arguments.
+    The index of a database is built on its first question and rebuilt when its schema changes.
 
     Raises (when called):
         UnknownDatabase: the catalog has no such database.
@@ -46,16 +46,16 @@ def make_find_values(catalog: Catalog) -> BaseTool:
 
 
 class _Indexes:
-    """The value index of each database, built once however many questions wait for it.
+    """Value index of each database, built once even if several questions wait for it.
 
-    Callers with different rights have different databases here, and never share an index.
+    Callers with different rights have different `Database` objects, so they never share an index.
     """
 
     def __init__(self) -> None:
         self._built: OrderedDict[int, _Built] = OrderedDict()
 
     async def of(self, database: Database, schema: Schema) -> ValueIndex:
-        # What is kept keeps its database alive, so that no other one gets its number.
+        # A kept entry keeps its database alive, so that no other database gets the same id.
         known = self._built.setdefault(id(database), _Built(database))
         self._built.move_to_end(id(database))
         while len(self._built) > INDEXES:

@@ -1,6 +1,6 @@
-"""Cells of a database that match words of a question: "alabama" is `head.born_state = 'Alabama'`.
+"""Index of a database's cells by words of a question: "alabama" finds `head.born_state = 'Alabama'`.
 
-A model that has not seen the data can't know how it spells things. The index holds the distinct short texts
+A model that has not seen the data can't know its spelling. The index holds the distinct short texts
 of every text column; matching looks up the question's phrases in it and needs no database.
 """
 
@@ -28,11 +28,11 @@ SCANNED_ROWS = 20_000
 DISTINCT_VALUES = 2_000
 
 FUZZY_RATIO = 88.0
-"""rapidfuzz's ratio (0 to 100) from which two spellings count as one."""
+"""Ratio of rapidfuzz (0 to 100) from which two spellings count as the same."""
 
 FUZZY_CHARS = 4
 FUZZY_ORDINARY_CHARS = 7
-"""Letters that one word without a capital or quotation marks needs to be looked for as misspelt."""
+"""Letters that one word without a capital or quotation marks needs, to be looked up as misspelt."""
 
 COLUMNS_A_PHRASE = 3
 LEAST_SCORE = 0.8
@@ -51,23 +51,23 @@ class ValueMatch:
     """Key of the table."""
     column: str
     value: str
-    """The cell as the database spells it."""
+    """Spelling of the cell in the database."""
     how: How
-    """`exact` stands in the question as it is, `case` in another case, number or punctuation, `fuzzy` misspelt."""
+    """`exact`: spelt like the question; `case`: in another case, number or punctuation; `fuzzy`: misspelt."""
     score: float
-    """The higher the likelier; comparable within one question only."""
+    """Likelihood that the question means the cell; comparable within one question only."""
     reference: str
-    """Table and column as SQL, such as `head.born_state`."""
+    """Table and column in SQL, such as `head.born_state`."""
 
 
 def render_match(match: ValueMatch) -> str:
-    """A match as a note for a prompt, such as `head.born_state = 'Alabama'`."""
+    """Write a match as a note for a prompt, such as `head.born_state = 'Alabama'`."""
     return f"{match.reference} = {literal(match.value)}"
 
 
 @dataclass(frozen=True, slots=True)
 class Texts:
-    """The distinct texts of one column."""
+    """Distinct texts of one column."""
 
     table: str
     column: str
@@ -77,7 +77,7 @@ class Texts:
 
 @dataclass(frozen=True, slots=True)
 class _Found:
-    """A text of the index that a phrase may mean."""
+    """Text of the index that a phrase may mean."""
 
     column: Texts
     value: str
@@ -86,10 +86,10 @@ class _Found:
 
 
 class ValueIndex:
-    """The texts of a database, looked up by phrase. Immutable once built; share it between questions and threads."""
+    """Texts of a database, looked up by phrase. Immutable: share it between questions and threads."""
 
     def __init__(self, columns: Iterable[Texts]) -> None:
-        """Index the columns' texts; those that a prompt could not show as they are, or that are long, are left out."""
+        """Index the texts of columns, except long ones and those that a prompt can't show unchanged."""
         self._cells: dict[str, list[tuple[Texts, str]]] = {}
         self._keys_by_stem: dict[str, list[str]] = {}
         self._keys_by_look: dict[tuple[str, int], list[str]] = {}
@@ -105,19 +105,19 @@ class ValueIndex:
                 self._keys_by_look.setdefault((key[0], len(key)), []).append(key)
 
     def __len__(self) -> int:
-        """The number of different texts."""
+        """Number of different texts."""
         return len(self._cells)
 
     def match(self, question: str, limit: int = 8) -> list[ValueMatch]:
-        """The cells that phrases of the question name, likeliest first.
+        """Find the cells that phrases of the question name, the most likely first.
 
-        A phrase inside a longer one that matched is passed over, unless it is in quotation marks. Function
-        words and numbers don't match by themselves. Where nothing matched, misspelt phrases are looked for
-        among the texts with the same first letter. Pure; some milliseconds for 50,000 texts.
+        A phrase inside a longer one that matched is skipped, unless it is in quotation marks. Function words and
+        numbers never match alone. Where nothing matched, misspelt phrases are compared with the texts of the same
+        first letter. Takes some milliseconds for 50,000 texts.
 
         Args:
-            question: The question without its evidence, whose formulas and codes name cells by chance.
-            limit: The most matches to return.
+            question: The question without its evidence, whose formulas and codes match cells by chance.
+            limit: Maximum number of matches.
         """
         asked = _singulars(question)
         matched: set[int] = set()
@@ -136,7 +136,7 @@ class ValueIndex:
         return sorted(matches.values(), key=lambda match: -match.score)[:limit]
 
     def _same(self, phrase: Phrase, question: str) -> list[_Found]:
-        """Texts that differ from the phrase in case, accents, punctuation or number at most."""
+        """Find texts that differ from the phrase only in case, accents, punctuation or number."""
         found = []
         for key in self._keys_by_stem.get(phrase.stem, ()):
             likeness = 1.0 if key == phrase.key else 0.9
@@ -146,11 +146,11 @@ class ValueIndex:
         return found
 
     def _alike(self, phrase: Phrase) -> list[_Found]:
-        """Texts that are spelt nearly like the phrase and hold the same digits."""
+        """Find texts that are spelt similarly and have the same digits."""
         if not self._may_be_misspelt(phrase):
             return []
         size = len(phrase.key)
-        # Two texts that reach the ratio differ in length by no more than this.
+        # Two texts that reach the ratio differ in length by this at most.
         reach = int(size * 2 * (100 - FUZZY_RATIO) / FUZZY_RATIO)
         near = (self._keys_by_look.get((phrase.key[0], size + d), ()) for d in range(-reach, reach + 1))
         keys = [key for group in near for key in group]
@@ -163,7 +163,7 @@ class ValueIndex:
         ]
 
     def _may_be_misspelt(self, phrase: Phrase) -> bool:
-        """Whether the phrase is a name rather than ordinary words, of which some text is always one letter off."""
+        """Whether the phrase may be a name: some text is always one letter away from ordinary words."""
         ends = {phrase.key.split(" ")[0], phrase.key.split(" ")[-1]}
         if phrase.is_quoted or ends & STOP_WORDS:
             return phrase.is_quoted and len(phrase.key) >= FUZZY_CHARS
@@ -177,7 +177,7 @@ class ValueIndex:
         return sorted(kept, key=lambda match: -match.score)[:COLUMNS_A_PHRASE]
 
     def _score(self, phrase: Phrase, found: _Found, asked: set[str]) -> float:
-        """Weights tuned on the training questions of Spider."""
+        """Score a match; the weights were tuned on the training questions of Spider."""
         names_schema = phrase.length == 1 and bool(_singulars(phrase.key) & self._schema_words)
         return (
             found.likeness
@@ -194,14 +194,13 @@ class ValueIndex:
 async def build_value_index(database: Database, schema: Schema, *, seconds: float = 10.0) -> ValueIndex:
     """Read the texts of a database into an index.
 
-    The labels of enumerated types are known without a query. One query a text column: its first 2,000 different
-    values among the table's first 20,000 rows. What lies beyond is not found, and no look-up at question time makes
-    up for it. When the time is over the remaining columns are left out, so the index of a very large database may
-    differ from build to build.
+    Labels of enumerated types need no query. For each text column, one query reads the first 2,000 different values of
+    the first 20,000 rows. Other values are never found. When the time is spent, the remaining columns are left out, so
+    the index of a very large database may differ from build to build.
 
     Args:
-        database: Where the schema is from.
-        schema: Its tables; leave out what should not be looked into.
+        database: Database to read.
+        schema: Its schema, without the tables and columns that must not be read.
         seconds: Budget for all columns together.
 
     Raises:
@@ -217,15 +216,14 @@ async def build_value_index(database: Database, schema: Schema, *, seconds: floa
             break
         limits = Limits(seconds=min(left, COLUMN_SECONDS), rows=DISTINCT_VALUES, cell_chars=4 * VALUE_CHARS)
         outcome = await database.execute(distinct_values(table, column, database.dialect), limits)
-        # A column that can't be read (a broken view, a slow one) has no rows here, and is just not in the
-        # index.
+        # A column that can't be read (a broken view, a slow one) has no rows here and is left out.
         values = tuple(row[0] for row in outcome["rows"] if isinstance(row[0], str))
         texts.append(_texts(schema, table, column, values))
     return await asyncio.to_thread(ValueIndex, texts)
 
 
 def distinct_values(table: Table, column: Column, dialect: str) -> str:
-    """The query for the different values of one column among the first rows of its table."""
+    """Query for the different values of one column in the first rows of its table."""
     name = exp.column(exp.to_identifier(column.name, quoted=True))
     first = exp.select(name).from_(table_expression(table)).limit(SCANNED_ROWS).subquery("first_rows")
     return exp.select(name.copy()).distinct().from_(first).limit(DISTINCT_VALUES).sql(dialect=dialect)
@@ -237,14 +235,14 @@ def _texts(schema: Schema, table: Table, column: Column, values: tuple[str, ...]
 
 
 def _labelled_columns(schema: Schema) -> Iterator[tuple[Table, Column]]:
-    """The columns whose values are one label each; an array of labels equals none of them."""
+    """Columns whose values are one label each; a value with several labels equals none of them."""
     for table, column in _nameable_columns(schema):
         if column.labels and not holds_several(column.type):
             yield table, column
 
 
 def _text_columns(schema: Schema) -> Iterator[tuple[Table, Column]]:
-    """The columns that may hold texts of which the labels are not all."""
+    """Columns that may hold other texts than their labels."""
     for table, column in _nameable_columns(schema):
         has_letters = any(character.isalpha() for sample in column.samples for character in sample)
         is_text = has_letters or not (is_numeric_type(column.type) or _NO_TEXT.search(column.type))
@@ -253,7 +251,7 @@ def _text_columns(schema: Schema) -> Iterator[tuple[Table, Column]]:
 
 
 def _nameable_columns(schema: Schema) -> Iterator[tuple[Table, Column]]:
-    """The columns but for those whose name a prompt could not show as it is."""
+    """Columns whose names a prompt can show unchanged."""
     for table in schema.tables:
         for column in table.columns:
             if is_clean(table.key, NAME_CHARS) and is_clean(column.name, NAME_CHARS):
@@ -269,7 +267,7 @@ def _digits(key: str) -> str:
 
 
 def _share_named(name: str, asked: set[str]) -> float:
-    """The share of a name's words that the question mentions."""
+    """Share of a name's words that the question mentions."""
     parts = _singulars(name) - STOP_WORDS
     return len(parts & asked) / len(parts) if parts else 0.0
 

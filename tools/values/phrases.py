@@ -1,4 +1,4 @@
-"""The phrases of a question that may name a cell of a database."""
+"""Phrases of a question that may name a cell of a database."""
 
 import re
 import unicodedata
@@ -10,7 +10,7 @@ MAX_WORDS = 8
 """Words of the longest phrase that is looked up."""
 
 _WORD = re.compile(r"[^\W_]+")
-# A closing quote ends a word and an opening one begins it, so that the apostrophes of "Ann's and Bob's" quote nothing.
+# An opening quote must precede a word and a closing one follow it: the apostrophes of "Ann's and Bob's" quote nothing.
 _QUOTED = re.compile(
     r"""(?<!\w)(?:"([^"]+)"|'((?:[^']|(?<=\w)'(?=\w))+)'|“([^”]+)”|‘((?:[^’]|(?<=\w)’(?=\w))+)’|`([^`]+)`)(?!\w)"""
 )
@@ -27,12 +27,12 @@ STOP_WORDS = frozenset(
 
 @dataclass(frozen=True, slots=True)
 class Phrase:
-    """Some neighbouring words of a question."""
+    """Neighbouring words of a question."""
 
     text: str
-    """As it stands in the question."""
+    """Spelling in the question."""
     key: str
-    """The words as `value_key` writes them."""
+    """Words of the phrase as `value_key` writes them."""
     start: int
     """Index of the first word in the question."""
     length: int
@@ -41,7 +41,7 @@ class Phrase:
 
     @property
     def stem(self) -> str:
-        """The key without plural endings."""
+        """Key without plural endings."""
         return stem(self.key)
 
     @property
@@ -51,19 +51,19 @@ class Phrase:
 
 
 def value_key(text: str) -> str:
-    """The lower-case words of a value without accents and punctuation: equal keys count as the same value."""
+    """Lower-case words of a value without accents and punctuation: equal keys count as the same value."""
     return " ".join(_plain(word) for word in _WORD.findall(unicodedata.normalize("NFC", text)))
 
 
 def stem(key: str) -> str:
-    """A key with every word in the singular."""
+    """Key with every word in the singular."""
     return " ".join(map(singular, key.split(" ")))
 
 
 def phrases(question: str) -> list[Phrase]:
-    """The phrases of up to `MAX_WORDS` words, longest first; phrases in quotation marks, of any length, come first.
+    """Split a question into phrases: quoted ones of any length first, then those of up to `MAX_WORDS` words.
 
-    A word of the function-word kind or a number does not make a phrase by itself unless it is quoted.
+    Longer phrases come first. A function word or a number alone is no phrase, unless it is quoted.
     """
     question = unicodedata.normalize("NFC", question)
     spans = [(word.start(), word.end()) for word in _WORD.finditer(question)]

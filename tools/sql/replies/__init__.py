@@ -1,1 +1,1 @@
-"""SQL out of a model's reply."""
+"""Extraction of SQL from a model's reply."""

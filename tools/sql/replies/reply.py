@@ -1,8 +1,7 @@
-"""The SQL in a model's reply.
+"""Extraction of SQL from a model's reply.
 
-The first statement is taken, whatever it is: if it writes, the executor must see and refuse it. What follows
-the statement is dropped only where it reads as prose; a mistake in the SQL stays, so that the engine can name
-it.
+The first statement is taken, whatever it does: one that writes must reach the executor, which refuses it. Text after
+the statement is dropped only if it reads as prose. A mistake in the SQL stays, so that the engine reports it.
 """
 
 import re
@@ -18,7 +17,7 @@ from route_sql.tools.sql.replies.wrapped import fields, tagged, until_closing_ti
 from route_sql.tools.sql.statements import NOT_QUERIES
 
 LONGEST = 20_000
-"""Characters of an answer that are read: what is longer is a model that repeats itself."""
+"""Characters of a reply that are read; in a longer one the model repeats itself."""
 MOST_STARTS = 10
 _MOST_BORDERS = 40
 
@@ -43,12 +42,12 @@ _REMARK = re.compile(r"\s\((?=[A-Za-z])")
 _BLANK_LINE = re.compile(r"\n[ \t]*\n")
 _LINE_END = re.compile(r"\n")
 _BORDERS = ((_BLANK_LINE, False), (_LINE_END, True), (_SENTENCE, True), (_REMARK, True))
-"""Where prose may begin behind SQL, and whether it must read as such."""
+"""Borders where prose may begin after SQL, and whether the text after them must read as prose."""
 
 
 @dataclass(frozen=True)
 class _Region:
-    """A part of a reply and what marks it; where it `is_code`, as in a fence, all of it is meant as such."""
+    """Part of a reply, with the tag or field that marks it; all of it is SQL where it `is_code`, as in a fence."""
 
     text: str
     is_code: bool = False
@@ -56,16 +55,16 @@ class _Region:
 
 
 def extract_sql(reply: str, dialect: str) -> str | None:
-    """The SQL of a reply, without a closing semicolon; None if nothing in the reply looks like SQL.
+    """Extract the SQL of a reply, without a closing semicolon; None if no part of the reply looks like SQL.
 
-    Takes fences (unclosed too), JSON, tags, inline code, prose before and after, labels, comments, semicolons in
-    literals, thinking, chat markers. Of several statements it takes the first that parses as a query, or the first of
-    all if that one is no query; prose is read only if nothing is marked as code. A reply that was cut off in the
-    middle gives what there is, unless it was cut off while thinking.
+    Handles fences (unclosed too), JSON, tags, inline code, prose before and after, labels, comments, semicolons in
+    literals, thinking and chat markers. Among several statements, the first that parses as a query counts; if the
+    first statement is no query, it counts itself. Prose is searched only if nothing is marked as code. A reply that
+    was cut off gives its unfinished SQL, unless it was cut off while thinking.
 
     Args:
         reply: The model's text.
-        dialect: The sqlglot name of the dialect.
+        dialect: sqlglot's name of the dialect.
     """
     text = strip_markers(reply)
     marked = [region for region in _marked(text) if _START.search(region.text)][:MOST_STARTS]
@@ -76,13 +75,13 @@ def extract_sql(reply: str, dialect: str) -> str | None:
 
 
 def strip_markers(reply: str) -> str:
-    """A reply without its thinking, chat markers, and what stands behind the marker that ends it."""
+    """Remove thinking and chat markers from a reply, and the text after the marker that ends it."""
     parts = turns(without_thinking(reply)[:LONGEST])
     return next((part for part in parts if _START.search(part)), parts[0] if parts else "")
 
 
 def fenced_code(text: str) -> list[str]:
-    """The bodies of a text's fences, and of JSON and tags outside them; those marked as SQL first."""
+    """Bodies of fences, and of JSON and tags outside them; those marked as SQL come first."""
     return [region.text for region in _marked(text)]
 
 
@@ -95,7 +94,7 @@ def _marked(text: str) -> list[_Region]:
 
 
 def _unwrapped(text: str) -> list[_Region]:
-    """What stands in JSON, if it begins with SQL, or in tags, where prose may stand beside it."""
+    """Values of JSON fields that begin with SQL, else the bodies of tags, which may hold prose too."""
     values = [_Region(value, True, name) for name, value in fields(text) if _begins_sql(value)]
     return values or [_Region(body, mark=tag) for tag, body in tagged(text)]
 
@@ -108,7 +107,7 @@ def _begins_sql(text: str) -> bool:
 
 
 def _is_tag(word: str) -> bool:
-    """The word behind a fence is its tag, unless it is where the SQL begins."""
+    """Whether the word after a fence is its tag, not the first word of the SQL."""
     return word.upper() not in NOT_QUERIES and word.lower() not in _QUERY_WORDS
 
 
@@ -118,14 +117,14 @@ def _statements(region: _Region, dialect: str) -> list[str]:
 
 
 def _from(region: _Region, start: int) -> str:
-    """The text of a region from a start on; in inline code up to its end."""
+    """Text of a region from a start, up to the closing backtick of inline code."""
     text = region.text[start:]
     is_inline = not region.is_code and region.text[:start].endswith("`")
     return until_closing_tick(text) if is_inline else text
 
 
 def _starts(region: _Region) -> Iterator[int]:
-    """Where SQL may begin: in a fence at its first statement, in prose at any, begins of lines first."""
+    """Positions where SQL may begin: the first statement of a fence, any in prose, those at line starts first."""
     matches = [match for match in _START.finditer(region.text) if not _in_comment(region.text, match.start())]
     if region.is_code:
         yield from (_with_parentheses(region.text, match.start()) for match in matches[:1])
@@ -146,13 +145,13 @@ def _in_comment(text: str, start: int) -> bool:
 
 
 def _with_parentheses(text: str, start: int) -> int:
-    """Where the parentheses begin that a query may stand in."""
+    """Position of the parentheses around a query, or of the query itself."""
     before = _OPENED.search(text[:start])
     return before.start() if before else start
 
 
 def _is_english(text: str) -> bool:
-    """Whether SELECT opens a sentence, as in `Select the rows that ...`."""
+    """Whether SELECT begins an English sentence, as in `Select the rows that ...`."""
     words = text.split(maxsplit=3)[1:3]
     return (
         len(words) == 2
@@ -163,7 +162,7 @@ def _is_english(text: str) -> bool:
 
 
 def _preferred(found: list[str], dialect: str) -> str:
-    """The first that is whole, unless the first of all is no query."""
+    """First statement that parses, unless the very first is no query."""
     if parses(found[0], dialect) == NOT_A_QUERY or not _begins_query(found[0]):
         return found[0]
     return next((sql for sql in found if parses(sql, dialect) is None), found[0])
@@ -174,7 +173,7 @@ def _begins_query(sql: str) -> bool:
 
 
 def first_statement(text: str, dialect: str) -> str | None:
-    """The first statement of a text that begins with one, or the first that parses if it is broken."""
+    """First statement of a text that begins with SQL; if that is broken, the first query that parses."""
     pieces = _split(text, dialect)
     for piece in pieces:
         if parses(piece, dialect) is None:
@@ -185,7 +184,7 @@ def first_statement(text: str, dialect: str) -> str | None:
 
 
 def _split(text: str, dialect: str) -> list[str]:
-    """The statements of a text, by the tokeniser's semicolons; what it can't read belongs to the last."""
+    """Split a text at the semicolons that the tokeniser finds; unreadable text belongs to the last statement."""
     found, readable = readable_tokens(text, dialect)
     ends = [token.start for token in found if token.token_type == TokenType.SEMICOLON]
     if ends and readable < len(text):
@@ -199,11 +198,11 @@ def _pieces(text: str, ends: list[int]) -> list[str]:
 
 
 def _without_prose(piece: str, dialect: str) -> str:
-    """A piece that does not parse, up to where prose begins behind SQL that does; else the piece itself."""
+    """Cut a broken piece where prose follows its SQL; without prose it is returned unchanged."""
     for borders, needs_prose in _BORDERS:
         for border in islice(borders.finditer(piece), _MOST_BORDERS):
             head, rest = piece[: border.start()].strip(), piece[border.end() :].strip()
-            is_prose = reads_as_prose(rest, dialect) or (not needs_prose and not _goes_on(rest, dialect))
+            is_prose = reads_as_prose(rest, dialect) or (not needs_prose and not _continues_sql(rest, dialect))
             if is_prose and (parses(head, dialect) is None or not needs_prose):
                 return head
     bare = piece.rstrip(".` \n")
@@ -211,7 +210,7 @@ def _without_prose(piece: str, dialect: str) -> str:
 
 
 def reads_as_prose(text: str, dialect: str) -> bool:
-    """Whether the first line of a text is a sentence rather than SQL."""
+    """Whether the first line of a text is a sentence, not SQL."""
     line = text.partition("\n")[0]
     if _LABEL.match(line):
         return True
@@ -221,7 +220,7 @@ def reads_as_prose(text: str, dialect: str) -> bool:
 
 
 def _longest_run(line: str, dialect: str) -> int:
-    """The longest run of bare words with nothing in between; SQL has none of three."""
+    """Length of the longest run of bare words; SQL has none of three."""
     longest = run = 0
     for token in tokens(line, dialect) or []:
         run = run + 1 if is_word(token) else 0
@@ -229,8 +228,8 @@ def _longest_run(line: str, dialect: str) -> int:
     return longest
 
 
-def _goes_on(text: str, dialect: str) -> bool:
-    """Whether a text behind a blank line begins like more SQL: with a keyword, an operator or a bracket."""
+def _continues_sql(text: str, dialect: str) -> bool:
+    """Whether the text after a blank line continues the SQL: it begins with a keyword, an operator or a bracket."""
     found, _ = readable_tokens(text, dialect)
     if not found:
         return False

@@ -1,11 +1,11 @@
-"""What a reply says beside its model's thinking and the marks of its chat template."""
+"""Removal of thinking and of chat template markers from a reply."""
 
 import re
 
 _NAMES = r"(?:think(?:ing)?|thoughts?|reasoning|seed:think)"
 _BEGINS = (
     rf"<{_NAMES}>|\[THINK\]|◁think▷|<\|START_THINKING\|>"
-    # gpt-oss names a channel before each message, and only the one named final is the answer
+    # gpt-oss writes a channel before each message; only the channel `final` is the answer
     r"|<\|channel\|>(?!\s*final\b)"
 )
 _ENDS = (
@@ -19,20 +19,20 @@ _MARKER = re.compile(r"<\|(?:im_start\|>\s*\w*|[\w ]+\|>)|</?s>|<(?:start|end)_o
 
 
 def without_thinking(reply: str) -> str:
-    """What a reply says beside its thinking; nothing if it was cut off while thinking.
+    """Remove the thinking from a reply; empty if the reply was cut off while thinking.
 
-    The answer stands behind the last mark that closes thinking, whether or not one opens it: templates may put the
-    opening mark into the prompt. Only if nothing stands there, it is what stands around the thinking.
+    The answer follows the last closing mark. An opening mark is not needed, since templates may put it into the
+    prompt. If nothing follows the closing mark, the text around the thinking is the answer.
     """
-    answer = _behind_thinking(reply)
-    return answer if answer.strip() else _behind_thinking(_THOUGHT.sub("", reply))
+    answer = _after_thinking(reply)
+    return answer if answer.strip() else _after_thinking(_THOUGHT.sub("", reply))
 
 
 def turns(text: str) -> list[str]:
-    """The parts of a text between the marks of a chat template, blank ones left out: a model may run on."""
+    """Non-blank parts of a text between chat template markers; a model may write more than its own turn."""
     return [part for part in _MARKER.split(text) if part.strip()]
 
 
-def _behind_thinking(text: str) -> str:
+def _after_thinking(text: str) -> str:
     ends = [mark.end() for mark in _END.finditer(text)]
     return _BEGIN.split(text[ends[-1] if ends else 0 :], maxsplit=1)[0]

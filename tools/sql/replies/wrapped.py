@@ -1,4 +1,4 @@
-"""What a reply wraps SQL in beside fences: fields of JSON, tags, and inline code."""
+"""SQL in JSON fields, in tags and in inline code."""
 
 import json
 import re
@@ -14,17 +14,17 @@ _ESCAPES = {"n": "\n", "r": "\r", "t": "\t"}
 
 
 def fields(text: str) -> Iterator[tuple[str, str]]:
-    """Name and text of each field of JSON that holds a string, one that breaks off included."""
+    """Name and text of each JSON field with a string, even an unterminated one."""
     return ((field[1], _unescaped(field[2])) for field in _FIELD.finditer(text))
 
 
 def tagged(text: str) -> Iterator[tuple[str, str]]:
-    """Tag and text of each piece between tags that are used for SQL."""
+    """Name and text of each tag that models use for SQL, such as `<sql>`."""
     return ((match["tag"], match["body"]) for match in _TAG.finditer(text))
 
 
 def until_closing_tick(text: str) -> str:
-    """A text that follows a backtick, up to the one that closes it; names in backticks may stand between."""
+    """Cut a text that follows a backtick at the closing one; it may hold names in backticks."""
     ticks = (tick for place, tick in enumerate(_TICK.finditer(text)) if place % 2 == 0 and tick["closing"])
     end = next(ticks, None)
     return text[: end.start()] if end else text
@@ -33,5 +33,5 @@ def until_closing_tick(text: str) -> str:
 def _unescaped(text: str) -> str:
     try:
         return str(json.loads(f'"{text}"', strict=False))
-    except ValueError:  # models also write escapes that JSON does not have, such as \'
+    except ValueError:  # models also write escapes that are no JSON, such as \'
         return re.sub(r"\\(.)", lambda escape: _ESCAPES.get(escape[1], escape[1]), text)
