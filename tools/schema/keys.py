@@ -10,7 +10,7 @@ from route_sql.tools.schema.records import Column, Schema, Table, references
 MAX_STEPS = 3
 """Tables further apart than this many keys count as unrelated."""
 MAX_SHARING = 4
-"""A column that more tables share suggests no key, unless it is the primary key of this many of them at most."""
+"""Largest number of tables whose shared column suggests a key; for a primary key, of tables that have it as theirs."""
 
 _NAMED_AS_KEY = re.compile(r"[^_]_[iI][dD]$|[a-z0-9]I[dD]$")
 """`customer_id` and `customerId`, but not `paid`."""
@@ -20,7 +20,7 @@ ColumnPairs = tuple[tuple[str, str], ...]
 
 
 class JoinStep(NamedTuple):
-    """A key to the table `target`, whose columns stand second in each pair."""
+    """Key to the table `target`, whose column is the second of each pair."""
 
     target: str
     columns: ColumnPairs

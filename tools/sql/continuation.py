@@ -132,10 +132,10 @@ def _completed(prefix: str, found: list[Token], dialect: str) -> str | None:
     closing = _closing(prefix, found)
     begun = prefix if prefix.lstrip("( \n").lower().startswith(("select", "with", "values")) else ""
     for filler in _FILLERS if begun else ():
-        for behind in (closing, f"{closing} AND {_NAME}", f"{closing} SELECT {_NAME}"):
-            complaint = parses(f"{prefix}{filler}{behind}", dialect)
+        for ending in (closing, f"{closing} AND {_NAME}", f"{closing} SELECT {_NAME}"):
+            complaint = parses(f"{prefix}{filler}{ending}", dialect)
             if complaint is None:
-                return f"{prefix}{filler}{behind}"
+                return f"{prefix}{filler}{ending}"
             if complaint == TOO_DEEP:
                 return None
     return None

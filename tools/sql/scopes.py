@@ -1,4 +1,4 @@
-"""Tables and columns behind the names of a query, resolved by sqlglot's scopes.
+"""Tables and columns that the names of a query refer to, resolved by sqlglot's scopes.
 
 Covered: aliases, common table expressions, derived tables, correlated subqueries, set operations, `USING`,
 natural joins, stars, aliases of the select list, SQLite's `rowid` and its reading of an unknown `"name"` as a

@@ -11,12 +11,12 @@ from route_sql.tools.sql.joins.from_clause import FromClause
 _TEXT = re.compile("char|text|string|clob|uuid|uniqueidentifier", re.IGNORECASE)
 
 
-def compares_equivalent_keys(equation: exp.EQ, source: FromClause, graph: JoinGraph) -> bool:
+def compares_equivalent_keys(equation: exp.EQ, from_clause: FromClause, graph: JoinGraph) -> bool:
     """Whether two columns are keys of the same thing, such as `wrote.book_id = book.book_id`.
 
     Columns of one name count as such, and so does what can't be judged because a table is unknown.
     """
-    compared = _compared(equation, source)
+    compared = _compared(equation, from_clause)
     if compared is None:
         return True
     (left, one), (right, other) = compared
@@ -25,18 +25,18 @@ def compares_equivalent_keys(equation: exp.EQ, source: FromClause, graph: JoinGr
     return not equivalent_keys(graph, left.key, one).isdisjoint(equivalent_keys(graph, right.key, other))
 
 
-def compares_unrelated_ids(equation: exp.EQ, source: FromClause, graph: JoinGraph) -> bool:
+def compares_unrelated_ids(equation: exp.EQ, from_clause: FromClause, graph: JoinGraph) -> bool:
     """Whether two columns are ids of different tables, such as `doctor_id = patient_id`: rows match by accident."""
-    compared = _compared(equation, source)
-    if compared is None or not all(_is_id(table, column, source, graph) for table, column in compared):
+    compared = _compared(equation, from_clause)
+    if compared is None or not all(_is_id(table, column, from_clause, graph) for table, column in compared):
         return False
-    return not compares_equivalent_keys(equation, source, graph)
+    return not compares_equivalent_keys(equation, from_clause, graph)
 
 
-def _compared(equation: exp.EQ, source: FromClause) -> tuple[tuple[Table, str], tuple[Table, str]] | None:
+def _compared(equation: exp.EQ, from_clause: FromClause) -> tuple[tuple[Table, str], tuple[Table, str]] | None:
     """Table and case-folded name of both columns; None if a table is unknown."""
     sides = [side for side in (equation.left, equation.right) if isinstance(side, exp.Column)]
-    left, right = (source.tables.get(side.table) for side in sides)
+    left, right = (from_clause.tables.get(side.table) for side in sides)
     one, other = (side.name.casefold() for side in sides)
     return ((left, one), (right, other)) if left and right else None
 
@@ -47,10 +47,10 @@ def _share_only_a_name(left: Table, right: Table, column: str, graph: JoinGraph)
     return primary and left.key != right.key and any(step.target == right.key for step in graph.get(left.key, ()))
 
 
-def _is_id(table: Table, name: str, source: FromClause, graph: JoinGraph) -> bool:
+def _is_id(table: Table, name: str, from_clause: FromClause, graph: JoinGraph) -> bool:
     """Whether a column holds ids: it is, or refers to, the primary key of a table, and its values are numbers."""
     found = table.column(name)
     if found is None or (_TEXT.search(found.type) and not all(sample.isdigit() for sample in found.samples or "-")):
         return False  # words are seldom equal by accident
-    keys = [(source.schema.table(key), column) for key, column in equivalent_keys(graph, table.key, name)]
+    keys = [(from_clause.schema.table(key), column) for key, column in equivalent_keys(graph, table.key, name)]
     return any(owner is not None and [own.casefold() for own in owner.primary_key] == [col] for owner, col in keys)

@@ -6,7 +6,7 @@ from sqlglot import exp
 
 
 def conjuncts(condition: exp.Expr | None) -> list[exp.Expr]:
-    """Conditions that AND connects; all of them must hold. None has none."""
+    """Split a condition at its ANDs; None has no parts."""
     if isinstance(condition, exp.Paren):
         return conjuncts(condition.this)
     if isinstance(condition, exp.And):

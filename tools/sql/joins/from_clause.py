@@ -39,7 +39,7 @@ class FromClause:
         return {table.key for table in self.tables.values()}
 
     def aliases_named(self, qualifier: str) -> list[str]:
-        """Aliases that a qualifier stands for, whatever its case: none or one."""
+        """Aliases that equal a qualifier, whatever its case: none or one."""
         return [alias for alias in self.tables if alias.casefold() == qualifier.casefold()]
 
     def identifier(self, alias: str) -> exp.Identifier:

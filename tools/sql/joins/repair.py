@@ -30,9 +30,9 @@ _Doubt = Callable[[exp.EQ, FromClause, JoinGraph], bool]
 class JoinRepair:
     """Repair of the joins of one query.
 
-    `complaint` is the reason to doubt a query that returns rows; None if there is none, and for every other outcome,
-    whose reason is the error or the empty result. `sql` is the repaired query; None if its joins need no repair or if
-    none is known.
+    `complaint` is the reason to doubt a query that returns rows. It is None without an accidental join, and for every
+    other outcome, where the error or the empty result is the reason. `sql` is the repaired query; None if its joins
+    need no repair or no repair is known.
     """
 
     complaint: str | None = None
@@ -62,12 +62,12 @@ def add_missing_joins(sql: str, schema: Schema) -> str | None:
     Before: SELECT T1.due, T1.title FROM loan AS T1
     After:  SELECT T1.due, T2.title FROM loan AS T1 JOIN book AS T2 ON T1.book_id = T2.book_id
 
-    An unknown column is taken from a joined table that has it, if there is just one and it uses the column nowhere
-    else, or from the nearest table along the keys, which is joined. A join on an unknown column is put on a key
-    between its tables. Where two tables are equally near, nothing is guessed. Where two keys lead to one table, the
-    key with the most similar column names counts, then one to a primary key, then the first. A join that becomes
-    unused is dropped. A column that several tables have is qualified with one of them, if the query requires that it
-    is equal in all of them.
+    An unknown column is taken from a joined table that has it, if there is just one from which the query does not
+    already take that column. Otherwise the nearest table along the keys is joined. A join on an unknown column is put
+    on a key between its tables. Where two tables are equally near, nothing is guessed. Where several keys lead to one
+    table, a corrected join takes the one most similar to the columns that it compares, an added join one to a primary
+    key; among equals the first counts. A join that becomes unused is dropped. An ambiguous column is qualified if the
+    query requires that it is equal in all its tables.
 
     A hint, not a proof: the new query runs where the old one failed, but may mean something else.
     """
@@ -121,8 +121,8 @@ def _without_accidental_joins(sql: str, schema: Schema) -> tuple[list[str], str 
     return _rejoin(sql, schema, compares_unrelated_ids, through_parents=False)
 
 
-def _compares_different_keys(equation: exp.EQ, source: FromClause, graph: JoinGraph) -> bool:
-    return not compares_equivalent_keys(equation, source, graph)
+def _compares_different_keys(equation: exp.EQ, from_clause: FromClause, graph: JoinGraph) -> bool:
+    return not compares_equivalent_keys(equation, from_clause, graph)
 
 
 def _rejoin(sql: str, schema: Schema, doubt: _Doubt, *, through_parents: bool) -> tuple[list[str], str | None]:
@@ -175,7 +175,7 @@ def _doubted(
                 repair = SelectRepair(select, schema, graph)
                 if not isinstance(equation, exp.EQ) or not is_join_condition(equation, join):
                     continue
-                if doubt(equation, repair.source, graph):
+                if doubt(equation, repair.from_clause, graph):
                     yield repair, join, equation
 
 

@@ -13,11 +13,11 @@ from route_sql.tools.sql.joins.from_clause import FromClause
 
 
 class SelectRepair:
-    """Repairs of one SELECT; each changes its tree in place."""
+    """Repairs of one SELECT; each changes the tree in place."""
 
     def __init__(self, select: exp.Select, schema: Schema, graph: JoinGraph) -> None:
-        """`graph` holds the keys of the schema."""
-        self.source = FromClause(select, schema)
+        """Read the FROM clause; `graph` has the keys of the schema."""
+        self.from_clause = FromClause(select, schema)
         self._select = select
         self._schema = schema
         self._graph = graph
@@ -39,7 +39,7 @@ class SelectRepair:
         if written not in self._owners and (alias := self._owner(node)):
             self._owners[written] = alias
         if written in self._owners:
-            node.set("table", self.source.identifier(self._owners[written]))
+            node.set("table", self.from_clause.identifier(self._owners[written]))
         return written in self._owners
 
     def repair_join(self, join: exp.Join, equation: exp.EQ, *, through_parents: bool = True) -> bool:
@@ -55,12 +55,12 @@ class SelectRepair:
         if join.side not in ("", "LEFT") or not self._select.args.get("from_"):
             return False
         alias = join.this.alias_or_name
-        position = next(number for number, other in enumerate(self.source.joins) if other is join)
+        position = next(number for number, other in enumerate(self.from_clause.joins) if other is join)
         path = self._path_to_join(alias, position, equation)
         if path is None or (not through_parents and self._passes_parent(path)):
             return False
-        start = self.source.add_joins(JoinPath(path.alias, path.steps[:-1]), position, join.side)
-        equation.replace(self.source.condition(start, alias, path.steps[-1]))
+        start = self.from_clause.add_joins(JoinPath(path.alias, path.steps[:-1]), position, join.side)
+        equation.replace(self.from_clause.condition(start, alias, path.steps[-1]))
         return True
 
     def _path_to_join(self, alias: str, position: int, equation: exp.EQ) -> JoinPath | None:
@@ -73,11 +73,11 @@ class SelectRepair:
             likeness = fuzz.ratio(compared.get(path.alias, ""), first) + fuzz.ratio(compared.get(alias, ""), last)
             return 1_000 * (path.alias in compared) + likeness
 
-        later = {other.this.alias_or_name for other in self.source.joins[position:]}
-        starts = {other: table.key for other, table in self.source.tables.items() if other not in later}
-        table = self.source.tables.get(alias)
+        later = {other.this.alias_or_name for other in self.from_clause.joins[position:]}
+        starts = {other: table.key for other, table in self.from_clause.tables.items() if other not in later}
+        table = self.from_clause.tables.get(alias)
         wanted = {table.key} if table else set()
-        return shortest_path(self._graph, starts, wanted, self.source.table_keys, preference)
+        return shortest_path(self._graph, starts, wanted, self.from_clause.table_keys, preference)
 
     def _passes_parent(self, path: JoinPath) -> bool:
         """Whether a path leads to one row by its primary key and then to the many rows that refer to it."""
@@ -90,15 +90,15 @@ class SelectRepair:
 
     def _owner(self, node: exp.Column) -> str | None:
         """Alias of the table that a column is most likely of; one that is not joined yet is joined."""
-        owners = [alias for alias, table in self.source.tables.items() if table.column(node.name)]
+        owners = [alias for alias, table in self.from_clause.tables.items() if table.column(node.name)]
         only = owners[0] if len(owners) == 1 else None
-        if node.table and not self.source.aliases_named(node.table):
-            # An unknown qualifier stands for a table that is not joined yet.
+        if node.table and not self.from_clause.aliases_named(node.table):
+            # An unknown qualifier refers to a table that is not joined yet.
             return self._joined_owner(node) or self._unclaimed(owners, node) or only
         return self._unclaimed(owners, node) or self._joined_owner(node) or only
 
     def _unclaimed(self, owners: Sequence[str], node: exp.Column) -> str | None:
-        """The one owner whose column of that name the query does not use in another clause.
+        """Alias of the one owner whose column the query does not use in another clause; None if there are more or none.
 
         The select list and the GROUP BY or ORDER BY clause use the same column, so they count as one clause.
         """
@@ -120,19 +120,19 @@ class SelectRepair:
 
     def _joined_owner(self, node: exp.Column) -> str | None:
         """Join the nearest table that has a column; returns its alias."""
-        own = self.source.aliases_named(node.table)
+        own = self.from_clause.aliases_named(node.table)
         named = self._schema.table(node.table) if node.table and not own else None
-        joined = self.source.table_keys
+        joined = self.from_clause.table_keys
         wanted = {table.key for table in self._schema if table.column(node.name)} - joined
         wanted = {named.key} if named and named.key not in joined else wanted
-        path = self._path_to_owner(own, wanted) or self._path_to_owner(self.source.tables, wanted)
+        path = self._path_to_owner(own, wanted) or self._path_to_owner(self.from_clause.tables, wanted)
         if path is None:
             return None
-        side = next((join.side for join in self.source.joins if join.this.alias_or_name == path.alias), "")
-        return self.source.add_joins(path, len(self.source.joins), side)
+        side = next((join.side for join in self.from_clause.joins if join.this.alias_or_name == path.alias), "")
+        return self.from_clause.add_joins(path, len(self.from_clause.joins), side)
 
     def _path_to_owner(self, aliases: Iterable[str], wanted: set[str]) -> JoinPath | None:
-        """Shortest path from some aliases to a wanted table, rather to one row than to many."""
-        starts = {alias: self.source.tables[alias].key for alias in aliases}
-        joined = self.source.table_keys
+        """Shortest path from some aliases to a wanted table, preferring steps to one row over steps to many."""
+        starts = {alias: self.from_clause.tables[alias].key for alias in aliases}
+        joined = self.from_clause.table_keys
         return shortest_path(self._graph, starts, wanted, joined, lambda path: sum(map(self._is_to_one, path.steps)))
