@@ -12,8 +12,8 @@ from pydantic import PrivateAttr
 Task = Literal["sql", "link", "verdict", "continuation"]
 """Task of a prompt: SQL, the tables and columns of a question, a verdict on SQL, or the rest of a query."""
 
-# The words that tell each task's prompts, in both wordings.
-_MARKS: dict[Task, tuple[str, ...]] = {
+# Words that tell each task's prompts, in both wordings.
+MARKS: dict[Task, tuple[str, ...]] = {
     "sql": ("Task: write one", "Task: text to SQL"),
     "link": ("Task: name the tables", "Task: schema linking"),
     "verdict": ("Task: judge this SQL", "Task: this SQL does not run", "Task: noise correction"),
@@ -81,6 +81,6 @@ def task_of(messages: list[BaseMessage]) -> Task:
         AssertionError: the last message is not a prompt of the graph.
     """
     last = str(messages[-1].content)
-    found: list[Task] = [task for task, marks in _MARKS.items() if any(mark in last for mark in marks)]
+    found: list[Task] = [task for task, marks in MARKS.items() if any(mark in last for mark in marks)]
     assert len(found) == 1, f"one task expected, found {found}"
     return found[0]

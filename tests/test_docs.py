@@ -6,9 +6,15 @@ from pathlib import Path
 from types import ModuleType
 
 import pytest
+from support.documented import programs
 from typer.main import get_command
 
 from route_sql.cli import app
+from route_sql.demo.database import build_demo_database
+from route_sql.graph.wiring import build_graph
+from route_sql.testing import ScriptedModel
+from route_sql.tools.database.catalog import Catalog
+from route_sql.tools.database.catalog_file import read_entries
 
 ROOT = Path(__file__).parent.parent
 PAGES = sorted([*(ROOT / "docs").glob("*.md"), ROOT / "README.md"])
@@ -42,6 +48,9 @@ def test_every_command_and_option_exists(page: Path) -> None:
         leaf = commands[first].commands[rest[0]] if hasattr(commands[first], "commands") else commands[first]
         known = {option for parameter in leaf.params for option in parameter.opts}
         assert set(re.findall(r"--[a-z-]+", line)) <= known, line
+    leaves = [leaf for command in commands.values() for leaf in getattr(command, "commands", {"": command}).values()]
+    options = {option for leaf in leaves for parameter in leaf.params for option in parameter.opts}
+    assert set(re.findall(r"`(--[a-z-]+)", text)) <= options
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
@@ -53,10 +62,49 @@ def test_every_link_and_file_exists(page: Path) -> None:
     assert [file for file in files if not (ROOT / file).exists()] == []
 
 
-@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
-def test_every_python_snippet_is_valid(page: Path) -> None:
-    for snippet in re.findall(r"```python\n(.*?)```", page.read_text(), re.DOTALL):
-        compile(snippet, str(page), "exec")
+PROGRAMS = [
+    pytest.param(program, id=f"{page.stem}-{number}", marks=[pytest.mark.model] if "EmbeddedServer" in program else [])
+    for page in PAGES
+    for number, program in enumerate(programs(page))
+]
+
+
+@pytest.mark.parametrize("program", PROGRAMS)
+def test_every_python_snippet_runs(
+    program: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    build_demo_database(Path(".demo/clinic.sqlite"))
+    exec(compile(program, "snippet", "exec"), {"__name__": "snippet"})
+    assert ("SELECT" in capsys.readouterr().out) == ("print(" in program)
+
+
+EXTENSIONS = [page for page in PAGES if any("def not_too_many" in program for program in programs(page))]
+
+
+@pytest.mark.parametrize("page", EXTENSIONS, ids=lambda page: page.stem)
+async def test_the_extensions_are_used(page: Path, tmp_path: Path) -> None:
+    extending = next(program for program in programs(page) if "def not_too_many" in program)
+    names: dict[str, object] = {}
+    exec(compile(extending, page.name, "exec"), names)
+    catalog, name = Catalog.from_url(build_demo_database(tmp_path / "clinic.sqlite"))
+    model = ScriptedModel(history=[]).enqueue("sql", *["SELECT city FROM patient LIMIT 2"] * 2).enqueue("link", "{}")
+    model.enqueue("verdict", "verdict: wrong\nSELECT COUNT(*) FROM patient")
+    async with catalog:
+        graph = build_graph(model, catalog, context_tools=[names["glossary"]], checks=[names["not_too_many"]])  # type: ignore[list-item]
+        answer = await graph.ainvoke({"question": "How many regulars are there?", "database": name})
+    assert answer["sql"] == "SELECT COUNT(*) FROM patient"
+    assert "more than three appointments" in str(model.history[0][1][-1].content)
+
+
+@pytest.mark.parametrize("page", [ROOT / "docs" / "databases.md"], ids=lambda page: page.stem)
+def test_every_catalog_is_read(page: Path, tmp_path: Path) -> None:
+    for number, text in enumerate(re.findall(r"^```toml\n(.*?)^```$", page.read_text(), re.DOTALL | re.MULTILINE)):
+        (tmp_path / "shop.md").write_text("An order is open until it is paid.")
+        catalog = tmp_path / f"{number}.toml"
+        catalog.write_text(text)
+        entry = read_entries(catalog, {"SHOP_PASSWORD": "secret"})["shop"]
+        assert entry.limits.seconds == 5 and entry.schemas == ("public", "sales") and entry.notes
 
 
 def test_every_page_is_in_the_table_of_contents() -> None:

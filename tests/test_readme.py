@@ -1,24 +1,19 @@
 """The README is held to account: its commands and options exist, its code runs."""
 
 import ast
+import json
 import re
 from pathlib import Path
 
 import pytest
+from support.documented import commands
 from typer.main import get_command
 
-from route_sql.cli import app
+from route_sql.cli import app, main
 from route_sql.demo.database import build_demo_database
-from route_sql.graph.wiring import build_graph
-from route_sql.testing import ScriptedModel
-from route_sql.tools.database.catalog import Catalog
 
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text()
-
-
-def blocks(language: str) -> list[str]:
-    return re.findall(rf"```{language}\n(.*?)```", README, re.DOTALL)
 
 
 def test_every_command_and_option_that_is_named_exists() -> None:
@@ -47,35 +42,27 @@ def test_every_link_leads_somewhere() -> None:
     assert targets and all((ROOT / target).exists() for target in targets)
 
 
-async def test_what_extends_it_runs(tmp_path: Path) -> None:
-    extending = next(block for block in blocks("python") if "def glossary" in block)
-    names: dict[str, object] = {}
-    exec(compile(extending, "README.md", "exec"), names)
-    catalog, name = Catalog.from_url(build_demo_database(tmp_path / "clinic.sqlite"))
-    model = ScriptedModel(history=[]).enqueue("sql", *["SELECT city FROM patient LIMIT 2"] * 2).enqueue("link", "{}")
-    model.enqueue("verdict", "verdict: wrong\nSELECT COUNT(*) FROM patient")
-    async with catalog:
-        graph = build_graph(model, catalog, context_tools=[names["glossary"]], checks=[names["not_too_many"]])  # type: ignore[list-item]
-        answer = await graph.ainvoke({"question": "How many regulars are there?", "database": name})
-    assert answer["sql"] == "SELECT COUNT(*) FROM patient"
-    assert "more than three appointments" in str(model.history[0][1][-1].content)
-
-
 @pytest.mark.model
-def test_what_embeds_it_runs(
+def test_the_first_question_has_the_answer_that_is_shown(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.chdir(tmp_path)
     build_demo_database(Path(".demo/clinic.sqlite"))
-    embedding = next(block for block in blocks("python") if "EmbeddedServer" in block)
-    exec(compile(embedding, "README.md", "exec"), {"__name__": "readme"})
-    assert "SELECT" in capsys.readouterr().out
+    command = next(each for each in commands(ROOT / "README.md") if "ask" in each.words)
+    with pytest.raises(SystemExit) as ended:
+        main([*command.words[1:], "--json"])
+    answer = json.loads(capsys.readouterr().out)
+    shown = README.split("```text\n")[1].split("```")[0]
+    assert not ended.value.code and shown.startswith(f"{answer['sql']}\n")
+    assert f"│ {answer['rows'][0][0]} " in shown
+    assert re.findall(r"^│ (\w+) +│ ok ", shown, re.MULTILINE) == [each["agent"] for each in answer["candidates"]]
 
 
 @pytest.mark.parametrize("example", sorted((ROOT / "examples").glob("*.py")), ids=lambda path: path.stem)
 def test_every_example_begins_with_how_to_run_it(example: Path) -> None:
     doc = ast.get_docstring(ast.parse(example.read_text()))
-    assert doc and f"python examples/{example.name}" in doc
+    assert doc and re.search(rf"^(python|pytest) examples/{example.name}\b", doc, re.MULTILINE)
+    assert len(example.read_text().splitlines()) < 60
 
 
 def test_no_placeholder_is_left() -> None:
