@@ -1,5 +1,6 @@
 import json
 import re
+import subprocess
 import tomllib
 from importlib.metadata import distribution
 from pathlib import Path
@@ -82,6 +83,16 @@ def test_constraints_are_exact_versions_that_cover_every_direct_dependency():
 def test_licence_files_travel_with_the_package():
     names = {Path(str(file)).name for file in distribution("route-sql").files or []}
     assert {"LICENSE", "NOTICE"} <= names
+
+
+def test_the_whole_suite_has_a_floor_of_coverage_and_a_part_of_it_has_none():
+    whole, part = (
+        subprocess.run(["make", "-n", "coverage", f"ARGS={words}"], cwd=ROOT, capture_output=True, text=True).stdout
+        for words in ("", "tests/agents")
+    )
+    floor = re.search(r"--cov-fail-under=(\d+)", whole)
+    assert floor and int(floor[1]) >= 80
+    assert "--cov " in part and "--cov-fail-under" not in part
 
 
 def _canonical(name: str) -> str:
