@@ -14,8 +14,8 @@ if TYPE_CHECKING:
     from route_sql.graph.grounding import ContextTool
     from route_sql.graph.state import Answer, Candidate, LedgerEntry, Question, State
     from route_sql.graph.wiring import build_graph, make_builder
-    from route_sql.serving.chat import ChatTGI
-    from route_sql.serving.embedded import EmbeddedServer
+    from route_sql.serving.client.chat import ChatTGI
+    from route_sql.serving.embedded.server import EmbeddedServer
     from route_sql.serving.errors import (
         ContextExceeded,
         ModelUnavailable,
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
         ServerUnavailable,
         ServingError,
     )
-    from route_sql.serving.store import ModelStore
+    from route_sql.serving.store.model_store import ModelStore
     from route_sql.tools.database.catalog import Catalog
     from route_sql.tools.database.engine import Database
     from route_sql.tools.database.outcome import Outcome, Status
@@ -74,18 +74,18 @@ _HOME = {
     "Brief": "route_sql.agents.brief",
     "Candidate": "route_sql.graph.state",
     "Catalog": "route_sql.tools.database.catalog",
-    "ChatTGI": "route_sql.serving.chat",
+    "ChatTGI": "route_sql.serving.client.chat",
     "Check": "route_sql.graph.checks",
     "Context": "route_sql.graph.context",
     "ContextExceeded": "route_sql.serving.errors",
     "ContextTool": "route_sql.graph.grounding",
     "Database": "route_sql.tools.database.engine",
     "DatabaseUnavailable": "route_sql.tools.errors",
-    "EmbeddedServer": "route_sql.serving.embedded",
+    "EmbeddedServer": "route_sql.serving.embedded.server",
     "InvalidInput": "route_sql.tools.errors",
     "LedgerEntry": "route_sql.graph.state",
     "Limits": "route_sql.tools.limits",
-    "ModelStore": "route_sql.serving.store",
+    "ModelStore": "route_sql.serving.store.model_store",
     "ModelUnavailable": "route_sql.serving.errors",
     "Outcome": "route_sql.tools.database.outcome",
     "Question": "route_sql.graph.state",

@@ -5,9 +5,9 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from urllib.parse import urlsplit
 
-from route_sql.serving.chat import CONCURRENCY, MAX_TOKENS, ChatTGI
-from route_sql.serving.embedded import EmbeddedServer
-from route_sql.serving.store import ModelStore, Progress
+from route_sql.serving.client.chat import CONCURRENCY, MAX_TOKENS, ChatTGI
+from route_sql.serving.embedded.server import EmbeddedServer
+from route_sql.serving.store.model_store import ModelStore, Progress
 from route_sql.settings import Settings
 from route_sql.tools.errors import InvalidInput
 

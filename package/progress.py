@@ -6,7 +6,7 @@ from contextlib import contextmanager
 from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn, TransferSpeedColumn
 
 from route_sql.printing import console
-from route_sql.serving.store import Progress as Fetching
+from route_sql.serving.store.model_store import Progress as Fetching
 from route_sql.tools.terminal import escaped
 
 COLUMNS = (

@@ -11,8 +11,8 @@ from langchain_core.language_models import BaseChatModel
 from route_sql.demo.database import build_demo_database
 from route_sql.graph.wiring import Graph, build_graph
 from route_sql.models import chat_at, is_url
-from route_sql.serving.on_demand import ChatOnDemand
-from route_sql.serving.store import ModelStore
+from route_sql.serving.embedded.on_demand import ChatOnDemand
+from route_sql.serving.store.model_store import ModelStore
 from route_sql.settings import Settings
 from route_sql.tools.database.catalog import Catalog
 

@@ -5,8 +5,8 @@ from collections.abc import Iterator
 import pytest
 from support.chat_stub import ChatStub
 
-from route_sql.serving.embedded import EmbeddedServer
-from route_sql.serving.store import ModelFile, ModelStore
+from route_sql.serving.embedded.server import EmbeddedServer
+from route_sql.serving.store.model_store import ModelFile, ModelStore
 
 
 @pytest.fixture(scope="session")

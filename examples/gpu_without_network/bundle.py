@@ -14,7 +14,7 @@ import tempfile
 from pathlib import Path
 
 import route_sql
-from route_sql.serving.store import ModelStore
+from route_sql.serving.store.model_store import ModelStore
 from route_sql.settings import Settings
 from route_sql.training.tuning.base_model import tokenizer_folder
 from route_sql.training.tuning.pieces import split_file

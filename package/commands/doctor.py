@@ -14,12 +14,12 @@ from route_sql.commands.options import Model
 from route_sql.databases import open_catalog, shown
 from route_sql.models import chat_at, is_url
 from route_sql.printing import console
-from route_sql.serving.chat import ChatTGI
-from route_sql.serving.failures import without_password
-from route_sql.serving.machine import check_runtime
+from route_sql.serving.client.chat import ChatTGI
+from route_sql.serving.client.failures import without_password
+from route_sql.serving.client.served_model import ServedModel
+from route_sql.serving.embedded.machine import check_runtime
 from route_sql.serving.profile import Wording
-from route_sql.serving.served_model import ServedModel
-from route_sql.serving.store import ModelStore
+from route_sql.serving.store.model_store import ModelStore
 from route_sql.settings import Settings
 from route_sql.tools.database.roles import RoleReport, role_report
 from route_sql.tools.errors import RouteError

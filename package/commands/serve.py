@@ -9,9 +9,9 @@ from route_sql.commands.options import Model
 from route_sql.models import is_url
 from route_sql.printing import say
 from route_sql.progress import download_progress
-from route_sql.serving.embedded import EmbeddedServer
+from route_sql.serving.embedded.server import EmbeddedServer
 from route_sql.serving.errors import ServerUnavailable
-from route_sql.serving.store import ModelStore
+from route_sql.serving.store.model_store import ModelStore
 from route_sql.settings import Settings
 
 

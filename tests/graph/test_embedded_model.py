@@ -8,7 +8,7 @@ from route_sql.demo.database import build_demo_database
 from route_sql.graph.context import Context
 from route_sql.graph.state import Question
 from route_sql.graph.wiring import build_graph
-from route_sql.serving.embedded import EmbeddedServer
+from route_sql.serving.embedded.server import EmbeddedServer
 from route_sql.tools.database.catalog import Catalog
 from route_sql.tools.database.outcome import Outcome
 

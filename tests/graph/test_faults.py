@@ -18,12 +18,12 @@ from support.chat_stub import ChatStub, completion, dropped
 from route_sql.graph.context import Context
 from route_sql.graph.state import Answer, Question
 from route_sql.graph.wiring import build_graph
-from route_sql.serving.chat import ChatTGI
+from route_sql.serving.client.chat import ChatTGI
 from route_sql.serving.errors import ModelUnavailable, ServerUnavailable
-from route_sql.serving.manifest import HubFile, ModelEntry
 from route_sql.serving.profile import Profile
-from route_sql.serving.sources import HubSource, Source
-from route_sql.serving.store import ModelStore
+from route_sql.serving.store.manifest import HubFile, ModelEntry
+from route_sql.serving.store.model_store import ModelStore
+from route_sql.serving.store.sources import HubSource, Source
 from route_sql.testing import ScriptedModel
 from route_sql.tools.database.catalog import Catalog
 from route_sql.tools.database.sqlite.database import SQLiteDatabase

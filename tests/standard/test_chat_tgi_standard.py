@@ -14,9 +14,9 @@ from langchain_core.language_models import BaseChatModel
 from langchain_tests.integration_tests import ChatModelIntegrationTests
 from langchain_tests.unit_tests import ChatModelUnitTests
 
-from route_sql.serving.chat import ChatTGI
-from route_sql.serving.embedded import EmbeddedServer
-from route_sql.serving.store import ModelFile
+from route_sql.serving.client.chat import ChatTGI
+from route_sql.serving.embedded.server import EmbeddedServer
+from route_sql.serving.store.model_store import ModelFile
 
 
 class TestChatTGIUnit(ChatModelUnitTests):

@@ -5,7 +5,7 @@ from typing import Any
 from langchain_core.messages import AIMessageChunk
 from support.chat_stub import ChatStub
 
-from route_sql.serving.chat import ChatTGI
+from route_sql.serving.client.chat import ChatTGI
 
 
 def chat(stub: ChatStub, **settings: Any) -> ChatTGI:

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from route_sql.agents.brief import fenced
-from route_sql.serving.embedded import EmbeddedServer
+from route_sql.serving.embedded.server import EmbeddedServer
 from route_sql.tools.database.outcome import Cell, Outcome, failed
 from route_sql.tools.execute_sql import ERROR_CHARS, SHOWN_CELL_CHARS, SHOWN_ROWS, render_outcome
 from route_sql.tools.schema.records import Column, ForeignKey, Schema, Table

@@ -14,10 +14,10 @@ from typing import Any
 
 import httpx2
 
-from route_sql.serving.embedded import EmbeddedServer
+from route_sql.serving.embedded.server import EmbeddedServer
 from route_sql.serving.errors import ServerUnavailable
 from route_sql.serving.profile import Profile
-from route_sql.serving.store import ModelFile
+from route_sql.serving.store.model_store import ModelFile
 from route_sql.training.errors import TrainingError
 from route_sql.training.export.merged_model import load_base, load_tokenizer, with_adapter
 

@@ -8,10 +8,10 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, cast
 
-from route_sql.serving.manifest import HubFile, ModelEntry
-from route_sql.serving.model_folder import PROFILE, FileRecord, TunedModel, file_record, write_model_folder
 from route_sql.serving.profile import Profile
-from route_sql.serving.store import ModelStore, Progress
+from route_sql.serving.store.manifest import HubFile, ModelEntry
+from route_sql.serving.store.model_folder import PROFILE, FileRecord, TunedModel, file_record, write_model_folder
+from route_sql.serving.store.model_store import ModelStore, Progress
 from route_sql.training.errors import TrainingError
 from route_sql.training.evaluation.run_log import JSON
 from route_sql.training.export.agreement import Agreement, agreement, load_conversations

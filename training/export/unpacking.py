@@ -8,7 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from route_sql.serving.store import ModelFile
+from route_sql.serving.store.model_store import ModelFile
 from route_sql.training.errors import TrainingError
 from route_sql.training.export.gguf_adapter import read_adapter
 from route_sql.training.export.lora import write_lora

@@ -8,7 +8,7 @@ import typer
 
 from route_sql.printing import console, say
 from route_sql.progress import download_progress
-from route_sql.serving.store import ModelStore
+from route_sql.serving.store.model_store import ModelStore
 from route_sql.settings import Settings
 from route_sql.training.tuning.libraries import require_libraries
 

@@ -12,7 +12,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from route_sql.printing import console, say
 from route_sql.progress import download_progress
-from route_sql.serving.store import ModelStore
+from route_sql.serving.store.model_store import ModelStore
 from route_sql.settings import Settings
 from route_sql.training.tuning.config import load_run
 from route_sql.training.tuning.libraries import require_libraries

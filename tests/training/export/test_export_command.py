@@ -13,7 +13,7 @@ from transformers import AutoModelForCausalLM
 from route_sql.cli import main
 from route_sql.models import open_model
 from route_sql.serving.errors import ModelUnavailable
-from route_sql.serving.store import ModelStore
+from route_sql.serving.store.model_store import ModelStore
 from route_sql.settings import Settings
 
 

@@ -18,7 +18,7 @@ from transformers import AutoModelForCausalLM
 
 from route_sql.cli import main
 from route_sql.serving.profile import Profile
-from route_sql.serving.store import ModelFile
+from route_sql.serving.store.model_store import ModelFile
 from route_sql.training.errors import TrainingError
 from route_sql.training.export.gguf_adapter import read_adapter, write_adapter
 from route_sql.training.export.lora import read_lora

@@ -11,9 +11,9 @@ from support.made_rows import row, write_rows
 from support.tiny_model import END_OF_TURN
 from transformers import AutoTokenizer
 
-from route_sql.serving.embedded import EmbeddedServer
+from route_sql.serving.embedded.server import EmbeddedServer
 from route_sql.serving.profile import Profile
-from route_sql.serving.store import ModelFile
+from route_sql.serving.store.model_store import ModelFile
 from route_sql.training.errors import TrainingError
 from route_sql.training.tuning.conversation_tokens import IGNORED, encode, encode_file
 

@@ -8,7 +8,7 @@ from typing import Any
 
 from langchain_core.messages.ai import InputTokenDetails, UsageMetadata
 
-from route_sql.serving.failures import BadAnswer, error_of
+from route_sql.serving.client.failures import BadAnswer, error_of
 
 _LONE_SURROGATE = re.compile("[\ud800-\udfff]")
 _MOST_TOKENS = 10**9

@@ -9,7 +9,7 @@ from pydantic import ValidationError
 from support.chat_calls import chat, gathered
 from support.chat_stub import ChatStub, completion, failure, hanging, streamed
 
-from route_sql.serving.chat import ChatTGI
+from route_sql.serving.client.chat import ChatTGI
 from route_sql.serving.errors import ServerRefused
 
 USAGE = {"prompt_tokens": 9, "completion_tokens": 2, "total_tokens": 11}
@@ -172,7 +172,7 @@ async def test_a_closed_model_opens_again(stub: ChatStub) -> None:
 ASK_UNDER_WATCH = """
 import asyncio, sys
 from blockbuster import blockbuster_ctx
-from route_sql.serving.chat import ChatTGI
+from route_sql.serving.client.chat import ChatTGI
 
 async def ask():
     with blockbuster_ctx():

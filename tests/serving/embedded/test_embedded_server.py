@@ -11,21 +11,21 @@ import pytest
 from langchain_core.messages import HumanMessage, SystemMessage
 from pydantic import SecretStr
 
-from route_sql.serving.chat import ChatTGI
-from route_sql.serving.embedded import EmbeddedServer
+from route_sql.serving.client.chat import ChatTGI
+from route_sql.serving.embedded.server import EmbeddedServer
 from route_sql.serving.errors import ContextExceeded, RuntimeMissing, ServerRefused, ServerUnavailable
 from route_sql.serving.profile import Profile
-from route_sql.serving.store import ModelFile
+from route_sql.serving.store.model_store import ModelFile
 
 ENDLESS = "Count from 1 to 1000, one number a line, and do not stop."
 
 PARENT = """
 import json, sys, time
 from pathlib import Path
-from route_sql.serving.chat import ChatTGI
-from route_sql.serving.embedded import EmbeddedServer
+from route_sql.serving.client.chat import ChatTGI
+from route_sql.serving.embedded.server import EmbeddedServer
 from route_sql.serving.profile import Profile
-from route_sql.serving.store import ModelFile
+from route_sql.serving.store.model_store import ModelFile
 
 with EmbeddedServer(ModelFile(Path(sys.argv[1]), "default", Profile(context=512))) as server:
     print(json.dumps({"pid": server.pid}), flush=True)

@@ -8,7 +8,7 @@ from langchain_core.messages import AIMessage, AIMessageChunk
 from langchain_core.messages.ai import UsageMetadata
 from langchain_core.outputs import ChatGenerationChunk
 
-from route_sql.serving.completion_parts import Part
+from route_sql.serving.client.completion_parts import Part
 
 
 def cut_at_stop(text: str, stops: Sequence[str]) -> str:

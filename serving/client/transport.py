@@ -8,9 +8,9 @@ from typing import Any, Protocol
 
 import httpx2
 
-from route_sql.serving.bounds import Allowance
+from route_sql.serving.client.bounds import Allowance
+from route_sql.serving.client.failures import BadAnswer, ErrorAnswer
 from route_sql.serving.errors import ServerRefused
-from route_sql.serving.failures import BadAnswer, ErrorAnswer
 
 CONNECT_SECONDS = 10.0
 _PLAIN = ("", "identity")

@@ -1,7 +1,7 @@
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from route_sql.serving.replies import StopCutter, cut_at_stop
+from route_sql.serving.client.replies import StopCutter, cut_at_stop
 
 STOPS = st.lists(st.text(alphabet="ab;", min_size=1, max_size=4), max_size=4)
 PIECES = st.lists(st.text(alphabet="ab;", max_size=5), max_size=8)

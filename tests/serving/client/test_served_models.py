@@ -11,8 +11,8 @@ from langchain_core.messages import AIMessage, HumanMessage, SystemMessage
 from support.chat_calls import chat, gathered
 from support.chat_stub import ChatStub, completion, dripping, dropped, failure, models, raw, streamed
 
+from route_sql.serving.client.served_model import served_name, wording_of_name
 from route_sql.serving.errors import ContextExceeded, ServerRefused, ServerUnavailable
-from route_sql.serving.served_model import served_name, wording_of_name
 
 CONVERSATION = [SystemMessage("be short"), HumanMessage("hi"), AIMessage("hello"), HumanMessage("bye")]
 FOLDED = [

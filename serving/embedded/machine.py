@@ -9,7 +9,7 @@ from pathlib import Path
 
 from route_sql.serving.errors import RuntimeMissing
 from route_sql.serving.profile import Profile
-from route_sql.serving.store import ModelFile
+from route_sql.serving.store.model_store import ModelFile
 
 _MOST_DECODING = 8
 _MOST_READING = 16

@@ -12,11 +12,11 @@ from langchain_core.messages import BaseMessage
 from langchain_core.outputs import ChatGenerationChunk, ChatResult
 from pydantic import ConfigDict, PrivateAttr
 
-from route_sql.serving.chat import ChatTGI
-from route_sql.serving.embedded import EmbeddedServer
+from route_sql.serving.client.chat import ChatTGI
+from route_sql.serving.client.sessions import SYNC_CALLS
+from route_sql.serving.embedded.server import EmbeddedServer
 from route_sql.serving.profile import Wording
-from route_sql.serving.sessions import SYNC_CALLS
-from route_sql.serving.store import ModelStore
+from route_sql.serving.store.model_store import ModelStore
 
 
 class ChatOnDemand(BaseChatModel):

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from route_sql.serving.errors import ServerRefused
-from route_sql.serving.system_role import folded, has_system, refuses_system
+from route_sql.serving.client.system_role import folded, has_system, refuses_system
 
 Body = dict[str, Any]
 

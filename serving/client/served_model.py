@@ -4,8 +4,8 @@ import re
 from dataclasses import dataclass
 from typing import Any
 
-from route_sql.serving.completion_parts import parsed
-from route_sql.serving.failures import BadAnswer
+from route_sql.serving.client.completion_parts import parsed
+from route_sql.serving.client.failures import BadAnswer
 from route_sql.serving.profile import Wording
 
 UNNAMED = "tgi"

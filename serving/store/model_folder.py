@@ -15,7 +15,7 @@ from pydantic import ConfigDict, TypeAdapter, ValidationError
 
 from route_sql.serving.errors import ModelUnavailable
 from route_sql.serving.profile import Profile
-from route_sql.serving.verified import sha256_of
+from route_sql.serving.store.verified import sha256_of
 
 PROFILE = "profile.json"
 

@@ -1,4 +1,4 @@
-"""The embedded server's process: `python -m route_sql.serving.embedded_child`, started by `EmbeddedServer`.
+"""The embedded server's process: `python -m route_sql.serving.embedded.child`, started by `EmbeddedServer`.
 
 The first line on stdin is the settings; the one line on stdout is the server's address. When stdin closes, or
 the parent is gone, the process ends at once, so that nothing is left behind however the parent died.

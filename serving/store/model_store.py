@@ -12,11 +12,11 @@ from filelock import FileLock, Timeout
 from platformdirs import user_cache_path
 
 from route_sql.serving.errors import ModelUnavailable
-from route_sql.serving.manifest import MANIFEST, ModelEntry, Place
-from route_sql.serving.model_folder import TunedModel, checked_adapter, is_model_folder, read_model_folder
 from route_sql.serving.profile import Profile
-from route_sql.serving.sources import Source, SourceFailed, source_for
-from route_sql.serving.verified import is_marked, is_right, keep_if_right
+from route_sql.serving.store.manifest import MANIFEST, ModelEntry, Place
+from route_sql.serving.store.model_folder import TunedModel, checked_adapter, is_model_folder, read_model_folder
+from route_sql.serving.store.sources import Source, SourceFailed, source_for
+from route_sql.serving.store.verified import is_marked, is_right, keep_if_right
 
 
 @dataclass(frozen=True)

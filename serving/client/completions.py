@@ -8,14 +8,14 @@ from typing import Any
 
 import httpx2
 
-from route_sql.serving.adaptations import Adaptation, adapted, next_adaptation
-from route_sql.serving.bounds import Allowance, Bounds
-from route_sql.serving.completion_parts import Part, streamed_part, whole_part
+from route_sql.serving.client.adaptations import Adaptation, adapted, next_adaptation
+from route_sql.serving.client.bounds import Allowance, Bounds
+from route_sql.serving.client.completion_parts import Part, streamed_part, whole_part
+from route_sql.serving.client.failures import BadAnswer, WorthRetrying, explained
+from route_sql.serving.client.served_model import NOTHING_SAID, UNNAMED, ServedModel, read_served_model
+from route_sql.serving.client.sessions import Sessions
+from route_sql.serving.client.transport import Response, requested
 from route_sql.serving.errors import ContextExceeded, ServerRefused
-from route_sql.serving.failures import BadAnswer, WorthRetrying, explained
-from route_sql.serving.served_model import NOTHING_SAID, UNNAMED, ServedModel, read_served_model
-from route_sql.serving.sessions import Sessions
-from route_sql.serving.transport import Response, requested
 
 _END = "[DONE]"
 _SPARE_CHARS = 256

@@ -6,8 +6,8 @@ from collections.abc import Awaitable
 from dataclasses import dataclass
 from typing import TypeVar
 
+from route_sql.serving.client.failures import TimeIsUp, WorthRetrying
 from route_sql.serving.errors import ServerUnavailable
-from route_sql.serving.failures import TimeIsUp, WorthRetrying
 
 T = TypeVar("T")
 

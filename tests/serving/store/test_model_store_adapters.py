@@ -11,11 +11,11 @@ from pathlib import Path
 import pytest
 
 from route_sql.serving.errors import ModelUnavailable
-from route_sql.serving.manifest import AdapterFile, HubFile, ModelEntry, PackagedParts, Place
-from route_sql.serving.model_folder import FileRecord, TunedModel, file_record, write_model_folder
 from route_sql.serving.profile import Profile
-from route_sql.serving.sources import PackagedSource, Report, Source, SourceFailed, source_for
-from route_sql.serving.store import ModelStore
+from route_sql.serving.store.manifest import AdapterFile, HubFile, ModelEntry, PackagedParts, Place
+from route_sql.serving.store.model_folder import FileRecord, TunedModel, file_record, write_model_folder
+from route_sql.serving.store.model_store import ModelStore
+from route_sql.serving.store.sources import PackagedSource, Report, Source, SourceFailed, source_for
 
 WEIGHTS = b"GGUF" + b"w" * 5000
 PIECES = (b"GGUF" + b"a" * 300, b"b" * 200, b"c" * 10)

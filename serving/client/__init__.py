@@ -1,0 +1,1 @@
+"""Chat client of an OpenAI-compatible model server: requests, bounds, replies, failures."""

@@ -1,0 +1,1 @@
+"""Embedded server: llama.cpp on this machine, in a child process."""

@@ -1,0 +1,1 @@
+"""Model store: from a name or a path to verified files, fetched where they are missing."""
