@@ -7,7 +7,7 @@ from urllib.parse import urlsplit
 
 from route_sql.serving.client.chat import CONCURRENCY, MAX_TOKENS, ChatTGI
 from route_sql.serving.embedded.server import EmbeddedServer
-from route_sql.serving.store.model_store import ModelStore, Progress
+from route_sql.serving.store.model_store import FetchProgress, ModelStore
 from route_sql.settings import Settings
 from route_sql.tools.errors import InvalidInput
 
@@ -46,7 +46,7 @@ def _require_readable(url: str) -> None:
 
 @asynccontextmanager
 async def open_model(
-    model: str, settings: Settings, progress: Progress, *, questions: int = 1
+    model: str, settings: Settings, progress: FetchProgress, *, questions: int = 1
 ) -> AsyncIterator[ChatTGI]:
     """A chat model that is ready to answer so many questions at once.
 

@@ -16,7 +16,7 @@ from rich.table import Table
 from rich.text import Text
 
 from route_sql.graph.state import Answer, LedgerEntry
-from route_sql.row_formats import RowFormat, Rows, as_text, laid_out
+from route_sql.row_formats import PrintedRows, RowFormat, as_text, laid_out
 from route_sql.tools.database.outcome import Cell, Outcome
 from route_sql.tools.terminal import escaped, escaped_json
 
@@ -103,7 +103,7 @@ def _rows(result: Answer | Outcome, out: Console) -> RenderableType:
         return Text(escaped(_failure(result)), style="red")
     first = result["rows"][: ROWS if out.is_terminal else None]
     of = f", {len(first)} shown" if len(first) < result["row_count"] else ""
-    rows = Rows(result["columns"], first, _count(result) + of)
+    rows = PrintedRows(result["columns"], first, _count(result) + of)
     return laid_out(rows, out.width, lambda text: _encodable(escaped(text), out.encoding))
 
 
@@ -113,8 +113,8 @@ def _plain_rows(answer: Answer) -> str:
     return f"{as_text(_whole(answer), 'tsv')}\n\n{_count(answer)}"
 
 
-def _whole(result: Answer | Outcome) -> Rows:
-    return Rows(result["columns"], result["rows"])
+def _whole(result: Answer | Outcome) -> PrintedRows:
+    return PrintedRows(result["columns"], result["rows"])
 
 
 def _failure(result: Answer | Outcome) -> str:
@@ -126,7 +126,7 @@ def _count(result: Answer | Outcome) -> str:
     return f"{result['row_count']}{more} row{'s' if result['row_count'] != 1 else ''}"
 
 
-def _work(answer: Answer) -> tuple[Rows, Rows]:
+def _work(answer: Answer) -> tuple[PrintedRows, PrintedRows]:
     """Who did what, and what each call cost."""
     candidates: list[list[Cell]] = [
         [c["agent"], c["status"] + (f": {c['error']}" if c["error"] else ""), c["row_count"], c["sql"]]
@@ -143,8 +143,8 @@ def _work(answer: Answer) -> tuple[Rows, Rows]:
         for e in answer["ledger"]
     ]
     return (
-        Rows(["agent", "outcome", "rows", "SQL"], candidates, "who did what"),
-        Rows(["call", "prompt tokens", "of them cached", "written", "seconds"], calls, "ledger"),
+        PrintedRows(["agent", "outcome", "rows", "SQL"], candidates, "who did what"),
+        PrintedRows(["call", "prompt tokens", "of them cached", "written", "seconds"], calls, "ledger"),
     )
 
 
@@ -159,7 +159,7 @@ def _tables(answer: Answer) -> RenderableType:
     return Group(_table(candidates, styles), _table(calls, [""] * len(calls.rows)))
 
 
-def _table(part: Rows, styles: Iterable[str]) -> Table:
+def _table(part: PrintedRows, styles: Iterable[str]) -> Table:
     table = Table(*part.columns, title=part.caption, title_justify="left")
     for row, style in zip(part.rows, styles, strict=True):
         table.add_row(*(Text(escaped(str(cell), lines=True)) for cell in row), style=style)

@@ -1,31 +1,83 @@
 """Progress bars on standard error; none where it is not a terminal."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
-from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn, TransferSpeedColumn
+from rich.progress import (
+    BarColumn,
+    DownloadColumn,
+    MofNCompleteColumn,
+    Progress,
+    TextColumn,
+    TimeElapsedColumn,
+    TimeRemainingColumn,
+    TransferSpeedColumn,
+)
 
 from route_sql.printing import console
-from route_sql.serving.store.model_store import Progress as Fetching
+from route_sql.serving.store.model_store import FetchProgress
 from route_sql.tools.terminal import escaped
 
-COLUMNS = (
-    TextColumn("{task.description}", markup=False),
-    BarColumn(),
-    DownloadColumn(),
-    TransferSpeedColumn(),
-    TimeRemainingColumn(),
-)
+StepProgress = Callable[[int, int, str], None]
+"""Called with the optimizer steps done, the steps in all, and a text or nothing."""
 
 
 @contextmanager
-def download_progress() -> Iterator[Fetching]:
+def download_progress() -> Iterator[FetchProgress]:
     """A callback (bytes done, bytes in all, source) that draws a bar from its first call on."""
-    with Progress(*COLUMNS, console=console(stderr=True), transient=True) as bar:
+    columns = (
+        TextColumn("{task.description}", markup=False),
+        BarColumn(),
+        DownloadColumn(),
+        TransferSpeedColumn(),
+        TimeRemainingColumn(),
+    )
+    with Progress(*columns, console=console(stderr=True), transient=True) as bar:
         task = bar.add_task("model", visible=False)
 
         def update(done: int, total: int, source: str) -> None:
             said = escaped(f"fetching the model from {source}")
             bar.update(task, completed=done, total=total, description=said, visible=True)
+
+        yield update
+
+
+@contextmanager
+def question_progress() -> Iterator[Callable[[int, int, int], None]]:
+    """A callback (questions done, questions in all, right answers)."""
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=console(stderr=True)) as bar:
+        task = bar.add_task("questions", total=None)
+
+        def update(done: int, total: int, right: int) -> None:
+            bar.update(task, completed=done, total=total, description=f"{right} right")
+
+        yield update
+
+
+@contextmanager
+def example_progress() -> Iterator[Callable[[int, int], None]]:
+    """A callback (examples done, examples in all)."""
+    columns = (TextColumn("examples"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=console(stderr=True)) as bar:
+        task = bar.add_task("examples", total=None)
+
+        def update(done: int, total: int) -> None:
+            bar.update(task, completed=done, total=total)
+
+        yield update
+
+
+@contextmanager
+def step_progress() -> Iterator[StepProgress]:
+    """A callback that draws a bar from its first call on, and prints a text above it."""
+    columns = (TextColumn("steps"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=console(stderr=True)) as bar:
+        steps = bar.add_task("steps", total=None, visible=False)
+
+        def update(done: int, total: int, said: str) -> None:
+            bar.update(steps, completed=done, total=total, visible=True)
+            if said:
+                bar.console.print(f"step {done}: {said}")
 
         yield update

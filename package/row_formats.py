@@ -21,7 +21,7 @@ _QUOTED = frozenset('",\n\r')
 
 
 @dataclass(frozen=True)
-class Rows:
+class PrintedRows:
     """Columns and rows to be printed; `caption` says how many there are."""
 
     columns: Sequence[str]
@@ -29,7 +29,7 @@ class Rows:
     caption: str = ""
 
 
-def laid_out(result: Rows, width: int, shown: Callable[[str], str] = escaped) -> RenderableType:
+def laid_out(result: PrintedRows, width: int, shown: Callable[[str], str] = escaped) -> RenderableType:
     """The rows as a table, or one block a row where the table would be too wide to be read.
 
     Args:
@@ -50,16 +50,16 @@ def laid_out(result: Rows, width: int, shown: Callable[[str], str] = escaped) ->
     return _table(names, styled, result.caption)
 
 
-def as_text(result: Rows, form: Literal["csv", "json", "markdown", "tsv"]) -> str:
+def as_text(result: PrintedRows, form: Literal["csv", "json", "markdown", "tsv"]) -> str:
     """The rows as text, without a line break at its end."""
     return _WRITERS[form](result)
 
 
-def _tsv(result: Rows) -> str:
+def _tsv(result: PrintedRows) -> str:
     return "\n".join("\t".join(map(escaped, line)) for line in _lines(result))
 
 
-def _csv(result: Rows) -> str:
+def _csv(result: PrintedRows) -> str:
     """RFC 4180 with plain line breaks; NULL is nothing at all, an empty text is `""`."""
     header = ",".join(_csv_field(name) for name in result.columns)
     return "\n".join([header, *(",".join(map(_csv_field, row)) for row in result.rows)])
@@ -74,21 +74,21 @@ def _csv_field(cell: Cell) -> str:
     return '"' + text.replace('"', '""') + '"'
 
 
-def _json(result: Rows) -> str:
+def _json(result: PrintedRows) -> str:
     """A list with one object a row; a name that occurs again gets a number."""
     names = _distinct(result.columns)
     return escaped_json([dict(zip(names, row, strict=True)) for row in result.rows])
 
 
-def _markdown(result: Rows) -> str:
+def _markdown(result: PrintedRows) -> str:
     header, *rows = ([escaped(cell).replace("|", "\\|") for cell in line] for line in _lines(result))
     return "\n".join(f"| {' | '.join(line)} |" for line in [header, ["---"] * len(header), *rows])
 
 
-_WRITERS: dict[str, Callable[[Rows], str]] = {"csv": _csv, "json": _json, "markdown": _markdown, "tsv": _tsv}
+_WRITERS: dict[str, Callable[[PrintedRows], str]] = {"csv": _csv, "json": _json, "markdown": _markdown, "tsv": _tsv}
 
 
-def _lines(result: Rows) -> Iterator[list[str]]:
+def _lines(result: PrintedRows) -> Iterator[list[str]]:
     yield list(result.columns)
     for row in result.rows:
         yield [_text(cell) for cell in row]

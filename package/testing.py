@@ -9,11 +9,11 @@ from langchain_core.messages import AIMessage, BaseMessage
 from langchain_core.outputs import ChatGeneration, ChatResult
 from pydantic import PrivateAttr
 
-Task = Literal["sql", "link", "verdict", "continuation"]
+PromptTask = Literal["sql", "link", "verdict", "continuation"]
 """Task of a prompt: SQL, the tables and columns of a question, a verdict on SQL, or the rest of a query."""
 
-# Words that tell each task's prompts, in both wordings.
-MARKS: dict[Task, tuple[str, ...]] = {
+# The words that tell each task's prompts, in both wordings.
+MARKS: dict[PromptTask, tuple[str, ...]] = {
     "sql": ("Task: write one", "Task: text to SQL"),
     "link": ("Task: name the tables", "Task: schema linking"),
     "verdict": ("Task: judge this SQL", "Task: this SQL does not run", "Task: noise correction"),
@@ -21,7 +21,7 @@ MARKS: dict[Task, tuple[str, ...]] = {
 }
 
 
-def _no_replies() -> dict[Task, list[str]]:
+def _no_replies() -> dict[PromptTask, list[str]]:
     return defaultdict(list)
 
 
@@ -35,22 +35,22 @@ class ScriptedModel(BaseChatModel):
         AssertionError: no reply is left for the task of the prompt.
     """
 
-    _replies: dict[Task, list[str]] = PrivateAttr(default_factory=_no_replies)
-    history: list[tuple[Task, list[BaseMessage]]] = []
+    _replies: dict[PromptTask, list[str]] = PrivateAttr(default_factory=_no_replies)
+    history: list[tuple[PromptTask, list[BaseMessage]]] = []
     """Every call so far: its task and its messages."""
 
-    def enqueue(self, task: Task, *replies: str) -> "ScriptedModel":
+    def enqueue(self, task: PromptTask, *replies: str) -> "ScriptedModel":
         """Queue replies for a task, in the order in which they will be given."""
         self._replies[task].extend(replies)
         return self
 
     @property
-    def leftover(self) -> dict[Task, list[str]]:
+    def leftover(self) -> dict[PromptTask, list[str]]:
         """The replies that nobody asked for, by task; a test should end with none."""
         return {task: replies for task, replies in self._replies.items() if replies}
 
     @property
-    def tasks(self) -> list[Task]:
+    def tasks(self) -> list[PromptTask]:
         """The tasks of the calls so far, in order."""
         return [task for task, _ in self.history]
 
@@ -74,13 +74,13 @@ class ScriptedModel(BaseChatModel):
         return ChatResult(generations=[ChatGeneration(message=message)])
 
 
-def task_of(messages: list[BaseMessage]) -> Task:
+def task_of(messages: list[BaseMessage]) -> PromptTask:
     """The task that a prompt of the graph asks for.
 
     Raises:
         AssertionError: the last message is not a prompt of the graph.
     """
     last = str(messages[-1].content)
-    found: list[Task] = [task for task, marks in MARKS.items() if any(mark in last for mark in marks)]
+    found: list[PromptTask] = [task for task, marks in MARKS.items() if any(mark in last for mark in marks)]
     assert len(found) == 1, f"one task expected, found {found}"
     return found[0]

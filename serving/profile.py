@@ -5,7 +5,7 @@ from typing import ClassVar, Literal
 
 from pydantic import ConfigDict
 
-Wording = Literal["instruct", "tuned"]
+PromptWording = Literal["instruct", "tuned"]
 
 
 @dataclass(frozen=True)
@@ -24,7 +24,7 @@ class Profile:
     """Threads that read the prompt; None takes as many as suit the machine's cores."""
     cache_ram_mib: int = 512
     """Bound, in MiB, of the prompts kept in RAM, so that one slot can serve several databases."""
-    wording: Wording = "instruct"
+    wording: PromptWording = "instruct"
     """Which of an agent's two prompts the model was made for."""
     temperature: float = 0.0
     no_extra_bufts: bool = False

@@ -18,7 +18,7 @@ from route_sql.serving.client.chat import ChatTGI
 from route_sql.serving.client.failures import without_password
 from route_sql.serving.client.served_model import ServedModel
 from route_sql.serving.embedded.machine import check_runtime
-from route_sql.serving.profile import Wording
+from route_sql.serving.profile import PromptWording
 from route_sql.serving.store.model_store import ModelStore
 from route_sql.settings import Settings
 from route_sql.tools.database.roles import RoleReport, role_report
@@ -26,7 +26,7 @@ from route_sql.tools.errors import RouteError
 from route_sql.tools.terminal import escaped
 from route_sql.tools.text import clean
 
-Finding = tuple[str, str | None]
+CheckResult = tuple[str, str | None]
 """What is there, and what to do about it: None if it is well, nothing if the next remedy is for this too."""
 
 
@@ -51,7 +51,7 @@ def doctor(
         raise typer.Exit(1)
 
 
-def _packages() -> Iterator[Finding]:
+def _packages() -> Iterator[CheckResult]:
     yield f"Python {platform.python_version()} on {platform.system()} {platform.machine()}", None
     for name in ("route-sql", "langgraph", "langchain-core", "huggingface_hub", "sqlglot"):
         try:
@@ -60,7 +60,7 @@ def _packages() -> Iterator[Finding]:
             yield name, f"Install it: pip install {name}"
 
 
-def _model(model: str, settings: Settings) -> Iterator[Finding]:
+def _model(model: str, settings: Settings) -> Iterator[CheckResult]:
     if is_url(model):
         yield from asyncio.run(_server(model, settings))
         return
@@ -82,7 +82,7 @@ def _model(model: str, settings: Settings) -> Iterator[Finding]:
         yield f"the model {model}", str(error)
 
 
-async def _server(url: str, settings: Settings) -> list[Finding]:
+async def _server(url: str, settings: Settings) -> list[CheckResult]:
     chat = chat_at(url, settings)
     shown_url = without_password(url)
     try:
@@ -92,11 +92,11 @@ async def _server(url: str, settings: Settings) -> list[Finding]:
         return [(f"the server at {shown_url}", str(error))]
     finally:
         await chat.aclose()
-    answers: Finding = (f"the server at {shown_url} answers", None)
+    answers: CheckResult = (f"the server at {shown_url} answers", None)
     return [answers, *((fact, None) for fact in _server_facts(chat, served, wording, message))]
 
 
-def _server_facts(chat: ChatTGI, served: ServedModel, wording: Wording, message: AIMessage) -> Iterator[str]:
+def _server_facts(chat: ChatTGI, served: ServedModel, wording: PromptWording, message: AIMessage) -> Iterator[str]:
     name = chat.model or served.name
     names = clean(", ".join(served.names[:5]), 300)
     others = f" (the server names {names})" if served.names and name not in served.names else ""
@@ -109,23 +109,23 @@ def _server_facts(chat: ChatTGI, served: ServedModel, wording: Wording, message:
     yield f"its cached tokens: {'said with each answer' if is_said else 'not said, so the ledger leaves them open'}"
 
 
-def _database(db: str, settings: Settings) -> list[Finding]:
+def _database(db: str, settings: Settings) -> list[CheckResult]:
     try:
         return asyncio.run(_look_at(db, settings))
     except RouteError as error:
         return [(f"the database {shown(db)}", str(error))]
 
 
-async def _look_at(db: str, settings: Settings) -> list[Finding]:
+async def _look_at(db: str, settings: Settings) -> list[CheckResult]:
     async with open_catalog(db, settings) as (catalog, name):
         database = catalog.get(name)
         schema = await database.schema()
         report = await role_report(database)
-    readable: Finding = (f"the database {name} can be read; tables: {len(schema.tables)}", None)
+    readable: CheckResult = (f"the database {name} can be read; tables: {len(schema.tables)}", None)
     return [readable, *(_role(report) if report else ())]
 
 
-def _role(report: RoleReport) -> Iterator[Finding]:
+def _role(report: RoleReport) -> Iterator[CheckResult]:
     """One line a note and a finding, and below the last finding the statements that repair them all."""
     for note in report.notes:
         yield note, None

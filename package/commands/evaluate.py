@@ -1,19 +1,17 @@
 """`route-sql eval` and `route-sql score`: execution accuracy on a data set."""
 
 import asyncio
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated
 
 import typer
 from langchain_core.language_models import BaseChatModel
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from route_sql.commands.options import (
     AsJson,
-    Databases,
-    Layout,
+    DatabasesOption,
+    LayoutOption,
     Limit,
     MaxTokens,
     Model,
@@ -28,7 +26,7 @@ from route_sql.graph.state import Answer, Question
 from route_sql.graph.wiring import build_graph
 from route_sql.models import open_model
 from route_sql.printing import complain, console, say_json
-from route_sql.progress import download_progress
+from route_sql.progress import download_progress, question_progress
 from route_sql.settings import Settings
 from route_sql.tools.database.catalog import Catalog
 from route_sql.tools.terminal import escaped
@@ -46,9 +44,9 @@ HeldOut = Annotated[
 
 def evaluate(
     questions: Questions,
-    databases: Databases,
+    databases: DatabasesOption,
     out: Annotated[Path, typer.Option("--out", help="Where the lines go; a run that was stopped is resumed.")],
-    layout: Layout = "spider",
+    layout: LayoutOption = "spider",
     held_out_of: HeldOut = None,
     model: Model = None,
     strategy: StrategyName = "adaptive",
@@ -83,18 +81,18 @@ def evaluate(
                     progress=progress,
                 )
 
-    with _question_progress() as progress:
+    with question_progress() as progress:
         summary = asyncio.run(run(progress))
     _print(strategy, summary, as_json)
 
 
 def score(
     questions: Questions,
-    databases: Databases,
+    databases: DatabasesOption,
     predictions: Annotated[
         Path, typer.Option(help="Lines of `eval`, BIRD's own JSON, a text file with one SQL a line, or a CSV file.")
     ],
-    layout: Layout = "spider",
+    layout: LayoutOption = "spider",
     held_out_of: HeldOut = None,
     column: Annotated[str | None, typer.Option(help="The column with the SQL, in a CSV file.")] = None,
     as_json: AsJson = False,
@@ -112,7 +110,7 @@ def score(
             progress=progress,
         )
 
-    with _question_progress() as progress:
+    with question_progress() as progress:
         lines = asyncio.run(run(progress))
     _print(predictions.stem, summarise(lines), as_json)
 
@@ -139,15 +137,3 @@ def _print(name: str, summary: Summary, as_json: bool) -> None:
             "Correct db_id there, and begin a new run"
         )
         raise typer.Exit(1)
-
-
-@contextmanager
-def _question_progress() -> Iterator[Callable[[int, int, int], None]]:
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    with Progress(*columns, console=console(stderr=True)) as bar:
-        task = bar.add_task("questions", total=None)
-
-        def update(done: int, total: int, right: int) -> None:
-            bar.update(task, completed=done, total=total, description=f"{right} right")
-
-        yield update

@@ -49,9 +49,9 @@ RowsAs = Annotated[
         "--format", help="Print the rows alone: for a person as a table, for a program as CSV, JSON, Markdown."
     ),
 ]
-Layout = Annotated[DataFormat, typer.Option("--format", help="spider, bird, or log for your own pairs.")]
+LayoutOption = Annotated[DataFormat, typer.Option("--format", help="spider, bird, or log for your own pairs.")]
 Questions = Annotated[Path, typer.Option(help="The questions with their SQL: JSON; for a log CSV or JSON Lines.")]
-Databases = Annotated[
+DatabasesOption = Annotated[
     Path, typer.Option(help="The folder with one folder or file a database; for a log also databases.toml.")
 ]
 Limit = Annotated[int | None, typer.Option("--limit", min=1, help="A random subset of this many questions.")]

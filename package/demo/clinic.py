@@ -17,8 +17,8 @@ from route_sql.demo.vocabulary import (
     SPECIALTIES,
 )
 
-Row = tuple[str | int | None, ...]
-Rows = dict[str, list[Row]]
+ClinicRow = tuple[str | int | None, ...]
+ClinicRows = dict[str, list[ClinicRow]]
 """Table to rows, in an order in which every foreign key points to a row that is already there."""
 
 DOCTORS = 36
@@ -33,7 +33,7 @@ SEVERITIES = ("Mild", "Moderate", "Severe", None)
 _T = TypeVar("_T")
 
 
-def clinic_rows(random: Random) -> Rows:
+def clinic_rows(random: Random) -> ClinicRows:
     """All rows of the clinic.
 
     Args:
@@ -61,7 +61,7 @@ def clinic_rows(random: Random) -> Rows:
     }
 
 
-def _doctors(random: Random) -> Iterator[Row]:
+def _doctors(random: Random) -> Iterator[ClinicRow]:
     """The first doctor of each department heads it; the others report to the first or the second."""
     last_names = random.sample(LAST_NAMES, DOCTORS)
     for i in range(DOCTORS):
@@ -72,14 +72,14 @@ def _doctors(random: Random) -> Iterator[Row]:
         yield i + 1, random.choice(FIRST_NAMES), last_names[i], department + 1, supervisor, hired_on
 
 
-def _doctor_specialties(random: Random, doctors: Sequence[Row]) -> Iterator[Row]:
+def _doctor_specialties(random: Random, doctors: Sequence[ClinicRow]) -> Iterator[ClinicRow]:
     for doctor_id, *_, department, _supervisor, _hired_on in doctors:
         others = range(len(DEPARTMENTS) + 1, len(SPECIALTIES) + 1)
         for specialty in (department, *sorted(random.sample(others, random.choice((0, 0, 1, 1, 2))))):
             yield doctor_id, specialty, random.randint(1998, 2024) if random.random() < 0.9 else None
 
 
-def _patients(random: Random) -> Iterator[Row]:
+def _patients(random: Random) -> Iterator[ClinicRow]:
     for i in range(1, PATIENTS + 1):
         first, last = random.choice(FIRST_NAMES), random.choice(LAST_NAMES)
         born = _day(random, date(1938, 1, 1), date(2022, 12, 31)).isoformat()
@@ -89,7 +89,7 @@ def _patients(random: Random) -> Iterator[Row]:
         yield i, first, last, born, _skewed(random, CITIES), blood_type, email, insurer
 
 
-def _appointments(random: Random, doctors: Sequence[Row]) -> Iterator[Row]:
+def _appointments(random: Random, doctors: Sequence[ClinicRow]) -> Iterator[ClinicRow]:
     starts = sorted(_start(random) for _ in range(APPOINTMENTS))
     for i, start in enumerate(starts, 1):
         if start.date() > TODAY:
@@ -103,7 +103,7 @@ def _appointments(random: Random, doctors: Sequence[Row]) -> Iterator[Row]:
         yield i, patient, doctor, start.strftime("%Y-%m-%d %H:%M"), minutes, status
 
 
-def _diagnoses(random: Random, appointments: Sequence[Row], doctors: Sequence[Row]) -> Iterator[Row]:
+def _diagnoses(random: Random, appointments: Sequence[ClinicRow], doctors: Sequence[ClinicRow]) -> Iterator[ClinicRow]:
     department_of = {row[0]: row[3] for row in doctors}
     codes = [row[0] for row in CONDITIONS]
     for appointment_id, _, doctor_id, *_, status in appointments:
@@ -117,7 +117,7 @@ def _diagnoses(random: Random, appointments: Sequence[Row], doctors: Sequence[Ro
             yield appointment_id, code, random.choices(SEVERITIES, (45, 30, 15, 10))[0]
 
 
-def _prescriptions(random: Random, diagnoses: Sequence[Row]) -> Iterator[Row]:
+def _prescriptions(random: Random, diagnoses: Sequence[ClinicRow]) -> Iterator[ClinicRow]:
     number = 0
     for appointment_id, code, _severity in diagnoses:
         suitable = [i for i, row in enumerate(MEDICATIONS, 1) if code in row[3]]
@@ -127,7 +127,7 @@ def _prescriptions(random: Random, diagnoses: Sequence[Row]) -> Iterator[Row]:
             yield number, appointment_id, random.choice(suitable), random.choice((1, 1, 1, 2, 3)), days
 
 
-def _invoices(random: Random, appointments: Sequence[Row]) -> Iterator[Row]:
+def _invoices(random: Random, appointments: Sequence[ClinicRow]) -> Iterator[ClinicRow]:
     billed = [row for row in appointments if row[-1] == "Completed"]
     for number, (appointment_id, _, _, starts_at, minutes, _) in enumerate(billed, 1):
         issued = date.fromisoformat(str(starts_at)[:10]) + timedelta(days=random.randint(1, 9))

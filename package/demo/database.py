@@ -11,7 +11,7 @@ from pathlib import Path
 from random import Random
 from tempfile import TemporaryDirectory
 
-from route_sql.demo.clinic import Rows, clinic_rows
+from route_sql.demo.clinic import ClinicRows, clinic_rows
 from route_sql.demo.schema import SCHEMA
 from route_sql.tools.errors import RouteError
 from route_sql.tools.terminal import escaped
@@ -58,7 +58,7 @@ def _check_replaceable(path: Path) -> None:
         raise RouteError(f"{path} exists and is not a demo database; name another file, or remove it first.")
 
 
-def _write(path: Path, rows: Rows) -> None:
+def _write(path: Path, rows: ClinicRows) -> None:
     with closing(sqlite3.connect(path)) as connection:
         # Nobody reads the file before its rename, so it needs no journal. The page size is a build option.
         connection.executescript(

@@ -21,7 +21,7 @@ from route_sql.serving.client.completions import Completions
 from route_sql.serving.client.replies import StreamedMessage, message_of
 from route_sql.serving.client.served_model import UNNAMED, ServedModel
 from route_sql.serving.client.sessions import SYNC_CALLS
-from route_sql.serving.profile import Wording
+from route_sql.serving.profile import PromptWording
 
 MOST_STOPS = 4
 """What text-generation-inference and vLLM take."""
@@ -69,7 +69,7 @@ class ChatTGI(BaseChatModel):
     field is asked without it from then on."""
     extra_body: dict[str, Any] = Field(default_factory=dict)
     """Fields of one server's own, such as a grammar, sent as they are."""
-    wording: Wording | None = None
+    wording: PromptWording | None = None
     """Which of an agent's two prompts the served model was made for; None takes what the model's name says."""
 
     _completions: Completions = PrivateAttr()
@@ -112,7 +112,7 @@ class ChatTGI(BaseChatModel):
         """
         return await self._completions.served_model()
 
-    async def find_wording(self) -> Wording:
+    async def find_wording(self) -> PromptWording:
         """The wording that was set, or else the one that the model's name says; `instruct` if nothing says any.
 
         Raises:

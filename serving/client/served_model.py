@@ -6,7 +6,7 @@ from typing import Any
 
 from route_sql.serving.client.completion_parts import parsed
 from route_sql.serving.client.failures import BadAnswer
-from route_sql.serving.profile import Wording
+from route_sql.serving.profile import PromptWording
 
 UNNAMED = "tgi"
 """Name that is sent where neither the caller nor the server has one: text-generation-inference takes any."""
@@ -25,7 +25,7 @@ class ServedModel:
     names: tuple[str, ...] = ()
     """All models of the server; `name` is the first."""
 
-    def wording(self, asked: str | None = None) -> Wording:
+    def wording(self, asked: str | None = None) -> PromptWording:
         """The wording of the model that is asked for by a name, or of the first; `instruct` where no name says any.
 
         A name that the server doesn't list means its only model: some servers take any name.
@@ -38,12 +38,12 @@ class ServedModel:
 NOTHING_SAID = ServedModel()
 
 
-def wording_of_name(name: str) -> Wording:
+def wording_of_name(name: str) -> PromptWording:
     """The wording of a served model: `tuned` if its name, or the folder it is named by, begins with `route-sql`."""
     return "tuned" if _TUNED.search(name.replace("\\", "/")) else "instruct"
 
 
-def served_name(name: str, wording: Wording) -> str:
+def served_name(name: str, wording: PromptWording) -> str:
     """The name to serve a model by, so that its clients find the wording."""
     return name if wording_of_name(name) == wording else f"route-sql/{name}"
 

@@ -30,8 +30,8 @@ def open_session(base_url: str) -> httpx2.AsyncClient:
 
 
 @dataclass
-class _Place:
-    """What belongs to one event loop."""
+class _LoopConnections:
+    """The HTTP session, the queue and the lock of one event loop."""
 
     opening: asyncio.Task[httpx2.AsyncClient]
     turns: asyncio.Semaphore
@@ -46,34 +46,36 @@ class Sessions:
         """At most `concurrency` requests of one event loop are under way; the others wait their turn."""
         self._base_url = base_url
         self._concurrency = concurrency
-        self._places: dict[asyncio.AbstractEventLoop, _Place] = {}
+        self._connections: dict[asyncio.AbstractEventLoop, _LoopConnections] = {}
         self._lock = threading.Lock()
 
     async def here(self) -> tuple[httpx2.AsyncClient, asyncio.Semaphore]:
         """The running loop's session and queue."""
-        place = self._place()
-        return await asyncio.shield(place.opening), place.turns
+        connections = self._here()
+        return await asyncio.shield(connections.opening), connections.turns
 
     def once(self) -> asyncio.Lock:
         """The running loop's lock for what is asked once."""
-        return self._place().once
+        return self._here().once
 
-    def _place(self) -> _Place:
+    def _here(self) -> _LoopConnections:
         loop = asyncio.get_running_loop()
         with self._lock:
-            for closed in [known for known in self._places if known.is_closed()]:
-                del self._places[closed]
-            if loop not in self._places:
+            for closed in [known for known in self._connections if known.is_closed()]:
+                del self._connections[closed]
+            if loop not in self._connections:
                 opening = loop.create_task(asyncio.to_thread(open_session, self._base_url))
-                self._places[loop] = _Place(opening, asyncio.Semaphore(self._concurrency), asyncio.Lock())
-            return self._places[loop]
+                self._connections[loop] = _LoopConnections(
+                    opening, asyncio.Semaphore(self._concurrency), asyncio.Lock()
+                )
+            return self._connections[loop]
 
     async def aclose(self) -> None:
         """Close the running loop's session; the next call opens another."""
         with self._lock:
-            place = self._places.pop(asyncio.get_running_loop(), None)
-        if place is not None:
-            await (await place.opening).aclose()
+            connections = self._connections.pop(asyncio.get_running_loop(), None)
+        if connections is not None:
+            await (await connections.opening).aclose()
 
 
 class LoopThread:

@@ -15,7 +15,7 @@ from pydantic import ConfigDict, PrivateAttr
 from route_sql.serving.client.chat import ChatTGI
 from route_sql.serving.client.sessions import SYNC_CALLS
 from route_sql.serving.embedded.server import EmbeddedServer
-from route_sql.serving.profile import Wording
+from route_sql.serving.profile import PromptWording
 from route_sql.serving.store.model_store import ModelStore
 
 
@@ -36,7 +36,7 @@ class ChatOnDemand(BaseChatModel):
     _chat: ChatTGI | None = PrivateAttr(default=None)
 
     @property
-    def wording(self) -> Wording:
+    def wording(self) -> PromptWording:
         """How the model wants to be spoken to, as its profile has it; nothing is fetched for that."""
         return self.store.profile(self.name_or_path).wording
 

@@ -18,7 +18,7 @@ from route_sql.serving.client.chat import ChatTGI
 from route_sql.serving.client.served_model import served_name
 from route_sql.serving.embedded.machine import preflight, thread_counts
 from route_sql.serving.errors import ServerUnavailable
-from route_sql.serving.profile import Wording
+from route_sql.serving.profile import PromptWording
 from route_sql.serving.store.model_store import ModelFile, default_cache
 
 START_SECONDS = 180.0
@@ -71,7 +71,7 @@ class EmbeddedServer:
         self._stopped = False
 
     @property
-    def wording(self) -> Wording:
+    def wording(self) -> PromptWording:
         """The wording that the model was made for."""
         return self.model_file.profile.wording
 

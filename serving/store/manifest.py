@@ -38,7 +38,7 @@ class PackagedParts:
     package: str = "route_sql.serving"
 
 
-Place = HubFile | WheelSet | PackagedParts
+FileLocation = HubFile | WheelSet | PackagedParts
 
 
 @dataclass(frozen=True)
@@ -47,7 +47,7 @@ class AdapterFile:
 
     file: str
     """Its name in the cache, which no other entry's file may have."""
-    sources: tuple[Place, ...]
+    sources: tuple[FileLocation, ...]
     """In the order in which they are tried."""
     size: int
     """Bytes."""
@@ -64,7 +64,7 @@ class ModelEntry:
     name: str
     title: str
     file: str
-    sources: tuple[Place, ...]
+    sources: tuple[FileLocation, ...]
     """In the order in which they are tried."""
     size: int
     """Bytes."""

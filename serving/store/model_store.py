@@ -13,9 +13,9 @@ from platformdirs import user_cache_path
 
 from route_sql.serving.errors import ModelUnavailable
 from route_sql.serving.profile import Profile
-from route_sql.serving.store.manifest import MANIFEST, ModelEntry, Place
+from route_sql.serving.store.manifest import MANIFEST, FileLocation, ModelEntry
 from route_sql.serving.store.model_folder import TunedModel, checked_adapter, is_model_folder, read_model_folder
-from route_sql.serving.store.sources import Source, SourceFailed, source_for
+from route_sql.serving.store.sources import FileSource, SourceFailed, source_for
 from route_sql.serving.store.verified import is_marked, is_right, keep_if_right
 
 
@@ -35,12 +35,12 @@ class _Wanted:
 
     title: str
     file: str
-    sources: tuple[Place, ...]
+    sources: tuple[FileLocation, ...]
     size: int
     sha256: str
 
 
-class Progress(Protocol):
+class FetchProgress(Protocol):
     """Is told how far a fetch has come."""
 
     def __call__(self, done: int, total: int, source: str) -> None:
@@ -67,7 +67,7 @@ class ModelStore:
         self,
         cache_dir: Path | None = None,
         manifest: Mapping[str, ModelEntry] = MANIFEST,
-        open_source: Callable[[Place], Source] = source_for,
+        open_source: Callable[[FileLocation], FileSource] = source_for,
     ) -> None:
         """`cache_dir` None is the user's own cache; the other two are for models and sources of one's own."""
         self.cache_dir = cache_dir or default_cache()
@@ -102,7 +102,7 @@ class ModelStore:
             return read_model_folder(path).profile if path.is_dir() else _own_file(path).profile
         return self._entry(str(name_or_path)).profile
 
-    def resolve(self, name_or_path: str | Path, progress: Progress = _silent) -> ModelFile:
+    def resolve(self, name_or_path: str | Path, progress: FetchProgress = _silent) -> ModelFile:
         """The verified file of a model, and of its adapter if it is a tuned one.
 
         Args:
@@ -138,7 +138,7 @@ class ModelStore:
             )
         return self.manifest[name]
 
-    def _from_folder(self, folder: Path, progress: Progress) -> ModelFile:
+    def _from_folder(self, folder: Path, progress: FetchProgress) -> ModelFile:
         tuned = read_model_folder(folder)
         adapter = checked_adapter(folder, tuned)
         base = self._own_base(folder, tuned) or self._fetched(_weights(self._known_base(folder, tuned)), progress)
@@ -164,7 +164,7 @@ class ModelStore:
     def _places(self, folder: Path, tuned: TunedModel) -> list[Path]:
         return [place / tuned.base.file for place in (folder, folder.resolve().parent, self.cache_dir)]
 
-    def _fetched(self, wanted: _Wanted, progress: Progress) -> Path:
+    def _fetched(self, wanted: _Wanted, progress: FetchProgress) -> Path:
         """The file in the cache, fetched if it is not there."""
         path = self.cache_dir / wanted.file
         if not is_marked(path, wanted):
@@ -174,7 +174,7 @@ class ModelStore:
         return path
 
     @contextmanager
-    def _alone(self, wanted: _Wanted, progress: Progress) -> Iterator[None]:
+    def _alone(self, wanted: _Wanted, progress: FetchProgress) -> Iterator[None]:
         """Hold the lock that keeps two processes from fetching one file at once."""
         lock = FileLock(self.cache_dir / f"{wanted.file}.lock")
         try:
@@ -187,7 +187,7 @@ class ModelStore:
         finally:
             lock.release()
 
-    def _obtain(self, wanted: _Wanted, path: Path, progress: Progress) -> None:
+    def _obtain(self, wanted: _Wanted, path: Path, progress: FetchProgress) -> None:
         # Another process may have got it while this one waited; a file without a mark was put there by hand.
         placed = path.exists() and not is_marked(path, wanted)
         failures = keep_if_right(path, path, wanted, "the file in the cache") if placed else []
@@ -240,7 +240,7 @@ def _own_file(path: Path) -> ModelFile:
     return ModelFile(path=path.resolve(), name=path.stem, profile=Profile())
 
 
-def _fetch(source: Source, folder: Path, path: Path, wanted: _Wanted, progress: Progress) -> list[str]:
+def _fetch(source: FileSource, folder: Path, path: Path, wanted: _Wanted, progress: FetchProgress) -> list[str]:
     """Bring the file to `path` from one source; or return why not."""
     try:
         fetched = source.fetch(folder, wanted.size, lambda done: progress(done, wanted.size, source.label))

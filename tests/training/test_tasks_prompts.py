@@ -15,7 +15,7 @@ from route_sql.demo.database import build_demo_database
 from route_sql.demo.questions import QUESTIONS
 from route_sql.graph.context import Context
 from route_sql.graph.wiring import build_graph
-from route_sql.testing import ScriptedModel, Task
+from route_sql.testing import PromptTask, ScriptedModel
 from route_sql.training.datasets.source import Source, open_source
 from route_sql.training.rows.building import TASKS
 from route_sql.training.rows.training_example import Asker
@@ -47,7 +47,7 @@ def rows_of(example: Asked, task: TaskName) -> dict[str, Row]:
     return {row["kind"]: row for row in TASKS[task].rows(example, Random(5))}
 
 
-async def sent(source: Source, place: int, **replies: list[str]) -> dict[Task, list[BaseMessage]]:
+async def sent(source: Source, place: int, **replies: list[str]) -> dict[PromptTask, list[BaseMessage]]:
     """The last prompt of each task that the graph sends under `paper`, given the model's replies."""
     model = ScriptedModel(history=[])
     for task, texts in replies.items():

@@ -11,7 +11,7 @@ from typing import Any, cast
 from route_sql.serving.profile import Profile
 from route_sql.serving.store.manifest import HubFile, ModelEntry
 from route_sql.serving.store.model_folder import PROFILE, FileRecord, TunedModel, file_record, write_model_folder
-from route_sql.serving.store.model_store import ModelStore, Progress
+from route_sql.serving.store.model_store import FetchProgress, ModelStore
 from route_sql.training.errors import TrainingError
 from route_sql.training.evaluation.run_log import JSON
 from route_sql.training.export.agreement import Agreement, agreement, load_conversations
@@ -75,7 +75,7 @@ class Exported:
     """None if nothing was merged, or without the proof."""
 
 
-def find_base(name_or_path: str, store: ModelStore, progress: Progress) -> Base:
+def find_base(name_or_path: str, store: ModelStore, progress: FetchProgress) -> Base:
     """The base by its name in the store, the path of its GGUF file, or that of its folder.
 
     Raises:

@@ -1,18 +1,17 @@
 """`route-sql train`: from questions with gold SQL to what a model learns from."""
 
 import asyncio
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated
 
 import typer
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
-from route_sql.commands.options import Databases, Layout, Limit, Questions
+from route_sql.commands.options import DatabasesOption, LayoutOption, Limit, Questions
 from route_sql.printing import console
+from route_sql.progress import example_progress
 from route_sql.training.datasets.query_log import load_replies
 from route_sql.training.datasets.source import open_source
 from route_sql.training.rows.building import Recipe, build_data
@@ -29,8 +28,8 @@ def register(app: typer.Typer) -> None:
 def data(
     questions: Questions,
     out: Annotated[Path, typer.Option("--out", help="The folder of the set; a run that was stopped is resumed.")],
-    databases: Databases | None = None,
-    layout: Layout = "spider",
+    databases: DatabasesOption | None = None,
+    layout: LayoutOption = "spider",
     tables: Annotated[Path | None, typer.Option(help="tables.json, for databases of which only schemas exist.")] = None,
     limit: Limit = None,
     seed: Annotated[int, typer.Option(help="Of every choice: the same seed gives the same bytes.")] = 0,
@@ -51,7 +50,7 @@ def data(
             _warn(err, report)
             return await build_data(source, out, recipe, count=count, replies=given, poison=report, progress=progress)
 
-    with _example_progress(err) as progress:
+    with example_progress() as progress:
         card = asyncio.run(run(progress))
     _print(card)
 
@@ -81,15 +80,3 @@ def _print(card: DataCard) -> None:
     out.print(table)
     for reason, count in card["left_out"].items():
         out.print(f"left out, {reason}: {count}")
-
-
-@contextmanager
-def _example_progress(err: Console) -> Iterator[Callable[[int, int], None]]:
-    columns = (TextColumn("examples"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    with Progress(*columns, console=err) as bar:
-        task = bar.add_task("examples", total=None)
-
-        def update(done: int, total: int) -> None:
-            bar.update(task, completed=done, total=total)
-
-        yield update

@@ -2,22 +2,17 @@
 
 import os
 import sys
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
-from route_sql.printing import console, say
-from route_sql.progress import download_progress
+from route_sql.printing import say
+from route_sql.progress import StepProgress, download_progress, step_progress
 from route_sql.serving.store.model_store import ModelStore
 from route_sql.settings import Settings
 from route_sql.training.tuning.config import load_run
 from route_sql.training.tuning.libraries import require_libraries
-
-Told = Callable[[int, int, str], None]
 
 
 def register(app: typer.Typer) -> None:
@@ -48,7 +43,7 @@ def sft(
     overrides["base"] = _local_base(run.base)
     _go_offline(config, overrides, resume)
     if _is_first():
-        with _step_progress() as progress:
+        with step_progress() as progress:
             say(str(_tuned(config, overrides, resume, progress) / "final"))
     else:
         _tuned(config, overrides, resume, None)
@@ -81,7 +76,7 @@ def _is_first() -> bool:
     return os.environ.get("RANK", "0") == "0"
 
 
-def _tuned(config: Path, overrides: dict[str, str], resume: bool, progress: Told | None) -> Path:
+def _tuned(config: Path, overrides: dict[str, str], resume: bool, progress: StepProgress | None) -> Path:
     from datasets import disable_progress_bars
     from transformers.utils.logging import disable_progress_bar
 
@@ -90,17 +85,3 @@ def _tuned(config: Path, overrides: dict[str, str], resume: bool, progress: Told
     disable_progress_bars()
     disable_progress_bar()
     return fine_tune(load_run(config, overrides), resume=resume, progress=progress)
-
-
-@contextmanager
-def _step_progress() -> Iterator[Told]:
-    columns = (TextColumn("steps"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(), TimeRemainingColumn())
-    with Progress(*columns, console=console(stderr=True)) as bar:
-        steps = bar.add_task("steps", total=None, visible=False)
-
-        def update(done: int, total: int, said: str) -> None:
-            bar.update(steps, completed=done, total=total, visible=True)
-            if said:
-                bar.console.print(f"step {done}: {said}")
-
-        yield update

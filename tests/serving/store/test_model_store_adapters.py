@@ -12,10 +12,10 @@ import pytest
 
 from route_sql.serving.errors import ModelUnavailable
 from route_sql.serving.profile import Profile
-from route_sql.serving.store.manifest import AdapterFile, HubFile, ModelEntry, PackagedParts, Place
+from route_sql.serving.store.manifest import AdapterFile, FileLocation, HubFile, ModelEntry, PackagedParts
 from route_sql.serving.store.model_folder import FileRecord, TunedModel, file_record, write_model_folder
 from route_sql.serving.store.model_store import ModelStore
-from route_sql.serving.store.sources import PackagedSource, Report, Source, SourceFailed, source_for
+from route_sql.serving.store.sources import FileSource, PackagedSource, Report, SourceFailed, source_for
 
 WEIGHTS = b"GGUF" + b"w" * 5000
 PIECES = (b"GGUF" + b"a" * 300, b"b" * 200, b"c" * 10)
@@ -63,7 +63,7 @@ def hub() -> Hub:
 
 @pytest.fixture
 def open_store(tmp_path: Path, hub: Hub) -> Callable[..., ModelStore]:
-    def open_source(place: Place) -> Source:
+    def open_source(place: FileLocation) -> FileSource:
         return hub if place == HUB else source_for(place)
 
     return lambda manifest=MANIFEST: ModelStore(tmp_path / "cache", manifest, open_source)

@@ -14,7 +14,7 @@ import duckdb
 
 from route_sql.tools.database.duckdb.cells import casting
 from route_sql.tools.database.duckdb.schema import reflect
-from route_sql.tools.database.running.child_loop import Answer, Line, hold_memory, serve
+from route_sql.tools.database.running.child_loop import ChildMessage, ParentPipe, hold_memory, serve
 from route_sql.tools.database.running.rows import fetch
 from route_sql.tools.limits import Limits
 from route_sql.tools.schema.samples import with_samples
@@ -29,7 +29,7 @@ _SELECT, _MULTI = duckdb.StatementType.SELECT, duckdb.StatementType.MULTI
 _RUINED = (duckdb.FatalException, duckdb.InternalException)
 
 
-def _open(settings: Answer, _: Line) -> "_Engine | Answer":
+def _open(settings: ChildMessage, _: ParentPipe) -> "_Engine | ChildMessage":
     try:
         return _Engine(settings)
     except duckdb.Error as error:
@@ -39,7 +39,7 @@ def _open(settings: Answer, _: Line) -> "_Engine | Answer":
 class _Engine:
     """The open database."""
 
-    def __init__(self, settings: Answer) -> None:
+    def __init__(self, settings: ChildMessage) -> None:
         self._is_protected: bool = settings["protected"]
         memory: int = settings["memory_bytes"]
         path: str = settings["path"]
@@ -64,7 +64,7 @@ class _Engine:
         """Stop the query."""
         self.connection.interrupt()
 
-    def answer(self, request: Answer) -> Answer:
+    def answer(self, request: ChildMessage) -> ChildMessage:
         # A session of its own: seeds, variables and temporary tables end with it. The last one is not closed, as the
         # other thread may be about to interrupt it.
         self.connection = self._root.cursor()
@@ -83,7 +83,7 @@ class _Engine:
             kind = "refused" if "read-only mode" in str(error) else "error"
             return {**_fault(kind, error), "ruined": isinstance(error, _RUINED)}
 
-    def _run(self, sql: str, limits: Limits) -> Answer:
+    def _run(self, sql: str, limits: Limits) -> ChildMessage:
         sql.encode()  # half a surrogate pair can't be given to DuckDB
         timer = threading.Timer(limits.seconds, self.connection.interrupt)
         timer.daemon = True
@@ -141,7 +141,7 @@ class _Engine:
             timer.cancel()
 
 
-def _fault(kind: str, error: Exception) -> Answer:
+def _fault(kind: str, error: Exception) -> ChildMessage:
     """An error in one line, without DuckDB's drawing of the query."""
     said = str(error)
     if "'pytz' failed to import" in said:

@@ -11,8 +11,8 @@ import subprocess
 import sys
 import threading
 from collections.abc import Callable
-from typing import Any
 
+from route_sql.tools.database.running.child_loop import ChildMessage
 from route_sql.tools.database.running.query import Query
 
 STOP_SECONDS = 0.5
@@ -20,13 +20,11 @@ STOP_SECONDS = 0.5
 MARGIN = 1.0
 """Seconds after a request's deadline when its process ends by itself, should nobody have ended it."""
 
-Answer = dict[str, Any]
-
 
 class Child:
     """A process that serves one request at a time. Any thread may interrupt it."""
 
-    def __init__(self, module: str, settings: Answer) -> None:
+    def __init__(self, module: str, settings: ChildMessage) -> None:
         """Start a module as a process; `opened` is its answer to the settings, empty if it ended instead."""
         self._process = subprocess.Popen(
             [sys.executable, "-P", "-m", module], stdin=subprocess.PIPE, stdout=subprocess.PIPE, encoding="utf-8"
@@ -52,11 +50,11 @@ class Child:
     def ask(
         self,
         query: Query,
-        request: Answer,
+        request: ChildMessage,
         *,
         seconds: float | None = None,
         at: Callable[[str], None] | None = None,
-    ) -> Answer:
+    ) -> ChildMessage:
         """The answer to a request; empty if the process ended instead.
 
         Args:
@@ -109,11 +107,11 @@ class Child:
             self._is_busy = False
             self._state.notify_all()
 
-    def _answer(self, request: Answer, at: Callable[[str], None] | None) -> Answer:
+    def _answer(self, request: ChildMessage, at: Callable[[str], None] | None) -> ChildMessage:
         self._send(request)
         assert self._process.stdout is not None
         while (line := self._process.stdout.readline()).endswith("\n"):
-            answer: Answer = json.loads(line)
+            answer: ChildMessage = json.loads(line)
             if "at" not in answer:
                 return answer
             if at is not None:
@@ -121,7 +119,7 @@ class Child:
         self._has_ended = True
         return {}
 
-    def _send(self, request: Answer) -> None:
+    def _send(self, request: ChildMessage) -> None:
         assert self._process.stdin is not None
         try:
             with self._sending:

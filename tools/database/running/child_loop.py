@@ -11,20 +11,20 @@ from collections.abc import Callable
 from contextlib import suppress
 from typing import Any, Protocol
 
-Answer = dict[str, Any]
+ChildMessage = dict[str, Any]
 
 
 class Engine(Protocol):
     """An engine that serves requests."""
 
-    def answer(self, request: Answer) -> Answer:
+    def answer(self, request: ChildMessage) -> ChildMessage:
         """Serve one request; called in a thread of its own."""
 
     def interrupt(self) -> None:
         """Stop what `answer` does now; called from another thread."""
 
 
-class Line:
+class ParentPipe:
     """The line to the parent. Nothing else may write on it."""
 
     def __init__(self) -> None:
@@ -32,7 +32,7 @@ class Line:
         self._file = os.fdopen(os.dup(1), "w", encoding="utf-8")
         os.dup2(2, 1)
 
-    def send(self, answer: Answer) -> None:
+    def send(self, answer: ChildMessage) -> None:
         """Write one object."""
         self._file.write(json.dumps(answer) + "\n")
         self._file.flush()
@@ -42,14 +42,14 @@ class Line:
         self.send({"at": place})
 
 
-def serve(open_engine: Callable[[Answer, Line], Engine | Answer]) -> None:
+def serve(open_engine: Callable[[ChildMessage, ParentPipe], Engine | ChildMessage]) -> None:
     """Serve requests until stdin closes.
 
     Args:
         open_engine: Makes the engine from the first line; an answer in its place says why there is none.
     """
     _default_signals()
-    line = Line()
+    line = ParentPipe()
     engine = open_engine(json.loads(sys.stdin.readline()), line)
     if isinstance(engine, dict):
         line.send(engine)
@@ -59,10 +59,10 @@ def serve(open_engine: Callable[[Answer, Line], Engine | Answer]) -> None:
 
 
 class _Loop:
-    def __init__(self, engine: Engine, line: Line) -> None:
+    def __init__(self, engine: Engine, line: ParentPipe) -> None:
         self._engine = engine
         self._line = line
-        self._requests: queue.SimpleQueue[Answer] = queue.SimpleQueue()
+        self._requests: queue.SimpleQueue[ChildMessage] = queue.SimpleQueue()
         self._lock = threading.Lock()
         self._current = 0
 
@@ -92,7 +92,7 @@ class _Loop:
             traceback.print_exc()
         os._exit(1)
 
-    def _step(self, request: Answer) -> bool:
+    def _step(self, request: ChildMessage) -> bool:
         end_in(request["seconds"])
         with self._lock:
             self._current = request["number"]

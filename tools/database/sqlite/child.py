@@ -10,7 +10,7 @@ from functools import partial
 from pathlib import Path
 from time import monotonic
 
-from route_sql.tools.database.running.child_loop import Answer, Line, end_in, hold_memory, serve
+from route_sql.tools.database.running.child_loop import ChildMessage, ParentPipe, end_in, hold_memory, serve
 from route_sql.tools.database.running.query import Query
 from route_sql.tools.database.sqlite.connection import connect, is_lock, unavailable
 from route_sql.tools.database.sqlite.reader import SQLiteReader
@@ -24,7 +24,7 @@ ROOM = 64_000_000
 class SQLiteEngine:
     """At most one open file."""
 
-    def __init__(self, settings: Answer, line: Line) -> None:
+    def __init__(self, settings: ChildMessage, line: ParentPipe) -> None:
         """Open nothing yet."""
         self._memory: int = settings["memory_bytes"]
         self._line = line
@@ -34,7 +34,7 @@ class SQLiteEngine:
         self._query: Query | None = None
         hold_memory(self._memory + ROOM)
 
-    def answer(self, request: Answer) -> Answer:
+    def answer(self, request: ChildMessage) -> ChildMessage:
         """Do what a request says."""
         path = Path(request.get("path", ""))
         try:
@@ -55,7 +55,7 @@ class SQLiteEngine:
             if self._query is not None:
                 self._query.stop()
 
-    def _answer(self, request: Answer, path: Path) -> Answer:
+    def _answer(self, request: ChildMessage, path: Path) -> ChildMessage:
         match request["do"]:
             case "run":
                 return self._run(request, path)
@@ -69,13 +69,13 @@ class SQLiteEngine:
                 self._close()
                 return {}
 
-    def _open(self, path: Path, authorizer: bool) -> Answer:
+    def _open(self, path: Path, authorizer: bool) -> ChildMessage:
         self._close()
         self._authorizer = authorizer
         self._reader = SQLiteReader(path, self._memory, authorizer=authorizer)
         return {"opened": True}
 
-    def _run(self, request: Answer, path: Path) -> Answer:
+    def _run(self, request: ChildMessage, path: Path) -> ChildMessage:
         if self._reader is None or not self._reader.is_current:
             self._open(path, self._authorizer)
         assert self._reader is not None
@@ -88,7 +88,7 @@ class SQLiteEngine:
             with self._lock:
                 self._query = None
 
-    def _reflect(self, path: Path, request: Answer) -> Answer:
+    def _reflect(self, path: Path, request: ChildMessage) -> ChildMessage:
         from route_sql.tools.database.sqlite.reflection import read_schema  # SQLAlchemy takes long to import
 
         hold_memory(self._memory + ROOM)
@@ -110,7 +110,7 @@ def _end_step(latest: float, seconds: float) -> None:
     end_in(max(min(seconds, latest - monotonic()), 0.01))
 
 
-def _unavailable(said: DatabaseUnavailable, cause: BaseException | None) -> Answer:
+def _unavailable(said: DatabaseUnavailable, cause: BaseException | None) -> ChildMessage:
     return {"fault": "unavailable", "message": str(said), "locked": str(cause) if is_lock(cause) else None}
 
 

@@ -16,7 +16,7 @@ MOST_IDLE = 8
 PATIENCE = 1.0
 """How long to wait for one of these, before one more is started that is ended after its use."""
 _CHILD = "route_sql.tools.database.sqlite.child"
-Place = tuple[object, ...]
+OpenFile = tuple[object, ...]
 """File that a process has open: its path, its identity, and how it is opened."""
 
 
@@ -26,7 +26,7 @@ class SQLiteProcess(Child):
     def __init__(self, memory_bytes: int) -> None:
         """Start it; see `Child.opened` for whether it did."""
         self.memory_bytes = memory_bytes
-        self.place: Place | None = None
+        self.place: OpenFile | None = None
         super().__init__(_CHILD, {"memory_bytes": memory_bytes})
 
 
@@ -38,7 +38,7 @@ class SQLiteProcesses:
     _lock: threading.Condition = field(default_factory=threading.Condition)
     _taken: int = 0
 
-    def take(self, place: Place | None, memory_bytes: int) -> SQLiteProcess:
+    def take(self, place: OpenFile | None, memory_bytes: int) -> SQLiteProcess:
         """A process for the caller alone: one that has the place open, an idle one, or a new one.
 
         Args:
@@ -96,7 +96,7 @@ class SQLiteProcesses:
         self._idle = []
         self._taken = 0
 
-    def _pick(self, place: Place | None, memory_bytes: int) -> SQLiteProcess | None:
+    def _pick(self, place: OpenFile | None, memory_bytes: int) -> SQLiteProcess | None:
         with self._lock:
             if not self._idle and self._taken >= MOST_IDLE:
                 self._lock.wait(PATIENCE)
@@ -106,7 +106,7 @@ class SQLiteProcesses:
             self._taken += 1
             return found
 
-    def _found(self, place: Place | None, memory_bytes: int) -> SQLiteProcess | None:
+    def _found(self, place: OpenFile | None, memory_bytes: int) -> SQLiteProcess | None:
         usable = [process for process in self._idle if process.memory_bytes == memory_bytes]
         same = [process for process in usable if process.place == place or place is None]
         unused = [process for process in usable if process.place is None]

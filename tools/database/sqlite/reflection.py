@@ -36,14 +36,13 @@ TABLES_SECONDS = 15.0
 LONGEST_VALUE = 16_000_000
 LONGEST_SCHEMA = 32_000_000
 _VIEWS = "SELECT name FROM sqlite_master WHERE type = 'view' ORDER BY rowid"
-Step = Callable[[str], None]
 
 
 def read_schema(
     connection: sqlite3.Connection,
     path: Path,
     skipped: frozenset[str],
-    at: Step,
+    at: Callable[[str], None],
     end_in: Callable[[float], None],
 ) -> dict[str, Any]:
     """The schema with samples, and the places that were skipped or cost too much.
@@ -80,7 +79,7 @@ class _Work:
         self,
         connection: sqlite3.Connection,
         skipped: frozenset[str],
-        at: Step,
+        at: Callable[[str], None],
         end_in: Callable[[float], None],
     ) -> None:
         self._connection = connection

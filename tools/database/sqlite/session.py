@@ -7,10 +7,10 @@ from pathlib import Path
 from typing import cast
 
 from route_sql.tools.database.outcome import Outcome, failed
-from route_sql.tools.database.running.child import Answer
+from route_sql.tools.database.running.child_loop import ChildMessage
 from route_sql.tools.database.running.query import Query
 from route_sql.tools.database.sqlite.connection import check_file, identity
-from route_sql.tools.database.sqlite.processes import PROCESSES, Place, SQLiteProcess
+from route_sql.tools.database.sqlite.processes import PROCESSES, OpenFile, SQLiteProcess
 from route_sql.tools.database.sqlite.skipping import ReflectionStopped
 from route_sql.tools.errors import DatabaseUnavailable
 from route_sql.tools.limits import Limits
@@ -48,7 +48,7 @@ class SQLiteSession:
         self._memory = memory_bytes
         self.file = identity(path)
         self._authorizer = authorizer
-        self._place: Place = (place_of(path), self.file, authorizer)
+        self._place: OpenFile = (place_of(path), self.file, authorizer)
 
     @property
     def is_usable(self) -> bool:
@@ -90,7 +90,7 @@ class SQLiteSession:
             version: int = answer["version"]
             return version
 
-    def reflect(self, query: Query, skipped: list[str], at: Callable[[str], None], seconds: float) -> Answer:
+    def reflect(self, query: Query, skipped: list[str], at: Callable[[str], None], seconds: float) -> ChildMessage:
         """One try to read the schema; without `schema` in it, the process ended at the last place.
 
         Raises:
@@ -106,7 +106,7 @@ class SQLiteSession:
         return min(LOCKED_SECONDS, query.limits.seconds)
 
     @property
-    def _named(self) -> Answer:
+    def _named(self) -> ChildMessage:
         return {"path": str(self._path.absolute())}
 
     @contextmanager
@@ -124,7 +124,7 @@ class SQLiteSession:
             yield process if process.place is not None else None
 
     @contextmanager
-    def _process(self, place: Place | None) -> Iterator[SQLiteProcess]:
+    def _process(self, place: OpenFile | None) -> Iterator[SQLiteProcess]:
         """A process, given back unless it ended or nobody knows what it does."""
         process = PROCESSES.take(place, self._memory)
         try:
@@ -139,7 +139,7 @@ class SQLiteSession:
             raise
         _give_back(process)
 
-    def _check(self, process: SQLiteProcess, answer: Answer) -> None:
+    def _check(self, process: SQLiteProcess, answer: ChildMessage) -> None:
         """Raise what the process says of the file; it has closed the file by then."""
         if answer.get("fault") in ("unavailable", "memory"):
             process.place = None
@@ -173,7 +173,7 @@ def _give_back(process: SQLiteProcess) -> None:
         PROCESSES.end_one(process)
 
 
-def _ended(query: Query, answer: Answer) -> Outcome:
+def _ended(query: Query, answer: ChildMessage) -> Outcome:
     """The outcome of a query whose process ended."""
     if query.is_stopped or query.must_stop or answer.get("fault") == "timeout":
         is_late = query.seconds >= query.limits.seconds

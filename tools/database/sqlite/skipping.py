@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from time import monotonic
 
-from route_sql.tools.database.running.child import Answer
+from route_sql.tools.database.running.child_loop import ChildMessage
 from route_sql.tools.database.running.query import Query
 from route_sql.tools.errors import DatabaseUnavailable
 from route_sql.tools.schema.plain import from_plain
@@ -24,7 +24,7 @@ UNSAMPLED_SECONDS = 5.0
 LAST_SECONDS = 15.0
 """Seconds that the try without views and samples may take."""
 
-Try = Callable[[list[str], Callable[[str], None], float], Answer]
+Try = Callable[[list[str], Callable[[str], None], float], ChildMessage]
 """Reads the schema but for the skipped places, says where it is, and ends after so many seconds."""
 
 
@@ -92,6 +92,6 @@ def _more(skipped: list[str], place: str, *, is_late: bool) -> list[str]:
     return [*skipped, place]
 
 
-def _reflected(answer: Answer) -> Reflected:
+def _reflected(answer: ChildMessage) -> Reflected:
     schema = from_plain(answer["schema"])
     return Reflected(schema, answer["left_out"], answer["broken"], answer["unsampled"], tuple(answer["stand_ins"]))
