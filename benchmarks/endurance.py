@@ -119,7 +119,7 @@ async def on_postgres(admin: Any, questions: int) -> str:
     with psycopg.connect(text, autocommit=True) as connection:
         for statement in ("DROP TABLE IF EXISTS pet", TABLES, ROWS):
             connection.execute(statement.encode())
-    async with Catalog({"pets": PostgresDatabase("pets", admin, Limits())}) as catalog:
+    async with Catalog({"pets": PostgresDatabase("pets", admin)}) as catalog:
         return row("PostgreSQL", questions, *await measure(catalog, questions))
 
 

@@ -65,14 +65,16 @@ def opened(order: Order) -> Any:
         from route_sql.tools.database.duckdb.database import DuckDBDatabase
 
         return DuckDBDatabase("ground", Path(order.place), LIMITS, guard=order.guard, session=order.session)
-    layers: dict[str, Any] = {"guard": order.guard, "session": order.session}
+    from route_sql.tools.database.running.server import ServerOptions
+
+    options = ServerOptions(LIMITS, guard=order.guard, session=order.session)
     if order.dialect == "postgres":
         from route_sql.tools.database.postgres.database import PostgresDatabase
 
-        return PostgresDatabase("ground", make_url(order.place), LIMITS, **layers)
+        return PostgresDatabase("ground", make_url(order.place), options)
     from route_sql.tools.database.mysql.database import MySQLDatabase
 
-    return MySQLDatabase("ground", make_url(order.place), LIMITS, **layers)
+    return MySQLDatabase("ground", make_url(order.place), options)
 
 
 def serve(order: Order, pipe: Connection) -> None:

@@ -15,6 +15,7 @@ from sqlalchemy import URL
 from route_sql.tools.database.engine import Database
 from route_sql.tools.database.mysql.database import MySQLDatabase
 from route_sql.tools.database.postgres.database import PostgresDatabase
+from route_sql.tools.database.running.server import ServerOptions
 from route_sql.tools.database.sqlite.database import SQLiteDatabase
 from route_sql.tools.limits import Limits
 
@@ -173,7 +174,7 @@ class Postgres(ServerEngine):
         return self._as_admin(self.admin.set(database=self.database), sql)
 
     def make(self, limits: Limits, options: dict[str, Any]) -> Database:
-        return PostgresDatabase("shop", self.url, limits, **options)
+        return PostgresDatabase("shop", self.url, ServerOptions(limits, **options))
 
     def running(self) -> list[str]:
         sql = f"SELECT query FROM pg_stat_activity WHERE usename = '{self.reader}' AND state = 'active'"
@@ -228,7 +229,7 @@ class MariaDB(ServerEngine):
         return self._as_admin(self.database, sql)
 
     def make(self, limits: Limits, options: dict[str, Any]) -> Database:
-        return MySQLDatabase("shop", self.url, limits, **options)
+        return MySQLDatabase("shop", self.url, ServerOptions(limits, **options))
 
     def running(self) -> list[str]:
         sql = (

@@ -11,6 +11,7 @@ from sqlalchemy.exc import ArgumentError
 from route_sql.tools.database.engine import Database
 from route_sql.tools.database.mysql.database import MySQLDatabase
 from route_sql.tools.database.postgres.database import PostgresDatabase
+from route_sql.tools.database.running.server import ServerOptions
 from route_sql.tools.database.sqlite.database import DEFAULT_LIMITS, SQLiteDatabase
 from route_sql.tools.database.url_options import DUCKDB, SQLITE, read_options
 from route_sql.tools.errors import DatabaseUnavailable
@@ -26,8 +27,8 @@ _UNREADABLE = "the URL can't be read; write it as sqlite:///path/to/file or post
 
 
 @dataclass(frozen=True, slots=True)
-class _Order:
-    """What an adapter is made of."""
+class _Request:
+    """Name, place and bounds of the database to open."""
 
     name: str
     folder: Path
@@ -66,43 +67,52 @@ def open_database(
     Raises:
         DatabaseUnavailable: the URL can't be read, its engine is not among these, or its driver is not installed.
     """
-    order = _Order(name, folder, limits, tuple(namespaces), pool, wait_seconds, functions)
+    request = _Request(name, folder, limits, tuple(namespaces), pool, wait_seconds, functions)
     if not _URL.match(url):
         path = folder / Path(url).expanduser()
-        return _duckdb(order, path) if _is_duckdb(path) else _sqlite(order, path)
+        return _duckdb(request, path) if _is_duckdb(path) else _sqlite(request, path)
     parsed = _parsed(url)
     engine = parsed.get_backend_name()
     if engine in _SERVERS:
-        return _server(order, parsed)
+        return _server(request, parsed)
     if engine in _FILES:
-        return _FILES[engine](order, _path(parsed, folder, engine))
+        return _FILES[engine](request, _path(parsed, folder, engine))
     if not other_dialects:
         raise DatabaseUnavailable(
             f"{engine} is not among the engines that are held to bounded reading (SQLite, DuckDB, PostgreSQL, MySQL, "
             "MariaDB); to use it with the bounds that are left, set accept_weak_bounds = true in databases.toml"
         )
-    return _any(order, parsed)
+    return _any(request, parsed)
 
 
 def file_path(url_or_path: str) -> Path | None:
-    """The file that a URL or a path names; None for a database on a server."""
-    if not _URL.match(url_or_path):
-        return Path(url_or_path)
-    parsed = _parsed(url_or_path)
-    return Path(parsed.database) if parsed.get_backend_name() in _FILES and parsed.database else None
-
-
-def database_name(url_or_path: str) -> str:
-    """What a database is called that nobody gave a name: as its file without the ending, or as on its server.
+    """The file that a URL or a path names; None for a database on a server.
 
     Raises:
         DatabaseUnavailable: the URL can't be read.
     """
-    path = file_path(url_or_path)
-    if path is not None:
-        return path.stem or path.name or "database"
+    place = _file_or_server(url_or_path)
+    return place if isinstance(place, Path) else None
+
+
+def database_name(url_or_path: str) -> str:
+    """The name of a database that nobody named: its file's name without the ending, or its name on the server.
+
+    Raises:
+        DatabaseUnavailable: the URL can't be read.
+    """
+    place = _file_or_server(url_or_path)
+    if isinstance(place, Path):
+        return place.stem or place.name or "database"
+    return place.database or place.get_backend_name()
+
+
+def _file_or_server(url_or_path: str) -> Path | URL:
+    """The file that a URL or a path names, or else the URL."""
+    if not _URL.match(url_or_path):
+        return Path(url_or_path)
     parsed = _parsed(url_or_path)
-    return parsed.database or parsed.get_backend_name()
+    return Path(parsed.database) if parsed.get_backend_name() in _FILES and parsed.database else parsed
 
 
 def _parsed(url: str) -> URL:
@@ -141,60 +151,59 @@ def _is_duckdb(path: Path) -> bool:
         return path.suffix == ".duckdb"
 
 
-def _sqlite(order: _Order, path: Path) -> Database:
-    if order.namespaces:
-        raise DatabaseUnavailable(f"the database {order.name} is a SQLite file, which has no schemas; remove schemas")
+def _sqlite(request: _Request, path: Path) -> Database:
+    if request.namespaces:
+        raise DatabaseUnavailable(f"the database {request.name} is a SQLite file, which has no schemas; remove schemas")
     return SQLiteDatabase(
-        order.name,
+        request.name,
         path,
-        order.limits,
-        workers=order.pool,
-        wait_seconds=order.wait_seconds or FILE_WAIT_SECONDS,
-        functions=order.functions,
+        request.limits,
+        workers=request.pool,
+        wait_seconds=request.wait_seconds or FILE_WAIT_SECONDS,
+        functions=request.functions,
     )
 
 
-def _duckdb(order: _Order, path: Path) -> Database:
+def _duckdb(request: _Request, path: Path) -> Database:
     from route_sql.tools.database.duckdb.database import DuckDBDatabase
 
     return DuckDBDatabase(
-        order.name,
+        request.name,
         path,
-        order.limits,
-        namespaces=order.namespaces,
-        workers=order.pool,
-        wait_seconds=order.wait_seconds or FILE_WAIT_SECONDS,
-        functions=order.functions,
+        request.limits,
+        namespaces=request.namespaces,
+        workers=request.pool,
+        wait_seconds=request.wait_seconds or FILE_WAIT_SECONDS,
+        functions=request.functions,
     )
 
 
-def _server(order: _Order, url: URL) -> Database:
-    return _SERVERS[url.get_backend_name()](
-        order.name,
-        url,
-        order.limits,
-        namespaces=order.namespaces,
-        pool=order.pool,
-        wait_seconds=order.wait_seconds or WAIT_SECONDS,
-        functions=order.functions,
+def _server(request: _Request, url: URL) -> Database:
+    options = ServerOptions(
+        request.limits,
+        request.namespaces,
+        request.pool,
+        request.wait_seconds or WAIT_SECONDS,
+        tuple(request.functions),
     )
+    return _SERVERS[url.get_backend_name()](request.name, url, options)
 
 
-def _any(order: _Order, url: URL) -> Database:
+def _any(request: _Request, url: URL) -> Database:
     from route_sql.tools.database.any_engine import AnyEngineDatabase
 
     return AnyEngineDatabase(
-        order.name,
+        request.name,
         url,
-        order.limits,
-        namespaces=order.namespaces,
-        workers=order.pool,
-        wait_seconds=order.wait_seconds or WAIT_SECONDS,
-        functions=order.functions,
+        request.limits,
+        namespaces=request.namespaces,
+        workers=request.pool,
+        wait_seconds=request.wait_seconds or WAIT_SECONDS,
+        functions=request.functions,
     )
 
 
-_FILES: dict[str, Callable[[_Order, Path], Database]] = {"sqlite": _sqlite, "duckdb": _duckdb}
+_FILES: dict[str, Callable[[_Request, Path], Database]] = {"sqlite": _sqlite, "duckdb": _duckdb}
 _SERVERS: dict[str, type[PostgresDatabase] | type[MySQLDatabase]] = {
     "postgresql": PostgresDatabase,
     "postgres": PostgresDatabase,

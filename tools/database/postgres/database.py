@@ -1,14 +1,14 @@
 """PostgreSQL as a database: psycopg 3 in worker threads, bounded, read-only."""
 
-from collections.abc import Sequence
+from collections.abc import Callable
 from functools import partial
 
 from sqlalchemy import URL
 
-from route_sql.tools.database.running.server import DEFAULT_LIMITS, ServerDatabase
+from route_sql.tools.database.running.server import ServerDatabase
+from route_sql.tools.database.running.server_session import ServerSession
 from route_sql.tools.database.url_options import POSTGRES, read_options
 from route_sql.tools.errors import DatabaseUnavailable
-from route_sql.tools.limits import Limits
 
 
 class PostgresDatabase(ServerDatabase):
@@ -23,50 +23,17 @@ class PostgresDatabase(ServerDatabase):
     Linux the bytes are counted as they come and the connection is cut before `memory_bytes` are taken. The memory of
     the server is not bounded: PostgreSQL has no cap on a query's memory.
 
-    Args:
-        name: The name in the catalog.
-        url: `postgresql://user:password@host:port/database`; in its query the options of libpq that `url_options`
-            lists, such as `sslmode`.
-        limits: The bounds of every query that is not given its own.
-        namespaces: The schemas to show, the first of which needs no qualifying; none shows the role's own.
-        pool: How many queries may run at once; each has a thread and a connection.
-        wait_seconds: How long a query waits for one of them.
-        functions: Functions that may be called beyond the guard's list, such as `st_*`; each must only read, and may
-            read what is hidden.
-        guard: False, for benchmarks and tests only, sends text to the server that the static guard has not read.
-        session: False, for benchmarks and tests only, runs text as it is and commits what it does.
-
-    Raises:
-        DatabaseUnavailable: the driver is not installed, or an option of the url may not be set.
+    The url is `postgresql://user:password@host:port/database`, with the options of libpq that `url_options` lists in
+    its query, such as `sslmode`. The first of the `namespaces` needs no qualifying; none shows the role's own.
     """
 
-    def __init__(
-        self,
-        name: str,
-        url: URL,
-        limits: Limits = DEFAULT_LIMITS,
-        *,
-        namespaces: Sequence[str] = (),
-        pool: int = 4,
-        wait_seconds: float = 10.0,
-        functions: Sequence[str] = (),
-        guard: bool = True,
-        session: bool = True,
-    ) -> None:
-        """Open nothing yet."""
+    dialect = "postgres"
+
+    def _session_opener(self, url: URL) -> Callable[[], ServerSession]:
         try:
             from route_sql.tools.database.postgres.session import open_session
         except ImportError:
             raise DatabaseUnavailable("PostgreSQL needs its driver: pip install 'route-sql[postgres]'") from None
         read_options(url, POSTGRES, "PostgreSQL")
-        super().__init__(
-            name,
-            "postgres",
-            partial(open_session, name, url, namespaces, is_protected=session),
-            limits,
-            namespaces=namespaces,
-            pool=pool,
-            wait_seconds=wait_seconds,
-            guard=guard,
-            functions=functions,
-        )
+        options = self._options
+        return partial(open_session, self.name, url, options.namespaces, is_protected=options.session)

@@ -1,10 +1,14 @@
 """What the databases on servers share: pool, deadline, guard, cached schema, the role's warnings."""
 
 import threading
-from collections.abc import Callable, Sequence
+from abc import ABC, abstractmethod
+from collections.abc import Callable
+from dataclasses import dataclass
 from functools import partial
 from time import monotonic
 from typing import TypeVar
+
+from sqlalchemy import URL
 
 from route_sql.tools.database.guarded import policy_of, refused_query
 from route_sql.tools.database.outcome import Outcome
@@ -23,49 +27,62 @@ FRESH = 20
 _T = TypeVar("_T")
 
 
-class ServerDatabase:
+@dataclass(frozen=True, slots=True)
+class ServerOptions:
+    """Choices of a database on a server; the defaults suit an application with few users."""
+
+    limits: Limits = DEFAULT_LIMITS
+    """Bounds of every query that is not given its own."""
+    namespaces: tuple[str, ...] = ()
+    """The engine's schema names to show; none shows the default one of the role or the url."""
+    pool: int = 4
+    """Queries that may run at once; each has a thread and a connection."""
+    wait_seconds: float = 10.0
+    """How long a query waits for one of them."""
+    functions: tuple[str, ...] = ()
+    """Functions that may be called beyond the guard's list, such as `st_*`; each must only read, and may read hidden
+    data."""
+    guard: bool = True
+    """False, for benchmarks and tests only, sends text to the server that the static guard has not read."""
+    session: bool = True
+    """False, for benchmarks and tests only, runs text unchanged and commits its changes."""
+
+
+class ServerDatabase(ABC):
     """A `Database` on a server. Nothing is opened before it is first used.
 
     Args:
         name: The name in the catalog.
-        dialect: sqlglot's name of the dialect.
-        open_session: Opens a session; called in a worker thread.
-        limits: The bounds of every query that is not given its own.
-        namespaces: The engine's schema names to show; none shows the default one.
-        pool: How many queries may run at once; each has a thread and a connection.
-        wait_seconds: How long a query waits for one of them.
-        functions: Functions that may be called beyond the guard's list, such as `st_*`; each must only read, and may
-            read what is hidden.
-        guard: False, for benchmarks and tests only, sends text to the server that the static guard has not read.
+        url: SQLAlchemy's URL of the engine, with user, password, host, port and database.
+        options: Bounds, schemas and pool.
+
+    Raises:
+        DatabaseUnavailable: the driver is not installed, or an option of the url may not be set.
     """
 
-    def __init__(
-        self,
-        name: str,
-        dialect: str,
-        open_session: Callable[[], ServerSession],
-        limits: Limits,
-        *,
-        namespaces: Sequence[str],
-        pool: int,
-        wait_seconds: float,
-        guard: bool,
-        functions: Sequence[str] = (),
-    ) -> None:
-        """Open nothing yet."""
+    dialect: str
+    """sqlglot's name of the dialect."""
+
+    def __init__(self, name: str, url: URL, options: ServerOptions = ServerOptions()) -> None:
+        """Check the url and open nothing yet."""
         self.name = name
-        self.dialect = dialect
-        self.limits = limits
-        self._namespaces = tuple(namespaces)
-        self._size = pool
-        self._wait_seconds = wait_seconds
-        self._guard = guard
-        self.policy = policy_of(name, functions)
-        self._pool = Pool(name, open_session, pool)
+        self.limits = options.limits
+        self._options = options
+        open_session = self._session_opener(url)
+        self.policy = policy_of(name, options.functions)
+        self._pool = Pool(name, open_session, options.pool)
         self._reflecting = threading.Lock()
         self._reflected: tuple[str, Schema] | None = None
         self._fresh_until = 0.0
         self._role: RoleReport | None = None
+
+    @abstractmethod
+    def _session_opener(self, url: URL) -> Callable[[], ServerSession]:
+        """A function that opens a session, for worker threads.
+
+        Raises:
+            DatabaseUnavailable: the driver is not installed, or the url can't be used.
+        """
 
     def __repr__(self) -> str:
         """The name alone; a URL could hold a password."""
@@ -103,7 +120,7 @@ class ServerDatabase:
         query = Query(sql, limits or self.limits)
         try:
             with self._pool.submitted(query, partial(self._run, query)) as future:
-                return await outcome_of(query, future, self._wait_seconds)
+                return await outcome_of(query, future, self._options.wait_seconds)
         except NoWorkerFree:
             busy = self._all_busy()
         raise busy
@@ -135,7 +152,7 @@ class ServerDatabase:
         query = Query("", Limits(seconds=OWN_SECONDS))
         try:
             with self._pool.submitted(query, partial(work, query)) as future:
-                answer = await result_of(query, future, self._wait_seconds)
+                answer = await result_of(query, future, self._options.wait_seconds)
         except NoWorkerFree:
             answer = None
         if answer is None:
@@ -143,15 +160,16 @@ class ServerDatabase:
         return answer
 
     def _all_busy(self) -> DatabaseUnavailable:
+        size, seconds = self._options.pool, self._options.wait_seconds
         return DatabaseUnavailable(
-            f"all {self._size} connections to the database {self.name!r} were busy for {self._wait_seconds:g} s; raise "
+            f"all {size} connections to the database {self.name!r} were busy for {seconds:g} s; raise "
             "pool or wait_seconds in its limits, or ask less at once"
         )
 
     # in a worker thread
 
     def _run(self, query: Query, session: ServerSession) -> Outcome:
-        if self._guard:
+        if self._options.guard:
             # A query of our own, with our own deadline.
             fresh = partial(self._current_schema, Query("", Limits(seconds=OWN_SECONDS)), session)
             known = partial(self._known_schema, fresh)
@@ -165,12 +183,12 @@ class ServerDatabase:
     def _current_schema(self, query: Query, session: ServerSession) -> Schema:
         with self._reflecting, session.busy(query):
             started = monotonic()
-            fingerprint = session.fingerprint(self._namespaces)
+            fingerprint = session.fingerprint(self._options.namespaces)
             self._fresh_until = monotonic() + FRESH * (monotonic() - started)
             if self._reflected is None or self._reflected[0] != fingerprint:
-                self._reflected = fingerprint, session.reflect(self._namespaces)
+                self._reflected = fingerprint, session.reflect(self._options.namespaces)
             return self._reflected[1]
 
     def _read_role(self, query: Query, session: ServerSession) -> RoleReport:
         with session.busy(query):
-            return session.role(self._namespaces)
+            return session.role(self._options.namespaces)
