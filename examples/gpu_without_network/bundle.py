@@ -13,10 +13,13 @@ import tarfile
 import tempfile
 from pathlib import Path
 
+import yaml
+
 import route_sql
 from route_sql.serving.store.model_store import ModelStore
 from route_sql.settings import Settings
 from route_sql.training.tuning.base_model import tokenizer_folder
+from route_sql.training.tuning.config import read_config
 from route_sql.training.tuning.pieces import split_file
 
 HERE = Path(__file__).parent
@@ -72,7 +75,7 @@ def write_code(out: Path) -> None:
 
 
 def write_data(out: Path, arguments: argparse.Namespace, base: Path) -> None:
-    """The questions, the databases that they name, the rows, the tokenizer and the name of the base."""
+    """The questions, the databases that they name, the rows, the tokenizer and the plan of the run."""
     with tempfile.TemporaryDirectory() as made:
         data = Path(made) / "data"
         data.mkdir()
@@ -87,8 +90,17 @@ def write_data(out: Path, arguments: argparse.Namespace, base: Path) -> None:
         for place, rows in enumerate(arguments.rows):
             shutil.copytree(rows, data / f"rows-{place}", ignore=shutil.ignore_patterns(".lock", "progress.json"))
         shutil.copytree(tokenizer_folder(base), data / "tokenizer")
-        (data / "base.name").write_text(base.name, encoding="utf-8")
+        (data / "plan.yaml").write_text(plan_text(base.name, len(arguments.rows)), encoding="utf-8")
         pack(Path(made), out / "data.tar.xz")
+
+
+def plan_text(base: str, sets: int) -> str:
+    """Our own plan with the places of the files on that machine, relative to its working folder."""
+    plan = read_config(Path("two-stages-0.5b"))
+    plan |= {"questions": "data/questions.json", "databases": "data/databases", "pieces": "carried"}
+    rows = [f"data/rows-{place}" for place in range(sets)]
+    plan["sft"] |= {"base": f"base/{base}", "tokenizer": "data/tokenizer", "data": rows, "out": "run"}
+    return str(yaml.safe_dump(plan, sort_keys=False))
 
 
 def fetch_wheels(folder: Path, python: str) -> None:

@@ -1,5 +1,5 @@
 #!/bin/bash
-# install.sh [code]: unpack what was carried; with "code", the code alone, after it was mended and carried again.
+# install.sh [code]: unpack what was carried; with "code", the code alone, after it was repaired and carried again.
 set -e
 . "$(dirname "$0")/env.sh"
 carried=$WORK/carried

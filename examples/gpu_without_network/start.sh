@@ -1,13 +1,13 @@
 #!/bin/bash
-# start.sh SECONDS [options]: the real run, in the background. The same call goes on with a run that was stopped.
-# Another folder, with the base as it is: RUN=/tmp/second start.sh SECONDS --base $WORK/run/base
+# start.sh [PLAN]: the real run, in the background, by data/plan.yaml or a copy of it. The same call resumes a run that
+# was stopped. A second run needs a plan with another `out`.
 . "$(dirname "$0")/env.sh"
 cd "$WORK" || exit 1
-run=${RUN:-$WORK/run}; echo "$run" > run.folder
-seconds=$1; shift
-rows=$(for folder in data/rows-*; do echo --data "$WORK/$folder"; done)
-setsid nohup python3 -m route_sql.training.two_stages two-stages-0.5b --base "$WORK/base/$(cat data/base.name)" \
-    --pieces "$WORK/carried" --tokenizer "$WORK/data/tokenizer" $rows --out "$run" \
-    --questions "$WORK/data/questions.json" --databases "$WORK/data/databases" \
-    --seconds "$seconds" --last-seconds 120 "$@" >> "$run.log" 2>&1 < /dev/null &
+plan=${1:-data/plan.yaml}
+run=$(python3 -c 'import sys
+from pathlib import Path
+from route_sql.training.two_stages.plan import load_plan
+print(load_plan(Path(sys.argv[1])).out.absolute())' "$plan") || exit 1
+echo "$run" > run.folder
+setsid nohup python3 -m route_sql train two-stages --plan "$plan" >> "$run.log" 2>&1 < /dev/null &
 echo $! > run.pid

@@ -18,7 +18,7 @@ from route_sql.training.evaluation.run_log import Line
 CHAIN = tuple(Path(__file__).parent / name for name in ("tuning", "export", "two_stages"))
 """Folders of tests that need the extra `training`: run by `make training-tests`, skipped where torch is missing."""
 HAVE_LIBRARIES = all(find_spec(name) for name in ("torch", "trl", "peft", "datasets"))
-NEED_NO_LIBRARIES = {"test_training_configs.py"}
+NEED_NO_LIBRARIES = {"test_training_configs.py", "test_plan.py"}
 
 # Before anything imports the libraries: they are not to ask a hub, and other programs share the two cores.
 os.environ.setdefault("HF_HUB_OFFLINE", "1")

@@ -3,11 +3,13 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, TypeVar
 
 from pydantic import ConfigDict, Field, TypeAdapter, ValidationError
 
 from route_sql.training.errors import TrainingError
+
+_T = TypeVar("_T")
 
 CONFIGS = Path(__file__).parents[1] / "configs"
 
@@ -131,6 +133,15 @@ def load_run(path: Path, overrides: Mapping[str, str | list[str]] | None = None)
     Raises:
         TrainingError: there is no such file, it is not YAML, or keys are unknown, missing or of a wrong kind.
     """
+    return checked(_RUN, {**read_config(path), **(overrides or {})}, str(find_config(path)))
+
+
+def read_config(path: Path) -> dict[str, Any]:
+    """The keys and values of a YAML file, or of one of ours by its name, unchecked.
+
+    Raises:
+        TrainingError: there is no such file, or it is not YAML with keys and values.
+    """
     import yaml
 
     file = find_config(path)
@@ -140,7 +151,7 @@ def load_run(path: Path, overrides: Mapping[str, str | list[str]] | None = None)
         raise TrainingError(f"{file} is not YAML: {error}") from error
     if not isinstance(settings, dict):
         raise TrainingError(f"{file} should hold keys and values, such as `base: default`")
-    return _checked({**settings, **(overrides or {})}, str(file))
+    return settings
 
 
 def find_config(path: Path) -> Path:
@@ -158,9 +169,14 @@ def find_config(path: Path) -> Path:
     raise TrainingError(f"there is no config {path}; name a YAML file, or one of {known}")
 
 
-def _checked(settings: Mapping[str, Any], where: str) -> SFTRun:
+def checked(kind: TypeAdapter[_T], settings: Mapping[str, Any], where: str) -> _T:
+    """Settings as the record of their kind.
+
+    Raises:
+        TrainingError: keys are unknown, missing or of a wrong kind; the message begins with `where`.
+    """
     try:
-        return _RUN.validate_python(settings)
+        return kind.validate_python(settings)
     except ValidationError as error:
         said = "; ".join(_said(problem["loc"], problem["msg"], problem["type"]) for problem in error.errors())
         raise TrainingError(f"{where}: {said}") from error

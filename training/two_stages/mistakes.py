@@ -17,8 +17,8 @@ TEMPERATURE = 0.8
 
 
 @dataclass(frozen=True)
-class Passes:
-    """How often a question is asked: once greedily, then `drawn` times by chance."""
+class SamplingPlan:
+    """Replies to each question: one greedy, then `drawn` sampled ones."""
 
     decoding: Decoding = Decoding()
     drawn: int = 1
@@ -32,7 +32,7 @@ class Passes:
         return [("greedy", self.decoding), *chance]
 
 
-def write_replies(sampler: Sampler, rows: Sequence[Row], passes: Passes, file: Path) -> dict[str, JSON]:
+def write_replies(sampler: Sampler, rows: Sequence[Row], sampling: SamplingPlan, file: Path) -> dict[str, JSON]:
     """Ask the model the questions of text-to-SQL rows, and write what `route-sql train data --replies` reads.
 
     A reply that was cut is left out: it is the end that is missing, not what noise correction is about.
@@ -42,7 +42,7 @@ def write_replies(sampler: Sampler, rows: Sequence[Row], passes: Passes, file: P
     """
     lines: list[str] = []
     counts: dict[str, JSON] = {"questions": len(rows)}
-    for name, decoding in passes.decodings():
+    for name, decoding in sampling.decodings():
         replies = ask(sampler, rows, decoding)
         whole = [(row, reply) for row, reply in zip(rows, replies, strict=True) if reply.whole]
         lines += [_line(row, reply, name) for row, reply in whole]

@@ -1,74 +1,99 @@
-"""What a run in two stages needs, beside the settings of fine-tuning."""
+"""Plan of a run in two stages, as one YAML file holds it."""
 
 import json
 from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
-from typing import cast
+from typing import Annotated, cast
+
+from pydantic import ConfigDict, Field, TypeAdapter
 
 from route_sql.training.datasets.source import DataFormat
 from route_sql.training.errors import TrainingError
 from route_sql.training.evaluation.run_log import JSON
 from route_sql.training.rows.building import Recipe
 from route_sql.training.rows.data_card import JSON_CARD
-from route_sql.training.tuning.config import SFTRun
-from route_sql.training.tuning.dense_base import Base
-from route_sql.training.two_stages.mistakes import Passes
+from route_sql.training.tuning.config import PositiveFloat, PositiveInt, SFTRun, checked, find_config, read_config
+
+NotNegative = Annotated[float, Field(ge=0)]
 
 
 @dataclass(frozen=True)
 class Plan:
-    """One run.
+    """One run in two stages. Paths are relative to the working directory."""
 
-    `run` is stage two as a single run would be; stage one is the same with fewer tasks. Its `data` are prepared rows,
-    made without a model's replies, its `epochs` the most of stage two. The first folder is the set whose questions are
-    asked; rows of further ones, of other questions, are learned from in stage two as they are.
-    """
+    __pydantic_config__ = ConfigDict(extra="forbid")
 
-    run: SFTRun
-    base: Base
+    sft: SFTRun
+    """Settings of stage two; stage one has the same, with fewer tasks. `data` are prepared rows, made without a model's
+    replies: the model is asked the questions of the first folder, rows of further folders are only added in stage two.
+    `epochs` bounds stage two."""
     questions: Path
+    """The questions that the rows of the first folder were made from."""
     databases: Path
-    format: DataFormat = "spider"
-    limit: int | None = None
-    """As the prepared rows were made."""
-    seconds: float = 1080.0
-    """Of the whole run, from its first start; stage two gets what the others leave."""
-    last_seconds: float = 120.0
-    """What is kept of it for loading in stage two and for the scores."""
-    stage_one_epochs: float = 1.0
-    passes: Passes = Passes()
-    prompts: int | None = None
-    """The most questions of a fold that are asked; None asks all."""
-    scored: int = 300
+    """The databases of these questions."""
+    layout: DataFormat = "spider"
+    limit: PositiveInt | None = None
+    """The `--limit` that the rows were made with."""
+    pieces: Path | None = None
+    """The folder with the pieces of a GGUF base, if it is in pieces."""
+    seconds: NotNegative = 1080.0
+    """Time of the whole run from its first start; stage two gets the rest that the other stages leave."""
+    last_seconds: NotNegative = 120.0
+    """The part of it that is kept for loading in stage two and for the scores."""
+    stage_one_epochs: PositiveFloat = 1.0
+    """Epochs of stage one over the databases of a fold."""
+    prompts: PositiveInt | None = None
+    """The most questions of a fold that the model is asked; None asks all."""
+    drawn: Annotated[int, Field(ge=0)] = 1
+    """Sampled replies to each question, in addition to the greedy one."""
+    max_new_tokens: PositiveInt = 256
+    """The longest reply, in tokens."""
+    scored: PositiveInt = 300
     """The most held-out rows of a task whose replies are scored."""
-    processes: int = 4
-    """For building rows."""
+    processes: PositiveInt | None = None
+    """Processes that build rows; None uses all cores."""
 
     @property
     def out(self) -> Path:
         """The folder of the run."""
-        return Path(self.run.out)
+        return Path(self.sft.out)
 
     @property
     def prepared(self) -> Path:
         """The folder of the prepared rows whose questions are asked."""
-        return self.run.folders[0]
+        return self.sft.folders[0]
 
     @property
     def further(self) -> tuple[Path, ...]:
         """The folders of rows that are only added."""
-        return self.run.folders[1:]
+        return self.sft.folders[1:]
 
     def settings(self) -> dict[str, JSON]:
-        """What makes this run another one. Bounds in time and processes may change when it is taken up again."""
+        """The settings that a resumed run must share; bounds in time and processes may differ."""
         settings = asdict(self)
         for name in ("seconds", "last_seconds", "processes"):
             del settings[name]
         return cast(dict[str, JSON], json.loads(json.dumps(settings, default=str)))
 
 
+PLAN = TypeAdapter(Plan)
+"""Checks the settings of a plan."""
+
+
+def load_plan(path: Path) -> Plan:
+    """Read a plan.
+
+    Args:
+        path: A YAML file, or the name of one of ours (`two-stages-0.5b`).
+
+    Raises:
+        TrainingError: there is no such file, it is not YAML, or keys are unknown, missing or of a wrong kind.
+    """
+    return checked(PLAN, read_config(path), str(find_config(path)))
+
+
 def recipe_of(data: Path) -> Recipe:
-    """What a set of rows was made by, as its data card says.
+    """The recipe of a set of rows, as its data card says.
 
     Raises:
         TrainingError: there is no data card, or it lacks settings.

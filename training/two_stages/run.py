@@ -15,6 +15,7 @@ are new to it, which is where noise correction will be asked.
 import asyncio
 import json
 import logging
+import os
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -26,14 +27,14 @@ from route_sql.training.evaluation.run_log import JSON
 from route_sql.training.resumable import write_whole
 from route_sql.training.rows.row_files import Split, file_name
 from route_sql.training.tasks.task import Row, TaskName
-from route_sql.training.tuning.batched_replies import Reply, Sampler
+from route_sql.training.tuning.batched_replies import Decoding, Reply, Sampler
 from route_sql.training.tuning.config import SFTRun
-from route_sql.training.tuning.dense_base import dense_base
+from route_sql.training.tuning.dense_base import Base, dense_base
 from route_sql.training.tuning.run_record import FINAL
 from route_sql.training.tuning.sft import fine_tune
 from route_sql.training.tuning.task_mix import data_files
 from route_sql.training.two_stages.folds import fold_databases, read_rows, write_fold
-from route_sql.training.two_stages.mistakes import ask, write_replies
+from route_sql.training.two_stages.mistakes import SamplingPlan, ask, write_replies
 from route_sql.training.two_stages.pace import Pace, find_pace, release_memory, steps_within
 from route_sql.training.two_stages.plan import Plan, recipe_of
 from route_sql.training.two_stages.reply_scores import Score, score_replies
@@ -60,6 +61,7 @@ class TwoStages:
             TrainingError: the folder holds a run with other settings.
         """
         self._plan = plan
+        self._sampling = SamplingPlan(Decoding(max_new_tokens=plan.max_new_tokens), plan.drawn)
         self._log = StageLog(plan.out / STAGES, plan.settings())
 
     def run(self) -> Path:
@@ -73,9 +75,9 @@ class TwoStages:
             DatasetError: the questions or databases can't be used.
             DatabaseUnavailable: a database can't be read.
         """
-        data_files(self._plan.run)  # what is missing is better said now than in stage two
+        data_files(self._plan.sft)  # what is missing is better said now than in stage two
         base = Path(self._log.stage("base", self._dense_base)["folder"])
-        pace = self._pace(replace(self._plan.run, base=str(base), tokenizer=None))
+        pace = self._pace(replace(self._plan.sft, base=str(base), tokenizer=None))
         folds = self._folds()
         adapters = []
         for name, databases in folds.items():
@@ -88,7 +90,9 @@ class TwoStages:
         return tuned
 
     def _dense_base(self) -> dict[str, JSON]:
-        return {"folder": str(dense_base(self._plan.base, self._plan.out / "base"))}
+        sft = self._plan.sft
+        base = Base(Path(sft.base), self._plan.pieces, Path(sft.tokenizer) if sft.tokenizer else None)
+        return {"folder": str(dense_base(base, self._plan.out / "base"))}
 
     def _pace(self, run: SFTRun) -> Pace:
         def find() -> dict[str, JSON]:
@@ -118,10 +122,10 @@ class TwoStages:
 
         def write() -> dict[str, JSON]:
             rows = [row for row in self._questions("train") if row["database"] in databases]
-            rows = _some(rows, self._plan.prompts, self._plan.run.seed)
+            rows = _some(rows, self._plan.prompts, self._plan.sft.seed)
             if name == FOLDS[0]:
                 rows += self._questions("eval")
-            return write_replies(Sampler(base, adapter), rows, self._plan.passes, self._replies(name))
+            return write_replies(Sampler(base, adapter), rows, self._sampling, self._replies(name))
 
         self._log.stage(f"replies {name}", write)
         release_memory()
@@ -137,8 +141,8 @@ class TwoStages:
         plan, replies = self._plan, self._plan.out / REPLIES
         write_whole(replies, "".join(self._replies(name).read_text(encoding="utf-8") for name in FOLDS))
         recipe = recipe_of(plan.prepared)
-        data = DataPlan(plan.format, plan.questions, plan.databases, recipe, base, replies, plan.limit)
-        card = build_in_processes(data, plan.out / "rows", plan.processes)
+        data = DataPlan(plan.layout, plan.questions, plan.databases, recipe, base, replies, plan.limit)
+        card = build_in_processes(data, plan.out / "rows", plan.processes or os.cpu_count() or 1)
         return {name: file["kinds"] for name, file in card["files"].items()}
 
     def _stage_two(self, pace: Pace, adapter: Path) -> Path:
@@ -159,7 +163,7 @@ class TwoStages:
         scores: dict[str, JSON] = {}
         for name, adapter, tasks in (("stage one", stage_one, STAGE_ONE_TASKS), ("tuned", tuned, ALL_TASKS)):
             rows = [row for task in tasks for row in self._held_out(task)]
-            replies = ask(Sampler(base, adapter), rows, self._plan.passes.decoding)
+            replies = ask(Sampler(base, adapter), rows, self._sampling.decoding)
             release_memory()
             _keep(self._plan.out / f"held-out-{name.replace(' ', '-')}.jsonl", rows, replies)
             found = asyncio.run(self._scored(rows, replies))
@@ -171,10 +175,10 @@ class TwoStages:
         rows = list(read_rows(self._plan.out / "rows" / file_name(task, "eval")))
         # Linked schemas are drawn about the gold, so that only the full one says what the model finds by itself.
         kept = [row for row in rows if row["kind"] != "linked"]
-        return _some(kept, self._plan.scored, self._plan.run.seed)
+        return _some(kept, self._plan.scored, self._plan.sft.seed)
 
     async def _scored(self, rows: Sequence[Row], replies: Sequence[Reply]) -> dict[str, Score]:
-        async with open_source(self._plan.format, self._plan.questions, self._plan.databases) as source:
+        async with open_source(self._plan.layout, self._plan.questions, self._plan.databases) as source:
             return await score_replies(source, rows, replies)
 
 

@@ -29,7 +29,7 @@ SHARDS = 3
 class DataPlan:
     """A set to build; `tokenizer` is the folder of what counts tokens, `replies` the file of a model's replies."""
 
-    format: DataFormat
+    layout: DataFormat
     questions: Path
     databases: Path
     recipe: Recipe
@@ -112,7 +112,7 @@ async def _join(plan: DataPlan, shards: list[_Shard], out: Path) -> DataCard:
             return write_card(
                 files,
                 settings,
-                licence=LICENCES[plan.format],
+                licence=LICENCES[plan.layout],
                 examples=len(source.examples),
                 excluded=source.excluded,
                 held_out=split_examples(source.examples, plan.recipe)[1],
@@ -137,9 +137,9 @@ def _append(shard: _Shard, files: DataFiles) -> None:
 
 
 def _source(plan: DataPlan) -> AbstractAsyncContextManager[Source]:
-    return open_source(plan.format, plan.questions, plan.databases, limit=plan.limit, seed=plan.recipe.seed)
+    return open_source(plan.layout, plan.questions, plan.databases, limit=plan.limit, seed=plan.recipe.seed)
 
 
 def _settings(plan: DataPlan) -> dict[str, JSON]:
     replies = plan.replies.name if plan.replies else None
-    return {"format": plan.format, "questions": plan.questions.name, "replies": replies, **asdict(plan.recipe)}
+    return {"format": plan.layout, "questions": plan.questions.name, "replies": replies, **asdict(plan.recipe)}

@@ -19,7 +19,7 @@ from route_sql.training.tuning.batched_replies import (
     shared_prefix,
 )
 from route_sql.training.tuning.grouped_attention import attend
-from route_sql.training.two_stages.mistakes import Passes
+from route_sql.training.two_stages.mistakes import SamplingPlan
 
 SHORT = Decoding(max_new_tokens=6)
 
@@ -138,7 +138,7 @@ def test_a_reply_may_be_longer_than_the_longest_that_is_hoped_for_but_not_withou
 
 
 def test_the_first_pass_is_greedy_and_each_other_has_a_seed_of_its_own():
-    passes = Passes(drawn=2).decodings()
+    passes = SamplingPlan(drawn=2).decodings()
     assert [name for name, _ in passes] == ["greedy", "drawn-1", "drawn-2"]
     assert passes[0][1].temperature == 0 and all(decoding.temperature for _, decoding in passes[1:])
     assert len({decoding.seed for _, decoding in passes}) == 3

@@ -14,6 +14,8 @@ from types import ModuleType
 
 import pytest
 
+from route_sql.training.two_stages.plan import load_plan
+
 EXAMPLE = Path(__file__).resolve().parents[3] / "examples" / "gpu_without_network"
 
 
@@ -61,10 +63,12 @@ def test_the_data_are_what_start_looks_for(
         packed.extractall(tmp_path / "there", filter="data")
     data = tmp_path / "there" / "data"
     assert [path.name for path in (data / "databases").iterdir()] == ["shop"]
-    assert (data / "base.name").read_text() == tiny_gguf.name
-    start = (EXAMPLE / "start.sh").read_text()
-    for name in ("questions.json", "databases", "rows-0", "rows-1", "tokenizer", "base.name"):
-        assert (data / name).exists() and f"data/{name.rstrip('01').rstrip('-')}" in start
+    plan = load_plan(data / "plan.yaml")
+    monkeypatch.chdir(tmp_path / "there")
+    carried = [plan.questions, plan.databases, Path(plan.sft.tokenizer or ""), *plan.sft.folders]
+    assert len(carried) == 5 and all(path.exists() for path in carried)
+    assert (plan.sft.base, plan.pieces) == (f"base/{tiny_gguf.name}", Path("carried"))
+    assert "data/plan.yaml" in (EXAMPLE / "start.sh").read_text()
 
 
 def test_the_code_is_unpacked_to_where_it_runs_without_the_shipped_adapter(bundle: ModuleType, tmp_path: Path) -> None:
@@ -76,7 +80,7 @@ def test_the_code_is_unpacked_to_where_it_runs_without_the_shipped_adapter(bundl
     said = subprocess.run(["bash", carried / "install.sh", "code"], env=env, capture_output=True, text=True, check=True)
     assert said.stdout.startswith("torch ")
     site = tmp_path / "site"
-    command = [sys.executable, "-m", "route_sql.training.two_stages", "--help"]
+    command = [sys.executable, "-m", "route_sql", "train", "two-stages", "--help"]
     there = {**env, "PYTHONPATH": str(site)}
     subprocess.run(command, env=there, cwd=tmp_path, check=True, capture_output=True)
     assert (site / "tiny_model.py").is_file() and not (site / "route_sql" / "serving" / "adapters").exists()

@@ -14,12 +14,11 @@ import yaml
 from route_sql.training.datasets.source import open_source
 from route_sql.training.errors import TrainingError
 from route_sql.training.rows.building import Recipe, build_data
-from route_sql.training.tuning.batched_replies import Decoding, Reply
-from route_sql.training.tuning.config import LoRA, SFTRun
+from route_sql.training.tuning.batched_replies import Reply
+from route_sql.training.tuning.config import CONFIGS, LoRA, SFTRun
 from route_sql.training.tuning.dense_base import Base, dense_base
 from route_sql.training.tuning.pieces import join_file, split_file
 from route_sql.training.two_stages.folds import fold_databases, read_rows, write_fold
-from route_sql.training.two_stages.mistakes import Passes
 from route_sql.training.two_stages.pace import Pace, steps_within
 from route_sql.training.two_stages.pack import pack_results, unpack_adapter
 from route_sql.training.two_stages.plan import Plan, recipe_of
@@ -38,7 +37,6 @@ QUESTIONS = (
     ),
 )
 RECIPE = Recipe(held_out=0.25, max_tokens=1500)
-SHORT = Decoding(max_new_tokens=8)
 
 
 @dataclass(frozen=True)
@@ -80,9 +78,9 @@ async def build(made: Set, out: Path, replies: dict[int, list[str]] | None = Non
 def plan(made: Set, tiny_gguf: Path, tiny_model: Path, tmp_path: Path) -> Plan:
     """A run of a few steps, its base in pieces."""
     split_file(tiny_gguf, tmp_path / "pieces", 300_000)
-    base = Base(tmp_path / "base" / tiny_gguf.name, tmp_path / "pieces", tiny_model)
-    run = SFTRun(
-        base=str(base.model),
+    sft = SFTRun(
+        base=str(tmp_path / "base" / tiny_gguf.name),
+        tokenizer=str(tiny_model),
         data=str(made.rows),
         out=str(tmp_path / "run"),
         tasks={"text_to_sql": 3.0, "schema_linking": 1.0, "noise_correction": 2.0, "continuation_writing": 1.0},
@@ -95,8 +93,8 @@ def plan(made: Set, tiny_gguf: Path, tiny_model: Path, tmp_path: Path) -> Plan:
         eval_steps=50,
         eval_rows=1,
     )
-    passes = Passes(SHORT, drawn=1)
-    return Plan(run, base, made.questions, made.databases, seconds=0, passes=passes, prompts=2, scored=1, processes=2)
+    bounds: dict[str, Any] = {"seconds": 0, "max_new_tokens": 8, "prompts": 2, "scored": 1, "processes": 2}
+    return Plan(sft, made.questions, made.databases, pieces=tmp_path / "pieces", **bounds)
 
 
 def test_the_whole_run_from_pieces_of_the_base_to_the_packed_adapter(plan: Plan, made: Set, tmp_path: Path):
@@ -131,8 +129,8 @@ def test_the_whole_run_from_pieces_of_the_base_to_the_packed_adapter(plan: Plan,
 
 
 def test_rows_of_further_folders_are_learned_from_in_stage_two_alone(plan: Plan, rows_folder: Path):
-    run = replace(plan.run, data=(str(plan.prepared), str(rows_folder)))
-    TwoStages(replace(plan, run=run)).run()
+    sft = replace(plan.sft, data=(str(plan.prepared), str(rows_folder)))
+    TwoStages(replace(plan, sft=sft)).run()
 
     def learned(stage: str) -> int:
         return int(yaml.safe_load((plan.out / stage / "run.yaml").read_text())["data"]["text_to_sql"]["rows"])
@@ -143,19 +141,32 @@ def test_rows_of_further_folders_are_learned_from_in_stage_two_alone(plan: Plan,
 
 
 def test_a_folder_without_rows_is_said_before_anything_is_done(plan: Plan, tmp_path: Path):
-    run = replace(plan.run, data=(str(plan.prepared), str(tmp_path / "mistyped")))
+    sft = replace(plan.sft, data=(str(plan.prepared), str(tmp_path / "mistyped")))
     with pytest.raises(TrainingError, match="no rows in .*mistyped"):
-        TwoStages(replace(plan, run=run)).run()
+        TwoStages(replace(plan, sft=sft)).run()
     assert not plan.out.exists() or not list(plan.out.glob("base*"))
 
 
-def test_the_command_says_what_is_wrong_in_one_line(made: Set, tmp_path: Path):
+def test_the_command_reads_a_plan_and_says_what_is_wrong_in_one_line(made: Set, tmp_path: Path):
+    settings = yaml.safe_load((CONFIGS / "two-stages-0.5b.yaml").read_text())
+    settings |= {"questions": str(made.questions), "databases": str(made.databases)}
+    settings["sft"] |= {"data": [str(made.rows), str(tmp_path / "mistyped")], "out": str(tmp_path / "run")}
+    (tmp_path / "plan.yaml").write_text(yaml.safe_dump(settings))
+    command = [sys.executable, "-m", "route_sql", "train", "two-stages", "--plan", "plan.yaml"]
+    refused = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path)
+    assert refused.returncode == 2
+    assert refused.stderr.startswith("error: there are no rows in") and refused.stderr.count("\n") == 1
+
+
+def test_the_old_command_line_still_works_with_a_warning(made: Set, tmp_path: Path):
     module = [sys.executable, "-m", "route_sql.training.two_stages"]
     asked = ["two-stages-0.5b", "--questions", str(made.questions), "--databases", str(made.databases)]
     rows = ["--data", str(made.rows), "--data", str(tmp_path / "mistyped"), "--out", str(tmp_path / "run")]
     refused = subprocess.run([*module, *asked, *rows], capture_output=True, text=True, cwd=tmp_path)
     assert refused.returncode == 2
-    assert refused.stderr.startswith("error: there are no rows in") and refused.stderr.count("\n") == 1
+    warning, error = refused.stderr.splitlines()
+    assert "deprecated" in warning and "route-sql train two-stages --plan" in warning
+    assert error.startswith("error: there are no rows in") and "mistyped" in error
 
 
 def assert_replies_are_to_unseen_databases(plan: Plan) -> None:
@@ -238,13 +249,13 @@ async def test_replies_are_scored_by_task_and_kind(made: Set):
 
 def test_steps_follow_from_the_time_and_end_with_the_epochs(plan: Plan):
     row: dict[str, Any] = {"tokens": 100}
-    run = replace(plan.run, tasks={"text_to_sql": 1.0, "schema_linking": 1.0}, packing=False, batch=4, accumulation=2)
+    run = replace(plan.sft, tasks={"text_to_sql": 1.0, "schema_linking": 1.0}, packing=False, batch=4, accumulation=2)
     rows: Any = {"text_to_sql": [row] * 1000, "schema_linking": [row] * 1000}
     pace = Pace(run, tokens_per_second=8000.0)
     assert steps_within(pace, 10, rows) == 100
     assert steps_within(pace, 1000, rows) == 250
     assert steps_within(pace, -1000, rows) == 20
-    assert Pace.from_json(plan.run, {**pace.as_json(), "batch": 9}).run.batch == 9
+    assert Pace.from_json(plan.sft, {**pace.as_json(), "batch": 9}).run.batch == 9
 
 
 def test_pieces_give_the_file_or_nothing(tmp_path: Path):
