@@ -34,7 +34,7 @@ def _find(db: str, toml: Path) -> tuple[Catalog, str]:
 
 
 def shown(db: str) -> str:
-    """What a user calls a database, without the password that a URL may hold."""
+    """The user's name, path or URL of a database, without the password that a URL may hold."""
     scheme, mark, rest = db.partition("://")
     credentials, at, place = rest.rpartition("@")
     # Whatever stands before the last @ may be part of a password that was not encoded, or an option of the driver.

@@ -1,4 +1,4 @@
-"""What the environment says, read here and nowhere else. Every variable begins with `ROUTE_SQL_`."""
+"""Settings from the environment, read here and nowhere else. Every variable begins with `ROUTE_SQL_`."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""What can go wrong between us and a model; a message says which server or source, its words, what to do."""
+"""Exceptions between us and a model; each message names the server or source, quotes it, and says what to do."""
 
 from route_sql.tools.errors import RouteError
 

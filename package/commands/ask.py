@@ -75,7 +75,7 @@ async def _answer(question: str, db: str, evidence: str, model: str | None, cont
 
 
 def _no_answer(error: RouteError) -> Answer:
-    """What `--json` prints when there is no answer: the same object, so that a reader needs one parser."""
+    """The object that `--json` prints when there is no answer: its fields are the same, so one parser reads both."""
     return Answer(
         sql=None,
         status="error",

@@ -38,7 +38,7 @@ def check(
 
 
 async def _refusal(sql: str, db: str, dialect: str | None) -> Refusal | None:
-    """What a question's query would meet: also that something is hidden in this database."""
+    """The refusal that a question's query would meet in this database, where names may be hidden."""
     async with open_catalog(db, Settings()) as (catalog, name):
         database = catalog.get(name)
         if dialect not in (None, database.dialect):

@@ -1,4 +1,4 @@
-"""`route-sql doctor`: what is installed, reachable and cached, and what to do about the rest."""
+"""`route-sql doctor`: what is installed, reachable and cached, and how to get the rest."""
 
 import asyncio
 import platform
@@ -27,14 +27,14 @@ from route_sql.tools.terminal import escaped
 from route_sql.tools.text import clean
 
 CheckResult = tuple[str, str | None]
-"""What is there, and what to do about it: None if it is well, nothing if the next remedy is for this too."""
+"""A finding and its remedy: None if all is well, empty if the next remedy is for this finding too."""
 
 
 def doctor(
     model: Model = None,
     db: Annotated[str | None, typer.Option("--db", help="Also look at this database.")] = None,
 ) -> None:
-    """Say what is installed, reachable and cached, and what to do about the rest; exit code 1 if there is a rest."""
+    """Check packages, model, server and database, and print a remedy for each problem; exit code 1 if there is one."""
     settings = Settings()
     findings = [
         *_packages(),
@@ -133,10 +133,10 @@ def _role(report: RoleReport) -> Iterator[CheckResult]:
         yield f"the role {report.role} may only read, and its time-outs are set", None
     for number, finding in enumerate(report.findings, 1):
         is_last = number == len(report.findings)
-        yield f"the role {report.role}: {finding.text}", _mended(report) if is_last else ""
+        yield f"the role {report.role}: {finding.text}", _repair_of(report) if is_last else ""
 
 
-def _mended(report: RoleReport) -> str:
+def _repair_of(report: RoleReport) -> str:
     is_new = any(finding.is_risk for finding in report.findings)
     aim = "make a role that may only read, for the url" if is_new else "give the role what it lacks"
     return "\n     ".join([f"Let an administrator {aim}:", *report.statements])

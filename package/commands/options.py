@@ -59,7 +59,7 @@ Seed = Annotated[int, typer.Option("--seed", help="Which random subset.")]
 
 
 def check_one_form(**forms: bool | str | None) -> None:
-    """See that at most one of the options that say what is printed was given.
+    """Check that at most one of the options that choose the printed form was given.
 
     Raises:
         BadParameter: several were.

@@ -39,7 +39,7 @@ def build_demo_database(path: Path) -> Path:
     """
     _check_replaceable(path)
     path.parent.mkdir(parents=True, exist_ok=True)
-    # A folder beside the target: the rename stays on one file system, and a failure leaves nothing behind.
+    # A folder next to the target: the rename stays on one file system, and a failure leaves nothing behind.
     with TemporaryDirectory(prefix=".demo-", dir=path.parent) as folder:
         draft = Path(folder) / "demo.sqlite"
         _write(draft, clinic_rows(Random(SEED)))

@@ -116,4 +116,4 @@ SHOWN = (
     "Which patients have never had an appointment? Give first and last name.",
     "What are the last names of the doctors who are specialized in sleep medicine?",
 )
-"""What `route-sql demo` asks: a value in another case, what is not there, and a join of three tables."""
+"""The questions of `route-sql demo`: a value in another case, a value that is missing, and a join of three tables."""

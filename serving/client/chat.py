@@ -24,7 +24,7 @@ from route_sql.serving.client.sessions import SYNC_CALLS
 from route_sql.serving.profile import PromptWording
 
 MOST_STOPS = 4
-"""What text-generation-inference and vLLM take."""
+"""The most stop texts that text-generation-inference and vLLM take."""
 MAX_TOKENS = 512
 CONCURRENCY = 16
 _ALWAYS_SENT = ("max_tokens", "temperature", "seed")

@@ -108,7 +108,7 @@ class Completions:
                         self._served = read_served_model(await response.text())
                 except WorthRetrying as failure:
                     await allowance.pause(failure)
-                except (ServerRefused, ContextExceeded):  # no list: the completion itself will say what is wrong
+                except (ServerRefused, ContextExceeded):  # no list: the completion itself will name the problem
                     self._served = NOTHING_SAID
             return self._served
 

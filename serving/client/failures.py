@@ -1,4 +1,4 @@
-"""What a server's failure means: to be tried again, a prompt that is too long, or a refusal."""
+"""A server's failure as an exception: worth a retry, a prompt that is too long, or a refusal."""
 
 import json
 import math
@@ -41,7 +41,7 @@ class ErrorAnswer(Exception):
 
 
 class BadAnswer(Exception):
-    """A successful answer that is no completion; the message says what it is instead."""
+    """A successful answer that is no completion; the message says how it differs."""
 
 
 class TimeIsUp(Exception):

@@ -18,7 +18,7 @@ def cut_at_stop(text: str, stops: Sequence[str]) -> str:
 
 
 class StopCutter:
-    """Cuts a stream at the first stop, and holds back what may yet turn out to be the beginning of one."""
+    """Cuts a stream at the first stop, and holds back text that may be the beginning of one."""
 
     def __init__(self, stops: Sequence[str]) -> None:
         """`stops` are non-empty texts; with none, everything passes."""
@@ -27,7 +27,7 @@ class StopCutter:
         self._ended = False
 
     def feed(self, text: str) -> str:
-        """What may be shown now that `text` has come."""
+        """Add a piece of the stream; returns the text that is certain."""
         if self._ended:
             return ""
         text = self._held + text
@@ -39,7 +39,7 @@ class StopCutter:
         return shown if self._ended else text[:certain]
 
     def rest(self) -> str:
-        """What was held back when the stream ended."""
+        """End the stream; returns the text that was held back."""
         held, self._held = self._held, ""
         return cut_at_stop(held, self._stops)
 

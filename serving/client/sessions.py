@@ -36,7 +36,7 @@ class _LoopConnections:
     opening: asyncio.Task[httpx2.AsyncClient]
     turns: asyncio.Semaphore
     once: asyncio.Lock
-    """Held while something is asked that all calls want to know."""
+    """Held while a request is made whose answer all calls need."""
 
 
 class Sessions:
@@ -55,7 +55,7 @@ class Sessions:
         return await asyncio.shield(connections.opening), connections.turns
 
     def once(self) -> asyncio.Lock:
-        """The running loop's lock for what is asked once."""
+        """The running loop's lock for a request that is made once."""
         return self._here().once
 
     def _here(self) -> _LoopConnections:

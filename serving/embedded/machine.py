@@ -1,4 +1,4 @@
-"""What this machine has: cores, memory, and what the embedded runtime needs of it."""
+"""This machine's cores and memory, and the requirements of the embedded runtime."""
 
 import ctypes
 import importlib.util

@@ -55,7 +55,7 @@ class EmbeddedServer:
             api_key: None makes a random one.
             log_dir: where the server's log lies while it runs; None is the user's cache.
             start_seconds: how long loading may take.
-            openmp: environment of the child beside our own; see `OMP_WAIT_POLICY`, `GOMP_SPINCOUNT`.
+            openmp: environment variables added for the child; see `OMP_WAIT_POLICY`, `GOMP_SPINCOUNT`.
         """
         self.model_file = model_file
         self.api_key = api_key or secrets.token_urlsafe(24)

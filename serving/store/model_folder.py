@@ -35,7 +35,7 @@ class FileRecord:
 
 @dataclass(frozen=True)
 class TunedModel:
-    """What `profile.json` holds."""
+    """The contents of `profile.json`."""
 
     __pydantic_config__: ClassVar[ConfigDict] = ConfigDict(extra="forbid")
 
@@ -45,7 +45,7 @@ class TunedModel:
     profile: Profile
     """Without the adapter's path, which is the folder's."""
     base_name: str | None = None
-    """What the base is called in the store; the SHA-256 decides."""
+    """The base's name in the store; the SHA-256 decides."""
 
 
 _RECORD = TypeAdapter(TunedModel)
@@ -64,7 +64,7 @@ def write_model_folder(folder: Path, model: TunedModel) -> None:
 
 
 def read_model_folder(folder: Path) -> TunedModel:
-    """What a model folder says of itself; no other file of it is looked at.
+    """Read the profile of a model folder; no other file of it is read.
 
     Raises:
         ModelUnavailable: there is no profile, or it can't be read.

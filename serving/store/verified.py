@@ -1,4 +1,4 @@
-"""Which bytes are the right ones, and a note beside them, so that they are hashed once and not at every start."""
+"""Verification of files by SHA-256, with a note next to each file, so that it is hashed once and not at every start."""
 
 import hashlib
 import json
@@ -7,7 +7,7 @@ from typing import Protocol
 
 
 class Known(Protocol):
-    """What is known of a file before it is there."""
+    """Size and hash of a file, known before it is fetched."""
 
     @property
     def size(self) -> int:
@@ -15,7 +15,7 @@ class Known(Protocol):
 
     @property
     def sha256(self) -> str:
-        """Of the whole file, in hexadecimal."""
+        """SHA-256 of the whole file, in hexadecimal."""
 
 
 def sha256_of(path: Path) -> str:
@@ -29,7 +29,7 @@ def keep_if_right(fetched: Path, path: Path, known: Known, label: str) -> list[s
     size, sha256 = fetched.stat().st_size, sha256_of(fetched)
     if (size, sha256) == (known.size, known.sha256):
         fetched.replace(path)
-        _beside(path).write_text(json.dumps(_mark(path, known)))
+        _note_of(path).write_text(json.dumps(_mark(path, known)))
         return []
     fetched.unlink()
     have, want = f"{sha256} ({size} bytes)", f"{known.sha256} ({known.size} bytes)"
@@ -38,7 +38,7 @@ def keep_if_right(fetched: Path, path: Path, known: Known, label: str) -> list[s
 
 def is_marked(path: Path, known: Known) -> bool:
     """Whether the file is the one that was hashed; to hash it at every start takes as long as the start."""
-    return _is_noted(_beside(path), path, known)
+    return _is_noted(_note_of(path), path, known)
 
 
 def is_right(path: Path, known: Known, notes: Path) -> bool:
@@ -55,7 +55,7 @@ def is_right(path: Path, known: Known, notes: Path) -> bool:
     return True
 
 
-def _beside(path: Path) -> Path:
+def _note_of(path: Path) -> Path:
     return path.with_name(f"{path.name}.verified.json")
 
 

@@ -248,7 +248,7 @@ async def test_a_misspelt_hide_keeps_the_database_closed(tmp_path: Path) -> None
     file = tmp_path / "databases.toml"
     file.write_text('[databases.a]\nurl = "a.db"\nhide = ["t.A", "t.sceret"]\n')
     async with Catalog.from_toml(file, {}) as catalog:
-        with pytest.raises(DatabaseUnavailable, match="names what is not in it: t.sceret"):
+        with pytest.raises(DatabaseUnavailable, match="names tables or columns that it lacks: t.sceret"):
             await catalog.get("a").execute("SELECT 1")
 
 

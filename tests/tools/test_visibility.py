@@ -215,5 +215,5 @@ async def test_a_pattern_that_stands_for_nothing_is_a_mistake(
 ) -> None:
     hidden = Visibility(hide=("staff.salry", "*.none"))
     misspelt = VisibleDatabase(databases[0], hidden, checked=hidden)
-    with pytest.raises(DatabaseUnavailable, match="names what is not in it: staff.salry; write table"):
+    with pytest.raises(DatabaseUnavailable, match="names tables or columns that it lacks: staff.salry; write table"):
         await misspelt.execute("SELECT name FROM staff")

@@ -37,8 +37,8 @@ _TIMEOUT = "the query took longer than {seconds:g} s; its result was thrown away
 class AnyEngineDatabase:
     """A `Database` on an engine that has no adapter of its own; read what `warnings` says before using it.
 
-    Text is held to one query made of what is on the guard's list of clauses, and of functions too where the guard has a
-    list for the dialect. It runs in a transaction that is rolled back. Rows, cells and bytes are capped as everywhere.
+    Text must be one query whose clauses are on the guard's list, and its functions too where the guard has a list for
+    the dialect. It runs in a transaction that is rolled back. Rows, cells and bytes are capped as everywhere.
 
     Args:
         name: The name in the catalog.
@@ -47,7 +47,7 @@ class AnyEngineDatabase:
         namespaces: The engine's schema names to show; none shows the default one.
         workers: How many queries may run at once.
         functions: Functions that may be called beyond the guard's list, such as `st_*`; each must only read, and may
-            read what is hidden.
+            read hidden data.
         wait_seconds: How long a query waits for one of them.
 
     Raises:
@@ -87,7 +87,7 @@ class AnyEngineDatabase:
         return f"AnyEngineDatabase({self.name!r})"
 
     async def schema(self) -> Schema:
-        """The tables and views, without sample values; reflected anew after five minutes.
+        """The tables and views, without sample values; reflected again after five minutes.
 
         Raises:
             DatabaseUnavailable: the database can't be opened or read, or no worker was free in time.
@@ -121,7 +121,7 @@ class AnyEngineDatabase:
         raise all_busy(self.name, self._workers, self._wait_seconds)
 
     async def warnings(self) -> tuple[str, ...]:
-        """What can't be promised."""
+        """The promises that do not hold on this engine."""
         functions = "" if self.dialect in DIALECTS else "; the functions that it calls are not checked"
         return (
             f"The database {self.name} runs on an engine without an adapter of its own: its session is not read-only, "
@@ -169,7 +169,7 @@ class AnyEngineDatabase:
         try:
             connection = self._engine.connect()
         except SQLAlchemyError as error:
-            # Drivers repeat the URL's parts in their messages, so only its kind is told.
+            # Drivers repeat the URL's parts in their messages, so only the error's kind is shown.
             raise DatabaseUnavailable(
                 f"the database {self.name} can't be reached ({type(error).__name__}); check its url and its server"
             ) from None
@@ -204,7 +204,7 @@ class AnyEngineDatabase:
 
 
 class _Cancelling:
-    """A connection that can be told to stop, if its driver has a way."""
+    """A connection that can be stopped, if its driver has a way."""
 
     def __init__(self, connection: Connection) -> None:
         self._connection = connection

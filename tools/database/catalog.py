@@ -40,8 +40,8 @@ class Catalog:
 
         Args:
             databases: The databases by name.
-            visibility: What is shown of each, if not all.
-            notes: What a reader of each should know, such as a glossary: untrusted text.
+            visibility: The visible part of each, if not all.
+            notes: Notes for the reader of each, such as a glossary: untrusted text.
         """
         self._databases = dict(databases)
         self._entries: dict[str, tuple[Entry, Path]] = {}
@@ -117,7 +117,7 @@ class Catalog:
         return narrowed
 
     async def notes(self, name: str, rights: Visibility = EVERYTHING) -> list[str]:
-        """What a reader of that database should know, one note a line, without those that name what is hidden.
+        """Notes for the reader of a database, one a line, without those that name hidden tables or columns.
 
         Untrusted text: it is cleaned and clipped where it meets a prompt.
 

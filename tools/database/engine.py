@@ -1,4 +1,4 @@
-"""What every database adapter offers; a new engine is a file beside `sqlite.py` that offers it too."""
+"""The protocol of every database adapter; a new engine is a folder next to `sqlite/` with a class that satisfies it."""
 
 from typing import Protocol, runtime_checkable
 

@@ -1,4 +1,4 @@
-"""What the static guard says of a text, as the outcome of its query."""
+"""The static guard's refusal of a text, as the outcome of its query."""
 
 import re
 from collections.abc import Callable, Sequence

@@ -1,4 +1,4 @@
-"""What a database role may do beyond reading, and the statements that make a role that may only read."""
+"""The rights of a database role beyond reading, and the statements that make a role that may only read."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -10,9 +10,9 @@ PASSWORD = "CHOOSE-A-PASSWORD"
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """One thing that a role may do, or lacks.
+    """A right that a role has beyond reading, or a setting that it lacks.
 
-    `is_risk` tells what could change or leak data if every other layer failed from what is only missing.
+    `is_risk` marks rights that could change or leak data if every other layer failed; a missing setting is no risk.
     """
 
     text: str
@@ -21,10 +21,10 @@ class Finding:
 
 @dataclass(frozen=True, slots=True)
 class RoleReport:
-    """What is to be said about a role.
+    """Findings about a role.
 
-    `statements` make a role that is right, with the placeholder `'CHOOSE-A-PASSWORD'`; an administrator runs them.
-    `notes` are about the connection, and nothing needs to be done about them.
+    `statements` make a role that may only read, with the placeholder `'CHOOSE-A-PASSWORD'`; an administrator runs them.
+    `notes` are about the connection and need no action.
     """
 
     role: str
@@ -34,20 +34,20 @@ class RoleReport:
 
     @property
     def is_fine(self) -> bool:
-        """Whether there is nothing to be done."""
+        """Whether the role may only read and lacks no setting."""
         return not self.findings
 
 
 @runtime_checkable
 class HasRole(Protocol):
-    """A database to which one connects as somebody."""
+    """A database to which one connects with a role."""
 
     async def role(self) -> RoleReport:
-        """What the role may do."""
+        """The rights of the role."""
 
 
 async def role_report(database: object) -> RoleReport | None:
-    """What the role of a database may do; None for a file, which is opened read-only whoever opens it.
+    """The rights of a database's role; None for a file, which is always opened read-only.
 
     Raises:
         DatabaseUnavailable: the server can't be reached.

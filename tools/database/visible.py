@@ -1,4 +1,4 @@
-"""A database as one caller may see it: its schema, its queries and its errors without what is hidden."""
+"""A database as one caller may see it: its schema, its queries and its errors without hidden names."""
 
 import asyncio
 import threading
@@ -53,7 +53,7 @@ class VisibleDatabase:
         self._narrowed: tuple[Schema, VisibleSchema] | None = None
 
     def __repr__(self) -> str:
-        """The database, not what is hidden in it."""
+        """The database, without hidden names."""
         return f"VisibleDatabase({self._database!r})"
 
     @property
@@ -80,7 +80,7 @@ class VisibleDatabase:
         return (await self.visible()).schema
 
     async def visible(self) -> VisibleSchema:
-        """The visible part of the schema, and what is known of the rest.
+        """The visible part of the schema, and the names of the rest.
 
         Raises:
             DatabaseUnavailable: as for `schema`.
@@ -92,7 +92,7 @@ class VisibleDatabase:
         return known[1] if known and known[0] is whole else await asyncio.to_thread(self._narrow, whole)
 
     async def execute(self, sql: str, limits: Limits | None = None) -> Outcome:
-        """Run one SELECT on what is visible within `limits`; cancelling stops the query.
+        """Run one SELECT on the visible part within `limits`; cancelling stops the query.
 
         Raises:
             DatabaseUnavailable: as for `schema`.
@@ -110,7 +110,7 @@ class VisibleDatabase:
         return outcome
 
     async def warnings(self) -> tuple[str, ...]:
-        """What the reader of an answer should know about the database's safety."""
+        """Warnings for the reader of an answer about the database's safety."""
         return await self._database.warnings()
 
     async def close(self) -> None:
@@ -127,13 +127,13 @@ class VisibleDatabase:
     def _check(self, whole: Schema) -> None:
         if wrong := self._checked.unmatched(whole):
             raise DatabaseUnavailable(
-                f"allow or hide of the database {self.name} names what is not in it: {', '.join(wrong)}; "
+                f"allow or hide of the database {self.name} names tables or columns that it lacks: {', '.join(wrong)}; "
                 "write table, table.column or schema.table as the database has them"
             )
 
 
 def narrowed_query(sql: str, visible: VisibleSchema, dialect: str, policy: Policy = DEFAULT_POLICY) -> str | Refusal:
-    """The query as it may run on what is visible, or why it may not run."""
+    """The query as it may run on the visible part, or why it may not run."""
     policy = replace(policy, only_shown=True, partial=visible.partial)
     return check_sql(sql, visible.schema, dialect, policy) or show_only(
         sql, visible.schema, visible.partial, dialect, visible.rows

@@ -1,4 +1,4 @@
-"""Folds of databases, so that a model's mistakes come from questions that it has not learnt.
+"""Folds of databases, so that a model's mistakes come from questions that it was not trained on.
 
 A mistake that a model makes on a database of its training is rare and not the kind that it makes on new ones.
 """

@@ -1,4 +1,4 @@
-"""A model's replies to questions that it has not learnt, drawn for every fold: where its real mistakes come from."""
+"""Replies of a model to questions that it was not trained on, for every fold: the source of its real mistakes."""
 
 import json
 import logging
@@ -35,7 +35,7 @@ class SamplingPlan:
 def write_replies(sampler: Sampler, rows: Sequence[Row], sampling: SamplingPlan, file: Path) -> dict[str, JSON]:
     """Ask the model the questions of text-to-SQL rows, and write what `route-sql train data --replies` reads.
 
-    A reply that was cut is left out: it is the end that is missing, not what noise correction is about.
+    A reply that was cut is left out: noise correction is about wrong queries, not missing ends.
 
     Returns:
         How many questions were asked, replies were kept and cut, by pass.
@@ -54,11 +54,13 @@ def write_replies(sampler: Sampler, rows: Sequence[Row], sampling: SamplingPlan,
 def ask(sampler: Sampler, rows: Sequence[Row], decoding: Decoding) -> list[Reply]:
     """The model's reply to each row's prompt."""
 
-    def told(done: int, total: int) -> None:
+    def log_progress(done: int, total: int) -> None:
         logger.info("%d of %d replies", done, total)
 
     prompts = [row["prompt"] for row in rows]
-    return sampler.replies(prompts, decoding, expected=[row["completion"][0]["content"] for row in rows], progress=told)
+    return sampler.replies(
+        prompts, decoding, expected=[row["completion"][0]["content"] for row in rows], progress=log_progress
+    )
 
 
 def _line(row: Row, reply: Reply, name: str) -> str:

@@ -44,12 +44,12 @@ class Pace:
     tokens_per_second: float
 
     def as_json(self) -> dict[str, JSON]:
-        """What the trial has found, without the run that it began with."""
+        """The result of the trial, without the run that it began with."""
         return {"tokens_per_second": self.tokens_per_second, **{name: getattr(self.run, name) for name in _SHAPE}}
 
     @classmethod
     def from_json(cls, run: SFTRun, found: Mapping[str, Any]) -> "Pace":
-        """What `as_json` gave of the same run."""
+        """The pace from the JSON of `as_json` and the same run."""
         return cls(replace(run, **{name: found[name] for name in _SHAPE}), found["tokens_per_second"])
 
 
@@ -104,7 +104,7 @@ def release_memory() -> None:
 
 
 class EpochClock:
-    """The seconds of the second of two epochs; the first is for what is compiled and allocated once."""
+    """The seconds of the second of two epochs; the first pays for compilation and allocation."""
 
     def __init__(self) -> None:
         """A clock that a run is given as its `progress`."""
@@ -118,7 +118,7 @@ class EpochClock:
 
     @property
     def seconds(self) -> float:
-        """Of the second epoch."""
+        """Duration of the second epoch."""
         return self._at[self._total] - self._at[self._total // 2]
 
 

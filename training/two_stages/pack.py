@@ -1,4 +1,4 @@
-"""`python -m route_sql.training.two_stages.pack RUN OUT`: what a run has so far, in few small files to carry away."""
+"""`python -m route_sql.training.two_stages.pack RUN OUT`: the results of a run so far, in a few small files."""
 
 import json
 import shutil
@@ -25,7 +25,7 @@ _KEPT = ("*.json", "*.jsonl", "rows/data_card.*", "*/losses.*", "*/run.yaml")
 def pack_results(run: Path, out: Path, piece: int = PIECE) -> Path:
     """Write the newest adapter, in pieces of at most `piece` bytes, and the logs, losses, replies and scores.
 
-    The adapter is stage two's, or as far as that has come; before it, that of stage one. It is written in 16 bits.
+    The adapter is stage two's, or its last checkpoint; before stage two, stage one's. It is written in 16 bits.
 
     Returns:
         The folder of the adapter that was taken.
@@ -84,7 +84,7 @@ def main(
     run: Annotated[Path, typer.Argument(help="The folder of the run.")],
     out: Annotated[Path, typer.Argument(help="Where the files go.")],
 ) -> None:
-    """Pack what a run has so far."""
+    """Pack the results of a run so far."""
     say(f"packed {pack_results(run, out)}")
 
 

@@ -1,4 +1,4 @@
-"""What a model's replies to held-out rows are worth, by task: the tasks' own scores, on the databases themselves."""
+"""Scores of a model's replies to held-out rows: each task's own score, computed on the databases."""
 
 from collections import defaultdict
 from collections.abc import Sequence

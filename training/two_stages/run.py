@@ -1,11 +1,11 @@
-"""The whole run, stage by stage; a run that was stopped goes on where it was.
+"""The whole run, stage by stage; a stopped run is resumed at its stage.
 
 1. The base is made dense, and batches are tried for their speed.
 2. Stage one, once a fold of databases: text to SQL and linking on that fold. The model then replies to the questions
    of the other folds, which it has not learnt, and the first one to the held-out questions as well.
-3. The rows of all four tasks are built anew with those replies, by several processes.
-4. Stage two: all four tasks on all databases that are not held out, for as long as the time allows. It goes on from
-   the first model of stage one.
+3. The rows of all four tasks are built again with those replies, by several processes.
+4. Stage two: all four tasks on all databases that are not held out, for as long as the time allows. It starts
+   from the first model of stage one.
 5. Both models reply to held-out rows of their tasks, and the replies are scored on the databases.
 
 One short run a fold is the cheapest that is honest: the mistakes are those that a tuned model makes on databases that
@@ -55,7 +55,7 @@ class TwoStages:
     """One run. Its folder holds a folder a stage, `stages.json`, `replies.jsonl` and `scores.json`."""
 
     def __init__(self, plan: Plan) -> None:
-        """Begin the run in the plan's folder, or take it up.
+        """Begin the run in the plan's folder, or resume it.
 
         Raises:
             TrainingError: the folder holds a run with other settings.
@@ -75,7 +75,7 @@ class TwoStages:
             DatasetError: the questions or databases can't be used.
             DatabaseUnavailable: a database can't be read.
         """
-        data_files(self._plan.sft)  # what is missing is better said now than in stage two
+        data_files(self._plan.sft)  # missing rows are better reported now than in stage two
         base = Path(self._log.stage("base", self._dense_base)["folder"])
         pace = self._pace(replace(self._plan.sft, base=str(base), tokenizer=None))
         folds = self._folds()
@@ -153,7 +153,7 @@ class TwoStages:
             rows = {task: _rows_of(task, data) for task in pace.run.tasks}
             return {"steps": steps_within(pace, left, rows), "seconds": left}
 
-        # Recorded before it begins: a run that is taken up must have as many.
+        # Recorded before it begins: a resumed run must have as many.
         steps = self._log.stage("steps", fit)["steps"]
         out = str(self._plan.out / "stage-two")
         run = replace(pace.run, data=tuple(map(str, data)), out=out, adapter=str(adapter), epochs=None, max_steps=steps)
@@ -183,12 +183,12 @@ class TwoStages:
 
 
 def _tune(run: SFTRun) -> dict[str, JSON]:
-    folder = fine_tune(run, progress=_told)
+    folder = fine_tune(run, progress=_log_step)
     release_memory()
     return {"adapter": str(folder / FINAL)}
 
 
-def _told(done: int, total: int, losses: str) -> None:
+def _log_step(done: int, total: int, losses: str) -> None:
     if losses:
         logger.info("step %d of %d: %s", done, total, losses)
 

@@ -27,7 +27,7 @@ SHARDS = 3
 
 @dataclass(frozen=True)
 class DataPlan:
-    """A set to build; `tokenizer` is the folder of what counts tokens, `replies` the file of a model's replies."""
+    """A set to build; `tokenizer` is the folder of the tokenizer that counts tokens, `replies` a file of replies."""
 
     layout: DataFormat
     questions: Path
@@ -120,7 +120,7 @@ async def _join(plan: DataPlan, shards: list[_Shard], out: Path) -> DataCard:
             )
     finally:
         files.close()
-        # What it says of the files' lengths is not so: nobody shall take the set up by it.
+        # Its lengths are not those of the joined files: nobody may resume the set from it.
         (out / PROGRESS).unlink(missing_ok=True)
 
 

@@ -1,4 +1,4 @@
-"""What a long run has done: its stages, their results and times, kept in a file that a stopped run is taken up by."""
+"""Record of a long run: its stages, their results and times, in a file from which a stopped run is resumed."""
 
 import json
 import logging
@@ -33,7 +33,7 @@ class StageLog:
     """The stages of one run, in the order in which they were done."""
 
     def __init__(self, file: Path, settings: Mapping[str, JSON]) -> None:
-        """Begin a run, or take up the one that `file` is the record of.
+        """Begin a run, or resume the one that `file` records.
 
         Raises:
             TrainingError: the run was begun with other settings.
@@ -49,11 +49,11 @@ class StageLog:
 
     @property
     def elapsed(self) -> float:
-        """Seconds since the run was first begun, those included in which it stood still."""
+        """Seconds since the run was first begun, pauses included."""
         return time.time() - self._record["begun"]
 
     def stage(self, name: str, work: Callable[[], Mapping[str, JSON]]) -> Mapping[str, Any]:
-        """The result of a stage, as JSON gives it back: as it is recorded, or of the work, which then is."""
+        """The recorded result of a stage; if there is none, the result of `work`, which is then recorded."""
         known = self._record["stages"].get(name)
         if known is not None:
             return known["result"]

@@ -1,4 +1,4 @@
-"""What the commands of a run in two stages have in common: errors of ours are one line, not a traceback."""
+"""Output of the commands of a run in two stages: our own errors are one line, not a traceback."""
 
 import sys
 from collections.abc import Callable

@@ -24,7 +24,7 @@ def export(
     out: Annotated[Path, typer.Option("--out", help="The model folder; name it wherever a model is named.")],
     merged: Annotated[bool, typer.Option("--merged", help="Also merge, for servers with a GPU.")] = False,
     check: Annotated[
-        Path | None, typer.Option(help="Held-out rows of `train data`: prove on them that what is served is right.")
+        Path | None, typer.Option(help="Held-out rows of `train data`: compare trainer and server on them.")
     ] = None,
     check_rows: Annotated[int, typer.Option(min=1, help="How many of them.")] = 8,
     data: Annotated[list[Path] | None, typer.Option(help="A folder with a data card, for the model card.")] = None,

@@ -23,12 +23,12 @@ def register(app: typer.Typer) -> None:
 def sft(
     config: Annotated[Path, typer.Option(help="A run's settings, YAML; or the name of one of ours: tiny-smoke, ...")],
     base: Annotated[
-        str | None, typer.Option(help="base, better, tiny, a GGUF file, or a model's folder; above the config's.")
+        str | None, typer.Option(help="base, better, tiny, a GGUF file, or a model's folder; replaces the config's.")
     ] = None,
-    data: Annotated[Path | None, typer.Option(help="The folder of the rows; above the config's.")] = None,
-    out: Annotated[Path | None, typer.Option(help="The folder of the run; above the config's.")] = None,
+    data: Annotated[Path | None, typer.Option(help="The folder of the rows; replaces the config's.")] = None,
+    out: Annotated[Path | None, typer.Option(help="The folder of the run; replaces the config's.")] = None,
     adapter: Annotated[
-        Path | None, typer.Option(help="The folder of an adapter to go on from; above the config's.")
+        Path | None, typer.Option(help="The folder of an adapter to start from; replaces the config's.")
     ] = None,
     resume: Annotated[bool, typer.Option(help="Resume from the last checkpoint, or start again.")] = True,
 ) -> None:
@@ -58,7 +58,7 @@ def _local_base(name: str) -> str:
 
 
 def _go_offline(config: Path, overrides: dict[str, str], resume: bool) -> None:
-    """Go on as a process whose libraries never ask a hub: they read the variable when they are first imported."""
+    """Replace this process by one whose libraries never ask a hub: they read the variable when they are imported."""
     if os.environ.get("HF_HUB_OFFLINE"):
         return
     options = [part for key, value in overrides.items() for part in (f"--{key}", value)]

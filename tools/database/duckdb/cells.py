@@ -30,7 +30,7 @@ def casting(connection: Any, sql: str) -> tuple[str, list[str] | None]:
     except duckdb.InterruptException:
         raise
     except duckdb.Error:
-        return sql, None  # the query itself will say what is wrong with it
+        return sql, None  # the query itself will report its error
     types = [str(row[1]) for row in described]
     query = _without_end(sql)
     if query is None or all(map(_is_value, types)):

@@ -21,7 +21,7 @@ from route_sql.tools.schema.samples import with_samples
 
 THREADS = 2
 SPILLED = 8
-"""What may be spilled to disk, in multiples of the memory."""
+"""Bytes that may be spilled to disk, in multiples of the memory."""
 BATCH = 64
 ERROR_CHARS = 500
 _MEMORY = (duckdb.OutOfMemoryException, MemoryError)
@@ -117,7 +117,7 @@ class _Engine:
                 self.connection.execute("ROLLBACK")
 
     def _is_one_select(self, sql: str) -> bool:
-        """What DuckDB's own parser calls a text: a layer of its own below the guard."""
+        """Whether DuckDB's own parser calls a text one SELECT: a second layer below the guard."""
         kinds = self._kinds(sql)
         # A PIVOT that looks its columns up is several statements to DuckDB; in brackets only a query may stand.
         return kinds in ([], [_SELECT]) or (kinds == [_MULTI] and self._kinds(f"SELECT * FROM (\n{sql}\n)") == [_MULTI])

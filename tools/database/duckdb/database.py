@@ -26,11 +26,11 @@ class DuckDBDatabase:
     Each worker has a process in which the file is open read-only, without access to other files or the network, with
     its settings locked. DuckDB's own parser must call the text one SELECT, so that temporary tables and variables can't
     be made either. DuckDB stops the query at the deadline; a process that does not stop within half a second is ended.
-    A process may take up `memory_bytes` beyond what it begins with, which Linux enforces (elsewhere DuckDB alone, which
+    A process may use `memory_bytes` more than at its start, which Linux enforces (elsewhere DuckDB alone, which
     doesn't count what its functions build), and spill eight times as much to a temporary folder.
 
-    As long as the database is open here, DuckDB lets no program open the file for writing. A file that takes its place
-    is taken up with the next query.
+    As long as the database is open here, DuckDB lets no program open the file for writing. A file that replaces it is
+    opened with the next query.
 
     Args:
         name: The name in the catalog.
@@ -39,7 +39,7 @@ class DuckDBDatabase:
         namespaces: The schemas to show; none shows `main`.
         workers: How many queries may run at once.
         functions: Functions that may be called beyond the guard's list, such as `st_*`; each must only read, and may
-            read what is hidden.
+            read hidden data.
         wait_seconds: How long a query waits for a process.
         guard: False, for benchmarks and tests only, sends text to DuckDB that the static guard has not read.
         session: False, for benchmarks and tests only, opens the file as it comes: all but the deadline is lost.
@@ -138,7 +138,7 @@ class DuckDBDatabase:
 
 
 def _stamp(path: Path) -> _Stamp:
-    """What changes when the file does, or the log of changes beside it."""
+    """A stamp that changes with the file, or with the log of changes next to it."""
     return tuple(_file_stamp(file) for file in (path, path.with_name(path.name + ".wal")))
 
 

@@ -77,7 +77,7 @@ def _table(row: tuple[Any, ...], columns: dict[_Key, list[Column]], keys: dict[_
         namespace=_shown(namespace),
         primary_key=next((tuple(names) for kind, names, *_ in own if kind == "PRIMARY KEY"), ()),
         foreign_keys=tuple(
-            # DuckDB refuses keys across schemas, so the target stands beside the table.
+            # DuckDB refuses keys across schemas, so the target is in the table's schema.
             ForeignKey(tuple(names), f"{namespace}.{target}" if _shown(namespace) else target, tuple(targets))
             for kind, names, target, targets in own
             if kind == "FOREIGN KEY"

@@ -100,7 +100,7 @@ def allow(connection: "pymysql.connections.Connection[Any]", seconds: float) -> 
 
 
 def fault_of(error: Exception) -> Fault:
-    """What an error means; its message without the user's and the machine's name."""
+    """The meaning of an error; its message without the user's and the machine's name."""
     code, message = code_and_message(error)
     if code in _TIMEOUTS:
         return Fault("timeout")

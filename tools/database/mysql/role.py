@@ -1,4 +1,4 @@
-"""What a MySQL or MariaDB user may do, and the statements that make one that may only read."""
+"""The rights of a MySQL or MariaDB user, and the statements that make one that may only read."""
 
 import re
 from collections.abc import Iterator, Sequence
@@ -23,7 +23,7 @@ _TABLES = """
 
 
 def read_role(session: ServerSession, namespaces: Sequence[str], has_deadline: bool | None) -> RoleReport:
-    """What the user of a session may do beyond reading, and how to make one that may only read.
+    """The rights of a session's user beyond reading, and the statements that make one that may only read.
 
     Args:
         session: Asks the server.

@@ -63,7 +63,7 @@ def open_session(name: str, url: URL, memory_bytes: int, *, is_protected: bool =
 
 
 class MySQLSession(ServerSession):
-    """One connection and its rules; see `MySQLDatabase` for what is lost without protection."""
+    """One connection and its rules; see `MySQLDatabase` for the protection."""
 
     driver_error = pymysql.err.MySQLError
     title = TITLE
@@ -218,7 +218,7 @@ class _Rows:
             yield row
 
     def end(self) -> None:
-        """After the last row that the server was told to send there is only its end to read."""
+        """Read the end of the rows, once the last row that the server was asked for is read."""
         if self.are_left and self._seen > self._most:
             self._next()
 

@@ -94,7 +94,7 @@ def connect(url: URL, kind: type[_C], *, plain: bool = True) -> _C:
 
 
 def fault_of(error: Exception) -> Fault:
-    """What an error means; its first sentence, and the server's hint, without details."""
+    """The meaning of an error; its first sentence, and the server's hint, without details."""
     if isinstance(error, TooMuch | errors.OutOfMemory):
         return Fault("memory")
     if isinstance(error, errors.QueryCanceled):

@@ -1,4 +1,4 @@
-"""What a PostgreSQL role may do, and the statements that make one that may only read."""
+"""The rights of a PostgreSQL role, and the statements that make one that may only read."""
 
 from collections.abc import Iterator, Sequence
 
@@ -71,7 +71,7 @@ _TABLES = f"""
 
 
 def read_role(session: ServerSession, namespaces: Sequence[str]) -> RoleReport:
-    """What the role of a session may do beyond reading, and how to make one that may only read.
+    """The rights of a session's role beyond reading, and the statements that make one that may only read.
 
     Raises:
         DatabaseUnavailable: the server was lost.

@@ -50,7 +50,7 @@ def open_session(name: str, url: URL, namespaces: Sequence[str], *, is_protected
 
 
 class PostgresSession(ServerSession):
-    """One connection and its rules; see `PostgresDatabase` for what is lost without protection."""
+    """One connection and its rules; see `PostgresDatabase` for the protection."""
 
     driver_error = psycopg.Error
     title = TITLE

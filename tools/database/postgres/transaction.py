@@ -31,8 +31,8 @@ _SETTINGS = {
     "cursor_tuple_fraction": "1.0",
     "jit": "off",
 }
-"""What a plain role may set. The guard reads strings as the standard does; plans are for all rows, as most results
-are fetched whole."""
+"""Settings that a plain role may change. The guard reads strings as the standard does; plans are for all rows, as most
+results are fetched whole."""
 _NOTICE_LOSS = "client_connection_check_interval"
 _BEGIN = "BEGIN READ ONLY"
 _KNOWN = "SELECT name FROM pg_catalog.pg_settings WHERE pg_catalog.lower(name) = ANY (%s)"

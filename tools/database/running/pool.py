@@ -73,7 +73,7 @@ class Pool(Generic[_S]):
 
     @contextmanager
     def submitted(self, query: Query, work: Callable[[_S], _T]) -> "Iterator[Future[_T]]":
-        """As `submit`, for work that is waited for inside: closing the pool stops its query.
+        """Submit work that is waited for inside the block; closing the pool stops its query.
 
         Raises:
             DatabaseUnavailable: the pool is closed.
@@ -103,11 +103,11 @@ class Pool(Generic[_S]):
 
     @property
     def is_closed(self) -> bool:
-        """Whether nothing more is taken up."""
+        """Whether no more work is accepted."""
         return self._closed
 
     async def close(self) -> None:
-        """Take up nothing more, stop what runs, wait for the workers and close all sessions."""
+        """Accept no more work, stop running queries, wait for the workers and close all sessions."""
         self._closed = True
         for query in list(self._running):
             query.stop()

@@ -1,4 +1,4 @@
-"""What the databases on servers share: pool, deadline, guard, cached schema, the role's warnings."""
+"""Databases on servers: pool, deadline, guard, cached schema, the role's warnings."""
 
 import threading
 from abc import ABC, abstractmethod
@@ -16,8 +16,7 @@ from route_sql.tools.database.roles import RoleReport, warnings_of
 from route_sql.tools.database.running.pool import Pool
 from route_sql.tools.database.running.query import Query
 from route_sql.tools.database.running.server_session import OWN_SECONDS, ServerSession
-from route_sql.tools.database.running.waiting import NoWorkerFree, outcome_of, result_of
-from route_sql.tools.errors import DatabaseUnavailable
+from route_sql.tools.database.running.waiting import all_busy
 from route_sql.tools.limits import Limits
 from route_sql.tools.schema.records import Schema
 
@@ -118,15 +117,10 @@ class ServerDatabase(ABC):
                 the database is closed.
         """
         query = Query(sql, limits or self.limits)
-        try:
-            with self._pool.submitted(query, partial(self._run, query)) as future:
-                return await outcome_of(query, future, self._options.wait_seconds)
-        except NoWorkerFree:
-            busy = self._all_busy()
-        raise busy
+        return await self._pool.outcome(query, partial(self._run, query), self._options.wait_seconds)
 
     async def role(self) -> RoleReport:
-        """What the role may do on the server, asked for once.
+        """The rights of the role on the server, asked for once.
 
         Raises:
             DatabaseUnavailable: as for `schema`.
@@ -136,7 +130,7 @@ class ServerDatabase(ABC):
         return self._role
 
     async def warnings(self) -> tuple[str, ...]:
-        """What belongs into every answer: sentences on a role that may do more than read.
+        """Sentences for every answer, on a role that may do more than read.
 
         Raises:
             DatabaseUnavailable: as for `schema`.
@@ -148,23 +142,13 @@ class ServerDatabase(ABC):
         await self._pool.close()
 
     async def _ask(self, work: Callable[[Query, ServerSession], _T]) -> _T:
-        """Something of our own, within a minute."""
+        """Run a query of our own, within a minute."""
         query = Query("", Limits(seconds=OWN_SECONDS))
-        try:
-            with self._pool.submitted(query, partial(work, query)) as future:
-                answer = await result_of(query, future, self._options.wait_seconds)
-        except NoWorkerFree:
-            answer = None
+        size, wait_seconds = self._options.pool, self._options.wait_seconds
+        answer = await self._pool.result(query, partial(work, query), wait_seconds)
         if answer is None:
-            raise self._all_busy()
+            raise all_busy(self.name, size, wait_seconds)
         return answer
-
-    def _all_busy(self) -> DatabaseUnavailable:
-        size, seconds = self._options.pool, self._options.wait_seconds
-        return DatabaseUnavailable(
-            f"all {size} connections to the database {self.name!r} were busy for {seconds:g} s; raise "
-            "pool or wait_seconds in its limits, or ask less at once"
-        )
 
     # in a worker thread
 

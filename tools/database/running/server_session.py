@@ -36,7 +36,7 @@ ONE_SELECT = "only one SELECT statement may run"
 
 @dataclass(frozen=True, slots=True)
 class Fault:
-    """What a driver's error means; `lost` and `unreachable` are about the server, the others about the query."""
+    """Meaning of a driver's error; `lost` and `unreachable` are about the server, the others about the query."""
 
     kind: Literal["error", "refused", "timeout", "memory", "lost"]
     message: str = ""
@@ -74,7 +74,7 @@ class ServerSession(ABC):
 
     @abstractmethod
     def fault(self, error: Exception) -> Fault:
-        """What an error of the driver means, in words without connection details."""
+        """The meaning of a driver's error, in words without connection details."""
 
     @abstractmethod
     def cancel(self) -> None:
@@ -99,7 +99,7 @@ class ServerSession(ABC):
 
     @abstractmethod
     def role(self, namespaces: Sequence[str]) -> RoleReport:
-        """What the role may do."""
+        """The rights of the role."""
 
     @abstractmethod
     def reflect(self, namespaces: Sequence[str]) -> Schema:
@@ -159,7 +159,7 @@ class ServerSession(ABC):
         return found
 
     def sample(self, sql: str, limits: Limits) -> list[tuple[object, ...]]:
-        """As `ask`, but none if the query fails: samples are worth no more.
+        """Rows as `ask` gives them, or none if the query fails: samples are worth no error.
 
         Raises:
             DatabaseUnavailable: the server was lost.

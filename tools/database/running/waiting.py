@@ -14,11 +14,11 @@ _T = TypeVar("_T")
 
 
 class NoWorkerFree(Exception):
-    """No worker took the query up in time; it will not run."""
+    """No worker was free in time; the query will not run."""
 
 
 def all_busy(name: str, size: int, wait_seconds: float) -> DatabaseUnavailable:
-    """The error for a query that no worker took up in time."""
+    """The error for a query that no worker was free for in time."""
     return DatabaseUnavailable(
         f"all {size} connections to the database {name!r} were busy for {wait_seconds:g} s; raise pool or wait_seconds "
         "in its limits, or ask less at once"
@@ -26,7 +26,7 @@ def all_busy(name: str, size: int, wait_seconds: float) -> DatabaseUnavailable:
 
 
 async def outcome_of(query: Query, future: "Future[Outcome]", wait_seconds: float | None = None) -> Outcome:
-    """What `result_of` says, as an outcome where the query could not be stopped."""
+    """Wait as `result_of` does; a query that could not be stopped has an outcome too."""
     outcome = await result_of(query, future, wait_seconds)
     return outcome or stuck(query)
 
@@ -45,10 +45,10 @@ async def result_of(query: Query, future: "Future[_T]", wait_seconds: float | No
         wait_seconds: How long the query may wait for a worker; None is without end.
 
     Returns:
-        What the worker returns; None if it goes on five seconds after the deadline, stopped or not.
+        The worker's result; None if it still runs five seconds after the deadline, stopped or not.
 
     Raises:
-        NoWorkerFree: no worker took it up within `wait_seconds`.
+        NoWorkerFree: no worker was free within `wait_seconds`.
     """
     waiting = asyncio.wrap_future(future)
     submitted = monotonic()

@@ -1,4 +1,4 @@
-"""SQLite files: opening one read-only, and saying what is wrong with one that can't be read."""
+"""SQLite files: opening one read-only, and explaining why one can't be read."""
 
 import os
 import sqlite3

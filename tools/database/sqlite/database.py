@@ -35,7 +35,7 @@ class SQLiteDatabase:
         workers: How many queries may run at once; each has a thread and a process.
         wait_seconds: How long a query waits for one of them.
         functions: Functions that may be called beyond the guard's list, such as `st_*`; each must only read, and may
-            read what is hidden.
+            read hidden data.
         guard: False, for benchmarks and tests only, sends text to SQLite that the static guard has not read. What
             only the guard refuses then runs: calls of functions that are not on its list, and text that SQLite
             and the parser read differently.

@@ -42,8 +42,8 @@ class SQLiteProcesses:
         """A process for the caller alone: one that has the place open, an idle one, or a new one.
 
         Args:
-            place: What the caller wants open; None does not care, and leaves what is open as it is.
-            memory_bytes: What the process may take; SQLite can't raise its heap limit again.
+            place: The file that the caller wants open; None leaves the open file as it is.
+            memory_bytes: Memory of the process; SQLite can't raise its heap limit again.
         """
         while (process := self._pick(place, memory_bytes)) is not None:
             if process.is_alive:

@@ -63,7 +63,7 @@ class SQLiteReader:
     """One connection and its rules. It serves one query at a time."""
 
     def __init__(self, path: Path, memory_bytes: int, *, authorizer: bool = True) -> None:
-        """Open the file; see `SQLiteDatabase` for what is lost without the authorizer.
+        """Open the file; see `SQLiteDatabase` for the authorizer.
 
         Raises:
             DatabaseUnavailable: there is no such file, it is none of SQLite's, or it can't be opened.

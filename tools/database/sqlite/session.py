@@ -38,7 +38,7 @@ class SQLiteSession:
     """A file and its rules. It holds a process only while it works."""
 
     def __init__(self, path: Path, memory_bytes: int, *, authorizer: bool = True) -> None:
-        """Look at the file; see `SQLiteDatabase` for what is lost without the authorizer.
+        """Look at the file; see `SQLiteDatabase` for the authorizer.
 
         Raises:
             DatabaseUnavailable: there is no such file, or it is something else.

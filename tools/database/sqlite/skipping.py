@@ -38,7 +38,7 @@ class ReflectionStopped(DatabaseUnavailable):
 
 @dataclass(frozen=True)
 class Reflected:
-    """A schema, and what is to be said of it."""
+    """A schema, and the parts that were left out of it."""
 
     schema: Schema
     left_out: int
