@@ -1,4 +1,4 @@
-"""From what a user calls a database (a file, a URL, a name in databases.toml) to an open catalog."""
+"""Catalogs opened by a user's name for a database: a file, a URL, or a name in databases.toml."""
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager

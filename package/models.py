@@ -1,4 +1,4 @@
-"""From what a user calls a model (a store name, a file, a model folder, a URL) to a chat model that answers."""
+"""Chat models opened by a user's name for a model: a store name, a file, a model folder, or a URL."""
 
 import asyncio
 from collections.abc import AsyncIterator

@@ -21,7 +21,7 @@ from route_sql.tools.database.outcome import Cell, Outcome
 from route_sql.tools.terminal import escaped, escaped_json
 
 ROWS = 20
-"""How many rows a terminal shows."""
+"""Number of rows that a terminal shows."""
 
 
 def console(*, stderr: bool = False, soft_wrap: bool = False) -> Console:
@@ -127,7 +127,7 @@ def _count(result: Answer | Outcome) -> str:
 
 
 def _work(answer: Answer) -> tuple[PrintedRows, PrintedRows]:
-    """Who did what, and what each call cost."""
+    """Tables of the candidates and of the calls with their cost."""
     candidates: list[list[Cell]] = [
         [c["agent"], c["status"] + (f": {c['error']}" if c["error"] else ""), c["row_count"], c["sql"]]
         for c in answer["candidates"]

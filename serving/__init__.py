@@ -1,1 +1,1 @@
-"""Where the model is: chat client, embedded server, model store."""
+"""Model access: chat client, embedded server, model store."""

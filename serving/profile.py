@@ -1,4 +1,4 @@
-"""How a model is to be run and spoken to: plain settings that travel with its file."""
+"""Profile of a model: plain settings for running and prompting it, which travel with its file."""
 
 from dataclasses import dataclass
 from typing import ClassVar, Literal

@@ -50,7 +50,7 @@ async def _refusal(sql: str, db: str, dialect: str | None) -> Refusal | None:
 
 
 def _allowed(sql: str, dialect: str | None) -> str:
-    """That a statement passes, and without a database what was not looked up."""
+    """The sentence that a statement passes, and without a database, which checks were left out."""
     names = names_to_look_up(sql, dialect) if dialect is not None else []
     if not names:
         return "allowed"

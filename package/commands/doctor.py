@@ -1,4 +1,4 @@
-"""`route-sql doctor`: what is installed, reachable and cached, and how to get the rest."""
+"""`route-sql doctor`: packages, model, server and database, and a remedy for each problem."""
 
 import asyncio
 import platform

@@ -131,9 +131,9 @@ def _print(name: str, summary: Summary, as_json: bool) -> None:
     else:
         console().print(summary_table({escaped(name): summary}))
     if wrong := summary["wrong_databases"]:
-        told = "; ".join(f"{reason} ({count})" for reason, count in wrong.items())
+        reasons = "; ".join(f"{reason} ({count})" for reason, count in wrong.items())
         complain(
-            f"{sum(wrong.values())} of {summary['n']} count as wrong because of their database: {told}. "
+            f"{sum(wrong.values())} of {summary['n']} count as wrong because of their database: {reasons}. "
             "Correct db_id there, and begin a new run"
         )
         raise typer.Exit(1)

@@ -51,11 +51,10 @@ RowsAs = Annotated[
 ]
 LayoutOption = Annotated[DataFormat, typer.Option("--format", help="spider, bird, or log for your own pairs.")]
 Questions = Annotated[Path, typer.Option(help="The questions with their SQL: JSON; for a log CSV or JSON Lines.")]
-DatabasesOption = Annotated[
-    Path, typer.Option(help="The folder with one folder or file a database; for a log also databases.toml.")
-]
+DATABASES_HELP = "The folder with one folder or file for each database; for a log also databases.toml."
+DatabasesOption = Annotated[Path, typer.Option(help=DATABASES_HELP)]
 Limit = Annotated[int | None, typer.Option("--limit", min=1, help="A random subset of this many questions.")]
-Seed = Annotated[int, typer.Option("--seed", help="Which random subset.")]
+Seed = Annotated[int, typer.Option("--seed", help="Seed of the random subset.")]
 
 
 def check_one_form(**forms: bool | str | None) -> None:
@@ -69,10 +68,10 @@ def check_one_form(**forms: bool | str | None) -> None:
 
 
 def chosen(strategy: Strategy, without: Sequence[str] | None, max_tokens: int | None = None) -> Context:
-    """The run-time choices that the options make.
+    """The run-time context of the options.
 
     Raises:
-        InvalidInput: an agent that there is not.
+        InvalidInput: an unknown agent.
     """
     agents = cast("tuple[AgentName, ...]", tuple(without or ()))
     return Context(strategy=strategy, without=agents, max_tokens=max_tokens)

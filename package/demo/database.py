@@ -18,7 +18,7 @@ from route_sql.tools.terminal import escaped
 
 SEED = 2412
 APPLICATION_ID = 0x524F5554
-"""Stands in the file's header, so that we know a demo database of ours from a file that is somebody's."""
+"""Mark in the file's header, by which we know our demo database from a user's file."""
 
 
 def build_demo_database(path: Path) -> Path:

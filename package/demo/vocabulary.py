@@ -18,10 +18,10 @@ LAST_NAMES = (
 )  # fmt: skip
 
 CITIES = ("Lisbon", "São Paulo", "Porto", "Zürich", "New York", "Málaga", "Kraków", "Den Haag", "Oslo")
-"""From the city with the most patients to the one with the fewest."""
+"""Cities, from the one with the most patients to the one with the fewest."""
 
 BLOOD_TYPES = ("O+", "A+", "B+", "O-", "A-", "AB+", "B-", "AB-")
-"""From the most to the least common."""
+"""Names, from the most to the least common."""
 
 DEPARTMENTS = (
     ("Heart Centre", "North", 2),

@@ -46,7 +46,7 @@ class Allowance:
     """The rest of one call's budget."""
 
     def __init__(self, bounds: Bounds) -> None:
-        """Nothing is spent yet."""
+        """Begin with the whole budget."""
         self.bounds = bounds
         self._spent = 0.0
         self._failures = 0

@@ -75,7 +75,7 @@ class ChatTGI(BaseChatModel):
     _completions: Completions = PrivateAttr()
 
     def model_post_init(self, context: Any, /) -> None:
-        """Nothing is opened before the first call."""
+        """Prepare the client; the first call opens a connection."""
         key = self.api_key.get_secret_value() if self.api_key else None
         bounds = Bounds(
             timeout=self.timeout,

@@ -12,7 +12,7 @@ from route_sql.serving.client.failures import BadAnswer, error_of
 
 _LONE_SURROGATE = re.compile("[\ud800-\udfff]")
 _MOST_TOKENS = 10**9
-"""A count beyond is no count."""
+"""The largest credible token count; a larger one is ignored."""
 _NAME_CHARS = 200
 _THOUGHTS = ("reasoning_content", "reasoning")
 

@@ -1,4 +1,4 @@
-"""From a server's completion to LangChain's messages, and where the text ends."""
+"""Conversion of a server's completion to LangChain's messages, cut at the stops."""
 
 from collections.abc import Sequence
 from dataclasses import replace

@@ -82,7 +82,7 @@ class LoopThread:
     """An event loop in a daemon thread, so that synchronous calls work wherever they are made."""
 
     def __init__(self) -> None:
-        """Nothing is started until the first call."""
+        """Prepare the thread; the first call starts it."""
         self._lock = threading.Lock()
         self._thread: threading.Thread | None = None
         self._loop: asyncio.AbstractEventLoop | None = None

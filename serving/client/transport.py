@@ -21,7 +21,7 @@ class Response:
     """A successful response; reading it spends the call's allowance."""
 
     def __init__(self, response: httpx2.Response, allowance: Allowance) -> None:
-        """Nothing of the body is read yet."""
+        """Wrap a response whose body is not read yet."""
         self._response = response
         self._allowance = allowance
 
@@ -127,7 +127,7 @@ class _Unpack(Protocol):
 
 
 def _unpacker(encoding: str) -> _Unpack:
-    """How to decompress a body without making more than `most` bytes of a piece."""
+    """A function that decompresses a piece of a body into at most `most` bytes."""
     name = encoding.strip().lower()
     if name in _PLAIN:
         return lambda data, most: data

@@ -37,7 +37,7 @@ class ChatOnDemand(BaseChatModel):
 
     @property
     def wording(self) -> PromptWording:
-        """How the model wants to be spoken to, as its profile has it; nothing is fetched for that."""
+        """Wording of the model's prompts, from its profile; nothing is fetched."""
         return self.store.profile(self.name_or_path).wording
 
     @property

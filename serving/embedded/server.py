@@ -47,7 +47,7 @@ class EmbeddedServer:
         start_seconds: float = START_SECONDS,
         openmp: Mapping[str, str] = _OPENMP,
     ) -> None:
-        """Nothing is started yet.
+        """Prepare the server; `start` starts it.
 
         Args:
             model_file: from `ModelStore.resolve`.

@@ -48,9 +48,9 @@ class AdapterFile:
     file: str
     """Its name in the cache, which no other entry's file may have."""
     sources: tuple[FileLocation, ...]
-    """In the order in which they are tried."""
+    """Locations of the file, in the order in which they are tried."""
     size: int
-    """Bytes."""
+    """Size in bytes."""
     sha256: str
 
 
@@ -65,14 +65,14 @@ class ModelEntry:
     title: str
     file: str
     sources: tuple[FileLocation, ...]
-    """In the order in which they are tried."""
+    """Locations of the file, in the order in which they are tried."""
     size: int
-    """Bytes."""
+    """Size in bytes."""
     sha256: str
     licence: str
     profile: Profile
     adapter: AdapterFile | None = None
-    """Applied at start, with the profile's scale; None for a model without one."""
+    """Adapter that is applied at start, with the profile's scale; None for a model without one."""
 
 
 BASE = ModelEntry(

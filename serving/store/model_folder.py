@@ -29,7 +29,7 @@ class FileRecord:
     file: str
     """Its name, without folders."""
     size: int
-    """Bytes."""
+    """Size in bytes."""
     sha256: str
 
 
@@ -43,7 +43,7 @@ class TunedModel:
     adapter: FileRecord
     """A file of the folder."""
     profile: Profile
-    """Without the adapter's path, which is the folder's."""
+    """Settings of the model; the adapter's path is left out, since it is the folder's."""
     base_name: str | None = None
     """The base's name in the store; the SHA-256 decides."""
 

@@ -30,7 +30,7 @@ class SourceFailed(Exception):
 
 
 class FileSource(Protocol):
-    """Where a file's bytes come from."""
+    """Source of a file's bytes."""
 
     @property
     def label(self) -> str:
@@ -47,7 +47,7 @@ class FileSource(Protocol):
 
 
 def source_for(place: FileLocation) -> FileSource:
-    """The source that can read a place of the manifest."""
+    """The source that can read a location of the manifest."""
     match place:
         case HubFile():
             return HubSource(place)
@@ -65,7 +65,7 @@ class HubSource:
     url: str | None = None
     """The file's address; None asks the hub's own library, which knows of mirrors."""
     connect_seconds: float = 5.0
-    """Short, so that behind a firewall the next source is tried soon."""
+    """Time to connect; short, so that behind a firewall the next source is tried soon."""
     attempts: int = 5
 
     @property

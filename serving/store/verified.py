@@ -11,7 +11,7 @@ class Known(Protocol):
 
     @property
     def size(self) -> int:
-        """Bytes."""
+        """Size in bytes."""
 
     @property
     def sha256(self) -> str:

@@ -30,7 +30,7 @@ WAIT_SECONDS = 10.0
 SCHEMA_SECONDS = 300.0
 """How long a reflected schema counts as fresh: there is no cheap way to ask any engine whether it changed."""
 AGAIN_SECONDS = 1.0
-"""How long it counts as fresh where a query has a name that stands for nothing in it."""
+"""How long it counts as fresh after a query with an unknown name."""
 _TIMEOUT = "the query took longer than {seconds:g} s; its result was thrown away"
 
 

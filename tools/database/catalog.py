@@ -20,7 +20,7 @@ from route_sql.tools.schema.visibility import EVERYTHING, Visibility
 
 SIMILARITY = 60.0
 RIGHTS = 256
-"""How many databases narrowed for a caller are kept; each holds a schema of its own."""
+"""Most databases narrowed for a caller that are kept; each holds a schema of its own."""
 
 
 class Catalog:

@@ -1,4 +1,4 @@
-"""From a URL or a path to the adapter of its engine."""
+"""Adapters of databases, opened by a URL or a path."""
 
 import re
 from collections.abc import Callable, Sequence

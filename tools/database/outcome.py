@@ -21,7 +21,7 @@ class Outcome(TypedDict):
     truncated: bool
     """True if a row, cell or byte cap cut the result."""
     error: str | None
-    """For `error`, `timeout` and `refused`: one sentence that a model or a person can act on."""
+    """One sentence that a model or a person can act on, for `error`, `timeout` and `refused`."""
     digest: str | None
     """Equal for results with the same rows, whatever their order and that of columns; None unless it ran."""
     seconds: float

@@ -37,7 +37,7 @@ class VisibleDatabase:
     """
 
     def __init__(self, database: Database, visibility: Visibility, *, checked: Visibility = EVERYTHING) -> None:
-        """Nothing is read before the first use."""
+        """Read nothing before the first use."""
         if database.dialect not in DIALECTS:
             raise DatabaseUnavailable(
                 f"in {database.name} nothing can be hidden, since its dialect {database.dialect} is not read here; "

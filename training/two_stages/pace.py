@@ -1,4 +1,4 @@
-"""How fast a machine trains, and how many steps fit into the time that is left.
+"""Speed of training on a machine, and the steps that fit into the time that is left.
 
 Which batches are fastest depends on the card and its libraries: large ones of rows of like length waste little, packs
 of several rows waste nothing but attend to more. So both are tried for some seconds before the run.
@@ -97,7 +97,7 @@ def steps_within(pace: Pace, seconds: float, rows: Mapping[str, Sequence[Row]]) 
 
 
 def release_memory() -> None:
-    """Give the card back what a stage has left: models hang in cycles that only the collector finds."""
+    """Free the memory that a stage has left on the card: models hang in cycles that only the collector finds."""
     gc.collect()
     if torch.cuda.is_available():
         torch.cuda.empty_cache()
@@ -107,7 +107,7 @@ class EpochClock:
     """The seconds of the second of two epochs; the first pays for compilation and allocation."""
 
     def __init__(self) -> None:
-        """A clock that a run is given as its `progress`."""
+        """Prepare a clock that a run takes as its `progress`."""
         self._at: dict[int, float] = {}
         self._total = 0
 

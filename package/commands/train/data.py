@@ -1,4 +1,4 @@
-"""`route-sql train`: from questions with gold SQL to what a model learns from."""
+"""`route-sql train data`: from questions with gold SQL to training rows."""
 
 import asyncio
 from collections.abc import Callable
@@ -9,7 +9,7 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from route_sql.commands.options import DatabasesOption, LayoutOption, Limit, Questions
+from route_sql.commands.options import DATABASES_HELP, LayoutOption, Limit, Questions
 from route_sql.printing import console
 from route_sql.progress import example_progress
 from route_sql.training.datasets.query_log import load_replies
@@ -28,11 +28,11 @@ def register(app: typer.Typer) -> None:
 def data(
     questions: Questions,
     out: Annotated[Path, typer.Option("--out", help="The folder of the set; a run that was stopped is resumed.")],
-    databases: DatabasesOption | None = None,
+    databases: Annotated[Path | None, typer.Option(help=DATABASES_HELP)] = None,
     layout: LayoutOption = "spider",
     tables: Annotated[Path | None, typer.Option(help="tables.json, for databases of which only schemas exist.")] = None,
     limit: Limit = None,
-    seed: Annotated[int, typer.Option(help="Of every choice: the same seed gives the same bytes.")] = 0,
+    seed: Annotated[int, typer.Option(help="Seed of every random choice: the same seed gives the same bytes.")] = 0,
     held_out: Annotated[float, typer.Option(min=0, max=0.9, help="Share of databases kept for evaluation.")] = 0.1,
     max_tokens: Annotated[int, typer.Option(min=200, help="The longest row; schemas are cut to fit.")] = 4096,
     tokenizer: Annotated[Path | None, typer.Option(help="The model's folder with tokenizer.json.")] = None,

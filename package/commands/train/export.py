@@ -1,4 +1,4 @@
-"""`route-sql train export`: from an adapter that was trained to a model that is served."""
+"""`route-sql train export`: from a trained adapter to a served model."""
 
 import asyncio
 from pathlib import Path
@@ -20,17 +20,17 @@ def register(app: typer.Typer) -> None:
 
 def export(
     adapter: Annotated[Path, typer.Option(help="The folder of the adapter, as PEFT saved it.")],
-    base: Annotated[str, typer.Option(help="What it was trained on: base, better, tiny, or a path to a GGUF file.")],
+    base: Annotated[str, typer.Option(help="Its base: base, better, tiny, or a path to a GGUF file.")],
     out: Annotated[Path, typer.Option("--out", help="The model folder; name it wherever a model is named.")],
     merged: Annotated[bool, typer.Option("--merged", help="Also merge, for servers with a GPU.")] = False,
     check: Annotated[
         Path | None, typer.Option(help="Held-out rows of `train data`: compare trainer and server on them.")
     ] = None,
-    check_rows: Annotated[int, typer.Option(min=1, help="How many of them.")] = 8,
+    check_rows: Annotated[int, typer.Option(min=1, help="Number of rows to compare.")] = 8,
     data: Annotated[list[Path] | None, typer.Option(help="A folder with a data card, for the model card.")] = None,
     figures: Annotated[Path | None, typer.Option(help="A JSON object of measured figures, for the model card.")] = None,
     precision: Annotated[
-        Literal["q8_0", "float16", "float32"], typer.Option(help="Of the adapter; q8_0 is the smallest.")
+        Literal["q8_0", "float16", "float32"], typer.Option(help="Precision of the adapter; q8_0 is the smallest.")
     ] = "float16",
     card_title: Annotated[str | None, typer.Option(help="The title of the model card.")] = None,
 ) -> None:

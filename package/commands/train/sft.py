@@ -50,7 +50,7 @@ def sft(
 
 
 def _local_base(name: str) -> str:
-    """The path of a base; a name of the store is fetched. Of a tuned model it is the weights below its adapter."""
+    """The path of a base; a name of the store is fetched. For a tuned model it is the weights below its adapter."""
     if Path(name).is_file() or (Path(name) / "config.json").is_file():
         return name
     with download_progress() as progress:
@@ -72,7 +72,7 @@ def _go_offline(config: Path, overrides: dict[str, str], resume: bool) -> None:
 
 
 def _is_first() -> bool:
-    """Whether this is the only process, or the one of several that speaks; their launcher numbers them."""
+    """Whether this process prints: the only one, or the first of those that the launcher has numbered."""
     return os.environ.get("RANK", "0") == "0"
 
 

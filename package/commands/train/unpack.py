@@ -1,4 +1,4 @@
-"""`route-sql train unpack`: from a model that is served back to what can be tuned further."""
+"""`route-sql train unpack`: from a served model back to an adapter that can be tuned further."""
 
 from pathlib import Path
 from typing import Annotated
@@ -22,7 +22,7 @@ def unpack(
     model: Annotated[str, typer.Option(help="A name of the store, or a model folder.")] = "default",
     adapter_only: Annotated[bool, typer.Option("--adapter-only", help="Leave out the base, the larger part.")] = False,
 ) -> None:
-    """Write a served model as transformers and PEFT have it, to tune it further or to ask it in batches."""
+    """Write a served model in the format of transformers and PEFT, to tune it further or to ask it in batches."""
     require_libraries()
     from route_sql.training.export.unpacking import unpack_model
 

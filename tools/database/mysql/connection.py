@@ -65,7 +65,7 @@ def connect(url: URL, seconds: float) -> "pymysql.connections.Connection[Any]":
 
 
 def _encryption(options: Mapping[str, Any]) -> ssl.SSLContext | None:
-    """How the connection is encrypted; None if the URL does not say. With an authority the server is verified."""
+    """TLS settings of the connection; None if the URL does not say. With an authority the server is verified."""
     if not any(name.startswith("ssl_") for name in options):
         return None
     file, folder = options.get("ssl_ca"), options.get("ssl_capath")
@@ -95,7 +95,7 @@ def reset(connection: "pymysql.connections.Connection[Any]") -> None:
 
 
 def allow(connection: "pymysql.connections.Connection[Any]", seconds: float) -> None:
-    """How long the connection waits for an answer from now on."""
+    """Set how long the connection waits for an answer from now on."""
     connection._read_timeout = seconds  # the driver offers no other way once it is connected
 
 

@@ -112,10 +112,14 @@ def fault_of(error: Exception) -> Fault:
 
 
 def _sentence(error: Exception) -> str:
-    told = error.diag if isinstance(error, psycopg.Error) else None
-    if told is None or not told.message_primary:
+    diagnosis = error.diag if isinstance(error, psycopg.Error) else None
+    if diagnosis is None or not diagnosis.message_primary:
         return str(error).partition("\n")[0]
-    return f"{told.message_primary} ({told.message_hint})" if told.message_hint else told.message_primary
+    return (
+        f"{diagnosis.message_primary} ({diagnosis.message_hint})"
+        if diagnosis.message_hint
+        else diagnosis.message_primary
+    )
 
 
 _REASONS = (

@@ -99,7 +99,7 @@ _Place = tuple[str | None, str]
 class _Rights:
     rows: float
     columns: frozenset[str] | None
-    """None is all of them."""
+    """None stands for all of them."""
 
 
 def current_fingerprint(session: ServerSession, namespaces: Sequence[str]) -> str:

@@ -32,7 +32,7 @@ MOST_ROWS = 1_000
 PIECE_BYTES = 1_000_000
 """About how much is fetched at once."""
 COPIES = 4
-"""How often what comes is in memory at most: libpq's buffer, twice as large, its result, and Python's."""
+"""Copies of incoming bytes in memory at most: libpq's buffer, twice as large, its result, and Python's."""
 
 
 def open_session(name: str, url: URL, namespaces: Sequence[str], *, is_protected: bool = True) -> "PostgresSession":

@@ -85,13 +85,13 @@ def _token(value: object) -> bytes:
     elif isinstance(value, bytes | bytearray | memoryview):
         text = b"x" + bytes(value)
     else:
-        told = as_json(value) if isinstance(value, list | tuple | dict) else str(value)
-        text = b"-" if value is None else b"'" + told.encode(errors="surrogatepass")
+        written = as_json(value) if isinstance(value, list | tuple | dict) else str(value)
+        text = b"-" if value is None else b"'" + written.encode(errors="surrogatepass")
     return text if len(text) <= _SHORT_TOKEN else b"h" + _hash([text])
 
 
 def _decimal_token(value: Decimal) -> bytes:
-    """That of the integer or the float of the same value."""
+    """The key of the integer or float of the same value."""
     if value.is_finite() and value == value.to_integral_value():
         return f"#{abs(value) if not value else value:.0f}".encode()
     return _token(float(value))

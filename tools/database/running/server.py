@@ -22,7 +22,7 @@ from route_sql.tools.schema.records import Schema
 
 DEFAULT_LIMITS = Limits()
 FRESH = 20
-"""How many times longer a schema counts as current than it took to see that it is."""
+"""Factor between the time for which a schema counts as current and the time that the check took."""
 _T = TypeVar("_T")
 
 
@@ -37,7 +37,7 @@ class ServerOptions:
     pool: int = 4
     """Queries that may run at once; each has a thread and a connection."""
     wait_seconds: float = 10.0
-    """How long a query waits for one of them."""
+    """Time that a query waits for one of them."""
     functions: tuple[str, ...] = ()
     """Functions that may be called beyond the guard's list, such as `st_*`; each must only read, and may read hidden
     data."""

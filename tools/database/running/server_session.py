@@ -20,7 +20,7 @@ CONNECT_SECONDS = 5
 LOCK_SECONDS = 5
 """How long a query waits for a lock."""
 IDLE_SECONDS = 60
-"""After which the server ends a transaction in which nothing happens, should this process hang."""
+"""Time after which the server ends an idle transaction, should this process hang."""
 CANCEL_SECONDS = 0.6
 """How long the server has to stop a query that it was asked to stop, before its connection is cut."""
 OWN_SECONDS = 60.0

@@ -91,7 +91,7 @@ class SQLiteProcesses:
             process.close()
 
     def forget(self) -> None:
-        """In a process that was forked: they answer its parent."""
+        """Forget the processes in a forked process: they answer its parent."""
         self._lock = threading.Condition()
         self._idle = []
         self._taken = 0

@@ -56,7 +56,7 @@ class SQLiteSession:
         return identity(self._path) == self.file
 
     def close(self) -> None:
-        """Nothing to close: the process is given back after each query."""
+        """Do nothing: the process is given back after each query."""
 
     def run(self, query: Query) -> Outcome:
         """Run a query in a process, waiting for a lock for up to 5 seconds of its time.

@@ -1,0 +1,49 @@
+"""Docstrings begin with a verb or a noun, and docstrings, comments and help texts avoid words that confuse readers."""
+
+import ast
+import re
+import tokenize
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parent.parent
+FIRST = re.compile(r"\s*(Of|As|What)\b")
+AVOIDED = re.compile(r"\b(beside|told|mend(s|ed|ing)?|go(es)? on|taken up|anew|heed(s|ed)?|what is)\b", re.IGNORECASE)
+
+
+def docstrings(tree: ast.AST) -> Iterator[tuple[int, str]]:
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant) and isinstance(node.value.value, str):
+            yield node.lineno, node.value.value
+
+
+def help_texts(tree: ast.AST) -> Iterator[tuple[int, str]]:
+    for node in ast.walk(tree):
+        if isinstance(node, ast.keyword) and node.arg == "help":
+            yield from (
+                (part.lineno, str(part.value)) for part in ast.walk(node.value) if isinstance(part, ast.Constant)
+            )
+
+
+def comments(file: Path) -> Iterator[tuple[int, str]]:
+    with tokenize.open(file) as lines:
+        yield from (
+            (token.start[0], token.string)
+            for token in tokenize.generate_tokens(lines.readline)
+            if token.type == tokenize.COMMENT
+        )
+
+
+@pytest.mark.parametrize("folder", ["agents", "graph", "package", "serving", "tools", "training"])
+def test_words(folder: str) -> None:
+    wrong = []
+    for file in sorted((ROOT / folder).rglob("*.py")):
+        tree = ast.parse(file.read_text(encoding="utf-8"))
+        wrong += [
+            f"{file}:{line} starts with {found[1]}" for line, text in docstrings(tree) if (found := FIRST.match(text))
+        ]
+        for line, text in [*docstrings(tree), *help_texts(tree), *comments(file)]:
+            wrong += [f"{file}:{line} says {found[0]!r}" for found in AVOIDED.finditer(" ".join(text.split()))]
+    assert not wrong, "\n".join(wrong)
