@@ -31,7 +31,7 @@ _TABLE_REASONS: dict[Code, str] = {
 
 
 def check_sql(sql: str, schema: Schema | None, dialect: str, policy: Policy = DEFAULT_POLICY) -> Refusal | None:
-    """Why a text may not run; None if it is one query made of nothing but what is on the lists.
+    """The refusal of a text; None if it is one query made of nothing but names and clauses on the lists.
 
     It reads the text alone: how long a query takes and how large its result is are the engine's matter. Every name must
     stand for something; without a schema, only those that could stand for nothing in any. It raises on no text.
@@ -41,7 +41,7 @@ def check_sql(sql: str, schema: Schema | None, dialect: str, policy: Policy = DE
         schema: The database's tables, if they are known: what they hide from sight of the rules for names (a table
             called `report.csv` in DuckDB) may be used.
         dialect: `sqlite`, `postgres`, `mysql` (MariaDB too), `duckdb`, or `tsql`, of which little is allowed.
-        policy: What is allowed beyond the lists, or forbidden within them.
+        policy: Names allowed beyond the lists, or forbidden within them.
 
     Raises:
         UnknownDialect: there are no lists for the dialect.

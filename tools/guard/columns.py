@@ -1,9 +1,9 @@
 """`show_only`: a query made blind to the columns that its caller may not see.
 
 Every name of a table in it is put in the place of the visible part of that table: `customer` becomes
-`(SELECT "id", "name" FROM "customer") AS customer`. So a star shows what is visible, a natural join compares what is
-visible, and the engine itself doesn't know any other column, in whatever clause and under whatever alias it is named.
-Nothing else of the text is touched, and nothing here depends on what is hidden: a hidden name and one that does not
+`(SELECT "id", "name" FROM "customer") AS customer`. So a star shows visible columns, a natural join compares visible
+columns, and the engine itself doesn't know any other column, in whatever clause and under whatever alias it is named.
+Nothing else of the text is touched, and nothing here depends on hidden names: a hidden name and one that does not
 exist meet the same words.
 """
 
@@ -31,7 +31,7 @@ _UNSURE = "it can't be told which columns {name} stands for; name the tables and
 
 
 class _Edit(NamedTuple):
-    """What to put in the place of `start` to `end` (exclusive)."""
+    """Text for the place of `start` to `end` (exclusive)."""
 
     start: int
     end: int
@@ -55,8 +55,8 @@ def show_only(
         rows: The tables of which heirs are hidden, with those whose rows they show.
 
     Returns:
-        The query, or why it may not run: `table` for a name that is none of a visible table, `column` for a query of
-        which it can't be told what it would show.
+        The query, or why it may not run: `table` for a name that is none of a visible table, `column` for a query
+        whose columns are not certain.
     """
     found = tokens(sql, dialect) or []
     end = next((token.start for token in found if token.token_type == TokenType.SEMICOLON), len(sql))
@@ -134,7 +134,7 @@ class _Narrowing:
         return [_Edit(extent.start, extent.end, text + alias), *(_Edit(*span, "") for span in extent.spans)]
 
     def _alias(self, start: int, end: int) -> str:
-        """A table's name as the alias of what takes its place: as written, since engines fold what is not quoted."""
+        """A table's name as the alias of its replacement: as written, since engines fold names without quotes."""
         written = self.sql[start:end]
         is_string = written.startswith("'")
         return exp.to_identifier(written[1:-1], quoted=True).sql(dialect=self.dialect) if is_string else written

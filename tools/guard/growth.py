@@ -28,7 +28,7 @@ def grows_too_far(tree: exp.Expr) -> bool:
         return False  # engines call it an error
     sizes: dict[int | None, int] = {}
     for key in order:
-        # What is no common table, and a recursive one's own name within it, counts as one.
+        # Any other table, and a recursive one's own name within it, counts as one.
         sizes[key] = max(1, min(_total(named[key], sizes), MOST_TABLES + 1))
     return _total(_named(tree, scopes), sizes) > MOST_TABLES
 

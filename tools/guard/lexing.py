@@ -1,6 +1,6 @@
 """Whether the engine reads a text as the same words, strings and comments as the parser does.
 
-The parser and the engine must agree on where a string or a comment ends: what is a comment to one and code to the
+The parser and the engine must agree on where a string or a comment ends: a comment to one that is code to the
 other is the oldest way around a guard. The text is read a second time here, by the narrowest rules on which all
 versions of an engine agree; whatever does not come out the same is refused. No account is taken of settings that
 change the quoting itself (`standard_conforming_strings`, `ANSI_QUOTES`, `NO_BACKSLASH_ESCAPES`): an adapter must pin
@@ -52,7 +52,7 @@ _QUOTES = {
     "tsql": frozenset("'\"["),
 }
 _BLANK, _BARE, _OPEN, _QUOTED = b" ", b"b", b"(", b"q"
-"""Marks of characters; that which opens a quote is told from the rest, and so are two strings in a row from one."""
+"""Marks of characters; the one that opens a quote has its own mark, so that two strings in a row differ from one."""
 
 
 def disagreement(sql: str, found: list[Token], dialect: str) -> int | None:

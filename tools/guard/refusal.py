@@ -1,4 +1,4 @@
-"""What the guard answers and what it can be told."""
+"""The guard's refusals, and the policy that it takes."""
 
 from dataclasses import dataclass
 from typing import Literal, NamedTuple
@@ -25,7 +25,7 @@ Code = Literal[
 `too_large`, `unparsable`: it can't be judged. `ambiguous_text`: comments, quotes or characters that an engine may
 read in another way than the guard. `statement`, `several_statements`: it is not one query. `clause`: a part of the
 query is not on the list. `function`, `table`, `file`, `system_catalog`: it names one that may not be used. `column`: it
-can't be told whether it would show columns that the caller may not see. `type`: it names a type that tells about the
+might show columns that the caller may not see. `type`: it names a type that shows the
 catalog. `unknown_name`: a name stands for nothing, which is a mistake and not an attempt.
 """
 
@@ -46,7 +46,7 @@ class Refusal:
     """Why a text may not run.
 
     `node` is what was met: a name as written, or the kind of clause. `place` is None where the parser lost it.
-    `message` is one sentence from which a model can mend the query.
+    `message` is one sentence from which a model can repair the query.
     """
 
     code: Code
@@ -57,7 +57,7 @@ class Refusal:
 
 @dataclass(frozen=True, slots=True)
 class Policy:
-    """What a user may allow beyond the lists, or forbid within them.
+    """Names that a user allows beyond the lists, or forbids within them.
 
     Args:
         system_catalogs: The engine's own tables (`sqlite_master`, `pg_catalog`, `information_schema`) may be read.
