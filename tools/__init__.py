@@ -1,1 +1,1 @@
-"""What may be done to a database and to SQL text; no model is called in here."""
+"""Tools for databases and for SQL text; no model is called in here."""

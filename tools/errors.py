@@ -1,7 +1,7 @@
 """The exceptions we raise when the fault is the user's or ours; each message says what to do.
 
 A fault of the model (SQL that fails, a reply that can't be read) is never an exception: it is data, an
-`Outcome`, and the graph goes on.
+`Outcome`, and the graph continues.
 """
 
 
@@ -13,7 +13,7 @@ class RouteError(RuntimeError):
 
 
 class InvalidInput(RouteError, ValueError):
-    """What the graph was handed can't be used: the question, the context, or what a tool of the caller's own gives."""
+    """An input of the graph can't be used: the question, the context, or the result of a caller's own tool."""
 
 
 class UnknownDatabase(RouteError):

@@ -98,7 +98,7 @@ def _row(row: list[Cell]) -> str:
 
 
 def _fit(lines: list[str], max_chars: int) -> str:
-    """As many whole lines as fit; the first is cut if even that does not."""
+    """The first lines that fit whole; the very first is cut if it does not fit."""
     kept = clean(lines[0], max_chars)
     for line in lines[1:]:
         if len(kept) + 1 + len(line) > max_chars:

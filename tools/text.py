@@ -46,7 +46,7 @@ def clean(text: str, limit: int) -> str:
     """
     if len(text) <= limit and text.isascii() and text.isprintable() and not _marked(text):
         return text
-    # What is cut off need not be scanned: a cell may hold megabytes, and dropped characters are rare.
+    # The cut part need not be scanned: a cell may hold megabytes, and dropped characters are rare.
     scanned = text[: 4 * limit + 16]
     line = _TURN.sub(r"\g<0> ", _FENCE.sub(lambda run: run.group()[:2], _printable(scanned)))
     whole = len(line) <= limit and len(scanned) == len(text)
