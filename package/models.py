@@ -18,7 +18,7 @@ def is_url(model: str) -> bool:
 
 
 def chat_at(url: str, settings: Settings, *, questions: int = 1) -> ChatTGI:
-    """The client of a server that somebody else runs, for so many questions at once.
+    """The client of a server that runs elsewhere, for the given number of concurrent questions.
 
     Raises:
         InvalidInput: the URL can't be read.
@@ -48,13 +48,13 @@ def _require_readable(url: str) -> None:
 async def open_model(
     model: str, settings: Settings, progress: FetchProgress, *, questions: int = 1
 ) -> AsyncIterator[ChatTGI]:
-    """A chat model that is ready to answer so many questions at once.
+    """A chat model that is ready to answer the given number of concurrent questions.
 
     A URL is spoken to as it is. Anything else is run by the embedded server, which stops at the end; its weights are
     fetched first if they are not there.
 
     Raises:
-        ModelUnavailable: the weights, or a model folder's adapter or base, can't be had.
+        ModelUnavailable: the weights, or a model folder's adapter or base, can't be fetched.
         RuntimeMissing: the embedded server can't run here.
     """
     if is_url(model):

@@ -61,7 +61,7 @@ class ChatTGI(BaseChatModel):
     max_error_bytes: Annotated[int, Field(gt=0)] = ERROR_BYTES
     """Bytes of an error's text that are read."""
     max_token_chars: Annotated[int, Field(gt=0)] = TOKEN_CHARS
-    """An answer is cut at `max_tokens` times as many characters, since some servers pass over `max_tokens`."""
+    """An answer is cut at `max_tokens` times as many characters, since some servers ignore `max_tokens`."""
     concurrency: Annotated[int, Field(gt=0)] = CONCURRENCY
     """Requests under way at once on one event loop; the others wait. For the embedded server, its slots."""
     logprobs: bool = True

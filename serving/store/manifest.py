@@ -1,4 +1,4 @@
-"""The models we know by name: the SHA-256 of their bytes, and where the very same bytes can be had."""
+"""The models we know by name: the SHA-256 of their bytes, and the sources of exactly these bytes."""
 
 from dataclasses import dataclass, replace
 from types import MappingProxyType

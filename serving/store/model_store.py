@@ -252,7 +252,7 @@ def _fetch(source: FileSource, folder: Path, path: Path, wanted: _Wanted, progre
 def _advice(wanted: _Wanted, failures: list[str]) -> str:
     said = "".join(f"\n  {failure}" for failure in failures)
     return (
-        f"{wanted.title}, {wanted.size // 1_000_000} MB, could not be had:{said}\n"
+        f"{wanted.title}, {wanted.size // 1_000_000} MB, could not be fetched:{said}\n"
         f"The part that was fetched is kept, so the next try resumes there. Or fetch {wanted.file} "
         f"on another machine and put it into the cache, or give a model's own path instead of the name."
     )

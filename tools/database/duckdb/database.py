@@ -103,7 +103,7 @@ class DuckDBDatabase:
         return await self._pool.outcome(query, partial(self._run, query), self._wait_seconds)
 
     async def warnings(self) -> tuple[str, ...]:
-        """None: the file is opened read-only, whoever opens it."""
+        """No warnings: the file is always opened read-only."""
         return ()
 
     async def close(self) -> None:

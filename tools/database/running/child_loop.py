@@ -105,7 +105,7 @@ class _Loop:
 
 
 def end_in(seconds: float) -> None:
-    """Let the system end this process after so many seconds, whatever it does then; 0 takes that back."""
+    """Let the system end this process after this many seconds, whatever it does then; 0 cancels that."""
     if hasattr(signal, "setitimer"):
         signal.setitimer(signal.ITIMER_REAL, min(seconds, 1e8))
 

@@ -23,7 +23,7 @@ def add_stand_ins(connection: sqlite3.Connection) -> tuple[str, ...]:
     It compares texts by their letters, whatever the case.
 
     Returns:
-        Their names; none if the schema can't be read, of which whoever reads it next will learn more.
+        Their names; none if the schema can't be read; the next reader reports why.
     """
     try:
         known = {str(row[1]).casefold() for row in connection.execute("PRAGMA collation_list")}

@@ -103,7 +103,7 @@ class SQLiteDatabase:
     async def warnings(self) -> tuple[str, ...]:
         """Warnings on a schema that lacks parts and on collations of other programs; none on rights.
 
-        The file is opened read-only, whoever opens it.
+        The file is always opened read-only.
         """
         try:
             await self.schema()

@@ -25,7 +25,7 @@ LAST_SECONDS = 15.0
 """Seconds that the try without views and samples may take."""
 
 Try = Callable[[list[str], Callable[[str], None], float], ChildMessage]
-"""Reads the schema but for the skipped places, says where it is, and ends after so many seconds."""
+"""Reads the schema without the skipped places, reports each place, and ends after this many seconds."""
 
 
 class ReflectionStopped(DatabaseUnavailable):
