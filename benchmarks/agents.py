@@ -18,7 +18,7 @@ from typing import get_args
 from langchain_core.language_models import BaseChatModel
 from shared.batched_model import add_options, named, opened
 
-from route_sql.commands.evaluate import asking
+from route_sql.graph.asking import asking
 from route_sql.graph.context import AgentName, Context
 from route_sql.graph.state import Question
 from route_sql.graph.wiring import build_graph
@@ -96,7 +96,7 @@ async def link_scores(
                 question = Question(question=example.question, database=example.database)
                 link: Link = {}
                 async for update in graph.astream(question, context=LINKER_ALONE, stream_mode="updates"):
-                    link = update.get("link_schema", {}).get("link", link)
+                    link = update.get("link_schema", {}).get("linked", link)
                 draft = next((c["sql"] for c in line["candidates"] if c["agent"] == "draft"), "")
                 both = union(link, drafted(draft, schema))
                 shown = schema.restrict(both).names()

@@ -19,7 +19,7 @@ from pathlib import Path
 from rich.progress import Progress, TaskID
 from shared.batched_model import add_options, named, opened
 
-from route_sql.commands.evaluate import asking
+from route_sql.graph.asking import asking
 from route_sql.graph.context import Context, Strategy
 from route_sql.training.datasets.examples import Example
 from route_sql.training.evaluation.comparison import compare_runs

@@ -19,7 +19,7 @@ from pathlib import Path
 import yaml
 from shared.batched_model import Batched, add_options
 
-from route_sql.commands.evaluate import asking
+from route_sql.graph.asking import asking
 from route_sql.graph.context import Context
 from route_sql.training.datasets.source import Source, open_source
 from route_sql.training.errors import TrainingError

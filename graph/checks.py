@@ -1,4 +1,4 @@
-"""Reasons to doubt a candidate: what the database said, what the schema says, and the caller's own checks."""
+"""Reasons to doubt a candidate: the error of the database, the keys of the schema, and the caller's own checks."""
 
 import asyncio
 import inspect
@@ -8,7 +8,7 @@ from route_sql.agents.noise_corrector import FINDING_CHARS
 from route_sql.tools.database.outcome import Outcome
 from route_sql.tools.execute_sql import render_outcome
 from route_sql.tools.schema.records import Schema
-from route_sql.tools.sql.joins.repair import repair_joins
+from route_sql.tools.sql.joins.repair import JoinRepair, repair_joins
 from route_sql.tools.sql.usage import UnknownName, unknown_names
 
 Check = Callable[[str, str, Outcome], str | None | Awaitable[str | None]]
@@ -19,38 +19,43 @@ NAMES = 3
 
 
 def own_complaint(sql: str, outcome: Outcome, schema: Schema) -> str | None:
-    """What the executor and the schema say against a candidate; None if nothing.
+    """The complaint of the executor or the schema about a candidate; None if there is none."""
+    return _own_doubt(sql, outcome, schema).complaint
 
-    Of one that returns rows: a join that compares keys of different things, whose numbers are equal by chance.
+
+async def doubt(question: str, sql: str, outcome: Outcome, schema: Schema, checks: Sequence[Check]) -> JoinRepair:
+    """The first reason to doubt a candidate, with its SQL on other joins if the joins are the reason.
+
+    The caller's checks see only candidates that ran.
     """
-    if outcome["status"] == "ok":
-        return repair_joins(sql, schema, "ok").complaint
-    if outcome["status"] == "empty":
-        return EMPTY
-    unknown = unknown_names(sql, schema)[:NAMES]
-    said = _sentence(_said(outcome, unknown))
-    return " ".join([said, *(hint for name in unknown if (hint := name.hint()) not in said)])
-
-
-async def complaint(question: str, sql: str, outcome: Outcome, schema: Schema, checks: Sequence[Check]) -> str | None:
-    """The first reason to doubt a candidate. The caller's checks see only candidates that ran."""
-    if (own := await asyncio.to_thread(own_complaint, sql, outcome, schema)) is not None:
+    own = await asyncio.to_thread(_own_doubt, sql, outcome, schema)
+    if own.complaint is not None:
         return own
     for check in checks:
-        said = check(question, sql, outcome)
-        found = await said if inspect.isawaitable(said) else said
+        result = check(question, sql, outcome)
+        found = await result if inspect.isawaitable(result) else result
         if found:
-            return found
-    return None
+            return JoinRepair(found, None)
+    return own
 
 
-def finding(complained: str | None, outcome: Outcome) -> str:
-    """What the noise corrector is told of a candidate: the complaint, or else what the query returned."""
-    return complained or render_outcome(outcome, FINDING_CHARS)
+def finding(complaint: str | None, outcome: Outcome) -> str:
+    """The text that the noise corrector reads about a candidate: the complaint, or else the result of the query."""
+    return complaint or render_outcome(outcome, FINDING_CHARS)
 
 
-def _said(outcome: Outcome, unknown: Sequence[UnknownName]) -> str:
-    """The error of a query; for a name that stands for nothing in the words with which the corrector was tuned."""
+def _own_doubt(sql: str, outcome: Outcome, schema: Schema) -> JoinRepair:
+    if outcome["status"] == "ok":
+        return repair_joins(sql, schema, "ok")
+    if outcome["status"] == "empty":
+        return JoinRepair(EMPTY, None)
+    unknown = unknown_names(sql, schema)[:NAMES]
+    error = _sentence(_error(outcome, unknown))
+    return JoinRepair(" ".join([error, *(hint for name in unknown if (hint := name.hint()) not in error)]), None)
+
+
+def _error(outcome: Outcome, unknown: Sequence[UnknownName]) -> str:
+    """The error of a query; for an unknown name, in the words that the corrector was tuned on."""
     error = outcome["error"] or outcome["status"]
     name = next((name for name in unknown if error == name.complaint()), None)
     return f"no such {name.kind}: {name.name}" if name else error

@@ -1,4 +1,4 @@
-"""The run's choices in the state: a resumed run keeps its rights and its approval, whatever context it comes with."""
+"""The run's choices in the state: a resumed run keeps them, and no context that it is resumed with widens them."""
 
 from typing import Any
 
@@ -8,29 +8,58 @@ from route_sql.tools.errors import InvalidInput
 from route_sql.tools.schema.visibility import Visibility
 
 APPROVE = {"type": "approve"}
+REQUIRED = {"approve", "rights"}
+"""Choices without which nothing runs; any other that is missing has its default."""
 
 
-def choices_of(context: Context) -> Choices:
+def choices_of(context: Context, *, can_sample: bool = False) -> Choices:
     """The choices of a run that begins, as the state keeps them."""
-    return Choices(approve=context.approve, rights=context.rights.as_json())
+    return Choices(
+        strategy=context.strategy,
+        without=list(context.without),
+        dialect=context.dialect,
+        row_limit=context.row_limit,
+        deadline=context.deadline,
+        schema_chars=context.schema_chars,
+        max_corrections=context.max_corrections,
+        max_continuations=context.max_continuations,
+        max_samples=context.max_samples,
+        max_tokens=context.max_tokens,
+        approve=context.approve,
+        rights=context.rights.as_json(),
+        can_sample=can_sample,
+    )
 
 
-def rights_in(state: State, context: Context) -> Visibility:
-    """Rights of the run: the bounds that it began with, and those of the context it is resumed with.
+def kept_choices(state: State) -> Choices:
+    """The choices that the run began with. The state may have been edited, so each is checked.
 
     Raises:
-        InvalidInput: the state does not hold the bounds that the run began with.
+        InvalidInput: the state does not hold them, or one of them is not a valid choice.
     """
-    return Visibility.from_json(_kept(state)["rights"]).narrowed(context.rights)
+    kept: object = state.get("choices")
+    if not isinstance(kept, dict) or not REQUIRED <= kept.keys() <= _KEYS:
+        raise InvalidInput("the state holds no choices of its run, so its rights are unknown; ask the question again")
+    given: dict[str, Any] = {name: value for name, value in kept.items() if name not in ("rights", "can_sample")}
+    context = Context(**{**given, "approve": kept["approve"] is not False})
+    choices = choices_of(context, can_sample=kept.get("can_sample") is True)
+    return {**choices, "rights": Visibility.from_json(kept["rights"]).as_json()}
 
 
-def needs_approval(state: State, context: Context) -> bool:
-    """Whether a person is asked before each query: said when the run began, or by the context it is resumed with.
+def narrowed(kept: Choices, context: Context) -> Choices:
+    """The choices of a run that is resumed with a context: approval, rights and limits are the narrower of both."""
+    return {
+        **kept,
+        "approve": kept["approve"] or context.approve,
+        "rights": rights_in(kept).narrowed(context.rights).as_json(),
+        "row_limit": _lower(kept["row_limit"], context.row_limit),
+        "deadline": _lower(kept["deadline"], context.deadline),
+    }
 
-    Raises:
-        InvalidInput: the state does not hold what the run began with.
-    """
-    return _kept(state)["approve"] is not False or context.approve
+
+def rights_in(choices: Choices) -> Visibility:
+    """The caller's rights."""
+    return Visibility.from_json(choices["rights"])
 
 
 def is_approved(answer: object) -> bool:
@@ -44,8 +73,10 @@ def is_approved(answer: object) -> bool:
     return answer is True or (isinstance(answer, dict) and answer == APPROVE)
 
 
-def _kept(state: State) -> dict[str, Any]:
-    kept: object = state.get("choices")
-    if not isinstance(kept, dict) or kept.keys() != {"approve", "rights"}:
-        raise InvalidInput("the state holds no choices of its run, so its rights are unknown; ask the question again")
-    return kept
+_KEYS = set(Choices.__annotations__)
+
+
+def _lower(kept: Any, given: Any) -> Any:
+    """The lower of two limits, of which None is the highest."""
+    limits = [limit for limit in (kept, given) if limit is not None]
+    return min(limits, default=None)

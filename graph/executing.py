@@ -6,12 +6,11 @@ from dataclasses import dataclass
 from langchain_core.tools import BaseTool
 from langgraph.types import interrupt
 
-from route_sql.graph.choices import is_approved, needs_approval, rights_in
-from route_sql.graph.context import Context
+from route_sql.graph.choices import is_approved, rights_in
 from route_sql.graph.grounding import arguments, rights_of, takes
-from route_sql.graph.state import Candidate, Proposal, State
+from route_sql.graph.state import Attempt, Candidate, Proposal, State
 from route_sql.tools.database.catalog import Catalog
-from route_sql.tools.database.outcome import Outcome, failed
+from route_sql.tools.database.outcome import Outcome, failed, ran
 from route_sql.tools.execute_sql import outcome_of
 from route_sql.tools.sql.transpiling import in_own_dialect
 
@@ -26,51 +25,50 @@ class Execution:
     Args:
         executor: `execute_sql`, or the tool that replaces it.
         catalog: The databases.
-        state: The state of the run.
-        context: The choices of the caller.
+        state: The state of the run, with its choices.
     """
 
     executor: BaseTool
     catalog: Catalog
     state: State
-    context: Context
 
-    async def run(self, proposal: Proposal, dialect: str) -> tuple[Proposal, Outcome]:
+    async def run(self, proposal: Proposal) -> tuple[Proposal, Outcome]:
         """Run a candidate; if it fails because it is in another dialect, run its translation.
 
         Returns:
             The candidate that counts, and its outcome.
 
         Raises:
-            InvalidInput: the executor gives no `Outcome`, or the state does not hold the choices of its run.
+            InvalidInput: the executor gives no `Outcome`.
         """
         outcome = await self._outcome(proposal)
+        dialect = self.state["choices"]["dialect"] or self.catalog.get(self.state["database"]).dialect
         if (translated := _translated(proposal, outcome, dialect)) is None:
             return proposal, outcome
-        tried = await self._outcome(translated)
-        return (translated, tried) if tried["digest"] is not None else (proposal, outcome)
+        second = await self._outcome(translated)
+        return (translated, second) if ran(second) else (proposal, outcome)
 
     async def _outcome(self, proposal: Proposal) -> Outcome:
-        rights = rights_in(self.state, self.context)
+        choices, database, sql = self.state["choices"], self.state["database"], proposal["sql"]
+        rights = rights_in(choices)
         if not takes(self.executor, rights):
             return failed("refused", UNABLE)
-        asked = {"approve": proposal["sql"], "database": self.state["database"]}
-        if needs_approval(self.state, self.context) and not is_approved(interrupt(asked)):
+        if choices["approve"] and not is_approved(interrupt({"approve": sql, "database": database})):
             return failed("refused", NOT_APPROVED)
-        own = self.catalog.get(self.state["database"]).limits.seconds
-        seconds = self.context.deadline or own
-        given = {"sql": proposal["sql"], "database": self.state["database"], "seconds": seconds, **rights_of(rights)}
+        seconds = choices["deadline"] or self.catalog.get(database).limits.seconds
+        given = {"sql": sql, "database": database, "seconds": seconds, **rights_of(rights)}
         # A caller's executor need not know of deadlines.
         args = {name: value for name, value in given.items() if name in arguments(self.executor)}
         call = {"type": "tool_call", "id": proposal["agent"], "name": self.executor.name, "args": args}
         return outcome_of(self.executor, await self.executor.ainvoke(call))
 
 
-def candidate_of(proposal: Proposal, outcome: Outcome) -> Candidate:
-    """A candidate with what became of it, as the answer shows it."""
+def candidate_of(attempt: Attempt) -> Candidate:
+    """An executed candidate as the answer lists it."""
+    outcome = attempt["outcome"]
     return Candidate(
-        agent=proposal["agent"],
-        sql=proposal["sql"],
+        agent=attempt["agent"],
+        sql=attempt["sql"],
         status=outcome["status"],
         error=outcome["error"],
         row_count=outcome["row_count"],
@@ -88,6 +86,6 @@ def proposed(agent: str, sql: str | None, tried: Sequence[str] = ()) -> Proposal
 
 def _translated(proposal: Proposal, outcome: Outcome, dialect: str) -> Proposal | None:
     """The SQL in the database's dialect, if it failed because it is in another."""
-    if outcome["digest"] is not None or outcome["error"] in (NOT_APPROVED, UNABLE):
+    if ran(outcome) or outcome["error"] in (NOT_APPROVED, UNABLE):
         return None
     return proposed(proposal["agent"], in_own_dialect(proposal["sql"], dialect))

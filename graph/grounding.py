@@ -2,11 +2,13 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass
 
 from langchain_core.messages.content import KNOWN_BLOCK_TYPES
 from langchain_core.tools import BaseTool
 from pydantic import BaseModel
 
+from route_sql.graph.context import Context
 from route_sql.graph.state import Question, State
 from route_sql.tools.database.catalog import Catalog
 from route_sql.tools.database.visible import VisibleDatabase
@@ -21,11 +23,42 @@ ContextTool = BaseTool | Callable[[Question], Awaitable[Sequence[str] | str | No
 _BLOCKS = KNOWN_BLOCK_TYPES | {"image_url"}
 
 
-def question_of(state: State) -> Question:
-    """The question as the caller handed it in.
+@dataclass(frozen=True)
+class Ground:
+    """Everything that is known before the agents start.
+
+    Args:
+        notes: Notes for the prompts: untrusted text.
+        shown: The part of the schema that the prompts show; None for all of it.
+        remarks: Sentences for the reader of the answer: warnings, failed context tools, a cut schema.
+    """
+
+    notes: list[str]
+    shown: Link | None
+    remarks: list[str]
+
+
+async def gather_ground(asked: Question, catalog: Catalog, tools: Sequence[ContextTool], context: Context) -> Ground:
+    """Gather the notes of the context tools and the catalog, and cut a schema that no prompt can hold.
 
     Raises:
-        InvalidInput: one of its fields is missing, or nothing that can be asked.
+        RouteError: the database can't be asked.
+    """
+    database, rights = asked["database"], context.rights
+    schema = await askable_schema(catalog, database, rights)
+    found, failures = await gather_notes(tools, asked, rights)
+    notes = [*found, *await catalog.notes(database, rights)]
+    warnings = await catalog.get(database, rights).warnings()
+    known = [*notes, asked.get("evidence", "")]
+    shown, cut = await asyncio.to_thread(visible, schema, asked["question"], known, context.schema_chars)
+    return Ground(notes=notes, shown=shown, remarks=[*warnings, *failures, *cut])
+
+
+def question_of(state: State) -> Question:
+    """The question of the input.
+
+    Raises:
+        InvalidInput: one of its fields is missing, or is not a text that can be asked.
     """
     question, database, evidence = state.get("question"), state.get("database"), state.get("evidence") or ""
     if not isinstance(question, str) or not question.strip():
@@ -38,11 +71,11 @@ def question_of(state: State) -> Question:
 
 
 async def askable_schema(catalog: Catalog, name: str, rights: Visibility = EVERYTHING) -> Schema:
-    """The schema of a database that a question can be asked of, as far as a caller's rights show it.
+    """The schema of a database, if a question can be asked about it, as far as a caller's rights show it.
 
     Raises:
         UnknownDatabase: the catalog has no such database.
-        DatabaseUnavailable: it can't be read, or there is nothing in it that the caller may see.
+        DatabaseUnavailable: it can't be read, or the caller may see nothing in it.
     """
     database = catalog.get(name, rights)
     schema = await database.schema()
@@ -84,7 +117,7 @@ async def gather_notes(
 
 
 def arguments(tool: BaseTool) -> set[str]:
-    """The names of a tool's arguments, those too that a model is not told of."""
+    """The names of a tool's arguments, with those that a model does not see."""
     schema = tool.args_schema
     injected = schema.model_fields if isinstance(schema, type) and issubclass(schema, BaseModel) else ()
     return {*tool.args, *injected}
@@ -96,18 +129,18 @@ def rights_of(rights: Visibility) -> dict[str, object]:
 
 
 def takes(tool: BaseTool, rights: Visibility) -> bool:
-    """Whether a tool takes all that a caller's rights consist of."""
+    """Whether a tool takes every part of a caller's rights."""
     needed = {name for name, value in rights_of(rights).items() if value is not None and value != []}
     return needed <= arguments(tool) and (not rights or {"allow", "hide"} <= arguments(tool))
 
 
 def visible(schema: Schema, question: str, notes: Sequence[str], budget_chars: int) -> tuple[Link | None, list[str]]:
-    """The part of the schema that the prompts show, None for all of it, and what to tell the reader of a cut."""
+    """The part of the schema that the prompts show, None for all of it, and a remark for the reader if it was cut."""
     reduced, cut = reduce_schema(schema, question, budget_chars, notes)
     if not cut:
         return None, []
-    said = f"The schema is too large for a prompt: {len(reduced.tables)} of {len(schema.tables)} tables were shown."
-    return {table.key: [column.name for column in table.columns] for table in reduced}, [said]
+    remark = f"The schema is too large for a prompt: {len(reduced.tables)} of {len(schema.tables)} tables were shown."
+    return {table.key: [column.name for column in table.columns] for table in reduced}, [remark]
 
 
 async def _run(tool: ContextTool, question: Question, given: dict[str, object]) -> list[str]:
@@ -118,7 +151,7 @@ async def _run(tool: ContextTool, question: Question, given: dict[str, object]) 
 
 
 def _texts(result: object, tool: ContextTool) -> list[str]:
-    """The notes in what a tool gave: texts, or content blocks, as those of the Model Context Protocol do."""
+    """The notes in a tool's result: texts, or content blocks, as tools of the Model Context Protocol give them."""
     if result is None:
         return []
     if isinstance(result, str):

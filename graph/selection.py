@@ -1,54 +1,55 @@
-"""Which candidate is the answer, and whether there is still a reason to ask another agent."""
+"""Which candidate is the answer, and whether two candidates agree."""
 
 from collections import Counter
-from typing import NamedTuple
+from collections.abc import Sequence
 
-from route_sql.graph.state import Candidate, State
-from route_sql.tools.database.outcome import Outcome
-
-
-class Attempt(NamedTuple):
-    """A candidate with its outcome and the reason to doubt it, if there is one."""
-
-    candidate: Candidate
-    outcome: Outcome
-    complaint: str | None
+from route_sql.graph.state import Attempt, State
+from route_sql.tools.database.outcome import ran
 
 
 def attempts(state: State) -> list[Attempt]:
     """Every executed candidate, in order."""
-    rows = zip(state.get("candidates", []), state.get("outcomes", []), state.get("complaints", []), strict=True)
-    return [Attempt(*row) for row in rows]
+    return state.get("attempts", [])
 
 
-def agreed(tried: list[Attempt]) -> bool:
-    """Whether two candidates of different wording or agent return the same rows and nobody complains of either."""
-    shared = Counter(attempt.outcome["digest"] for attempt in tried if attempt.complaint is None)
+def leading(state: State) -> Attempt | None:
+    """The candidate that would be the answer now; None if there is none.
+
+    The published strategy answers with the newest that ran, every other strategy with the best.
+    """
+    published = state["choices"]["strategy"] == "paper"
+    return newest_that_ran(attempts(state)) if published else best(attempts(state))
+
+
+def agreed(tried: Sequence[Attempt]) -> bool:
+    """Whether two candidates of different wording or agent return the same rows and neither is doubted."""
+    shared = Counter(attempt["outcome"]["digest"] for attempt in tried if attempt["complaint"] is None)
     return any(count > 1 for digest, count in shared.items() if digest is not None)
 
 
-def mended(attempt: Attempt) -> bool:
-    """Whether a candidate is another one whose joins were mended."""
-    return attempt.candidate["agent"] == "complete_joins"
+def is_repaired(attempt: Attempt) -> bool:
+    """Whether a candidate is another one with repaired joins."""
+    return attempt["agent"] == "complete_joins"
 
 
-def best(tried: list[Attempt]) -> Attempt | None:
+def best(tried: Sequence[Attempt]) -> Attempt | None:
     """The candidate to answer with.
 
     Running beats failing, no complaint beats a complaint, a result that more candidates share beats one that fewer
-    share, what the model wrote beats what was mended; among equals the earliest, since a later agent only speaks where
-    an earlier one was doubted.
+    share, SQL that the model wrote beats SQL with repaired joins; among equals the earliest, since a later agent only
+    speaks where an earlier one was doubted.
     """
-    shared = Counter(attempt.outcome["digest"] for attempt in tried if attempt.outcome["digest"] is not None)
+    shared = Counter(attempt["outcome"]["digest"] for attempt in tried if ran(attempt["outcome"]))
 
     def merit(attempt: Attempt) -> tuple[bool, bool, int, bool]:
-        digest = attempt.outcome["digest"]
-        return digest is not None, attempt.complaint is None, shared[digest] if digest else 0, not mended(attempt)
+        outcome = attempt["outcome"]
+        count = shared[outcome["digest"]] if ran(outcome) else 0
+        return ran(outcome), attempt["complaint"] is None, count, not is_repaired(attempt)
 
     return max(tried, key=merit, default=None)
 
 
-def newest(tried: list[Attempt]) -> Attempt | None:
-    """The last candidate that ran, or the last one: what the published strategy answers with."""
-    ran = [attempt for attempt in tried if attempt.outcome["digest"] is not None] or tried
-    return ran[-1] if ran else None
+def newest_that_ran(tried: Sequence[Attempt]) -> Attempt | None:
+    """The last candidate that ran, or the last one if none did."""
+    running = [attempt for attempt in tried if ran(attempt["outcome"])] or tried
+    return running[-1] if running else None

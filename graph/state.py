@@ -1,4 +1,4 @@
-"""The state of one question: what goes in, what comes out, what the agents hand on. JSON-plain to the last field."""
+"""The state of one question: the question, the choices of the run, one list of attempts, and the answer. Plain JSON."""
 
 from typing import Annotated, Any, NotRequired
 
@@ -7,30 +7,78 @@ from pydantic import BaseModel, Field
 from typing_extensions import TypedDict
 
 from route_sql.tools.database.outcome import Cell, Outcome, Status
+from route_sql.tools.errors import InvalidInput
 from route_sql.tools.schema.records import Link
 
+VERSION = 2
+"""Version of the state's keys; a checkpoint carries it."""
+
 Evidence = Annotated[str, EphemeralValue(str)]
-"""Gone after a run's first step: what LangGraph keeps of a thread's input, its next question would come with."""
+"""Gone after a run's first step, so that evidence does not reach the thread's next question."""
 
 
 class Begin(TypedDict):
-    """An update with which a list of the state begins again, in plain JSON."""
+    """An update that replaces a list of the state."""
 
     begin: list[Any]
 
 
-def extended(known: list[Any], update: "list[Any] | Begin") -> list[Any]:
-    """A list of the state after a node's update: longer, or begun again."""
-    return list(update["begin"]) if isinstance(update, dict) else [*known, *update]
+class Change(TypedDict):
+    """An update that sets keys of one entry of a list of the state."""
+
+    at: int
+    """Place of the entry, counted from 0."""
+    set: dict[str, Any]
+
+
+def extended(known: list[Any], update: "list[Any] | Begin | Change") -> list[Any]:
+    """A list of the state after a node's update: longer, replaced, or with one entry changed.
+
+    Raises:
+        InvalidInput: the update has none of the three forms.
+    """
+    match update:
+        case list():
+            return [*known, *update]
+        case {"begin": [*entries], **rest} if not rest:
+            return entries
+        case {"at": int(at), "set": dict(changes), **rest} if not rest and 0 <= at < len(known):
+            return [*known[:at], {**known[at], **changes}, *known[at + 1 :]]
+    raise InvalidInput(
+        "a list of the state is updated by a list (it is appended), by {'begin': [...]} (it replaces) or by "
+        f"{{'at': 0, 'set': {{...}}}} (it changes one entry), not by {update!r}"
+    )
 
 
 class Choices(TypedDict):
-    """Choices of the caller that hold from the run's start to its end, whatever context it is resumed with."""
+    """The caller's choices of one run, as it began with them; see `Context`."""
 
+    strategy: str
+    """Name of the strategy."""
+    without: list[str]
+    """Agents that are switched off."""
+    dialect: str | None
+    """sqlglot's name of the SQL dialect; None for the database's own."""
+    row_limit: int | None
+    """Rows that the answer holds at most; None for the database's own limit."""
+    deadline: float | None
+    """Seconds that a query may run; None for the database's own limit."""
+    schema_chars: int
+    """Characters of schema that a prompt may hold."""
+    max_corrections: int
+    """Calls of the noise corrector at most."""
+    max_continuations: int
+    """Calls of the continuation writer at most."""
+    max_samples: int
+    """Calls of the generator at a temperature at most, while no candidate runs."""
+    max_tokens: int | None
+    """Tokens of a reply at most; None for the model's own limit."""
     approve: bool
     """Whether a person is asked before each query."""
     rights: dict[str, Any]
     """Rights of the caller: `Visibility.as_json`."""
+    can_sample: bool
+    """Whether the model can be asked at a temperature."""
 
 
 class Question(TypedDict):
@@ -41,11 +89,11 @@ class Question(TypedDict):
     database: str
     """The database's name in the catalog; never a URL."""
     evidence: NotRequired[str]
-    """What a reader must know beside the schema, such as a formula or what a code means."""
+    """Facts that the question needs besides the schema, such as a formula or the meaning of a code."""
 
 
 class QuestionArguments(BaseModel):
-    """The same for tools and forms made of the graph: `as_tool` takes no optional key of a `TypedDict` for optional."""
+    """The same for tools and forms made of the graph: `as_tool` treats an optional key of a `TypedDict` as required."""
 
     question: str = Field(description="The question, in words.")
     database: str = Field(description="The database's name in the catalog.")
@@ -53,7 +101,7 @@ class QuestionArguments(BaseModel):
 
 
 class Candidate(TypedDict):
-    """One SQL that an agent proposed, and what became of it."""
+    """One SQL that an agent proposed, and how it ran, as the answer lists it."""
 
     agent: str
     sql: str
@@ -77,7 +125,7 @@ class LedgerEntry(TypedDict):
 
 
 class Answer(TypedDict):
-    """The SQL that was chosen, what it returned, and how it came about."""
+    """The SQL that was chosen, its result, and the candidates and calls that led to it."""
 
     sql: str | None
     """None if no agent wrote SQL that could be read."""
@@ -88,7 +136,7 @@ class Answer(TypedDict):
     truncated: bool
     error: str | None
     notes: list[str]
-    """What the reader should know: that the schema was cut, say, or that the database's role may write."""
+    """Remarks for the reader, such as that the schema was cut, or that the database's role may write."""
     candidates: list[Candidate]
     """Every candidate, in the order in which they were executed."""
     ledger: list[LedgerEntry]
@@ -102,48 +150,69 @@ class Proposal(TypedDict):
     sql: str
 
 
-class State(TypedDict, total=False):
-    """Everything the nodes share; each node returns only what it changes."""
+class Attempt(TypedDict):
+    """A candidate that was executed: its SQL, its outcome, and the reason to doubt it."""
 
+    agent: str
+    """The agent that proposed it."""
+    sql: str
+    """The SQL as it was run, in the database's dialect."""
+    outcome: Outcome
+    """The outcome; its rows are cut to the run's limit."""
+    complaint: str | None
+    """The reason to doubt it, in one sentence; None if there is none."""
+    tables: int
+    """Number of tables that it reads."""
+    repaired: NotRequired[str | None]
+    """The same SQL with repaired joins, found when the joins of a candidate with rows were doubted."""
+    joins_checked: NotRequired[bool]
+    """Whether `complete_joins` has looked at it."""
+
+
+class State(TypedDict, total=False):
+    """Everything the nodes share; each node returns only its changes."""
+
+    version: int
+    """Version of these keys."""
     question: str
+    """The question, in words."""
     database: str
+    """The database's name in the catalog."""
     evidence: Evidence
+    """The question's evidence, until `ground` has run."""
     choices: Choices
-    """Choices of the caller for this question; `ground` puts them here."""
-    hint: str
-    """The question's evidence, which `ground` puts here for the nodes after it."""
-    grounding: list[str]
+    """The run's choices, which `ground` writes here and routers read."""
+    question_evidence: str
+    """The question's evidence, for the nodes after `ground`."""
+    context_notes: list[str]
     """Notes of the context tools (matched values, glossary): untrusted text."""
-    shown: Link | None
+    shown_schema: Link | None
     """The part of the schema that the prompts show; None if that is all of it."""
-    can_sample: bool
-    """Whether the model can be asked at a temperature."""
-    link: Link
-    """The schema linker's link; absent until it ran."""
-    draft_link: Link
-    """What the draft uses, and where the columns are that it took from tables without them."""
+    linked: Link
+    """Tables and columns named by the schema linker; empty until it ran."""
+    drafted: Link
+    """Tables and columns used by the draft, and the real tables of columns it misplaced."""
     proposal: Proposal | None
     """The newest candidate, until `execute` has run it."""
-    candidates: Annotated[list[Candidate], extended]
-    outcomes: Annotated[list[Outcome], extended]
-    """The outcome of each candidate, index by index."""
-    complaints: Annotated[list[str | None], extended]
-    """Why each candidate should be doubted, index by index; None where there is no reason."""
-    joins_seen: int
-    """How many candidates `complete_joins` has seen."""
-    hard: bool
-    """Whether the newest candidate joins so many tables that the published strategy has it written again."""
+    attempts: Annotated[list[Attempt], extended]
+    """Every executed candidate, in order."""
     ledger: Annotated[list[LedgerEntry], extended]
+    """One entry a model call."""
     notes: Annotated[list[str], extended]
+    """Remarks for the reader of the answer."""
+    candidates: list[Candidate]
+    """The answer's list of candidates, which `answer` writes."""
     sql: str | None
+    """The answer's SQL."""
     status: Status
+    """The answer's status."""
     columns: list[str]
+    """The answer's columns."""
     rows: list[list[Cell]]
+    """The answer's rows."""
     row_count: int
+    """Rows that the answer's query returned."""
     truncated: bool
+    """Whether the answer's rows were cut."""
     error: str | None
-
-
-def calls_of(node: str, state: State) -> int:
-    """How often a node has asked the model."""
-    return sum(entry["node"] == node for entry in state.get("ledger", []))
+    """The answer's error."""

@@ -14,14 +14,16 @@ from route_sql.graph.checks import Check
 from route_sql.graph.context import Context
 from route_sql.graph.grounding import ContextTool
 from route_sql.graph.nodes import Nodes
-from route_sql.graph.routing import First, Next, route_after_execute, route_after_ground
-from route_sql.graph.state import Answer, Question, QuestionArguments, State
+from route_sql.graph.reading import node, recording_node, router
+from route_sql.graph.state import Answer, Question, QuestionArguments
+from route_sql.graph.state_versions import StoredState
+from route_sql.graph.strategies import First, Next, first_agents, next_agent
 from route_sql.tools.database.catalog import Catalog
 from route_sql.tools.execute_sql import make_execute_sql
 from route_sql.tools.values.find_values import make_find_values
 
-Builder = StateGraph[State, Context, Question, Answer]
-Graph = CompiledStateGraph[State, Context, Question, Answer]
+Builder = StateGraph[StoredState, Context, Question, Answer]
+Graph = CompiledStateGraph[StoredState, Context, Question, Answer]
 
 
 def build_graph(
@@ -39,9 +41,9 @@ def build_graph(
     Args:
         model: Any chat model; text in, text out. It is asked with the settings it comes with.
         catalog: The databases that may be asked. It stays the caller's to close.
-        wording: `tuned` for a model made by our training, else `instruct`; None takes the model's own, which
-            ChatTGI may ask its server for.
-        context_tools: Give notes before the agents start, beside our own search for matching values.
+        wording: `tuned` for a model made by our training, else `instruct`; None for the model's own, which ChatTGI
+            asks its server for.
+        context_tools: Give notes before the agents start, in addition to our own search for matching values.
         checks: Look at (question, sql, outcome) of each candidate that ran and complain or not.
         executor: Replaces `execute_sql`: a tool with its arguments, whose artifact is an `Outcome`.
         checkpointer: Needed for `Context.approve` and for threads that outlive a process.
@@ -70,25 +72,25 @@ def make_builder(
         context_tools=(make_find_values(catalog), *context_tools),
         checks=tuple(checks),
     )
-    # LangGraph shows this schema and hands the input on as it comes, a `Question`.
+    # LangGraph shows this schema and passes the input unchanged, as a `Question`.
     arguments = cast(type[Question], QuestionArguments)
-    builder = StateGraph(State, context_schema=Context, input_schema=arguments, output_schema=Answer)
+    builder = StateGraph(StoredState, context_schema=Context, input_schema=arguments, output_schema=Answer)
     builder.add_node("ground", nodes.ground)
-    builder.add_node("link_schema", nodes.link_schema)
-    builder.add_node("draft", nodes.draft)
-    builder.add_node("generate", nodes.generate)
-    builder.add_node("execute", nodes.execute)
-    builder.add_node("complete_joins", nodes.complete_joins)
-    builder.add_node("correct_noise", nodes.correct_noise)
-    builder.add_node("continue_writing", nodes.continue_writing)
-    builder.add_node("answer", nodes.answer)
+    builder.add_node("link_schema", node(nodes.link_schema))
+    builder.add_node("draft", node(nodes.draft))
+    builder.add_node("generate", node(nodes.generate))
+    builder.add_node("execute", recording_node(nodes.execute))
+    builder.add_node("complete_joins", node(nodes.complete_joins))
+    builder.add_node("correct_noise", node(nodes.correct_noise))
+    builder.add_node("continue_writing", node(nodes.continue_writing))
+    builder.add_node("answer", node(nodes.answer))
 
     builder.add_edge(START, "ground")
-    builder.add_conditional_edges("ground", route_after_ground, list(get_args(First)))
+    builder.add_conditional_edges("ground", router(first_agents), list(get_args(First)))
     builder.add_edge("link_schema", "execute")
     builder.add_edge("draft", "execute")
     builder.add_edge("generate", "execute")
-    builder.add_conditional_edges("execute", route_after_execute, list(get_args(Next)))
+    builder.add_conditional_edges("execute", router(next_agent), list(get_args(Next)))
     builder.add_edge("complete_joins", "execute")
     builder.add_edge("correct_noise", "execute")
     builder.add_edge("continue_writing", "execute")

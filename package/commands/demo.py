@@ -9,10 +9,10 @@ from rich.console import Console
 from rich.rule import Rule
 from rich.text import Text
 
-from route_sql.commands.evaluate import asking
 from route_sql.commands.options import Model
 from route_sql.demo.database import build_demo_database
 from route_sql.demo.questions import SHOWN
+from route_sql.graph.asking import asking
 from route_sql.graph.context import Context
 from route_sql.graph.state import Question
 from route_sql.models import open_model

@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from langchain_core.language_models import BaseChatModel
 
 from route_sql.commands.options import (
     AsJson,
@@ -21,16 +20,12 @@ from route_sql.commands.options import (
     Without,
     chosen,
 )
-from route_sql.graph.context import Context
-from route_sql.graph.state import Answer, Question
-from route_sql.graph.wiring import build_graph
+from route_sql.graph.asking import asking
 from route_sql.models import open_model
 from route_sql.printing import complain, console, say_json
 from route_sql.progress import download_progress, question_progress
 from route_sql.settings import Settings
-from route_sql.tools.database.catalog import Catalog
 from route_sql.tools.terminal import escaped
-from route_sql.training.evaluation.evaluate import Ask
 from route_sql.training.evaluation.on_dataset import evaluate_dataset, score_dataset
 from route_sql.training.evaluation.report import summary_table
 from route_sql.training.evaluation.run_log import JSON, Line
@@ -113,16 +108,6 @@ def score(
     with question_progress() as progress:
         lines = asyncio.run(run(progress))
     _print(predictions.stem, summarise(lines), as_json)
-
-
-def asking(chat: BaseChatModel, catalog: Catalog, context: Context) -> Ask:
-    """The graph as a function from a question to its answer."""
-    graph = build_graph(chat, catalog)
-
-    async def ask(question: Question) -> Answer:
-        return (await graph.ainvoke(question, context=context, version="v2")).value
-
-    return ask
 
 
 def _print(name: str, summary: Summary, as_json: bool) -> None:

@@ -77,7 +77,7 @@ class Completions:
     async def _attempt(
         self, body: dict[str, Any], allowance: Allowance, changes: tuple[Adaptation, ...]
     ) -> AsyncGenerator[Part]:
-        """The parts, up to the text that so many tokens can hold: some servers pass over `max_tokens`."""
+        """The parts, cut at the longest text that `max_tokens` can hold: some servers ignore that setting."""
         left = int(body["max_tokens"]) * self._bounds.token_chars + _SPARE_CHARS
         async with (
             self._asked("chat/completions", allowance, adapted(body, changes)) as response,

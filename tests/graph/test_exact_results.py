@@ -39,7 +39,8 @@ async def test_an_answer_is_exact_through_a_checkpointer(model: ScriptedModel, b
     await graph.ainvoke(Question(question="Which accounts?", database="bank"), THREAD, context=SINGLE)
     kept = (await graph.aget_state(THREAD)).values
     assert kept["rows"] == [["100000000000000000001", "0.10000000000000000001", "infinity"]]
-    assert json.loads(json.dumps(kept["outcomes"])) == kept["outcomes"]
+    assert json.loads(json.dumps(kept["attempts"])) == kept["attempts"]
+    assert kept["attempts"][0]["outcome"]["rows"] == kept["rows"]
 
 
 async def test_cells_of_an_executor_of_ones_own_are_made_plain(model: ScriptedModel, catalog: Catalog) -> None:

@@ -9,6 +9,7 @@ from langgraph.graph import START, StateGraph
 from langgraph.types import Command
 from typing_extensions import TypedDict
 
+from route_sql.graph.choices import choices_of
 from route_sql.graph.context import Context
 from route_sql.graph.state import Question
 from route_sql.graph.wiring import build_graph, make_builder
@@ -21,7 +22,7 @@ QUESTION = Question(question="Who are the customers?", database="shop")
 CLERK = Context(strategy="single", approve=True, hide=("customer.city",))
 SELLER = Context(strategy="single", approve=True, allow=("customer.id", "customer.city"))
 SINGLE = Context(strategy="single")
-EVERYTHING = {"approve": False, "rights": {"allow": None, "hide": [], "within": None}}
+EVERYTHING: Any = choices_of(SINGLE)
 
 
 def thread(name: str = "1") -> Any:
@@ -53,9 +54,6 @@ async def test_a_graph_within_another_keeps_them(
     outer = around(build_graph(model, catalog))
     paused = await outer.ainvoke(QUESTION, thread(), context=CLERK, version="v2")
     assert [each.value["approve"] for each in paused.interrupts] == [ALL]
-    if given is None and answer is True:  # the defaults ask for a verdict
-        model.enqueue("verdict", "verdict: right")
-    given = SINGLE if given is None and answer is not True else given
     result = await outer.ainvoke(Command(resume=answer), thread(), context=given)
     assert result["columns"] == columns
 
@@ -85,10 +83,7 @@ async def test_a_file_of_checkpoints_keeps_them(model: ScriptedModel, catalog: C
         await build_graph(model, catalog, checkpointer=saver).ainvoke(QUESTION, thread(), context=CLERK)
     async with sqlite.AsyncSqliteSaver.from_conn_string(file) as saver:
         graph: Any = build_graph(model, catalog, checkpointer=saver)
-        assert (await graph.aget_state(thread())).values["choices"] == {
-            "approve": True,
-            "rights": {"allow": None, "hide": ["customer.city"], "within": None},
-        }
+        assert (await graph.aget_state(thread())).values["choices"] == choices_of(CLERK)
         answer = await graph.ainvoke(Command(resume=True), thread(), context=SINGLE)
     assert answer["columns"] == ["id", "name"]
 
@@ -107,10 +102,13 @@ async def test_an_edited_state_gives_no_more_than_the_context(model: ScriptedMod
 @pytest.mark.parametrize(
     "edited",
     [
-        {}, None, [], {"approve": False}, {"approve": False, "rights": None}, {"approve": False, "rights": {}},
-        {"approve": False, "rights": {"allow": None, "hide": []}}, {**EVERYTHING, "more": 1},
-        {"approve": False, "rights": {"allow": "*", "hide": [], "within": None}},
-        {"approve": False, "rights": {"allow": None, "hide": [], "within": "all"}},
+        {}, None, [], {"approve": False}, {"strategy": "single"}, {**EVERYTHING, "rights": None},
+        {**EVERYTHING, "rights": {}}, {**EVERYTHING, "rights": {"allow": None, "hide": []}}, {**EVERYTHING, "more": 1},
+        {**EVERYTHING, "rights": {"allow": "*", "hide": [], "within": None}},
+        {**EVERYTHING, "rights": {"allow": None, "hide": [], "within": "all"}},
+        {name: choice for name, choice in EVERYTHING.items() if name != "approve"},
+        {name: choice for name, choice in EVERYTHING.items() if name != "rights"},
+        {**EVERYTHING, "strategy": "bogus"}, {**EVERYTHING, "max_samples": "many"}, {**EVERYTHING, "without": "draft"},
     ],
 )  # fmt: skip
 async def test_a_state_without_readable_rights_runs_nothing(

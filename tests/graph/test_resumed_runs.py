@@ -57,10 +57,38 @@ async def test_a_resumed_run_has_the_narrower_of_both_rights(
     graph: Any = build_graph(model, catalog, checkpointer=InMemorySaver())
     begun = Context(strategy="single", approve=True, allow=("customer",), hide=("customer.city",))
     await graph.ainvoke(QUESTION, THREAD, context=begun)
-    if given is None:  # the defaults ask for a verdict
-        model.enqueue("verdict", "verdict: right")
     result = await graph.ainvoke(Command(resume=True), THREAD, context=given)
     assert result["columns"] == columns
+
+
+@pytest.mark.parametrize("edited", [False, True, "yes", None, 0])
+async def test_only_false_in_an_edited_state_skips_approval(
+    model: ScriptedModel, catalog: Catalog, edited: object
+) -> None:
+    model.enqueue("sql", ALL)
+    graph: Any = build_graph(model, catalog, checkpointer=InMemorySaver())
+    await graph.ainvoke(QUESTION, THREAD, context=Context(strategy="single", approve=True))
+    choices = (await graph.aget_state(THREAD)).values["choices"]
+    await graph.aupdate_state(THREAD, {"choices": {**choices, "approve": edited}}, as_node="generate")
+    result = await graph.ainvoke(None, THREAD, version="v2")
+    assert bool(result.interrupts) is (edited is not False)
+
+
+async def test_a_resumed_run_keeps_its_strategy_and_has_the_lower_of_both_limits(
+    model: ScriptedModel, catalog: Catalog
+) -> None:
+    model.enqueue("sql", ALL)
+    graph: Any = build_graph(model, catalog, checkpointer=InMemorySaver())
+    await graph.ainvoke(QUESTION, THREAD, context=Context(strategy="single", approve=True, row_limit=2))
+    paused = [each async for each in graph.aget_state_history(THREAD)][0]
+    shown = []
+    for row_limit in (None, 1, 3):
+        edited = await graph.aupdate_state(paused.config, {"notes": []}, as_node="generate")
+        await graph.ainvoke(None, edited)
+        result = await graph.ainvoke(Command(resume=True), THREAD, context=Context(row_limit=row_limit))
+        assert [entry["node"] for entry in result["ledger"]] == ["generate"]
+        shown.append(len(result["rows"]))
+    assert shown == [2, 1, 2]
 
 
 @pytest.mark.parametrize(

@@ -23,8 +23,13 @@ class Outcome(TypedDict):
     error: str | None
     """One sentence that a model or a person can act on, for `error`, `timeout` and `refused`."""
     digest: str | None
-    """Equal for results with the same rows, whatever their order and that of columns; None unless it ran."""
+    """Equal for results with the same rows, whatever their order and that of columns; None unless it ran (`ran`)."""
     seconds: float
+
+
+def ran(outcome: Outcome) -> bool:
+    """Whether a query ran to its end, with or without rows."""
+    return outcome["digest"] is not None
 
 
 def failed(status: Status, error: str, seconds: float = 0.0) -> Outcome:

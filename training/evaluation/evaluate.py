@@ -1,11 +1,12 @@
 """Ask the questions of a data set and score the answers as they come."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
+from collections.abc import Callable, Coroutine, Mapping, Sequence
 from pathlib import Path
 from time import perf_counter
 from typing import Any
 
+from route_sql.graph.asking import Ask
 from route_sql.graph.state import Answer, Question
 from route_sql.tools.database.outcome import Status
 from route_sql.training.datasets.examples import Example
@@ -14,7 +15,6 @@ from route_sql.training.evaluation.execution_accuracy import Databases, Executio
 from route_sql.training.evaluation.run_log import JSON, WRONG_DATABASE, Line, ProposedSQL, RunLog, open_run
 from route_sql.training.evaluation.summary import Summary, summarise
 
-Ask = Callable[[Question], Awaitable[Answer]]
 Progress = Callable[[int, int, int], None]
 """Called with the questions done, all questions, how many are right; first with what a resumed run has."""
 

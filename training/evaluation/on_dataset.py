@@ -4,10 +4,11 @@ from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
 
+from route_sql.graph.asking import Ask
 from route_sql.tools.database.catalog import Catalog
 from route_sql.training.datasets.source import DataFormat, Source, few_of, open_source
 from route_sql.training.errors import DatasetError
-from route_sql.training.evaluation.evaluate import Ask, Progress, evaluate
+from route_sql.training.evaluation.evaluate import Progress, evaluate
 from route_sql.training.evaluation.execution_accuracy import Metric
 from route_sql.training.evaluation.predictions import score_predictions
 from route_sql.training.evaluation.run_log import JSON, Line

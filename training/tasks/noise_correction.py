@@ -8,6 +8,7 @@ from random import Random
 from route_sql.agents import noise_corrector
 from route_sql.agents.noise_corrector import Verdict
 from route_sql.graph.checks import finding, own_complaint
+from route_sql.tools.database.outcome import ran
 from route_sql.training.tasks.task import Asked, Judge, Ran, Row, TaskName, make_row
 
 MOST_WRONG = 2
@@ -24,7 +25,7 @@ class NoiseCorrection:
         wrongs = _drawn(asked.wrongs, random)
         rights = random.sample(asked.rights, min(len(wrongs), len(asked.rights)))
         mended = Verdict("wrong", asked.gold)
-        return [_row(asked, ran, mended) for ran in wrongs] + [_row(asked, ran, Verdict("right")) for ran in rights]
+        return [_row(asked, one, mended) for one in wrongs] + [_row(asked, one, Verdict("right")) for one in rights]
 
     async def score(self, reply: str, row: Row, judge: Judge) -> float:
         """Execution accuracy after the verdict: of the correction, or of the candidate if the reply has none.
@@ -37,13 +38,12 @@ class NoiseCorrection:
 
 def _drawn(wrongs: tuple[Ran, ...], random: Random) -> list[Ran]:
     """The mistakes that a model made; one of ours if it made none."""
-    own = [ran for ran in wrongs if ran.kind == "model"]
+    own = [each for each in wrongs if each.kind == "model"]
     return own[:MOST_WRONG] or ([random.choice(wrongs)] if wrongs else [])
 
 
-def _row(asked: Asked, ran: Ran, verdict: Verdict) -> Row:
-    failed = ran.outcome["digest"] is None
-    told = finding(own_complaint(ran.sql, ran.outcome, asked.schema), ran.outcome)
-    messages = noise_corrector.messages(asked.brief, ran.sql, told, failed=failed)
-    kind = f"{verdict.verdict}:{ran.kind}"
-    return make_row(asked, "noise_correction", kind, messages, noise_corrector.write(verdict), ran.sql)
+def _row(asked: Asked, given: Ran, verdict: Verdict) -> Row:
+    told = finding(own_complaint(given.sql, given.outcome, asked.schema), given.outcome)
+    messages = noise_corrector.messages(asked.brief, given.sql, told, failed=not ran(given.outcome))
+    kind = f"{verdict.verdict}:{given.kind}"
+    return make_row(asked, "noise_correction", kind, messages, noise_corrector.write(verdict), given.sql)

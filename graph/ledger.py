@@ -1,0 +1,38 @@
+"""The ledger: one entry a model call, with its cost."""
+
+from collections.abc import Sequence
+
+from route_sql.agents.call import CUT, Reply
+from route_sql.graph.state import LedgerEntry, State
+
+
+def entry(node: str, reply: Reply) -> LedgerEntry:
+    """The ledger's entry for a reply."""
+    return LedgerEntry(
+        node=node,
+        prompt_tokens=reply.prompt_tokens,
+        cached_tokens=reply.cached_tokens,
+        completion_tokens=reply.completion_tokens,
+        seconds=round(reply.seconds, 3),
+        finish_reason=reply.finish_reason,
+    )
+
+
+def calls_of(node: str, state: State) -> int:
+    """How often a node has asked the model."""
+    return sum(call["node"] == node for call in state.get("ledger", []))
+
+
+def cut_replies(ledger: Sequence[LedgerEntry]) -> list[str]:
+    """A note if replies ended at their limit of tokens: a model that is cut while it thinks writes no SQL."""
+    cut = [call for call in ledger if call.get("finish_reason") == CUT]
+    if not cut:
+        return []
+    longest = max(call["completion_tokens"] for call in cut)
+    limit = f" ({longest} tokens)" if longest else ""
+    count = f"{len(cut)} of {len(ledger)} replies" if len(ledger) > 1 else "The reply"
+    was = "was" if len(cut) == 1 else "were"
+    return [
+        f"{count} {was} cut at the limit of tokens{limit}. "
+        "If the model thinks before it answers, raise the limit: --max-tokens, or max_tokens of the model or context."
+    ]

@@ -1,0 +1,74 @@
+"""How nodes and routers read the state: in the present version, with choices that the context may only narrow."""
+
+from collections.abc import Awaitable, Callable
+from typing import Any, Protocol, TypeVar, cast
+
+from langgraph.runtime import Runtime
+
+from route_sql.graph.choices import kept_choices, narrowed
+from route_sql.graph.context import Context, context_of
+from route_sql.graph.state import Begin, State
+from route_sql.graph.state_versions import StoredState, upgrade, without_old_keys
+
+Update = dict[str, Any]
+"""The changes of the state that a node returns."""
+Agent = Callable[[State], Awaitable[Update]]
+Next = TypeVar("Next")
+
+
+class Node(Protocol):
+    """A function that LangGraph runs as a node."""
+
+    def __call__(self, state: StoredState, *, runtime: Runtime[Context]) -> Awaitable[Update]:
+        """Run the node."""
+
+
+def node(agent: Agent) -> Node:
+    """A node of the graph: the agent reads a state whose choices the run's context has narrowed.
+
+    Raises (when run):
+        InvalidInput: the state does not hold the choices of its run.
+    """
+
+    async def run(state: StoredState, *, runtime: Runtime[Context]) -> Update:
+        context = context_of(runtime)
+        read = _read(state, upgrade(state, context))
+        return await agent({**read, "choices": narrowed(read["choices"], context)})
+
+    return run
+
+
+def recording_node(agent: Agent) -> Node:
+    """The same for the one node that never runs next to another: it also writes what reading the state changed.
+
+    The router after it then reads a state of the present version, and knows whether a person approves each query.
+    """
+
+    async def run(state: StoredState, *, runtime: Runtime[Context]) -> Update:
+        context = context_of(runtime)
+        upgraded = upgrade(state, context)
+        read = _read(state, upgraded)
+        choices = narrowed(read["choices"], context)
+        update = await agent({**read, "choices": choices})
+        if "attempts" in upgraded:
+            update["attempts"] = Begin(begin=[*upgraded["attempts"], *update.get("attempts", [])])
+        if choices["approve"] is not read["choices"]["approve"]:
+            update["choices"] = {**read["choices"], "approve": choices["approve"]}
+        return {**without_old_keys(state), **upgraded, **update}
+
+    return run
+
+
+def router(choose: Callable[[State], Next]) -> Callable[[StoredState], Next]:
+    """A router of the graph. It takes no runtime: LangGraph has none when a state is edited."""
+
+    def route(state: StoredState) -> Next:
+        return choose(_read(state, upgrade(state, Context())))
+
+    return route
+
+
+def _read(stored: StoredState, upgraded: Update) -> State:
+    """The state in the present version, with choices that were checked."""
+    state = cast(State, {**stored, **upgraded})
+    return {**state, "choices": kept_choices(state)}

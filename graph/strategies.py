@@ -1,0 +1,151 @@
+"""The collaboration strategies as lists of turns: which agent is asked, for which reason, and how often at most.
+
+The next turn is the first whose agent is switched on, whose bound is not reached and whose reason holds; where there
+is none, the run answers. Reasons and routers read the state alone, so that a thread can be edited and run again.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+from route_sql.graph.ledger import calls_of
+from route_sql.graph.selection import agreed, attempts, is_repaired, leading
+from route_sql.graph.state import State
+from route_sql.tools.database.outcome import ran
+from route_sql.tools.sql.hardness import HARD
+
+First = Literal["link_schema", "draft", "generate"]
+Next = Literal["link_schema", "generate", "complete_joins", "correct_noise", "continue_writing", "answer"]
+Choice = Literal["max_corrections", "max_continuations", "max_samples"]
+Reason = Callable[[State], bool]
+"""Whether an agent should be asked. Its docstring is the sentence that the documentation prints."""
+
+REPAIRABLE = ("ok", "empty", "error")
+"""Statuses of a candidate whose joins can be repaired."""
+
+
+@dataclass(frozen=True)
+class Turn:
+    """One line of a strategy.
+
+    Args:
+        agent: The node that acts.
+        when: The reason.
+        at_most: How often this turn is taken: a number, or the name of a choice; None where the reason is the bound.
+    """
+
+    agent: Next
+    when: Reason
+    at_most: int | Choice | None = None
+
+
+def always(state: State) -> bool:
+    """In every run."""
+    return True
+
+
+def two_agree(state: State) -> bool:
+    """Two candidates that differ in wording or agent return the same rows, and neither is doubted."""
+    return agreed(attempts(state))
+
+
+def newest_is_doubted(state: State) -> bool:
+    """The newest candidate is doubted, and its joins have not been checked."""
+    newest = next(reversed(attempts(state)), None)
+    if newest is None or newest["complaint"] is None or newest.get("joins_checked") or is_repaired(newest):
+        return False
+    return newest["outcome"]["status"] in REPAIRABLE
+
+
+def leading_is_doubted(state: State) -> bool:
+    """There is no candidate, or the leading one is doubted or has repaired joins."""
+    first = leading(state)
+    return first is None or first["complaint"] is not None or is_repaired(first)
+
+
+def a_verdict_may_help(state: State) -> bool:
+    """There is a candidate and no verdict yet, or the leading candidate is a correction that is doubted."""
+    first = leading(state)
+    if first is None or not calls_of("correct_noise", state):
+        return first is not None
+    return first["agent"] == "correct_noise" and first["complaint"] is not None
+
+
+def none_runs(state: State) -> bool:
+    """No candidate runs."""
+    first = leading(state)
+    return first is None or not ran(first["outcome"])
+
+
+def none_runs_and_samples_may_help(state: State) -> bool:
+    """No candidate runs, the model has a temperature, and nobody is asked to approve each query."""
+    choices = state["choices"]
+    return none_runs(state) and choices["can_sample"] and not choices["approve"]
+
+
+def none_runs_or_newest_is_hard(state: State) -> bool:
+    """No candidate runs, or the newest reads three tables or more."""
+    return none_runs(state) or attempts(state)[-1]["tables"] >= HARD
+
+
+SINGLE: tuple[Turn, ...] = ()
+
+PAPER = (
+    Turn("generate", when=always, at_most=1),
+    Turn("correct_noise", when=a_verdict_may_help, at_most=1),
+    Turn("continue_writing", when=none_runs_or_newest_is_hard, at_most="max_continuations"),
+)
+"""The published order (ROUTE, section 3.3)."""
+
+ADAPTIVE = (
+    Turn("answer", when=two_agree),
+    Turn("complete_joins", when=newest_is_doubted),
+    Turn("link_schema", when=leading_is_doubted, at_most=1),
+    Turn("generate", when=always, at_most=1),
+    Turn("correct_noise", when=a_verdict_may_help, at_most="max_corrections"),
+    Turn("continue_writing", when=none_runs, at_most="max_continuations"),
+    # Execution guides decoding: Wang et al. 2018.
+    Turn("generate", when=none_runs_and_samples_may_help, at_most="max_samples"),
+)
+"""An agent is asked only for a reason, and none once two candidates agree."""
+
+BEGIN: Mapping[str, tuple[First, ...]] = {
+    "single": ("generate",),
+    "paper": ("link_schema", "draft"),
+    "adaptive": ("draft",),
+}
+"""The agents that a run begins with, side by side."""
+
+TURNS: Mapping[str, Sequence[Turn]] = {"single": SINGLE, "paper": PAPER, "adaptive": ADAPTIVE}
+
+
+def first_agents(state: State) -> list[First]:
+    """The agents that a run begins with; the generator if all of them are switched off."""
+    choices = state["choices"]
+    return [agent for agent in BEGIN[choices["strategy"]] if agent not in choices["without"]] or ["generate"]
+
+
+def next_agent(state: State) -> Next:
+    """The agent of the next turn; `answer` if no turn is left."""
+    turns = TURNS[state["choices"]["strategy"]]
+    left = (turn for place, turn in enumerate(turns) if _may_act(turn, turns[:place], state) and turn.when(state))
+    return next((turn.agent for turn in left), "answer")
+
+
+def _may_act(turn: Turn, before: Sequence[Turn], state: State) -> bool:
+    """Whether a turn's agent is switched on and its bound not reached.
+
+    The calls of an agent count for its first turn until that is full, then for its next one.
+    """
+    if turn.agent in state["choices"]["without"]:
+        return False
+    if turn.at_most is None:
+        return True
+    earlier = sum(_bound(other, state) for other in before if other.agent == turn.agent)
+    return calls_of(turn.agent, state) - earlier < _bound(turn, state)
+
+
+def _bound(turn: Turn, state: State) -> int:
+    if isinstance(turn.at_most, str):
+        return state["choices"][turn.at_most]
+    return turn.at_most or 0
