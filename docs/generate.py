@@ -1,6 +1,7 @@
 """Write the pages that are made from the code: `python docs/generate.py`. A test compares them with the code.
 
-`graph.svg` is the compiled graph, `command_line.md` the help of every command.
+`graph.svg` is the compiled graph, `command_line.md` the help of every command. `how_it_works.md` is written by hand,
+but for the turns of the strategies between two marks.
 """
 
 from html import escape
@@ -12,11 +13,14 @@ from langchain_core.language_models.fake_chat_models import FakeListChatModel
 from typer.main import get_command
 
 from route_sql.cli import app
+from route_sql.graph.context import Context
+from route_sql.graph.strategies import ADAPTIVE, BEGIN, PAPER, Turn
 from route_sql.graph.wiring import build_graph
 from route_sql.tools.database.catalog import Catalog
 
 HERE = Path(__file__).parent
 WIDTH, ROW, BOX_WIDTH, BOX_HEIGHT = 820, 88, 146, 36
+TURNS_BEGIN, TURNS_END = "<!-- turns: made by generate.py -->", "<!-- turns end -->"
 STYLE = (
     "text{font:14px system-ui,sans-serif;text-anchor:middle;fill:#1a1a2e}"
     "rect{fill:#f2f0ff;stroke:#7c6fd0}path{fill:none;stroke:#7c7c8f}.back{stroke-dasharray:5 4}"
@@ -117,7 +121,37 @@ def _row(parameter: Any) -> str | None:
     return f"| `{names}` | {text}{needed}{shown} |".replace("\\|", "|")
 
 
-PAGES = {"graph.svg": graph_svg, "command_line.md": command_line}
+def how_it_works() -> str:
+    """The page as it is, with the turns of the strategies as they are in the code."""
+    head, rest = (HERE / "how_it_works.md").read_text(encoding="utf-8").split(TURNS_BEGIN)
+    _, tail = rest.split(TURNS_END)
+    tables = [_turns("adaptive", ADAPTIVE), _turns("paper", PAPER)]
+    single = f"`single` begins with {_begin('single')} and has no turns."
+    return "\n\n".join([f"{head}{TURNS_BEGIN}", *tables, single, f"{TURNS_END}{tail}"])
+
+
+def _turns(name: str, turns: tuple[Turn, ...]) -> str:
+    head = f"`{name}` begins with {_begin(name)}. Its turns:"
+    rows = [f"| {place} | `{turn.agent}` | {_reason(turn)} | {_bound(turn)} |" for place, turn in enumerate(turns, 1)]
+    return "\n".join([head, "", "| turn | agent | taken when | at most |", "| --: | --- | --- | --- |", *rows])
+
+
+def _begin(name: str) -> str:
+    return " and ".join(f"`{agent}`" for agent in BEGIN[name]) + (" side by side" if len(BEGIN[name]) > 1 else "")
+
+
+def _reason(turn: Turn) -> str:
+    return " ".join((turn.when.__doc__ or "").split()).rstrip(".")
+
+
+def _bound(turn: Turn) -> str:
+    if isinstance(turn.at_most, str):
+        default = getattr(Context(), turn.at_most)
+        return f"`{turn.at_most}` ({default})"
+    return "" if turn.at_most is None else str(turn.at_most)
+
+
+PAGES = {"graph.svg": graph_svg, "command_line.md": command_line, "how_it_works.md": how_it_works}
 
 
 def main() -> None:

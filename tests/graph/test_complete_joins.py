@@ -6,7 +6,7 @@ import pytest
 
 from route_sql.graph.context import Context
 from route_sql.graph.state import Answer, Question
-from route_sql.graph.wiring import build_graph
+from route_sql.graph.wiring import build_graph, make_builder
 from route_sql.testing import ScriptedModel
 from route_sql.tools.database.catalog import Catalog
 
@@ -106,6 +106,22 @@ async def test_single_is_one_call_and_no_more(model: ScriptedModel, catalog: Cat
     model.enqueue("sql", LACKING)
     answer, _ = await ask(model, catalog, strategy="single")
     assert answer["status"] == "error"
+
+
+async def test_a_doubted_join_is_repaired_once(model: ScriptedModel, catalog: Catalog) -> None:
+    from langgraph.checkpoint.memory import InMemorySaver
+
+    graph: Any = make_builder(model, catalog).compile(checkpointer=InMemorySaver(), interrupt_before=["complete_joins"])
+    config: Any = {"configurable": {"thread_id": "1"}}
+    model.enqueue("sql", CHANCE, NAMES).enqueue("link", "{}")
+    await graph.ainvoke({"question": "Where?", "database": "shop"}, config)
+    (attempt,) = (await graph.aget_state(config)).values["attempts"]
+    assert attempt["repaired"] == CHANCE.replace("T2.product_id", "T2.customer_id") and not attempt.get("joins_checked")
+    changed = {"at": 0, "set": {"repaired": NAMES}}
+    edited = await graph.aupdate_state(config, {"attempts": changed}, as_node="execute")
+    answer = await graph.ainvoke(None, edited)
+    assert answer["candidates"][1]["sql"] == NAMES, "the kept repair is run, no other is computed"
+    assert (await graph.aget_state(config)).values["attempts"][0]["joins_checked"] is True
 
 
 async def test_a_thread_begins_anew(model: ScriptedModel, catalog: Catalog) -> None:
