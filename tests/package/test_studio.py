@@ -9,7 +9,9 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import closing
+from itertools import product
 from pathlib import Path
+from typing import Any
 
 import httpx
 import pytest
@@ -18,12 +20,18 @@ from support.chat_stub import ChatStub, completion, streamed
 
 ROOT = Path(__file__).parent.parent.parent
 NAMES = "SELECT name FROM pet"
+QUESTION = {"question": "Which pets are there?", "database": "pets"}
+YES = {"type": "approve"}
+APPROVED: list[Any] = [True, YES, {"decisions": [YES]}]
+REFUSED: list[Any] = [False, {"type": "reject"}, "yes", "true", 1, {"approve": True}, [YES], {"type": "Approve"}]
 
 
 @pytest.fixture
 def server(tmp_path: Path, stub: ChatStub) -> Iterator[str]:
     with closing(sqlite3.connect(tmp_path / "pets.sqlite")) as connection:
-        connection.executescript("CREATE TABLE pet (name TEXT); INSERT INTO pet VALUES ('Rex'), ('Mia');")
+        connection.executescript(
+            "CREATE TABLE pet (name TEXT, kind TEXT); INSERT INTO pet VALUES ('Rex', 'dog'), ('Mia', 'cat');"
+        )
     catalog = tmp_path / "databases.toml"
     catalog.write_text('[databases.pets]\nurl = "sqlite:///pets.sqlite"\n')
     with closing(socket.create_server(("127.0.0.1", 0))) as probe:
@@ -59,14 +67,13 @@ def wait_until_ready(url: str, process: "subprocess.Popen[bytes]", log: Path) ->
 
 async def test_a_run_over_http_streams_every_node(server: str, stub: ChatStub) -> None:
     async with get_client(url=server) as client:
-        question = {"question": "Which pets are there?", "database": "pets"}
         context = {"strategy": "single"}
 
         stub.enqueue(completion(NAMES))
         nodes = [
             name
             async for part in client.runs.stream(
-                None, "route_sql", input=question, context=context, stream_mode="updates"
+                None, "route_sql", input=QUESTION, context=context, stream_mode="updates"
             )
             if part.event == "updates"
             for name in part.data
@@ -77,7 +84,7 @@ async def test_a_run_over_http_streams_every_node(server: str, stub: ChatStub) -
         tokens = [
             part.data[0]["content"]
             async for part in client.runs.stream(
-                None, "route_sql", input=question, context=context, stream_mode="messages-tuple"
+                None, "route_sql", input=QUESTION, context=context, stream_mode="messages-tuple"
             )
             if part.event == "messages"
         ]
@@ -86,3 +93,42 @@ async def test_a_run_over_http_streams_every_node(server: str, stub: ChatStub) -
         assistant = (await client.assistants.search())[0]
         schemas = await client.assistants.get_schemas(assistant["assistant_id"])
         assert set(schemas["input_schema"]["required"]) == {"question", "database"}  # type: ignore[index]
+
+
+async def test_a_thread_is_edited_and_run_again_over_http(server: str, stub: ChatStub) -> None:
+    async with get_client(url=server) as client:
+        thread = (await client.threads.create())["thread_id"]
+        stub.enqueue(completion(NAMES))
+        await client.runs.wait(thread, "route_sql", input=QUESTION, context={"strategy": "single"})
+        history = await client.threads.get_history(thread, limit=20)
+        begun = [each for each in history if each["values"].get("choices")]
+        assert [each["next"] for each in begun] == [[], ["answer"], ["execute"], ["generate"]]
+        for snapshot in begun:
+            for node in ("ground", "generate", "execute"):
+                proposal = {"agent": "generate", "sql": f"{NAMES} LIMIT 1"} if node == "generate" else None
+                await client.threads.update_state(
+                    thread, {"proposal": proposal}, as_node=node, checkpoint_id=snapshot["checkpoint"]["checkpoint_id"]
+                )
+                if node == "ground":
+                    stub.enqueue(completion(NAMES))
+                answer: Any = await client.runs.wait(thread, "route_sql", input=None)
+                assert "__error__" not in answer, (snapshot["next"], node)
+                if node == "generate":
+                    assert answer["candidates"][-1]["sql"] == f"{NAMES} LIMIT 1"
+        assert not stub.replies
+
+
+async def test_a_query_is_approved_over_http(server: str, stub: ChatStub) -> None:
+    answers = [*((each, "refused") for each in REFUSED), *((each, "ok") for each in APPROVED)]
+    async with get_client(url=server) as client:
+        for (value, status), hidden in product(answers, ([], ["pet.kind"])):
+            thread = (await client.threads.create())["thread_id"]
+            stub.enqueue(completion("SELECT * FROM pet"))
+            context = {"strategy": "single", "approve": True, "hide": hidden}
+            paused: Any = await client.runs.wait(thread, "route_sql", input=QUESTION, context=context)
+            assert [each["value"]["approve"] for each in paused["__interrupt__"]] == ["SELECT * FROM pet"]
+            assert not paused.get("rows")
+            answer: Any = await client.runs.wait(thread, "route_sql", command={"resume": value})
+            assert answer["status"] == status, value
+            shown = ["name"] if hidden else ["name", "kind"]
+            assert answer["columns"] == (shown if status == "ok" else [])
