@@ -1,4 +1,4 @@
-"""Asking a chat model, and what it cost."""
+"""One call of a chat model, and its cost."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -46,12 +46,12 @@ class Reply:
 
 
 def can_sample(model: BaseChatModel) -> bool:
-    """Whether a reply may be drawn by chance: only from a model that has a temperature, since some refuse any."""
+    """Whether a reply can be sampled: only from a model that has a temperature, since some models refuse one."""
     return getattr(model, "temperature", None) is not None
 
 
 async def wording_of(model: BaseChatModel) -> Wording:
-    """The wording that a model was made for: its own, or what its server says; `instruct` for any other model."""
+    """The wording that a model was made for: its own, or the one its server names; `instruct` for any other model."""
     find = getattr(model, "find_wording", None)
     wording: Wording = await find() if find is not None else getattr(model, "wording", None) or "instruct"
     return wording
@@ -60,13 +60,13 @@ async def wording_of(model: BaseChatModel) -> Wording:
 async def ask(
     model: BaseChatModel, messages: Sequence[BaseMessage], *, sample: int | None = None, max_tokens: int | None = None
 ) -> Reply:
-    """Ask once. What the model or its server raises goes up: a reply that can't be had is not the model's fault.
+    """Ask once. Errors of the model or its server are raised: a missing reply is not the model's mistake.
 
     Args:
         model: The model.
         messages: The conversation.
-        sample: The number of a sample, which is drawn at a temperature and, if the model has a seed, is the same each
-            time; None asks as the model is set.
+        sample: Number of a sample. It is drawn at a temperature; if the model has a seed, it is the same each time.
+            None asks with the model's own settings.
         max_tokens: Tokens of the reply; None leaves the model's own limit.
     """
     started = perf_counter()

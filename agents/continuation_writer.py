@@ -1,6 +1,6 @@
 """The continuation writer: a beginning of a query in, the whole query out (task CW; ROUTE, section 3.1).
 
-The beginning is what still stands of a candidate that failed, or the bare `SELECT`.
+The beginning is the longest valid prefix of a candidate that failed, or the bare `SELECT`.
 """
 
 from langchain_core.messages import BaseMessage
@@ -31,5 +31,5 @@ def messages(brief: Brief, prefix: str) -> list[BaseMessage]:
 
 
 def parse(reply: str, prefix: str, dialect: str) -> str | None:
-    """The whole query: the reply joined to the prefix, whether it repeats the prefix or goes on from it."""
+    """The whole query: the reply joined to the prefix, whether it repeats the prefix or continues it."""
     return join_continuation(prefix, reply, dialect)

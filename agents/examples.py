@@ -1,7 +1,7 @@
 """Our own worked examples, a few turns on one small schema, for models that were not tuned.
 
 They come before everything that differs and are the same for every agent, question and database, so that a server
-computes them once in its life, and the four tasks of a question still share one prefix.
+computes them once, and the four tasks of a question still share one prefix.
 """
 
 from collections.abc import Callable
@@ -48,7 +48,7 @@ _VISIT = Table(
 
 _Briefed = Callable[[str], Brief]
 _Turn = tuple[list[BaseMessage], str]
-"""What is asked, and the reply."""
+"""Messages and the reply to them."""
 
 
 @cache
@@ -84,7 +84,7 @@ def _first_look(brief: _Briefed) -> list[_Turn]:
 
 
 def _second_look(brief: _Briefed) -> list[_Turn]:
-    """A query that fails, one that is right, and one that is to be finished."""
+    """A query that fails, one that is right, and one that must be finished."""
     return [
         (
             noise_corrector.messages(

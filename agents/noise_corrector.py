@@ -1,4 +1,4 @@
-"""The noise corrector: is this SQL right, and if not, what is (task NC; ROUTE, section 3.1)?
+"""The noise corrector: a verdict on a candidate, with a correction if it is wrong (task NC; ROUTE, section 3.1).
 
 Its reply has a fixed form: a first line `verdict: right` or `verdict: wrong`, then, if wrong, the SQL. A reply in any
 other form is no verdict and changes nothing: a right query made wrong is the worst that this agent can do.
@@ -38,7 +38,7 @@ TASK_FAILED: dict[Wording, str] = {
     ),
     "tuned": TASK["tuned"],
 }
-"""A model that was not tuned says `right` of anything, so it is not asked about SQL that can't be right."""
+"""A model that was not tuned calls any SQL `right`, so it is not asked about SQL that can't be right."""
 
 FINDING_CHARS = 600
 SQL_CHARS = 4_000
@@ -48,7 +48,7 @@ _VERDICT = re.compile(r"^[^\w\n]*verdict\W+(right|wrong)\b", re.IGNORECASE | re.
 
 @dataclass(frozen=True)
 class Verdict:
-    """What the noise corrector says of a candidate; `sql` is its correction, None unless it says `wrong`."""
+    """Verdict of the noise corrector on a candidate; `sql` is its correction, None unless the verdict is `wrong`."""
 
     verdict: Literal["right", "wrong"]
     sql: str | None = None
@@ -60,7 +60,7 @@ def messages(brief: Brief, sql: str, finding: str, *, failed: bool) -> list[Base
     Args:
         brief: The question and the full schema.
         sql: The candidate.
-        finding: What running it gave, or what a check complained of: untrusted text, as it may quote rows.
+        finding: Its result, or the complaint of a check: untrusted text, as it may quote rows.
         failed: Whether the candidate did not run.
     """
     task = (TASK_FAILED if failed else TASK)[brief.wording].format(
@@ -75,18 +75,18 @@ def parse(reply: str, dialect: str) -> Verdict | None:
     """The verdict of a reply, the last one if there are several; None if it is not in the fixed form."""
     text = next((part for part in turns(without_thinking(reply)) if _VERDICT.search(part)), "")
     # Behind the first, a line of SQL on a column named verdict could pass for one.
-    said = [match for place, match in enumerate(_VERDICT.finditer(text)) if not place or ":" in match[0]]
-    if not said:
+    verdicts = [match for place, match in enumerate(_VERDICT.finditer(text)) if not place or ":" in match[0]]
+    if not verdicts:
         return None
-    if said[-1][1].lower() == "right":
+    if verdicts[-1][1].lower() == "right":
         return Verdict("right")
-    return Verdict("wrong", _correction(text, said, dialect))
+    return Verdict("wrong", _correction(text, verdicts, dialect))
 
 
-def _correction(text: str, said: list[re.Match[str]], dialect: str) -> str | None:
-    """The SQL behind the last verdict, or behind an earlier one if the model only repeats that it is wrong."""
+def _correction(text: str, verdicts: list[re.Match[str]], dialect: str) -> str | None:
+    """The SQL after the last verdict, or after an earlier one if the model only repeats that it is wrong."""
     end = len(text)
-    for match in reversed(said):
+    for match in reversed(verdicts):
         if match[1].lower() == "right":
             break
         if sql := extract_sql(text[match.end() : end], dialect):

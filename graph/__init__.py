@@ -1,1 +1,1 @@
-"""The collaboration strategy as a LangGraph graph: state, context, nodes, routing, wiring."""
+"""The collaboration strategy as a LangGraph graph: state, context, strategies, nodes, wiring."""

@@ -1,4 +1,4 @@
-"""The run's choices in the state: a resumed run keeps them, and no context that it is resumed with widens them."""
+"""The run's choices in the state: a resumed run keeps them, and its new context can only narrow them."""
 
 from typing import Any
 
@@ -13,7 +13,7 @@ REQUIRED = {"approve", "rights"}
 
 
 def choices_of(context: Context, *, can_sample: bool = False) -> Choices:
-    """The choices of a run that begins, as the state keeps them."""
+    """The choices of a context, in the form that the state keeps."""
     return Choices(
         strategy=context.strategy,
         without=list(context.without),
@@ -32,7 +32,7 @@ def choices_of(context: Context, *, can_sample: bool = False) -> Choices:
 
 
 def kept_choices(state: State) -> Choices:
-    """The choices that the run began with. The state may have been edited, so each is checked.
+    """The choices that the run began with, each of them checked, since the state may have been edited.
 
     Raises:
         InvalidInput: the state does not hold them, or one of them is not a valid choice.
@@ -50,7 +50,7 @@ def narrowed(kept: Choices, context: Context) -> Choices:
     """The choices of a run that is resumed with a context: approval, rights and limits are the narrower of both."""
     return {
         **kept,
-        "approve": kept["approve"] or context.approve,
+        "approve": kept["approve"] or bool(context.approve),
         "rights": rights_in(kept).narrowed(context.rights).as_json(),
         "row_limit": _lower(kept["row_limit"], context.row_limit),
         "deadline": _lower(kept["deadline"], context.deadline),

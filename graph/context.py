@@ -1,4 +1,4 @@
-"""What a caller may choose for one run, all of it JSON-plain and shown as a form in LangGraph Studio."""
+"""The caller's choices for one run: plain JSON, shown as a form in LangGraph Studio."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
@@ -23,8 +23,9 @@ def _described(text: str) -> dict[str, Any]:
 class Context:
     """Run-time choices. Objects (model, catalog, tools) are arguments of `build_graph` instead.
 
-    `allow` and `hide` are for the host that knows its caller. A run keeps those it began with: a context that it is
-    resumed with narrows them further and never widens them.
+    A run keeps the choices it began with. When it is resumed with another context, only `allow`, `hide`, `approve`,
+    `row_limit` and `deadline` of that context count, and only where they are narrower. `allow` and `hide` are for the
+    host that knows its caller.
     """
 
     strategy: Strategy = field(
@@ -55,7 +56,7 @@ class Context:
     max_samples: int = field(
         default=3,
         metadata=_described(
-            "Calls of the generator at a temperature at most, while nothing runs; only of models that have one."
+            "Calls of the generator at a temperature at most, while no candidate runs; for models that have one."
         ),
     )
     max_tokens: int | None = field(
@@ -72,20 +73,23 @@ class Context:
     allow: tuple[str, ...] | None = field(
         default=None,
         metadata=_described(
-            "What this caller may see: table, table.column, schema.table, with * for any letters; null for all that "
-            "the catalog shows, an empty list for nothing. database:table is for that database alone. It narrows the "
-            "catalog and never widens it."
+            "Tables and columns that this caller may see: table, table.column, schema.table, with * for any letters; "
+            "null for all that the catalog shows, an empty list for nothing. database:table is for that database "
+            "alone. It narrows the catalog and never widens it."
         ),
     )
     hide: tuple[str, ...] = field(
-        default=(), metadata=_described("What this caller may not see, beside what the catalog hides.")
+        default=(),
+        metadata=_described(
+            "Tables and columns that this caller may not see, in addition to those that the catalog hides."
+        ),
     )
 
     def __post_init__(self) -> None:
-        """Refuse what would be taken for something else: one name for a list would, letter by letter, hide nothing.
+        """Refuse what would be misread: one name in place of a list would, letter by letter, hide nothing.
 
         Raises:
-            InvalidInput: a choice that there is not, a number out of its range, or no list where a list is meant.
+            InvalidInput: an unknown choice, a number out of its range, or something else in place of a list.
         """
         _require(self.strategy in get_args(Strategy), "strategy", f"one of {_STRATEGIES}", self.strategy)
         agents = _is_list(self.without) and set(self.without) <= set(get_args(AgentName))
@@ -109,21 +113,17 @@ class Context:
 
     @property
     def rights(self) -> Visibility:
-        """What this caller may see of a database, as far as the catalog shows it."""
+        """Tables and columns that this caller may see, as far as the catalog shows them."""
         return Visibility(None if self.allow is None else tuple(self.allow), tuple(self.hide))
-
-    def uses(self, agent: AgentName) -> bool:
-        """Whether the agent is switched on."""
-        return agent not in self.without
 
 
 def context_of(runtime: Runtime[Context]) -> Context:
     """The run's context; LangGraph passes None, not the defaults, when the caller gave none.
 
-    Within another graph it is that graph's: ours is then its `route_sql`, as a key or an attribute.
+    Within another graph the context is that graph's, and ours is its `route_sql`, a key or an attribute.
 
     Raises:
-        InvalidInput: a context of another kind that has nothing for us. Defaults might widen the caller's rights.
+        InvalidInput: a context of another kind without `route_sql`. Defaults might widen the caller's rights.
     """
     given: object = runtime.context
     if isinstance(given, Mapping):
@@ -149,7 +149,7 @@ def context_of_first(runtime: Runtime[Context]) -> Context:
     """
     configurable = get_config().get("configurable", {})
     is_nested = "|" in str(configurable.get("checkpoint_ns", ""))
-    # LangGraph's mark of a run that goes on from a checkpoint. A graph around ours may be resumed before ours begins.
+    # LangGraph's mark of a resumed run. A graph around ours may be resumed before ours begins.
     if runtime.context is None and not is_nested and configurable.get("__pregel_resuming"):
         raise InvalidInput(
             "the run stopped before its rights were kept: resume it with its context (Context() if it had none)"

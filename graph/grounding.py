@@ -1,4 +1,4 @@
-"""Before the agents start: notes from the context tools, and the part of a large schema that is worth showing."""
+"""Preparation before the agents start: notes from the context tools, and the part of a large schema that is shown."""
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping, Sequence
@@ -92,7 +92,7 @@ async def askable_schema(catalog: Catalog, name: str, rights: Visibility = EVERY
 async def gather_notes(
     tools: Sequence[ContextTool], state: State | Question, rights: Visibility = EVERYTHING
 ) -> tuple[list[str], list[str]]:
-    """Run the context tools side by side. Those that take `allow` and `hide` learn the caller's rights.
+    """Run the context tools side by side. Those that take `allow` and `hide` get the caller's rights.
 
     Returns:
         The notes, in the order of the tools, and one sentence for each tool that failed.

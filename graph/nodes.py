@@ -1,4 +1,4 @@
-"""The nodes: state in, one agent asked, changes of the state out."""
+"""The nodes: each reads the state, asks at most one agent, and returns the changes of the state."""
 
 import asyncio
 from collections.abc import Sequence
@@ -41,7 +41,7 @@ class Nodes:
     model: BaseChatModel
     catalog: Catalog
     wording: Wording | None
-    """None takes the wording that the model, or its server, says it was made for."""
+    """None for the wording that the model, or its server, names."""
     executor: BaseTool
     context_tools: Sequence[ContextTool]
     checks: Sequence[Check]
@@ -176,13 +176,13 @@ class Nodes:
 
 
 def _begun() -> Update:
-    """A state in which a question begins: a thread's last question leaves nothing in it."""
+    """The update with which a question begins: nothing is left of the thread's last question."""
     lists: Update = {name: Begin(begin=[]) for name in ("attempts", "ledger")}
     return {"version": VERSION, **lists, "candidates": [], "linked": {}, "drafted": {}, "proposal": None}
 
 
 async def _repaired(attempt: Attempt, schema: Schema) -> str | None:
-    """The SQL with repaired joins: kept from when they were found doubtful, or else computed now."""
+    """The SQL with repaired joins: `execute` keeps it for doubted joins; for other candidates it is computed here."""
     if "repaired" in attempt:
         return attempt["repaired"]
     repair = await asyncio.to_thread(repair_joins, attempt["sql"], schema, attempt["outcome"]["status"])

@@ -1,4 +1,4 @@
-"""How nodes and routers read the state: in the present version, with choices that the context may only narrow."""
+"""Reading the state in nodes and routers: in the present version, with choices that the context can only narrow."""
 
 from collections.abc import Awaitable, Callable
 from typing import Any, Protocol, TypeVar, cast
@@ -39,7 +39,7 @@ def node(agent: Agent) -> Node:
 
 
 def recording_node(agent: Agent) -> Node:
-    """The same for the one node that never runs next to another: it also writes what reading the state changed.
+    """The same, but the changes made by reading are written too; for the one node that never runs next to another.
 
     The router after it then reads a state of the present version, and knows whether a person approves each query.
     """

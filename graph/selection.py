@@ -1,4 +1,4 @@
-"""Which candidate is the answer, and whether two candidates agree."""
+"""Selection of the answer among the candidates, and whether two candidates agree."""
 
 from collections import Counter
 from collections.abc import Sequence

@@ -1,4 +1,4 @@
-"""States of the last version: checkpoints written with its keys are still read, with a warning, for this version."""
+"""States of the last version: this version still reads checkpoints with its keys, and warns."""
 
 import warnings
 from collections.abc import Mapping
@@ -27,7 +27,7 @@ OLD_STATE = (
 
 
 class StoredState(State, total=False):
-    """The state as a checkpoint may hold it: with the keys of version 1, which go with the next version."""
+    """The state as a checkpoint may hold it: with the keys of version 1, which the next version drops."""
 
     hint: str | None
     """`question_evidence` of version 1."""
@@ -81,7 +81,7 @@ def upgrade(stored: StoredState, context: Context) -> dict[str, Any]:
 
 
 def _of_version_1(stored: StoredState, context: Context) -> dict[str, Any]:
-    """The values of version 1 that became part of others."""
+    """The values that version 1 kept in another form."""
     kept: object = stored.get("choices")
     chosen = choices_of(context, can_sample=stored.get("can_sample") is True)
     return {
@@ -93,7 +93,7 @@ def _of_version_1(stored: StoredState, context: Context) -> dict[str, Any]:
 
 
 def _attempts(stored: StoredState) -> list[Attempt]:
-    """The attempts of version 1's three lists. `hard` was said of the newest candidate only."""
+    """The attempts in version 1's three lists. Only the newest candidate was marked as hard."""
     rows = zip(
         stored.get("candidates") or [], stored.get("outcomes") or [], stored.get("complaints") or [], strict=True
     )

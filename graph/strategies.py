@@ -1,4 +1,4 @@
-"""The collaboration strategies as lists of turns: which agent is asked, for which reason, and how often at most.
+"""The collaboration strategies as lists of turns: an agent, the reason to ask it, and how often at most.
 
 The next turn is the first whose agent is switched on, whose bound is not reached and whose reason holds; where there
 is none, the run answers. Reasons and routers read the state alone, so that a thread can be edited and run again.
@@ -40,7 +40,7 @@ class Turn:
 
 
 def always(state: State) -> bool:
-    """In every run."""
+    """Always."""
     return True
 
 
@@ -78,7 +78,7 @@ def none_runs(state: State) -> bool:
 
 
 def none_runs_and_samples_may_help(state: State) -> bool:
-    """No candidate runs, the model has a temperature, and nobody is asked to approve each query."""
+    """No candidate runs, the model has a temperature, and queries need no approval."""
     choices = state["choices"]
     return none_runs(state) and choices["can_sample"] and not choices["approve"]
 
