@@ -19,11 +19,11 @@ from pathlib import Path
 from rich.progress import Progress, TaskID
 from shared.batched_model import add_options, named, opened
 
-from route_sql.graph.asking import asking
+from route_sql.graph.asking import Ask, asking
 from route_sql.graph.context import Context, Strategy
 from route_sql.training.datasets.examples import Example
 from route_sql.training.evaluation.comparison import compare_runs
-from route_sql.training.evaluation.evaluate import Ask, ask_and_score, gather_or_stop
+from route_sql.training.evaluation.evaluate import ask_and_score, gather_or_stop
 from route_sql.training.evaluation.execution_accuracy import ExecutionAccuracy
 from route_sql.training.evaluation.report import comparison_sentence, markdown_table
 from route_sql.training.evaluation.run_log import Line, RunLog, open_run

@@ -100,7 +100,7 @@ async def test_a_thread_is_edited_and_run_again_over_http(server: str, stub: Cha
         thread = (await client.threads.create())["thread_id"]
         stub.enqueue(completion(NAMES))
         await client.runs.wait(thread, "route_sql", input=QUESTION, context={"strategy": "single"})
-        history = await client.threads.get_history(thread, limit=20)
+        history: Any = await client.threads.get_history(thread, limit=20)
         begun = [each for each in history if each["values"].get("choices")]
         assert [each["next"] for each in begun] == [[], ["answer"], ["execute"], ["generate"]]
         for snapshot in begun:
