@@ -5,8 +5,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from route_sql.serving.errors import ServerRefused
 from route_sql.serving.client.system_role import folded, has_system, refuses_system
+from route_sql.serving.errors import ServerRefused
 
 Body = dict[str, Any]
 
