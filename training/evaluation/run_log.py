@@ -7,14 +7,13 @@ from contextlib import asynccontextmanager, contextmanager
 from dataclasses import astuple
 from hashlib import sha256
 from pathlib import Path
-from typing import TypeAlias, TypedDict, cast
-
-from filelock import FileLock, Timeout
+from typing import Any, TypeAlias, TypedDict, cast
 
 from route_sql.tools.database.outcome import Status
+from route_sql.tools.files import write_whole
 from route_sql.training.datasets.examples import Example
 from route_sql.training.errors import EvaluationError
-from route_sql.training.resumable import to_the_end
+from route_sql.training.resumable import OneWriter, check_same_settings, different_settings, to_the_end
 
 WRONG_DATABASE = "wrong database: "
 """How the reason of a line begins whose question or prediction names a database that is not the right one."""
@@ -86,12 +85,12 @@ async def open_run(path: Path, settings: Mapping[str, JSON], examples: Sequence[
         EvaluationError: the file belongs to a run with other settings or examples, is not a run's, is
             damaged, can't be written, or another process is writing it.
     """
-    lock = FileLock(f"{path}.lock", thread_local=False)
+    writer = OneWriter(path, "file", EvaluationError)
     try:
-        await to_the_end(_acquire, lock, path)
+        await to_the_end(writer.acquire)
         yield RunLog(path, await to_the_end(_begin_or_resume, path, settings, examples))
     finally:
-        await to_the_end(lock.release)
+        await to_the_end(writer.release)
 
 
 def read_run(path: Path) -> list[Line]:
@@ -120,23 +119,14 @@ def _writing(path: Path) -> Iterator[None]:
         raise EvaluationError(f"{path} can't be written: {error}; name another file") from error
 
 
-def _acquire(lock: FileLock, path: Path) -> None:
-    with _writing(path):
-        path.parent.mkdir(parents=True, exist_ok=True)
-        try:
-            lock.acquire(timeout=0)
-        except Timeout:
-            raise EvaluationError(f"another process is writing {path}; wait for it or name another file") from None
-
-
 def _begin_or_resume(path: Path, settings: Mapping[str, JSON], examples: Sequence[Example]) -> list[Line]:
     meta = {"settings": dict(settings), "questions": len(examples), "digest": _digest(examples)}
     with _writing(path):
         if not path.exists():
-            _write_whole(meta_path(path), meta)
+            write_whole(meta_path(path), json.dumps(meta, indent=1) + "\n")
             path.touch()
             return []
-        _check_same_run(path, json.loads(json.dumps(meta)))
+        _check_same_run(path, meta)
         with path.open("r+b") as file:
             data = file.read()
             whole = data.rfind(b"\n") + 1
@@ -144,36 +134,21 @@ def _begin_or_resume(path: Path, settings: Mapping[str, JSON], examples: Sequenc
     return _parse(path, data[:whole])
 
 
-def _check_same_run(path: Path, now: Mapping[str, JSON]) -> None:
+def _check_same_run(path: Path, now: Mapping[str, Any]) -> None:
     try:
         then = json.loads(meta_path(path).read_text(encoding="utf-8"))
-        settings_then, settings_now = then["settings"], cast("dict[str, JSON]", now["settings"])
-        names = sorted(settings_then.keys() | settings_now.keys())
-    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+        changed = different_settings(then["settings"], now["settings"])
+    except (OSError, ValueError, KeyError, TypeError) as error:
         raise EvaluationError(
-            f"{path} exists, but {meta_path(path).name} beside it doesn't say of which run; name another file"
+            f"{path} exists, but {meta_path(path).name} next to it doesn't say of which run; name another file"
         ) from error
-    changed = [
-        f"{name} was {json.dumps(settings_then.get(name))}, is {json.dumps(settings_now.get(name))}"
-        for name in names
-        if settings_then.get(name) != settings_now.get(name)
-    ]
     if then.get("digest") != now["digest"]:
         changed.append(f"the questions differ ({then.get('questions')} were asked, {now['questions']} now)")
-    if changed:
-        raise EvaluationError(
-            f"{path} was begun with other settings: {'; '.join(changed)}. Take the same or name another file"
-        )
+    check_same_settings(path, changed, "name another file", EvaluationError)
 
 
 def _digest(examples: Sequence[Example]) -> str:
     return sha256(json.dumps([astuple(example) for example in examples]).encode()).hexdigest()
-
-
-def _write_whole(path: Path, value: object) -> None:
-    draft = path.with_name(path.name + ".part")
-    draft.write_text(json.dumps(value, indent=1) + "\n", encoding="utf-8")
-    draft.replace(path)
 
 
 def _append(path: Path, line: Line) -> None:

@@ -10,6 +10,7 @@ from typing import Literal
 import gguf
 import numpy as np
 
+from route_sql.tools.files import written_whole
 from route_sql.training.errors import TrainingError
 from route_sql.training.export.gguf_base import PERMUTED, BaseLayout, read_layout
 from route_sql.training.export.lora import Lora, LowRank, Matrix, read_lora
@@ -45,18 +46,17 @@ def write_adapter(adapter: Path, base: Path, out: Path, precision: Precision = "
     """
     lora, layout = read_lora(adapter), read_layout(base)
     tensors = gguf_tensors(lora, layout)
-    draft = out.with_name(f"{out.name}.part")
-    writer = gguf.GGUFWriter(draft, layout.architecture)
-    writer.add_type(gguf.GGUFType.ADAPTER)
-    writer.add_string(gguf.Keys.Adapter.TYPE, "lora")
-    writer.add_float32(gguf.Keys.Adapter.LORA_ALPHA, lora.alpha)
-    for name, tensor in tensors.items():
-        writer.add_tensor(name, _rounded(name, tensor, precision), raw_dtype=_TYPES[precision])
-    writer.write_header_to_file()
-    writer.write_kv_data_to_file()
-    writer.write_tensors_to_file()
-    writer.close()
-    draft.replace(out)
+    with written_whole(out) as draft:
+        writer = gguf.GGUFWriter(draft, layout.architecture)
+        writer.add_type(gguf.GGUFType.ADAPTER)
+        writer.add_string(gguf.Keys.Adapter.TYPE, "lora")
+        writer.add_float32(gguf.Keys.Adapter.LORA_ALPHA, lora.alpha)
+        for name, tensor in tensors.items():
+            writer.add_tensor(name, _rounded(name, tensor, precision), raw_dtype=_TYPES[precision])
+        writer.write_header_to_file()
+        writer.write_kv_data_to_file()
+        writer.write_tensors_to_file()
+        writer.close()
     return layout
 
 

@@ -12,6 +12,7 @@ from route_sql.serving.profile import Profile
 from route_sql.serving.store.manifest import HubFile, ModelEntry
 from route_sql.serving.store.model_folder import PROFILE, FileRecord, TunedModel, file_record, write_model_folder
 from route_sql.serving.store.model_store import FetchProgress, ModelStore
+from route_sql.tools.files import write_whole, written_whole
 from route_sql.training.errors import TrainingError
 from route_sql.training.evaluation.run_log import JSON
 from route_sql.training.export.agreement import Agreement, agreement, load_conversations
@@ -21,7 +22,6 @@ from route_sql.training.export.merged_check import MergedAnswer, check_merged
 from route_sql.training.export.merged_layout import require_one_reading
 from route_sql.training.export.merged_model import write_merged
 from route_sql.training.export.model_card import BaseFacts, CardFacts, merged_card, model_card
-from route_sql.training.resumable import write_whole
 from route_sql.training.rows.data_card import JSON_CARD, DataCard
 
 ADAPTER, CARD, MERGED = "adapter.gguf", "MODEL_CARD.md", "merged"
@@ -163,13 +163,11 @@ def _begin(out: Path) -> None:
 
 
 def _merge(adapter: Path, base: Path, out: Path, order: Order, facts: CardFacts) -> MergedAnswer | None:
-    draft = out / f"{MERGED}.part"
-    shutil.rmtree(draft, ignore_errors=True)
-    write_merged(adapter, base, draft)
-    require_one_reading(draft)
-    answer = check_merged(draft, adapter, base) if order.check else None
-    (draft / HUB_CARD).write_text(merged_card(facts), encoding="utf-8")
-    draft.rename(out / MERGED)
+    with written_whole(out / MERGED) as draft:
+        write_merged(adapter, base, draft)
+        require_one_reading(draft)
+        answer = check_merged(draft, adapter, base) if order.check else None
+        (draft / HUB_CARD).write_text(merged_card(facts), encoding="utf-8")
     return answer
 
 

@@ -3,12 +3,12 @@
 What is written is what is served: the dense weights of the quantised file, and the adapter as its precision rounded it.
 """
 
-import shutil
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from route_sql.serving.store.model_store import ModelFile
+from route_sql.tools.files import written_whole
 from route_sql.training.errors import TrainingError
 from route_sql.training.export.gguf_adapter import read_adapter
 from route_sql.training.export.lora import write_lora
@@ -58,7 +58,5 @@ def unpack_model(model: ModelFile, out: Path, *, base: bool = True, say: Callabl
 
 def _write_adapter(file: Path, model: ModelFile, out: Path) -> None:
     lora = read_adapter(file, model.path)
-    draft = out.with_name(f"{out.name}.part")
-    shutil.rmtree(draft, ignore_errors=True)
-    write_lora(replace(lora, alpha=lora.alpha * model.profile.adapter_scale), draft)
-    draft.rename(out)
+    with written_whole(out) as draft:
+        write_lora(replace(lora, alpha=lora.alpha * model.profile.adapter_scale), draft)

@@ -99,7 +99,7 @@ async def build_data(
     splits, held_out = split_examples(source.examples, recipe)
     async with _opened(out, settings) as files:
         await _write_rows(source, files, recipe, splits, count, replies or {}, progress)
-        return await asyncio.to_thread(
+        return await to_the_end(
             write_card,
             files,
             settings,

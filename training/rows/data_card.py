@@ -8,8 +8,8 @@ from typing import get_args
 
 from typing_extensions import TypedDict
 
+from route_sql.tools.files import write_whole
 from route_sql.training.evaluation.run_log import JSON
-from route_sql.training.resumable import write_whole
 from route_sql.training.rows.poison import PoisonReport
 from route_sql.training.rows.row_files import DataFiles, Split, file_name
 from route_sql.training.tasks.task import TaskName

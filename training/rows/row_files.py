@@ -9,12 +9,12 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Literal, cast, get_args
 
-from filelock import FileLock, Timeout
 from typing_extensions import TypedDict
 
+from route_sql.tools.files import write_whole
 from route_sql.training.errors import DatasetError
 from route_sql.training.evaluation.run_log import JSON
-from route_sql.training.resumable import write_whole
+from route_sql.training.resumable import OneWriter, check_same_settings, different_settings
 from route_sql.training.tasks.task import Row, TaskName
 
 Split = Literal["train", "eval"]
@@ -43,18 +43,12 @@ class DataFiles:
                 written, or another process is writing it.
         """
         self.folder = folder
-        self._lock = FileLock(str(folder / ".lock"), thread_local=False)
-        try:
-            folder.mkdir(parents=True, exist_ok=True)
-            self._lock.acquire(timeout=0)
-        except Timeout:
-            raise DatasetError(f"another process is writing {folder}; wait for it or name another folder") from None
-        except OSError as error:
-            raise DatasetError(f"{folder} can't be written: {error}; name another folder") from error
+        self._writer = OneWriter(folder, "folder", DatasetError)
+        self._writer.acquire()
         try:
             self._progress = self._begin_or_resume(json.loads(json.dumps(settings)))
         except BaseException:  # Ctrl-C too: nobody has this object to close, and the folder would stay locked
-            self._lock.release()
+            self._writer.release()
             raise
 
     @property
@@ -96,7 +90,7 @@ class DataFiles:
 
     def close(self) -> None:
         """Let other processes write the folder."""
-        self._lock.release()
+        self._writer.release()
 
     def _begin_or_resume(self, settings: Mapping[str, JSON]) -> _Progress:
         names = [file_name(task, split) for task in get_args(TaskName) for split in get_args(Split)]
@@ -115,13 +109,10 @@ class DataFiles:
     def _read(self, settings: Mapping[str, JSON]) -> _Progress:
         try:
             progress = cast(_Progress, json.loads((self.folder / PROGRESS).read_text(encoding="utf-8")))
-            then = progress["settings"]
-            changed = sorted(name for name in {**then, **settings} if then.get(name) != settings.get(name))
+            changed = different_settings(progress["settings"], settings)
         except (OSError, ValueError, KeyError, TypeError) as error:
             raise DatasetError(f"{self.folder / PROGRESS} is damaged; name another folder") from error
-        if changed:
-            said = "; ".join(f"{name} was {then.get(name)!r}, is {settings.get(name)!r}" for name in changed)
-            raise DatasetError(f"{self.folder} was begun otherwise: {said}. Take the same or name another folder")
+        check_same_settings(self.folder, changed, "name another folder", DatasetError)
         return progress
 
     def _cut(self, path: Path, size: int) -> None:

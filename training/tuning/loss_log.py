@@ -7,6 +7,8 @@ from typing import Any
 
 from transformers import TrainerCallback, TrainerControl, TrainerState, TrainingArguments
 
+from route_sql.tools.files import written_whole
+
 TABLE = "losses.csv"
 
 Progress = Callable[[int, int, str], None]
@@ -63,13 +65,11 @@ def write_losses(file: Path, history: Iterable[Mapping[str, float]], columns: Se
     for entry in history:
         known = {name: entry[name] for name in columns if name in entry}
         lines.setdefault(entry["step"], {}).update(known)
-    part = file.with_name(f"{file.name}.part")
-    with part.open("w", encoding="utf-8", newline="") as opened:
+    with written_whole(file) as draft, draft.open("w", encoding="utf-8", newline="") as opened:
         writer = csv.DictWriter(opened, columns, lineterminator="\n")
         writer.writeheader()
         # What has only a time, as the last line of a run, is no loss.
         writer.writerows(line for line in lines.values() if line.keys() - {"step", "epoch"})
-    part.replace(file)
 
 
 def read_losses(file: Path) -> list[dict[str, float | None]]:

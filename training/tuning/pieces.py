@@ -3,6 +3,7 @@
 import hashlib
 from pathlib import Path
 
+from route_sql.tools.files import written_whole
 from route_sql.training.errors import TrainingError
 
 _BLOCK = 1 << 20
@@ -30,14 +31,13 @@ def join_file(name: str, folder: Path, out: Path) -> Path:
     checksum = folder / f"{name}.sha256"
     if not pieces or not checksum.is_file():
         raise TrainingError(f"{folder} lacks pieces or the checksum of {name}; bring them there again")
-    draft = out.with_name(f"{out.name}.part")
     out.parent.mkdir(parents=True, exist_ok=True)
-    with draft.open("wb") as joined:
-        for piece in pieces:
-            joined.write(piece.read_bytes())
-    if sha256_of(draft) != checksum.read_text(encoding="ascii").strip():
-        raise TrainingError(f"{len(pieces)} pieces in {folder} don't give {name}: one is missing or damaged")
-    draft.replace(out)
+    with written_whole(out) as draft:
+        with draft.open("wb") as joined:
+            for piece in pieces:
+                joined.write(piece.read_bytes())
+        if sha256_of(draft) != checksum.read_text(encoding="ascii").strip():
+            raise TrainingError(f"{len(pieces)} pieces in {folder} don't give {name}: one is missing or damaged")
     return out
 
 

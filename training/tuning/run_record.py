@@ -11,7 +11,9 @@ from typing import Any
 
 import yaml
 
+from route_sql.tools.files import write_whole
 from route_sql.training.errors import TrainingError
+from route_sql.training.resumable import check_same_settings, different_settings
 from route_sql.training.tuning.config import SFTRun
 from route_sql.training.tuning.libraries import library_versions
 from route_sql.training.tuning.loss_log import TABLE
@@ -43,15 +45,10 @@ def check_same_run(out: Path, settings: Mapping[str, Any]) -> None:
         return
     try:
         then = yaml.safe_load(file.read_text(encoding="utf-8"))["settings"]
-        changed = sorted(key for key in {**then, **settings} if then.get(key) != settings.get(key))
-    except (OSError, yaml.YAMLError, KeyError, TypeError, AttributeError) as error:
-        raise TrainingError(f"{file} is damaged; name another folder, or begin anew with --no-resume") from error
-    if changed:
-        said = "; ".join(f"{key} was {then.get(key)!r}, is {settings.get(key)!r}" for key in changed)
-        raise TrainingError(
-            f"{out} holds another run: {said}. Take the same settings, name another folder, or begin anew with "
-            "--no-resume"
-        )
+        changed = different_settings(then, settings)
+    except (OSError, yaml.YAMLError, KeyError, TypeError) as error:
+        raise TrainingError(f"{file} is damaged; name another folder, or start again with --no-resume") from error
+    check_same_settings(out, changed, "name another folder, or start again with --no-resume", TrainingError)
 
 
 def clear_run(out: Path) -> None:
@@ -72,6 +69,4 @@ def last_checkpoint(out: Path) -> Path | None:
 def write_record(out: Path, settings: Mapping[str, Any], **facts: Any) -> None:
     """Write the record: settings, versions and whatever else is known by now."""
     record = {"settings": dict(settings), "versions": library_versions(), **facts}
-    part = out / f"{RECORD}.part"
-    part.write_text(yaml.safe_dump(record, sort_keys=False, allow_unicode=True), encoding="utf-8")
-    part.replace(out / RECORD)
+    write_whole(out / RECORD, yaml.safe_dump(record, sort_keys=False, allow_unicode=True))

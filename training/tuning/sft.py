@@ -13,11 +13,12 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from filelock import FileLock, Timeout
 from transformers import PrinterCallback, set_seed
 from trl import SFTConfig, SFTTrainer
 
+from route_sql.tools.files import draft_of, put_in_place
 from route_sql.training.errors import TrainingError
+from route_sql.training.resumable import OneWriter
 from route_sql.training.tuning.base_model import load_base, load_tokenizer, with_adapter
 from route_sql.training.tuning.config import SFTRun
 from route_sql.training.tuning.loss_log import TABLE, LossLog, Progress, read_losses
@@ -175,18 +176,19 @@ def _evaluate_at_end(trainer: SFTTrainer, mix: Mix) -> None:
 
 
 def _save(trainer: SFTTrainer, out: Path, run: SFTRun) -> None:
-    part = out / f"{FINAL}.part"
-    trainer.save_model(str(part))
+    # Every process writes into the draft, so no block of one process holds it.
+    draft = draft_of(out / FINAL)
+    trainer.save_model(str(draft))
     trainer.accelerator.wait_for_everyone()
     if trainer.args.process_index == 0:
         wanted = "adapter_model.*" if run.lora else "model*.safetensors"
-        if not any(part.glob(wanted)):
+        if not any(draft.glob(wanted)):
             raise TrainingError(
-                f"{part} holds no whole weights: have DeepSpeed gather them "
+                f"{draft} holds no whole weights: have DeepSpeed gather them "
                 "(stage3_gather_16bit_weights_on_model_save), or FSDP save a full state dict "
                 "(fsdp_state_dict_type: FULL_STATE_DICT), and run again"
             )
-        part.rename(out / FINAL)
+        put_in_place(draft, out / FINAL)
     trainer.accelerator.wait_for_everyone()
 
 
@@ -223,13 +225,5 @@ def _alone(out: Path, arguments: SFTConfig) -> Iterator[None]:
     if arguments.process_index:
         yield
         return
-    out.mkdir(parents=True, exist_ok=True)
-    lock = FileLock(str(out / ".lock"))
-    try:
-        lock.acquire(timeout=0)
-    except Timeout:
-        raise TrainingError(f"another process is training in {out}; wait for it or name another folder") from None
-    try:
+    with OneWriter(out, "folder", TrainingError):
         yield
-    finally:
-        lock.release()

@@ -5,7 +5,6 @@ does not wait for them.
 """
 
 import hashlib
-import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,6 +14,7 @@ from datasets import Dataset, concatenate_datasets, interleave_datasets, load_fr
 from transformers import PreTrainedTokenizerBase
 from typing_extensions import TypedDict
 
+from route_sql.tools.files import written_whole
 from route_sql.training.errors import TrainingError
 from route_sql.training.tuning.config import SFTRun
 from route_sql.training.tuning.conversation_tokens import encode_file
@@ -127,10 +127,8 @@ def mix_tasks(run: SFTRun, tokenizer: PreTrainedTokenizerBase, out: Path, digest
 
 def _encoded(file: Path, tokenizer: PreTrainedTokenizerBase, max_length: int, folder: Path) -> Dataset:
     if not folder.is_dir():
-        part = folder.with_name(f"{folder.name}.part")
-        shutil.rmtree(part, ignore_errors=True)
-        encode_file(file, tokenizer, max_length).save_to_disk(str(part))
-        part.rename(folder)
+        with written_whole(folder) as draft:
+            encode_file(file, tokenizer, max_length).save_to_disk(str(draft))
     dataset: Dataset = load_from_disk(str(folder))
     # The folder may be of a run with a larger limit.
     if (longest := max(_lengths(dataset))) > max_length:

@@ -10,6 +10,7 @@ from collections.abc import Collection, Iterator, Sequence
 from pathlib import Path
 from typing import cast, get_args
 
+from route_sql.tools.files import written_whole
 from route_sql.training.errors import TrainingError
 from route_sql.training.rows.row_files import file_name
 from route_sql.training.tasks.task import Row, TaskName
@@ -38,13 +39,10 @@ def read_rows(file: Path) -> Iterator[Row]:
 
 def write_fold(data: Path, out: Path, databases: Collection[str]) -> None:
     """Write a set with the training rows of some databases, and all rows that are held out for evaluation."""
-    draft = out.with_name(f"{out.name}.part")
-    shutil.rmtree(draft, ignore_errors=True)
-    draft.mkdir(parents=True)
-    for task in get_args(TaskName):
-        shutil.copyfile(data / file_name(task, "eval"), draft / file_name(task, "eval"))
-        whole, part = data / file_name(task, "train"), draft / file_name(task, "train")
-        with whole.open(encoding="utf-8") as lines, part.open("w", encoding="utf-8") as kept:
-            kept.writelines(line for line in lines if json.loads(line)["database"] in databases)
-    shutil.rmtree(out, ignore_errors=True)
-    draft.rename(out)
+    with written_whole(out) as draft:
+        draft.mkdir(parents=True)
+        for task in get_args(TaskName):
+            shutil.copyfile(data / file_name(task, "eval"), draft / file_name(task, "eval"))
+            whole, part = data / file_name(task, "train"), draft / file_name(task, "train")
+            with whole.open(encoding="utf-8") as lines, part.open("w", encoding="utf-8") as kept:
+                kept.writelines(line for line in lines if json.loads(line)["database"] in databases)

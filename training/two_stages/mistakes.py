@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from route_sql.tools.files import write_whole
 from route_sql.training.evaluation.run_log import JSON
-from route_sql.training.resumable import write_whole
 from route_sql.training.tasks.task import Row
 from route_sql.training.tuning.batched_replies import Decoding, Reply, Sampler
 

@@ -8,8 +8,8 @@ from typing import Annotated
 
 import typer
 
+from route_sql.tools.files import write_whole
 from route_sql.training.errors import TrainingError
-from route_sql.training.resumable import write_whole
 from route_sql.training.tuning.pieces import join_file, split_file
 from route_sql.training.tuning.run_record import FINAL, last_checkpoint
 from route_sql.training.two_stages.terminal import run_command, say

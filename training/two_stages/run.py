@@ -22,9 +22,9 @@ from pathlib import Path
 from random import Random
 from typing import get_args
 
+from route_sql.tools.files import write_whole
 from route_sql.training.datasets.source import open_source
 from route_sql.training.evaluation.run_log import JSON
-from route_sql.training.resumable import write_whole
 from route_sql.training.rows.row_files import Split, file_name
 from route_sql.training.tasks.task import Row, TaskName
 from route_sql.training.tuning.batched_replies import Decoding, Reply, Sampler

@@ -9,9 +9,10 @@ from typing import Any, cast
 
 from typing_extensions import TypedDict
 
+from route_sql.tools.files import write_whole
 from route_sql.training.errors import TrainingError
 from route_sql.training.evaluation.run_log import JSON
-from route_sql.training.resumable import write_whole
+from route_sql.training.resumable import check_same_settings, different_settings
 
 logger = logging.getLogger(__name__)
 
@@ -44,8 +45,8 @@ class StageLog:
             self._record = cast(_Record, json.loads(file.read_text(encoding="utf-8")))
         else:
             self._record = _Record(settings=given, begun=time.time(), stages={})
-        if self._record["settings"] != given:
-            raise TrainingError(f"{file} is of a run with other settings; name another folder, or remove this one")
+        changed = different_settings(self._record["settings"], given)
+        check_same_settings(file, changed, "name another folder, or remove this one", TrainingError)
 
     @property
     def elapsed(self) -> float:

@@ -114,4 +114,4 @@ def test_two_runs_in_one_folder(make_run: MakeRun, tmp_path: Path) -> None:
     with FileLock(str(Path(run.out) / ".lock")):
         ended = started([*COMMAND, "--config", str(write_config(run, tmp_path / "run.yaml"))])
     assert ended.returncode == 2
-    assert "another process is training" in ended.stderr
+    assert "another process is writing" in ended.stderr
