@@ -1,6 +1,7 @@
 from pathlib import Path
 
 import pytest
+
 from route_sql.tools.files import draft_of, write_whole, written_whole
 
 

@@ -3,6 +3,7 @@ import time
 from pathlib import Path
 
 import pytest
+
 from route_sql.training.errors import TrainingError
 from route_sql.training.resumable import OneWriter, check_same_settings, different_settings, to_the_end
 

@@ -13,13 +13,14 @@ from pathlib import Path
 from typing import Any
 
 import httpx2
+import torch
 
 from route_sql.serving.embedded.server import EmbeddedServer
 from route_sql.serving.errors import ServerUnavailable
 from route_sql.serving.profile import Profile
 from route_sql.serving.store.model_store import ModelFile
 from route_sql.training.errors import TrainingError
-from route_sql.training.export.merged_model import load_base, load_tokenizer, with_adapter
+from route_sql.training.tuning.base_model import load_base, load_tokenizer, with_adapter
 
 TOP = 20
 """Tokens compared at each position: those that the server finds likeliest."""
@@ -207,8 +208,6 @@ def _compare(
 
 def _differences(model: Any, probe: Probe, served: Sequence[Likeliest]) -> list[float]:
     """|log p - log p| of the served model's likeliest tokens, at every cut."""
-    import torch
-
     places = torch.tensor([cut - 1 for cut in probe.cuts])
     with torch.inference_mode():
         # Only these positions: the logits of a whole prompt take a gigabyte.

@@ -11,9 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from route_sql.training.errors import TrainingError
+from route_sql.training.tuning.adapter_files import CONFIG, WEIGHTS, read_config
 
-CONFIG = "adapter_config.json"
-WEIGHTS = "adapter_model.safetensors"
 Matrix = NDArray[np.float32]
 
 _KEY = re.compile(r"base_model\.model\.(?P<module>.+)\.lora_(?P<side>[AB])\.weight")
@@ -104,21 +103,6 @@ def write_lora(lora: Lora, folder: Path) -> None:
         "inference_mode": True,
     }
     (folder / CONFIG).write_text(json.dumps(config, indent=2) + "\n", encoding="utf-8")
-
-
-def read_config(folder: Path) -> dict[str, Any]:
-    """The settings of an adapter that PEFT saved.
-
-    Raises:
-        TrainingError: there are none, or they are not a LoRA's.
-    """
-    try:
-        config = json.loads((folder / CONFIG).read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise TrainingError(f"{folder} holds no adapter of PEFT: {CONFIG} can't be read: {error}") from error
-    if not isinstance(config, dict) or config.get("peft_type") != "LORA" or not {"r", "lora_alpha"} <= set(config):
-        raise TrainingError(f"{folder / CONFIG} is not a LoRA's; only LoRA adapters can be exported")
-    return config
 
 
 def _refuse_unknown(config: dict[str, Any]) -> None:

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import torch
 from langchain_core.messages import convert_to_openai_messages
 
 from route_sql.agents import generator
@@ -11,7 +12,7 @@ from route_sql.agents.brief import Brief
 from route_sql.tools.schema.records import Column, Schema, Table
 from route_sql.training.errors import TrainingError
 from route_sql.training.export.merged_layout import require_one_reading
-from route_sql.training.export.merged_model import load_base, load_tokenizer, with_adapter
+from route_sql.training.tuning.base_model import load_base, load_tokenizer, with_adapter
 
 _SINGERS = Table("singer", (Column("singer_id", "INTEGER"), Column("name", "TEXT"), Column("age", "INTEGER")))
 QUESTION = Brief("How many singers are older than 30?", Schema("sqlite", (_SINGERS,)), wording="tuned")
@@ -74,8 +75,6 @@ def check_merged(folder: Path, adapter: Path, base: Path) -> MergedAnswer:
 
 
 def _answer(model: Any, prompt: list[int]) -> list[int]:
-    import torch
-
     with torch.inference_mode():
         ids = torch.tensor([prompt])
         written = model.generate(
@@ -87,8 +86,6 @@ def _answer(model: Any, prompt: list[int]) -> list[int]:
 
 def _log_probabilities(model: Any, ids: list[int], positions: int) -> Any:
     """Log-probabilities of every token at the answer's positions."""
-    import torch
-
     with torch.inference_mode():
         logits = model(input_ids=torch.tensor([ids]), logits_to_keep=positions + 1, use_cache=False).logits[0, :-1]
     return torch.log_softmax(logits.float(), dim=-1)

@@ -1,7 +1,6 @@
-"""The model that a run starts from: its tokenizer, its weights, and an adapter on them."""
+"""The base model, its tokenizer, and an adapter on it: loaded here for tuning, sampling, merging and comparing."""
 
 import hashlib
-import json
 from pathlib import Path
 from typing import Any
 
@@ -9,77 +8,98 @@ import torch
 from peft import LoraConfig, PeftModel
 from transformers import AutoModelForCausalLM, AutoTokenizer, GgufConfig, PreTrainedModel, PreTrainedTokenizerBase
 
+from route_sql.tools.files import written_whole
 from route_sql.training.errors import TrainingError
+from route_sql.training.tuning.adapter_files import read_config, require_fit
 from route_sql.training.tuning.config import LoRA, SFTRun
-from route_sql.training.tuning.prompt_trees import attention
+from route_sql.training.tuning.prompt_trees import attention as tree_attention
 from route_sql.training.tuning.prompt_trees.lora_layer import LoRALinear
 
 _HEAD = 32 * 1024 * 1024
 
 
-def load_tokenizer(run: SFTRun) -> PreTrainedTokenizerBase:
-    """The tokenizer of a run's base.
+def load_tokenizer(base: Path, folder: Path | None = None) -> PreTrainedTokenizerBase:
+    """Load a base's tokenizer.
+
+    Args:
+        base: A GGUF file or a folder in transformers' layout.
+        folder: The folder with the tokenizer; None for the base's own.
 
     Raises:
-        TrainingError: there is no base, or no tokenizer in the folder that the run names.
+        TrainingError: there is no base or no tokenizer, or it has no chat template.
     """
-    return AutoTokenizer.from_pretrained(tokenizer_folder(base_path(run), run.tokenizer), local_files_only=True)
+    _located(base)
+    try:
+        tokenizer: Any = AutoTokenizer.from_pretrained(tokenizer_folder(base, folder), local_files_only=True)
+    except (OSError, ValueError, KeyError) as error:
+        raise TrainingError(f"transformers can't load the tokenizer of {base}: {error}") from error
+    if not tokenizer.chat_template:
+        raise TrainingError(f"the base {base} has no chat template; take an instruction-tuned model")
+    return tokenizer
 
 
-def tokenizer_folder(base: Path, given: str | None = None) -> Path:
-    """A folder with the tokenizer of a base, `tokenizer.json` among its files.
+def tokenizer_folder(base: Path, given: Path | None = None) -> Path:
+    """The folder with a base's tokenizer, `tokenizer.json` among its files.
 
-    That of a GGUF file takes half a minute to read, so it is kept in the user's cache.
+    A tokenizer takes half a minute to read from a GGUF file, so it is kept in the user's cache.
 
     Raises:
         TrainingError: there is no tokenizer.
     """
-    folder = Path(given) if given else base if base.is_dir() else _kept_tokenizer(base)
+    folder = given or (base if base.is_dir() else _kept_tokenizer(base))
     if not (folder / "tokenizer.json").is_file():
         raise TrainingError(f"there is no tokenizer.json in {folder}; name the folder of the model's tokenizer")
     return folder
 
 
-def base_path(run: SFTRun) -> Path:
-    """Where the base is.
+def load_base(base: Path, dtype: torch.dtype = torch.float32, attention: str | None = None) -> PreTrainedModel:
+    """Load a base's weights, dense whatever the file's quantization, so that they can be tuned, merged and saved.
+
+    Args:
+        base: A GGUF file or a folder in transformers' layout.
+        dtype: The dtype of the loaded weights.
+        attention: transformers' `attn_implementation`; None for its default.
 
     Raises:
-        TrainingError: not there.
+        TrainingError: there is no base, or transformers can't load it.
     """
-    path = Path(run.base)
-    if path.is_file() or (path / "config.json").is_file():
-        return path
-    raise TrainingError(f"there is no base model {run.base}: name a GGUF file or a folder with config.json")
+    folder, file = _located(base)
+    options: dict[str, Any] = {"attn_implementation": attention} if attention else {}
+    if file:
+        # Without this the model would count as quantized, and transformers would refuse to save it.
+        options |= {"gguf_file": file, "quantization_config": GgufConfig(dequantize=True)}
+    try:
+        model = AutoModelForCausalLM.from_pretrained(folder, dtype=dtype, local_files_only=True, **options)
+    except (OSError, ValueError, KeyError) as error:
+        raise TrainingError(f"transformers can't load the base {base}: {error}") from error
+    if file:
+        # PEFT would look there for the config of a folder.
+        model.name_or_path = ""
+    return model.eval()
 
 
-def load_base(run: SFTRun) -> PreTrainedModel:
-    """The weights, dense whatever the file's quantization, so that they can be trained, merged and saved.
+def with_adapter(model: PreTrainedModel, adapter: Path) -> PeftModel:
+    """A base with a saved adapter, to be asked or merged.
+
+    Raises:
+        TrainingError: the adapter does not fit the base, or can't be read.
+    """
+    read_config(adapter)
+    require_fit(model, adapter)
+    return _with_adapter(model, adapter).eval()
+
+
+def model_to_tune(run: SFTRun) -> tuple[PreTrainedModel | PeftModel, LoraConfig | None]:
+    """The model as a trainer takes it: with the adapter to tune further, or with the settings of a new one.
 
     Weights that will be tuned are kept in 32 bits: steps as small as theirs are lost in 16.
-    """
-    path = base_path(run)
-    options: dict[str, Any] = {
-        "dtype": torch.bfloat16 if run.dtype == "bf16" and run.lora else torch.float32,
-        "attn_implementation": attention.NAME if run.as_trees else run.attention,
-        "local_files_only": True,
-    }
-    if path.is_file():
-        # Left as it is, the model would count as quantized and could not be saved.
-        options |= {"gguf_file": path.name, "quantization_config": GgufConfig(dequantize=True)}
-    model = AutoModelForCausalLM.from_pretrained(path.parent if path.is_file() else path, **options)
-    model.config.use_cache = False
-    if path.is_file():
-        # PEFT would look there for the config of a folder; run.yaml says which file it is.
-        model.name_or_path = ""
-    return model
-
-
-def with_adapter(model: PreTrainedModel, run: SFTRun) -> tuple[PreTrainedModel | PeftModel, LoraConfig | None]:
-    """The model as a trainer takes it: with the adapter to go on from, or with the settings of a new one.
 
     Raises:
-        TrainingError: the adapter is not there, or of another shape than the run's settings.
+        TrainingError: base or adapter are not there, or the adapter has another shape than the run's settings.
     """
+    dtype = torch.bfloat16 if run.dtype == "bf16" and run.lora else torch.float32
+    model = load_base(Path(run.base), dtype, tree_attention.NAME if run.as_trees else run.attention)
+    model.config.use_cache = False
     if run.lora is None:
         return model, None
     config = lora_config(run.lora)
@@ -88,8 +108,7 @@ def with_adapter(model: PreTrainedModel, run: SFTRun) -> tuple[PreTrainedModel |
     if run.adapter is None:
         return model, config
     _check_adapter(Path(run.adapter), run.lora)
-    tuned = PeftModel.from_pretrained(model, run.adapter, is_trainable=True, local_files_only=True, config=config)
-    return tuned, None
+    return _with_adapter(model, Path(run.adapter), is_trainable=True, config=config), None
 
 
 def lora_config(lora: LoRA) -> LoraConfig:
@@ -104,14 +123,29 @@ def lora_config(lora: LoRA) -> LoraConfig:
     )
 
 
+def _with_adapter(model: PreTrainedModel, adapter: Path, **options: Any) -> PeftModel:
+    try:
+        return PeftModel.from_pretrained(model, str(adapter), local_files_only=True, **options)
+    except (OSError, ValueError, KeyError, RuntimeError) as error:
+        if isinstance(error, torch.cuda.OutOfMemoryError):
+            raise
+        raise TrainingError(f"PEFT can't load the adapter {adapter} on this base: {error}") from error
+
+
 def _check_adapter(folder: Path, lora: LoRA) -> None:
-    file = folder / "adapter_config.json"
-    if not file.is_file():
-        raise TrainingError(f"there is no adapter in {folder}: adapter_config.json is missing")
-    then = json.loads(file.read_text(encoding="utf-8"))
+    then = read_config(folder)
     wanted = {"r": lora.rank, "lora_alpha": lora.alpha, "use_rslora": lora.rslora}
     if other := [f"{key} is {then.get(key)}, not {value}" for key, value in wanted.items() if then.get(key) != value]:
-        raise TrainingError(f"the adapter in {folder} is another than the run's: {'; '.join(other)}")
+        raise TrainingError(f"the adapter in {folder} has other settings than the run: {'; '.join(other)}")
+
+
+def _located(base: Path) -> tuple[Path, str | None]:
+    """A base's folder, and the GGUF file in it; None if the folder itself is the base."""
+    if base.is_file():
+        return base.parent, base.name
+    if (base / "config.json").is_file():
+        return base, None
+    raise TrainingError(f"there is no base model {base}: name a GGUF file or a folder with config.json")
 
 
 def _kept_tokenizer(file: Path) -> Path:
@@ -123,7 +157,6 @@ def _kept_tokenizer(file: Path) -> Path:
     folder = user_cache_path("route-sql") / "tokenizers" / f"{file.stem}-{digest}"
     if not (folder / "tokenizer.json").is_file():
         tokenizer = AutoTokenizer.from_pretrained(file.parent, gguf_file=file.name, local_files_only=True)
-        part = folder.with_name(f"{folder.name}.part")
-        tokenizer.save_pretrained(part)
-        part.rename(folder)
+        with written_whole(folder) as draft:
+            tokenizer.save_pretrained(draft)
     return folder

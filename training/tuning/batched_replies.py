@@ -6,10 +6,10 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from transformers import AutoModelForCausalLM, AutoTokenizer
 
 from route_sql.training.tasks.task import Turn
 from route_sql.training.tuning import grouped_attention
+from route_sql.training.tuning.base_model import load_base, load_tokenizer, with_adapter
 
 Progress = Callable[[int, int], None]
 """Called with the conversations done and all conversations."""
@@ -55,13 +55,13 @@ class Sampler:
         self._device = "cuda" if torch.cuda.is_available() else "cpu"
         fast = self._device == "cuda" or torch.cpu._is_amx_tile_supported()
         chosen = dtype or (torch.bfloat16 if fast else torch.float32)
-        self._tokenizer: Any = AutoTokenizer.from_pretrained(base, padding_side="left")
+        self._tokenizer: Any = load_tokenizer(base)
+        self._tokenizer.padding_side = "left"
         attention = "sdpa" if self._device == "cuda" else grouped_attention.NAME
-        model: Any = AutoModelForCausalLM.from_pretrained(base, dtype=torch.float32, attn_implementation=attention)
-        model = model.to(self._device)
+        model: Any = load_base(base, attention=attention).to(self._device)
         if adapter is not None:
             # Merged in full precision, since a small change is lost when it is added to a rounded weight.
-            model = _merged(model, adapter)
+            model = with_adapter(model, adapter).merge_and_unload()
         self._model = model.to(chosen).eval()
         # Of the last tokens of a batch, which lie apart, torch would make a product with a copy of the head for each.
         self._model.get_output_embeddings().register_forward_pre_hook(lambda _, given: (given[0].contiguous(),))
@@ -218,9 +218,3 @@ def _next(logits: torch.Tensor, temperature: float) -> torch.Tensor:
 
 def _rendered(tokenizer: Any, prompt: Sequence[Turn]) -> str:
     return str(tokenizer.apply_chat_template(list(prompt), tokenize=False, add_generation_prompt=True))
-
-
-def _merged(model: Any, adapter: Path) -> Any:
-    from peft import PeftModel
-
-    return PeftModel.from_pretrained(model, str(adapter)).merge_and_unload()

@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import torch
-from transformers import AutoModelForCausalLM, GgufConfig
 
-from route_sql.training.tuning.base_model import tokenizer_folder
+from route_sql.tools.files import written_whole
+from route_sql.training.tuning.base_model import load_base, tokenizer_folder
 from route_sql.training.tuning.pieces import join_file
 
 
@@ -38,18 +38,7 @@ def dense_base(base: Base, out: Path) -> Path:
         return file
     if not file.is_file() and base.pieces:
         file = join_file(file.name, base.pieces, file)
-    draft = out.with_name(f"{out.name}.part")
-    shutil.rmtree(draft, ignore_errors=True)
-    model = AutoModelForCausalLM.from_pretrained(
-        file.parent,
-        gguf_file=file.name,
-        dtype=torch.bfloat16,
-        quantization_config=GgufConfig(dequantize=True),
-        local_files_only=True,
-    )
-    model.save_pretrained(draft)
-    given = str(base.tokenizer) if base.tokenizer else None
-    shutil.copytree(tokenizer_folder(file, given), draft, dirs_exist_ok=True)
-    shutil.rmtree(out, ignore_errors=True)
-    draft.rename(out)
+    with written_whole(out) as draft:
+        load_base(file, torch.bfloat16).save_pretrained(draft)
+        shutil.copytree(tokenizer_folder(file, base.tokenizer), draft, dirs_exist_ok=True)
     return out

@@ -19,7 +19,7 @@ from trl import SFTConfig, SFTTrainer
 from route_sql.tools.files import draft_of, put_in_place
 from route_sql.training.errors import TrainingError
 from route_sql.training.resumable import OneWriter
-from route_sql.training.tuning.base_model import load_base, load_tokenizer, with_adapter
+from route_sql.training.tuning.base_model import load_tokenizer, model_to_tune
 from route_sql.training.tuning.config import SFTRun
 from route_sql.training.tuning.loss_log import TABLE, LossLog, Progress, read_losses
 from route_sql.training.tuning.loss_plot import plot_losses
@@ -76,7 +76,7 @@ def _fine_tune(run: SFTRun, arguments: SFTConfig, resume: bool, progress: Progre
         _open_folder(out, settings, resume, arguments)
         if (out / FINAL).is_dir():
             return out
-        tokenizer = load_tokenizer(run)
+        tokenizer = load_tokenizer(Path(run.base), Path(run.tokenizer) if run.tokenizer else None)
         mix = mix_trees(run, tokenizer) if run.as_trees else mix_tasks(run, tokenizer, out, digests)
         if arguments.process_index == 0:
             write_record(out, settings, data=mix.counts)
@@ -152,7 +152,7 @@ def _open_folder(out: Path, settings: dict[str, Any], resume: bool, arguments: S
 def _trainer(run: SFTRun, arguments: SFTConfig, mix: Mix, tokenizer: Any, progress: Progress | None) -> SFTTrainer:
     # The new adapter is drawn before the trainer sets the seed itself.
     set_seed(run.seed)
-    model, adapter = with_adapter(load_base(run), run)
+    model, adapter = model_to_tune(run)
     if run.as_trees and arguments.use_cpu:
         keep_freed_memory()
     trainer = (TreeTrainer if run.as_trees else SFTTrainer)(

@@ -11,7 +11,7 @@ import torch
 from transformers import AutoTokenizer
 
 from route_sql.training.errors import TrainingError
-from route_sql.training.tuning.base_model import load_base, with_adapter
+from route_sql.training.tuning.base_model import model_to_tune
 from route_sql.training.tuning.config import LoRA, SFTRun
 from route_sql.training.tuning.conversation_tokens import IGNORED, encode_file
 from route_sql.training.tuning.loss_log import read_losses
@@ -94,7 +94,7 @@ def tuned(run: SFTRun) -> Any:
     from peft import get_peft_model
 
     torch.manual_seed(0)
-    model, config = with_adapter(load_base(run), run)
+    model, config = model_to_tune(run)
     model = get_peft_model(model, config)
     for name, parameter in model.named_parameters():
         if "lora_B" in name:

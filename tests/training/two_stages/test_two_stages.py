@@ -185,7 +185,7 @@ def test_a_run_with_other_settings_is_not_taken_up(plan: Plan):
     log = StageLog(plan.out / "stages.json", plan.settings())
     log.stage("base", dict)
     TwoStages(replace(plan, seconds=1.0, processes=9))
-    with pytest.raises(TrainingError, match="prompts was null, is 3"):
+    with pytest.raises(TrainingError, match="prompts was 2, is 3"):
         TwoStages(replace(plan, prompts=3))
 
 
