@@ -26,8 +26,8 @@ from route_sql.tools.schema.links import union
 from route_sql.tools.schema.records import Link, Schema
 from route_sql.tools.sql.joins.repair import add_missing_joins
 from route_sql.tools.sql.usage import misplaced_columns, tables_and_columns
+from route_sql.training.datasets.data_set import OpenDataSet
 from route_sql.training.datasets.examples import Example
-from route_sql.training.datasets.source import Source
 from route_sql.training.errors import EvaluationError
 from route_sql.training.evaluation.agent_effects import AgentEffect, agent_effects, as_if_only
 from route_sql.training.evaluation.comparison import compare_runs
@@ -61,7 +61,7 @@ async def main(arguments: argparse.Namespace) -> None:
 
 
 async def without(
-    agent: AgentName, lines: Sequence[Line], source: Source, chat: BaseChatModel, arguments: argparse.Namespace
+    agent: AgentName, lines: Sequence[Line], source: OpenDataSet, chat: BaseChatModel, arguments: argparse.Namespace
 ) -> list[Line]:
     """The lines of a run without one agent."""
     touched = {line["index"] for line in lines if took_part(agent, line)}
@@ -82,7 +82,7 @@ async def without(
 
 
 async def link_scores(
-    lines: Sequence[Line], source: Source, chat: BaseChatModel, concurrency: int
+    lines: Sequence[Line], source: OpenDataSet, chat: BaseChatModel, concurrency: int
 ) -> Mapping[str, list[LinkScore]]:
     """The linker, the draft, both and what both bring along; a gold whose scopes can't be told apart is left out."""
     graph = build_graph(chat, source.catalog)

@@ -21,7 +21,7 @@ from shared.batched_model import Batched, add_options
 
 from route_sql.graph.asking import asking
 from route_sql.graph.context import Context
-from route_sql.training.datasets.source import Source, open_source
+from route_sql.training.datasets.data_set import DataSet, OpenDataSet, open_data_set
 from route_sql.training.errors import TrainingError
 from route_sql.training.evaluation.agent_effects import as_if_only
 from route_sql.training.evaluation.comparison import compare_runs
@@ -51,11 +51,11 @@ class Ablated:
 async def main(arguments: argparse.Namespace) -> None:
     """Tune and ask one model after the other."""
     run = load_run(arguments.config, {"base": str(arguments.base), "out": str(arguments.out / "all_tasks")})
-    given = open_source(
+    data_set = DataSet(
         arguments.format, arguments.questions, arguments.databases, limit=arguments.limit, seed=arguments.seed
     )
     done: dict[str, Ablated] = {}
-    async with given as source:
+    async with open_data_set(data_set) as source:
         for name, ablated in ablations(run).items():
             done[name] = await ablate(ablated, source, arguments)
             if done[name].rows[SQL] != done["all tasks"].rows[SQL]:
@@ -87,7 +87,7 @@ def ablations(run: SFTRun) -> dict[str, SFTRun]:
     return {"all tasks": run, **runs}
 
 
-async def ablate(run: SFTRun, source: Source, arguments: argparse.Namespace) -> Ablated:
+async def ablate(run: SFTRun, source: OpenDataSet, arguments: argparse.Namespace) -> Ablated:
     """Tune one model and ask it."""
     folder = await asyncio.to_thread(fine_tune, run)
     gc.collect()  # a trainer holds itself, and the next model needs the memory

@@ -25,7 +25,7 @@ from route_sql.agents.brief import Wording
 from route_sql.models import open_model
 from route_sql.progress import download_progress
 from route_sql.settings import Settings
-from route_sql.training.datasets.source import Source, open_source
+from route_sql.training.datasets.data_set import DataSet, OpenDataSet, open_data_set
 from route_sql.training.tasks.task import Role, Turn
 from route_sql.training.tuning.batched_replies import Decoding, Sampler
 
@@ -153,13 +153,13 @@ async def chosen_model(arguments: argparse.Namespace) -> AsyncIterator[BaseChatM
 
 
 @asynccontextmanager
-async def opened(arguments: argparse.Namespace) -> AsyncIterator[tuple[Source, BaseChatModel]]:
+async def opened(arguments: argparse.Namespace) -> AsyncIterator[tuple[OpenDataSet, BaseChatModel]]:
     """The questions and the model that the options choose."""
-    given = open_source(
+    data_set = DataSet(
         arguments.format, arguments.questions, arguments.databases, limit=arguments.limit, seed=arguments.seed
     )
     arguments.out.mkdir(parents=True, exist_ok=True)
-    async with given as source, chosen_model(arguments) as chat:
+    async with open_data_set(data_set) as source, chosen_model(arguments) as chat:
         yield source, chat
 
 

@@ -26,6 +26,7 @@ from route_sql.printing import complain, console, say_json
 from route_sql.progress import download_progress, question_progress
 from route_sql.settings import Settings
 from route_sql.tools.terminal import escaped
+from route_sql.training.datasets.data_set import DataSet
 from route_sql.training.evaluation.on_dataset import evaluate_dataset, score_dataset
 from route_sql.training.evaluation.report import summary_table
 from route_sql.training.evaluation.run_log import JSON, Line
@@ -58,19 +59,15 @@ def evaluate(
     named: dict[str, JSON] = {"model": model_name, "strategy": strategy, **({"without": without} if without else {})}
     named |= {"max_tokens": max_tokens} if max_tokens else {}
     context = chosen(strategy, without, max_tokens)
+    data_set = DataSet(layout, questions, databases, held_out_of=held_out_of, limit=limit, seed=seed)
 
     async def run(progress: Callable[[int, int, int], None]) -> Summary:
         with download_progress() as fetched:
             async with open_model(model_name, settings, fetched, questions=concurrency) as chat:
                 return await evaluate_dataset(
                     lambda catalog: asking(chat, catalog, context),
-                    questions=questions,
-                    databases=databases,
-                    out=out,
-                    layout=layout,
-                    held_out_of=held_out_of,
-                    limit=limit,
-                    seed=seed,
+                    data_set,
+                    out,
                     concurrency=concurrency,
                     settings=named,
                     progress=progress,
@@ -93,17 +90,10 @@ def score(
     as_json: AsJson = False,
 ) -> None:
     """Score predictions that exist already."""
+    data_set = DataSet(layout, questions, databases, held_out_of=held_out_of)
 
     async def run(progress: Callable[[int, int, int], None]) -> list[Line]:
-        return await score_dataset(
-            questions=questions,
-            databases=databases,
-            predictions=predictions,
-            layout=layout,
-            held_out_of=held_out_of,
-            column=column,
-            progress=progress,
-        )
+        return await score_dataset(data_set, predictions, column=column, progress=progress)
 
     with question_progress() as progress:
         lines = asyncio.run(run(progress))

@@ -8,7 +8,7 @@ import typer
 
 from route_sql.graph.context import AgentName, Context, Strategy
 from route_sql.row_formats import RowFormat
-from route_sql.training.datasets.source import DataFormat
+from route_sql.training.datasets.data_set import Layout
 
 Db = Annotated[
     str,
@@ -49,7 +49,7 @@ RowsAs = Annotated[
         "--format", help="Print the rows alone: for a person as a table, for a program as CSV, JSON, Markdown."
     ),
 ]
-LayoutOption = Annotated[DataFormat, typer.Option("--format", help="spider, bird, or log for your own pairs.")]
+LayoutOption = Annotated[Layout, typer.Option("--format", help="spider, bird, or log for your own pairs.")]
 Questions = Annotated[Path, typer.Option(help="The questions with their SQL: JSON; for a log CSV or JSON Lines.")]
 DATABASES_HELP = "The folder with one folder or file for each database; for a log also databases.toml."
 DatabasesOption = Annotated[Path, typer.Option(help=DATABASES_HELP)]

@@ -7,8 +7,8 @@ import pytest
 
 from route_sql.demo.database import build_demo_database
 from route_sql.demo.questions import QUESTIONS
+from route_sql.training.datasets.data_set import DataSet, open_data_set
 from route_sql.training.datasets.examples import Example
-from route_sql.training.datasets.source import open_source
 from route_sql.training.errors import DatasetError
 from route_sql.training.rows.building import Recipe, build_data, split_examples
 from route_sql.training.rows.data_card import DataCard
@@ -47,7 +47,7 @@ async def built(folder: Path, out: Path, recipe: Recipe | None = None, stop_at: 
         if done == stop_at:
             raise Stopped
 
-    async with open_source("spider", folder / "train.json", folder / "database") as source:
+    async with open_data_set(DataSet("spider", folder / "train.json", folder / "database")) as source:
         return await build_data(source, out, recipe or Recipe(held_out=0.3), progress=progress)
 
 
@@ -145,7 +145,7 @@ async def test_two_processes_do_not_write_one_set(folder: Path, tmp_path: Path):
     def progress(done: int, total: int) -> None:
         inside.append("first")
 
-    async with open_source("spider", folder / "train.json", folder / "database") as source:
+    async with open_data_set(DataSet("spider", folder / "train.json", folder / "database")) as source:
 
         async def second() -> None:
             while not inside:

@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
+from route_sql.training.datasets.data_set import DataSet, open_data_set
 from route_sql.training.datasets.published_schemas import load_published_schemas
 from route_sql.training.datasets.query_log import load_query_log, load_replies
-from route_sql.training.datasets.source import open_source
 from route_sql.training.errors import DatasetError
 from route_sql.training.rows.building import Recipe, build_data
 from route_sql.training.rows.token_counts import estimated_tokens, load_counter
@@ -45,7 +45,7 @@ def rows(out: Path, task: str) -> list[dict[str, Any]]:
 
 
 async def test_bird_without_databases_gives_every_task_but_noise_correction(bird: Path, tmp_path: Path):
-    async with open_source("bird", bird, None) as source:
+    async with open_data_set(DataSet("bird", bird, None)) as source:
         card = await build_data(source, tmp_path / "out", Recipe(held_out=0.0))
     assert rows(tmp_path / "out", "noise_correction") == []
     linking = rows(tmp_path / "out", "schema_linking")
@@ -68,10 +68,10 @@ def test_published_schemas_have_keys_and_natural_names(bird: Path):
 async def test_a_database_that_is_nowhere_is_said_before_anything_is_made(bird: Path, tmp_path: Path):
     bird.with_name("train_tables.json").unlink()
     with pytest.raises(DatasetError, match="1 of 1 databases are not in .*: league; name the folder"):
-        async with open_source("bird", bird, tmp_path):
+        async with open_data_set(DataSet("bird", bird, tmp_path)):
             pass
     with pytest.raises(DatasetError, match="1 of 1 databases are not there: league"):
-        async with open_source("bird", bird, None):
+        async with open_data_set(DataSet("bird", bird, None)):
             pass
 
 
@@ -81,7 +81,7 @@ async def test_of_many_databases_that_are_nowhere_five_are_named(tmp_path: Path)
     (tmp_path / "h.sqlite").touch()
     log.write_text("\n".join(json.dumps(pair) for pair in pairs), encoding="utf-8")
     with pytest.raises(DatasetError, match="7 of 8 databases are not in .*: a, b, c, d, e and 2 more;"):
-        async with open_source("log", log, tmp_path):
+        async with open_data_set(DataSet("log", log, tmp_path)):
             pass
 
 
@@ -90,7 +90,7 @@ async def test_a_database_that_the_catalog_lacks_is_said_before_anything_is_aske
     log.write_text(json.dumps({"question": "?", "sql": "SELECT 1", "database": "shop"}), encoding="utf-8")
     catalog.write_text('[databases.league]\nurl = "sqlite:///league.sqlite"\n', encoding="utf-8")
     with pytest.raises(DatasetError, match=r"1 of 1 databases are not in .*databases\.toml: shop; add"):
-        async with open_source("log", log, catalog):
+        async with open_data_set(DataSet("log", log, catalog)):
             pass
 
 
@@ -101,7 +101,7 @@ async def test_a_database_name_does_not_lead_out_of_the_folder(tmp_path: Path):
     log.write_text(json.dumps({"question": "?", "sql": "SELECT 1", "database": "../secret"}), encoding="utf-8")
     (tmp_path / "databases").mkdir()
     with pytest.raises(DatasetError, match="is no name of a database"):
-        async with open_source("log", log, tmp_path / "databases"):
+        async with open_data_set(DataSet("log", log, tmp_path / "databases")):
             pass
 
 

@@ -6,6 +6,7 @@ import pytest
 
 from route_sql.graph.asking import Ask
 from route_sql.tools.database.catalog import Catalog
+from route_sql.training.datasets.data_set import DataSet
 from route_sql.training.datasets.examples import Example
 from route_sql.training.errors import DatasetError, EvaluationError
 from route_sql.training.evaluation.on_dataset import evaluate_dataset, score_dataset
@@ -40,11 +41,11 @@ async def test_a_data_set_is_evaluated_and_scored_alike(
         return ask
 
     summary = await evaluate_dataset(
-        ask_on, questions=questions, databases=databases, out=out, settings={"strategy": "single"}
+        ask_on, DataSet("spider", questions, databases), out, settings={"strategy": "single"}
     )
     assert summary["n"] == 6
     assert summary["ex"] == pytest.approx(5 / 6)
-    lines = await score_dataset(questions=questions, databases=databases, predictions=out)
+    lines = await score_dataset(DataSet("spider", questions, databases), out)
     assert summarise(lines) == summary
 
 
@@ -55,12 +56,9 @@ async def test_a_sample_is_drawn_and_its_settings_are_kept(
         out = tmp_path / "run.jsonl"
         await evaluate_dataset(
             lambda catalog: scripted(gold_script),
-            questions=questions,
-            databases=databases,
-            out=out,
+            DataSet("spider", questions, databases, limit=limit, seed=seed),
+            out,
             settings={},
-            limit=limit,
-            seed=seed,
         )
         return [line["index"] for line in read_run(out)]
 
@@ -88,7 +86,7 @@ async def test_text_predictions_may_cover_the_whole_file_or_what_is_left(
     for queries in (whole, list(by_place.values())):
         path = tmp_path / "predictions.sql"
         path.write_text("\n".join(queries) + "\n")
-        lines = await score_dataset(questions=questions, databases=databases, predictions=path)
+        lines = await score_dataset(DataSet("spider", questions, databases), path)
         assert [line["correct"] for line in lines] == [True] * 6
 
 
@@ -102,19 +100,14 @@ async def test_bird_is_scored_by_its_own_rule(databases: Path, tmp_path: Path) -
     }
     questions.write_text(json.dumps([entry]))
     predictions.write_text("SELECT city, name FROM customer\n")
-    options: Any = {
-        "questions": questions,
-        "databases": databases,
-        "predictions": predictions,
-        "layout": "bird",
-    }
-    assert summarise(await score_dataset(**options))["by_difficulty"] == {"simple": {"n": 1, "ex": 0.0}}
-    assert summarise(await score_dataset(**options, metric="spider"))["ex"] == 1.0
+    bird = DataSet("bird", questions, databases)
+    assert summarise(await score_dataset(bird, predictions))["by_difficulty"] == {"simple": {"n": 1, "ex": 0.0}}
+    assert summarise(await score_dataset(bird, predictions, metric="spider"))["ex"] == 1.0
 
 
 async def test_a_folder_without_the_databases(questions: Path, tmp_path: Path) -> None:
     with pytest.raises(DatasetError, match=r"1 of 1 databases are not in .*: shop; name the folder"):
-        await score_dataset(questions=questions, databases=tmp_path, predictions=tmp_path / "p.sql")
+        await score_dataset(DataSet("spider", questions, tmp_path), tmp_path / "p.sql")
 
 
 async def test_a_published_schema_is_no_database_to_run_answers_on(tmp_path: Path) -> None:
@@ -132,7 +125,7 @@ async def test_a_published_schema_is_no_database_to_run_answers_on(tmp_path: Pat
     }
     questions.with_name("dev_tables.json").write_text(json.dumps([schema]))
     with pytest.raises(DatasetError, match=r"1 databases are not in .*: shop; answers are run.*name the folder"):
-        await score_dataset(questions=questions, databases=tmp_path, predictions=tmp_path / "p.sql", layout="bird")
+        await score_dataset(DataSet("bird", questions, tmp_path), tmp_path / "p.sql")
 
 
 @pytest.fixture
@@ -149,11 +142,11 @@ async def test_a_misspelt_database_is_one_wrong_answer(
 ) -> None:
     out = tmp_path / "run.jsonl"
     summary = await evaluate_dataset(
-        lambda catalog: scripted(gold_script), questions=misspelt, databases=databases, out=out, settings={}
+        lambda catalog: scripted(gold_script), DataSet("spider", misspelt, databases), out, settings={}
     )
     assert summary["n"] == 6
     assert summary["ex"] == pytest.approx(5 / 6)
     assert (summary["gold_faults"], summary["wrong_databases"]) == (1, {"there is no '../shpo'": 1})
     assert [line["asked"] for line in read_run(out) if not line["correct"]] == [[]]
-    lines = await score_dataset(questions=misspelt, databases=databases, predictions=out)
+    lines = await score_dataset(DataSet("spider", misspelt, databases), out)
     assert summarise(lines) == summary

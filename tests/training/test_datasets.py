@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from route_sql.training.datasets.examples import Example, Layout, load_examples, sample
+from route_sql.training.datasets.examples import Example, PublishedLayout, load_examples, sample
 from route_sql.training.errors import DatasetError
 
 SPIDER = [{"db_id": "shop", "question": f"Question {i}?", "query": f"SELECT {i}"} for i in range(5)]
@@ -73,7 +73,7 @@ def test_exclusions_go_by_the_file_name_and_keep_the_index(tmp_path: Path) -> No
         ('[{"db_id": 3, "question": "q", "query": "SELECT 1"}]', "spider", "entry 0 lacks db_id"),
     ],
 )
-def test_what_is_wrong_is_told(tmp_path: Path, content: str, layout: Layout, told: str) -> None:
+def test_what_is_wrong_is_told(tmp_path: Path, content: str, layout: PublishedLayout, told: str) -> None:
     path = tmp_path / "dev.json"
     path.write_text(content, encoding="utf-8")
     with pytest.raises(DatasetError, match=told) as raised:

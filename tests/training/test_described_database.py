@@ -9,8 +9,8 @@ import pytest
 
 from route_sql.tools.schema.records import Schema
 from route_sql.tools.schema.rendering import render
+from route_sql.training.datasets.data_set import DataSet, Layout, open_data_set
 from route_sql.training.datasets.described_database import FOLDER
-from route_sql.training.datasets.source import DataFormat, open_source
 from route_sql.training.errors import DatasetError
 
 HEAD = "original_column_name,column_name,column_description,data_format,value_description\n"
@@ -29,8 +29,8 @@ def lab(tmp_path: Path) -> Path:
     return questions
 
 
-async def schema_of(questions: Path, format: DataFormat = "bird") -> Schema:
-    async with open_source(format, questions, questions.parent / "databases") as source:
+async def schema_of(questions: Path, layout: Layout = "bird") -> Schema:
+    async with open_data_set(DataSet(layout, questions, questions.parent / "databases")) as source:
         database = source.catalog.get("lab")
         assert await database.schema() is await database.schema()
         assert (await database.execute("SELECT COUNT(*) FROM Probe"))["rows"] == [[0]]

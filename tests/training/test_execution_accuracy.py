@@ -5,8 +5,8 @@ import pytest
 
 from route_sql.tools.database.catalog import Catalog
 from route_sql.tools.limits import Limits
+from route_sql.training.datasets.data_set import DataSet, open_data_set
 from route_sql.training.datasets.examples import Example
-from route_sql.training.datasets.source import open_source
 from route_sql.training.evaluation.execution_accuracy import ExecutionAccuracy, drop_distinct, has_order_by
 
 NUMBERS = "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n LIMIT {}) SELECT i FROM n"
@@ -146,7 +146,7 @@ async def test_gold_tables(catalog: Catalog, examples: list[Example]) -> None:
 @pytest.mark.skipif("ROUTE_SQL_SPIDER" not in os.environ, reason="ROUTE_SQL_SPIDER names no Spider folder")
 async def test_all_gold_of_spider_dev_is_right() -> None:
     folder = Path(os.environ["ROUTE_SQL_SPIDER"])
-    async with open_source("spider", folder / "dev.json", folder / "database") as source:
+    async with open_data_set(DataSet("spider", folder / "dev.json", folder / "database")) as source:
         scorer = ExecutionAccuracy(source.catalog)
         wrong = [one.index for one in source.examples if not (await scorer.score(one, one.sql)).correct]
     assert wrong == []

@@ -1,6 +1,7 @@
 import asyncio
 import time
 from pathlib import Path
+from typing import Literal
 
 import pytest
 
@@ -9,7 +10,7 @@ from route_sql.training.resumable import OneWriter, check_same_settings, differe
 
 
 @pytest.mark.parametrize(("kind", "lock"), [("file", "run.lock"), ("folder", "run/.lock")])
-def test_one_process_writes_at_a_time(tmp_path: Path, kind: str, lock: str):
+def test_one_process_writes_at_a_time(tmp_path: Path, kind: Literal["file", "folder"], lock: str):
     run = tmp_path / "run"
     with OneWriter(run, kind, TrainingError):
         assert (tmp_path / lock).is_file()

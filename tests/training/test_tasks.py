@@ -8,7 +8,7 @@ from random import Random
 import pytest
 
 from route_sql.agents import continuation_writer, generator, noise_corrector, schema_linker
-from route_sql.training.datasets.source import Source, open_source
+from route_sql.training.datasets.data_set import DataSet, OpenDataSet, open_data_set
 from route_sql.training.errors import DatasetError
 from route_sql.training.rows.building import TASKS, Recipe, example_rows
 from route_sql.training.rows.token_counts import estimated_tokens
@@ -38,28 +38,28 @@ PAIRS = [
 
 
 @pytest.fixture
-async def source(tmp_path: Path) -> AsyncIterator[Source]:
+async def source(tmp_path: Path) -> AsyncIterator[OpenDataSet]:
     with closing(sqlite3.connect(tmp_path / "shop.sqlite")) as connection:
         connection.executescript(SHOP)
     log = tmp_path / "log.jsonl"
     lines = [json.dumps({"question": q, "sql": sql, "database": "shop"}) for q, sql in PAIRS]
     log.write_text("\n".join(lines), encoding="utf-8")
-    async with open_source("log", log, tmp_path) as opened:
+    async with open_data_set(DataSet("log", log, tmp_path)) as opened:
         yield opened
 
 
 @pytest.fixture
-def asker(source: Source) -> Asker:
+def asker(source: OpenDataSet) -> Asker:
     return Asker(source, 3, {})
 
 
-async def made(asker: Asker, source: Source, place: int = 0) -> list[Row]:
+async def made(asker: Asker, source: OpenDataSet, place: int = 0) -> list[Row]:
     rows, complete = example_rows(await asker.ask(source.examples[place]), Recipe(3), estimated_tokens)
     assert complete
     return rows
 
 
-async def test_gold_is_taught_in_one_style(asker: Asker, source: Source):
+async def test_gold_is_taught_in_one_style(asker: Asker, source: OpenDataSet):
     asked = await asker.ask(source.examples[0])
     assert asked.gold == (
         "select T1.Name from Customer as T1 JOIN sale AS T2 ON T1.id = T2.customer_id "
@@ -68,12 +68,12 @@ async def test_gold_is_taught_in_one_style(asker: Asker, source: Source):
     assert (await asker.ask(source.examples[2])).gold == "SELECT Name, age FROM Customer WHERE (age > 35)"
 
 
-async def test_gold_that_fails_is_unfit(asker: Asker, source: Source):
+async def test_gold_that_fails_is_unfit(asker: Asker, source: OpenDataSet):
     with pytest.raises(Unfit, match="gold: error"):
         await asker.ask(source.examples[3])
 
 
-async def test_every_completion_reads_back_as_the_answer_it_stands_for(asker: Asker, source: Source):
+async def test_every_completion_reads_back_as_the_answer_it_stands_for(asker: Asker, source: OpenDataSet):
     for place in (0, 1, 2):
         asked = await asker.ask(source.examples[place])
         for row in await made(asker, source, place):
@@ -89,7 +89,7 @@ async def test_every_completion_reads_back_as_the_answer_it_stands_for(asker: As
                 assert verdict and verdict.sql == (asked.gold if row["kind"].startswith("wrong") else None)
 
 
-async def test_every_completion_scores_one_and_nonsense_nothing(asker: Asker, source: Source):
+async def test_every_completion_scores_one_and_nonsense_nothing(asker: Asker, source: OpenDataSet):
     rows = [row for place in (0, 1, 2) for row in await made(asker, source, place)]
     assert {row["task"] for row in rows} == set(TASKS)
     for row in rows:
@@ -98,7 +98,7 @@ async def test_every_completion_scores_one_and_nonsense_nothing(asker: Asker, so
         assert await task.score("I don't know.", row, asker.judge) == 0.0, row
 
 
-async def test_a_link_with_one_column_too_many_scores_its_f1(asker: Asker, source: Source):
+async def test_a_link_with_one_column_too_many_scores_its_f1(asker: Asker, source: OpenDataSet):
     row = next(row for row in await made(asker, source, 2) if row["task"] == "schema_linking")
     assert row["completion"][0]["content"] == '{"Customer": ["Name", "age"]}'
     score = TASKS["schema_linking"].score
@@ -106,7 +106,7 @@ async def test_a_link_with_one_column_too_many_scores_its_f1(asker: Asker, sourc
     assert await score('{"product": ["name"]}', row, asker.judge) == 0.0
 
 
-async def test_a_verdict_scores_by_the_sql_that_stands_after_it(asker: Asker, source: Source):
+async def test_a_verdict_scores_by_the_sql_that_stands_after_it(asker: Asker, source: OpenDataSet):
     rows = {row["kind"].split(":")[0]: row for row in await made(asker, source) if row["task"] == "noise_correction"}
     score = TASKS["noise_correction"].score
     assert await score("verdict: right", rows["wrong"], asker.judge) == 0.0
@@ -114,7 +114,7 @@ async def test_a_verdict_scores_by_the_sql_that_stands_after_it(asker: Asker, so
     assert await score("verdict: wrong\nSELECT 1", rows["right"], asker.judge) == 0.0
 
 
-async def test_wrong_candidates_are_wrong_and_half_of_all(asker: Asker, source: Source):
+async def test_wrong_candidates_are_wrong_and_half_of_all(asker: Asker, source: OpenDataSet):
     rows = [row for p in (0, 1, 2) for row in await made(asker, source, p) if row["task"] == "noise_correction"]
     assert sum(row["kind"] == "right:gold" for row in rows) == len(rows) / 2 == 3
     score = TASKS["text_to_sql"].score
@@ -123,7 +123,7 @@ async def test_wrong_candidates_are_wrong_and_half_of_all(asker: Asker, source: 
         assert await score(row["given"], row, asker.judge) == float(right), row
 
 
-async def test_the_models_own_replies_come_before_our_edits(source: Source):
+async def test_the_models_own_replies_come_before_our_edits(source: OpenDataSet):
     wrong = "SELECT COUNT(*) FROM Customer WHERE city = 'bergen'"
     right = "SELECT COUNT(id) FROM Customer WHERE city = 'Bergen'"
     asker = Asker(source, 3, {1: [wrong, f"```sql\n{right}\n```", wrong, "no idea"]})
@@ -141,7 +141,7 @@ async def test_the_models_own_replies_come_before_our_edits(source: Source):
     assert set(begun) == {"SELECT COUNT(*) FROM Customer WHERE city ="}
 
 
-async def test_continuations_begin_in_every_way_and_their_beginnings_are_the_golds(asker: Asker, source: Source):
+async def test_continuations_begin_in_every_way_and_their_beginnings_are_the_golds(asker: Asker, source: OpenDataSet):
     asked = await asker.ask(source.examples[0])
     others = [await asker.ask(example) for example in source.examples[1:3]]
     rows = [row for seed in range(40) for row in TASKS["continuation_writing"].rows(asked, Random(seed))]
@@ -157,7 +157,7 @@ async def test_continuations_begin_in_every_way_and_their_beginnings_are_the_gol
     assert "select T1.Name from Customer as T1 JOIN sale AS T2 ON T1.id = T2.customer_id" in joins
 
 
-async def test_linked_schemas_hold_the_gold_and_distractors(asker: Asker, source: Source):
+async def test_linked_schemas_hold_the_gold_and_distractors(asker: Asker, source: OpenDataSet):
     asked = await asker.ask(source.examples[1])
     shown = set()
     for seed in range(30):
@@ -169,7 +169,7 @@ async def test_linked_schemas_hold_the_gold_and_distractors(asker: Asker, source
     assert () in shown and any("supplier (" in names for names in shown) and any("  age " in names for names in shown)
 
 
-async def test_what_does_not_fit_has_its_schema_cut_and_never_its_answer(asker: Asker, source: Source):
+async def test_what_does_not_fit_has_its_schema_cut_and_never_its_answer(asker: Asker, source: OpenDataSet):
     asked = await asker.ask(source.examples[1])
 
     def quarter(text: str) -> int:
@@ -184,7 +184,7 @@ async def test_what_does_not_fit_has_its_schema_cut_and_never_its_answer(asker: 
     assert (none, complete) == ([], False)
 
 
-async def test_a_row_without_its_database_can_only_be_scored_as_a_link(asker: Asker, source: Source):
+async def test_a_row_without_its_database_can_only_be_scored_as_a_link(asker: Asker, source: OpenDataSet):
     rows = await made(asker, source, 2)
     absent: list[Row] = [{**row, "executable": False} for row in rows]
     link = next(row for row in absent if row["task"] == "schema_linking")

@@ -16,7 +16,7 @@ from route_sql.demo.questions import QUESTIONS
 from route_sql.graph.context import Context
 from route_sql.graph.wiring import build_graph
 from route_sql.testing import PromptTask, ScriptedModel
-from route_sql.training.datasets.source import Source, open_source
+from route_sql.training.datasets.data_set import DataSet, OpenDataSet, open_data_set
 from route_sql.training.rows.building import TASKS
 from route_sql.training.rows.training_example import Asker
 from route_sql.training.tasks.task import Asked, Row, TaskName
@@ -28,18 +28,18 @@ HARD = (10, 11, 13)
 
 
 @pytest.fixture
-async def source(tmp_path: Path) -> AsyncIterator[Source]:
+async def source(tmp_path: Path) -> AsyncIterator[OpenDataSet]:
     build_demo_database(tmp_path / "clinic.sqlite")
     log = tmp_path / "log.jsonl"
     pairs = [
         {"question": q.question, "sql": q.sql, "database": "clinic", "evidence": q.evidence or ""} for q in QUESTIONS
     ]
     log.write_text("".join(json.dumps(pair) + "\n" for pair in pairs), encoding="utf-8")
-    async with open_source("log", log, tmp_path) as opened:
+    async with open_data_set(DataSet("log", log, tmp_path)) as opened:
         yield opened
 
 
-async def asked(source: Source, place: int) -> Asked:
+async def asked(source: OpenDataSet, place: int) -> Asked:
     return await Asker(source, 0, {}).ask(source.examples[place])
 
 
@@ -47,7 +47,7 @@ def rows_of(example: Asked, task: TaskName) -> dict[str, Row]:
     return {row["kind"]: row for row in TASKS[task].rows(example, Random(5))}
 
 
-async def sent(source: Source, place: int, **replies: list[str]) -> dict[PromptTask, list[BaseMessage]]:
+async def sent(source: OpenDataSet, place: int, **replies: list[str]) -> dict[PromptTask, list[BaseMessage]]:
     """The last prompt of each task that the graph sends under `paper`, given the model's replies."""
     model = ScriptedModel(history=[])
     for task, texts in replies.items():
@@ -68,7 +68,7 @@ def prompt(row: Row) -> list[tuple[str, str]]:
 
 
 @pytest.mark.parametrize("place", PLACES)
-async def test_draft_link_and_linked_prompts_are_those_of_the_graph(source: Source, place: int):
+async def test_draft_link_and_linked_prompts_are_those_of_the_graph(source: OpenDataSet, place: int):
     example = await asked(source, place)
     random = Random(5)
     link = imperfect_link(example.gold_link(), example.brief.schema, random)
@@ -84,7 +84,7 @@ async def test_draft_link_and_linked_prompts_are_those_of_the_graph(source: Sour
     assert prompt(rows_of(example, "text_to_sql")["linked"]) == plain(history["sql"])
 
 
-async def test_the_full_prompt_is_that_of_a_run_without_a_linker(source: Source):
+async def test_the_full_prompt_is_that_of_a_run_without_a_linker(source: OpenDataSet):
     example = await asked(source, 0)
     model = ScriptedModel(history=[]).enqueue("sql", QUESTIONS[0].sql)
     question: Any = {"question": example.example.question, "database": "clinic"}
@@ -95,7 +95,7 @@ async def test_the_full_prompt_is_that_of_a_run_without_a_linker(source: Source)
 
 
 @pytest.mark.parametrize("place", PLACES)
-async def test_noise_correction_prompts_are_those_of_the_graph(source: Source, place: int):
+async def test_noise_correction_prompts_are_those_of_the_graph(source: OpenDataSet, place: int):
     rows = TASKS["noise_correction"].rows(await asked(source, place), Random(5))
     assert {row["completion"][0]["content"].split("\n")[0] for row in rows} == {"verdict: right", "verdict: wrong"}
     for row in rows:
@@ -110,7 +110,7 @@ async def test_noise_correction_prompts_are_those_of_the_graph(source: Source, p
         assert prompt(row) == plain(history["verdict"])
 
 
-async def test_continuations_of_nothing_and_of_a_whole_hard_query_are_those_of_the_graph(source: Source):
+async def test_continuations_of_nothing_and_of_a_whole_hard_query_are_those_of_the_graph(source: OpenDataSet):
     example = await asked(source, 10)
     rows = {row["kind"]: row for seed in range(30) for row in TASKS["continuation_writing"].rows(example, Random(seed))}
     whole = await sent(
@@ -123,7 +123,7 @@ async def test_continuations_of_nothing_and_of_a_whole_hard_query_are_those_of_t
     assert prompt(rows["bare"]) == plain(bare["continuation"])
 
 
-async def test_a_misspelt_candidate_is_continued_where_the_graph_would(source: Source):
+async def test_a_misspelt_candidate_is_continued_where_the_graph_would(source: OpenDataSet):
     place = 8
     found = [await Asker(source, seed, {}).ask(source.examples[place]) for seed in range(12)]
     begun = "SELECT first_name, last_name FROM patient WHERE"

@@ -12,13 +12,14 @@ from typing import Any, Literal
 
 from route_sql.training.errors import DatasetError
 
-Layout = Literal["spider", "bird"]
+PublishedLayout = Literal["spider", "bird"]
+"""The layouts of published data sets."""
 
-_QUESTION_KEYS: Mapping[Layout, tuple[str, ...]] = {
+_QUESTION_KEYS: Mapping[PublishedLayout, tuple[str, ...]] = {
     "spider": ("SpiderSynQuestion", "question"),
     "bird": ("question",),
 }
-_SQL_KEY: Mapping[Layout, str] = {"spider": "query", "bird": "SQL"}
+_SQL_KEY: Mapping[PublishedLayout, str] = {"spider": "query", "bird": "SQL"}
 _EXCLUSIONS = "EXCLUDED.json"
 
 
@@ -38,7 +39,7 @@ class Example:
     difficulty: str | None = None
 
 
-def load_examples(questions: Path, layout: Layout, *, exclude: bool = True) -> list[Example]:
+def load_examples(questions: Path, layout: PublishedLayout, *, exclude: bool = True) -> list[Example]:
     """The examples of a questions file, in its order.
 
     Spider: a list of `db_id`, `question`, `query`; where `SpiderSynQuestion` stands beside them, it is the
@@ -127,7 +128,7 @@ def _excluded(questions: Path) -> frozenset[int]:
     return frozenset(listed)
 
 
-def _example(path: Path, layout: Layout, index: int, entry: object) -> Example:
+def _example(path: Path, layout: PublishedLayout, index: int, entry: object) -> Example:
     if not isinstance(entry, dict):
         raise DatasetError(f"{path}: entry {index} is not an object")
     question_key = next((key for key in _QUESTION_KEYS[layout] if key in entry), "question")

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from route_sql.graph.asking import Ask
 from route_sql.tools.database.catalog import Catalog
-from route_sql.training.datasets.source import DataFormat, Source, few_of, open_source
+from route_sql.training.datasets.data_set import DataSet, Layout, OpenDataSet, few_of, open_data_set
 from route_sql.training.errors import DatasetError
 from route_sql.training.evaluation.evaluate import Progress, evaluate
 from route_sql.training.evaluation.execution_accuracy import Metric
@@ -17,60 +17,51 @@ from route_sql.training.evaluation.summary import Summary
 
 async def evaluate_dataset(
     ask_on: Callable[[Catalog], Ask],
-    *,
-    questions: Path,
-    databases: Path,
+    data_set: DataSet,
     out: Path,
-    layout: DataFormat = "spider",
-    held_out_of: Path | None = None,
-    limit: int | None = None,
-    seed: int = 0,
+    *,
     concurrency: int = 1,
     settings: Mapping[str, JSON],
     progress: Progress | None = None,
 ) -> Summary:
-    """Ask the questions of a data set, or a sample of them, and score the answers by the layout's own rule.
+    """Ask the questions of a data set and score the answers by the layout's own rule.
 
     Args:
-        ask_on: Makes what answers a question from the catalog of the data set's databases.
-        questions: The questions file; `EXCLUDED.json` beside it is heeded.
-        databases: The folder with `NAME/NAME.sqlite` for each database; for a log also a catalog in TOML.
-        out: Where the lines go; a run that was stopped is taken up.
-        layout: Whose layout the questions file has.
-        held_out_of: The folder of a training set, to ask only what it holds out.
-        limit: How many questions to draw, None for all.
-        seed: Of the drawing.
+        ask_on: Makes the function that answers a question, from the catalog of the data set's databases.
+        data_set: The questions and their databases.
+        out: The file of the run's lines; a run that was stopped is resumed.
         concurrency: Questions asked at the same time.
-        settings: What makes this run another one, such as model and strategy; layout, file name, limit and
-            seed are added.
-        progress: Told after every question.
+        settings: Settings of the run, such as model and strategy; layout, file name, limit and seed are added.
+        progress: Called after every question.
 
     Raises:
         DatasetError: the data set can't be used.
         EvaluationError: `out` belongs to another run.
         DatabaseUnavailable: a database can't be read.
     """
-    drawn = {"layout": layout, "questions": questions.name, "limit": limit, "seed": seed}
-    async with _executable(layout, questions, databases, held_out_of, limit, seed) as source:
+    part = {
+        "layout": data_set.layout,
+        "questions": data_set.questions.name,
+        "limit": data_set.limit,
+        "seed": data_set.seed,
+    }
+    async with _executable(data_set) as opened:
         return await evaluate(
-            ask_on(source.catalog),
-            source.examples,
-            source.catalog,
+            ask_on(opened.catalog),
+            opened.examples,
+            opened.catalog,
             out,
             concurrency=concurrency,
-            settings={**settings, **drawn},
-            metric=_rule(layout),
+            settings={**settings, **part},
+            metric=_metric(data_set.layout),
             progress=progress,
         )
 
 
 async def score_dataset(
-    *,
-    questions: Path,
-    databases: Path,
+    data_set: DataSet,
     predictions: Path,
-    layout: DataFormat = "spider",
-    held_out_of: Path | None = None,
+    *,
     column: str | None = None,
     metric: Metric | None = None,
     keep_distinct: bool = False,
@@ -79,21 +70,21 @@ async def score_dataset(
 ) -> list[Line]:
     """Score a file of predictions for a data set; `summarise` makes figures of the lines.
 
-    The arguments are those of `evaluate_dataset` and `score_predictions`.
+    The arguments are those of `score_predictions`; the metric is the layout's own by default.
 
     Raises:
         DatasetError: the data set can't be used.
         EvaluationError: the predictions can't be read or don't fit the questions.
         DatabaseUnavailable: a database can't be read.
     """
-    async with _executable(layout, questions, databases, held_out_of) as source:
+    async with _executable(data_set) as opened:
         return await score_predictions(
             predictions,
-            source.examples,
-            source.catalog,
+            opened.examples,
+            opened.catalog,
             column=column,
-            total=source.entries,
-            metric=metric or _rule(layout),
+            total=opened.entries,
+            metric=metric or _metric(data_set.layout),
             keep_distinct=keep_distinct,
             concurrency=concurrency,
             progress=progress,
@@ -101,26 +92,16 @@ async def score_dataset(
 
 
 @asynccontextmanager
-async def _executable(
-    layout: DataFormat,
-    questions: Path,
-    databases: Path,
-    held_out_of: Path | None,
-    limit: int | None = None,
-    seed: int = 0,
-) -> AsyncIterator[Source]:
-    """A source whose databases can be queried, not schemas alone; questions on one that is not there count as wrong."""
-    given = open_source(
-        layout, questions, databases, held_out_of=held_out_of, limit=limit, seed=seed, some_may_lack=True
-    )
-    async with given as source:
-        if missing := sorted(source.schemas_only):
+async def _executable(data_set: DataSet) -> AsyncIterator[OpenDataSet]:
+    """A data set whose databases can be queried; a question on a database that is not there counts as wrong."""
+    async with open_data_set(data_set, some_may_lack=True) as opened:
+        if missing := sorted(opened.schemas_only):
             raise DatasetError(
-                f"{len(missing)} databases are not in {databases}: {few_of(missing)}; answers are run, for which "
-                "schemas alone don't do: name the folder that holds NAME/NAME.sqlite of each"
+                f"{len(missing)} databases are not in {data_set.databases}: {few_of(missing)}; answers are run, for "
+                "which schemas alone don't do: name the folder that holds NAME/NAME.sqlite of each"
             )
-        yield source
+        yield opened
 
 
-def _rule(layout: DataFormat) -> Metric:
+def _metric(layout: Layout) -> Metric:
     return "bird" if layout == "bird" else "spider"

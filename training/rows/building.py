@@ -15,8 +15,8 @@ from pathlib import Path
 from random import Random
 
 from route_sql.graph.context import Context
+from route_sql.training.datasets.data_set import LICENCES, OpenDataSet
 from route_sql.training.datasets.examples import Example
-from route_sql.training.datasets.source import LICENCES, Source
 from route_sql.training.errors import DatasetError
 from route_sql.training.evaluation.run_log import JSON
 from route_sql.training.resumable import to_the_end
@@ -68,7 +68,7 @@ class Recipe:
 
 
 async def build_data(
-    source: Source,
+    opened: OpenDataSet,
     out: Path,
     recipe: Recipe,
     *,
@@ -80,7 +80,7 @@ async def build_data(
     """Write the rows of every example and the data card; a set that was stopped is taken up.
 
     Args:
-        source: The examples and their databases.
+        opened: The examples and their databases.
         out: The folder.
         recipe: Seed, shares and limits.
         count: The tokens of a text, by the tokenizer of the model that will be trained.
@@ -92,20 +92,20 @@ async def build_data(
         DatasetError: there is no example, or the folder holds another set.
         DatabaseUnavailable: a database can't be read.
     """
-    if not source.examples:
-        raise DatasetError(f"{source.questions} holds no question to learn from; name another file")
-    report = poison if poison is not None else await asyncio.to_thread(check_for_poison, source.examples)
-    settings = _settings(source, recipe, replies or {})
-    splits, held_out = split_examples(source.examples, recipe)
+    if not opened.examples:
+        raise DatasetError(f"{opened.data_set.questions} holds no question to learn from; name another file")
+    report = poison if poison is not None else await asyncio.to_thread(check_for_poison, opened.examples)
+    settings = _settings(opened, recipe, replies or {})
+    splits, held_out = split_examples(opened.examples, recipe)
     async with _opened(out, settings) as files:
-        await _write_rows(source, files, recipe, splits, count, replies or {}, progress)
+        await _write_rows(opened, files, recipe, splits, count, replies or {}, progress)
         return await to_the_end(
             write_card,
             files,
             settings,
-            licence=LICENCES[source.format],
-            examples=len(source.examples),
-            excluded=source.excluded,
+            licence=LICENCES[opened.data_set.layout],
+            examples=len(opened.examples),
+            excluded=opened.excluded,
             held_out=held_out,
             poison=report,
         )
@@ -152,7 +152,7 @@ def _fitting(asked: Asked, task: Task, recipe: Recipe, count: TokenCounter) -> t
 
 
 async def _write_rows(
-    source: Source,
+    opened: OpenDataSet,
     files: DataFiles,
     recipe: Recipe,
     splits: Sequence[Split],
@@ -160,11 +160,11 @@ async def _write_rows(
     replies: Mapping[int, Sequence[str]],
     progress: Progress | None,
 ) -> None:
-    asker = Asker(source, recipe.seed, replies)
-    for place in range(files.done, len(source.examples)):
+    asker = Asker(opened, recipe.seed, replies)
+    for place in range(files.done, len(opened.examples)):
         if progress:
-            progress(place, len(source.examples))
-        example = source.examples[place]
+            progress(place, len(opened.examples))
+        example = opened.examples[place]
         rows: list[Row] = []
         left_out: dict[str, int] = {}
         try:
@@ -175,7 +175,7 @@ async def _write_rows(
             left_out = {str(unfit): example.index}
         await to_the_end(files.append, rows, splits[place], left_out)
     if progress:
-        progress(len(source.examples), len(source.examples))
+        progress(len(opened.examples), len(opened.examples))
 
 
 @asynccontextmanager
@@ -187,14 +187,14 @@ async def _opened(out: Path, settings: Mapping[str, JSON]) -> AsyncIterator[Data
         files.close()
 
 
-def _settings(source: Source, recipe: Recipe, replies: Mapping[int, Sequence[str]]) -> dict[str, JSON]:
-    examples = [astuple(example) for example in source.examples]
+def _settings(opened: OpenDataSet, recipe: Recipe, replies: Mapping[int, Sequence[str]]) -> dict[str, JSON]:
+    examples = [astuple(example) for example in opened.examples]
     return {
-        "format": source.format,
-        "questions": source.questions.name,
+        "format": opened.data_set.layout,
+        "questions": opened.data_set.questions.name,
         "examples_digest": _digest(examples),
         "replies_digest": _digest(sorted(replies.items())) if replies else None,
-        "schemas_only": len(source.schemas_only),
+        "schemas_only": len(opened.schemas_only),
         **asdict(recipe),
     }
 

@@ -15,8 +15,8 @@ from route_sql.tools.schema.records import Schema
 from route_sql.tools.sql.parsing import parses
 from route_sql.tools.sql.usage import unknown_names
 from route_sql.tools.values.find_values import make_find_values
+from route_sql.training.datasets.data_set import OpenDataSet
 from route_sql.training.datasets.examples import Example
-from route_sql.training.datasets.source import Source
 from route_sql.training.errors import DatasetError
 from route_sql.training.evaluation.execution_accuracy import SCORING_LIMITS, ExecutionAccuracy, Metric
 from route_sql.training.rows.gold_style import in_one_style, tidied
@@ -34,21 +34,21 @@ class Unfit(Exception):
 class Asker:
     """Makes what the agents would be asked of the examples of one source, in the tuned wording."""
 
-    def __init__(self, source: Source, seed: int, replies: Mapping[int, Sequence[str]]) -> None:
+    def __init__(self, opened: OpenDataSet, seed: int, replies: Mapping[int, Sequence[str]]) -> None:
         """Ask about the examples of `source`; `replies` are a model's, by the example's index."""
-        self._source = source
+        self._opened = opened
         self._seed = seed
         self._replies = replies
-        self._tools = [make_find_values(source.catalog)]
+        self._tools = [make_find_values(opened.catalog)]
         limits = replace(SCORING_LIMITS, seconds=SCORING_SECONDS)
-        self._strict = ExecutionAccuracy(source.catalog, keep_distinct=True, limits=limits)
-        metric: Metric = "bird" if source.format == "bird" else "spider"
-        self._metric = ExecutionAccuracy(source.catalog, metric=metric, limits=limits)
+        self._strict = ExecutionAccuracy(opened.catalog, keep_distinct=True, limits=limits)
+        metric: Metric = "bird" if opened.data_set.layout == "bird" else "spider"
+        self._metric = ExecutionAccuracy(opened.catalog, metric=metric, limits=limits)
 
     @property
     def judge(self) -> Judge:
         """What replies to the rows are scored with."""
-        return Judge(self._source.catalog, self._metric)
+        return Judge(self._opened.catalog, self._metric)
 
     async def ask(self, example: Example) -> Asked:
         """What the agents would be asked of an example.
@@ -58,11 +58,11 @@ class Asker:
             DatasetError: the matching values can't be looked up.
             DatabaseUnavailable: the database can't be read.
         """
-        schema = await askable_schema(self._source.catalog, example.database)
+        schema = await askable_schema(self._opened.catalog, example.database)
         gold = tidied(example.sql, schema.dialect)
-        if example.database in self._source.schemas_only:
+        if example.database in self._opened.schemas_only:
             return await asyncio.to_thread(_from_schema_only, example, gold, schema)
-        database = self._source.catalog.get(example.database)
+        database = self._opened.catalog.get(example.database)
         gold, outcome = await self._gold(gold, schema, database)
         asked = Asked(example, gold, schema, brief_of(example, schema, await self._notes(example)))
         return await self._with_queries(asked, Ran(gold, "gold", outcome), database)

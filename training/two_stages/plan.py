@@ -7,7 +7,7 @@ from typing import Annotated, cast
 
 from pydantic import ConfigDict, Field, TypeAdapter
 
-from route_sql.training.datasets.source import DataFormat
+from route_sql.training.datasets.data_set import Layout
 from route_sql.training.errors import TrainingError
 from route_sql.training.evaluation.run_log import JSON
 from route_sql.training.rows.building import Recipe
@@ -31,7 +31,7 @@ class Plan:
     """The questions that the rows of the first folder were made from."""
     databases: Path
     """The databases of these questions."""
-    layout: DataFormat = "spider"
+    layout: Layout = "spider"
     limit: PositiveInt | None = None
     """The `--limit` that the rows were made with."""
     pieces: Path | None = None

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 from typing_extensions import TypedDict
 
-from route_sql.training.datasets.source import Source
+from route_sql.training.datasets.data_set import OpenDataSet
 from route_sql.training.rows.building import TASKS
 from route_sql.training.rows.training_example import Asker
 from route_sql.training.tasks.task import Row
@@ -19,7 +19,7 @@ class Score(TypedDict):
     mean: float
 
 
-async def score_replies(source: Source, rows: Sequence[Row], replies: Sequence[Reply]) -> dict[str, Score]:
+async def score_replies(source: OpenDataSet, rows: Sequence[Row], replies: Sequence[Reply]) -> dict[str, Score]:
     """The mean score of each task, and of each kind of its rows, as `task` and `task/kind`.
 
     Kinds are the coarse ones. Of noise correction they are `right` and `wrong`: how many right queries stayed right,

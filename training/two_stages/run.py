@@ -23,7 +23,7 @@ from random import Random
 from typing import get_args
 
 from route_sql.tools.files import write_whole
-from route_sql.training.datasets.source import open_source
+from route_sql.training.datasets.data_set import DataSet, open_data_set
 from route_sql.training.evaluation.run_log import JSON
 from route_sql.training.rows.row_files import Split, file_name
 from route_sql.training.tasks.task import Row, TaskName
@@ -178,7 +178,7 @@ class TwoStages:
         return _some(kept, self._plan.scored, self._plan.sft.seed)
 
     async def _scored(self, rows: Sequence[Row], replies: Sequence[Reply]) -> dict[str, Score]:
-        async with open_source(self._plan.layout, self._plan.questions, self._plan.databases) as source:
+        async with open_data_set(DataSet(self._plan.layout, self._plan.questions, self._plan.databases)) as source:
             return await score_replies(source, rows, replies)
 
 

@@ -10,9 +10,9 @@ from multiprocessing import get_context
 from pathlib import Path
 from typing import get_args
 
+from route_sql.training.datasets.data_set import LICENCES, DataSet, Layout, OpenDataSet, open_data_set
 from route_sql.training.datasets.examples import Example
 from route_sql.training.datasets.query_log import load_replies
-from route_sql.training.datasets.source import LICENCES, DataFormat, Source, open_source
 from route_sql.training.evaluation.run_log import JSON
 from route_sql.training.rows.building import Recipe, build_data, split_examples
 from route_sql.training.rows.data_card import DataCard, write_card
@@ -29,7 +29,7 @@ SHARDS = 3
 class DataPlan:
     """A set to build; `tokenizer` is the folder of the tokenizer that counts tokens, `replies` a file of replies."""
 
-    layout: DataFormat
+    layout: Layout
     questions: Path
     databases: Path
     recipe: Recipe
@@ -94,7 +94,7 @@ async def _build_slice(shard: _Shard) -> None:
             )
 
 
-def _slice(source: Source, shard: _Shard) -> list[Example]:
+def _slice(source: OpenDataSet, shard: _Shard) -> list[Example]:
     splits, _ = split_examples(source.examples, shard.plan.recipe)
     fitting = [example for example, split in zip(source.examples, splits, strict=True) if split == shard.split]
     begin, end = (len(fitting) * place // shard.parts for place in (shard.part, shard.part + 1))
@@ -136,8 +136,8 @@ def _append(shard: _Shard, files: DataFiles) -> None:
             files.append([], shard.split, {reason: index})
 
 
-def _source(plan: DataPlan) -> AbstractAsyncContextManager[Source]:
-    return open_source(plan.layout, plan.questions, plan.databases, limit=plan.limit, seed=plan.recipe.seed)
+def _source(plan: DataPlan) -> AbstractAsyncContextManager[OpenDataSet]:
+    return open_data_set(DataSet(plan.layout, plan.questions, plan.databases, limit=plan.limit, seed=plan.recipe.seed))
 
 
 def _settings(plan: DataPlan) -> dict[str, JSON]:

@@ -12,8 +12,8 @@ from rich.table import Table
 from route_sql.commands.options import DATABASES_HELP, LayoutOption, Limit, Questions
 from route_sql.printing import console
 from route_sql.progress import example_progress
+from route_sql.training.datasets.data_set import DataSet, open_data_set
 from route_sql.training.datasets.query_log import load_replies
-from route_sql.training.datasets.source import open_source
 from route_sql.training.rows.building import Recipe, build_data
 from route_sql.training.rows.data_card import DataCard
 from route_sql.training.rows.poison import PoisonReport, check_for_poison, is_clean
@@ -39,16 +39,17 @@ def data(
     replies: Annotated[Path | None, typer.Option(help="A model's replies, JSON Lines of index and sql.")] = None,
 ) -> None:
     """Turn questions with gold SQL into conversations of the four tasks."""
+    data_set = DataSet(layout, questions, databases, tables, limit=limit, seed=seed)
     recipe = Recipe(seed, held_out, max_tokens, tokenizer=tokenizer.name if tokenizer else "estimate")
     err = console(stderr=True)
 
     async def run(progress: Callable[[int, int], None]) -> DataCard:
         count = await asyncio.to_thread(load_counter, tokenizer)
         given = await asyncio.to_thread(load_replies, replies)
-        async with open_source(layout, questions, databases, tables=tables, limit=limit, seed=seed) as source:
-            report = await asyncio.to_thread(check_for_poison, source.examples)
+        async with open_data_set(data_set) as opened:
+            report = await asyncio.to_thread(check_for_poison, opened.examples)
             _warn(err, report)
-            return await build_data(source, out, recipe, count=count, replies=given, poison=report, progress=progress)
+            return await build_data(opened, out, recipe, count=count, replies=given, poison=report, progress=progress)
 
     with example_progress() as progress:
         card = asyncio.run(run(progress))

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 import yaml
 
-from route_sql.training.datasets.source import open_source
+from route_sql.training.datasets.data_set import DataSet, open_data_set
 from route_sql.training.errors import TrainingError
 from route_sql.training.rows.building import Recipe, build_data
 from route_sql.training.tuning.batched_replies import Reply
@@ -70,7 +70,7 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Set:
 
 
 async def build(made: Set, out: Path, replies: dict[int, list[str]] | None = None) -> None:
-    async with open_source("spider", made.questions, made.databases) as source:
+    async with open_data_set(DataSet("spider", made.questions, made.databases)) as source:
         await build_data(source, out, RECIPE, replies=replies)
 
 
@@ -239,7 +239,7 @@ async def test_replies_are_scored_by_task_and_kind(made: Set):
     rows = list(read_rows(made.rows / "noise_correction.train.jsonl"))
     rows += list(read_rows(made.rows / "text_to_sql.train.jsonl"))
     says_right = [Reply("verdict: right" if row["task"] == "noise_correction" else row["gold"], True) for row in rows]
-    async with open_source("spider", made.questions, made.databases) as source:
+    async with open_data_set(DataSet("spider", made.questions, made.databases)) as source:
         scores = await score_replies(source, rows, says_right)
     assert scores["text_to_sql"]["mean"] == scores["noise_correction/right"]["mean"] == 1.0
     assert scores["noise_correction/wrong"]["mean"] == 0.0
