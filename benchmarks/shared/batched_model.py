@@ -26,7 +26,7 @@ from route_sql.models import open_model
 from route_sql.progress import download_progress
 from route_sql.settings import Settings
 from route_sql.training.datasets.data_set import DataSet, OpenDataSet, open_data_set
-from route_sql.training.tasks.task import Role, Turn
+from route_sql.training.tasks.task import ChatTurn, Role
 from route_sql.training.tuning.batched_replies import Decoding, Sampler
 
 logger = logging.getLogger(__name__)
@@ -43,7 +43,7 @@ PATIENCE = 0.25
 class Waiting:
     """A conversation that waits for its reply."""
 
-    prompt: list[Turn]
+    prompt: list[ChatTurn]
     drawing: tuple[float, int]
     """Temperature and seed."""
     reply: asyncio.Future[str]
@@ -82,7 +82,7 @@ class Batched(BaseChatModel):
         run_manager: AsyncCallbackManagerForLLMRun | None = None,
         **kwargs: Any,
     ) -> ChatResult:
-        prompt = [Turn(role=ROLES[message.type], content=str(message.content)) for message in messages]
+        prompt = [ChatTurn(role=ROLES[message.type], content=str(message.content)) for message in messages]
         drawing = (kwargs.get("temperature", self.temperature), kwargs.get("seed", self.seed))
         one = Waiting(prompt, drawing, asyncio.get_running_loop().create_future())
         self._waiting.append(one)

@@ -7,10 +7,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from route_sql.tools.database.outcome import Cell
-from route_sql.training.evaluation.result_match import Rows, same_by_bird, same_by_spider
+from route_sql.training.evaluation.result_match import ResultRows, same_by_bird, same_by_spider
 
 
-def by_the_letter(gold: Rows, predicted: Rows, *, ordered: bool) -> bool:
+def by_the_letter(gold: ResultRows, predicted: ResultRows, *, ordered: bool) -> bool:
     """Spider's rule with every order of the columns tried."""
     if not gold and not predicted:
         return True
@@ -43,7 +43,7 @@ def by_the_letter(gold: Rows, predicted: Rows, *, ordered: bool) -> bool:
         ([[0, 0, 1], [0, 1, 0], [1, 0, 0]], [[0, 0, 1], [0, 0, 1], [1, 1, 0]], False, False),
     ],
 )
-def test_spider_by_hand(gold: Rows, predicted: Rows, same: bool, same_in_order: bool) -> None:
+def test_spider_by_hand(gold: ResultRows, predicted: ResultRows, same: bool, same_in_order: bool) -> None:
     assert same_by_spider(gold, predicted, ordered=False) is same
     assert same_by_spider(gold, predicted, ordered=True) is same_in_order
 
@@ -52,7 +52,7 @@ CELLS: st.SearchStrategy[Cell] = st.sampled_from([None, 0, 1, 1.0, "1", "a"])
 
 
 @st.composite
-def result_pairs(draw: st.DrawFn) -> tuple[Rows, Rows]:
+def result_pairs(draw: st.DrawFn) -> tuple[ResultRows, ResultRows]:
     """A result and the same one, rows and columns shuffled, at times with two cells of a column swapped."""
     width = draw(st.integers(1, 4))
     gold = draw(st.lists(st.lists(CELLS, min_size=width, max_size=width), max_size=5))
@@ -68,7 +68,7 @@ def result_pairs(draw: st.DrawFn) -> tuple[Rows, Rows]:
 
 
 @given(result_pairs(), st.booleans())
-def test_spider_as_if_every_order_were_tried(pair: tuple[Rows, Rows], ordered: bool) -> None:
+def test_spider_as_if_every_order_were_tried(pair: tuple[ResultRows, ResultRows], ordered: bool) -> None:
     assert same_by_spider(*pair, ordered=ordered) == by_the_letter(*pair, ordered=ordered)
 
 
@@ -76,7 +76,7 @@ def test_spider_as_if_every_order_were_tried(pair: tuple[Rows, Rows], ordered: b
     st.lists(st.lists(CELLS, min_size=2, max_size=2), max_size=3),
     st.lists(st.lists(CELLS, min_size=2, max_size=2), max_size=3),
 )
-def test_spider_on_unrelated_results(gold: Rows, predicted: Rows) -> None:
+def test_spider_on_unrelated_results(gold: ResultRows, predicted: ResultRows) -> None:
     assert same_by_spider(gold, predicted, ordered=False) == by_the_letter(gold, predicted, ordered=False)
 
 

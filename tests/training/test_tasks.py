@@ -12,7 +12,7 @@ from route_sql.training.datasets.data_set import DataSet, OpenDataSet, open_data
 from route_sql.training.errors import DatasetError
 from route_sql.training.rows.building import TASKS, Recipe, example_rows
 from route_sql.training.rows.token_counts import estimated_tokens
-from route_sql.training.rows.training_example import Asker, Unfit
+from route_sql.training.rows.training_example import ExamplePreparer, UnusableExample
 from route_sql.training.tasks.task import Row
 
 SHOP = """
@@ -49,34 +49,34 @@ async def source(tmp_path: Path) -> AsyncIterator[OpenDataSet]:
 
 
 @pytest.fixture
-def asker(source: OpenDataSet) -> Asker:
-    return Asker(source, 3, {})
+def preparer(source: OpenDataSet) -> ExamplePreparer:
+    return ExamplePreparer(source, 3, {})
 
 
-async def made(asker: Asker, source: OpenDataSet, place: int = 0) -> list[Row]:
-    rows, complete = example_rows(await asker.ask(source.examples[place]), Recipe(3), estimated_tokens)
+async def made(preparer: ExamplePreparer, source: OpenDataSet, place: int = 0) -> list[Row]:
+    rows, complete = example_rows(await preparer.prepare(source.examples[place]), Recipe(3), estimated_tokens)
     assert complete
     return rows
 
 
-async def test_gold_is_taught_in_one_style(asker: Asker, source: OpenDataSet):
-    asked = await asker.ask(source.examples[0])
+async def test_gold_is_taught_in_one_style(preparer: ExamplePreparer, source: OpenDataSet):
+    asked = await preparer.prepare(source.examples[0])
     assert asked.gold == (
         "select T1.Name from Customer as T1 JOIN sale AS T2 ON T1.id = T2.customer_id "
         "JOIN product AS T3 ON T2.product_id = T3.id WHERE T3.name = 'lamp'"
     )
-    assert (await asker.ask(source.examples[2])).gold == "SELECT Name, age FROM Customer WHERE (age > 35)"
+    assert (await preparer.prepare(source.examples[2])).gold == "SELECT Name, age FROM Customer WHERE (age > 35)"
 
 
-async def test_gold_that_fails_is_unfit(asker: Asker, source: OpenDataSet):
-    with pytest.raises(Unfit, match="gold: error"):
-        await asker.ask(source.examples[3])
+async def test_gold_that_fails_is_unfit(preparer: ExamplePreparer, source: OpenDataSet):
+    with pytest.raises(UnusableExample, match="gold: error"):
+        await preparer.prepare(source.examples[3])
 
 
-async def test_every_completion_reads_back_as_the_answer_it_stands_for(asker: Asker, source: OpenDataSet):
+async def test_every_completion_reads_back_as_the_answer_it_stands_for(preparer: ExamplePreparer, source: OpenDataSet):
     for place in (0, 1, 2):
-        asked = await asker.ask(source.examples[place])
-        for row in await made(asker, source, place):
+        asked = await preparer.prepare(source.examples[place])
+        for row in await made(preparer, source, place):
             said = row["completion"][0]["content"]
             if row["task"] == "text_to_sql":
                 assert generator.parse(said, "sqlite") == asked.gold
@@ -89,45 +89,45 @@ async def test_every_completion_reads_back_as_the_answer_it_stands_for(asker: As
                 assert verdict and verdict.sql == (asked.gold if row["kind"].startswith("wrong") else None)
 
 
-async def test_every_completion_scores_one_and_nonsense_nothing(asker: Asker, source: OpenDataSet):
-    rows = [row for place in (0, 1, 2) for row in await made(asker, source, place)]
+async def test_every_completion_scores_one_and_nonsense_nothing(preparer: ExamplePreparer, source: OpenDataSet):
+    rows = [row for place in (0, 1, 2) for row in await made(preparer, source, place)]
     assert {row["task"] for row in rows} == set(TASKS)
     for row in rows:
         task = TASKS[row["task"]]
-        assert await task.score(row["completion"][0]["content"], row, asker.judge) == 1.0, row
-        assert await task.score("I don't know.", row, asker.judge) == 0.0, row
+        assert await task.score(row["completion"][0]["content"], row, preparer.judge) == 1.0, row
+        assert await task.score("I don't know.", row, preparer.judge) == 0.0, row
 
 
-async def test_a_link_with_one_column_too_many_scores_its_f1(asker: Asker, source: OpenDataSet):
-    row = next(row for row in await made(asker, source, 2) if row["task"] == "schema_linking")
+async def test_a_link_with_one_column_too_many_scores_its_f1(preparer: ExamplePreparer, source: OpenDataSet):
+    row = next(row for row in await made(preparer, source, 2) if row["task"] == "schema_linking")
     assert row["completion"][0]["content"] == '{"Customer": ["Name", "age"]}'
     score = TASKS["schema_linking"].score
-    assert await score('{"Customer": ["Name", "age", "city"]}', row, asker.judge) == pytest.approx(6 / 7)
-    assert await score('{"product": ["name"]}', row, asker.judge) == 0.0
+    assert await score('{"Customer": ["Name", "age", "city"]}', row, preparer.judge) == pytest.approx(6 / 7)
+    assert await score('{"product": ["name"]}', row, preparer.judge) == 0.0
 
 
-async def test_a_verdict_scores_by_the_sql_that_stands_after_it(asker: Asker, source: OpenDataSet):
-    rows = {row["kind"].split(":")[0]: row for row in await made(asker, source) if row["task"] == "noise_correction"}
+async def test_a_verdict_scores_by_the_sql_that_stands_after_it(preparer: ExamplePreparer, source: OpenDataSet):
+    rows = {row["kind"].split(":")[0]: row for row in await made(preparer, source) if row["task"] == "noise_correction"}
     score = TASKS["noise_correction"].score
-    assert await score("verdict: right", rows["wrong"], asker.judge) == 0.0
-    assert await score(f"verdict: wrong\n{rows['wrong']['gold']}", rows["right"], asker.judge) == 1.0
-    assert await score("verdict: wrong\nSELECT 1", rows["right"], asker.judge) == 0.0
+    assert await score("verdict: right", rows["wrong"], preparer.judge) == 0.0
+    assert await score(f"verdict: wrong\n{rows['wrong']['gold']}", rows["right"], preparer.judge) == 1.0
+    assert await score("verdict: wrong\nSELECT 1", rows["right"], preparer.judge) == 0.0
 
 
-async def test_wrong_candidates_are_wrong_and_half_of_all(asker: Asker, source: OpenDataSet):
-    rows = [row for p in (0, 1, 2) for row in await made(asker, source, p) if row["task"] == "noise_correction"]
+async def test_wrong_candidates_are_wrong_and_half_of_all(preparer: ExamplePreparer, source: OpenDataSet):
+    rows = [row for p in (0, 1, 2) for row in await made(preparer, source, p) if row["task"] == "noise_correction"]
     assert sum(row["kind"] == "right:gold" for row in rows) == len(rows) / 2 == 3
     score = TASKS["text_to_sql"].score
     for row in rows:
         right = row["kind"].startswith("right")
-        assert await score(row["given"], row, asker.judge) == float(right), row
+        assert await score(row["given"], row, preparer.judge) == float(right), row
 
 
 async def test_the_models_own_replies_come_before_our_edits(source: OpenDataSet):
     wrong = "SELECT COUNT(*) FROM Customer WHERE city = 'bergen'"
     right = "SELECT COUNT(id) FROM Customer WHERE city = 'Bergen'"
-    asker = Asker(source, 3, {1: [wrong, f"```sql\n{right}\n```", wrong, "no idea"]})
-    asked = await asker.ask(source.examples[1])
+    preparer = ExamplePreparer(source, 3, {1: [wrong, f"```sql\n{right}\n```", wrong, "no idea"]})
+    asked = await preparer.prepare(source.examples[1])
     assert [(ran.sql, ran.kind) for ran in asked.rights] == [(right, "model"), (asked.gold, "gold")]
     rows = TASKS["noise_correction"].rows(asked, Random(1))
     assert [row["given"] for row in rows if row["kind"] == "wrong:model"] == [wrong]
@@ -141,9 +141,11 @@ async def test_the_models_own_replies_come_before_our_edits(source: OpenDataSet)
     assert set(begun) == {"SELECT COUNT(*) FROM Customer WHERE city ="}
 
 
-async def test_continuations_begin_in_every_way_and_their_beginnings_are_the_golds(asker: Asker, source: OpenDataSet):
-    asked = await asker.ask(source.examples[0])
-    others = [await asker.ask(example) for example in source.examples[1:3]]
+async def test_continuations_begin_in_every_way_and_their_beginnings_are_the_golds(
+    preparer: ExamplePreparer, source: OpenDataSet
+):
+    asked = await preparer.prepare(source.examples[0])
+    others = [await preparer.prepare(example) for example in source.examples[1:3]]
     rows = [row for seed in range(40) for row in TASKS["continuation_writing"].rows(asked, Random(seed))]
     # Which wrong queries an example has is drawn; of some nothing stands but the bare SELECT.
     more = [
@@ -157,8 +159,8 @@ async def test_continuations_begin_in_every_way_and_their_beginnings_are_the_gol
     assert "select T1.Name from Customer as T1 JOIN sale AS T2 ON T1.id = T2.customer_id" in joins
 
 
-async def test_linked_schemas_hold_the_gold_and_distractors(asker: Asker, source: OpenDataSet):
-    asked = await asker.ask(source.examples[1])
+async def test_linked_schemas_hold_the_gold_and_distractors(preparer: ExamplePreparer, source: OpenDataSet):
+    asked = await preparer.prepare(source.examples[1])
     shown = set()
     for seed in range(30):
         for row in TASKS["text_to_sql"].rows(asked, Random(seed)):
@@ -169,8 +171,10 @@ async def test_linked_schemas_hold_the_gold_and_distractors(asker: Asker, source
     assert () in shown and any("supplier (" in names for names in shown) and any("  age " in names for names in shown)
 
 
-async def test_what_does_not_fit_has_its_schema_cut_and_never_its_answer(asker: Asker, source: OpenDataSet):
-    asked = await asker.ask(source.examples[1])
+async def test_what_does_not_fit_has_its_schema_cut_and_never_its_answer(
+    preparer: ExamplePreparer, source: OpenDataSet
+):
+    asked = await preparer.prepare(source.examples[1])
 
     def quarter(text: str) -> int:
         return len(text) // 4
@@ -184,10 +188,10 @@ async def test_what_does_not_fit_has_its_schema_cut_and_never_its_answer(asker: 
     assert (none, complete) == ([], False)
 
 
-async def test_a_row_without_its_database_can_only_be_scored_as_a_link(asker: Asker, source: OpenDataSet):
-    rows = await made(asker, source, 2)
+async def test_a_row_without_its_database_can_only_be_scored_as_a_link(preparer: ExamplePreparer, source: OpenDataSet):
+    rows = await made(preparer, source, 2)
     absent: list[Row] = [{**row, "executable": False} for row in rows]
     link = next(row for row in absent if row["task"] == "schema_linking")
-    assert await TASKS["schema_linking"].score(link["completion"][0]["content"], link, asker.judge) == 1.0
+    assert await TASKS["schema_linking"].score(link["completion"][0]["content"], link, preparer.judge) == 1.0
     with pytest.raises(DatasetError, match="score executable rows only"):
-        await TASKS["text_to_sql"].score("SELECT 1", absent[0], asker.judge)
+        await TASKS["text_to_sql"].score("SELECT 1", absent[0], preparer.judge)

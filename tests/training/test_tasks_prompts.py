@@ -18,8 +18,8 @@ from route_sql.graph.wiring import build_graph
 from route_sql.testing import PromptTask, ScriptedModel
 from route_sql.training.datasets.data_set import DataSet, OpenDataSet, open_data_set
 from route_sql.training.rows.building import TASKS
-from route_sql.training.rows.training_example import Asker
-from route_sql.training.tasks.task import Asked, Row, TaskName
+from route_sql.training.rows.training_example import ExamplePreparer
+from route_sql.training.tasks.task import PreparedExample, Row, TaskName
 from route_sql.training.tasks.text_to_sql import imperfect_link
 
 PLACES = (0, 7, 10, 11, 13)
@@ -39,11 +39,11 @@ async def source(tmp_path: Path) -> AsyncIterator[OpenDataSet]:
         yield opened
 
 
-async def asked(source: OpenDataSet, place: int) -> Asked:
-    return await Asker(source, 0, {}).ask(source.examples[place])
+async def prepared(source: OpenDataSet, place: int) -> PreparedExample:
+    return await ExamplePreparer(source, 0, {}).prepare(source.examples[place])
 
 
-def rows_of(example: Asked, task: TaskName) -> dict[str, Row]:
+def rows_of(example: PreparedExample, task: TaskName) -> dict[str, Row]:
     return {row["kind"]: row for row in TASKS[task].rows(example, Random(5))}
 
 
@@ -69,7 +69,7 @@ def prompt(row: Row) -> list[tuple[str, str]]:
 
 @pytest.mark.parametrize("place", PLACES)
 async def test_draft_link_and_linked_prompts_are_those_of_the_graph(source: OpenDataSet, place: int):
-    example = await asked(source, place)
+    example = await prepared(source, place)
     random = Random(5)
     link = imperfect_link(example.gold_link(), example.brief.schema, random)
     history = await sent(
@@ -85,7 +85,7 @@ async def test_draft_link_and_linked_prompts_are_those_of_the_graph(source: Open
 
 
 async def test_the_full_prompt_is_that_of_a_run_without_a_linker(source: OpenDataSet):
-    example = await asked(source, 0)
+    example = await prepared(source, 0)
     model = ScriptedModel(history=[]).enqueue("sql", QUESTIONS[0].sql)
     question: Any = {"question": example.example.question, "database": "clinic"}
     await build_graph(model, source.catalog, wording="tuned").ainvoke(question, context=Context(strategy="single"))
@@ -96,7 +96,7 @@ async def test_the_full_prompt_is_that_of_a_run_without_a_linker(source: OpenDat
 
 @pytest.mark.parametrize("place", PLACES)
 async def test_noise_correction_prompts_are_those_of_the_graph(source: OpenDataSet, place: int):
-    rows = TASKS["noise_correction"].rows(await asked(source, place), Random(5))
+    rows = TASKS["noise_correction"].rows(await prepared(source, place), Random(5))
     assert {row["completion"][0]["content"].split("\n")[0] for row in rows} == {"verdict: right", "verdict: wrong"}
     for row in rows:
         history = await sent(
@@ -111,7 +111,7 @@ async def test_noise_correction_prompts_are_those_of_the_graph(source: OpenDataS
 
 
 async def test_continuations_of_nothing_and_of_a_whole_hard_query_are_those_of_the_graph(source: OpenDataSet):
-    example = await asked(source, 10)
+    example = await prepared(source, 10)
     rows = {row["kind"]: row for seed in range(30) for row in TASKS["continuation_writing"].rows(example, Random(seed))}
     whole = await sent(
         source, 10, link=["{}"], sql=[example.gold] * 2, verdict=["verdict: right"], continuation=[example.gold]
@@ -125,7 +125,7 @@ async def test_continuations_of_nothing_and_of_a_whole_hard_query_are_those_of_t
 
 async def test_a_misspelt_candidate_is_continued_where_the_graph_would(source: OpenDataSet):
     place = 8
-    found = [await Asker(source, seed, {}).ask(source.examples[place]) for seed in range(12)]
+    found = [await ExamplePreparer(source, seed, {}).prepare(source.examples[place]) for seed in range(12)]
     begun = "SELECT first_name, last_name FROM patient WHERE"
     example, failing = next(
         (one, ran)

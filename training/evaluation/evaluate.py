@@ -11,25 +11,25 @@ from route_sql.graph.state import Answer, Question
 from route_sql.tools.database.outcome import Status
 from route_sql.training.datasets.examples import Example
 from route_sql.training.errors import EvaluationError
-from route_sql.training.evaluation.execution_accuracy import Databases, ExecutionAccuracy, Metric, Verdict
+from route_sql.training.evaluation.execution_accuracy import DatabaseLookup, ExecutionAccuracy, Metric, PredictionScore
 from route_sql.training.evaluation.run_log import JSON, WRONG_DATABASE, Line, ProposedSQL, RunLog, open_run
 from route_sql.training.evaluation.summary import Summary, summarise
 
-Progress = Callable[[int, int, int], None]
+OnQuestion = Callable[[int, int, int], None]
 """Called with the questions done, all questions, how many are right; first with what a resumed run has."""
 
 
 async def evaluate(
     ask: Ask,
     examples: Sequence[Example],
-    catalog: Databases,
+    catalog: DatabaseLookup,
     out: Path,
     *,
     concurrency: int = 1,
     settings: Mapping[str, JSON],
     metric: Metric = "spider",
     keep_distinct: bool = False,
-    progress: Progress | None = None,
+    progress: OnQuestion | None = None,
 ) -> Summary:
     """Ask every question that `out` doesn't hold yet, score it, and give the figures of the whole run.
 
@@ -72,15 +72,15 @@ async def evaluate(
 
 async def score_prediction(
     scorer: ExecutionAccuracy, example: Example, sql: str | None, status: Status | None
-) -> Verdict:
+) -> PredictionScore:
     """Score one prediction; an answer whose own status is `error` is wrong whatever its SQL returns.
 
     So is any where the question's database is not there, whose gold can't be run either.
     """
     if not scorer.has(example.database):
-        return Verdict(False, f"{WRONG_DATABASE}there is no {example.database!r}", "error", gold_fault=True)
+        return PredictionScore(False, f"{WRONG_DATABASE}there is no {example.database!r}", "error", gold_fault=True)
     if status == "error":
-        return Verdict(False, "the answer is an error", "error")
+        return PredictionScore(False, "the answer is an error", "error")
     return await scorer.score(example, sql)
 
 
@@ -106,8 +106,8 @@ async def ask_and_score(ask: Ask, example: Example, scorer: ExecutionAccuracy) -
     began = perf_counter()
     answer = await ask(question) if scorer.has(example.database) else _NOT_ASKED
     seconds = perf_counter() - began
-    verdict = await score_prediction(scorer, example, answer["sql"], answer["status"])
-    return _line(example, answer, verdict, await scorer.gold_tables(example), seconds)
+    score = await score_prediction(scorer, example, answer["sql"], answer["status"])
+    return _line(example, answer, score, await scorer.gold_tables(example), seconds)
 
 
 _NOT_ASKED = Answer(
@@ -124,7 +124,7 @@ _NOT_ASKED = Answer(
 )
 
 
-def _line(example: Example, answer: Answer, verdict: Verdict, tables: int, seconds: float) -> Line:
+def _line(example: Example, answer: Answer, score: PredictionScore, tables: int, seconds: float) -> Line:
     ledger = answer["ledger"]
     return Line(
         index=example.index,
@@ -133,9 +133,9 @@ def _line(example: Example, answer: Answer, verdict: Verdict, tables: int, secon
         sql=answer["sql"],
         status=answer["status"],
         error=answer["error"],
-        correct=verdict.correct,
-        reason=verdict.reason,
-        gold_fault=verdict.gold_fault,
+        correct=score.correct,
+        reason=score.reason,
+        gold_fault=score.gold_fault,
         tables=tables,
         difficulty=example.difficulty,
         calls=len(ledger),
@@ -154,6 +154,6 @@ def _sum(counts: Sequence[int | None]) -> int | None:
     return sum(known) if len(known) == len(counts) else None
 
 
-def _report(log: RunLog, total: int, progress: Progress | None) -> None:
+def _report(log: RunLog, total: int, progress: OnQuestion | None) -> None:
     if progress is not None:
         progress(len(log.lines), total, sum(line["correct"] for line in log.lines))

@@ -19,7 +19,7 @@ from route_sql.tools.errors import UnknownDatabase
 from route_sql.tools.limits import Limits
 from route_sql.tools.sql.hardness import table_count
 from route_sql.training.datasets.examples import Example
-from route_sql.training.evaluation.result_match import Rows, same_by_bird, same_by_spider
+from route_sql.training.evaluation.result_match import ResultRows, same_by_bird, same_by_spider
 
 Metric = Literal["spider", "bird"]
 
@@ -32,7 +32,7 @@ _GOLD_KEPT = 256
 _DECIMAL = re.compile(r"-?\d{1,16}\.\d+")
 
 
-class Databases(Protocol):
+class DatabaseLookup(Protocol):
     """Where a name leads to a database; `route_sql.tools.database.catalog.Catalog` is one."""
 
     def get(self, name: str) -> Database:
@@ -44,7 +44,7 @@ class Databases(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class Verdict:
+class PredictionScore:
     """Whether a prediction is right.
 
     `reason` says why it is not, None if it is right. `status` is what became of the predicted query when it
@@ -63,7 +63,7 @@ class ExecutionAccuracy:
 
     def __init__(
         self,
-        catalog: Databases,
+        catalog: DatabaseLookup,
         *,
         metric: Metric = "spider",
         keep_distinct: bool = False,
@@ -76,7 +76,7 @@ class ExecutionAccuracy:
         self._limits = limits
         self._gold: dict[tuple[str, str], Outcome] = {}
 
-    async def score(self, example: Example, sql: str | None) -> Verdict:
+    async def score(self, example: Example, sql: str | None) -> PredictionScore:
         """Run a prediction and compare it with the gold; a query that fails or is too large is wrong.
 
         Raises:
@@ -84,15 +84,15 @@ class ExecutionAccuracy:
             UnknownDatabase: the catalog lacks it.
         """
         if not sql or not sql.strip():
-            return Verdict(False, "no SQL", "error")
+            return PredictionScore(False, "no SQL", "error")
         gold = await self._gold_outcome(example)
         predicted = await self._run(example.database, sql, self._prediction_limits(gold))
         if fault := _gold_fault(gold):
-            return Verdict(False, fault, predicted["status"], gold_fault=True)
+            return PredictionScore(False, fault, predicted["status"], gold_fault=True)
         if predicted["error"] is not None:
-            return Verdict(False, f"{predicted['status']}: {predicted['error']}", predicted["status"])
+            return PredictionScore(False, f"{predicted['status']}: {predicted['error']}", predicted["status"])
         reason = await asyncio.to_thread(self._difference, example, gold, predicted)
-        return Verdict(reason is None, reason, predicted["status"])
+        return PredictionScore(reason is None, reason, predicted["status"])
 
     def has(self, name: str) -> bool:
         """Whether there is a database of that name."""
@@ -141,7 +141,7 @@ class ExecutionAccuracy:
 
     def _unequal_values(self, example: Example, gold: Outcome, predicted: Outcome) -> str | None:
         dialect = self._catalog.get(example.database).dialect
-        rows: tuple[Rows, Rows] = gold["rows"], predicted["rows"]
+        rows: tuple[ResultRows, ResultRows] = gold["rows"], predicted["rows"]
         if dialect != "sqlite":  # which has no decimals
             rows = _with_floats(rows[0]), _with_floats(rows[1])
         if self._metric == "bird":
@@ -155,8 +155,8 @@ class ExecutionAccuracy:
         return "values or their order differ from the gold's" if ordered else "values differ from the gold's"
 
 
-def _with_floats(rows: Rows) -> Rows:
-    """Rows whose long decimals, which are shown as text, are floats: two ways to a mean differ in their last digits."""
+def _with_floats(rows: ResultRows) -> ResultRows:
+    """Rows with long decimals, shown as text, turned into floats: two ways to a mean differ in their last digits."""
     return [[float(c) if isinstance(c, str) and _DECIMAL.fullmatch(c) else c for c in row] for row in rows]
 
 

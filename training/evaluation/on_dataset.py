@@ -8,7 +8,7 @@ from route_sql.graph.asking import Ask
 from route_sql.tools.database.catalog import Catalog
 from route_sql.training.datasets.data_set import DataSet, Layout, OpenDataSet, few_of, open_data_set
 from route_sql.training.errors import DatasetError
-from route_sql.training.evaluation.evaluate import Progress, evaluate
+from route_sql.training.evaluation.evaluate import OnQuestion, evaluate
 from route_sql.training.evaluation.execution_accuracy import Metric
 from route_sql.training.evaluation.predictions import score_predictions
 from route_sql.training.evaluation.run_log import JSON, Line
@@ -22,7 +22,7 @@ async def evaluate_dataset(
     *,
     concurrency: int = 1,
     settings: Mapping[str, JSON],
-    progress: Progress | None = None,
+    progress: OnQuestion | None = None,
 ) -> Summary:
     """Ask the questions of a data set and score the answers by the layout's own rule.
 
@@ -66,7 +66,7 @@ async def score_dataset(
     metric: Metric | None = None,
     keep_distinct: bool = False,
     concurrency: int = 2,
-    progress: Progress | None = None,
+    progress: OnQuestion | None = None,
 ) -> list[Line]:
     """Score a file of predictions for a data set; `summarise` makes figures of the lines.
 

@@ -7,8 +7,8 @@ from typing import Literal, cast
 
 from route_sql.training.datasets.examples import Example
 from route_sql.training.errors import EvaluationError
-from route_sql.training.evaluation.evaluate import Progress, gather_or_stop, score_prediction
-from route_sql.training.evaluation.execution_accuracy import Databases, ExecutionAccuracy, Metric, Verdict
+from route_sql.training.evaluation.evaluate import OnQuestion, gather_or_stop, score_prediction
+from route_sql.training.evaluation.execution_accuracy import DatabaseLookup, ExecutionAccuracy, Metric, PredictionScore
 from route_sql.training.evaluation.prediction_files import Record, read_records
 from route_sql.training.evaluation.run_log import WRONG_DATABASE, Line
 
@@ -56,14 +56,14 @@ class Prediction:
 async def score_predictions(
     path: Path,
     examples: Sequence[Example],
-    catalog: Databases,
+    catalog: DatabaseLookup,
     *,
     column: str | None = None,
     total: int | None = None,
     metric: Metric = "spider",
     keep_distinct: bool = False,
     concurrency: int = 2,
-    progress: Progress | None = None,
+    progress: OnQuestion | None = None,
 ) -> list[Line]:
     """Score a file of predictions; a run's lines keep their costs and candidates, the verdicts are made anew.
 
@@ -183,19 +183,19 @@ async def _score(scorer: ExecutionAccuracy, prediction: Prediction) -> Line:
     example, line = prediction.example, prediction.line
     if prediction.other_database:
         reason = f"{WRONG_DATABASE}the prediction is for {prediction.other_database!r}"
-        verdict = Verdict(False, reason, "error")
+        score = PredictionScore(False, reason, "error")
     else:
-        verdict = await score_prediction(scorer, example, prediction.sql, line["status"] if line else None)
+        score = await score_prediction(scorer, example, prediction.sql, line["status"] if line else None)
     renewed = Line(
         index=example.index,
         database=example.database,
         question=example.question,
         sql=prediction.sql,
-        status=verdict.status,
+        status=score.status,
         error=None,
-        correct=verdict.correct,
-        reason=verdict.reason,
-        gold_fault=verdict.gold_fault,
+        correct=score.correct,
+        reason=score.reason,
+        gold_fault=score.gold_fault,
         tables=await scorer.gold_tables(example),
         difficulty=example.difficulty,
         calls=None,

@@ -6,7 +6,7 @@ from itertools import chain
 from rich.table import Table
 
 from route_sql.training.evaluation.comparison import Comparison
-from route_sql.training.evaluation.summary import Share, Summary
+from route_sql.training.evaluation.summary import PartAccuracy, Summary
 
 _COLUMNS: Mapping[str, Callable[[Summary], str]] = {
     "n": lambda run: str(run["n"]),
@@ -55,7 +55,7 @@ def _headers(runs: Mapping[str, Summary]) -> list[str]:
 
 
 def _cells(runs: Mapping[str, Summary]) -> list[list[str]]:
-    nothing = Share(n=0, ex=None)
+    nothing = PartAccuracy(n=0, ex=None)
     return [
         [name, *(cell(run) for cell in _COLUMNS.values())]
         + [_part(run["by_difficulty"].get(word, nothing)) for word in _difficulties(runs)]
@@ -71,7 +71,7 @@ def _interval(run: Summary) -> str:
     return f"{100 * run['ex']:.1f} ({100 * run['ex_low']:.1f} to {100 * run['ex_high']:.1f})"
 
 
-def _part(share: Share) -> str:
+def _part(share: PartAccuracy) -> str:
     return "-" if share["ex"] is None else f"{100 * share['ex']:.1f} (n={share['n']})"
 
 

@@ -9,8 +9,8 @@ from typing import TypeVar
 
 from route_sql.tools.database.outcome import Cell
 
-Rows = Sequence[Sequence[Cell]]
-Row = tuple[Cell, ...]
+ResultRows = Sequence[Sequence[Cell]]
+ResultRow = tuple[Cell, ...]
 Ids = list[int]
 
 _T = TypeVar("_T", bound=Hashable)
@@ -19,7 +19,7 @@ _T = TypeVar("_T", bound=Hashable)
 _SEARCH_ROWS = 20_000_000
 
 
-def same_by_spider(gold: Rows, predicted: Rows, *, ordered: bool) -> bool | None:
+def same_by_spider(gold: ResultRows, predicted: ResultRows, *, ordered: bool) -> bool | None:
     """Spider's rule (test-suite comparison, Zhong et al., EMNLP 2020, on one database).
 
     Both empty, or as many rows and columns, and some order of the columns under which the rows are equal as a
@@ -35,7 +35,7 @@ def same_by_spider(gold: Rows, predicted: Rows, *, ordered: bool) -> bool | None
     if len(gold[0]) != len(predicted[0]):
         return False
     if ordered:
-        # Row i stands against row i, so some order of the columns fits if the columns are the same multiset.
+        # ResultRow i stands against row i, so some order of the columns fits if the columns are the same multiset.
         return Counter(zip(*gold, strict=True)) == Counter(zip(*predicted, strict=True))
     gold_rows, predicted_rows = Counter(map(tuple, gold)), Counter(map(tuple, predicted))
     if gold_rows == predicted_rows:
@@ -46,7 +46,7 @@ def same_by_spider(gold: Rows, predicted: Rows, *, ordered: bool) -> bool | None
         return None
 
 
-def same_by_bird(gold: Rows, predicted: Rows) -> bool:
+def same_by_bird(gold: ResultRows, predicted: ResultRows) -> bool:
     """BIRD's rule: the same set of rows, columns in order; how often a row occurs doesn't count."""
     return set(map(tuple, gold)) == set(map(tuple, predicted))
 
@@ -63,7 +63,7 @@ class _ColumnSearch:
     every row has an id of its own, the rows are aligned and the other columns can be compared outright.
     """
 
-    def __init__(self, gold: Counter[Row], predicted: Counter[Row]) -> None:
+    def __init__(self, gold: Counter[ResultRow], predicted: Counter[ResultRow]) -> None:
         self._rows = (gold, predicted)
         self._gold = list(zip(*gold, strict=True))
         self._predicted = list(zip(*predicted, strict=True))
@@ -79,7 +79,7 @@ class _ColumnSearch:
         ids = _shared_ids(*(list(rows.values()) for rows in self._rows))
         choices = self._choices(*ids) if ids else []
         if any(len({self._twins[place] for place in places}) > 1 for places in choices):
-            # Row keys cost more than counts, so they are computed only where columns look alike.
+            # ResultRow keys cost more than counts, so they are computed only where columns look alike.
             ids = _shared_ids(*(_row_keys(rows) for rows in self._rows))
             choices = self._choices(*ids) if ids else []
         if not ids or not all(choices):
@@ -129,12 +129,12 @@ class _ColumnSearch:
         )
 
 
-def _first_equal(columns: Sequence[Row]) -> list[int]:
-    first: dict[Row, int] = {}
+def _first_equal(columns: Sequence[ResultRow]) -> list[int]:
+    first: dict[ResultRow, int] = {}
     return [first.setdefault(column, place) for place, column in enumerate(columns)]
 
 
-def _row_keys(rows: Counter[Row]) -> list[tuple[int, frozenset[tuple[Cell, int]]]]:
+def _row_keys(rows: Counter[ResultRow]) -> list[tuple[int, frozenset[tuple[Cell, int]]]]:
     """Properties of a row that no order of the columns changes: how often it occurs and the multiset of its values."""
     return [(times, _bag(row)) for row, times in rows.items()]
 

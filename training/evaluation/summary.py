@@ -11,7 +11,7 @@ from route_sql.training.evaluation.run_log import WRONG_DATABASE, Line
 _NORMAL_95 = 1.959963984540054
 
 
-class Share(TypedDict):
+class PartAccuracy(TypedDict):
     """Execution accuracy of a part of the questions; `ex` is None where there is none."""
 
     n: int
@@ -27,9 +27,9 @@ class Summary(TypedDict):
     ex_low: float
     """Lower end of the 95 % Wilson interval."""
     ex_high: float
-    by_tables: dict[str, Share]
+    by_tables: dict[str, PartAccuracy]
     """By distinct tables in the gold query: `1`, `2`, `3+`."""
-    by_difficulty: dict[str, Share]
+    by_difficulty: dict[str, PartAccuracy]
     """By the data set's own word; empty where it has none."""
     calls_per_question: float | None
     prompt_tokens_per_question: float | None
@@ -96,7 +96,7 @@ def _tables_bucket(line: Line) -> str:
     return "3+" if line["tables"] >= 3 else str(max(line["tables"], 1))
 
 
-def _shares(lines: Iterable[Line], bucket: Callable[[Line], str | None]) -> dict[str, Share]:
+def _shares(lines: Iterable[Line], bucket: Callable[[Line], str | None]) -> dict[str, PartAccuracy]:
     parts: dict[str, list[bool]] = {}
     for line in lines:
         if (name := bucket(line)) is not None:
@@ -104,8 +104,8 @@ def _shares(lines: Iterable[Line], bucket: Callable[[Line], str | None]) -> dict
     return {name: _share(part) for name, part in sorted(parts.items())}
 
 
-def _share(correct: Sequence[bool]) -> Share:
-    return Share(n=len(correct), ex=sum(correct) / len(correct) if correct else None)
+def _share(correct: Sequence[bool]) -> PartAccuracy:
+    return PartAccuracy(n=len(correct), ex=sum(correct) / len(correct) if correct else None)
 
 
 def _mean(values: Iterable[float | None]) -> float | None:

@@ -15,7 +15,7 @@ from route_sql.training.errors import TrainingError
 from route_sql.training.export.gguf_base import PERMUTED, BaseLayout, read_layout
 from route_sql.training.export.lora import Lora, LowRank, Matrix, read_lora
 
-Precision = Literal["q8_0", "float16", "float32"]
+AdapterPrecision = Literal["q8_0", "float16", "float32"]
 """`q8_0` is eight bits a number and a scale for each 32, half the size of `float16`."""
 _TYPES = {
     "q8_0": gguf.GGMLQuantizationType.Q8_0,
@@ -29,7 +29,7 @@ _LAYERS = (
 """The linear layers of the architectures that were tried, by their names in transformers."""
 
 
-def write_adapter(adapter: Path, base: Path, out: Path, precision: Precision = "float16") -> BaseLayout:
+def write_adapter(adapter: Path, base: Path, out: Path, precision: AdapterPrecision = "float16") -> BaseLayout:
     """Write the GGUF adapter; the same input gives the same bytes.
 
     Args:
@@ -141,7 +141,7 @@ def _interleaved(rows: Matrix, heads: int, back: bool) -> Matrix:
     return halves.swapaxes(1, 2).reshape(rows.shape)
 
 
-def _rounded(name: str, matrix: Matrix, precision: Precision) -> np.ndarray:
+def _rounded(name: str, matrix: Matrix, precision: AdapterPrecision) -> np.ndarray:
     if precision == "q8_0":
         if matrix.shape[-1] % 32:
             raise TrainingError(f"{name} has rows of {matrix.shape[-1]} numbers, no multiple of 32; write float16")

@@ -14,10 +14,10 @@ from route_sql.training.errors import TrainingError
 from route_sql.training.export.merged_layout import write_both_layouts
 from route_sql.training.tuning.base_model import load_base, load_tokenizer, with_adapter
 
-Precision = Literal["bfloat16", "float16", "float32"]
+MergedPrecision = Literal["bfloat16", "float16", "float32"]
 
 
-def write_merged(adapter: Path, base: Path, out: Path, precision: Precision = "bfloat16") -> None:
+def write_merged(adapter: Path, base: Path, out: Path, precision: MergedPrecision = "bfloat16") -> None:
     """Write the merged model with tokenizer, chat template and generation config, for servers and `from_pretrained`.
 
     The sum is taken in 32 bits and rounded once.

@@ -16,7 +16,7 @@ from route_sql.tools.files import write_whole, written_whole
 from route_sql.training.errors import TrainingError
 from route_sql.training.evaluation.run_log import JSON
 from route_sql.training.export.agreement import Agreement, agreement, load_conversations
-from route_sql.training.export.gguf_adapter import Precision, write_adapter
+from route_sql.training.export.gguf_adapter import AdapterPrecision, write_adapter
 from route_sql.training.export.lora import read_lora
 from route_sql.training.export.merged_check import MergedAnswer, check_merged
 from route_sql.training.export.merged_layout import require_one_reading
@@ -34,7 +34,7 @@ Say = Callable[[str], None]
 
 
 @dataclass(frozen=True)
-class Base:
+class AdapterBase:
     """The model that an adapter was trained on."""
 
     path: Path
@@ -48,7 +48,7 @@ class Base:
 
 
 @dataclass(frozen=True)
-class Order:
+class ExportOptions:
     """What to export besides the adapter."""
 
     merged: bool = False
@@ -60,12 +60,12 @@ class Order:
     """Folders with data cards, besides the one that the run's settings name."""
     figures: Path | None = None
     """A JSON object; see `CardFacts.figures`."""
-    precision: Precision = "float16"
+    precision: AdapterPrecision = "float16"
     """Of the adapter's matrices."""
 
 
 @dataclass(frozen=True)
-class Exported:
+class ExportResult:
     """What was written."""
 
     folder: Path
@@ -75,7 +75,7 @@ class Exported:
     """None if nothing was merged, or without the proof."""
 
 
-def find_base(name_or_path: str, store: ModelStore, progress: FetchProgress) -> Base:
+def find_base(name_or_path: str, store: ModelStore, progress: FetchProgress) -> AdapterBase:
     """The base by its name in the store, the path of its GGUF file, or that of its folder.
 
     Raises:
@@ -84,7 +84,7 @@ def find_base(name_or_path: str, store: ModelStore, progress: FetchProgress) -> 
     """
     path = Path(name_or_path)
     if name_or_path not in store.manifest and (path / "config.json").is_file():
-        return Base(path, BaseFacts(path.resolve().name, None), record=None)
+        return AdapterBase(path, BaseFacts(path.resolve().name, None), record=None)
     model = store.resolve(name_or_path, progress)
     if model.profile.adapter is not None:
         raise TrainingError(f"{name_or_path} is a tuned model; name the base that the adapter was trained on")
@@ -92,11 +92,13 @@ def find_base(name_or_path: str, store: ModelStore, progress: FetchProgress) -> 
     record = FileRecord(entry.file, entry.size, entry.sha256) if entry else file_record(model.path)
     known = entry or _known(record, store)
     if known is None:
-        return Base(model.path, BaseFacts(model.path.name, record.sha256), record, profile=model.profile)
-    return Base(model.path, _facts(known), record, known.name, known.profile)
+        return AdapterBase(model.path, BaseFacts(model.path.name, record.sha256), record, profile=model.profile)
+    return AdapterBase(model.path, _facts(known), record, known.name, known.profile)
 
 
-async def export_model(adapter: Path, base: Base, out: Path, order: Order, say: Say = lambda _: None) -> Exported:
+async def export_model(
+    adapter: Path, base: AdapterBase, out: Path, options: ExportOptions, say: Say = lambda _: None
+) -> ExportResult:
     """Write a model folder that may be named wherever a model is.
 
     Its profile, without which it is none, is written last: an export that failed its check can't be served by mistake.
@@ -105,7 +107,7 @@ async def export_model(adapter: Path, base: Base, out: Path, order: Order, say: 
         adapter: The folder that PEFT saved; the run's settings and losses are looked for in it and above it.
         base: What it was trained on, by `find_base`.
         out: The folder to write.
-        order: What is wanted.
+        options: What is wanted.
         say: Is told of each step.
 
     Raises:
@@ -113,37 +115,37 @@ async def export_model(adapter: Path, base: Base, out: Path, order: Order, say: 
         RuntimeMissing: the check needs the embedded server, which can't run here.
         ServerUnavailable: it did not start.
     """
-    if base.record is None and not order.merged:
+    if base.record is None and not options.merged:
         raise TrainingError(
             f"the base {base.path} is a folder, which the embedded server can't load: name its GGUF file, or only merge"
         )
     answer: MergedAnswer | None = None
-    facts = await asyncio.to_thread(_card_facts, adapter, base, order)
+    facts = await asyncio.to_thread(_card_facts, adapter, base, options)
     await asyncio.to_thread(_begin, out)
     profile = base.profile
     if base.record is not None:
-        facts, profile = await _export_adapter(adapter, base, out, order, facts, say)
-    if order.merged:
+        facts, profile = await _export_adapter(adapter, base, out, options, facts, say)
+    if options.merged:
         say("merging the adapter into the base")
-        answer = await asyncio.to_thread(_merge, adapter, base.path, out, order, facts)
+        answer = await asyncio.to_thread(_merge, adapter, base.path, out, options, facts)
     await asyncio.to_thread(write_whole, out / CARD, model_card(facts))
     if base.record is not None:
         record = await asyncio.to_thread(file_record, out / ADAPTER)
         write_model_folder(out, TunedModel(base.record, record, profile, base.name))
     written = [name for name in (ADAPTER, PROFILE, CARD, MERGED) if (out / name).exists()]
-    return Exported(out, written, facts.agreement, answer)
+    return ExportResult(out, written, facts.agreement, answer)
 
 
 async def _export_adapter(
-    adapter: Path, base: Base, out: Path, order: Order, facts: CardFacts, say: Say
+    adapter: Path, base: AdapterBase, out: Path, options: ExportOptions, facts: CardFacts, say: Say
 ) -> tuple[CardFacts, Profile]:
     say("writing the adapter for llama.cpp")
-    layout = await asyncio.to_thread(write_adapter, adapter, base.path, out / ADAPTER, order.precision)
+    layout = await asyncio.to_thread(write_adapter, adapter, base.path, out / ADAPTER, options.precision)
     profile = replace(base.profile, wording="tuned", context=min(base.profile.context, layout.context))
-    if order.check is None:
+    if options.check is None:
         return facts, profile
     say("comparing the served adapter with what was trained")
-    conversations = await asyncio.to_thread(load_conversations, order.check, order.check_rows)
+    conversations = await asyncio.to_thread(load_conversations, options.check, options.check_rows)
     found = await agreement(conversations, adapter=adapter, base=base.path, served=out / ADAPTER, profile=profile)
     found.require()
     return replace(facts, agreement=found), profile
@@ -162,29 +164,32 @@ def _begin(out: Path) -> None:
         raise TrainingError(f"{out} can't be written: {error}; name another folder") from error
 
 
-def _merge(adapter: Path, base: Path, out: Path, order: Order, facts: CardFacts) -> MergedAnswer | None:
+def _merge(adapter: Path, base: Path, out: Path, options: ExportOptions, facts: CardFacts) -> MergedAnswer | None:
     with written_whole(out / MERGED) as draft:
         write_merged(adapter, base, draft)
         require_one_reading(draft)
-        answer = check_merged(draft, adapter, base) if order.check else None
+        answer = check_merged(draft, adapter, base) if options.check else None
         (draft / HUB_CARD).write_text(merged_card(facts), encoding="utf-8")
     return answer
 
 
-def _card_facts(adapter: Path, base: Base, order: Order) -> CardFacts:
+def _card_facts(adapter: Path, base: AdapterBase, options: ExportOptions) -> CardFacts:
     settings = _run_settings(adapter)
     run = settings.get("settings")
     named = run.get("data") if isinstance(run, Mapping) else None
-    folders = [*order.data, *([Path(named)] if isinstance(named, str) and (Path(named) / JSON_CARD).is_file() else [])]
+    folders = [
+        *options.data,
+        *([Path(named)] if isinstance(named, str) and (Path(named) / JSON_CARD).is_file() else []),
+    ]
     return CardFacts(
-        title=order.title or f"{base.facts.title}, tuned with route-sql",
+        title=options.title or f"{base.facts.title}, tuned with route-sql",
         base=base.facts,
         lora=read_lora(adapter) if base.record else None,
         data=[cast(DataCard, _json(folder / JSON_CARD)) for folder in dict.fromkeys(folders)],
         settings=settings,
         losses=_run_losses(adapter),
-        figures=_json(order.figures) if order.figures else {},
-        merged=order.merged,
+        figures=_json(options.figures) if options.figures else {},
+        merged=options.merged,
     )
 
 

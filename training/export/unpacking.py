@@ -12,20 +12,20 @@ from route_sql.tools.files import written_whole
 from route_sql.training.errors import TrainingError
 from route_sql.training.export.gguf_adapter import read_adapter
 from route_sql.training.export.lora import write_lora
-from route_sql.training.tuning.dense_base import Base, dense_base
+from route_sql.training.tuning.dense_base import BaseLocation, dense_base
 
 BASE, ADAPTER = "base", "adapter"
 
 
 @dataclass(frozen=True)
-class Unpacked:
+class UnpackResult:
     """Where it lies; None is what was not asked for, or is not part of the model."""
 
     base: Path | None
     adapter: Path | None
 
 
-def unpack_model(model: ModelFile, out: Path, *, base: bool = True, say: Callable[[str], None]) -> Unpacked:
+def unpack_model(model: ModelFile, out: Path, *, base: bool = True, say: Callable[[str], None]) -> UnpackResult:
     """Write the folders `base` and `adapter`, neither of which may be there: what lies in them could be all there is.
 
     Args:
@@ -50,10 +50,10 @@ def unpack_model(model: ModelFile, out: Path, *, base: bool = True, say: Callabl
             _write_adapter(Path(adapter), model, out / ADAPTER)
         if base:
             say("unpacking the base")
-            dense_base(Base(model.path), out / BASE)
+            dense_base(BaseLocation(model.path), out / BASE)
     except OSError as error:
         raise TrainingError(f"{out} can't be written: {error}; name another folder") from error
-    return Unpacked(out / BASE if base else None, out / ADAPTER if adapter else None)
+    return UnpackResult(out / BASE if base else None, out / ADAPTER if adapter else None)
 
 
 def _write_adapter(file: Path, model: ModelFile, out: Path) -> None:

@@ -24,11 +24,11 @@ from route_sql.training.rows.data_card import DataCard, write_card
 from route_sql.training.rows.poison import PoisonReport, check_for_poison
 from route_sql.training.rows.row_files import DataFiles, Split
 from route_sql.training.rows.token_counts import estimated_tokens, row_tokens
-from route_sql.training.rows.training_example import Asker, Unfit
+from route_sql.training.rows.training_example import ExamplePreparer, UnusableExample
 from route_sql.training.tasks.continuation_writing import ContinuationWriting
 from route_sql.training.tasks.noise_correction import NoiseCorrection
 from route_sql.training.tasks.schema_linking import SchemaLinking
-from route_sql.training.tasks.task import Asked, Row, Task, TaskName, TokenCounter
+from route_sql.training.tasks.task import PreparedExample, Row, Task, TaskName, TokenCounter
 from route_sql.training.tasks.text_to_sql import TextToSQL
 
 TASKS: Mapping[TaskName, Task] = {
@@ -36,7 +36,7 @@ TASKS: Mapping[TaskName, Task] = {
 }
 """The four tasks by name."""
 
-Progress = Callable[[int, int], None]
+OnExample = Callable[[int, int], None]
 """Called with the examples done and all examples; first with what a resumed run has."""
 
 _NARROWING = (1.0, 0.7, 0.5, 0.35, 0.25, 0.15, 0.08, 0.0)
@@ -75,7 +75,7 @@ async def build_data(
     count: TokenCounter = estimated_tokens,
     replies: Mapping[int, Sequence[str]] | None = None,
     poison: PoisonReport | None = None,
-    progress: Progress | None = None,
+    progress: OnExample | None = None,
 ) -> DataCard:
     """Write the rows of every example and the data card; a set that was stopped is taken up.
 
@@ -126,7 +126,7 @@ def split_examples(examples: Sequence[Example], recipe: Recipe) -> tuple[list[Sp
     return splits, sorted(drawn) if whole else []
 
 
-def example_rows(asked: Asked, recipe: Recipe, count: TokenCounter) -> tuple[list[Row], bool]:
+def example_rows(prepared: PreparedExample, recipe: Recipe, count: TokenCounter) -> tuple[list[Row], bool]:
     """The rows of all tasks that fit, and whether one did not fit even with the smallest schema. CPU work.
 
     A row that is too long has its schema reduced, never its answer.
@@ -134,17 +134,17 @@ def example_rows(asked: Asked, recipe: Recipe, count: TokenCounter) -> tuple[lis
     rows: list[Row] = []
     complete = True
     for task in TASKS.values():
-        made, fits = _fitting(asked, task, recipe, count)
+        made, fits = _fitting(prepared, task, recipe, count)
         rows += made
         complete = complete and fits
     return rows, complete
 
 
-def _fitting(asked: Asked, task: Task, recipe: Recipe, count: TokenCounter) -> tuple[list[Row], bool]:
+def _fitting(prepared: PreparedExample, task: Task, recipe: Recipe, count: TokenCounter) -> tuple[list[Row], bool]:
     made: list[Row] = []
     for share in _NARROWING:
-        narrowed = asked.narrowed(max(1, round(share * recipe.schema_chars)))
-        made = task.rows(narrowed, Random(f"{recipe.seed}:{asked.example.index}:{task.name}"))
+        narrowed = prepared.narrowed(max(1, round(share * recipe.schema_chars)))
+        made = task.rows(narrowed, Random(f"{recipe.seed}:{prepared.example.index}:{task.name}"))
         made = [{**row, "tokens": row_tokens(row, count)} for row in made]
         if all(row["tokens"] <= recipe.max_tokens for row in made):
             return made, True
@@ -158,9 +158,9 @@ async def _write_rows(
     splits: Sequence[Split],
     count: TokenCounter,
     replies: Mapping[int, Sequence[str]],
-    progress: Progress | None,
+    progress: OnExample | None,
 ) -> None:
-    asker = Asker(opened, recipe.seed, replies)
+    preparer = ExamplePreparer(opened, recipe.seed, replies)
     for place in range(files.done, len(opened.examples)):
         if progress:
             progress(place, len(opened.examples))
@@ -168,11 +168,11 @@ async def _write_rows(
         rows: list[Row] = []
         left_out: dict[str, int] = {}
         try:
-            asked = await asker.ask(example)
-            rows, complete = await asyncio.to_thread(example_rows, asked, recipe, count)
+            prepared = await preparer.prepare(example)
+            rows, complete = await asyncio.to_thread(example_rows, prepared, recipe, count)
             left_out = {} if complete else {"some rows: longer than the limit": example.index}
-        except Unfit as unfit:
-            left_out = {str(unfit): example.index}
+        except UnusableExample as error:
+            left_out = {str(error): example.index}
         await to_the_end(files.append, rows, splits[place], left_out)
     if progress:
         progress(len(opened.examples), len(opened.examples))

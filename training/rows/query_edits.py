@@ -12,7 +12,7 @@ from sqlglot import TokenType
 from route_sql.tools.schema.quoting import is_numeric_type, literal, quote_name
 from route_sql.tools.schema.records import Column, Schema, Table
 from route_sql.tools.text import ELLIPSIS
-from route_sql.training.rows.query_spans import CLAUSES, JOINS, SET_OPERATORS, QueryText, Span, UsedColumn
+from route_sql.training.rows.query_spans import CLAUSES, JOINS, SET_OPERATORS, ClauseSpan, QueryText, UsedColumn
 
 _HEADS = (TokenType.SELECT, TokenType.FROM)
 AGGREGATES = ("COUNT", "SUM", "AVG", "MIN", "MAX")
@@ -252,7 +252,7 @@ def _unqualified(query: QueryText, start: int, end: int) -> str:
     return "".join([*parts, query.sql[start:end]])
 
 
-def _appended(query: QueryText, part: Span, text: str) -> str:
+def _appended(query: QueryText, part: ClauseSpan, text: str) -> str:
     end = query.tokens[part.end - 1].end + 1
     return f"{query.sql[:end]}, {text}{query.sql[end:]}"
 

@@ -37,7 +37,7 @@ class UsedColumn:
 
 
 @dataclass(frozen=True)
-class Span:
+class ClauseSpan:
     """A clause: its keyword is token `first`, it ends before token `end`."""
 
     first: int
@@ -92,16 +92,16 @@ class QueryText:
         """The places of the tokens of some kinds."""
         return [place for place, token in enumerate(self.tokens) if token.token_type in kinds]
 
-    def clause(self, first: int, *also_ends: TokenType) -> Span:
+    def clause(self, first: int, *also_ends: TokenType) -> ClauseSpan:
         """The clause whose keyword is token `first`."""
         depth = self.depths[first]
         for place in range(first + 1, len(self.tokens)):
             ends = self.tokens[place].token_type in (*CLAUSES, *also_ends) and self.depths[place] == depth
             if ends or self.depths[place] < depth:
-                return Span(first, place)
-        return Span(first, len(self.tokens))
+                return ClauseSpan(first, place)
+        return ClauseSpan(first, len(self.tokens))
 
-    def parts(self, span: Span, *separators: TokenType) -> list[Span]:
+    def parts(self, span: ClauseSpan, *separators: TokenType) -> list[ClauseSpan]:
         """The parts of a clause between separators at its own depth; each begins with its separator, or keyword."""
         depth, begins, between = self.depths[span.first], [span.first], False
         for place in range(span.first + 1, span.end):
@@ -113,7 +113,7 @@ class QueryText:
                     between = False
                 else:
                     begins.append(place)
-        return [Span(first, end) for first, end in zip(begins, [*begins[1:], span.end], strict=True)]
+        return [ClauseSpan(first, end) for first, end in zip(begins, [*begins[1:], span.end], strict=True)]
 
     def without(self, first: int, end: int) -> str:
         """The text without the tokens from `first` up to `end`, which is not among them."""

@@ -21,18 +21,18 @@ from route_sql.training.errors import DatasetError
 from route_sql.training.evaluation.execution_accuracy import SCORING_LIMITS, ExecutionAccuracy, Metric
 from route_sql.training.rows.gold_style import in_one_style, tidied
 from route_sql.training.rows.wrong_queries import edited_queries, judged_replies, run
-from route_sql.training.tasks.task import Asked, Judge, Ran
+from route_sql.training.tasks.task import ExecutedQuery, Judge, PreparedExample
 
 WORDING: Wording = "tuned"
 SCORING_SECONDS = 10.0
 
 
-class Unfit(Exception):
+class UnusableExample(Exception):
     """An example that can't be learnt from; its text is the reason, as the data card counts it."""
 
 
-class Asker:
-    """Makes what the agents would be asked of the examples of one source, in the tuned wording."""
+class ExamplePreparer:
+    """Makes what the agents would be prepared of the examples of one source, in the tuned wording."""
 
     def __init__(self, opened: OpenDataSet, seed: int, replies: Mapping[int, Sequence[str]]) -> None:
         """Ask about the examples of `source`; `replies` are a model's, by the example's index."""
@@ -50,11 +50,11 @@ class Asker:
         """What replies to the rows are scored with."""
         return Judge(self._opened.catalog, self._metric)
 
-    async def ask(self, example: Example) -> Asked:
-        """What the agents would be asked of an example.
+    async def prepare(self, example: Example) -> PreparedExample:
+        """What the agents would be prepared of an example.
 
         Raises:
-            Unfit: the gold fails, or names what is not in the schema.
+            UnusableExample: the gold fails, or names what is not in the schema.
             DatasetError: the matching values can't be looked up.
             DatabaseUnavailable: the database can't be read.
         """
@@ -64,14 +64,14 @@ class Asker:
             return await asyncio.to_thread(_from_schema_only, example, gold, schema)
         database = self._opened.catalog.get(example.database)
         gold, outcome = await self._gold(gold, schema, database)
-        asked = Asked(example, gold, schema, brief_of(example, schema, await self._notes(example)))
-        return await self._with_queries(asked, Ran(gold, "gold", outcome), database)
+        prepared = PreparedExample(example, gold, schema, brief_of(example, schema, await self._notes(example)))
+        return await self._with_queries(prepared, ExecutedQuery(gold, "gold", outcome), database)
 
     async def _gold(self, sql: str, schema: Schema, database: Database) -> tuple[str, Outcome]:
         """The gold in one style where that changes no row, and its outcome."""
         outcome = await run(database, sql, database.limits.seconds)
         if outcome["error"] is not None:
-            raise Unfit(f"gold: {outcome['status']}")
+            raise UnusableExample(f"gold: {outcome['status']}")
         styled = in_one_style(sql, schema)
         if styled != sql:
             again = await run(database, styled, database.limits.seconds)
@@ -80,20 +80,22 @@ class Asker:
         return sql, outcome
 
     async def _notes(self, example: Example) -> tuple[str, ...]:
-        asked = State(question=example.question, database=example.database, evidence=example.evidence)
-        notes, failures = await gather_notes(self._tools, asked)
+        question = State(question=example.question, database=example.database, evidence=example.evidence)
+        notes, failures = await gather_notes(self._tools, question)
         if failures:
             raise DatasetError(f"question {example.index}: {failures[0]}")
         return tuple(notes)
 
-    async def _with_queries(self, asked: Asked, gold: Ran, database: Database) -> Asked:
-        example = replace(asked.example, sql=asked.gold)
+    async def _with_queries(
+        self, prepared: PreparedExample, gold: ExecutedQuery, database: Database
+    ) -> PreparedExample:
+        example = replace(prepared.example, sql=prepared.gold)
         replies = self._replies.get(example.index, ())
         rights, wrongs = await judged_replies(replies, example, database, self._strict, self._metric)
         random = Random(f"{self._seed}:{example.index}:edits")
-        edits = await edited_queries(asked.gold, example, asked.schema, database, self._strict, random)
+        edits = await edited_queries(prepared.gold, example, prepared.schema, database, self._strict, random)
         others = tuple(ran for ran in rights if ran.sql != gold.sql)
-        return replace(asked, rights=(*others, gold), wrongs=(*wrongs, *edits))
+        return replace(prepared, rights=(*others, gold), wrongs=(*wrongs, *edits))
 
 
 def brief_of(example: Example, schema: Schema, notes: tuple[str, ...]) -> Brief:
@@ -108,11 +110,11 @@ def brief_of(example: Example, schema: Schema, notes: tuple[str, ...]) -> Brief:
     )
 
 
-def _from_schema_only(example: Example, gold: str, schema: Schema) -> Asked:
+def _from_schema_only(example: Example, gold: str, schema: Schema) -> PreparedExample:
     if parses(gold, schema.dialect) is not None:
-        raise Unfit("gold: can't be parsed, and there is no database to try it")
+        raise UnusableExample("gold: can't be parsed, and there is no database to try it")
     if unknown_names(gold, schema):
-        raise Unfit("gold: names what is not in the schema, and there is no database to try it")
+        raise UnusableExample("gold: names what is not in the schema, and there is no database to try it")
     styled = in_one_style(gold, schema)
     gold = gold if unknown_names(styled, schema) else styled
-    return Asked(example, gold, schema, brief_of(example, schema, ()), executable=False)
+    return PreparedExample(example, gold, schema, brief_of(example, schema, ()), executable=False)

@@ -12,7 +12,7 @@ from route_sql.tools.sql.replies.reply import extract_sql
 from route_sql.training.datasets.examples import Example
 from route_sql.training.evaluation.execution_accuracy import ExecutionAccuracy
 from route_sql.training.rows.query_edits import draw_edits
-from route_sql.training.tasks.task import Ran
+from route_sql.training.tasks.task import ExecutedQuery
 
 TRIES = 12
 """Edits that are run at most until enough of them change the result."""
@@ -24,7 +24,7 @@ _UNSURE = ("timeout", "refused")
 
 async def edited_queries(
     gold: str, example: Example, schema: Schema, database: Database, strict: ExecutionAccuracy, random: Random
-) -> tuple[Ran, ...]:
+) -> tuple[ExecutedQuery, ...]:
     """Up to `EDITS` small edits of the gold that fail or return something else, each with its true outcome.
 
     Args:
@@ -38,11 +38,11 @@ async def edited_queries(
     Raises:
         DatabaseUnavailable: the database can't be read.
     """
-    kept: list[Ran] = []
+    kept: list[ExecutedQuery] = []
     for edit in islice(draw_edits(gold, schema, random), TRIES):
         outcome = await run(database, edit.sql, SECONDS)
         if outcome["status"] not in _UNSURE and await _is_wrong(edit.sql, outcome, example, strict):
-            kept.append(Ran(edit.sql, f"edit:{edit.kind}", outcome))
+            kept.append(ExecutedQuery(edit.sql, f"edit:{edit.kind}", outcome))
         if len(kept) == EDITS:
             break
     return tuple(kept)
@@ -50,7 +50,7 @@ async def edited_queries(
 
 async def judged_replies(
     replies: Sequence[str], example: Example, database: Database, strict: ExecutionAccuracy, metric: ExecutionAccuracy
-) -> tuple[tuple[Ran, ...], tuple[Ran, ...]]:
+) -> tuple[tuple[ExecutedQuery, ...], tuple[ExecutedQuery, ...]]:
     """A model's distinct replies, right ones and wrong ones.
 
     Right is what the strict comparison calls so, wrong what the data set's own metric calls wrong; what lies between
@@ -59,16 +59,16 @@ async def judged_replies(
     Raises:
         DatabaseUnavailable: the database can't be read.
     """
-    rights: list[Ran] = []
-    wrongs: list[Ran] = []
+    rights: list[ExecutedQuery] = []
+    wrongs: list[ExecutedQuery] = []
     for sql in dict.fromkeys(sql for reply in replies if (sql := extract_sql(reply, database.dialect))):
         outcome = await run(database, sql, database.limits.seconds)
         if outcome["status"] in _UNSURE:
             continue
         if not await _is_wrong(sql, outcome, example, strict):
-            rights.append(Ran(sql, "model", outcome))
+            rights.append(ExecutedQuery(sql, "model", outcome))
         elif await _is_wrong(sql, outcome, example, metric):
-            wrongs.append(Ran(sql, "model", outcome))
+            wrongs.append(ExecutedQuery(sql, "model", outcome))
     return tuple(rights), tuple(wrongs)
 
 
@@ -81,5 +81,5 @@ async def _is_wrong(sql: str, outcome: Outcome, example: Example, accuracy: Exec
     """Whether a query fails or its result differs from the gold's; False if the gold's own can't be had whole."""
     if outcome["error"] is not None:
         return True
-    verdict = await accuracy.score(example, sql)
-    return not (verdict.correct or verdict.gold_fault or verdict.status in _UNSURE)
+    score = await accuracy.score(example, sql)
+    return not (score.correct or score.gold_fault or score.status in _UNSURE)

@@ -13,7 +13,7 @@ from route_sql.agents import continuation_writer
 from route_sql.tools.sql.continuation import NOTHING, continuable_prefix
 from route_sql.tools.sql.hardness import HARD, table_count
 from route_sql.tools.sql.parsing import tokens
-from route_sql.training.tasks.task import Asked, Judge, Row, TaskName, make_row
+from route_sql.training.tasks.task import Judge, PreparedExample, Row, TaskName, make_row
 
 ROWS = 2
 """Beginnings of one example that become rows."""
@@ -37,19 +37,19 @@ class ContinuationWriting:
 
     name: TaskName = "continuation_writing"
 
-    def rows(self, asked: Asked, random: Random) -> list[Row]:
+    def rows(self, prepared: PreparedExample, random: Random) -> list[Row]:
         """Rows on beginnings of different kinds: clause, token, join, wrong, bare, whole."""
         distinct: dict[str, str] = {}
-        for kind, prefix in _beginnings(asked, random):
+        for kind, prefix in _beginnings(prepared, random):
             distinct.setdefault(prefix, kind)
         drawn = random.sample(sorted(distinct), min(ROWS, len(distinct)))
         return [
             make_row(
-                asked,
+                prepared,
                 self.name,
                 distinct[prefix],
-                continuation_writer.messages(asked.brief, prefix),
-                asked.gold,
+                continuation_writer.messages(prepared.brief, prefix),
+                prepared.gold,
                 prefix,
             )
             for prefix in drawn
@@ -61,16 +61,16 @@ class ContinuationWriting:
         return await judge.right(row, continuation_writer.parse(reply, row["given"], dialect))
 
 
-def _beginnings(asked: Asked, random: Random) -> Iterator[tuple[str, str]]:
+def _beginnings(prepared: PreparedExample, random: Random) -> Iterator[tuple[str, str]]:
     """Kind and text of each beginning that the example offers."""
-    found = tokens(asked.gold, asked.schema.dialect) or []
+    found = tokens(prepared.gold, prepared.schema.dialect) or []
     yield "bare", NOTHING
-    if table_count(asked.gold, asked.schema) >= HARD:
-        yield "whole", asked.gold
-    yield from _wrong(asked, found, random)
+    if table_count(prepared.gold, prepared.schema) >= HARD:
+        yield "whole", prepared.gold
+    yield from _wrong(prepared, found, random)
     for kind, ends in _cuts(found).items():
         if ends:
-            yield kind, continuable_prefix(asked.gold[: random.choice(ends)], asked.brief.schema)
+            yield kind, continuable_prefix(prepared.gold[: random.choice(ends)], prepared.brief.schema)
 
 
 def _cuts(found: list[Token]) -> dict[str, list[int]]:
@@ -95,17 +95,17 @@ def _join_ends(found: list[Token]) -> Iterator[int]:
         inside = inside or token.token_type == TokenType.JOIN
 
 
-def _wrong(asked: Asked, found: list[Token], random: Random) -> Iterator[tuple[str, str]]:
+def _wrong(prepared: PreparedExample, found: list[Token], random: Random) -> Iterator[tuple[str, str]]:
     """What still stands of a wrong query: as the graph would cut it, and no further than it agrees with the gold."""
-    if not asked.wrongs:
+    if not prepared.wrongs:
         return
-    own = [ran for ran in asked.wrongs if ran.kind == "model"]
-    wrong = random.choice(own or asked.wrongs).sql
-    shared = _shared(found, tokens(wrong, asked.schema.dialect) or [])
-    standing = continuable_prefix(wrong, asked.brief.schema)
+    own = [ran for ran in prepared.wrongs if ran.kind == "model"]
+    wrong = random.choice(own or prepared.wrongs).sql
+    shared = _shared(found, tokens(wrong, prepared.schema.dialect) or [])
+    standing = continuable_prefix(wrong, prepared.brief.schema)
     kept = [end for token, end in shared if end <= len(standing)]
     if len(kept) > 1:
-        yield "wrong", continuable_prefix(wrong[: kept[-1]], asked.brief.schema)
+        yield "wrong", continuable_prefix(wrong[: kept[-1]], prepared.brief.schema)
 
 
 def _shared(gold: list[Token], wrong: list[Token]) -> list[tuple[Token, int]]:

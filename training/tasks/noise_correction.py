@@ -20,12 +20,14 @@ class NoiseCorrection:
 
     name: TaskName = "noise_correction"
 
-    def rows(self, asked: Asked, random: Random) -> list[Row]:
+    def rows(self, prepared: PreparedExample, random: Random) -> list[Row]:
         """As many right as wrong queries, as far as there are; none if there is no wrong one."""
-        wrongs = _drawn(asked.wrongs, random)
-        rights = random.sample(asked.rights, min(len(wrongs), len(asked.rights)))
-        mended = Verdict("wrong", asked.gold)
-        return [_row(asked, one, mended) for one in wrongs] + [_row(asked, one, Verdict("right")) for one in rights]
+        wrongs = _drawn(prepared.wrongs, random)
+        rights = random.sample(prepared.rights, min(len(wrongs), len(prepared.rights)))
+        repaired = Verdict("wrong", prepared.gold)
+        return [_row(prepared, each, repaired) for each in wrongs] + [
+            _row(prepared, each, Verdict("right")) for each in rights
+        ]
 
     async def score(self, reply: str, row: Row, judge: Judge) -> float:
         """Execution accuracy after the verdict: of the correction, or of the candidate if the reply has none.
@@ -36,14 +38,14 @@ class NoiseCorrection:
         return await judge.right(row, verdict.sql or row["given"]) if verdict else 0.0
 
 
-def _drawn(wrongs: tuple[Ran, ...], random: Random) -> list[Ran]:
+def _drawn(wrongs: tuple[ExecutedQuery, ...], random: Random) -> list[ExecutedQuery]:
     """The mistakes that a model made; one of ours if it made none."""
     own = [each for each in wrongs if each.kind == "model"]
     return own[:MOST_WRONG] or ([random.choice(wrongs)] if wrongs else [])
 
 
-def _row(asked: Asked, given: Ran, verdict: Verdict) -> Row:
-    told = finding(own_complaint(given.sql, given.outcome, asked.schema), given.outcome)
-    messages = noise_corrector.messages(asked.brief, given.sql, told, failed=not ran(given.outcome))
+def _row(prepared: PreparedExample, given: ExecutedQuery, verdict: Verdict) -> Row:
+    found = finding(own_complaint(given.sql, given.outcome, prepared.schema), given.outcome)
+    messages = noise_corrector.messages(prepared.brief, given.sql, found, failed=not ran(given.outcome))
     kind = f"{verdict.verdict}:{given.kind}"
-    return make_row(asked, "noise_correction", kind, messages, noise_corrector.write(verdict), given.sql)
+    return make_row(prepared, "noise_correction", kind, messages, noise_corrector.write(verdict), given.sql)

@@ -6,7 +6,7 @@ from route_sql.agents import schema_linker
 from route_sql.tools.schema.links import link_names
 from route_sql.tools.schema.records import Link
 from route_sql.tools.sql.usage import tables_and_columns
-from route_sql.training.tasks.task import Asked, Judge, Row, TaskName, make_row
+from route_sql.training.tasks.task import Judge, PreparedExample, Row, TaskName, make_row
 
 
 class SchemaLinking:
@@ -14,13 +14,13 @@ class SchemaLinking:
 
     name: TaskName = "schema_linking"
 
-    def rows(self, asked: Asked, random: Random) -> list[Row]:
+    def rows(self, prepared: PreparedExample, random: Random) -> list[Row]:
         """One row; none if the scopes of the gold can't be told apart."""
-        link = asked.gold_link()
+        link = prepared.gold_link()
         if not link:
             return []
-        messages = schema_linker.messages(asked.brief)
-        return [make_row(asked, self.name, "full", messages, schema_linker.write(link))]
+        messages = schema_linker.messages(prepared.brief)
+        return [make_row(prepared, self.name, "full", messages, schema_linker.write(link))]
 
     async def score(self, reply: str, row: Row, judge: Judge) -> float:
         """F1 over the names of tables and of columns with their table; 1 if nothing is missing and nothing too much."""

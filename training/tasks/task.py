@@ -20,7 +20,7 @@ from route_sql.tools.schema.records import Link, Schema
 from route_sql.tools.sql.usage import tables_and_columns
 from route_sql.training.datasets.examples import Example
 from route_sql.training.errors import DatasetError
-from route_sql.training.evaluation.execution_accuracy import Databases, ExecutionAccuracy
+from route_sql.training.evaluation.execution_accuracy import DatabaseLookup, ExecutionAccuracy
 
 TaskName = Literal["text_to_sql", "schema_linking", "noise_correction", "continuation_writing"]
 Role = Literal["system", "user", "assistant"]
@@ -28,7 +28,7 @@ Role = Literal["system", "user", "assistant"]
 _ROLES: dict[str, Role] = {"system": "system", "human": "user", "ai": "assistant"}
 
 
-class Turn(TypedDict):
+class ChatTurn(TypedDict):
     """One message of a conversation."""
 
     role: Role
@@ -53,12 +53,12 @@ class Row(TypedDict):
     """Whether the database is there; if not, only a schema link can be scored."""
     tokens: int
     """Of prompt and completion; 0 until they are counted."""
-    prompt: list[Turn]
-    completion: list[Turn]
+    prompt: list[ChatTurn]
+    completion: list[ChatTurn]
 
 
 @dataclass(frozen=True)
-class Ran:
+class ExecutedQuery:
     """A query and what became of it; `kind` says where it comes from: `gold`, `model`, `edit:...`."""
 
     sql: str
@@ -67,7 +67,7 @@ class Ran:
 
 
 @dataclass(frozen=True)
-class Asked:
+class PreparedExample:
     """An example as the agents would be asked about it.
 
     `schema` is the whole one, of which `brief` may show a part. `rights` and `wrongs` are queries that do and don't
@@ -78,15 +78,15 @@ class Asked:
     gold: str
     schema: Schema
     brief: Brief
-    rights: tuple[Ran, ...] = ()
-    wrongs: tuple[Ran, ...] = ()
+    rights: tuple[ExecutedQuery, ...] = ()
+    wrongs: tuple[ExecutedQuery, ...] = ()
     executable: bool = True
 
     def gold_link(self) -> Link:
         """What the gold query uses, the keys of its joins included; empty if its scopes can't be told apart."""
         return tables_and_columns(self.gold, self.schema)
 
-    def narrowed(self, schema_chars: int) -> "Asked":
+    def narrowed(self, schema_chars: int) -> "PreparedExample":
         """With no more of the schema than the graph shows under that budget, and what the gold uses."""
         known = [*self.brief.notes, self.example.evidence]
         shown, _ = visible(self.schema, self.example.question, known, schema_chars)
@@ -98,7 +98,7 @@ class Asked:
 class Judge:
     """What replies are scored with."""
 
-    databases: Databases
+    databases: DatabaseLookup
     accuracy: ExecutionAccuracy
 
     async def right(self, row: Row, sql: str | None) -> float:
@@ -123,7 +123,7 @@ class Task(Protocol):
     def name(self) -> TaskName:
         """The task's name, which its files bear."""
 
-    def rows(self, asked: Asked, random: Random) -> list[Row]:
+    def rows(self, prepared: PreparedExample, random: Random) -> list[Row]:
         """The conversations on one example; the same state of `random` gives the same rows. CPU work, no waiting."""
 
     async def score(self, reply: str, row: Row, judge: Judge) -> float:
@@ -136,10 +136,15 @@ class Task(Protocol):
 
 
 def make_row(
-    asked: Asked, task: TaskName, kind: str, messages: Sequence[BaseMessage], completion: str, given: str = ""
+    prepared: PreparedExample,
+    task: TaskName,
+    kind: str,
+    messages: Sequence[BaseMessage],
+    completion: str,
+    given: str = "",
 ) -> Row:
     """A row from the messages of an agent and the reply that it should give."""
-    example = asked.example
+    example = prepared.example
     return Row(
         task=task,
         kind=kind,
@@ -147,12 +152,12 @@ def make_row(
         database=example.database,
         question=example.question,
         evidence=example.evidence,
-        gold=asked.gold,
+        gold=prepared.gold,
         given=given,
-        executable=asked.executable,
+        executable=prepared.executable,
         tokens=0,
-        prompt=[Turn(role=_ROLES[message.type], content=str(message.content)) for message in messages],
-        completion=[Turn(role="assistant", content=completion)],
+        prompt=[ChatTurn(role=_ROLES[message.type], content=str(message.content)) for message in messages],
+        completion=[ChatTurn(role="assistant", content=completion)],
     )
 
 

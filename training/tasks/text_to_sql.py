@@ -6,7 +6,7 @@ from random import Random
 
 from route_sql.agents import generator
 from route_sql.tools.schema.records import Link, Schema, Table
-from route_sql.training.tasks.task import Asked, Judge, Row, TaskName, make_row
+from route_sql.training.tasks.task import Judge, PreparedExample, Row, TaskName, make_row
 
 EXTRA_TABLES = (0, 1, 1, 2)
 """How many tables beside the gold's a link has; drawn from."""
@@ -21,16 +21,16 @@ class TextToSQL:
 
     name: TaskName = "text_to_sql"
 
-    def rows(self, asked: Asked, random: Random) -> list[Row]:
+    def rows(self, prepared: PreparedExample, random: Random) -> list[Row]:
         """One row on the full schema, and one on the linked schema where that is another."""
-        full = generator.messages(asked.brief)
-        rows = [make_row(asked, self.name, "full", full, asked.gold)]
-        shown = asked.brief.schema
-        if gold := asked.gold_link():
+        full = generator.messages(prepared.brief)
+        rows = [make_row(prepared, self.name, "full", full, prepared.gold)]
+        shown = prepared.brief.schema
+        if gold := prepared.gold_link():
             part = shown.restrict(imperfect_link(gold, shown, random))
-            linked = generator.messages(replace(asked.brief, schema=part))
+            linked = generator.messages(replace(prepared.brief, schema=part))
             if linked != full:
-                rows.append(make_row(asked, self.name, "linked", linked, asked.gold))
+                rows.append(make_row(prepared, self.name, "linked", linked, prepared.gold))
         return rows
 
     async def score(self, reply: str, row: Row, judge: Judge) -> float:

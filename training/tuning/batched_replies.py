@@ -7,11 +7,11 @@ from typing import Any
 
 import torch
 
-from route_sql.training.tasks.task import Turn
+from route_sql.training.tasks.task import ChatTurn
 from route_sql.training.tuning import grouped_attention
 from route_sql.training.tuning.base_model import load_base, load_tokenizer, with_adapter
 
-Progress = Callable[[int, int], None]
+OnReplies = Callable[[int, int], None]
 """Called with the conversations done and all conversations."""
 
 SHARED_TOKENS = 32
@@ -37,7 +37,7 @@ class Decoding:
 
 
 @dataclass(frozen=True)
-class Reply:
+class GeneratedReply:
     """The text of a reply; `whole` is False if it was cut at the bound of its length."""
 
     text: str
@@ -68,12 +68,12 @@ class Sampler:
 
     def replies(
         self,
-        prompts: Sequence[Sequence[Turn]],
+        prompts: Sequence[Sequence[ChatTurn]],
         decoding: Decoding,
         *,
         expected: Sequence[str] | None = None,
-        progress: Progress | None = None,
-    ) -> list[Reply]:
+        progress: OnReplies | None = None,
+    ) -> list[GeneratedReply]:
         """The reply to each conversation, in order.
 
         Args:
@@ -86,7 +86,7 @@ class Sampler:
         texts = [_rendered(self._tokenizer, prompt) for prompt in prompts]
         lengths = self._lengths(texts)
         wanted = self._lengths(expected) if expected else [decoding.max_new_tokens] * len(texts)
-        found: dict[int, Reply] = {}
+        found: dict[int, GeneratedReply] = {}
         for number, batch in enumerate(plan_batches(lengths, wanted, decoding)):
             torch.manual_seed(decoding.seed + number)
             bound = reply_bound([wanted[place] for place in batch], decoding)
@@ -96,7 +96,7 @@ class Sampler:
                 progress(len(found), len(texts))
         return [found[place] for place in range(len(texts))]
 
-    def tokens(self, prompt: Sequence[Turn], reply: str) -> tuple[int, int]:
+    def tokens(self, prompt: Sequence[ChatTurn], reply: str) -> tuple[int, int]:
         """How many tokens a conversation and a reply to it have."""
         asked, written = self._lengths([_rendered(self._tokenizer, prompt), reply])
         return asked, written
@@ -105,7 +105,7 @@ class Sampler:
         ids = self._tokenizer(list(texts), add_special_tokens=False, return_attention_mask=False)["input_ids"]
         return [len(row) for row in ids]
 
-    def _generate(self, texts: Sequence[str], decoding: Decoding, bound: int) -> list[Reply]:
+    def _generate(self, texts: Sequence[str], decoding: Decoding, bound: int) -> list[GeneratedReply]:
         try:
             return self._batch(texts, decoding, bound)
         except torch.cuda.OutOfMemoryError:
@@ -115,7 +115,7 @@ class Sampler:
         half = len(texts) // 2
         return self._generate(texts[:half], decoding, bound) + self._generate(texts[half:], decoding, bound)
 
-    def _batch(self, texts: Sequence[str], decoding: Decoding, bound: int) -> list[Reply]:
+    def _batch(self, texts: Sequence[str], decoding: Decoding, bound: int) -> list[GeneratedReply]:
         rows = self._tokenizer(list(texts), add_special_tokens=False, return_attention_mask=False)["input_ids"]
         shared = shared_prefix(rows)
         inputs = self._tokenizer.pad({"input_ids": [row[shared:] for row in rows]}, padding=True, return_tensors="pt")
@@ -162,11 +162,11 @@ class Sampler:
         cache.batch_repeat_interleave(rows)
         return cache
 
-    def _reply(self, ids: list[int]) -> Reply:
+    def _reply(self, ids: list[int]) -> GeneratedReply:
         end = self._tokenizer.eos_token_id
         whole = end in ids
         kept = ids[: ids.index(end)] if whole else ids
-        return Reply(self._tokenizer.decode(kept, skip_special_tokens=True), whole)
+        return GeneratedReply(self._tokenizer.decode(kept, skip_special_tokens=True), whole)
 
 
 def plan_batches(lengths: Sequence[int], wanted: Sequence[int], decoding: Decoding) -> list[list[int]]:
@@ -216,5 +216,5 @@ def _next(logits: torch.Tensor, temperature: float) -> torch.Tensor:
     return torch.multinomial(torch.softmax(logits.float() / temperature, -1), 1)[:, 0]
 
 
-def _rendered(tokenizer: Any, prompt: Sequence[Turn]) -> str:
+def _rendered(tokenizer: Any, prompt: Sequence[ChatTurn]) -> str:
     return str(tokenizer.apply_chat_template(list(prompt), tokenize=False, add_generation_prompt=True))

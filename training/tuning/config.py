@@ -15,7 +15,7 @@ CONFIGS = Path(__file__).parents[1] / "configs"
 
 PositiveInt = Annotated[int, Field(gt=0)]
 PositiveFloat = Annotated[float, Field(gt=0)]
-Share = Annotated[float, Field(ge=0, lt=1)]
+Fraction = Annotated[float, Field(ge=0, lt=1)]
 
 
 @dataclass(frozen=True)
@@ -26,7 +26,7 @@ class LoRA:
 
     rank: PositiveInt = 32
     alpha: PositiveInt = 64
-    dropout: Share = 0.05
+    dropout: Fraction = 0.05
     targets: Literal["all-linear"] | tuple[str, ...] = "all-linear"
     """All linear layers but the head, or the names of modules."""
     rslora: bool = False
@@ -57,7 +57,7 @@ class SFTRun:
     lr: PositiveFloat = 2e-4
     scheduler: str = "cosine"
     """One of transformers' names."""
-    warmup_ratio: Share = 0.05
+    warmup_ratio: Fraction = 0.05
     weight_decay: Annotated[float, Field(ge=0)] = 0.0
     epochs: PositiveFloat | None = None
     max_steps: PositiveInt | None = None

@@ -15,7 +15,7 @@ from route_sql.training.tuning.pieces import join_file
 
 
 @dataclass(frozen=True)
-class Base:
+class BaseLocation:
     """Where the base is: a folder in transformers' layout, or a GGUF file, which may be in pieces.
 
     `pieces` is the folder with the pieces of the file, as `pieces.split_file` writes them, `tokenizer` the folder with
@@ -27,7 +27,7 @@ class Base:
     tokenizer: Path | None = None
 
 
-def dense_base(base: Base, out: Path) -> Path:
+def dense_base(base: BaseLocation, out: Path) -> Path:
     """The folder with the base's weights and tokenizer: its own, or for a GGUF file `out`, which is made.
 
     Raises:

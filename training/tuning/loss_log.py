@@ -11,7 +11,7 @@ from route_sql.tools.files import written_whole
 
 TABLE = "losses.csv"
 
-Progress = Callable[[int, int, str], None]
+OnStep = Callable[[int, int, str], None]
 """Called with the steps done, all steps, and what there is to say."""
 
 
@@ -23,7 +23,7 @@ def eval_column(task: str) -> str:
 class LossLog(TrainerCallback):
     """Keeps the table up to date and tells how far the run is."""
 
-    def __init__(self, file: Path, tasks: Sequence[str], progress: Progress | None) -> None:
+    def __init__(self, file: Path, tasks: Sequence[str], progress: OnStep | None) -> None:
         """`tasks` are those with held-out rows."""
         self._file = file
         self._columns = ["step", "epoch", "loss", "learning_rate", "grad_norm", *map(eval_column, tasks)]

@@ -6,10 +6,10 @@ from pathlib import Path
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
-Lines = Sequence[Mapping[str, float | None]]
+LossLines = Sequence[Mapping[str, float | None]]
 
 
-def plot_losses(lines: Lines, file: Path, title: str) -> None:
+def plot_losses(lines: LossLines, file: Path, title: str) -> None:
     """Draw the training loss and each task's held-out loss over the steps, as a PNG.
 
     Args:

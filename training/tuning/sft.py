@@ -21,7 +21,7 @@ from route_sql.training.errors import TrainingError
 from route_sql.training.resumable import OneWriter
 from route_sql.training.tuning.base_model import load_tokenizer, model_to_tune
 from route_sql.training.tuning.config import SFTRun
-from route_sql.training.tuning.loss_log import TABLE, LossLog, Progress, read_losses
+from route_sql.training.tuning.loss_log import TABLE, LossLog, OnStep, read_losses
 from route_sql.training.tuning.loss_plot import plot_losses
 from route_sql.training.tuning.prompt_trees.mix import mix_trees
 from route_sql.training.tuning.prompt_trees.trainer import TreeTrainer, keep_freed_memory, one_pack
@@ -40,7 +40,7 @@ _TREES = {"remove_unused_columns": False, "dataset_kwargs": {"skip_prepare_datas
 """What TRL is told where packs are ours: to leave them alone. The layers choose the dtypes of their products."""
 
 
-def fine_tune(run: SFTRun, *, resume: bool = True, progress: Progress | None = None) -> Path:
+def fine_tune(run: SFTRun, *, resume: bool = True, progress: OnStep | None = None) -> Path:
     """Tune a model on the tasks' rows.
 
     Blocks for as long as training takes. The folder `run.out`, which all processes must share, then holds `final/`
@@ -66,7 +66,7 @@ def fine_tune(run: SFTRun, *, resume: bool = True, progress: Progress | None = N
             return _fine_tune(run, arguments, resume, progress)
 
 
-def _fine_tune(run: SFTRun, arguments: SFTConfig, resume: bool, progress: Progress | None) -> Path:
+def _fine_tune(run: SFTRun, arguments: SFTConfig, resume: bool, progress: OnStep | None) -> Path:
     out = Path(run.out)
     if run.as_trees and arguments.world_size > 1:
         raise TrainingError("packing as trees is for one process; set packing: true for several")
@@ -149,7 +149,7 @@ def _open_folder(out: Path, settings: dict[str, Any], resume: bool, arguments: S
     check_same_run(out, settings)
 
 
-def _trainer(run: SFTRun, arguments: SFTConfig, mix: Mix, tokenizer: Any, progress: Progress | None) -> SFTTrainer:
+def _trainer(run: SFTRun, arguments: SFTConfig, mix: Mix, tokenizer: Any, progress: OnStep | None) -> SFTTrainer:
     # The new adapter is drawn before the trainer sets the seed itself.
     set_seed(run.seed)
     model, adapter = model_to_tune(run)

@@ -9,7 +9,7 @@ from pathlib import Path
 from route_sql.tools.files import write_whole
 from route_sql.training.evaluation.run_log import JSON
 from route_sql.training.tasks.task import Row
-from route_sql.training.tuning.batched_replies import Decoding, Reply, Sampler
+from route_sql.training.tuning.batched_replies import Decoding, GeneratedReply, Sampler
 
 logger = logging.getLogger(__name__)
 
@@ -51,7 +51,7 @@ def write_replies(sampler: Sampler, rows: Sequence[Row], sampling: SamplingPlan,
     return counts
 
 
-def ask(sampler: Sampler, rows: Sequence[Row], decoding: Decoding) -> list[Reply]:
+def ask(sampler: Sampler, rows: Sequence[Row], decoding: Decoding) -> list[GeneratedReply]:
     """The model's reply to each row's prompt."""
 
     def log_progress(done: int, total: int) -> None:
@@ -63,6 +63,6 @@ def ask(sampler: Sampler, rows: Sequence[Row], decoding: Decoding) -> list[Reply
     )
 
 
-def _line(row: Row, reply: Reply, name: str) -> str:
+def _line(row: Row, reply: GeneratedReply, name: str) -> str:
     entry = {"index": row["index"], "database": row["database"], "pass": name, "sql": reply.text}
     return json.dumps(entry) + "\n"

@@ -7,9 +7,9 @@ from typing_extensions import TypedDict
 
 from route_sql.training.datasets.data_set import OpenDataSet
 from route_sql.training.rows.building import TASKS
-from route_sql.training.rows.training_example import Asker
+from route_sql.training.rows.training_example import ExamplePreparer
 from route_sql.training.tasks.task import Row
-from route_sql.training.tuning.batched_replies import Reply
+from route_sql.training.tuning.batched_replies import GeneratedReply
 
 
 class Score(TypedDict):
@@ -19,7 +19,9 @@ class Score(TypedDict):
     mean: float
 
 
-async def score_replies(source: OpenDataSet, rows: Sequence[Row], replies: Sequence[Reply]) -> dict[str, Score]:
+async def score_replies(
+    source: OpenDataSet, rows: Sequence[Row], replies: Sequence[GeneratedReply]
+) -> dict[str, Score]:
     """The mean score of each task, and of each kind of its rows, as `task` and `task/kind`.
 
     Kinds are the coarse ones. Of noise correction they are `right` and `wrong`: how many right queries stayed right,
@@ -28,7 +30,7 @@ async def score_replies(source: OpenDataSet, rows: Sequence[Row], replies: Seque
     Raises:
         DatabaseUnavailable: a database can't be read.
     """
-    judge = Asker(source, 0, {}).judge
+    judge = ExamplePreparer(source, 0, {}).judge
     worth: defaultdict[str, list[float]] = defaultdict(list)
     for row, reply in zip(rows, replies, strict=True):
         score = await TASKS[row["task"]].score(reply.text, row, judge)

@@ -27,9 +27,9 @@ from route_sql.training.datasets.data_set import DataSet, open_data_set
 from route_sql.training.evaluation.run_log import JSON
 from route_sql.training.rows.row_files import Split, file_name
 from route_sql.training.tasks.task import Row, TaskName
-from route_sql.training.tuning.batched_replies import Decoding, Reply, Sampler
+from route_sql.training.tuning.batched_replies import Decoding, GeneratedReply, Sampler
 from route_sql.training.tuning.config import SFTRun
-from route_sql.training.tuning.dense_base import Base, dense_base
+from route_sql.training.tuning.dense_base import BaseLocation, dense_base
 from route_sql.training.tuning.run_record import FINAL
 from route_sql.training.tuning.sft import fine_tune
 from route_sql.training.tuning.task_mix import data_files
@@ -91,7 +91,7 @@ class TwoStages:
 
     def _dense_base(self) -> dict[str, JSON]:
         sft = self._plan.sft
-        base = Base(Path(sft.base), self._plan.pieces, Path(sft.tokenizer) if sft.tokenizer else None)
+        base = BaseLocation(Path(sft.base), self._plan.pieces, Path(sft.tokenizer) if sft.tokenizer else None)
         return {"folder": str(dense_base(base, self._plan.out / "base"))}
 
     def _pace(self, run: SFTRun) -> Pace:
@@ -177,7 +177,7 @@ class TwoStages:
         kept = [row for row in rows if row["kind"] != "linked"]
         return _some(kept, self._plan.scored, self._plan.sft.seed)
 
-    async def _scored(self, rows: Sequence[Row], replies: Sequence[Reply]) -> dict[str, Score]:
+    async def _scored(self, rows: Sequence[Row], replies: Sequence[GeneratedReply]) -> dict[str, Score]:
         async with open_data_set(DataSet(self._plan.layout, self._plan.questions, self._plan.databases)) as source:
             return await score_replies(source, rows, replies)
 
@@ -203,7 +203,7 @@ def _some(rows: list[Row], most: int | None, seed: int) -> list[Row]:
     return rows if most is None or len(rows) <= most else Random(seed).sample(rows, most)
 
 
-def _keep(file: Path, rows: Sequence[Row], replies: Sequence[Reply]) -> None:
+def _keep(file: Path, rows: Sequence[Row], replies: Sequence[GeneratedReply]) -> None:
     pairs = zip(rows, replies, strict=True)
     lines = (
         {"task": row["task"], "kind": row["kind"], "index": row["index"], "given": row["given"], "reply": reply.text}

@@ -36,13 +36,13 @@ def export(
 ) -> None:
     """Turn a trained adapter into a model folder: the adapter for llama.cpp, its profile and its model card."""
     require_libraries()
-    from route_sql.training.export.model_folder import Order, export_model, find_base
+    from route_sql.training.export.model_folder import ExportOptions, export_model, find_base
 
     err = console(stderr=True, soft_wrap=True)
     with download_progress() as progress:
         found = find_base(base, ModelStore(Settings().cache), progress)
-    order = Order(merged, check, check_rows, card_title, data or (), figures, precision)
-    done = asyncio.run(export_model(adapter, found, out, order, say=err.print))
+    options = ExportOptions(merged, check, check_rows, card_title, data or (), figures, precision)
+    done = asyncio.run(export_model(adapter, found, out, options, say=err.print))
     say(f"{done.folder} holds {', '.join(done.files)}")
     checked = [f"checked: {found}" for found in (done.agreement, done.merged) if found]
     for line in checked or ["not checked: --check FILE proves that it is right"]:

@@ -17,7 +17,7 @@ from route_sql.training.tuning.conversation_tokens import IGNORED, encode_file
 from route_sql.training.tuning.loss_log import read_losses
 from route_sql.training.tuning.prompt_trees.mix import mix_trees
 from route_sql.training.tuning.prompt_trees.reply_loss import reply_loss
-from route_sql.training.tuning.prompt_trees.tree import Branch, Encoded, Span, branches, pack_trees
+from route_sql.training.tuning.prompt_trees.tree import Branch, Encoded, PackSpan, branches, pack_trees
 from route_sql.training.tuning.sft import fine_tune
 from route_sql.training.tuning.task_mix import Mix
 
@@ -43,7 +43,7 @@ def test_rows_share_how_they_begin() -> None:
     (pack,) = pack_trees(rows, 100)
     assert pack["position_ids"] == [0, 1, 2, 3, 4, 5, 6, 7, 3, 4, 5, 6, 7, 4, 5, 6, 7, 0, 1, 2, 3, 4]
     assert paths(pack) == [row.ids for row in rows]
-    assert branches(pack["position_ids"])[2] == Branch(Span(13, 17), (Span(0, 3), Span(8, 9)))
+    assert branches(pack["position_ids"])[2] == Branch(PackSpan(13, 17), (PackSpan(0, 3), PackSpan(8, 9)))
 
 
 def test_the_end_of_a_prompt_and_the_reply_are_a_rows_own() -> None:

@@ -14,9 +14,9 @@ import yaml
 from route_sql.training.datasets.data_set import DataSet, open_data_set
 from route_sql.training.errors import TrainingError
 from route_sql.training.rows.building import Recipe, build_data
-from route_sql.training.tuning.batched_replies import Reply
+from route_sql.training.tuning.batched_replies import GeneratedReply
 from route_sql.training.tuning.config import CONFIGS, LoRA, SFTRun
-from route_sql.training.tuning.dense_base import Base, dense_base
+from route_sql.training.tuning.dense_base import BaseLocation, dense_base
 from route_sql.training.tuning.pieces import join_file, split_file
 from route_sql.training.two_stages.folds import fold_databases, read_rows, write_fold
 from route_sql.training.two_stages.pace import Pace, steps_within
@@ -238,7 +238,9 @@ def test_folds_share_the_rows_evenly_and_hold_each_database_once(made: Set, tmp_
 async def test_replies_are_scored_by_task_and_kind(made: Set):
     rows = list(read_rows(made.rows / "noise_correction.train.jsonl"))
     rows += list(read_rows(made.rows / "text_to_sql.train.jsonl"))
-    says_right = [Reply("verdict: right" if row["task"] == "noise_correction" else row["gold"], True) for row in rows]
+    says_right = [
+        GeneratedReply("verdict: right" if row["task"] == "noise_correction" else row["gold"], True) for row in rows
+    ]
     async with open_data_set(DataSet("spider", made.questions, made.databases)) as source:
         scores = await score_replies(source, rows, says_right)
     assert scores["text_to_sql"]["mean"] == scores["noise_correction/right"]["mean"] == 1.0
@@ -273,7 +275,7 @@ def test_pieces_give_the_file_or_nothing(tmp_path: Path):
 
 
 def test_a_base_in_a_folder_stays_where_it_is(tiny_model: Path, tmp_path: Path):
-    assert dense_base(Base(tiny_model), tmp_path / "base") == tiny_model
+    assert dense_base(BaseLocation(tiny_model), tmp_path / "base") == tiny_model
     assert not (tmp_path / "base").exists()
 
 

@@ -20,7 +20,7 @@ class Encoded(NamedTuple):
     labels: list[int]
 
 
-class Span(NamedTuple):
+class PackSpan(NamedTuple):
     """A part of a pack, from `start` up to `end`, both as places in the pack."""
 
     start: int
@@ -31,8 +31,8 @@ class Span(NamedTuple):
 class Branch:
     """Tokens of a pack that follow each other in a row, and the spans, in order, that lead to them."""
 
-    own: Span
-    before: tuple[Span, ...]
+    own: PackSpan
+    before: tuple[PackSpan, ...]
 
 
 def pack_trees(rows: Iterable[Encoded], most: int) -> Iterator[dict[str, list[int]]]:
@@ -64,11 +64,11 @@ def branches(positions: Sequence[int]) -> list[Branch]:
     """The branches of a pack, in its order, from its position ids."""
     starts = [place for place, position in enumerate(positions) if place == 0 or position != positions[place - 1] + 1]
     found: list[Branch] = []
-    path: list[Span] = []
+    path: list[PackSpan] = []
     for start, end in zip(starts, [*starts[1:], len(positions)], strict=True):
         path = list(_up_to(path, positions[start]))
-        found.append(Branch(Span(start, end), tuple(path)))
-        path.append(Span(start, end))
+        found.append(Branch(PackSpan(start, end), tuple(path)))
+        path.append(PackSpan(start, end))
     return found
 
 
@@ -78,13 +78,13 @@ def _shared(row: Encoded, before: Sequence[int]) -> int:
     return next((place for place in range(most) if row.ids[place] != before[place]), most)
 
 
-def _up_to(path: Sequence[Span], position: int) -> Iterator[Span]:
+def _up_to(path: Sequence[PackSpan], position: int) -> Iterator[PackSpan]:
     """The first `position` tokens of a path."""
     left = position
     for span in path:
         if left <= 0:
             return
-        yield Span(span.start, min(span.end, span.start + left))
+        yield PackSpan(span.start, min(span.end, span.start + left))
         left -= span.end - span.start
 
 
