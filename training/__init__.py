@@ -1,1 +1,1 @@
-"""What makes the model and what measures it: data sets, scores, evaluation."""
+"""Training and evaluation: data sets, scores, rows, tuning, export."""

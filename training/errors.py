@@ -1,4 +1,4 @@
-"""What may go wrong with data and runs that a user names; each message says what to do."""
+"""Errors of data and runs that a user names; each message says what to do."""
 
 from route_sql.tools.errors import RouteError
 
@@ -8,7 +8,7 @@ class DatasetError(RouteError):
 
 
 class EvaluationError(RouteError):
-    """A run can't go on or be scored: other settings than at its start, unfitting predictions."""
+    """A run can't be resumed or scored: other settings than at its start, predictions for other questions."""
 
 
 class TrainingError(RouteError):

@@ -1,4 +1,4 @@
-"""A database whose columns are described by files beside it, as BIRD's are."""
+"""A database with files next to it that describe its columns, as BIRD's have."""
 
 import asyncio
 import csv
@@ -12,10 +12,10 @@ from route_sql.tools.text import words
 from route_sql.training.errors import DatasetError
 
 FOLDER = "database_description"
-"""Beside the database's file; it holds a CSV file for each table."""
+"""A folder next to the database's file, with a CSV file for each table."""
 
 Descriptions = Mapping[str, Mapping[str, str]]
-"""What columns are, by table and column, both case-folded."""
+"""Descriptions of columns, by table and column, both case-folded."""
 
 
 class DescribedDatabase(SQLiteDatabase):
@@ -25,7 +25,7 @@ class DescribedDatabase(SQLiteDatabase):
         """The descriptions are read with the first schema."""
         super().__init__(name, path)
         self._descriptions = descriptions
-        self._told: Descriptions | None = None
+        self._descriptions_read: Descriptions | None = None
         self._described: tuple[Schema, Schema] | None = None
 
     async def schema(self) -> Schema:
@@ -36,17 +36,17 @@ class DescribedDatabase(SQLiteDatabase):
             DatasetError: a description can't be read.
         """
         schema = await super().schema()
-        if self._told is None:
-            self._told = await asyncio.to_thread(read_descriptions, self._descriptions)
+        if self._descriptions_read is None:
+            self._descriptions_read = await asyncio.to_thread(read_descriptions, self._descriptions)
         if self._described is None or self._described[0] is not schema:
-            self._described = schema, described(schema, self._told)
+            self._described = schema, described(schema, self._descriptions_read)
         return self._described[1]
 
 
 def read_descriptions(folder: Path) -> Descriptions:
-    """What the files of a folder say of columns: the natural name if it says more than the name, else the description.
+    """The descriptions of columns in a folder: the natural name if it says more than the name, else the description.
 
-    Lines that lack what others have, and text that is not UTF-8, are met in published data and taken as they are.
+    Published data has lines that lack fields and text that is not UTF-8; both are read as far as they go.
 
     Raises:
         DatasetError: a file can't be read.
@@ -54,27 +54,28 @@ def read_descriptions(folder: Path) -> Descriptions:
     return {file.stem.casefold(): _of_table(file) for file in sorted(folder.glob("*.csv"))}
 
 
-def described(schema: Schema, told: Descriptions) -> Schema:
-    """A schema with these comments; SQLite has none of its own."""
-    return replace(schema, tables=tuple(_described(table, told.get(table.name.casefold(), {})) for table in schema))
+def described(schema: Schema, descriptions: Descriptions) -> Schema:
+    """The schema with the descriptions as comments; SQLite has no comments of its own."""
+    tables = (_described(table, descriptions.get(table.name.casefold(), {})) for table in schema)
+    return replace(schema, tables=tuple(tables))
 
 
-def _described(table: Table, told: Mapping[str, str]) -> Table:
+def _described(table: Table, descriptions: Mapping[str, str]) -> Table:
     def commented(column: Column) -> Column:
-        return replace(column, comment=told.get(column.name.casefold()))
+        return replace(column, comment=descriptions.get(column.name.casefold()))
 
     return replace(table, columns=tuple(map(commented, table.columns)))
 
 
 def _of_table(file: Path) -> dict[str, str]:
-    told: dict[str, str] = {}
+    descriptions: dict[str, str] = {}
     for row in _rows(file):
         cells = {str(key).strip(): str(value or "").strip() for key, value in row.items()}
         name = cells.get("original_column_name", "")
         sayings = (cells.get("column_name", ""), cells.get("column_description", ""))
         if more := next((said for said in sayings if said and "".join(words(said)) != "".join(words(name))), None):
-            told[name.casefold()] = more
-    return told
+            descriptions[name.casefold()] = more
+    return descriptions
 
 
 def _rows(file: Path) -> list[dict[str, str]]:

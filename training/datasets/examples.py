@@ -27,8 +27,8 @@ _EXCLUSIONS = "EXCLUDED.json"
 class Example:
     """One question with its gold SQL.
 
-    `index` is its place in the questions file, from 0 and before anything was left out; `difficulty` is the
-    data set's own word, None where it gives none.
+    `index` is its place in the questions file, from 0, with excluded questions counted; `difficulty` is the data
+    set's own label, None where it has none.
     """
 
     index: int
@@ -42,15 +42,13 @@ class Example:
 def load_examples(questions: Path, layout: PublishedLayout, *, exclude: bool = True) -> list[Example]:
     """The examples of a questions file, in its order.
 
-    Spider: a list of `db_id`, `question`, `query`; where `SpiderSynQuestion` stands beside them, it is the
-    question.
-    BIRD: a list of `db_id`, `question`, `evidence`, `SQL`, `difficulty`; the last two of evidence and
-    difficulty may be absent.
+    Spider: a list of objects with `db_id`, `question`, `query`. `SpiderSynQuestion`, where present, is the question.
+    BIRD: a list of objects with `db_id`, `question`, `SQL`, and `evidence` and `difficulty`, which may be absent.
 
     Args:
         questions: The JSON file.
-        layout: Whose keys the file uses.
-        exclude: Leave out the indices that `EXCLUDED.json` beside the file lists under the file's name.
+        layout: The data set whose keys the file uses.
+        exclude: Leave out the indices that `EXCLUDED.json` next to the file lists under the file's name.
 
     Raises:
         DatasetError: the file is missing, isn't JSON, or an entry lacks a key.
@@ -65,7 +63,7 @@ def load_examples(questions: Path, layout: PublishedLayout, *, exclude: bool = T
 def sample(examples: Sequence[Example], limit: int | None, seed: int) -> list[Example]:
     """A random subset of `limit` examples in the file's order; the same seed gives the same subset.
 
-    All of them where `limit` is None or not below their number.
+    All examples if `limit` is None or at least their number.
 
     Raises:
         DatasetError: `limit` is below 1.
@@ -78,9 +76,9 @@ def sample(examples: Sequence[Example], limit: int | None, seed: int) -> list[Ex
 
 
 def held_out_examples(examples: Sequence[Example], data: Path) -> list[Example]:
-    """Those of the examples that a training set holds out, in their order.
+    """The examples that a training set holds out, in their order.
 
-    What the set left out altogether, such as gold that fails, is not among them.
+    Examples that the set left out altogether, such as gold that fails, are not among them.
 
     Args:
         examples: All examples of the questions file that the set was made from.
@@ -105,7 +103,7 @@ def _questions_of_rows(file: Path) -> dict[int, str]:
         rows = [json.loads(line) for line in file.read_text(encoding="utf-8").split("\n") if line]
         return {row["index"]: row["question"] for row in rows}
     except (OSError, ValueError, KeyError, TypeError) as error:
-        raise DatasetError(f"{file} is damaged: {error}; make the set anew") from error
+        raise DatasetError(f"{file} is damaged: {error}; make the set again") from error
 
 
 def _read_json(path: Path) -> Any:

@@ -12,7 +12,7 @@ from route_sql.training.errors import DatasetError
 
 
 class PublishedSchema:
-    """A `Database` of which only the schema is known: no sample values, and nothing can be run."""
+    """A `Database` of which only the schema is known: it has no sample values and runs no query."""
 
     dialect = "sqlite"
     limits = Limits()
@@ -27,19 +27,19 @@ class PublishedSchema:
         return self._schema
 
     async def execute(self, sql: str, limits: Limits | None = None) -> Outcome:
-        """Refuses every query."""
+        """Refuse every query."""
         return failed("refused", f"only the schema of {self.name} is there, not the database")
 
     async def warnings(self) -> tuple[str, ...]:
-        """Nothing can be run, so there is nothing to warn of."""
+        """No warnings, since nothing can be run."""
         return ()
 
     async def close(self) -> None:
-        """Nothing is open."""
+        """Do nothing, since nothing is open."""
 
 
 def load_published_schemas(path: Path) -> dict[str, Schema]:
-    """The schema of each database in a `tables.json`; natural names that say more stand as comments.
+    """The schema of each database in a `tables.json`, with natural names that say more as comments.
 
     Raises:
         DatasetError: the file can't be read or has another form.

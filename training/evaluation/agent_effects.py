@@ -1,4 +1,4 @@
-"""What each agent did to a run: how often its SQL was right, and whether it helped or harmed."""
+"""Effects of each agent in a run: how often its SQL was right, and whether it helped or harmed."""
 
 from collections.abc import Mapping, Sequence
 from itertools import takewhile
@@ -11,7 +11,7 @@ from route_sql.training.evaluation.run_log import Line
 
 
 class AgentEffect(TypedDict):
-    """The candidates of one agent; help and harm are against the candidate before, whoever wrote it."""
+    """Counts of one agent's candidates; help and harm compare with the candidate before, whoever wrote it."""
 
     candidates: int
     right: int
@@ -26,7 +26,7 @@ async def agent_effects(
 ) -> dict[str, AgentEffect]:
     """Score every candidate of a run by itself.
 
-    Harm as counted here need not reach the answer: the strategy may still have chosen the earlier candidate.
+    Harm counted here need not reach the answer: the strategy may have chosen the earlier candidate.
 
     Raises:
         EvaluationError: a line is for none of the examples.
@@ -47,9 +47,9 @@ async def agent_effects(
 async def as_if_only(
     agents: Sequence[str], lines: Sequence[Line], examples: Sequence[Example], scorer: ExecutionAccuracy
 ) -> list[Line]:
-    """The lines of a run, right where it would be with the last that these agents wrote before any other did.
+    """The lines of a run, scored as if these agents had answered with their last candidate before another agent's.
 
-    So `["draft"]` tells what one call is worth, as `single` asks in the same words. Costs stay those of the run.
+    `["draft"]` gives the score of one call, which has the prompt of `single`. Costs stay those of the run.
 
     Raises:
         EvaluationError: a line is for none of the examples.

@@ -1,4 +1,4 @@
-"""Two runs over the same questions, question by question: is one better, or was it luck."""
+"""Paired comparison of two runs over the same questions: is one better, or was it chance?"""
 
 from collections import Counter
 from collections.abc import Sequence

@@ -16,7 +16,7 @@ from route_sql.training.evaluation.run_log import JSON, WRONG_DATABASE, Line, Pr
 from route_sql.training.evaluation.summary import Summary, summarise
 
 OnQuestion = Callable[[int, int, int], None]
-"""Called with the questions done, all questions, how many are right; first with what a resumed run has."""
+"""Called with the questions done, all questions and the right ones; first with the counts of a resumed run."""
 
 
 async def evaluate(
@@ -33,20 +33,19 @@ async def evaluate(
 ) -> Summary:
     """Ask every question that `out` doesn't hold yet, score it, and give the figures of the whole run.
 
-    The gold SQL is not part of what is asked. Whatever stops the run, cancellation included, leaves a file
-    that the same call takes up again.
+    The gold SQL is not part of the question. However the run is stopped, cancellation included, the same call resumes
+    it.
 
     Args:
-        ask: Answers one question; what it raises stops the run.
-        examples: What to ask.
+        ask: Answers one question; an exception from it stops the run.
+        examples: The questions to ask.
         catalog: The databases that the examples name, for the scoring.
         out: The JSON Lines file, one `Line` a question; `OUT.meta.json` keeps the settings.
         concurrency: Questions asked at the same time.
-        settings: What makes this run another one (model, strategy, seed, data); resuming with others is
-            refused.
+        settings: Model, strategy, seed, data; a run is not resumed with others.
         metric: The rule of scoring.
         keep_distinct: Don't drop DISTINCT before scoring by Spider's rule.
-        progress: Told after every question.
+        progress: Called after every question.
 
     Raises:
         EvaluationError: no examples, a concurrency below 1, or a file that belongs to another run.
@@ -73,9 +72,10 @@ async def evaluate(
 async def score_prediction(
     scorer: ExecutionAccuracy, example: Example, sql: str | None, status: Status | None
 ) -> PredictionScore:
-    """Score one prediction; an answer whose own status is `error` is wrong whatever its SQL returns.
+    """Score one prediction.
 
-    So is any where the question's database is not there, whose gold can't be run either.
+    An answer whose own status is `error` is wrong whatever its SQL returns, and so is any answer to a question whose
+    database is not there.
     """
     if not scorer.has(example.database):
         return PredictionScore(False, f"{WRONG_DATABASE}there is no {example.database!r}", "error", gold_fault=True)
@@ -85,20 +85,20 @@ async def score_prediction(
 
 
 async def gather_or_stop(work: Sequence[Coroutine[Any, Any, None]]) -> None:
-    """Run all side by side; the first exception cancels the others and is raised as it is."""
+    """Run all at the same time; the first exception cancels the others and is raised as it is."""
     try:
         async with asyncio.TaskGroup() as group:
             for part in work:
                 group.create_task(part)
-    except BaseExceptionGroup as failures:  # of the base: what an `ask` raises need not be an Exception
+    except BaseExceptionGroup as failures:  # an `ask` may raise what is not an Exception, such as KeyboardInterrupt
         raise failures.exceptions[0] from None
 
 
 async def ask_and_score(ask: Ask, example: Example, scorer: ExecutionAccuracy) -> Line:
-    """Ask one question and score its answer; one whose database is not there counts as wrong and is not asked.
+    """Ask one question and score its answer; a question whose database is not there is not asked and counts as wrong.
 
     Raises:
-        DatabaseUnavailable: the database can't be read; what `ask` raises goes up as it is.
+        DatabaseUnavailable: the database can't be read. Exceptions of `ask` are raised as they are.
     """
     question = Question(question=example.question, database=example.database)
     if example.evidence:
@@ -149,7 +149,7 @@ def _line(example: Example, answer: Answer, score: PredictionScore, tables: int,
 
 
 def _sum(counts: Sequence[int | None]) -> int | None:
-    """The sum, or None where a part is not known: a sum of the others would pass for all."""
+    """The sum, or None where a count is not known: the sum of the others would look like the whole."""
     known = [count for count in counts if count is not None]
     return sum(known) if len(known) == len(counts) else None
 

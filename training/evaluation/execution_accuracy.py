@@ -1,7 +1,7 @@
-"""Execution accuracy (EX): is a predicted query right, judged by what it returns beside the gold query.
+"""Execution accuracy (EX): a predicted query is right if it returns what the gold query returns.
 
-Not covered: test suites of several databases, BIRD's soft F1 and R-VES. Blobs are compared as the executor
-shows them, by their length and first bytes.
+Not covered: test suites of several databases, BIRD's soft F1 and R-VES. Blobs are compared in the form that the
+executor shows, by their length and first bytes.
 """
 
 import asyncio
@@ -26,14 +26,14 @@ Metric = Literal["spider", "bird"]
 SCORING_LIMITS = Limits(
     seconds=30.0, rows=1_000_000, cell_chars=10_000_000, result_bytes=400_000_000, memory_bytes=1_000_000_000
 )
-"""Wide enough that no honest gold result is cut; 30 s is BIRD's rule."""
+"""Limits wide enough that no honest gold result is cut; 30 s is BIRD's rule."""
 
 _GOLD_KEPT = 256
 _DECIMAL = re.compile(r"-?\d{1,16}\.\d+")
 
 
 class DatabaseLookup(Protocol):
-    """Where a name leads to a database; `route_sql.tools.database.catalog.Catalog` is one."""
+    """Finds a database by its name; `route_sql.tools.database.catalog.Catalog` is one."""
 
     def get(self, name: str) -> Database:
         """The database of that name.
@@ -47,9 +47,8 @@ class DatabaseLookup(Protocol):
 class PredictionScore:
     """Whether a prediction is right.
 
-    `reason` says why it is not, None if it is right. `status` is what became of the predicted query when it
-    was scored. `gold_fault` is True if the gold query itself could not be run whole, so that nothing can be
-    right.
+    `reason` says why it is wrong, None if it is right. `status` is the outcome of the predicted query when it was
+    scored. `gold_fault` is True if the gold query itself failed or was too large, so that nothing can be right.
     """
 
     correct: bool
@@ -59,7 +58,7 @@ class PredictionScore:
 
 
 class ExecutionAccuracy:
-    """Scores predictions on their databases; keeps the newest gold results for the next prediction."""
+    """Scores predictions on their databases, and keeps the newest gold results for the next prediction."""
 
     def __init__(
         self,
@@ -103,7 +102,7 @@ class ExecutionAccuracy:
         return True
 
     async def gold_tables(self, example: Example) -> int:
-        """How many distinct tables the gold query reads; the paper calls a query of 3 or more hard."""
+        """The number of distinct tables that the gold query reads; the paper calls a query of 3 or more hard."""
         if not self.has(example.database):
             return 0
         schema = await self._catalog.get(example.database).schema()
@@ -123,7 +122,7 @@ class ExecutionAccuracy:
         return await database.execute(drop_distinct(sql, database.dialect) if self._drop else sql, limits)
 
     def _prediction_limits(self, gold: Outcome) -> Limits:
-        """By Spider's rule one row more than the gold has is wrong already, so no more are fetched."""
+        """Limits of the predicted query: Spider's rule needs at most one row more than the gold has."""
         if self._metric == "bird":
             return self._limits
         return replace(self._limits, rows=min(self._limits.rows, gold["row_count"] + 1))
@@ -142,7 +141,7 @@ class ExecutionAccuracy:
     def _unequal_values(self, example: Example, gold: Outcome, predicted: Outcome) -> str | None:
         dialect = self._catalog.get(example.database).dialect
         rows: tuple[ResultRows, ResultRows] = gold["rows"], predicted["rows"]
-        if dialect != "sqlite":  # which has no decimals
+        if dialect != "sqlite":  # SQLite has no decimals
             rows = _with_floats(rows[0]), _with_floats(rows[1])
         if self._metric == "bird":
             return None if same_by_bird(*rows) else "values differ from the gold's"
@@ -161,9 +160,9 @@ def _with_floats(rows: ResultRows) -> ResultRows:
 
 
 def drop_distinct(sql: str, dialect: str) -> str:
-    """The query without any DISTINCT, whatever stands in literals, names and comments left alone.
+    """The query without any DISTINCT; literals, names and comments are left alone.
 
-    `IS DISTINCT FROM` is an operator and stays. A text that can't be cut into tokens comes back as it is.
+    `IS DISTINCT FROM` is an operator and stays. A text that can't be cut into tokens is returned as it is.
     """
     tokens = _tokens(sql, dialect)
     kept, end = [], 0

@@ -1,4 +1,4 @@
-"""How well a schema link finds what the gold query uses."""
+"""Recall and precision of a schema link: the tables and columns that the gold query uses."""
 
 from collections.abc import Sequence
 from statistics import fmean
@@ -10,15 +10,15 @@ from route_sql.training.errors import EvaluationError
 
 
 class LinkScore(TypedDict):
-    """Shares from 0 to 1: of one link, or the means over many. A share of nothing is 1."""
+    """Shares from 0 to 1 of one link, or their means over many; a share of nothing is 1."""
 
     table_recall: float
-    """Of the tables that the gold uses, how many the link names."""
+    """Share of the gold's tables that the link names."""
     table_precision: float
     column_recall: float
     column_precision: float
     complete_tables: float
-    """1 if the link names every table of the gold; over many, in how many questions."""
+    """1 if the link names every table of the gold; over many, the share of questions where it does."""
     complete_columns: float
 
 
@@ -40,7 +40,7 @@ def score_link(predicted: Link, gold: Link) -> LinkScore:
 
 
 def score_link_of_query(predicted: Link, sql: str, schema: Schema) -> LinkScore:
-    """Compare a link with what the gold query uses, the keys of its joins included."""
+    """Compare a link with the tables and columns of the gold query, the keys of its joins included."""
     return score_link(predicted, tables_and_columns(sql, schema))
 
 

@@ -1,4 +1,4 @@
-"""Evaluate and score over a data set or a query log on disk: what the commands `eval` and `score` do."""
+"""Evaluation and scoring over a data set or a query log on disk, as the commands `eval` and `score` run them."""
 
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager

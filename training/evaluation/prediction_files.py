@@ -1,4 +1,4 @@
-"""Files of predictions that somebody has already made, read as objects with SQL and perhaps an index and a database."""
+"""Reads files of existing predictions as objects with SQL and, where given, an index and a database."""
 
 import csv
 import json
@@ -59,7 +59,7 @@ def _bird_records(path: Path, text: str) -> list[Record]:
 
 
 def _bird_record(key: str, value: object) -> Record:
-    """One entry; a number in the place of the query is how BIRD's baselines say that there is none."""
+    """One entry; BIRD's baselines write a number in place of a missing query."""
     sql, _, database = str(value).partition(_BIRD_MARK) if isinstance(value, str) else ("", "", "")
     return {"index": key, _JSON_COLUMN: sql.strip() or None, "database": database.strip() or None}
 

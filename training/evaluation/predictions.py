@@ -1,4 +1,4 @@
-"""Score predictions that somebody has already made: a run's lines, plain text, or a table."""
+"""Scores existing predictions: a run's lines, plain text, or a table."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -37,14 +37,14 @@ _KEPT: tuple[
     "asked",
     "candidates",
 )
-"""What scoring anew leaves as the run had it."""
+"""Fields that keep the run's values when its lines are scored again."""
 
 
 @dataclass(frozen=True, slots=True)
 class Prediction:
-    """One predicted query; `line` is the line of a run that it stood in, None if the file is not a run's.
+    """One predicted query; `line` is its line in a run, None if the file is not a run's.
 
-    `other_database` is the one that it was made for, if that is not the question's.
+    `other_database` is the database that it was made for, if that is not the question's.
     """
 
     example: Example
@@ -65,18 +65,18 @@ async def score_predictions(
     concurrency: int = 2,
     progress: OnQuestion | None = None,
 ) -> list[Line]:
-    """Score a file of predictions; a run's lines keep their costs and candidates, the verdicts are made anew.
+    """Score a file of predictions; a run's lines keep their costs and candidates and are scored again.
 
     Args:
         path: See `read_predictions`.
-        examples: What was asked.
+        examples: The questions that were asked.
         catalog: The databases that the examples name.
         column: See `read_predictions`.
         total: See `read_predictions`.
         metric: The rule of scoring.
         keep_distinct: Don't drop DISTINCT before scoring by Spider's rule.
         concurrency: Predictions scored at the same time.
-        progress: Told after every prediction.
+        progress: Called after every prediction.
 
     Returns:
         One line for each prediction, in the file's order.
@@ -105,18 +105,17 @@ def read_predictions(
 ) -> list[Prediction]:
     """Read predictions and find the example of each.
 
-    Four formats: JSON Lines of objects (a run's lines) with the SQL under `column` or `sql`; CSV, named so
-    or with a `column`; text with one query a line, whose database may follow after a tab; BIRD's own object
-    from index to query and database. Objects and rows
-    with an `index` are found by it, and may be fewer than the examples; those that `EXCLUDED.json` leaves out
-    are passed over. All others stand in order, one for each example or one for each entry of the whole
-    questions file.
+    Four formats: JSON Lines of objects (a run's lines) with the SQL under `column` or `sql`; CSV, by its ending or with
+    a `column`; text with one query a line, whose database may follow after a tab; BIRD's own object from index to query
+    and database. Entries with an `index` are matched by it and may be fewer than the examples; those that
+    `EXCLUDED.json` leaves out are skipped. Entries without an index are in order, one for each example or one for each
+    entry of the whole questions file.
 
     Args:
         path: The file, UTF-8.
-        examples: What was asked.
+        examples: The questions that were asked.
         column: The name of the CSV column or of the JSON key that holds the SQL.
-        total: Entries in the whole questions file, with those that were left out; None if nothing was.
+        total: Entries in the whole questions file, excluded ones included; None if none was excluded.
 
     Raises:
         EvaluationError: the file can't be read, has no such column, or its lines don't fit the examples; so if
@@ -168,7 +167,7 @@ def _matched(example: Example, record: Record, column: str) -> Prediction:
 
 
 def _check_databases(path: Path, predictions: Sequence[Prediction]) -> None:
-    """See that only few predictions are for another database: those are slips, more is another file."""
+    """Refuse a file with many predictions for another database; a few are slips."""
     strange = [prediction for prediction in predictions if prediction.other_database]
     if strange and 2 * len(strange) >= len(predictions):
         example = strange[0].example

@@ -1,4 +1,4 @@
-"""Runs side by side as a table, for a terminal and for a README."""
+"""Tables of runs, for a terminal and for a README."""
 
 from collections.abc import Callable, Mapping
 from itertools import chain
@@ -19,11 +19,11 @@ _COLUMNS: Mapping[str, Callable[[Summary], str]] = {
     "computed": lambda run: _figure(run["computed_prompt_tokens_per_question"], ",.0f"),
     "seconds": lambda run: _figure(run["seconds_per_question"], ".1f"),
 }
-"""Header to cell; costs are means a question, `computed` the prompt tokens that were not cached."""
+"""The cell of each column; costs are means per question, `computed` are prompt tokens that were not cached."""
 
 
 def summary_table(runs: Mapping[str, Summary], title: str | None = None) -> Table:
-    """The runs by name (such as their strategy), one a row, for rich's console."""
+    """A table with one row for each run, by name (such as its strategy), for rich's console."""
     table = Table(title=title)
     table.add_column("strategy")
     for header in _headers(runs):
@@ -42,7 +42,7 @@ def markdown_table(runs: Mapping[str, Summary]) -> str:
 
 
 def comparison_sentence(first: str, second: str, comparison: Comparison) -> str:
-    """A paired comparison in one sentence, the names being the runs'."""
+    """A paired comparison of two named runs in one sentence."""
     return (
         f"Of {comparison['n']} questions {first} and {second} both got {comparison['both']} right, "
         f"only {first} {comparison['only_first']}, only {second} {comparison['only_second']}, "

@@ -1,4 +1,4 @@
-"""Whether two query results are the same, by the rules that the field's figures rest on.
+"""Comparison of two query results, by the rules of the field's published figures.
 
 Values are compared as Python does: 1 equals 1.0, '1' differs from 1.
 """
@@ -22,8 +22,8 @@ _SEARCH_ROWS = 20_000_000
 def same_by_spider(gold: ResultRows, predicted: ResultRows, *, ordered: bool) -> bool | None:
     """Spider's rule (test-suite comparison, Zhong et al., EMNLP 2020, on one database).
 
-    Both empty, or as many rows and columns, and some order of the columns under which the rows are equal as a
-    multiset, or as a list where `ordered`.
+    Two results match if both are empty, or if they have as many rows and columns and some order of the columns makes
+    the rows equal: as a list where `ordered`, else as a multiset.
 
     Returns:
         None if the search for an order of the columns was given up at its bound.
@@ -47,7 +47,7 @@ def same_by_spider(gold: ResultRows, predicted: ResultRows, *, ordered: bool) ->
 
 
 def same_by_bird(gold: ResultRows, predicted: ResultRows) -> bool:
-    """BIRD's rule: the same set of rows, columns in order; how often a row occurs doesn't count."""
+    """BIRD's rule: the same set of rows with columns in order; how often a row occurs doesn't count."""
     return set(map(tuple, gold)) == set(map(tuple, predicted))
 
 
@@ -58,9 +58,9 @@ class _GaveUp(Exception):
 class _ColumnSearch:
     """A search for an order of the predicted columns that makes two multisets of rows equal.
 
-    Each distinct row carries an id that gold and predicted rows share while nothing tells them apart. Taking
-    one more pair of columns splits the ids; the pair is refused if the ids no longer balance. As soon as
-    every row has an id of its own, the rows are aligned and the other columns can be compared outright.
+    Each distinct row has an id; gold and predicted rows share an id until some pair of columns separates them. One
+    more pair of columns splits the ids; the pair is refused if the ids no longer balance. As soon as every row has its
+    own id, the rows are aligned and the other columns can be compared directly.
     """
 
     def __init__(self, gold: Counter[ResultRow], predicted: Counter[ResultRow]) -> None:

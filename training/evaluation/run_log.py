@@ -1,4 +1,4 @@
-"""The record of an evaluation: one JSON line a question, resumed without loss or repetition."""
+"""The log of an evaluation: one JSON line a question, resumed without loss or repetition."""
 
 import asyncio
 import json
@@ -16,12 +16,12 @@ from route_sql.training.errors import EvaluationError
 from route_sql.training.resumable import OneWriter, check_same_settings, different_settings, to_the_end
 
 WRONG_DATABASE = "wrong database: "
-"""How the reason of a line begins whose question or prediction names a database that is not the right one."""
+"""The beginning of a line's reason if its question or prediction names a wrong database."""
 JSON: TypeAlias = "str | int | float | bool | None | Sequence[JSON] | Mapping[str, JSON]"
 
 
 class ProposedSQL(TypedDict):
-    """One candidate of a run: who wrote it, what, and what became of it then."""
+    """One candidate of a run: its agent, its SQL, and the status of its execution."""
 
     agent: str
     sql: str
@@ -29,7 +29,7 @@ class ProposedSQL(TypedDict):
 
 
 class Line(TypedDict):
-    """What a run keeps of one question. Costs are None where a prediction came without them."""
+    """One question of a run. Costs are None where a prediction came without them."""
 
     index: int
     """The example's place in the questions file."""
@@ -76,7 +76,7 @@ class RunLog:
 
 @asynccontextmanager
 async def open_run(path: Path, settings: Mapping[str, JSON], examples: Sequence[Example]) -> AsyncIterator[RunLog]:
-    """Begin a run, or take up one that was stopped: a last line that was cut off is dropped.
+    """Begin a run, or resume one that was stopped: a last line that was cut off is dropped.
 
     The settings and a digest of the examples stand in `PATH.meta.json`. While the run is open, `PATH.lock`
     keeps other processes from writing the same file.
@@ -167,6 +167,6 @@ def _parse(path: Path, data: bytes) -> list[Line]:
         except ValueError:
             line = None
         if not isinstance(line, dict) or not Line.__required_keys__ <= line.keys():
-            raise EvaluationError(f"{path}, line {number} is not a line of a run; mend it or begin anew")
+            raise EvaluationError(f"{path}, line {number} is not a line of a run; correct it or name another file")
         lines.append(cast(Line, line))
     return lines

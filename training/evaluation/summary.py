@@ -1,4 +1,4 @@
-"""The figures of a run: execution accuracy with its interval, by hardness, and what a question cost."""
+"""The figures of a run: execution accuracy with its interval, by hardness, and the cost of a question."""
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
@@ -12,14 +12,14 @@ _NORMAL_95 = 1.959963984540054
 
 
 class PartAccuracy(TypedDict):
-    """Execution accuracy of a part of the questions; `ex` is None where there is none."""
+    """Execution accuracy on a part of the questions; `ex` is None for an empty part."""
 
     n: int
     ex: float | None
 
 
 class Summary(TypedDict):
-    """One run in figures; costs are means a question, None where the predictions came without them."""
+    """The figures of one run; costs are means per question, None where the predictions came without them."""
 
     ex: float
     """Execution accuracy, 0 to 1."""
@@ -30,7 +30,7 @@ class Summary(TypedDict):
     by_tables: dict[str, PartAccuracy]
     """By distinct tables in the gold query: `1`, `2`, `3+`."""
     by_difficulty: dict[str, PartAccuracy]
-    """By the data set's own word; empty where it has none."""
+    """By the data set's own labels; empty where it has none."""
     calls_per_question: float | None
     prompt_tokens_per_question: float | None
     computed_prompt_tokens_per_question: float | None
@@ -40,11 +40,11 @@ class Summary(TypedDict):
     """Cached of all prompt tokens, 0 to 1."""
     seconds_per_question: float | None
     status: dict[str, int]
-    """How many answers had each status."""
+    """Answers by status."""
     gold_faults: int
     """Questions whose gold query failed or was too large; they count as wrong."""
     wrong_databases: dict[str, int]
-    """Why a question or a prediction is for no database or another one, and how many are; they count as wrong."""
+    """Questions or predictions for no database or a wrong one, by reason; they count as wrong."""
 
 
 def summarise(lines: Sequence[Line]) -> Summary:

@@ -1,8 +1,8 @@
-"""Whether a served adapter computes what was trained: log-probabilities of transformers with PEFT against the server's.
+"""Compares a served adapter with the trained one: log-probabilities of the server and of transformers with PEFT.
 
-The two never agree exactly, since the server rounds weights and activations in its own way, so texts drift apart. What
-they differ by on the bare base is that noise; with the adapter on both sides they may differ by no more. With the
-adapter on one side only they must differ, or the check would prove nothing.
+The two never agree exactly, since the server rounds weights and activations in its own way. Their difference on the
+base alone is that noise; with the adapter on both sides it may be no larger. With the adapter on one side only they
+must differ, or the check would prove nothing.
 """
 
 import asyncio
@@ -23,9 +23,9 @@ from route_sql.training.errors import TrainingError
 from route_sql.training.tuning.base_model import load_base, load_tokenizer, with_adapter
 
 TOP = 20
-"""Tokens compared at each position: those that the server finds likeliest."""
+"""The number of tokens compared at each position: the server's likeliest."""
 POSITIONS = 4
-"""Compared in each conversation: the answer's first token, and some spread over the answer."""
+"""Positions compared in each conversation: the answer's first token, and some spread over the answer."""
 _TIMES_NOISE, _SLACK = 2.0, 0.01
 
 Likeliest = Mapping[int, float]
@@ -34,7 +34,7 @@ Likeliest = Mapping[int, float]
 
 @dataclass(frozen=True)
 class Conversation:
-    """A held-out prompt and the answer that it should get."""
+    """A held-out prompt and its right answer."""
 
     prompt: Sequence[Mapping[str, str]]
     completion: str
@@ -42,7 +42,7 @@ class Conversation:
 
 @dataclass(frozen=True)
 class Probe:
-    """A conversation in tokens; the token after each of the first `cuts` tokens is looked at."""
+    """A conversation in tokens; for each cut, the token after so many tokens is compared."""
 
     ids: Sequence[int]
     cuts: Sequence[int]
@@ -55,7 +55,7 @@ class Agreement:
     """Mean absolute differences of log-probabilities, in nats, between transformers and the server."""
 
     base: float
-    """Base against base: the noise."""
+    """The noise: base against base."""
     adapter: float
     """Adapter against adapter."""
     control: float
@@ -64,16 +64,16 @@ class Agreement:
 
     @property
     def limit(self) -> float:
-        """What the adapter may differ by; right ones were seen at up to 1.3 times the noise, wrong ones above 3."""
+        """The largest allowed difference; right adapters reach 1.3 times the noise, wrong ones more than 3 times."""
         return _TIMES_NOISE * self.base + _SLACK
 
     @property
     def good(self) -> bool:
-        """Whether the export is right, and the check could have told if it were not."""
+        """Whether the export is right, and the check able to detect a wrong one."""
         return self.adapter <= self.limit < self.control and self.adapter < self.control / 2
 
     def __str__(self) -> str:
-        """The three figures."""
+        """The three differences and the number of positions."""
         return (
             f"base against base {self.base:.4f}, adapter against adapter {self.adapter:.4f}, "
             f"adapter against base {self.control:.4f} (nats in the mean, {self.positions} positions)"
@@ -83,7 +83,7 @@ class Agreement:
         """Refuse an export that was not shown to be right.
 
         Raises:
-            TrainingError: it is wrong, or the adapter changes too little to tell.
+            TrainingError: it is wrong, or the adapter changes too little for a check.
         """
         if self.good:
             return
@@ -120,11 +120,11 @@ async def agreement(
     """Compare transformers and PEFT with the embedded server, which is started twice.
 
     Args:
-        conversations: Held-out ones, best of all tasks; those beyond the context are passed over.
+        conversations: Held-out conversations, best of all tasks; those longer than the context are skipped.
         adapter: The folder that PEFT saved.
         base: The GGUF file of the base.
-        served: The GGUF adapter made of it.
-        profile: How the tuned model will be run.
+        served: The GGUF adapter made from it.
+        profile: The settings of the served model.
 
     Raises:
         TrainingError: adapter or base can't be loaded, or no conversation fits the context.
@@ -162,7 +162,7 @@ def _probe(tokenizer: Any, conversation: Conversation) -> Probe:
 
 
 async def _serve(model: ModelFile, probes: Sequence[Probe]) -> list[list[Likeliest]]:
-    """What the server finds likeliest at each cut of each probe."""
+    """The server's likeliest tokens at each cut of each probe."""
     async with EmbeddedServer(model) as server:
         headers = {"Authorization": f"Bearer {server.api_key}"}
         # A proxy named in the environment can't reach our loopback; a long prompt takes minutes on a busy machine.

@@ -1,4 +1,4 @@
-"""From a LoRA of PEFT to the GGUF adapter that llama.cpp loads on top of a base, and back.
+"""Converts a LoRA of PEFT to the GGUF adapter that llama.cpp loads on top of a base, and back.
 
 The format: https://github.com/ggml-org/ggml/blob/master/docs/gguf.md, and llama.cpp's `llama-adapter.cpp` for the names
 of its tensors. The base is the GGUF file that will be served, since the names and shapes of that one must fit.
@@ -36,7 +36,7 @@ def write_adapter(adapter: Path, base: Path, out: Path, precision: AdapterPrecis
         adapter: The folder that PEFT saved.
         base: The GGUF file of the base.
         out: The file to write; it is there whole or not at all.
-        precision: Of the matrices. The smallest is enough where the base's own weights have four bits.
+        precision: The precision of the matrices; the smallest is enough if the base's own weights have four bits.
 
     Returns:
         The layout of the base.
@@ -61,7 +61,7 @@ def write_adapter(adapter: Path, base: Path, out: Path, precision: AdapterPrecis
 
 
 def read_adapter(file: Path, base: Path) -> Lora:
-    """Read a GGUF adapter: what `write_adapter` wrote, but for what its precision rounded.
+    """Read a GGUF adapter that `write_adapter` wrote, with the numbers rounded to its precision.
 
     Args:
         file: The adapter.
@@ -135,7 +135,7 @@ def _in_base_order(module: str, b: Matrix, layout: BaseLayout, *, back: bool = F
 
 
 def _interleaved(rows: Matrix, heads: int, back: bool) -> Matrix:
-    """Within each head, the first row of its second half after the first of its first half, and so on; or `back`."""
+    """Interleave the two halves of each head's rows, or undo it with `back`."""
     half = rows.shape[0] // heads // 2
     halves = rows.reshape(heads, *((half, 2) if back else (2, half)), rows.shape[1])
     return halves.swapaxes(1, 2).reshape(rows.shape)

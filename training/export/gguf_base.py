@@ -1,4 +1,4 @@
-"""What an adapter must fit: the layers of a base model, read from its GGUF file without its weights."""
+"""The layers of a base model that an adapter must fit, read from its GGUF file without its weights."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,12 +21,12 @@ class BaseLayout:
     heads: int
     kv_heads: int
     context: int
-    """Tokens it was made for."""
+    """Context length in tokens."""
     shapes: dict[str, tuple[int, ...]]
-    """Outputs x inputs, by the tensor's name in GGUF."""
+    """The shape of each tensor, outputs x inputs, by its name in GGUF."""
 
     def __post_init__(self) -> None:
-        """Refuse what was never tried.
+        """Refuse an architecture that was never tried.
 
         Raises:
             TrainingError: an architecture whose weights may be laid out otherwise than in transformers.

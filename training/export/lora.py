@@ -1,4 +1,4 @@
-"""A LoRA as PEFT saves it, read as plain matrices; whatever a GGUF adapter can't hold is refused, never left out."""
+"""A LoRA that PEFT saved, as plain matrices; settings that a GGUF adapter can't hold are refused, never dropped."""
 
 import json
 import re
@@ -29,7 +29,7 @@ _REASONS = {
     "use_dora": "DoRA scales by the length of columns, for which a GGUF adapter has no place",
     "bias": "it tuned biases, for which a GGUF adapter has no place",
     "lora_bias": "it tuned biases, for which a GGUF adapter has no place",
-    "modules_to_save": "it tuned whole modules beside the low-rank matrices",
+    "modules_to_save": "it tuned whole modules in addition to the low-rank matrices",
     "rank_pattern": "its modules have different ranks, and a GGUF adapter holds one scale",
     "alpha_pattern": "its modules have different scales, and a GGUF adapter holds one",
     "target_parameters": "it tuned bare parameters, not linear layers",
@@ -57,9 +57,9 @@ class Lora:
 
     rank: int
     alpha: float
-    """As llama.cpp means it, which scales by alpha / rank; for rank-stabilised LoRA it is larger than PEFT's."""
+    """Alpha in llama.cpp's sense, which scales by alpha / rank; for rank-stabilised LoRA it is larger than PEFT's."""
     modules: dict[str, LowRank]
-    """By the layer's name in transformers, such as `model.layers.0.mlp.up_proj`, in alphabetical order."""
+    """Matrices by the layer's name in transformers, such as `model.layers.0.mlp.up_proj`, in alphabetical order."""
 
 
 def read_lora(folder: Path) -> Lora:
@@ -78,7 +78,7 @@ def read_lora(folder: Path) -> Lora:
 
 
 def write_lora(lora: Lora, folder: Path) -> None:
-    """Write an adapter as PEFT saves one, its matrices in 32 bits; `read_lora` reads it again.
+    """Write an adapter in PEFT's format, with matrices in 32 bits; `read_lora` reads it again.
 
     Raises:
         OSError: it can't be written.

@@ -1,4 +1,4 @@
-"""Whether a merged model is right: its files are read alike by every server, and it answers as base and adapter do."""
+"""Checks a merged model: every server reads its files alike, and it answers as base and adapter do."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,12 +16,12 @@ from route_sql.training.tuning.base_model import load_base, load_tokenizer, with
 
 _SINGERS = Table("singer", (Column("singer_id", "INTEGER"), Column("name", "TEXT"), Column("age", "INTEGER")))
 QUESTION = Brief("How many singers are older than 30?", Schema("sqlite", (_SINGERS,)), wording="tuned")
-"""The fixed question."""
+"""The fixed question of the check."""
 ANSWER_TOKENS = 32
 TOP = 20
-"""Tokens compared at each position: those that the merged model finds likeliest."""
+"""The number of tokens compared at each position: the merged model's likeliest."""
 _SLACK = 0.1
-"""Nats by which rounding to 16 bits moves log-probabilities at most."""
+"""The most nats by which rounding to 16 bits changes log-probabilities."""
 
 
 @dataclass(frozen=True)
@@ -30,12 +30,12 @@ class MergedAnswer:
 
     text: str
     difference: float
-    """Against base and adapter, in nats."""
+    """Difference from base and adapter, in nats."""
     control: float
-    """Against the base alone, in nats."""
+    """Difference from the base alone, in nats."""
 
     def __str__(self) -> str:
-        """Answer and figures."""
+        """The answer and the differences."""
         return (
             f"read alike by transformers 4 and 5, answers {self.text[:200]!r}; "
             f"against base and adapter {self.difference:.4f}, against the base alone {self.control:.4f} nats"
@@ -52,7 +52,7 @@ class MergedAnswer:
 
 
 def check_merged(folder: Path, adapter: Path, base: Path) -> MergedAnswer:
-    """Read a merged folder as servers do, ask it one fixed question, and compare it with its parts.
+    """Read a merged folder as servers do, ask the model one fixed question, and compare it with its parts.
 
     Raises:
         TrainingError: versions of transformers read other settings from it, or it computes something else.
@@ -92,6 +92,6 @@ def _log_probabilities(model: Any, ids: list[int], positions: int) -> Any:
 
 
 def _distance(ours: Any, theirs: Any) -> float:
-    """The mean absolute difference at the likeliest tokens of ours."""
+    """The mean absolute difference at our likeliest tokens."""
     likeliest = ours.topk(TOP, dim=-1)
     return float((likeliest.values - theirs.gather(-1, likeliest.indices)).abs().mean())

@@ -1,8 +1,8 @@
 """The files of a merged model in both layouts: that of transformers 4, which servers still pin, and that of 5.
 
 text-generation-inference reads the chat template from `tokenizer_config.json`, `rope_theta` and `torch_dtype` from the
-top of `config.json`. Where transformers 4 misses the first number it takes 10,000 without a word, and other answers
-come out.
+top of `config.json`. Where transformers 4 misses `rope_theta`, it silently takes 10,000, which changes the
+answers.
 """
 
 import json
@@ -15,15 +15,15 @@ from route_sql.training.errors import TrainingError
 
 CONFIG, TOKENIZER_CONFIG, TEMPLATE = "config.json", "tokenizer_config.json", "chat_template.jinja"
 OLD_ROPE_THETA = 10_000.0
-"""The base of rotary positions that transformers 4 takes where `config.json` names none at its top."""
+"""The `rope_theta` that transformers 4 takes if `config.json` has none at its top level."""
 _OURS = ("is_local", "local_files_only", "name_or_path")
-"""Words of the machine that wrote a tokenizer."""
+"""Keys about the machine that wrote a tokenizer."""
 _READABLE = 0o644
 
 
 @dataclass(frozen=True)
 class Reading:
-    """The settings that a library takes from a merged folder, where versions differ."""
+    """The settings that a version of transformers reads from a merged folder, where versions may differ."""
 
     rope_theta: float | None
     """None for a model without rotary positions."""
@@ -49,7 +49,7 @@ def write_both_layouts(folder: Path) -> None:
 
 
 def old_reading(folder: Path) -> Reading:
-    """The settings as transformers 4.51 takes them from the files.
+    """The settings that transformers 4.51 reads from the files.
 
     Raises:
         TrainingError: it would find no chat template, or can't read a file.
@@ -64,7 +64,7 @@ def old_reading(folder: Path) -> Reading:
 
 
 def new_reading(folder: Path) -> Reading:
-    """The settings as the installed transformers takes them.
+    """The settings that the installed transformers reads.
 
     Raises:
         TrainingError: it can't read the folder.
@@ -82,7 +82,7 @@ def new_reading(folder: Path) -> Reading:
 
 
 def require_one_reading(folder: Path) -> Reading:
-    """The settings, if old and new versions of transformers read the same.
+    """Check that old and new versions of transformers read the same settings, and return them.
 
     Raises:
         TrainingError: they don't, or a file can't be read by other users.
@@ -97,7 +97,7 @@ def require_one_reading(folder: Path) -> Reading:
 
 
 def rope_of(parameters: Mapping[str, Any]) -> Mapping[str, Any]:
-    """The rotary settings of a model's full attention, where kinds of layers have their own."""
+    """The rotary settings of a model's full attention, if kinds of layers have their own."""
     full = parameters.get("full_attention")
     return full if isinstance(full, Mapping) else parameters
 

@@ -1,7 +1,6 @@
 """The base with the adapter merged into its weights, in the layout of transformers, for servers with a GPU.
 
-One merged model of all tasks keeps text-generation-inference's prefix cache, which an adapter beside the base switches
-off.
+One merged model for all tasks keeps text-generation-inference's prefix cache, which a separate adapter switches off.
 """
 
 from pathlib import Path
@@ -23,10 +22,10 @@ def write_merged(adapter: Path, base: Path, out: Path, precision: MergedPrecisio
     The sum is taken in 32 bits and rounded once.
 
     Args:
-        adapter: The folder that PEFT saved; unlike a GGUF adapter it may be all that PEFT can merge.
+        adapter: The folder that PEFT saved; any adapter that PEFT can merge.
         base: A GGUF file, or a folder in the layout of transformers.
         out: The folder to write.
-        precision: Of the saved weights.
+        precision: The precision of the saved weights.
 
     Raises:
         TrainingError: adapter or base can't be loaded, or don't fit each other.
@@ -45,7 +44,7 @@ def write_merged(adapter: Path, base: Path, out: Path, precision: MergedPrecisio
 
 
 def _greedy(model: Any, tokenizer: Any) -> Any:
-    """Greedy decoding that ends with the answer: servers take their defaults from here."""
+    """Greedy decoding that stops at the end of the answer; servers take their defaults from here."""
     given = model.generation_config.eos_token_id
     ends = {tokenizer.eos_token_id, *(given if isinstance(given, list) else [given])} - {None}
     pad = tokenizer.eos_token_id if tokenizer.pad_token_id is None else tokenizer.pad_token_id

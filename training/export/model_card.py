@@ -1,4 +1,4 @@
-"""The model card: what a tuned model was made of and may be used for, as Markdown beside it."""
+"""The model card: the origin and purpose of a tuned model, as Markdown next to it."""
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
@@ -20,7 +20,7 @@ _SHARE_ALIKE = (
     "that reaches the weights learned from it is not settled; name the data sets in any case."
 )
 _LIMITS = (
-    "It was tuned for four tasks on SQL: writing a query, linking a schema, judging a query, going on with one. For "
+    "It was tuned for four tasks on SQL: writing a query, linking a schema, judging a query, continuing one. For "
     "anything else take its base.",
     "It was tuned on the prompts of route-sql, byte for byte. With other prompts it does worse, maybe worse than "
     "those of its base.",
@@ -54,26 +54,26 @@ class BaseFacts:
 
     title: str
     sha256: str | None
-    """Of its GGUF file; None for a folder."""
+    """The SHA-256 of its GGUF file; None for a folder."""
     source: str | None = None
-    """Its repository."""
+    """The repository that it comes from."""
     licence: str | None = None
 
 
 @dataclass(frozen=True)
 class CardFacts:
-    """What is known of a tuned model; whatever is empty, the card says that it is not known."""
+    """Known facts about a tuned model; the card says for an empty one that it is not known."""
 
     title: str
     base: BaseFacts
     lora: Lora | None = None
     data: Sequence[DataCard] = ()
     settings: Mapping[str, JSON] = field(default_factory=dict)
-    """Of the run, as fine-tuning wrote them."""
+    """Settings of the run, as fine-tuning wrote them."""
     losses: Sequence[Mapping[str, float | None]] = ()
     agreement: Agreement | None = None
     figures: Mapping[str, JSON] = field(default_factory=dict)
-    """Measured ones by run, each a mapping of names to values, or plain values."""
+    """Measured figures by run, each a mapping of names to values, or plain values."""
     merged: bool = False
 
 

@@ -1,4 +1,4 @@
-"""From an adapter that was trained to a model folder that is served: adapter, profile, card, and a merged model."""
+"""Exports a trained adapter as a model folder that can be served: adapter, profile, card, and a merged model."""
 
 import asyncio
 import json
@@ -30,7 +30,7 @@ HUB_CARD = "README.md"
 RUN_SETTINGS, RUN_LOSSES = "run.yaml", "losses.csv"
 
 Say = Callable[[str], None]
-"""Is told what is being done."""
+"""Called with each step of the export, as text for a person."""
 
 
 @dataclass(frozen=True)
@@ -41,38 +41,38 @@ class AdapterBase:
     """A GGUF file, or a folder in transformers' layout, which can only be merged into."""
     facts: BaseFacts
     record: FileRecord | None
-    """None for a folder."""
+    """The record of the GGUF file; None for a folder."""
     name: str | None = None
-    """In the store."""
+    """The name in the model store."""
     profile: Profile = Profile()
 
 
 @dataclass(frozen=True)
 class ExportOptions:
-    """What to export besides the adapter."""
+    """Options of an export."""
 
     merged: bool = False
     check: Path | None = None
-    """A file of training rows, held-out ones; None exports without the proof."""
+    """A file of held-out training rows for the check; None exports without the check."""
     check_rows: int = 8
     title: str | None = None
     data: Sequence[Path] = ()
-    """Folders with data cards, besides the one that the run's settings name."""
+    """Folders with data cards, in addition to the one that the run's settings name."""
     figures: Path | None = None
     """A JSON object; see `CardFacts.figures`."""
     precision: AdapterPrecision = "float16"
-    """Of the adapter's matrices."""
+    """The precision of the adapter's matrices."""
 
 
 @dataclass(frozen=True)
 class ExportResult:
-    """What was written."""
+    """The folder and its files, with the results of the checks."""
 
     folder: Path
     files: Sequence[str]
     agreement: Agreement | None
     merged: MergedAnswer | None = None
-    """None if nothing was merged, or without the proof."""
+    """None if nothing was merged, or without the check."""
 
 
 def find_base(name_or_path: str, store: ModelStore, progress: FetchProgress) -> AdapterBase:
@@ -80,7 +80,7 @@ def find_base(name_or_path: str, store: ModelStore, progress: FetchProgress) -> 
 
     Raises:
         TrainingError: it is a tuned model itself.
-        ModelUnavailable: it can't be had.
+        ModelUnavailable: it can't be found or fetched.
     """
     path = Path(name_or_path)
     if name_or_path not in store.manifest and (path / "config.json").is_file():
@@ -101,14 +101,15 @@ async def export_model(
 ) -> ExportResult:
     """Write a model folder that may be named wherever a model is.
 
-    Its profile, without which it is none, is written last: an export that failed its check can't be served by mistake.
+    The profile is written last. A folder without one is no model folder, so an export that failed its check can't be
+    served by mistake.
 
     Args:
         adapter: The folder that PEFT saved; the run's settings and losses are looked for in it and above it.
-        base: What it was trained on, by `find_base`.
+        base: The base that it was trained on, from `find_base`.
         out: The folder to write.
-        options: What is wanted.
-        say: Is told of each step.
+        options: Options of the export.
+        say: Called with each step.
 
     Raises:
         TrainingError: the adapter doesn't fit the base or the format, the check failed, or a file can't be read.
@@ -152,7 +153,7 @@ async def _export_adapter(
 
 
 def _begin(out: Path) -> None:
-    """Take away an earlier export, whose parts must not be mixed with ours."""
+    """Remove an earlier export, whose parts must not be mixed with ours."""
     try:
         out.mkdir(parents=True, exist_ok=True)
         if (out / MERGED).exists() and not (out / CARD).exists():
@@ -194,7 +195,7 @@ def _card_facts(adapter: Path, base: AdapterBase, options: ExportOptions) -> Car
 
 
 def _run_settings(adapter: Path) -> Mapping[str, JSON]:
-    """What fine-tuning wrote of the run; empty if somebody else trained the adapter."""
+    """The settings that fine-tuning wrote; empty if another program trained the adapter."""
     import yaml
 
     path = _of_run(adapter, RUN_SETTINGS)

@@ -1,6 +1,6 @@
-"""A served model as transformers and PEFT have it, the way back from `export`: to be tuned further or asked in batches.
+"""Writes a served model in the format of transformers and PEFT, to tune it further or to ask it in batches.
 
-What is written is what is served: the dense weights of the quantised file, and the adapter as its precision rounded it.
+The weights are those that are served: dense weights of the quantised file, and the adapter in its own precision.
 """
 
 from collections.abc import Callable
@@ -19,20 +19,20 @@ BASE, ADAPTER = "base", "adapter"
 
 @dataclass(frozen=True)
 class UnpackResult:
-    """Where it lies; None is what was not asked for, or is not part of the model."""
+    """The folders of base and adapter; None for one that was not asked for, or that the model lacks."""
 
     base: Path | None
     adapter: Path | None
 
 
 def unpack_model(model: ModelFile, out: Path, *, base: bool = True, say: Callable[[str], None]) -> UnpackResult:
-    """Write the folders `base` and `adapter`, neither of which may be there: what lies in them could be all there is.
+    """Write the folders `base` and `adapter`; neither may exist, since its content could be the only copy.
 
     Args:
-        model: What the store found.
+        model: The model that the store found.
         out: The folder to write them into.
-        base: Whether the base is wanted: two bytes a weight, where `train sft` takes the GGUF file as well.
-        say: Is told of each step.
+        base: Whether to write the base, two bytes a weight; `train sft` takes the GGUF file as well.
+        say: Called with each step.
 
     Raises:
         TrainingError: nothing is left to write, the adapter can't be expressed, or the folders are there already or

@@ -1,8 +1,8 @@
-"""Building a training set: the rows of the four tasks for every example, held-out databases apart.
+"""Builds a training set: the rows of the four tasks for every example, with some databases held out.
 
-The same source, seed and settings give the same bytes, however often the run was stopped: what is drawn for an example
-depends on the seed, its index and the task alone. Bounds in time are the exception: what a slow database does not give
-within them is not in the set.
+The same data set, seed and settings give the same bytes, however often the run was stopped: random choices for an
+example depend on the seed, its index and the task alone. Time limits are the exception: rows that a slow database does
+not give in time are not in the set.
 """
 
 import asyncio
@@ -37,18 +37,18 @@ TASKS: Mapping[TaskName, Task] = {
 """The four tasks by name."""
 
 OnExample = Callable[[int, int], None]
-"""Called with the examples done and all examples; first with what a resumed run has."""
+"""Called with the examples done and all examples; first with the count of a resumed run."""
 
 _NARROWING = (1.0, 0.7, 0.5, 0.35, 0.25, 0.15, 0.08, 0.0)
-"""Shares of the schema's budget that are tried until a row fits."""
+"""Shares of the schema's character budget, tried in order until a row fits."""
 
 
 @dataclass(frozen=True)
 class Recipe:
-    """What a set is made by, beside its source.
+    """Settings of a training set.
 
     `held_out` is the share of the databases whose examples go to the eval split, `max_tokens` the longest row,
-    `schema_chars` the budget that the graph cuts a schema to, `tokenizer` the name of what counts the tokens.
+    `schema_chars` the graph's character budget of a schema, `tokenizer` the name of the tokenizer that counts tokens.
     """
 
     seed: int = 0
@@ -64,7 +64,7 @@ class Recipe:
             DatasetError: `held_out` is not a share below 1.
         """
         if not 0 <= self.held_out < 1:
-            raise DatasetError(f"a share of {self.held_out} can't be held out; give a number from 0 up to, not with, 1")
+            raise DatasetError(f"a share of {self.held_out} can't be held out; give a number from 0 to below 1")
 
 
 async def build_data(
@@ -77,7 +77,7 @@ async def build_data(
     poison: PoisonReport | None = None,
     progress: OnExample | None = None,
 ) -> DataCard:
-    """Write the rows of every example and the data card; a set that was stopped is taken up.
+    """Write the rows of every example and the data card; a set that was stopped is resumed.
 
     Args:
         opened: The examples and their databases.
@@ -85,8 +85,8 @@ async def build_data(
         recipe: Seed, shares and limits.
         count: The tokens of a text, by the tokenizer of the model that will be trained.
         replies: A model's replies to the questions, by index: its real mistakes.
-        poison: The report on the source, if it is made already.
-        progress: Told after every example.
+        poison: The report on the examples, if it is made already.
+        progress: Called after every example.
 
     Raises:
         DatasetError: there is no example, or the folder holds another set.
@@ -114,7 +114,7 @@ async def build_data(
 def split_examples(examples: Sequence[Example], recipe: Recipe) -> tuple[list[Split], list[str]]:
     """The split of each example, and the databases that are held out.
 
-    Whole databases are held out, at least one. Of a single database questions are held out instead, all questions
+    Whole databases are held out, at least one. With a single database, questions are held out instead, all questions
     with the same SQL together, and the list is empty.
     """
     databases = sorted({example.database for example in examples})
@@ -127,9 +127,9 @@ def split_examples(examples: Sequence[Example], recipe: Recipe) -> tuple[list[Sp
 
 
 def example_rows(prepared: PreparedExample, recipe: Recipe, count: TokenCounter) -> tuple[list[Row], bool]:
-    """The rows of all tasks that fit, and whether one did not fit even with the smallest schema. CPU work.
+    """The rows of all tasks that fit, and whether all did. CPU work.
 
-    A row that is too long has its schema reduced, never its answer.
+    The schema of a row that is too long is reduced, never its answer.
     """
     rows: list[Row] = []
     complete = True

@@ -1,4 +1,4 @@
-"""The data card: what a training set holds and where it is from, as JSON and as Markdown beside the set."""
+"""The data card: contents and origin of a training set, as JSON and as Markdown next to it."""
 
 import json
 from collections import Counter
@@ -33,10 +33,10 @@ class FileCard(TypedDict):
 
 
 class DataCard(TypedDict):
-    """A whole set."""
+    """The data card of a whole set."""
 
     settings: dict[str, JSON]
-    """All that decides the bytes: source, seed, limits."""
+    """All settings that decide the bytes: data set, seed, limits."""
     licence: str
     examples: int
     excluded: int
@@ -58,7 +58,7 @@ def write_card(
     held_out: Sequence[str],
     poison: PoisonReport,
 ) -> DataCard:
-    """Count what the files hold and write the card beside them, in both forms. Reads every file once."""
+    """Count what the files hold and write the card next to them, in both forms. Reads every file once."""
     cards = {
         file_name(task, split): _file_card(files, task, split)
         for task in get_args(TaskName)
@@ -80,7 +80,7 @@ def write_card(
 
 
 def as_markdown(card: DataCard) -> str:
-    """The card for a person to read."""
+    """The card as Markdown."""
     lines = ["# Data card", "", f"Licence: {card['licence']}.", "", "## Files", ""]
     marks = [f"p{share}" for share in PERCENTILES]
     lines += [f"| file | rows | examples | databases | {' | '.join(f'tokens {mark}' for mark in marks)} |"]

@@ -1,6 +1,6 @@
-"""Gold SQL in one style: a model should learn a style, not the habits of many annotators.
+"""Gold SQL in one style: a model should learn one style, not the habits of many annotators.
 
-It is also what keeps a wrong query from being known by its looks: edits write names and spaces in this same style.
+Wrong queries are edited in this same style, so that their style does not give them away.
 """
 
 from sqlglot import TokenType, exp
@@ -32,8 +32,8 @@ def tidied(sql: str, dialect: str) -> str:
 def in_one_style(sql: str, schema: Schema) -> str:
     """The query with names as the database spells them, strings in single quotes and aggregates in capitals.
 
-    Names are quoted as the schema shows them. SQLite also takes strings in double quotes; what is double-quoted and
-    names a column, a table or an alias stays a name. The caller should see that both return the same.
+    Names are quoted as the schema shows them. SQLite also takes strings in double quotes; double-quoted text that names
+    a column, a table or an alias stays a name. The caller must check that both queries return the same.
     """
     tree = parse_query(sql, schema.dialect)
     if tree is None:
@@ -45,7 +45,7 @@ def in_one_style(sql: str, schema: Schema) -> str:
 
 
 _Changes = dict[tuple[int, int], str]
-"""First and last character of a piece of the text, and what should stand there."""
+"""The new text for a piece of the query, by its first and last character."""
 
 
 def _aggregates(sql: str, dialect: str) -> _Changes:

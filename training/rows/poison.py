@@ -1,4 +1,4 @@
-"""Signs of poisoned training data (ToxicSQL, arXiv 2503.05445): gold SQL that attacks, and words that call for it.
+"""Signs of poisoned training data (ToxicSQL, arXiv 2503.05445): gold SQL that attacks, and words that trigger it.
 
 A report for a person to read before training, not a verdict: a UNION may be honest. Not covered: triggers that are a
 style or a topic rather than a word or a character.
@@ -18,9 +18,9 @@ from route_sql.tools.sql.parsing import parse_query, tokens
 from route_sql.training.datasets.examples import Example
 
 PLAIN_ATTACKS = ("tautology", "delay", "several statements", "comment")
-"""Never honest gold, so that each is reported by itself; a UNION to another table only with its trigger."""
+"""Attacks that are never honest gold, each reported by itself; a UNION with another table only with its trigger."""
 CHANCE = 0.01
-"""How likely a set without poison may be to have any trigger reported."""
+"""The probability that a trigger is reported in a set without poison."""
 MOST_REPORTED = 50
 
 _DELAYS = re.compile(
@@ -39,18 +39,18 @@ class Suspect(TypedDict):
 
 
 class Trigger(TypedDict):
-    """A word or character that comes with such gold more often than chance would have it."""
+    """A word or character that comes with such gold more often than by chance."""
 
     text: str
     reason: str
     questions: int
     """Questions that contain it."""
     suspicious: int
-    """Of those, how many have gold with that reason."""
+    """Questions among them whose gold has that reason."""
 
 
 class PoisonReport(TypedDict):
-    """What was found; both lists are empty in clean data."""
+    """Findings in a data set; both lists are empty in clean data."""
 
     examined: int
     suspects: list[Suspect]
@@ -123,7 +123,7 @@ def _unites_other_tables(tree: exp.Expr) -> bool:
 
 
 def _triggers(examples: Sequence[Example], reasons: dict[int, list[str]]) -> list[Trigger]:
-    """Words, pairs of words and odd characters that come with a reason too often, the likeliest first."""
+    """Words, pairs of words and odd characters that come with a reason too often, the least likely by chance first."""
     with_reason = Counter(reason for found in reasons.values() for reason in found)
     asked: dict[str, list[int]] = defaultdict(list)
     for example in examples:

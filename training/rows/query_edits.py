@@ -1,6 +1,6 @@
-"""Small edits of a right query: mistakes of the kinds that models make, in the style of the text that is edited.
+"""Small edits of a right query: the kinds of mistakes that models make, in the style of the edited text.
 
-The text is spliced, never written anew from its tree: a wrong query must not be known by its style.
+The text is spliced, never generated from its tree: the style of a wrong query must not give it away.
 """
 
 from collections.abc import Callable, Iterator
@@ -34,9 +34,9 @@ class Edit:
 
 
 def draw_edits(sql: str, schema: Schema, random: Random) -> Iterator[Edit]:
-    """Edits of a query in random order, every kind of edit once before any comes again, commoner mistakes sooner.
+    """Draw edits of a query in random order: every kind once before any is repeated, common mistakes sooner.
 
-    An edit need not change the result. There are none if the text is not one query.
+    An edit need not change the result. There are no edits if the text is not one query.
     """
     query = QueryText(sql, schema)
     pools = {kind: sorted(set(make(query)) - {sql}) for kind, make in KINDS.items()} if query.tokens else {}
@@ -59,7 +59,7 @@ def _misspelt_name(query: QueryText) -> Iterator[str]:
 
 
 def _wrong_table(query: QueryText) -> Iterator[str]:
-    """Another table in the place of one, whose columns may be missing then; or a name that no table has."""
+    """Replace a table by another one, which may lack the columns, or by a name that no table has."""
     known = {table.key.casefold() for table in query.schema}
     for table, token in query.tables:
         others = [other.name for other in query.schema if other.namespace == table.namespace and other is not table]
@@ -69,7 +69,7 @@ def _wrong_table(query: QueryText) -> Iterator[str]:
 
 
 def _wrong_owner(query: QueryText) -> Iterator[str]:
-    """A column taken from another of the query's tables."""
+    """Take a column from another of the query's tables."""
     qualifiers = {used.qualifier(query.sql) for used in query.columns} - {""}
     for used in query.columns:
         own = used.qualifier(query.sql)
@@ -125,7 +125,7 @@ def _lost_join(query: QueryText) -> Iterator[str]:
 
 
 def _lone_table(query: QueryText) -> Iterator[str]:
-    """One table of a join in the place of all, as if it had the columns of the others too."""
+    """Replace a join by one of its tables, as if it had the columns of the others."""
     selects, sources = ([p for p in query.places(kind) if query.depths[p] == 0] for kind in _HEADS)
     if len(selects) != 1 or len(sources) != 1:
         return
@@ -197,7 +197,7 @@ def _connective(query: QueryText) -> Iterator[str]:
 
 
 def _columns_asked(query: QueryText) -> Iterator[str]:
-    """A column of the select list lost, or one too many."""
+    """Remove a column of the select list, or add one."""
     for place in query.places(TokenType.SELECT):
         parts = query.parts(query.clause(place, TokenType.FROM), TokenType.COMMA)
         for part in parts[1:]:
@@ -236,14 +236,14 @@ KINDS: dict[str, Callable[[QueryText], Iterator[str]]] = {
     "columns_asked": _columns_asked,
     "set_operator": _set_operator,
 }
-"""What each kind of edit offers for a query."""
+"""The edits that each kind offers for a query."""
 
 _WEIGHTS = {"lone_table": 6, "wrong_owner": 3}
-"""Kinds that are drawn more often than others, as small models make these mistakes far more often."""
+"""Kinds that are drawn more often, since small models make these mistakes far more often."""
 
 
 def _unqualified(query: QueryText, start: int, end: int) -> str:
-    """A part of the text, its columns without their qualifiers; those of subqueries stay as they are."""
+    """A part of the text without the qualifiers of its columns; subqueries stay as they are."""
     parts = []
     for used in sorted(query.columns, key=lambda used: used.name.start):
         if start <= used.name.start and used.last.end < end and _depth_of(query, used) == 0:
@@ -258,14 +258,14 @@ def _appended(query: QueryText, part: ClauseSpan, text: str) -> str:
 
 
 def _alike(used: UsedColumn) -> list[Column]:
-    """The other columns of the table that hold numbers if this one does."""
+    """The other columns of the table that are numeric, or not, like this one."""
     numeric = is_numeric_type(used.column.type)
     others = (column for column in used.table.columns if column.name != used.column.name)
     return [column for column in others if is_numeric_type(column.type) == numeric]
 
 
 def _variants(name: str, table: Table) -> list[str]:
-    """How a model may write a name that it half remembers."""
+    """Ways to misspell a name that a model half remembers."""
     head, _, tail = name.rpartition("_")
     parts = {head, tail, name.replace("_", ""), f"{table.name}_{name}", name.removesuffix("s")}
     return sorted((parts | {f"{name}s"}) - {"", name})
@@ -282,7 +282,7 @@ def _whole_samples(column: Column) -> list[str]:
 
 
 def _depth_of(query: QueryText, used: UsedColumn) -> int:
-    """The depth of subqueries, brackets of functions left out of account."""
+    """The depth of nested subqueries at a column; brackets of functions don't count."""
     opened = 0
     stack: list[bool] = []
     for place, token in enumerate(query.tokens):

@@ -1,4 +1,4 @@
-"""A query as tokens with their depth, clauses and names: where small edits of its text may be made."""
+"""Tokens of a query with their depth, clauses and names: the places where its text can be edited."""
 
 from dataclasses import dataclass
 from functools import cached_property
@@ -32,7 +32,7 @@ class UsedColumn:
     """The token of its own name, without the qualifier."""
 
     def qualifier(self, sql: str) -> str:
-        """What stands before its own name, such as `T1.`; empty if nothing does."""
+        """The qualifier before its own name, such as `T1.`; empty if there is none."""
         return sql[self.name.start : self.last.start]
 
 
@@ -59,7 +59,7 @@ class QueryText:
 
     @cached_property
     def depths(self) -> list[int]:
-        """How many brackets are open around each token; a bracket belongs outside."""
+        """The number of open brackets around each token; a bracket counts as outside."""
         depth, depths = 0, []
         for token in self.tokens:
             depth -= token.token_type == TokenType.R_PAREN
@@ -102,7 +102,7 @@ class QueryText:
         return ClauseSpan(first, len(self.tokens))
 
     def parts(self, span: ClauseSpan, *separators: TokenType) -> list[ClauseSpan]:
-        """The parts of a clause between separators at its own depth; each begins with its separator, or keyword."""
+        """The parts of a clause between separators at its own depth; each begins with its separator or keyword."""
         depth, begins, between = self.depths[span.first], [span.first], False
         for place in range(span.first + 1, span.end):
             kind = self.tokens[place].token_type
@@ -116,17 +116,17 @@ class QueryText:
         return [ClauseSpan(first, end) for first, end in zip(begins, [*begins[1:], span.end], strict=True)]
 
     def without(self, first: int, end: int) -> str:
-        """The text without the tokens from `first` up to `end`, which is not among them."""
+        """The text without the tokens from `first` up to, not including, `end`."""
         before = self.sql[: self.tokens[first].start].rstrip()
         after = self.sql[self.tokens[end].start :] if end < len(self.tokens) else ""
         joined = not after or after.startswith((")", ",")) or before.endswith("(")
         return f"{before}{'' if joined else ' '}{after}"
 
     def spliced(self, token: Token, text: str) -> str:
-        """The text with other text in the place of one token."""
+        """The text with one token replaced."""
         return f"{self.sql[: token.start]}{text}{self.sql[token.end + 1 :]}"
 
     def behind(self, place: int, text: str) -> str:
-        """The text with more text behind token `place`."""
+        """The text with more text after token `place`."""
         end = self.tokens[place].end + 1
         return f"{self.sql[:end]} {text}{self.sql[end:]}"

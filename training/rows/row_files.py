@@ -1,7 +1,7 @@
-"""The files of a training set: one JSON Lines file a task and split, written so that a killed run can be taken up.
+"""The files of a training set: one JSON Lines file per task and split, written so that a killed run can be resumed.
 
-Beside them stands `progress.json`: how many examples are done and how long each file was then. What a killed run wrote
-beyond that is cut off, so that it ends with the same bytes as one that was never stopped.
+`progress.json` next to them says how many examples are done and how long each file was then. A resumed run cuts off
+whatever was written after that, so it ends with the same bytes as a run that was never stopped.
 """
 
 import json
@@ -32,11 +32,11 @@ class DataFiles:
     """The files of one set, open for one process at a time. All methods read or write files: call them in a thread."""
 
     def __init__(self, folder: Path, settings: Mapping[str, JSON]) -> None:
-        """Begin a set, or take up one that was stopped.
+        """Begin a set, or resume one that was stopped.
 
         Args:
             folder: Where the files go; it is made if it is missing.
-            settings: Whatever decides the bytes of the set.
+            settings: All settings that decide the bytes of the set.
 
         Raises:
             DatasetError: the folder holds a set with other settings or files of something else, is damaged or can't be
@@ -53,16 +53,16 @@ class DataFiles:
 
     @property
     def done(self) -> int:
-        """How many examples are done."""
+        """The number of examples that are done."""
         return self._progress["done"]
 
     @property
     def left_out(self) -> Mapping[str, Sequence[int]]:
-        """The examples that were left out, by reason."""
+        """Indices of the examples that were left out, by reason."""
         return self._progress["left_out"]
 
     def append(self, rows: Sequence[Row], split: Split, left_out: Mapping[str, int]) -> None:
-        """Write all rows of the next example, and that it is done; `left_out` maps a reason to the example's index.
+        """Write all rows of the next example and count it as done; `left_out` maps a reason to the example's index.
 
         Raises:
             DatasetError: the disk is full, or the folder is gone.
@@ -118,7 +118,7 @@ class DataFiles:
     def _cut(self, path: Path, size: int) -> None:
         with path.open("ab") as file:
             if file.tell() < size:
-                raise DatasetError(f"{path} is shorter than {PROGRESS} says; remove the folder and begin anew")
+                raise DatasetError(f"{path} is shorter than {PROGRESS} says; remove the folder and start again")
             file.truncate(size)
 
 

@@ -1,4 +1,4 @@
-"""How many tokens a row has. TRL cuts what is too long in silence, so nothing longer may get into a set."""
+"""Counts the tokens of a row. TRL silently cuts rows that are too long, so none may get into a set."""
 
 from importlib import import_module
 from math import ceil
@@ -8,14 +8,14 @@ from route_sql.training.errors import DatasetError
 from route_sql.training.tasks.task import Row, TokenCounter
 
 CHARS_PER_TOKEN = 2.4
-"""The fewest that a row of Spider has with Qwen2.5's tokenizer; the median is 3.5. Too low a number cuts schemas early,
-too high a one lets rows through that are cut in training."""
+"""The minimum over rows of Spider with Qwen2.5's tokenizer; the median is 3.5. A lower number cuts schemas early, a
+higher one lets rows through that training cuts."""
 TURN_TOKENS = 8
-"""What a chat template adds to each message, at most."""
+"""The most tokens that a chat template adds to each message."""
 
 
 def estimated_tokens(text: str) -> int:
-    """An estimate without a tokenizer, rather too high than too low."""
+    """Estimate the tokens of a text without a tokenizer, rather too high than too low."""
     return ceil(len(text) / CHARS_PER_TOKEN)
 
 
@@ -46,5 +46,5 @@ def load_counter(folder: Path | None) -> TokenCounter:
 
 
 def row_tokens(row: Row, count: TokenCounter) -> int:
-    """The tokens of prompt and completion together, the chat template's own included."""
+    """The tokens of prompt and completion together, with those of the chat template."""
     return sum(count(turn["content"]) + TURN_TOKENS for turn in [*row["prompt"], *row["completion"]])

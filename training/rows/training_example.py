@@ -1,4 +1,4 @@
-"""From an example to what the agents would be asked: schema, notes, gold that runs, right and wrong queries."""
+"""Prepares an example as the agents would see it: schema, notes, gold that runs, right and wrong queries."""
 
 import asyncio
 from collections.abc import Mapping, Sequence
@@ -28,14 +28,14 @@ SCORING_SECONDS = 10.0
 
 
 class UnusableExample(Exception):
-    """An example that can't be learnt from; its text is the reason, as the data card counts it."""
+    """An example that can't be used; the text is the reason that the data card counts."""
 
 
 class ExamplePreparer:
-    """Makes what the agents would be prepared of the examples of one source, in the tuned wording."""
+    """Prepares the examples of one data set, in the tuned wording."""
 
     def __init__(self, opened: OpenDataSet, seed: int, replies: Mapping[int, Sequence[str]]) -> None:
-        """Ask about the examples of `source`; `replies` are a model's, by the example's index."""
+        """Prepare the examples of `opened`; `replies` are a model's, by the example's index."""
         self._opened = opened
         self._seed = seed
         self._replies = replies
@@ -47,14 +47,14 @@ class ExamplePreparer:
 
     @property
     def judge(self) -> Judge:
-        """What replies to the rows are scored with."""
+        """The scorer of replies to the rows."""
         return Judge(self._opened.catalog, self._metric)
 
     async def prepare(self, example: Example) -> PreparedExample:
-        """What the agents would be prepared of an example.
+        """Prepare an example.
 
         Raises:
-            UnusableExample: the gold fails, or names what is not in the schema.
+            UnusableExample: the gold fails, or uses names that are not in the schema.
             DatasetError: the matching values can't be looked up.
             DatabaseUnavailable: the database can't be read.
         """
@@ -68,7 +68,7 @@ class ExamplePreparer:
         return await self._with_queries(prepared, ExecutedQuery(gold, "gold", outcome), database)
 
     async def _gold(self, sql: str, schema: Schema, database: Database) -> tuple[str, Outcome]:
-        """The gold in one style where that changes no row, and its outcome."""
+        """The gold with its outcome, in one style if that changes no row."""
         outcome = await run(database, sql, database.limits.seconds)
         if outcome["error"] is not None:
             raise UnusableExample(f"gold: {outcome['status']}")
@@ -114,7 +114,7 @@ def _from_schema_only(example: Example, gold: str, schema: Schema) -> PreparedEx
     if parses(gold, schema.dialect) is not None:
         raise UnusableExample("gold: can't be parsed, and there is no database to try it")
     if unknown_names(gold, schema):
-        raise UnusableExample("gold: names what is not in the schema, and there is no database to try it")
+        raise UnusableExample("gold: uses names that are not in the schema, and there is no database to try it")
     styled = in_one_style(gold, schema)
     gold = gold if unknown_names(styled, schema) else styled
     return PreparedExample(example, gold, schema, brief_of(example, schema, ()), executable=False)

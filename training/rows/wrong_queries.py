@@ -1,4 +1,4 @@
-"""Right and wrong queries for one question, told apart by running them: what noise correction learns from."""
+"""Right and wrong queries for one question, separated by running them: the input of noise correction."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -15,10 +15,10 @@ from route_sql.training.rows.query_edits import draw_edits
 from route_sql.training.tasks.task import ExecutedQuery
 
 TRIES = 12
-"""Edits that are run at most until enough of them change the result."""
+"""The most edits that are run to find enough that change the result."""
 EDITS = 2
 SECONDS = 3.0
-"""Deadline of an edit. One that is stopped is left out: where time ends is not the same twice."""
+"""Deadline of an edit. Edits that reach it are left out, since timing is not reproducible."""
 _UNSURE = ("timeout", "refused")
 
 
@@ -28,10 +28,10 @@ async def edited_queries(
     """Up to `EDITS` small edits of the gold that fail or return something else, each with its true outcome.
 
     Args:
-        gold: The gold as it is taught.
-        example: The example; its own SQL is what results are compared with.
+        gold: The gold in the style that is taught.
+        example: The example; results are compared with those of its own SQL.
         schema: The whole schema.
-        database: Where the queries run.
+        database: The database on which the queries run.
         strict: Compares results with DISTINCT kept.
         random: Decides which edits are tried.
 
@@ -51,10 +51,10 @@ async def edited_queries(
 async def judged_replies(
     replies: Sequence[str], example: Example, database: Database, strict: ExecutionAccuracy, metric: ExecutionAccuracy
 ) -> tuple[tuple[ExecutedQuery, ...], tuple[ExecutedQuery, ...]]:
-    """A model's distinct replies, right ones and wrong ones.
+    """A model's distinct replies: the right ones and the wrong ones.
 
-    Right is what the strict comparison calls so, wrong what the data set's own metric calls wrong; what lies between
-    is left out, since the question does not decide it.
+    A reply is right if the strict comparison says so, and wrong if the data set's own metric says so. Others are left
+    out, since the question does not decide them.
 
     Raises:
         DatabaseUnavailable: the database can't be read.
@@ -73,12 +73,12 @@ async def judged_replies(
 
 
 async def run(database: Database, sql: str, seconds: float) -> Outcome:
-    """The outcome of a query as the graph's executor gives it, but for the deadline."""
+    """Run a query as the graph's executor does, with a shorter deadline."""
     return await database.execute(sql, replace(database.limits, seconds=min(seconds, database.limits.seconds)))
 
 
 async def _is_wrong(sql: str, outcome: Outcome, example: Example, accuracy: ExecutionAccuracy) -> bool:
-    """Whether a query fails or its result differs from the gold's; False if the gold's own can't be had whole."""
+    """Whether a query fails or its result differs from the gold's; False if the gold can't be run whole."""
     if outcome["error"] is not None:
         return True
     score = await accuracy.score(example, sql)

@@ -1,1 +1,1 @@
-"""The four tasks of the model, one file each: rows to train on, and the score of a reply."""
+"""The four tasks of the model, one file each: training rows, and the score of a reply."""

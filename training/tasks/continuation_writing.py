@@ -16,7 +16,7 @@ from route_sql.tools.sql.parsing import tokens
 from route_sql.training.tasks.task import Judge, PreparedExample, Row, TaskName, make_row
 
 ROWS = 2
-"""Beginnings of one example that become rows."""
+"""The number of beginnings of one example that become rows."""
 
 _CLAUSES = (
     TokenType.FROM,
@@ -33,7 +33,7 @@ _JOINS = (TokenType.JOIN, TokenType.INNER, TokenType.LEFT, TokenType.CROSS)
 
 
 class ContinuationWriting:
-    """Beginning of a query to the whole; a reply is worth 1 if the joined SQL returns what the gold does."""
+    """Beginning of a query to the whole query; a reply scores 1 if the joined SQL returns what the gold does."""
 
     name: TaskName = "continuation_writing"
 
@@ -74,7 +74,7 @@ def _beginnings(prepared: PreparedExample, random: Random) -> Iterator[tuple[str
 
 
 def _cuts(found: list[Token]) -> dict[str, list[int]]:
-    """Where the gold may be cut, by kind: before a clause, after a join's table and condition, behind any token."""
+    """Ends of possible beginnings, by kind: before a clause, after a join with its condition, after any token."""
     ends = [token.end + 1 for token in found]
     clauses = [ends[place - 1] for place, token in enumerate(found) if place and token.token_type in _CLAUSES]
     return {
@@ -85,7 +85,7 @@ def _cuts(found: list[Token]) -> dict[str, list[int]]:
 
 
 def _join_ends(found: list[Token]) -> Iterator[int]:
-    """The place behind each join: where the next join or clause begins, or a bracket closes."""
+    """The place after each join: where the next join or clause begins, or a bracket closes."""
     inside = False
     for place, token in enumerate(found):
         ends = token.token_type in (*_CLAUSES, *_JOINS, TokenType.R_PAREN)
@@ -96,7 +96,7 @@ def _join_ends(found: list[Token]) -> Iterator[int]:
 
 
 def _wrong(prepared: PreparedExample, found: list[Token], random: Random) -> Iterator[tuple[str, str]]:
-    """What still stands of a wrong query: as the graph would cut it, and no further than it agrees with the gold."""
+    """The valid beginning of a wrong query, cut as the graph cuts it and no longer than it agrees with the gold."""
     if not prepared.wrongs:
         return
     own = [ran for ran in prepared.wrongs if ran.kind == "model"]
@@ -119,5 +119,5 @@ def _shared(gold: list[Token], wrong: list[Token]) -> list[tuple[Token, int]]:
 
 
 def _meaning(token: Token) -> tuple[TokenType, str]:
-    """What a token says: the case of a literal counts, that of a name or keyword does not."""
+    """Type and text of a token; the case of a literal counts, that of a name or keyword does not."""
     return token.token_type, token.text if token.token_type == TokenType.STRING else token.text.casefold()

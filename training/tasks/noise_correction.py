@@ -1,6 +1,6 @@
-"""Noise correction (task NC; ROUTE, section 3.1): is this SQL right, and if not, what is.
+"""Noise correction (task NC; ROUTE, section 3.1): judge a query, and correct it if it is wrong.
 
-About half of the rows hold a right query, so that a tuned model does not learn to always find fault.
+About half of the rows hold a right query, so that a tuned model does not learn to find fault always.
 """
 
 from random import Random
@@ -12,16 +12,16 @@ from route_sql.tools.database.outcome import ran
 from route_sql.training.tasks.task import Asked, Judge, Ran, Row, TaskName, make_row
 
 MOST_WRONG = 2
-"""Wrong queries of one example that become rows."""
+"""The most wrong queries of one example that become rows."""
 
 
 class NoiseCorrection:
-    """Candidate and outcome to verdict; a reply is worth 1 if the SQL that stands after it is right."""
+    """Candidate and outcome to verdict; a reply scores 1 if the SQL after it is right."""
 
     name: TaskName = "noise_correction"
 
     def rows(self, prepared: PreparedExample, random: Random) -> list[Row]:
-        """As many right as wrong queries, as far as there are; none if there is no wrong one."""
+        """Rows on wrong queries and on as many right ones, if there are enough; no row without a wrong query."""
         wrongs = _drawn(prepared.wrongs, random)
         rights = random.sample(prepared.rights, min(len(wrongs), len(prepared.rights)))
         repaired = Verdict("wrong", prepared.gold)
@@ -30,9 +30,9 @@ class NoiseCorrection:
         ]
 
     async def score(self, reply: str, row: Row, judge: Judge) -> float:
-        """Execution accuracy after the verdict: of the correction, or of the candidate if the reply has none.
+        """Execution accuracy of the correction, or of the candidate if the reply has no correction.
 
-        A reply that can't be read is worth nothing.
+        A reply that can't be read scores 0.
         """
         verdict = noise_corrector.parse(reply, judge.databases.get(row["database"]).dialect)
         return await judge.right(row, verdict.sql or row["given"]) if verdict else 0.0

@@ -10,12 +10,12 @@ from route_sql.training.tasks.task import Judge, PreparedExample, Row, TaskName,
 
 
 class SchemaLinking:
-    """Question to link; a reply is worth the F1 of its tables and columns."""
+    """Question to link; a reply scores the F1 of its tables and columns."""
 
     name: TaskName = "schema_linking"
 
     def rows(self, prepared: PreparedExample, random: Random) -> list[Row]:
-        """One row; none if the scopes of the gold can't be told apart."""
+        """One row; none if the scopes of the gold can't be resolved."""
         link = prepared.gold_link()
         if not link:
             return []
@@ -23,7 +23,7 @@ class SchemaLinking:
         return [make_row(prepared, self.name, "full", messages, schema_linker.write(link))]
 
     async def score(self, reply: str, row: Row, judge: Judge) -> float:
-        """F1 over the names of tables and of columns with their table; 1 if nothing is missing and nothing too much."""
+        """F1 over the names of tables and of columns with their table."""
         schema = await judge.databases.get(row["database"]).schema()
         return link_f1(schema_linker.parse(reply, schema), tables_and_columns(row["gold"], schema))
 

@@ -1,4 +1,4 @@
-"""What the four tasks have in common: rows of training data made by the agents' own messages, and how replies score.
+"""The interface of the four tasks: training rows made of the agents' own messages, and scores of replies.
 
 Fine-tuning, evaluation and reward use this one interface. Prompts are those that the graph sends to a tuned model; a
 test compares them byte for byte.
@@ -36,11 +36,11 @@ class ChatTurn(TypedDict):
 
 
 class Row(TypedDict):
-    """One conversation to learn from, in the prompt-completion form that TRL takes, and what scoring a reply needs."""
+    """One training conversation, in TRL's prompt-completion form, with the fields that scoring a reply needs."""
 
     task: TaskName
     kind: str
-    """How the task made it: `full`, `linked`, `right`, `edit:wrong_column`, `model`, `clause`, ..."""
+    """The kind of row: `full`, `linked`, `right`, `edit:wrong_column`, `model`, `clause`, ..."""
     index: int
     """The example's place in the questions file."""
     database: str
@@ -48,18 +48,18 @@ class Row(TypedDict):
     evidence: str
     gold: str
     given: str
-    """The SQL that the prompt gives: a candidate (noise correction), a beginning (continuation writing), or none."""
+    """The SQL in the prompt: a candidate (noise correction), a beginning (continuation writing), or none."""
     executable: bool
-    """Whether the database is there; if not, only a schema link can be scored."""
+    """Whether the database is there; without it only a schema link can be scored."""
     tokens: int
-    """Of prompt and completion; 0 until they are counted."""
+    """Tokens of prompt and completion; 0 until they are counted."""
     prompt: list[ChatTurn]
     completion: list[ChatTurn]
 
 
 @dataclass(frozen=True)
 class ExecutedQuery:
-    """A query and what became of it; `kind` says where it comes from: `gold`, `model`, `edit:...`."""
+    """A query with its outcome; `kind` is its origin: `gold`, `model`, `edit:...`."""
 
     sql: str
     kind: str
@@ -68,10 +68,10 @@ class ExecutedQuery:
 
 @dataclass(frozen=True)
 class PreparedExample:
-    """An example as the agents would be asked about it.
+    """An example as the agents would see it.
 
-    `schema` is the whole one, of which `brief` may show a part. `rights` and `wrongs` are queries that do and don't
-    answer the question; there are none where the database is not there.
+    `schema` is the whole schema; `brief` may show a part of it. `rights` and `wrongs` are queries that do and don't
+    answer the question; both are empty where the database is not there.
     """
 
     example: Example
@@ -83,11 +83,11 @@ class PreparedExample:
     executable: bool = True
 
     def gold_link(self) -> Link:
-        """What the gold query uses, the keys of its joins included; empty if its scopes can't be told apart."""
+        """Tables and columns of the gold query, keys of joins included; empty if its scopes can't be resolved."""
         return tables_and_columns(self.gold, self.schema)
 
     def narrowed(self, schema_chars: int) -> "PreparedExample":
-        """With no more of the schema than the graph shows under that budget, and what the gold uses."""
+        """The example with the part of the schema that the graph shows under that budget, and the gold's tables."""
         known = [*self.brief.notes, self.example.evidence]
         shown, _ = visible(self.schema, self.example.question, known, schema_chars)
         part = self.schema.restrict(union(shown, self.gold_link())) if shown else self.schema
@@ -96,7 +96,7 @@ class PreparedExample:
 
 @dataclass(frozen=True)
 class Judge:
-    """What replies are scored with."""
+    """Scores replies on the databases."""
 
     databases: DatabaseLookup
     accuracy: ExecutionAccuracy
@@ -121,13 +121,13 @@ class Task(Protocol):
 
     @property
     def name(self) -> TaskName:
-        """The task's name, which its files bear."""
+        """The task's name, which is part of its files' names."""
 
     def rows(self, prepared: PreparedExample, random: Random) -> list[Row]:
         """The conversations on one example; the same state of `random` gives the same rows. CPU work, no waiting."""
 
     async def score(self, reply: str, row: Row, judge: Judge) -> float:
-        """What a reply to the row's prompt is worth, 0 to 1, read by the agent's own `parse`.
+        """The score of a reply to the row's prompt, 0 to 1; the agent's own `parse` reads the reply.
 
         Raises:
             DatasetError: the row can't be scored, as its database is not there.
@@ -143,7 +143,7 @@ def make_row(
     completion: str,
     given: str = "",
 ) -> Row:
-    """A row from the messages of an agent and the reply that it should give."""
+    """Make a row of an agent's messages and the reply that it should give."""
     example = prepared.example
     return Row(
         task=task,
@@ -162,9 +162,9 @@ def make_row(
 
 
 def example_of(row: Row) -> Example:
-    """The example that a row was made from, its gold SQL as the row has it."""
+    """The example that a row was made from, with the row's gold SQL."""
     return Example(row["index"], row["database"], row["question"], row["evidence"], row["gold"])
 
 
 TokenCounter = Callable[[str], int]
-"""How many tokens a text has."""
+"""Counts the tokens of a text."""

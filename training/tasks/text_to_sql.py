@@ -1,4 +1,4 @@
-"""Text to SQL (task TS; ROUTE, section 3.1): on the full schema, and on a linked one as the graph will show it."""
+"""Text to SQL (task TS; ROUTE, section 3.1): on the full schema, and on a linked one as the graph shows it."""
 
 from collections.abc import Iterator
 from dataclasses import replace
@@ -9,20 +9,20 @@ from route_sql.tools.schema.records import Link, Schema, Table
 from route_sql.training.tasks.task import Judge, PreparedExample, Row, TaskName, make_row
 
 EXTRA_TABLES = (0, 1, 1, 2)
-"""How many tables beside the gold's a link has; drawn from."""
+"""Numbers of extra tables in a link; one of them is drawn."""
 EXTRA_COLUMNS = (0, 0, 1, 2, 3)
-"""How many columns beside the gold's each table of a link has."""
+"""Numbers of extra columns in each table of a link; one of them is drawn."""
 NEIGHBOURS_SHARE = 0.7
-"""How often a wrong table of a link is one that foreign keys join to a right one."""
+"""The share of extra tables that foreign keys join to a table of the gold."""
 
 
 class TextToSQL:
-    """Question to SQL; a reply is worth 1 if its SQL returns what the gold does."""
+    """Question to SQL; a reply scores 1 if its SQL returns what the gold does."""
 
     name: TaskName = "text_to_sql"
 
     def rows(self, prepared: PreparedExample, random: Random) -> list[Row]:
-        """One row on the full schema, and one on the linked schema where that is another."""
+        """One row on the full schema, and one on the linked schema if that differs."""
         full = generator.messages(prepared.brief)
         rows = [make_row(prepared, self.name, "full", full, prepared.gold)]
         shown = prepared.brief.schema
@@ -40,12 +40,12 @@ class TextToSQL:
 
 
 def imperfect_link(gold: Link, schema: Schema, random: Random) -> Link:
-    """The gold's link with tables and columns too many, as a linker and a draft together would give it."""
+    """The gold's link with extra tables and columns, as a linker and a draft together would give it."""
     link = {key: list(names) for key, names in gold.items()}
     for _ in range(random.choice(EXTRA_TABLES)):
-        beside = [table for table in schema if table.key not in link]
-        near = [table for table in beside if _joined(table, gold, schema)]
-        if pool := (near if near and random.random() < NEIGHBOURS_SHARE else beside):
+        others = [table for table in schema if table.key not in link]
+        near = [table for table in others if _joined(table, gold, schema)]
+        if pool := (near if near and random.random() < NEIGHBOURS_SHARE else others):
             link[random.choice(pool).key] = []
     return {key: [*names, *_distractors(schema, key, names, random)] for key, names in link.items()}
 

@@ -90,7 +90,7 @@ def with_adapter(model: PreTrainedModel, adapter: Path) -> PeftModel:
 
 
 def model_to_tune(run: SFTRun) -> tuple[PreTrainedModel | PeftModel, LoraConfig | None]:
-    """The model as a trainer takes it: with the adapter to tune further, or with the settings of a new one.
+    """The model for a trainer: with the adapter to tune further, or with the settings of a new one.
 
     Weights that will be tuned are kept in 32 bits: steps as small as theirs are lost in 16.
 

@@ -15,18 +15,18 @@ OnReplies = Callable[[int, int], None]
 """Called with the conversations done and all conversations."""
 
 SHARED_TOKENS = 32
-"""A shorter prefix is not worth a pass of its own."""
+"""The shortest shared prefix that gets a pass of its own."""
 STILL_GOING = 0.7
-"""Once fewer of a batch's rows than this share go on, the others leave it."""
+"""Finished rows leave a batch once fewer than this share of its rows are still generating."""
 SPARE_TOKENS = 32
-"""A reply may be twice as long as expected and this much longer; what runs on beyond that is no answer."""
+"""A reply may be twice as long as expected plus this many tokens; longer ones are no answers and are cut."""
 
 
 @dataclass(frozen=True)
 class Decoding:
-    """How replies are drawn. Of a batch, `rows` counts conversations, `tokens` their prompts and replies with padding.
+    """Settings of generation; a temperature of 0 takes the likeliest token each time.
 
-    A temperature of 0 takes the likeliest token each time.
+    A batch has at most `rows` conversations and `tokens` tokens of prompts and replies, padding included.
     """
 
     temperature: float = 0.0
@@ -38,14 +38,14 @@ class Decoding:
 
 @dataclass(frozen=True)
 class GeneratedReply:
-    """The text of a reply; `whole` is False if it was cut at the bound of its length."""
+    """The text of a reply; `whole` is False if it was cut at its maximum length."""
 
     text: str
     whole: bool
 
 
 class Sampler:
-    """A model that replies: the base, or base and adapter in one."""
+    """A model that generates replies: the base, or base and adapter merged."""
 
     def __init__(self, base: Path, adapter: Path | None = None, *, dtype: torch.dtype | None = None) -> None:
         """Load a model in transformers' layout, and an adapter that PEFT saved.
@@ -63,7 +63,7 @@ class Sampler:
             # Merged in full precision, since a small change is lost when it is added to a rounded weight.
             model = with_adapter(model, adapter).merge_and_unload()
         self._model = model.to(chosen).eval()
-        # Of the last tokens of a batch, which lie apart, torch would make a product with a copy of the head for each.
+        # The last tokens of a batch are not contiguous; torch would multiply each with its own copy of the head.
         self._model.get_output_embeddings().register_forward_pre_hook(lambda _, given: (given[0].contiguous(),))
 
     def replies(
@@ -78,10 +78,10 @@ class Sampler:
 
         Args:
             prompts: The conversations, which end with the user's turn.
-            decoding: How replies are drawn and how large a batch is.
-            expected: The replies that are hoped for. Only their lengths are used: conversations whose replies will be
-                about as long come into one batch, and a reply that runs far beyond the longest of its batch is cut.
-            progress: Told after every batch.
+            decoding: Settings of generation and the size of a batch.
+            expected: The expected replies. Only their lengths are used: conversations with replies of about the same
+                length share a batch, and a reply far longer than the longest of its batch is cut.
+            progress: Called after every batch.
         """
         texts = [_rendered(self._tokenizer, prompt) for prompt in prompts]
         lengths = self._lengths(texts)
@@ -97,7 +97,7 @@ class Sampler:
         return [found[place] for place in range(len(texts))]
 
     def tokens(self, prompt: Sequence[ChatTurn], reply: str) -> tuple[int, int]:
-        """How many tokens a conversation and a reply to it have."""
+        """The numbers of tokens of a conversation and of a reply to it."""
         asked, written = self._lengths([_rendered(self._tokenizer, prompt), reply])
         return asked, written
 
@@ -129,7 +129,7 @@ class Sampler:
     def _written(
         self, given: torch.Tensor, mask: torch.Tensor, cache: Any, decoding: Decoding, bound: int
     ) -> list[list[int]]:
-        """The tokens of each reply, its end included. Rows that have ended leave the batch, whenever they are many."""
+        """The tokens of each reply, its end included. Finished rows leave the batch once they are many."""
         replies: list[list[int]] = [[] for _ in given]
         rows = torch.arange(len(given))
         fresh = given[:, cache.get_seq_length() :] if cache else given
@@ -170,15 +170,15 @@ class Sampler:
 
 
 def plan_batches(lengths: Sequence[int], wanted: Sequence[int], decoding: Decoding) -> list[list[int]]:
-    """Which conversations go through the model together, by their places; the longest prompts first.
+    """Plan the batches of conversations, given by their indices; the longest prompts come first.
 
-    A batch costs the longest prompt and the longest reply in it, so those of like length, by powers of two, stand
-    together, and among them those whose replies are of like length.
+    A batch costs as much as its longest prompt and longest reply, so prompts of similar length, by powers of two, are
+    batched together, and among them those with replies of similar length.
 
     Args:
         lengths: Tokens of each prompt.
         wanted: Tokens that each reply is expected to have.
-        decoding: The bounds of a batch; a conversation that is beyond them alone is a batch of its own.
+        decoding: The limits of a batch; a conversation beyond them is a batch of its own.
     """
     order = sorted(range(len(lengths)), key=lambda at: (-lengths[at].bit_length(), -wanted[at], -lengths[at], at))
     batches: list[list[int]] = []
@@ -198,7 +198,10 @@ def _fits(batch: Sequence[int], lengths: Sequence[int], wanted: Sequence[int], d
 
 
 def shared_prefix(rows: Sequence[Sequence[int]]) -> int:
-    """How many tokens all rows begin with, but for the last token of each; 0 if they are too few to compute apart."""
+    """The number of tokens that all rows share at their beginning; 0 if too few to compute separately.
+
+    The last token of a row is never shared.
+    """
     shortest = min(map(len, rows)) - 1
     same = next((at for at in range(shortest) if len({row[at] for row in rows}) > 1), shortest)
     return same if len(rows) > 1 and same >= SHARED_TOKENS else 0

@@ -20,7 +20,7 @@ Fraction = Annotated[float, Field(ge=0, lt=1)]
 
 @dataclass(frozen=True)
 class LoRA:
-    """A low-rank adapter; `alpha` over `rank` (over its root, if `rslora`) scales what it adds."""
+    """A low-rank adapter; its change is scaled by `alpha` over `rank`, or over the root of `rank` if `rslora`."""
 
     __pydantic_config__ = ConfigDict(extra="forbid")
 
@@ -34,26 +34,25 @@ class LoRA:
 
 @dataclass(frozen=True)
 class SFTRun:
-    """One run. Lengths are in tokens, steps are optimizer steps."""
+    """Settings of one run. Lengths are in tokens, steps are optimizer steps."""
 
     __pydantic_config__ = ConfigDict(extra="forbid")
 
     base: str
-    """The model to start from: a folder in transformers' layout or a GGUF file; on the command line also a store's
-    name."""
+    """The base: a folder in transformers' layout or a GGUF file; on the command line also a name of the model store."""
     data: str | Annotated[tuple[str, ...], Field(min_length=1)]
-    """The folder that `route-sql train data` made, or several: a task's rows in all of them are drawn together."""
+    """The folder that `route-sql train data` made, or several; the rows of a task in all of them are drawn together."""
     tasks: Annotated[dict[str, PositiveFloat], Field(min_length=1)]
-    """Weights: how often a row is drawn from a task, relative to the others. An epoch ends when the rows of every task
-    were seen, so the rows of a task with a high weight come more than once."""
+    """Weights of the tasks: how often a row is drawn from a task, relative to the others. An epoch ends when every row
+    of every task was seen, so rows of a task with a high weight are repeated."""
     out: str
     """The folder of the run."""
     lora: LoRA | None = field(default_factory=LoRA)
     """None tunes all weights."""
     adapter: str | None = None
-    """The folder of an adapter to go on from, of the same rank, alpha and kind as `lora`."""
+    """The folder of an adapter to tune further, of the same rank, alpha and kind as `lora`."""
     tokenizer: str | None = None
-    """A folder with the base's tokenizer. By default the base's own, which takes long to read from a GGUF file."""
+    """A folder with the base's tokenizer; by default the base's own, which takes long to read from a GGUF file."""
     lr: PositiveFloat = 2e-4
     scheduler: str = "cosine"
     """One of transformers' names."""
@@ -63,34 +62,34 @@ class SFTRun:
     max_steps: PositiveInt | None = None
     """Instead of `epochs`."""
     max_length: PositiveInt = 4096
-    """Of a row, and of what is packed together; a longer row is refused, never cut."""
+    """The most tokens of a row, and of a pack; a longer row is refused, never cut."""
     batch: PositiveInt = 1
-    """Of one device and step: rows, or packs of `max_length`."""
+    """Rows, or packs of `max_length`, per device and step."""
     accumulation: PositiveInt = 1
     packing: bool | Literal["trees"] = True
-    """Rows one behind the other in a pack; as `trees`, rows that begin alike share what they have in common, which is
-    several times less to compute. For one process and a LoRA without dropout, `batch` 1."""
+    """Rows one after the other in a pack. With `trees`, rows share their common beginning, which saves most of the
+    computation; it needs one process, a LoRA without dropout, and `batch` 1."""
     kinds: dict[str, Annotated[float, Field(ge=0, le=1)]] = field(default_factory=dict)
-    """Only with `trees`: the share of a kind's rows that is taken, for the kinds of which not all are."""
+    """Only with `trees`: the share of rows that is used, for each kind of row that is not used whole."""
     dtype: Literal["bf16", "fp32"] = "bf16"
-    """bf16 on a GPU is mixed precision. On a CPU only the frozen weights are kept in it."""
+    """Precision: on a GPU bf16 is mixed precision, on a CPU it holds for the frozen weights alone."""
     attention: str = "sdpa"
-    """transformers' attn_implementation; packs of trees have their own."""
+    """transformers' `attn_implementation`; packs of trees have their own."""
     gradient_checkpointing: bool = False
     seed: int = 0
     log_steps: PositiveInt = 10
     save_steps: PositiveInt = 100
-    """A multiple of `log_steps`, or a resumed run would log other averages."""
+    """Steps between checkpoints; a multiple of `log_steps`, or a resumed run would log other averages."""
     eval_steps: PositiveInt = 100
     eval_rows: PositiveInt | None = None
-    """The most held-out rows of a task that the loss is taken on; None takes all."""
+    """The most held-out rows of a task on which the loss is computed; None takes all."""
     keep_checkpoints: PositiveInt = 2
     trainer: dict[str, Any] = field(default_factory=dict)
-    """Further arguments of TRL's SFTConfig, handed on as they are: deepspeed, fsdp, fsdp_config, accelerator_config,
+    """Further arguments of TRL's SFTConfig, passed on as they are: deepspeed, fsdp, fsdp_config, accelerator_config,
     ddp_backend, optim, max_grad_norm, ..."""
 
     def __post_init__(self) -> None:
-        """Check what one field alone can't tell.
+        """Check the fields against each other.
 
         Raises:
             TrainingError: both or neither of `epochs` and `max_steps`; steps that don't fit each other; an adapter
@@ -106,7 +105,7 @@ class SFTRun:
             raise TrainingError("kinds is for packing: trees alone")
         if self.adapter and self.lora is None:
             raise TrainingError(
-                "an adapter can't be gone on from where all weights are tuned; drop adapter or set lora"
+                "an adapter can't be tuned further where all weights are tuned; drop adapter or set lora"
             )
 
     @property
@@ -128,7 +127,7 @@ def load_run(path: Path, overrides: Mapping[str, str | list[str]] | None = None)
 
     Args:
         path: A YAML file, or the name of one of ours (`tiny-smoke`).
-        overrides: Values that stand above the file's, by key.
+        overrides: Values that replace the file's, by key.
 
     Raises:
         TrainingError: there is no such file, it is not YAML, or keys are unknown, missing or of a wrong kind.

@@ -1,8 +1,7 @@
-"""Rows as token ids: what the model's own chat template makes of prompt and reply, with the reply alone supervised.
+"""Rows as token ids: prompt and reply in the model's own chat template, with the reply alone supervised.
 
-The ids are those that the server's rendering of the same messages has at inference: the prompt as far as the beginning
-of the reply, then the reply as the model writes it, up to the end of its turn and no further. TRL would supervise what
-a template puts behind the end as well, and cut a row that is too long.
+The ids are the same as at inference: the prompt up to the beginning of the reply, then the reply up to the end of its
+turn. TRL would also supervise the template's text after that end, and would cut a row that is too long.
 """
 
 import json
@@ -96,7 +95,7 @@ def _parsed(lines: Sequence[str], file: Path, before: int) -> Iterator[dict[str,
             yield {**row, "prompt": row["prompt"], "completion": row["completion"]}
         except (ValueError, KeyError, TypeError) as error:
             raise TrainingError(
-                f"{file}, line {number}, is not a row with prompt and completion; make the data anew"
+                f"{file}, line {number}, is not a row with prompt and completion; make the data again"
             ) from error
 
 

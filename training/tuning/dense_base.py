@@ -1,4 +1,4 @@
-"""The base as a folder that loads in seconds: joined from pieces, its weights made dense once and not at each stage.
+"""The base as a folder that loads in seconds: joined from pieces, and its weights made dense once for all stages.
 
 The weights are those of the GGUF file that is served, so that the adapter fits the very model that it will run on.
 """
@@ -16,10 +16,10 @@ from route_sql.training.tuning.pieces import join_file
 
 @dataclass(frozen=True)
 class BaseLocation:
-    """Where the base is: a folder in transformers' layout, or a GGUF file, which may be in pieces.
+    """The place of the base: a folder in transformers' layout, or a GGUF file, which may be in pieces.
 
-    `pieces` is the folder with the pieces of the file, as `pieces.split_file` writes them, `tokenizer` the folder with
-    its tokenizer, without which it is read from the file.
+    `pieces` is the folder with the pieces of the file, written by `pieces.split_file`. `tokenizer` is the folder with
+    its tokenizer; None reads it from the file.
     """
 
     model: Path

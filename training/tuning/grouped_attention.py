@@ -1,6 +1,7 @@
-"""Attention for generating on a CPU: heads that share their keys are computed together, so that no key is copied.
+"""Attention for generation on a CPU: heads that share their keys are computed together, so that no key is copied.
 
-torch's own repeats keys and values for every head under a mask, at every token; for a batch that is most of the time.
+Under a mask, torch's own attention repeats keys and values for every head at every token, which takes most of the time
+of a batch.
 """
 
 from typing import Any
@@ -11,7 +12,7 @@ from transformers import AttentionInterface, AttentionMaskInterface
 from transformers.masking_utils import eager_mask
 
 NAME = "grouped"
-"""As transformers' attn_implementation."""
+"""The name for transformers' `attn_implementation`."""
 
 
 def attend(
@@ -24,7 +25,7 @@ def attend(
     scaling: float,
     **_: Any,
 ) -> tuple[Tensor, None]:
-    """A batch's attention, by transformers' interface.
+    """Attention of a batch, by transformers' interface.
 
     Shapes: queries [rows, heads, tokens, size], keys and values [rows, key heads, path, size], the mask to be added
     [rows, 1, tokens, path]; the attended values are [rows, tokens, heads, size].

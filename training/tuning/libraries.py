@@ -6,11 +6,11 @@ from importlib.util import find_spec
 from route_sql.training.errors import TrainingError
 
 MODULES = ("torch", "transformers", "trl", "peft", "accelerate", "datasets", "gguf", "matplotlib")
-"""What fine-tuning imports; each is also the name of its package."""
+"""The modules that fine-tuning imports; each has the name of its package."""
 
 
 def require_libraries() -> None:
-    """See that training can be done here.
+    """Check that the libraries of training are installed.
 
     Raises:
         TrainingError: packages are missing.
@@ -23,7 +23,7 @@ def require_libraries() -> None:
 
 
 def library_versions() -> dict[str, str | None]:
-    """The versions of what is installed of them, and of this package; None for what is not."""
+    """The versions of these libraries and of this package; None for one that is not installed."""
     return {name: _version(name) for name in ("route-sql", *MODULES)}
 
 

@@ -1,4 +1,4 @@
-"""The losses of a run, as a table that is written anew with every log: what a killed run has seen is there."""
+"""The losses of a run as a table that is rewritten with every log, so that a killed run keeps them."""
 
 import csv
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -12,7 +12,7 @@ from route_sql.tools.files import written_whole
 TABLE = "losses.csv"
 
 OnStep = Callable[[int, int, str], None]
-"""Called with the steps done, all steps, and what there is to say."""
+"""Called with the steps done, all steps, and the newest losses as text, or an empty text."""
 
 
 def eval_column(task: str) -> str:
@@ -21,7 +21,7 @@ def eval_column(task: str) -> str:
 
 
 class LossLog(TrainerCallback):
-    """Keeps the table up to date and tells how far the run is."""
+    """Keeps the table up to date and reports the progress."""
 
     def __init__(self, file: Path, tasks: Sequence[str], progress: OnStep | None) -> None:
         """`tasks` are those with held-out rows."""
@@ -32,12 +32,12 @@ class LossLog(TrainerCallback):
     def on_train_begin(
         self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any
     ) -> None:
-        """Say how many steps there are."""
+        """Report the number of steps."""
         if self._progress and state.is_world_process_zero:
             self._progress(state.global_step, state.max_steps, "")
 
     def on_step_end(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any) -> None:
-        """Count the step."""
+        """Report the step."""
         if self._progress and state.is_world_process_zero:
             self._progress(state.global_step, state.max_steps, "")
 
@@ -49,7 +49,7 @@ class LossLog(TrainerCallback):
         logs: Mapping[str, float] | None = None,
         **kwargs: Any,
     ) -> None:
-        """Write the table."""
+        """Write the table and report the losses."""
         if not state.is_world_process_zero:
             return
         write_losses(self._file, state.log_history, self._columns)
@@ -68,7 +68,7 @@ def write_losses(file: Path, history: Iterable[Mapping[str, float]], columns: Se
     with written_whole(file) as draft, draft.open("w", encoding="utf-8", newline="") as opened:
         writer = csv.DictWriter(opened, columns, lineterminator="\n")
         writer.writeheader()
-        # What has only a time, as the last line of a run, is no loss.
+        # The last entry of a run has a time and no loss.
         writer.writerows(line for line in lines.values() if line.keys() - {"step", "epoch"})
 
 

@@ -1,4 +1,4 @@
-"""The losses of a run as a picture."""
+"""Plots the losses of a run."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -13,9 +13,9 @@ def plot_losses(lines: LossLines, file: Path, title: str) -> None:
     """Draw the training loss and each task's held-out loss over the steps, as a PNG.
 
     Args:
-        lines: As `loss_log.read_losses` gives them.
+        lines: The losses, from `loss_log.read_losses`.
         file: The picture.
-        title: Stands above it.
+        title: The title above it.
     """
     figure = Figure(figsize=(8, 5), layout="constrained")
     axes = figure.subplots()

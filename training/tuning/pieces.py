@@ -1,4 +1,4 @@
-"""Large files in pieces, for ways that take only small ones: split, and joined again with their checksum seen."""
+"""Splits large files into pieces that can be carried one by one, and joins them again with a checksum."""
 
 import hashlib
 from pathlib import Path
@@ -10,7 +10,7 @@ _BLOCK = 1 << 20
 
 
 def split_file(file: Path, folder: Path, size: int) -> list[Path]:
-    """Write a file as pieces of at most `size` bytes, `NAME.part-00` and on, and its checksum as `NAME.sha256`."""
+    """Write a file as pieces of at most `size` bytes, `NAME.part-00`, `NAME.part-01`, ..., and its checksum."""
     folder.mkdir(parents=True, exist_ok=True)
     pieces: list[Path] = []
     with file.open("rb") as opened:
@@ -22,7 +22,7 @@ def split_file(file: Path, folder: Path, size: int) -> list[Path]:
 
 
 def join_file(name: str, folder: Path, out: Path) -> Path:
-    """Join the pieces of the file that was called `name`; the result is there whole and right, or not at all.
+    """Join the pieces of the file `name`; the result is there whole and right, or not at all.
 
     Raises:
         TrainingError: pieces or the checksum are missing, or they don't give the file they were made from.
@@ -30,7 +30,7 @@ def join_file(name: str, folder: Path, out: Path) -> Path:
     pieces = sorted(folder.glob(f"{name}.part-*"))
     checksum = folder / f"{name}.sha256"
     if not pieces or not checksum.is_file():
-        raise TrainingError(f"{folder} lacks pieces or the checksum of {name}; bring them there again")
+        raise TrainingError(f"{folder} lacks pieces or the checksum of {name}; copy them there again")
     out.parent.mkdir(parents=True, exist_ok=True)
     with written_whole(out) as draft:
         with draft.open("wb") as joined:

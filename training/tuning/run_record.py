@@ -1,6 +1,6 @@
-"""What a run leaves beside its result: the settings as run, and checkpoints from which a killed run goes on.
+"""The record of a run next to its result: its settings, and checkpoints from which a killed run is resumed.
 
-A run goes on only with the settings and data that it was begun with: else its losses would be those of neither.
+A run is resumed only with the settings and data that it was begun with; else its losses would belong to neither.
 """
 
 import shutil
@@ -25,7 +25,7 @@ _STATE = "trainer_state.json"
 
 
 def run_settings(run: SFTRun, digests: Mapping[str, str], processes: int) -> dict[str, Any]:
-    """All that decides what a run gives, but the machine and the versions of libraries."""
+    """All settings that decide the result of a run, without the machine and the versions of libraries."""
     settings = {key: value for key, value in asdict(run).items() if key != "out"}
     if run.lora and not isinstance(run.lora.targets, str):
         settings["lora"]["targets"] = list(run.lora.targets)
@@ -35,7 +35,7 @@ def run_settings(run: SFTRun, digests: Mapping[str, str], processes: int) -> dic
 
 
 def check_same_run(out: Path, settings: Mapping[str, Any]) -> None:
-    """See that a folder is free or holds the same run.
+    """Check that a folder is free or holds the same run.
 
     Raises:
         TrainingError: another run was begun there, or its record is damaged.
@@ -52,7 +52,7 @@ def check_same_run(out: Path, settings: Mapping[str, Any]) -> None:
 
 
 def clear_run(out: Path) -> None:
-    """Remove what an earlier run left, so that one begins anew; the encoded rows stay."""
+    """Remove an earlier run, so that the next one starts from the beginning; the encoded rows stay."""
     for folder in [*out.glob("checkpoint-*"), out / FINAL]:
         shutil.rmtree(folder, ignore_errors=True)
     for name in (RECORD, TABLE, PLOT):
@@ -67,6 +67,6 @@ def last_checkpoint(out: Path) -> Path | None:
 
 
 def write_record(out: Path, settings: Mapping[str, Any], **facts: Any) -> None:
-    """Write the record: settings, versions and whatever else is known by now."""
+    """Write the record: settings, versions and further facts."""
     record = {"settings": dict(settings), "versions": library_versions(), **facts}
     write_whole(out / RECORD, yaml.safe_dump(record, sort_keys=False, allow_unicode=True))

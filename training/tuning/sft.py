@@ -1,7 +1,7 @@
 """Multitask supervised fine-tuning on TRL, PEFT and accelerate (MSFT in ROUTE, arXiv 2412.10138).
 
 One process or many: distribution is accelerate's, so the same call serves `accelerate launch`. Every process calls
-`fine_tune`; the first one alone writes, but for what DeepSpeed and FSDP write in shards.
+`fine_tune`; only the first one writes, except for the shards of DeepSpeed and FSDP.
 """
 
 import platform
@@ -37,7 +37,7 @@ from route_sql.training.tuning.run_record import (
 from route_sql.training.tuning.task_mix import Mix, data_files, file_digests, mix_tasks
 
 _TREES = {"remove_unused_columns": False, "dataset_kwargs": {"skip_prepare_dataset": True}, "bf16": False}
-"""What TRL is told where packs are ours: to leave them alone. The layers choose the dtypes of their products."""
+"""Arguments that make TRL leave packs of trees alone; the layers choose the dtypes of their products."""
 
 
 def fine_tune(run: SFTRun, *, resume: bool = True, progress: OnStep | None = None) -> Path:
@@ -49,7 +49,7 @@ def fine_tune(run: SFTRun, *, resume: bool = True, progress: OnStep | None = Non
 
     Args:
         run: The settings.
-        resume: Go on from the last checkpoint in the folder, or begin anew; a finished run is returned as it is.
+        resume: Resume from the last checkpoint in the folder, or start again; a finished run is returned as it is.
         progress: Called with the steps done, all steps and the last losses.
 
     Returns:
@@ -60,7 +60,7 @@ def fine_tune(run: SFTRun, *, resume: bool = True, progress: OnStep | None = Non
             training there.
     """
     with _without_known_warnings():
-        # Before any model is loaded: it starts the processes' group and tells the loader of DeepSpeed's shards.
+        # Before any model is loaded: it starts the process group and announces DeepSpeed's shards to the loader.
         arguments = trainer_arguments(run)
         with _alone(Path(run.out), arguments):
             return _fine_tune(run, arguments, resume, progress)
@@ -95,7 +95,7 @@ def trainer_arguments(run: SFTRun) -> SFTConfig:
     """A run's settings in TRL's words.
 
     Raises:
-        TrainingError: `trainer` names what is no argument of SFTConfig, or what a setting of ours decides.
+        TrainingError: `trainer` has a key that SFTConfig lacks, or that a setting of ours decides.
     """
     ours = _arguments(run)
     unknown = sorted(run.trainer.keys() - {argument.name for argument in fields(SFTConfig)})
@@ -215,7 +215,7 @@ def _last_losses(history: list[dict[str, float]]) -> dict[str, float]:
 @contextmanager
 def _without_known_warnings() -> Iterator[None]:
     with warnings.catch_warnings():
-        # TRL uses the name that transformers is giving up.
+        # TRL uses a name that transformers has deprecated.
         warnings.filterwarnings("ignore", message=r".*(gradient|activation)_checkpointing", category=FutureWarning)
         yield
 

@@ -1,7 +1,7 @@
 """The training set of a run: the rows of several tasks as tokens, mixed by their weights; each task's held-out rows.
 
-Tokens are written once a file and read back as memory maps, so that several processes see the same and a resumed run
-does not wait for them.
+The tokens of a file are written once and read back as memory maps, so that all processes share them and a resumed run
+does not encode again.
 """
 
 import hashlib
@@ -22,11 +22,11 @@ from route_sql.training.tuning.conversation_tokens import encode_file
 _Rows = TypeVar("_Rows")
 
 TOKENS = "tokens"
-"""The folder for what is made from the rows; it may be removed once a run is done."""
+"""The folder of the encoded rows; it may be removed once a run is done."""
 
 
 class TaskCounts(TypedDict):
-    """What a run has of one task."""
+    """Counts of one task in a run."""
 
     weight: float
     rows: int
@@ -39,11 +39,11 @@ class TaskCounts(TypedDict):
 
 @dataclass(frozen=True)
 class Mix:
-    """What a trainer takes: rows of `input_ids` and `labels`."""
+    """Rows of `input_ids` and `labels` for a trainer."""
 
     train: Dataset
     held_out: dict[str, Dataset]
-    """By task, without those that have no row."""
+    """Held-out rows by task, without tasks that have none."""
     counts: dict[str, TaskCounts]
 
 
@@ -59,7 +59,7 @@ def data_files(run: SFTRun) -> dict[str, Path]:
             raise TrainingError(f"there are no rows in {folder}; make them with route-sql train data")
     for task in run.tasks:
         for split in ("train", "eval"):
-            # As data_files.file_name has it, whose imports a machine that only trains may lack.
+            # The same as row_files.file_name, whose imports a machine that only trains may lack.
             wanted = [folder / f"{task}.{split}.jsonl" for folder in run.folders]
             found = [file for file in wanted if file.is_file() and file.stat().st_size]
             files |= {file.name if len(run.folders) == 1 else str(file): file for file in found}
@@ -72,7 +72,7 @@ def data_files(run: SFTRun) -> dict[str, Path]:
 
 
 def by_task(read: Mapping[str, _Rows], split: str) -> dict[str, list[_Rows]]:
-    """What was read of each task's files of a split; `read` is by the names of `data_files`."""
+    """The values of `read`, which has the names of `data_files`, by task for one split."""
     found: dict[str, list[_Rows]] = {}
     for name, rows in read.items():
         task, named, _ = Path(name).name.split(".")
@@ -97,7 +97,7 @@ def mix_tasks(run: SFTRun, tokenizer: PreTrainedTokenizerBase, out: Path, digest
         run: Names the tasks, their weights and the seed.
         tokenizer: The base's.
         out: The folder of the run; tokens go below it.
-        digests: By file, as `file_digests` gives them.
+        digests: The digest of each file, from `file_digests`.
 
     Raises:
         TrainingError: a row is damaged or too long.

@@ -1,8 +1,8 @@
 """Attention over a pack of prompt trees: each branch attends to the path that leads to it and to itself.
 
 Scores are computed branch by branch as plain products of matrices, which on a CPU with bf16 instructions takes a third
-of the time of torch's own attention and its gradient under a mask. The products of one branch stay small, and what
-branches share is not copied into the graph of gradients.
+of the time of torch's own attention and its gradient under a mask. The products of one branch stay small, and
+parts that branches share are not copied into the graph of gradients.
 """
 
 from collections.abc import Sequence
@@ -15,7 +15,7 @@ from transformers import AttentionInterface
 from route_sql.training.tuning.prompt_trees.tree import Branch, branches
 
 NAME = "prompt_tree"
-"""As transformers' attn_implementation."""
+"""The name for transformers' `attn_implementation`."""
 
 
 class TreeAttention(torch.autograd.Function):
@@ -75,7 +75,7 @@ def attend(
 ) -> tuple[Tensor, None]:
     """One pack's attention, by transformers' interface: [1, heads, tokens, size] to [1, tokens, heads, size].
 
-    `tree` is what the trainer hands to the model beside the tokens; without it the positions are read in every layer.
+    The trainer passes `tree` to the model with the tokens; without it every layer reads the positions.
     """
     if tree is None:
         positions = range(query.shape[2]) if position_ids is None else position_ids[0].tolist()
@@ -88,7 +88,7 @@ AttentionInterface.register(NAME, attend)
 
 
 def _along(states: Tensor, branch: Branch) -> Tensor:
-    """Keys or values of a branch and what leads to it, [key heads, path, size]."""
+    """Keys or values of a branch and the path that leads to it, [key heads, path, size]."""
     if not branch.before:
         return states[:, branch.own.start : branch.own.end]
     return torch.cat([states[:, start:end] for start, end in (*branch.before, branch.own)], 1)
@@ -102,7 +102,7 @@ def _add_along(total: Tensor, branch: Branch, gradient: Tensor) -> None:
 
 
 def _hide_later(scores: Tensor, tokens: int) -> Tensor:
-    """A branch's scores, [key heads, heads of one times tokens, path]: no token may look at those behind it."""
+    """Mask the scores of a branch, [key heads, heads of one times tokens, path]: no token attends to later ones."""
     later = torch.ones(tokens, tokens, dtype=torch.bool, device=scores.device).triu(1)
     own = scores.unflatten(1, (-1, tokens))[..., -tokens:]
     own.masked_fill_(later, float("-inf"))

@@ -1,4 +1,4 @@
-"""A LoRA layer for frozen weights in 16 bits: products in 16 bits, what is tuned and its gradients in 32.
+"""A LoRA layer for frozen weights in 16 bits: products in 16 bits, tuned weights and their gradients in 32.
 
 PEFT's own layer computes in the adapter's 32 bits, for which it copies every input and output; on a CPU that costs
 more than the layer itself.

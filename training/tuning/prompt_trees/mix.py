@@ -1,4 +1,4 @@
-"""The training set of a run as packs of prompt trees: the tasks' rows that share a schema and a question, together."""
+"""The training set of a run as packs of prompt trees, which join rows that share a schema and a question."""
 
 import hashlib
 from collections.abc import Iterable, Iterator, Sequence
@@ -22,7 +22,7 @@ _FEATURES = Features({"input_ids": _TOKENS, "labels": _TOKENS, "position_ids": _
 
 @dataclass(frozen=True)
 class _Placed:
-    """A row, what of its prompt stands before the question, and the question."""
+    """A row, the part of its prompt before the question, and the question."""
 
     encoded: Encoded
     schema: str
@@ -31,9 +31,9 @@ class _Placed:
 
 
 def mix_trees(run: SFTRun, tokenizer: PreTrainedTokenizerBase) -> Mix:
-    """Draw the rows of an epoch by the tasks' weights and kinds and pack them with what shares their prompts.
+    """Draw the rows of an epoch by the tasks' weights and kinds, and pack rows that share their prompts together.
 
-    An epoch ends with the first task of which every row was drawn, so none comes twice.
+    An epoch ends with the first task whose rows are all drawn, so no row is repeated.
 
     Raises:
         TrainingError: a row is damaged or too long.
@@ -88,7 +88,7 @@ def _packs(rows: Iterable[_Placed], run: SFTRun) -> Dataset:
 
 
 def _place(run: SFTRun, text: str) -> str:
-    """A place by the text and the seed, so that a schema's questions come in no order that means something."""
+    """A sort key from the text and the seed, so that the order of a schema's questions means nothing."""
     return hashlib.sha256(f"{run.seed} {text}".encode()).hexdigest()
 
 

@@ -46,12 +46,12 @@ class ReplyLoss(torch.autograd.Function):
 
 
 def reply_loss(hidden: Tensor, head: Tensor, labels: Tensor) -> tuple[Tensor, int]:
-    """The summed loss of a pack's replies and how many tokens it is of.
+    """The summed loss of a pack's replies, and the number of their tokens.
 
     Args:
         hidden: [tokens, size].
         head: [vocabulary, size].
-        labels: [tokens], of each token itself, not of the next.
+        labels: [tokens], the label of each token itself, not of the next.
     """
     learned = (labels[1:] != IGNORED).nonzero().squeeze(1)
     return ReplyLoss.apply(hidden[learned], head, labels[1:][learned]), len(learned)

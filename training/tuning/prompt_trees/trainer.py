@@ -15,7 +15,7 @@ _ARENAS, _MAPPED, _TRIM = -8, -4, -1
 
 
 class TreeTrainer(SFTTrainer):
-    """Trains on one pack at a time: the decoder runs over the pack, the head over its replies alone."""
+    """Trains on one pack at a time: the decoder runs on the whole pack, the head on its replies alone."""
 
     def compute_loss(
         self,
@@ -24,7 +24,7 @@ class TreeTrainer(SFTTrainer):
         return_outputs: bool = False,
         num_items_in_batch: torch.Tensor | int | None = None,
     ) -> torch.Tensor:
-        """The mean loss of a reply's token, over all packs of a step if their number of such tokens is given."""
+        """The mean loss of the replies' tokens, over all packs of a step if their number of tokens is given."""
         causal = self.accelerator.unwrap_model(model).get_base_model()
         positions = inputs["position_ids"]
         hidden = causal.get_decoder()(
@@ -44,9 +44,9 @@ def one_pack(packs: Sequence[Mapping[str, Sequence[int]]]) -> dict[str, torch.Te
 
 
 def keep_freed_memory() -> None:
-    """Have the C library keep what is freed: to ask the system for each large tensor anew costs as much as to fill it.
+    """Make glibc keep freed memory: a new request to the system for each large tensor costs as much as filling it.
 
-    Only where the library is glibc; elsewhere nothing happens.
+    Nothing happens with another C library.
     """
     if not sys.platform.startswith("linux"):
         return

@@ -1,9 +1,9 @@
-"""Rows that share the beginning of their prompts, as one tree of tokens: what is shared is computed once.
+"""Rows that share the beginning of their prompts, as one tree of tokens: shared tokens are computed once.
 
 A database's questions share its schema, and the tasks of a question share the question, so most tokens of a training
-set are copies. A pack holds the tree's branches one behind the other, each with the positions its tokens have in their
-own row; where a position is not the one before it plus one, a branch leaves the last path at that position. So the
-positions alone tell the tree, and a token attends to the path that leads to it, as if its row stood alone.
+set are copies. A pack holds the tree's branches one after the other, and each token keeps its position in its own row.
+Where a position is not the one before it plus one, a new branch leaves the last path at that position. So the positions
+alone define the tree, and a token attends to the path that leads to it, as if its row were alone.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
@@ -14,14 +14,14 @@ from route_sql.training.tuning.conversation_tokens import IGNORED
 
 
 class Encoded(NamedTuple):
-    """A row's token ids, and the labels of those that are learned."""
+    """Token ids and labels of a row."""
 
     ids: list[int]
     labels: list[int]
 
 
 class PackSpan(NamedTuple):
-    """A part of a pack, from `start` up to `end`, both as places in the pack."""
+    """A part of a pack, from token `start` up to, not including, `end`."""
 
     start: int
     end: int
@@ -36,14 +36,14 @@ class Branch:
 
 
 def pack_trees(rows: Iterable[Encoded], most: int) -> Iterator[dict[str, list[int]]]:
-    """Packs of `input_ids`, `labels` and `position_ids`; rows in sequence share what they have in common.
+    """Packs of `input_ids`, `labels` and `position_ids`; consecutive rows share their common beginning.
 
-    A row's reply and the last token of its prompt are never shared, so that the label of each token learned is the
-    next one in the pack.
+    A row's reply and the last token of its prompt are never shared, so that the next token in the pack is the label of
+    each learned token.
 
     Args:
-        rows: In an order that brings like prompts together.
-        most: The tokens of a pack; a longer row has a pack of its own.
+        rows: The rows, in an order that brings similar prompts together.
+        most: The most tokens of a pack; a longer row has a pack of its own.
     """
     pack = _empty()
     before: Sequence[int] = ()
