@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from route_sql.training.errors import TrainingError
-from route_sql.training.tuning.adapter_files import CONFIG, WEIGHTS, read_config
+from route_sql.training.tuning.adapter_files import CONFIG, WEIGHTS, read_adapter_config
 
 Matrix = NDArray[np.float32]
 
@@ -69,7 +69,7 @@ def read_lora(folder: Path) -> Lora:
         TrainingError: there is none, it is damaged, or it is more than one pair of matrices a linear layer, all of one
             rank and scale.
     """
-    config = read_config(folder)
+    config = read_adapter_config(folder)
     _refuse_unknown(config)
     rank, alpha = int(config["r"]), float(config["lora_alpha"])
     # Kalajdzievski 2023 (arXiv 2312.03732) divides by the root of the rank.

@@ -10,7 +10,7 @@ from transformers import AutoModelForCausalLM, AutoTokenizer, GgufConfig, PreTra
 
 from route_sql.tools.files import written_whole
 from route_sql.training.errors import TrainingError
-from route_sql.training.tuning.adapter_files import read_config, require_fit
+from route_sql.training.tuning.adapter_files import read_adapter_config, require_fit
 from route_sql.training.tuning.config import LoRA, SFTRun
 from route_sql.training.tuning.prompt_trees import attention as tree_attention
 from route_sql.training.tuning.prompt_trees.lora_layer import LoRALinear
@@ -84,7 +84,7 @@ def with_adapter(model: PreTrainedModel, adapter: Path) -> PeftModel:
     Raises:
         TrainingError: the adapter does not fit the base, or can't be read.
     """
-    read_config(adapter)
+    read_adapter_config(adapter)
     require_fit(model, adapter)
     return _with_adapter(model, adapter).eval()
 
@@ -133,7 +133,7 @@ def _with_adapter(model: PreTrainedModel, adapter: Path, **options: Any) -> Peft
 
 
 def _check_adapter(folder: Path, lora: LoRA) -> None:
-    then = read_config(folder)
+    then = read_adapter_config(folder)
     wanted = {"r": lora.rank, "lora_alpha": lora.alpha, "use_rslora": lora.rslora}
     if other := [f"{key} is {then.get(key)}, not {value}" for key, value in wanted.items() if then.get(key) != value]:
         raise TrainingError(f"the adapter in {folder} has other settings than the run: {'; '.join(other)}")
