@@ -9,7 +9,7 @@ from route_sql.agents import noise_corrector
 from route_sql.agents.noise_corrector import Verdict
 from route_sql.graph.checks import finding, own_complaint
 from route_sql.tools.database.outcome import ran
-from route_sql.training.tasks.task import Asked, Judge, Ran, Row, TaskName, make_row
+from route_sql.training.tasks.task import ExecutedQuery, Judge, PreparedExample, Row, TaskName, make_row
 
 MOST_WRONG = 2
 """The most wrong queries of one example that become rows."""
