@@ -1,18 +1,15 @@
 """Continuation writing (ROUTE, section 3.1): the valid prefix of a query, joined with its continuation."""
 
 from collections.abc import Iterator
+from itertools import islice
 
 from sqlglot import Token, TokenType
 
 from route_sql.tools.schema.records import Schema
-from route_sql.tools.sql.parsing import TOO_DEEP, broken_at, parse_query, parses, readable_tokens, tokens, written
-from route_sql.tools.sql.replies.reply import (
-    extract_sql,
-    fenced_code,
-    first_statement,
-    reads_as_prose,
-    strip_markers,
-)
+from route_sql.tools.sql.parsing import TOO_DEEP, broken_at, parse_query, readable_tokens, tokens, written
+from route_sql.tools.sql.replies.first_statement import first_statement, reads_as_prose
+from route_sql.tools.sql.replies.reading import Reading
+from route_sql.tools.sql.replies.reply import extract_sql, fenced_code, strip_markers
 from route_sql.tools.sql.scopes import Resolver
 
 NOTHING = "SELECT"
@@ -45,7 +42,11 @@ _FILLERS = (
 """Texts that may follow a prefix of a query; open brackets, CASE and WITH are closed after them."""
 
 _NEAR = 8
-"""Tokens before the syntax error that are tried one by one."""
+"""How many tokens, from where the parser met a mistake, are tried one by one."""
+_MOST_WORK = 1_000_000
+"""Characters that are parsed to find where one candidate can be continued."""
+_MOST_RESTS = 10
+"""In how many ways a reply may repeat the end of the prefix."""
 _UNFINISHED = (TokenType.ALIAS, TokenType.COMMA)
 """Last tokens of an unfinished query that sqlglot accepts nevertheless."""
 
@@ -65,10 +66,11 @@ def continuable_prefix(sql: str, schema: Schema) -> str:
     """
     found = _first_tokens(sql, schema.dialect)
     whole = sql[: found[-1].end + 1] if found else ""
+    reading = Reading(schema.dialect, _MOST_WORK)
     tree = parse_query(whole, schema.dialect)
     if tree is not None and found[-1].token_type not in _UNFINISHED:
         return _before_unknown_name(whole, whole, None if tree.args.get("from_") else len(whole), found, schema)
-    count, completed = _longest(sql, found, schema.dialect)
+    count, completed = _longest(sql, found, reading)
     if not count:
         return NOTHING
     prefix = sql[: found[count - 1].end + 1]
@@ -91,11 +93,12 @@ def join_continuation(prefix: str, reply: str, dialect: str) -> str | None:
     whole = extract_sql(reply, dialect)
     if whole and (_begins_with(whole, prefix, dialect) or _is_new_query(text, prefix, dialect)):
         return whole
-    glued = [f"{prefix} {rest}" for rest in _rests(prefix, text, dialect)]
-    joined = [sql for text in glued if (sql := first_statement(text, dialect))]
-    if sound := next((sql for sql in joined if parses(sql, dialect) is None), None):
+    reading = Reading(dialect)
+    glued = [f"{prefix} {rest}" for rest in islice(_rests(prefix, text, dialect), _MOST_RESTS)]
+    joined = [sql for text in glued if (sql := first_statement(text, reading))]
+    if sound := next((sql for sql in joined if reading.complaint(sql) is None), None):
         return sound
-    return None if reads_as_prose(text, dialect) or not joined else joined[0]
+    return None if reads_as_prose(text, Reading(dialect)) or not joined else joined[0]
 
 
 def _first_tokens(sql: str, dialect: str) -> list[Token]:
@@ -105,35 +108,36 @@ def _first_tokens(sql: str, dialect: str) -> list[Token]:
     return found[: next(stops, len(found))]
 
 
-def _longest(sql: str, found: list[Token], dialect: str) -> tuple[int, str]:
-    """Number of tokens in the longest prefix of a query, and a query with that prefix; (0, "") without one.
+def _longest(sql: str, found: list[Token], reading: Reading) -> tuple[int, str]:
+    """How many tokens make the longest beginning of a query, and a query that begins so; (0, "") if none do.
 
     The error is usually where the parser reports it or a few tokens before. Else a binary search finds it, because
     every prefix of a valid prefix is valid.
     """
-    place = broken_at(sql[: found[-1].end + 1], dialect) if found else None
+    place = broken_at(sql[: found[-1].end + 1], reading.dialect) if found else None
     last = len(found) if place is None else min(sum(token.start < place for token in found) + 1, len(found))
     low, high, best = 0, last, (0, "")
-    while low < high:
+    while low < high and not reading.is_over:
         count = high if high > last - _NEAR else (low + high + 1) // 2
         prefix = sql[: found[count - 1].end + 1]
-        if completed := _completed(prefix, found[:count], dialect):
+        if completed := _completed(prefix, found[:count], reading):
             low, best = count, (count, completed)
         else:
             high = count - 1
     return best
 
 
-def _completed(prefix: str, found: list[Token], dialect: str) -> str | None:
-    """Complete a prefix to a query; None if no filler does."""
-    place = broken_at(prefix, dialect)
-    if (place is not None and place <= found[-1].start) or parses(prefix, dialect) == TOO_DEEP:
+def _completed(prefix: str, found: list[Token], reading: Reading) -> str | None:
+    """A query that begins with the prefix; None if there seems to be none."""
+    is_too_deep = reading.complaint(prefix) == TOO_DEEP
+    place = broken_at(prefix, reading.dialect)
+    if is_too_deep or (place is not None and place <= found[-1].start):
         return None
     closing = _closing(prefix, found)
     begun = prefix if prefix.lstrip("( \n").lower().startswith(("select", "with", "values")) else ""
     for filler in _FILLERS if begun else ():
-        for ending in (closing, f"{closing} AND {_NAME}", f"{closing} SELECT {_NAME}"):
-            complaint = parses(f"{prefix}{filler}{ending}", dialect)
+        for behind in (closing, f"{closing} AND {_NAME}", f"{closing} SELECT {_NAME}"):
+            complaint = reading.complaint(f"{prefix}{filler}{behind}")
             if complaint is None:
                 return f"{prefix}{filler}{ending}"
             if complaint == TOO_DEEP:

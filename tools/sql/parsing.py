@@ -17,6 +17,8 @@ UNENDED = "it has a string, a name or a comment that does not end"
 _OPENING = ("'", '"', "`", "[", "$", "/*", "{#")
 """Openings of strings, names and comments, which may be unterminated."""
 _PATIENT_TRIES = 50
+_PATIENT_CHARACTERS = 200_000
+"""How often, and how much in all, a text is tokenised before it is halved."""
 MOST_NODES = 20_000
 """Bounds a parse to a tenth of a second: sqlglot's time doubles with every JOIN that no ON follows."""
 _SET_OPERATORS = (TokenType.UNION, TokenType.EXCEPT, TokenType.INTERSECT)
@@ -37,14 +39,22 @@ def readable_tokens(sql: str, dialect: str) -> tuple[list[Token], int]:
 
     An apostrophe in prose after the SQL, or a reply that was cut off, leaves an unterminated string.
     """
+    found, end, _ = patient_tokens(sql, dialect)
+    return found, end
+
+
+def patient_tokens(sql: str, dialect: str) -> tuple[list[Token], int, int]:
+    """`readable_tokens`, and how many characters were tokenised for them."""
     end, found = len(sql), tokens(sql, dialect)
-    tries = 0
+    tries, work = 0, len(sql)
     while found is None:
         tries += 1
         last = max(sql.rfind(mark, 0, end) for mark in _OPENING)
-        end = max(last if tries < _PATIENT_TRIES else min(last, end // 2), 0)
+        is_patient = tries < _PATIENT_TRIES and work < _PATIENT_CHARACTERS
+        end = max(last if is_patient else min(last, end // 2), 0)
+        work += end
         found = tokens(sql[:end], dialect)
-    return found, end
+    return found, end, work
 
 
 def written(sql: str, token: Token) -> str:
