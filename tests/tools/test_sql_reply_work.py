@@ -40,6 +40,7 @@ REPLIES = {name: unit * (LONGEST // len(unit)) for name, unit in UNITS.items()}
 REPLIES["joins"] = "SELECT * FROM a " + REPLIES["joins"]
 REPLIES["brackets in prose"] = "((" * 5_000 + "the " * 1_000 + "SELECT 1"
 FENCED = {name: f"```sql\n{REPLIES[name]}\n```" for name in ("selects", "fences", "tags", "opening marks")}
+ALL = REPLIES | {f"{name} in a fence": reply for name, reply in FENCED.items()}
 HONEST = " UNION ".join(["SELECT a.b, c FROM t AS a JOIN u ON a.x = u.y WHERE a.b > 3 AND c IN (1, 2)"] * 220)
 MOST_PARSES = 15
 """A reply's time, in that of one honest query of the same length."""

@@ -1,10 +1,11 @@
 """`check_sql`: may this text run?"""
 
+from dataclasses import replace
 from itertools import pairwise
 
 from sqlglot import Token, TokenType, exp
 
-from route_sql.tools.guard.calls import forbidden_call
+from route_sql.tools.guard.calls import forbidden_call, is_named
 from route_sql.tools.guard.functions.by_dialect import FUNCTIONS
 from route_sql.tools.guard.growth import MOST_TABLES, grows_too_far
 from route_sql.tools.guard.lexing import disagreement
@@ -23,6 +24,10 @@ DIALECTS = tuple(FUNCTIONS)
 MOST_CHARACTERS = 100_000
 _OPERANDS = {TokenType.STRING, TokenType.IDENTIFIER, TokenType.VAR, TokenType.SELECT, TokenType.TABLE, TokenType.ALL}
 _ONE_SELECT = "only one SELECT statement may run; this "
+_UNTOLD = (
+    "If it is an output column of {name}: those are not known here; name them all behind the function in FROM, "
+    "such as FROM {name}(...) AS f(a, b)."
+)
 _TABLE_REASONS: dict[Code, str] = {
     "system_catalog": "it needs {name}, which may not be read; the tables of the schema may",
     "file": "{name} is not a table of the schema and may be a file, which may not be read; use a table of the schema",
@@ -147,7 +152,17 @@ def _names(
     names = unresolved(sql, tree, found, schema, dialect, policy.partial, policy.functions)
     if names.called:
         return _call(sql, names.called[0].name, _start(names.called[0]))
-    return _unknown(sql, names.unknown[0], schema) if names.unknown else None
+    if not names.unknown:
+        return None
+    refusal = _unknown(sql, names.unknown[0], schema)
+    untold = _untold(tree, dialect, policy)
+    return replace(refusal, message=f"{refusal.message} {_UNTOLD.format(name=untold)}") if untold else refusal
+
+
+def _untold(tree: Tree, dialect: str, policy: Policy) -> str | None:
+    """The first function that the policy adds: the schema holds no columns of such ones."""
+    called = (node.name for node in tree.find_all(exp.Anonymous)) if dialect == "postgres" else ()
+    return next((name for name in called if is_named(name, None, policy.functions)), None)
 
 
 def _unknown(sql: str, name: Name, schema: Schema | None) -> Refusal:

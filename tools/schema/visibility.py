@@ -7,6 +7,7 @@ from typing import Any
 
 from route_sql.tools.errors import InvalidInput
 from route_sql.tools.schema.heirs import Heirs
+from route_sql.tools.schema.hidden_types import PLAIN_TYPES, row_types, with_plain_types
 from route_sql.tools.schema.patterns import NameParts, any_matches, checked_patterns, has_wildcard, placed_pattern
 from route_sql.tools.schema.records import Column, ForeignKey, Schema, Table
 
@@ -177,6 +178,9 @@ def visible_schema(schema: Schema, visibility: Visibility) -> VisibleSchema:
     partial = {table.key for table in schema if 0 < len(shown[table.key]) < len(table.columns)} | rows.keys()
     by_key = {table.key.casefold(): table for table in kept}
     tables = tuple(_cleaned_table(table, by_key, hidden) for table in kept)
+    if schema.dialect not in PLAIN_TYPES:
+        rows_of = row_types(table for table in schema if shown[table.key] != table.columns)
+        tables = tuple(with_plain_types(table, lambda text: any(_mentions(text, hidden)), rows_of) for table in tables)
     return VisibleSchema(replace(schema, tables=tables), frozenset(partial), hidden, rows)
 
 

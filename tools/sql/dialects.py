@@ -8,6 +8,8 @@ from collections.abc import Iterator
 
 from sqlglot import Token, TokenType
 
+from route_sql.tools.sql.pivots import LEVELS, as_token, pivots_selected, selected
+
 _AFFINITIES = (
     ("INT", TokenType.BIGINT),
     ("CHAR", TokenType.TEXT),
@@ -21,14 +23,6 @@ _AFFINITIES = (
 MOST_WORDS = 8
 """Words in the name of a type."""
 _OPERANDS = {TokenType.NUMBER, TokenType.VAR, TokenType.IDENTIFIER, TokenType.L_PAREN, TokenType.DASH}
-_SELECT_ALL = (
-    (TokenType.SELECT, "SELECT"),
-    (TokenType.STAR, "*"),
-    (TokenType.FROM, "FROM"),
-    (TokenType.L_PAREN, "("),
-)
-_AFTER_PIVOT = {TokenType.ORDER_BY, TokenType.LIMIT, TokenType.OFFSET, TokenType.SEMICOLON}
-_LEVELS = {TokenType.L_PAREN: 1, TokenType.R_PAREN: -1}
 
 
 def readable(found: list[Token], dialect: str) -> list[Token]:
@@ -36,17 +30,16 @@ def readable(found: list[Token], dialect: str) -> list[Token]:
     if dialect == "sqlite":
         return list(_plain_casts(found))
     if dialect == "postgres":
-        return [_as(token, TokenType.DASH, "-") if _is_absolute(found, at) else token for at, token in enumerate(found)]
+        return [
+            as_token(token, TokenType.DASH, "-") if _is_absolute(found, at) else token for at, token in enumerate(found)
+        ]
     if dialect == "mysql":
+        found = _without_cycles(found)
         sorting = _directions_of_groups(found)
         return _rows_selected(
             [token for at, token in enumerate(found) if at not in sorting and not _is_removable(found, at)]
         )
-    return _pivot_selected(found) if dialect == "duckdb" else found
-
-
-def _as(token: Token, kind: TokenType, text: str, last: Token | None = None) -> Token:
-    return Token(kind, text, token.line, token.col, token.start, (last or token).end)
+    return pivots_selected(found) if dialect == "duckdb" else found
 
 
 def _words(found: list[Token], at: int, count: int) -> list[str]:
@@ -76,7 +69,7 @@ def _plain_casts(found: list[Token]) -> Iterator[Token]:
             if end > at + 1:
                 name = " ".join(part.text for part in found[at:end]).upper()
                 kind = next((kind for part, kind in _AFFINITIES if part in name), TokenType.DECIMAL)
-                yield _as(found[at], kind, kind.name, found[end - 1])
+                yield as_token(found[at], kind, kind.name, found[end - 1])
                 at = end
 
 
@@ -89,7 +82,7 @@ def _end_of_type(found: list[Token], at: int) -> int:
         and found[end].token_type != TokenType.STRING
     ):
         end += 1
-    closes = end < len(found) and found[end].token_type in _LEVELS
+    closes = end < len(found) and found[end].token_type in LEVELS
     return end if closes else at
 
 
@@ -131,6 +124,31 @@ def _directions_of_groups(found: list[Token]) -> set[int]:
     return places
 
 
+def _without_cycles(found: list[Token]) -> list[Token]:
+    """`WITH RECURSIVE t AS (...) CYCLE a, b RESTRICT` without the clause: its names are columns of `t` alone."""
+    kept, at = [], 0
+    while at < len(found):
+        at = _end_of_cycle(found, at)
+        kept += found[at : at + 1]
+        at += 1
+    return kept
+
+
+def _end_of_cycle(found: list[Token], at: int) -> int:
+    """Where a clause that begins at a place ends; the place itself if none does."""
+    is_behind = at > 0 and found[at - 1].token_type == TokenType.R_PAREN
+    if not is_behind or _words(found, at, 1) != ["CYCLE"]:
+        return at
+    end = at + 2
+    while _words(found, end, 1) == [","]:
+        end += 2
+    is_whole = _words(found, end, 1) == ["RESTRICT"] and all(
+        token.token_type in (TokenType.VAR, TokenType.IDENTIFIER) for token in found[at + 1 : end : 2]
+    )
+    is_followed = _words(found, end + 1, 1) in (["SELECT"], [","], ["("])
+    return end + 1 if is_whole and is_followed else at
+
+
 def _handling(found: list[Token], start: int) -> int:
     """Number of tokens of a `DEFAULT 'x' ON EMPTY` or `NULL ON ERROR` that starts here; its default is a literal."""
     words = _words(found, start, 5)
@@ -157,35 +175,6 @@ def _rows_selected(found: list[Token]) -> list[Token]:
         return found
     end, depth = 1, 0
     while end < len(found) and (depth or found[end].token_type in (TokenType.L_PAREN, TokenType.COMMA)):
-        depth += _LEVELS.get(found[end].token_type, 0)
+        depth += LEVELS.get(found[end].token_type, 0)
         end += 1
-    return _selected(found, 0, end)
-
-
-def _selected(found: list[Token], start: int, end: int) -> list[Token]:
-    opening = [_as(found[start], kind, text) for kind, text in _SELECT_ALL]
-    closing = _as(found[end - 1], TokenType.R_PAREN, ")")
-    return [*found[:start], *opening, *found[start:end], closing, *found[end:]]
-
-
-# DuckDB
-
-
-def _pivot_selected(found: list[Token]) -> list[Token]:
-    """Wrap a PIVOT or UNPIVOT statement in a query.
-
-    Before: PIVOT t ON c ORDER BY d
-    After:  SELECT * FROM (PIVOT t ON c) ORDER BY d
-    """
-    depth, start = 0, None
-    for at, token in enumerate(found):
-        depth += _LEVELS.get(token.token_type, 0)
-        if depth or (start is None and token.token_type in (TokenType.SELECT, TokenType.FROM, TokenType.VALUES)):
-            if not depth:
-                return found
-            continue
-        if start is None and token.token_type in (TokenType.PIVOT, TokenType.UNPIVOT):
-            start = at
-        elif start is not None and token.token_type in _AFTER_PIVOT:
-            return _selected(found, start, at)
-    return found if start is None else _selected(found, start, len(found))
+    return selected(found, 0, end)

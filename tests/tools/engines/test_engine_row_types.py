@@ -1,0 +1,83 @@
+"""PostgreSQL's types that are called like something hidden: the name is nowhere in the schema, and no field of it."""
+
+from collections.abc import Callable
+
+import pytest
+from support.engine_cases import Engine
+
+from route_sql.tools.database.visible import VisibleDatabase
+from route_sql.tools.guard.check import check_sql
+from route_sql.tools.guard.refusal import Policy
+from route_sql.tools.schema.rendering import render_schema
+from route_sql.tools.schema.visibility import Visibility
+
+SCRIPT = (
+    "CREATE TABLE salary_mk7 (id INTEGER, amount_mk7 INTEGER)",
+    "CREATE TABLE depot.vault_mk7 (id INTEGER)",
+    "CREATE TABLE agent (id INTEGER, pin_mk7 TEXT, city TEXT)",
+    "CREATE DOMAIN pin_mk7 AS TEXT",
+    "CREATE TYPE grade AS ENUM ('low', 'high')",
+    "CREATE TYPE pair AS (one salary_mk7, two INTEGER)",
+    "CREATE DOMAIN plain AS INTEGER",
+    "CREATE TABLE audit (id INTEGER, old salary_mk7, olds salary_mk7[], far depot.vault_mk7, code pin_mk7, "
+    "who agent, both pair, grade grade, size plain)",
+    "INSERT INTO audit (id, who, both, grade) VALUES (1, (1, 'x', 'Bern'), (NULL, 2), 'low')",
+    "GRANT SELECT ON ALL TABLES IN SCHEMA public, depot TO PUBLIC",
+)
+HIDE = Visibility(hide=("salary_mk7", "depot.vault_mk7", "agent.pin_mk7"))
+
+
+@pytest.fixture
+def visible(make_engine: Callable[[str], Engine]) -> VisibleDatabase:
+    engine = make_engine("postgres")
+    engine.run(*SCRIPT)
+    return VisibleDatabase(engine.open(namespaces=("public", "depot")), HIDE)
+
+
+async def test_the_schema_does_not_name_them(visible: VisibleDatabase) -> None:
+    schema = await visible.schema()
+    assert "mk7" not in render_schema(schema)
+    assert "mk7" not in repr(schema)
+    audit = schema.table("audit")
+    assert audit is not None
+    types = {column.name: column.type for column in audit.columns}
+    assert (types["old"], types["olds"], types["far"], types["code"]) == (
+        "record",
+        "record[]",
+        "record",
+        "USER-DEFINED",
+    )
+    assert types["both"] == "pair" and types["size"] == "plain" and types["grade"] == "ENUM"
+
+
+@pytest.mark.parametrize(
+    "sql",
+    [
+        "SELECT (old).amount_mk7 FROM audit",
+        "SELECT (old).* FROM audit",
+        "SELECT (olds[1]).id FROM audit",
+        "SELECT (far).* FROM audit",
+        "SELECT (who).pin_mk7 FROM audit",
+        "SELECT (who).* FROM audit",
+        "SELECT ((both).one).* FROM audit",
+        "SELECT 'x'::pin_mk7",
+        "SELECT NULL::salary_mk7",
+    ],
+)
+async def test_nothing_of_them_is_reached(visible: VisibleDatabase, sql: str) -> None:
+    outcome = await visible.execute(sql)
+    assert outcome["status"] in ("error", "refused") and not outcome["rows"]
+
+
+async def test_other_types_keep_their_names_and_fields(visible: VisibleDatabase) -> None:
+    outcome = await visible.execute("SELECT (both).two, grade, 'low'::grade, 3::plain FROM audit")
+    assert outcome["rows"] == [[2, "low", "low", 3]]
+
+
+def test_the_columns_of_a_listed_function_are_said_to_be_unknown() -> None:
+    policy = Policy(functions=frozenset({"out_*"}))
+    from route_sql.tools.schema.records import Schema
+
+    refusal = check_sql("SELECT a FROM out_two(1)", Schema("postgres", ()), "postgres", policy)
+    assert refusal is not None and "name them all behind the function in FROM" in refusal.message
+    assert check_sql("SELECT a FROM out_two(1) AS f(a, b)", Schema("postgres", ()), "postgres", policy) is None
