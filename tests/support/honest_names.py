@@ -140,7 +140,7 @@ HONEST: dict[str, tuple[str, ...]] = {
         "ON name USING sum(amount)",
         "SELECT percentile_cont(0.5) WITHIN GROUP (ORDER BY amount) AS p FROM orders",
         "SELECT * RENAME (id AS n) FROM customer",
-        "SELECT * FROM orders PIVOT (sum(amount) FOR customer_id IN (1, 2)) p JOIN customer c ON c.id = p.id ORDER BY 1",
+        "SELECT * FROM orders PIVOT (sum(amount) FOR customer_id IN (1, 2)) p JOIN customer c USING (id) ORDER BY 1",
         "WITH p AS (PIVOT orders ON customer_id USING sum(amount) GROUP BY id ORDER BY id LIMIT 1) SELECT id FROM p",
     ),
 }

@@ -3,8 +3,11 @@
 SQLite stands for the engine, under names of dialects of which the guard has the lists and has not.
 """
 
+import asyncio
+import contextlib
 import sqlite3
-from collections.abc import AsyncIterator
+import threading
+from collections.abc import AsyncIterator, Callable
 from contextlib import closing
 from pathlib import Path
 
@@ -14,8 +17,12 @@ from sqlalchemy.dialects import registry
 from sqlalchemy.dialects.sqlite.pysqlite import SQLiteDialect_pysqlite
 
 from route_sql.tools.database.any_engine import AnyEngineDatabase
+from route_sql.tools.database.running.workers import MOST_STUCK
 from route_sql.tools.database.sqlite.database import SQLiteDatabase
+from route_sql.tools.errors import DatabaseUnavailable
 from route_sql.tools.limits import Limits
+
+LET_GO = threading.Event()
 
 
 class Trino(SQLiteDialect_pysqlite):
@@ -89,3 +96,67 @@ async def test_that_functions_are_not_checked_is_said_where_it_is_so(
 ) -> None:
     assert "functions" not in (await with_lists.warnings())[0]
     assert "the functions that it calls are not checked" in (await without_lists.warnings())[0]
+
+
+class Stubborn(SQLiteDialect_pysqlite):
+    """A dialect with a function that nothing can stop."""
+
+    name = "sqlite"
+    supports_statement_cache = True
+
+    def on_connect(self) -> Callable[[sqlite3.Connection], None]:
+        before = super().on_connect()
+
+        def connected(connection: sqlite3.Connection) -> None:
+            if before is not None:
+                before(connection)
+            connection.create_function("dawdle", 0, lambda: LET_GO.wait(60) and None)
+
+        return connected
+
+
+@pytest.fixture
+async def stubborn(file: Path) -> AsyncIterator[AnyEngineDatabase]:
+    registry.register("stubborn", __name__, "Stubborn")
+    url = URL.create("stubborn", database=str(file))
+    limits = Limits(seconds=0.1)
+    database = AnyEngineDatabase("a", url, limits, workers=1, functions=["dawdle"], wait_seconds=7)
+    LET_GO.clear()
+    yield database
+    LET_GO.set()
+    await database.close()
+
+
+async def test_a_worker_that_is_stuck_is_replaced(stubborn: AnyEngineDatabase) -> None:
+    outcome = await stubborn.execute("SELECT dawdle()")
+    assert outcome["status"] == "timeout" and "could not be stopped" in str(outcome["error"])
+    assert (await stubborn.execute("SELECT a FROM t"))["rows"] == [[7]]
+
+
+async def test_too_many_stuck_queries_are_refused_until_they_end(stubborn: AnyEngineDatabase) -> None:
+    for _ in range(MOST_STUCK):
+        with contextlib.suppress(asyncio.TimeoutError):  # a caller that goes away leaves its query behind
+            await asyncio.wait_for(stubborn.execute("SELECT dawdle()"), 0.3)
+    with pytest.raises(DatabaseUnavailable, match="could not be stopped and still run; end them on its server"):
+        await stubborn.execute("SELECT a FROM t")
+    LET_GO.set()
+    for _ in range(100):
+        with contextlib.suppress(DatabaseUnavailable):
+            assert (await stubborn.execute("SELECT a FROM t"))["rows"] == [[7]]
+            return
+        await asyncio.sleep(0.1)
+    pytest.fail("the queries ended, and still nothing runs")
+
+
+async def test_a_query_waits_for_a_worker_no_longer_than_it_is_given(file: Path) -> None:
+    registry.register("stubborn", __name__, "Stubborn")
+    url = URL.create("stubborn", database=str(file))
+    database = AnyEngineDatabase("a", url, Limits(seconds=5), workers=1, functions=["dawdle"], wait_seconds=0.2)
+    LET_GO.clear()
+    first = asyncio.create_task(database.execute("SELECT dawdle()"))
+    await asyncio.sleep(0.5)
+    with pytest.raises(DatabaseUnavailable, match="busy for 0.2 s"):
+        await database.execute("SELECT a FROM t")
+    LET_GO.set()
+    assert (await first)["status"] == "ok"
+    await database.close()

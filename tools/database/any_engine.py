@@ -2,10 +2,11 @@
 
 import asyncio
 import threading
-from collections.abc import Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from time import monotonic
+from typing import TypeVar
 
 from sqlalchemy import URL, Connection, Engine, create_engine
 from sqlalchemy.exc import ArgumentError, NoSuchModuleError, SQLAlchemyError
@@ -15,7 +16,8 @@ from route_sql.tools.database.guarded import policy_of, refused
 from route_sql.tools.database.outcome import Outcome, failed
 from route_sql.tools.database.running.query import Query
 from route_sql.tools.database.running.rows import fetch
-from route_sql.tools.database.running.waiting import NoWorkerFree, all_busy, outcome_of, result_of
+from route_sql.tools.database.running.waiting import NoWorkerFree, all_busy, result_of, stuck
+from route_sql.tools.database.running.workers import MOST_STUCK, Workers
 from route_sql.tools.errors import DatabaseUnavailable
 from route_sql.tools.guard.check import DIALECTS, check_sql
 from route_sql.tools.guard.nodes import is_allowed, reason
@@ -31,6 +33,9 @@ SCHEMA_SECONDS = 300.0
 """How long a reflected schema counts as fresh: there is no cheap way to ask any engine whether it changed."""
 AGAIN_SECONDS = 1.0
 """How long it counts as fresh after a query with an unknown name."""
+REFLECT_SECONDS = 120.0
+"""How long reading the schema may take."""
+_T = TypeVar("_T")
 _TIMEOUT = "the query took longer than {seconds:g} s; its result was thrown away"
 
 
@@ -69,14 +74,14 @@ class AnyEngineDatabase:
         self.name = name
         self.limits = limits
         self.policy = policy_of(name, functions)
-        self._engine = _engine(name, url, workers)
+        self._engine = _engine(name, url, workers, wait_seconds)
         self.dialect = SQLGLOT_NAMES.get(self._engine.dialect.name, self._engine.dialect.name)
         if Dialect.get(self.dialect) is None:
             raise DatabaseUnavailable(f"the SQL of the database {name} can't be read here ({self.dialect})")
         self._namespaces = tuple(namespaces)
         self._workers = workers
         self._wait_seconds = wait_seconds
-        self._threads = ThreadPoolExecutor(workers, thread_name_prefix=f"database-{name}")
+        self._threads = Workers(name, workers)
         self._running: set[Query] = set()
         self._closed = False
         self._reflecting = threading.Lock()
@@ -92,32 +97,39 @@ class AnyEngineDatabase:
         Raises:
             DatabaseUnavailable: the database can't be opened or read, or no worker was free in time.
         """
-        self._check_open()
-        try:
-            found = await result_of(
-                Query("", self.limits), self._threads.submit(self._current_schema), self._wait_seconds
-            )
-        except NoWorkerFree:
-            found = None
+        query = Query("", replace(self.limits, seconds=REFLECT_SECONDS))
+        found = await self._result(query, lambda: self._read_schema(query))
         if found is None:
-            raise all_busy(self.name, self._workers, self._wait_seconds)
+            raise DatabaseUnavailable(f"reading the schema of {self.name} took longer than {REFLECT_SECONDS:g} s")
         return found
 
     async def execute(self, sql: str, limits: Limits | None = None) -> Outcome:
         """Run one SELECT; past the deadline its result is not waited for, but the server may work on.
 
+        A worker whose query can't be stopped is replaced, until too many of them are still at work.
+
         Raises:
-            DatabaseUnavailable: the database can't be opened or read.
+            DatabaseUnavailable: the database can't be opened or read, no worker was free in time, or too many queries
+                could not be stopped and still run.
         """
-        self._check_open()
+        if self._reflected is None and self.dialect in DIALECTS:
+            await self.schema()
         query = Query(sql, limits or self.limits)
+        return await self._result(query, lambda: self._run(query)) or stuck(query)
+
+    async def _result(self, query: Query, work: Callable[[], _T]) -> _T | None:
+        """Result of the work; None if it can't be stopped: its worker is replaced then."""
+        self._check_open()
         self._running.add(query)
+        future = self._threads.submit(work)
         try:
-            return await outcome_of(query, self._threads.submit(self._run, query), self._wait_seconds)
+            return await result_of(query, future, self._wait_seconds)
         except NoWorkerFree:
             pass  # raised below, so that it does not stand in the trace
         finally:
             self._running.discard(query)
+            if not future.done():
+                self._threads.give_up(future)
         raise all_busy(self.name, self._workers, self._wait_seconds)
 
     async def warnings(self) -> tuple[str, ...]:
@@ -133,16 +145,26 @@ class AnyEngineDatabase:
         self._closed = True
         for query in list(self._running):
             query.stop()
-        await asyncio.to_thread(self._threads.shutdown)
+        await asyncio.to_thread(self._threads.close)
         self._engine.dispose()
 
     def _check_open(self) -> None:
         if self._closed:
             raise DatabaseUnavailable(f"the database {self.name} was closed; open a new catalog")
+        if self._threads.stuck >= MOST_STUCK:
+            raise DatabaseUnavailable(
+                f"{MOST_STUCK} queries to the database {self.name} could not be stopped and still run; end them on its "
+                "server, or set a time limit for its user there"
+            )
 
     # in a worker thread
 
+    def _read_schema(self, query: Query) -> Schema:
+        query.start(_Unstoppable())
+        return self._current_schema()
+
     def _run(self, query: Query) -> Outcome:
+        query.start(_Unstoppable())  # so that a schema that is read again counts
         if refused := self._refused(query.sql):
             return refused
         with self._connection() as connection:
@@ -189,18 +211,34 @@ class AnyEngineDatabase:
         return failed("refused", reason(wrong)) if wrong is not None else None
 
     def _current_schema(self, seconds: float = SCHEMA_SECONDS) -> Schema:
-        with self._reflecting:
+        with self._reading():
             if self._reflected is None or monotonic() - self._reflected[0] > seconds:
                 with self._connection() as connection:
                     schema = self._reflect(connection)
                 self._reflected = monotonic(), schema
             return self._reflected[1]
 
+    @contextmanager
+    def _reading(self) -> Iterator[None]:
+        if not self._reflecting.acquire(timeout=REFLECT_SECONDS):
+            raise DatabaseUnavailable(f"the schema of {self.name} is still being read; ask again later")
+        try:
+            yield
+        finally:
+            self._reflecting.release()
+
     def _reflect(self, connection: Connection) -> Schema:
         try:
             return reflect(connection, self._namespaces)
         except SQLAlchemyError as error:
             raise DatabaseUnavailable(f"the schema of {self.name} can't be read ({type(error).__name__})") from None
+
+
+class _Unstoppable:
+    """Work before there is a connection."""
+
+    def interrupt(self) -> None:
+        """Do nothing."""
 
 
 class _Cancelling:
@@ -217,9 +255,11 @@ class _Cancelling:
             stop()
 
 
-def _engine(name: str, url: URL, workers: int) -> Engine:
+def _engine(name: str, url: URL, workers: int, wait_seconds: float) -> Engine:
     try:
-        return create_engine(url, pool_size=workers, max_overflow=0, pool_pre_ping=True)
+        return create_engine(
+            url, pool_size=workers, max_overflow=MOST_STUCK, pool_timeout=wait_seconds, pool_pre_ping=True
+        )
     except (NoSuchModuleError, ModuleNotFoundError, ArgumentError) as error:
         raise DatabaseUnavailable(
             f"the database {name} needs SQLAlchemy's dialect and driver for {url.drivername}: {type(error).__name__}; "

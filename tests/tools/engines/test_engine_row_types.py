@@ -8,7 +8,7 @@ from support.engine_cases import Engine
 from route_sql.tools.database.visible import VisibleDatabase
 from route_sql.tools.guard.check import check_sql
 from route_sql.tools.guard.refusal import Policy
-from route_sql.tools.schema.rendering import render_schema
+from route_sql.tools.schema.rendering import render
 from route_sql.tools.schema.visibility import Visibility
 
 SCRIPT = (
@@ -36,7 +36,7 @@ def visible(make_engine: Callable[[str], Engine]) -> VisibleDatabase:
 
 async def test_the_schema_does_not_name_them(visible: VisibleDatabase) -> None:
     schema = await visible.schema()
-    assert "mk7" not in render_schema(schema)
+    assert "mk7" not in render(schema)
     assert "mk7" not in repr(schema)
     audit = schema.table("audit")
     assert audit is not None

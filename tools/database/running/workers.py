@@ -1,0 +1,101 @@
+"""Threads for work that nothing may be able to stop: one that is stuck is given up and another takes its place."""
+
+import threading
+from collections import deque
+from collections.abc import Callable
+from concurrent.futures import Future
+from typing import Any, TypeVar
+
+MOST_STUCK = 8
+"""Workers that may be given up and still be at work."""
+_T = TypeVar("_T")
+
+
+class Workers:
+    """At most `size` threads that take work up in order, and those that were given up.
+
+    The threads do not keep the program from ending.
+    """
+
+    def __init__(self, name: str, size: int) -> None:
+        """Start nothing yet."""
+        self._name = name
+        self._size = size
+        self._changed = threading.Condition()
+        self._waiting: deque[tuple[Future[Any], Callable[[], Any]]] = deque()
+        self._threads = 0
+        self._idle = 0
+        self._stuck: set[Future[Any]] = set()
+        self._is_closed = False
+
+    @property
+    def stuck(self) -> int:
+        """How many that were given up are still at work."""
+        return len(self._stuck)
+
+    def submit(self, work: Callable[[], _T]) -> "Future[_T]":
+        """Do something in a worker thread."""
+        future: Future[_T] = Future()
+        with self._changed:
+            self._waiting.append((future, work))
+            self._start_threads()
+            self._changed.notify()
+        return future
+
+    def give_up(self, future: "Future[Any]") -> None:
+        """Let another thread take the place of the one at this work; without one, do nothing."""
+        with self._changed:
+            if not future.done() and future.running() and future not in self._stuck:
+                self._stuck.add(future)
+                self._threads -= 1
+                self._start_threads()
+
+    def close(self) -> None:
+        """Drop what waits, and wait for the threads that were not given up."""
+        with self._changed:
+            self._is_closed = True
+            while self._waiting:
+                self._waiting.popleft()[0].cancel()
+            self._changed.notify_all()
+            self._changed.wait_for(lambda: not self._threads)
+
+    def _start_threads(self) -> None:
+        while self._threads < self._size and len(self._waiting) > self._idle:
+            self._threads += 1
+            self._idle += 1
+            threading.Thread(target=self._serve, name=f"database-{self._name}", daemon=True).start()
+
+    def _serve(self) -> None:
+        while (taken := self._next()) is not None:
+            future, work = taken
+            if future.set_running_or_notify_cancel():
+                _do(future, work)
+            if self._was_given_up(future):
+                return
+
+    def _next(self) -> tuple[Future[Any], Callable[[], Any]] | None:
+        with self._changed:
+            self._changed.wait_for(lambda: self._waiting or self._is_closed)
+            self._idle -= 1
+            if self._waiting:
+                return self._waiting.popleft()
+            self._threads -= 1
+            self._changed.notify_all()
+            return None
+
+    def _was_given_up(self, future: Future[Any]) -> bool:
+        with self._changed:
+            if future in self._stuck:
+                self._stuck.discard(future)
+                return True
+            self._idle += 1
+            return False
+
+
+def _do(future: Future[Any], work: Callable[[], Any]) -> None:
+    try:
+        result = work()
+    except BaseException as error:  # whatever it is, it belongs to whom waits for the work
+        future.set_exception(error)
+    else:
+        future.set_result(result)
