@@ -20,8 +20,8 @@ SCRIPT = (
     "CREATE TYPE pair AS (one salary_mk7, two INTEGER)",
     "CREATE DOMAIN plain AS INTEGER",
     "CREATE TABLE audit (id INTEGER, old salary_mk7, olds salary_mk7[], far depot.vault_mk7, code pin_mk7, "
-    "who agent, both pair, grade grade, size plain)",
-    "INSERT INTO audit (id, who, both, grade) VALUES (1, (1, 'x', 'Bern'), (NULL, 2), 'low')",
+    "who agent, mixed pair, grade grade, size plain)",
+    "INSERT INTO audit (id, who, mixed, grade) VALUES (1, (1, 'x', 'Bern'), (NULL, 2), 'low')",
     "GRANT SELECT ON ALL TABLES IN SCHEMA public, depot TO PUBLIC",
 )
 HIDE = Visibility(hide=("salary_mk7", "depot.vault_mk7", "agent.pin_mk7"))
@@ -47,7 +47,7 @@ async def test_the_schema_does_not_name_them(visible: VisibleDatabase) -> None:
         "record",
         "USER-DEFINED",
     )
-    assert types["both"] == "pair" and types["size"] == "plain" and types["grade"] == "ENUM"
+    assert types["mixed"] == "pair" and types["size"] == "plain" and types["grade"] == "grade"
 
 
 @pytest.mark.parametrize(
@@ -59,7 +59,7 @@ async def test_the_schema_does_not_name_them(visible: VisibleDatabase) -> None:
         "SELECT (far).* FROM audit",
         "SELECT (who).pin_mk7 FROM audit",
         "SELECT (who).* FROM audit",
-        "SELECT ((both).one).* FROM audit",
+        "SELECT ((mixed).one).* FROM audit",
         "SELECT 'x'::pin_mk7",
         "SELECT NULL::salary_mk7",
     ],
@@ -70,7 +70,7 @@ async def test_nothing_of_them_is_reached(visible: VisibleDatabase, sql: str) ->
 
 
 async def test_other_types_keep_their_names_and_fields(visible: VisibleDatabase) -> None:
-    outcome = await visible.execute("SELECT (both).two, grade, 'low'::grade, 3::plain FROM audit")
+    outcome = await visible.execute("SELECT (mixed).two, grade, 'low'::grade, 3::plain FROM audit")
     assert outcome["rows"] == [[2, "low", "low", 3]]
 
 
