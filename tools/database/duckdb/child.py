@@ -7,7 +7,7 @@ it works on one batch of rows. A process can be held to both: its memory by the 
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from typing import Any
 
 import duckdb
@@ -17,6 +17,7 @@ from route_sql.tools.database.duckdb.schema import reflect
 from route_sql.tools.database.running.child_loop import ChildMessage, ParentPipe, hold_memory, serve
 from route_sql.tools.database.running.rows import fetch
 from route_sql.tools.limits import Limits
+from route_sql.tools.schema.records import Schema
 from route_sql.tools.schema.samples import with_samples
 
 THREADS = 2
@@ -70,8 +71,7 @@ class _Engine:
         self.connection = self._root.cursor()
         try:
             if request["do"] == "reflect":
-                schema = with_samples(reflect(self.connection, request["namespaces"]), self._sample)
-                return {"schema": asdict(schema)}
+                return {"schema": asdict(self._reflected(request["namespaces"], views=request["views"]))}
             return self._run(request["sql"], Limits(**request["limits"]))
         except _MEMORY:
             return {"fault": "memory"}
@@ -82,6 +82,13 @@ class _Engine:
         except (duckdb.Error, ValueError) as error:  # ValueError: text that the driver can't be given
             kind = "refused" if "read-only mode" in str(error) else "error"
             return {**_fault(kind, error), "ruined": isinstance(error, _RUINED)}
+
+    def _reflected(self, namespaces: list[str], *, views: bool) -> Schema:
+        """The schema, with samples of the tables, and of the views if they are wanted."""
+        schema = reflect(self.connection, namespaces)
+        wanted = tuple(table for table in schema if views or not table.is_view)
+        sampled = with_samples(replace(schema, tables=wanted), self._sample)
+        return replace(schema, tables=tuple(sampled.table(table.key) or table for table in schema))
 
     def _run(self, sql: str, limits: Limits) -> ChildMessage:
         sql.encode()  # half a surrogate pair can't be given to DuckDB

@@ -17,6 +17,7 @@ from route_sql.tools.schema.records import Schema
 
 DEFAULT_LIMITS = Limits()
 WAIT_SECONDS = 60.0
+_UNSAMPLED = "Views of the database {name} have no sample values, because reading them costs too much time or memory."
 _Stamp = tuple[tuple[int, int, int] | None, ...]
 
 
@@ -76,6 +77,7 @@ class DuckDBDatabase:
         self._pool = Pool(name, partial(DuckDBSession, path, limits.memory_bytes, is_protected=session), workers)
         self._reflecting = threading.Lock()
         self._reflected: tuple[_Stamp, Schema] | None = None
+        self._has_all_samples = True
 
     def __repr__(self) -> str:
         """The name and the file."""
@@ -103,8 +105,8 @@ class DuckDBDatabase:
         return await self._pool.outcome(query, partial(self._run, query), self._wait_seconds)
 
     async def warnings(self) -> tuple[str, ...]:
-        """No warnings: the file is always opened read-only."""
-        return ()
+        """A warning if views have no sample values; none about safety, since the file is always opened read-only."""
+        return () if self._has_all_samples else (_UNSAMPLED.format(name=self.name),)
 
     async def close(self) -> None:
         """Stop what runs, then end the processes."""
@@ -133,7 +135,8 @@ class DuckDBDatabase:
         with self._reflecting:
             stamp = _stamp(self.path)
             if self._reflected is None or self._reflected[0] != stamp:
-                self._reflected = stamp, session.reflect(query, self._namespaces)
+                schema, self._has_all_samples = session.reflect(query, self._namespaces)
+                self._reflected = stamp, schema
             return self._reflected[1]
 
 

@@ -16,6 +16,8 @@ from route_sql.tools.schema.plain import from_plain
 from route_sql.tools.schema.records import Schema
 
 OWN_SECONDS = 60.0
+SAMPLE_SECONDS = 10.0
+"""How long the schema may take to be read with samples of views."""
 _CHILD = "route_sql.tools.database.duckdb.child"
 _TIMEOUT = "the query took longer than {seconds:g} s and was stopped"
 _STOPPED = "the query was cancelled"
@@ -41,6 +43,7 @@ class DuckDBSession:
             "protected": is_protected,
             "spill": self._spill.name,
         }
+        self._settings = settings
         self._child = Child(_CHILD, settings)
         if "opened" not in self._child.opened:
             self.close()
@@ -60,16 +63,29 @@ class DuckDBSession:
         answer = self._child.ask(query, {"do": "run", "sql": query.sql, "limits": asdict(query.limits)})
         return _failed(answer, query) if "columns" not in answer else _ran(answer, query)
 
-    def reflect(self, query: Query, namespaces: Sequence[str]) -> Schema:
-        """The schema with samples; `query` is what stops it.
+    def reflect(self, query: Query, namespaces: Sequence[str]) -> tuple[Schema, bool]:
+        """The schema with samples, and whether views have them too; `query` is what stops it.
+
+        DuckDB can't be stopped while it makes out what a view of views selects, so the process ends over one that costs
+        too much; in another one views get no samples.
 
         Raises:
-            DatabaseUnavailable: the catalog can't be read.
+            DatabaseUnavailable: the catalog can't be read, or the query was stopped.
         """
-        answer = self._child.ask(query, {"do": "reflect", "namespaces": list(namespaces)})
+        answer = self._reflected(query, namespaces, views=True)
+        is_whole = "schema" in answer
+        if not is_whole and not query.is_stopped and answer.get("fault") in (None, "timeout", "memory"):
+            if not self._child.is_alive:
+                self._child.close()
+                self._child = Child(_CHILD, self._settings)
+            answer = self._reflected(query, namespaces, views=False)
         if "schema" not in answer:
             raise unavailable(self._path, f"its catalog can't be read: {answer.get('message', 'DuckDB ended')}")
-        return from_plain(answer["schema"])
+        return from_plain(answer["schema"]), is_whole
+
+    def _reflected(self, query: Query, namespaces: Sequence[str], *, views: bool) -> dict[str, Any]:
+        request = {"do": "reflect", "namespaces": list(namespaces), "views": views}
+        return self._child.ask(query, request, seconds=SAMPLE_SECONDS if views else OWN_SECONDS)
 
     def interrupt(self) -> None:
         """Ask DuckDB to stop, and end its process if it does not. Returns at once."""
