@@ -136,8 +136,8 @@ def _completed(prefix: str, found: list[Token], reading: Reading) -> str | None:
     closing = _closing(prefix, found)
     begun = prefix if prefix.lstrip("( \n").lower().startswith(("select", "with", "values")) else ""
     for filler in _FILLERS if begun else ():
-        for behind in (closing, f"{closing} AND {_NAME}", f"{closing} SELECT {_NAME}"):
-            complaint = reading.complaint(f"{prefix}{filler}{behind}")
+        for ending in (closing, f"{closing} AND {_NAME}", f"{closing} SELECT {_NAME}"):
+            complaint = reading.complaint(f"{prefix}{filler}{ending}")
             if complaint is None:
                 return f"{prefix}{filler}{ending}"
             if complaint == TOO_DEEP:
