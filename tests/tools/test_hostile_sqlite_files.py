@@ -31,12 +31,20 @@ OBJECT = (
     "SELECT json_group_object('{}' || x, x) FROM r)"
 )
 PATCH = f"SELECT length(json_patch({OBJECT.format('a')}, {OBJECT.format('b')}))"
+DOUBLING = "".join(f", c{n} AS (SELECT p.x FROM c{n - 1} p, c{n - 1} q)" for n in range(1, 25))
+NO_TEXT = (
+    "CREATE VIEW v AS SELECT unknown(a) AS a FROM t; PRAGMA writable_schema = ON; UPDATE sqlite_master "
+    "SET sql = CAST(replace(CAST(sql AS BLOB), 'unknown', x'ff80') AS TEXT) WHERE name = 'v';"
+)
 HOSTILE = {
     "a large value": "CREATE VIEW v AS SELECT zeroblob(900000000) AS b;",
     "a generated column": "CREATE TABLE g (a, b AS (hex(zeroblob(a * 400000000)))); INSERT INTO g (a) SELECT a FROM t;",
     "a view without end": f"CREATE VIEW v AS {ENDLESS};",
     "a step without end": f"CREATE VIEW v AS {PATCH};",
     "a chain of views": CHAIN,
+    "a view that fills memory while it is compiled": f"CREATE VIEW v AS WITH c0 AS (SELECT 1 AS x){DOUBLING} "
+    "SELECT count(*) AS n FROM c24;",
+    "a name that is no text": NO_TEXT,
     "a large schema": "".join(f"CREATE VIEW v{n} AS SELECT '{'x' * 900_000}' AS a;" for n in range(20)),
 }
 LINUX = pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="processes are counted as Linux lists them")
@@ -57,6 +65,25 @@ async def test_a_hostile_file_costs_little_time_and_its_tables_are_read(tmp_path
     assert table is not None and table.column("a") is not None
     assert (await database.execute("SELECT a FROM t"))["rows"] == [[1]]
     assert monotonic() - started < 25
+    await database.close()
+
+
+async def test_a_damaged_schema_that_is_no_text_is_said(tmp_path: Path) -> None:
+    broken = "name = CAST(x'ff80' AS TEXT), sql = 'CREATE TABLE g (' WHERE name = 'g';"
+    script = f"CREATE TABLE g (a); PRAGMA writable_schema = ON; UPDATE sqlite_master SET {broken}"
+    database = SQLiteDatabase("a", make(tmp_path / "a.db", script))
+    with pytest.raises(DatabaseUnavailable, match="the file is damaged"):
+        await database.schema()
+    await database.close()
+
+
+@pytest.mark.parametrize("ending", ["-journal", "-wal", "-shm"])
+async def test_a_log_that_is_no_file_is_refused_before_it_is_opened(tmp_path: Path, ending: str) -> None:
+    file = make(tmp_path / "a.db", "")
+    os.mkfifo(tmp_path / f"a.db{ending}")
+    database = SQLiteDatabase("a", file)
+    with pytest.raises(DatabaseUnavailable, match=f"a.db{ending} next to it is not a regular file"):
+        await asyncio.wait_for(database.schema(), 5)
     await database.close()
 
 

@@ -128,7 +128,8 @@ class _Reflection:
     ) -> Mapping[TableKey, _T]:
         try:
             if self._without and kind is ObjectKind.ANY_VIEW:
-                return every(schema=namespace, kind=kind, filter_names=self._names(namespace, kind))
+                names = self._names(namespace, kind)  # an empty filter would mean every view
+                return every(schema=namespace, kind=kind, filter_names=names) if names else {}
             return every(schema=namespace, kind=kind)
         except (SQLAlchemyError, AssertionError) as error:
             # One table that can't be reflected fails them all (SQLite's dialect makes assertions about DDL), so each is

@@ -19,6 +19,7 @@ from route_sql.tools.limits import Limits
 
 ROOM = 64_000_000
 """Memory beyond SQLite's heap limit, for the rows on their way; SQLite's own message comes first."""
+_NO_TEXT = "the file is damaged: names or statements in its schema are no text; restore it from a backup"
 
 
 class SQLiteEngine:
@@ -45,6 +46,9 @@ class SQLiteEngine:
         except sqlite3.Error as error:
             self._close()
             return _unavailable(unavailable(path, error), error)
+        except UnicodeError as error:  # SQLite's own words about a damaged schema, which quote it
+            self._close()
+            return _unavailable(DatabaseUnavailable(f"{path}: {_NO_TEXT}"), error)
         except MemoryError:
             self._close()
             return {"fault": "memory"}

@@ -4,7 +4,7 @@ import os
 import sqlite3
 import stat
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from route_sql.tools.database.running.query import Query
@@ -21,6 +21,8 @@ _KINDS = (
     (stat.S_ISBLK, "a device"),
     (stat.S_ISSOCK, "a socket"),
 )
+
+_LOGS = ("-journal", "-wal", "-shm")
 
 
 class FileConnection(sqlite3.Connection):
@@ -50,6 +52,7 @@ def connect(path: Path, locked_seconds: float = 0.0) -> FileConnection:
         DatabaseUnavailable: there is no such file, or it can't be opened.
     """
     check_file(path, "SQLite")
+    _check_logs(path)
     connection = _opened(path, "mode=ro", locked_seconds)
     if _has_write_ahead_log(path) and not _has_changes(path) and _needs_its_folder(connection):
         connection.close()
@@ -202,6 +205,18 @@ def check_file(path: Path, engine: str) -> None:
         raise DatabaseUnavailable(f"{path} is not a regular file but {kind}; name a {engine} file")
     if not os.access(path, os.R_OK):
         raise DatabaseUnavailable(f"{path} may not be read by this user; change its permissions")
+
+
+def _check_logs(path: Path) -> None:
+    """Look at the files that SQLite opens by itself with this one: a pipe among them would wait for its writer.
+
+    Raises:
+        DatabaseUnavailable: one of them is no file.
+    """
+    for log in (path.with_name(path.name + ending) for ending in _LOGS):
+        with suppress(OSError):  # it is not there, which is usual, or SQLite says more about it
+            if not stat.S_ISREG(log.stat().st_mode):
+                raise DatabaseUnavailable(f"{path}: {log.name} next to it is not a regular file; remove it")
 
 
 def is_file_fault(code: int) -> bool:
