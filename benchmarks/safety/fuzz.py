@@ -9,19 +9,18 @@ Writes `fuzz.md` next to this script and exits with 1 if a marker came back.
 
 import argparse
 import asyncio
-import platform
 import sys
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import ExitStack
-from datetime import date
 from itertools import islice
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from time import monotonic
 
-sys.path.insert(0, str(Path(__file__).parents[2] / "tests"))
+sys.path[:0] = [str(Path(__file__).parents[1]), str(Path(__file__).parents[2] / "tests")]
 
+from shared.heading import heading
 from support.engine_cases import DuckDB, Engine, MariaDB, Postgres, SQLite
 from support.name_fuzz import HIDE, OWN_SCRIPT, SCRIPT, Statements, leaked
 from support.server_processes import mariadb_program, mariadb_server, postgres_server
@@ -74,16 +73,15 @@ def main() -> int:
     parser.add_argument("--seed", type=int, default=1)
     given = parser.parse_args()
     found: list[str] = []
-    lines = ["# Random statements against hidden names", ""]
-    lines += [f"{date.today()}, {platform.machine()}, Python {platform.python_version()}, seed {given.seed}.", ""]
-    lines += [HEAD, "| --- | --: | --: | --: | --: | --: | --: | --: |"]
+    lines = [HEAD, "| --- | --: | --: | --: | --: | --: | --: | --: |"]
+    head = heading("Random statements against hidden names", "sqlglot", seed=given.seed)
     with ExitStack() as stack:
         for engine in engines(given.engine, stack):
             line, leaks = asyncio.run(attack(engine, given.statements, given.seed))
             print(line, *leaks, sep="\n  ")
             lines.append(line)
             found += leaks
-    Path(__file__).with_suffix(".md").write_text("\n".join(lines) + "\n")
+    Path(__file__).with_suffix(".md").write_text(head + "\n".join(lines) + "\n")
     return 1 if found else 0
 
 

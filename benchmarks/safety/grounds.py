@@ -281,18 +281,3 @@ _USERS = {
     "postgres": ("CREATE ROLE reader LOGIN PASSWORD 'reader'", f"CREATE ROLE {MARKER} LOGIN PASSWORD 'x'"),
     "mysql": ("CREATE USER reader IDENTIFIED BY 'reader'", f"CREATE USER {MARKER} IDENTIFIED BY 'x'"),
 }
-
-
-def anonymous_bytes(root: int) -> int:
-    """The memory of a process and all below it that is theirs alone (Linux)."""
-    total, waiting = 0, [root]
-    while waiting:
-        pid = waiting.pop()
-        try:
-            status = Path(f"/proc/{pid}/status").read_text()
-            for thread in Path(f"/proc/{pid}/task").iterdir():
-                waiting += map(int, (thread / "children").read_text().split())
-        except OSError:
-            continue  # it has ended
-        total += next((int(line.split()[1]) * 1024 for line in status.splitlines() if line.startswith("RssAnon")), 0)
-    return total

@@ -27,8 +27,7 @@ LATE = 3.0
 
 def report(rows: Sequence[Any], head: str, seconds: float, memory: int) -> str:
     """The whole text."""
-    lines = ["# What gets through each layer", "", f"{head}, a machine that others used too.", ""]
-    lines += [_INTRODUCTION.format(seconds=seconds, memory=memory // 1_000_000), ""]
+    lines = [_INTRODUCTION.format(seconds=seconds, memory=memory // 1_000_000), ""]
     lines += ["| " + " | ".join(COLUMNS) + " |", "| --- | --- |" + " --: |" * (len(COLUMNS) - 2)]
     lines += [_line(row) for row in rows]
     lines += ["", _WHY, ""]
@@ -37,7 +36,7 @@ def report(rows: Sequence[Any], head: str, seconds: float, memory: int) -> str:
             lines += [f"## {row.engine}: {row.layers} alone", "", "```text", *through[:SHOWN]]
             lines += [f"... and {len(through) - SHOWN} more"] if len(through) > SHOWN else []
             lines += ["```", ""]
-    return "\n".join(lines).rstrip() + "\n"
+    return head + "\n".join(lines).rstrip() + "\n"
 
 
 def _line(row: Any) -> str:

