@@ -17,6 +17,7 @@ from typing import get_args
 
 from langchain_core.language_models import BaseChatModel
 from shared.batched_model import add_options, named, opened
+from shared.heading import heading
 
 from route_sql.graph.asking import asking
 from route_sql.graph.context import AgentName, Context
@@ -57,7 +58,8 @@ async def main(arguments: argparse.Namespace) -> None:
         links = await link_scores(lines, source, chat, arguments.concurrency)
     drawn = f"{len(lines)} questions of {arguments.questions.name} (seed {arguments.seed})"
     tables = [linking_table(links), effects_table(effects, lines), drafts, ablation_table(ablated, lines)]
-    arguments.table.write_text("\n\n".join([f"# Agents: {drawn}", *tables]) + "\n")
+    head = heading(f"Agents: {drawn}", model=named(arguments))
+    arguments.table.write_text("\n\n".join([head, *tables]) + "\n")
 
 
 async def without(

@@ -10,17 +10,15 @@ takes. Left out: reflection (see `reflection.md`), the model, and questions that
 once a question; each agent cuts only what was left of it. Writes `big_schema.md` beside this script.
 """
 
-import os
-import platform
 from collections.abc import Callable
-from datetime import date
-from importlib.metadata import version
 from itertools import combinations, product
 from pathlib import Path
 from random import Random
 from statistics import median
 from time import perf_counter
 from typing import NamedTuple
+
+from shared.heading import heading
 
 from route_sql import Context
 from route_sql.tools.schema.records import Column, ForeignKey, Schema, Table
@@ -63,10 +61,8 @@ class Cut(NamedTuple):
 
 def main() -> None:
     """Measure and write the table."""
-    versions = f"Python {platform.python_version()}, bm25s {version('bm25s')}"
-    lines = [f"# Schemas of many tables, cut to {BUDGET:,} characters", ""]
-    lines += [f"{date.today()}, {platform.machine()}, {versions}. Medians of {RUNS} renderings and {QUESTIONS} cuts."]
-    lines += [f"Load of the machine, which has {os.cpu_count()} cores: {os.getloadavg()[0]:.1f}.", "", HEAD]
+    lines = [heading(f"Schemas of many tables, cut to {BUDGET:,} characters", "bm25s"), ""]
+    lines += [f"Medians of {RUNS} renderings and {QUESTIONS} cuts.", "", HEAD]
     lines += [row(size) for size in SIZES]
     text = "\n".join(lines) + "\n"
     Path(__file__).with_suffix(".md").write_text(text)

@@ -12,22 +12,22 @@ import argparse
 import asyncio
 import gc
 import os
-import platform
 import sqlite3
 import sys
 import threading
 from collections.abc import Awaitable, Callable
 from contextlib import ExitStack, closing
 from dataclasses import dataclass
-from datetime import date
+from itertools import count
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from time import perf_counter
 from typing import Any
 
-from shared.instant_model import Instant
+from shared.heading import heading
 
 from route_sql import Catalog, Context, Limits, Question, SQLiteDatabase, Strategy, build_graph
+from route_sql.testing import ScriptedModel
 
 QUESTIONS = 10_000
 WARM_UP = 1_000
@@ -73,17 +73,25 @@ def held() -> Held:
 
 async def measure(catalog: Catalog, questions: int) -> tuple[Held, Held, float, dict[str, int]]:
     """What was held after the warm-up and at the end, seconds a question, and how often each status came."""
-    model = Instant(replies=REPLIES)
+    replies, calls = REPLIES, count(1)
+
+    def reply(task: str, prompt: str) -> str:
+        number = next(calls)  # in each reply, so that no cache of parsed queries makes the work look small
+        return replies[number % len(replies)].format(n=number)
+
+    model = ScriptedModel(otherwise=reply)
     graph = build_graph(model, catalog)
     statuses: dict[str, int] = {}
 
     async def ask(number: int) -> None:
+        nonlocal replies
         is_endless = number % ENDLESS_EVERY == 0
-        model.replies = (ENDLESS,) if is_endless else REPLIES
+        replies = (ENDLESS,) if is_endless else REPLIES
         context = Context(strategy=STRATEGIES[number % 3], deadline=0.02 if is_endless else 5.0)
         question = Question(question=f"Which pets weigh more than {number}?", database="pets")
         answer = await graph.ainvoke(question, context=context)
         statuses[answer["status"]] = statuses.get(answer["status"], 0) + 1
+        model.history.clear()
 
     await _each(ask, range(WARM_UP))
     statuses.clear()
@@ -157,8 +165,7 @@ def main() -> None:
     parser.add_argument("--questions", type=int, default=QUESTIONS)
     parser.add_argument("--postgres", help="the URL of a PostgreSQL in which a table `pet` may be made anew")
     given = parser.parse_args()
-    lines = ["# Many questions in a row", ""]
-    lines += [f"{date.today()}, {platform.machine()}, Python {platform.python_version()}; others used the machine too."]
+    lines = [heading("Many questions in a row", "langgraph", SQLite=sqlite3.sqlite_version), ""]
     lines += [f"What the process held after {WARM_UP:,} questions and at the end.", ""]
     lines += ["| engine | questions | ms each | memory, MB | open files | threads | tasks | objects | answers |"]
     lines += ["| --- | --: | --: | --: | --: | --: | --: | --: | --- |"]

@@ -11,18 +11,16 @@ the rounds of all queries together, and must stay under 2 ms.
 """
 
 import asyncio
-import os
-import platform
 import sqlite3
 from collections.abc import Callable, Coroutine
 from contextlib import closing
-from datetime import date
-from importlib.metadata import version
 from pathlib import Path
 from statistics import median
 from tempfile import TemporaryDirectory
 from time import perf_counter
 from typing import Any
+
+from shared.heading import heading
 
 from route_sql import SQLiteDatabase
 from route_sql.tools.guard.check import check_sql
@@ -87,10 +85,8 @@ def added(spent: dict[str, list[float]]) -> list[float]:
 
 def main() -> None:
     """Measure and write the table."""
-    lines = ["# What the guard and the bounds cost a query", ""]
-    versions = f"Python {platform.python_version()}, SQLite {sqlite3.sqlite_version}, sqlglot {version('sqlglot')}"
-    lines += [f"{date.today()}, {platform.machine()}, {versions}. Median milliseconds of {ROUNDS} rounds."]
-    lines += [f"Load of the machine, which has {os.cpu_count()} cores: {os.getloadavg()[0]:.1f}.", ""]
+    lines = [heading("What the guard and the bounds cost a query", "sqlglot", SQLite=sqlite3.sqlite_version), ""]
+    lines += [f"Median milliseconds of {ROUNDS} rounds.", ""]
     lines += ["| query | bare | bounds | guard and bounds | guard alone | added |"]
     lines += ["| --- | --: | --: | --: | --: | --: |"]
     every: list[float] = []

@@ -15,9 +15,10 @@ from tempfile import TemporaryDirectory
 from time import perf_counter
 
 from langchain_core.tools import tool
-from shared.instant_model import Instant
+from shared.heading import heading
 
 from route_sql import Catalog, Context, Outcome, Question, Strategy, build_graph
+from route_sql.testing import ScriptedModel
 
 ROUNDS = 50
 SQL = "SELECT name FROM pet"
@@ -39,7 +40,7 @@ async def measure(path: Path) -> dict[str, list[float]]:
     catalog, name = Catalog.from_url(path)
     spent: dict[str, list[float]] = {strategy: [] for strategy in STRATEGIES}
     async with catalog:
-        graph = build_graph(Instant(replies=(SQL,)), catalog, executor=instant_sql)
+        graph = build_graph(ScriptedModel(otherwise=lambda task, prompt: SQL), catalog, executor=instant_sql)
         question = Question(question="Which pets are there?", database=name)
         for _ in range(ROUNDS):
             for strategy in STRATEGIES:
@@ -56,7 +57,8 @@ def main() -> None:
         with closing(sqlite3.connect(path)) as connection:
             connection.executescript("CREATE TABLE pet (name TEXT); INSERT INTO pet VALUES ('Rex');")
         spent = asyncio.run(measure(path))
-    lines = ["# Overhead of the graph", "", "| strategy | median ms a question |", "| --- | --: |"]
+    lines = [heading("Overhead of the graph", "langgraph", "langchain-core"), ""]
+    lines += ["| strategy | median ms a question |", "| --- | --: |"]
     lines += [f"| {strategy} | {median(times):.1f} |" for strategy, times in spent.items()]
     Path(__file__).with_name("overhead.md").write_text("\n".join(lines) + "\n")
     print("\n".join(lines))

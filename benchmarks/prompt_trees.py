@@ -13,6 +13,8 @@ from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+from shared.heading import heading
+
 from route_sql.training.tuning.config import LoRA, SFTRun
 from route_sql.training.tuning.sft import fine_tune
 from route_sql.training.two_stages.pace import EpochClock
@@ -61,7 +63,7 @@ def main(arguments: argparse.Namespace) -> None:
             fine_tune(run, progress=clock)
             seconds[name] = clock.seconds
     lines = [
-        f"# An epoch of {tokens:,} tokens",
+        heading(f"An epoch of {tokens:,} tokens", "torch", "transformers"),
         "",
         "| packs of | seconds | tokens of rows a second |",
         "| --- | --: | --: |",

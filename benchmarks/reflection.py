@@ -4,16 +4,14 @@ Measured: one process, a warm file cache, the median of five runs each. Left out
 than SQLite. Writes `reflection.md` beside this file.
 """
 
-import platform
 import sqlite3
 import statistics
 import tempfile
 import time
 from collections.abc import Callable
-from datetime import date
-from importlib.metadata import version
 from pathlib import Path
 
+from shared.heading import heading
 from sqlalchemy import create_engine
 from sqlalchemy.pool import NullPool
 
@@ -34,9 +32,8 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         rows = measure(Path(folder) / "many.sqlite")
     lines = ["| step | median seconds |", "| --- | --- |", *(f"| {step} | {took:.3f} |" for step, took in rows)]
-    head = f"{date.today()}, {platform.machine()}, Python {platform.python_version()}, "
-    head += f"SQLite {sqlite3.sqlite_version}, SQLAlchemy {version('sqlalchemy')}."
-    text = f"# Reflection: {TABLES} tables of {COLUMNS} columns and {ROWS} rows\n\n{head}\n\n" + "\n".join(lines) + "\n"
+    title = f"Reflection: {TABLES} tables of {COLUMNS} columns and {ROWS} rows"
+    text = heading(title, "sqlalchemy", SQLite=sqlite3.sqlite_version) + "\n\n" + "\n".join(lines) + "\n"
     Path(__file__).with_suffix(".md").write_text(text)
     print(text)
 

@@ -18,6 +18,7 @@ from pathlib import Path
 
 from rich.progress import Progress, TaskID
 from shared.batched_model import add_options, named, opened
+from shared.heading import heading
 
 from route_sql.graph.asking import Ask, asking
 from route_sql.graph.context import Context, Strategy
@@ -110,9 +111,8 @@ def table(lines: Mapping[Strategy, list[Line]], arguments: argparse.Namespace) -
     pairs: list[tuple[Strategy, Strategy]] = [("adaptive", "single"), ("adaptive", "paper")]
     compared = [comparison_sentence(a, b, compare_runs(runs[a], runs[b])) for a, b in pairs if {a, b} <= runs.keys()]
     drawn = f"{len(shared)} of {arguments.limit or 'all'} questions drawn with seed {arguments.seed}"
-    return (
-        "\n\n".join([f"# Strategies: {arguments.questions.name}, {drawn}", markdown_table(summaries), *compared]) + "\n"
-    )
+    head = heading(f"Strategies: {arguments.questions.name}, {drawn}", model=named(arguments))
+    return "\n\n".join([head, markdown_table(summaries), *compared]) + "\n"
 
 
 if __name__ == "__main__":

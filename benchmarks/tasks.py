@@ -18,6 +18,7 @@ from pathlib import Path
 
 import yaml
 from shared.batched_model import Batched, add_options
+from shared.heading import heading
 
 from route_sql.graph.asking import asking
 from route_sql.graph.context import Context
@@ -63,7 +64,8 @@ async def main(arguments: argparse.Namespace) -> None:
                     f"{name}: the epoch has other rows of {SQL}; give it more weight, so that it ends it"
                 )
             drawn = f"{len(source.examples)} questions of {arguments.questions.name} (seed {arguments.seed})"
-            arguments.table.write_text(f"# Tasks: {drawn}\n\n{table(done)}\n\n{LEGEND}\n")
+            head = heading(f"Tasks: {drawn}", "torch", "transformers", "peft", base=arguments.base.name)
+            arguments.table.write_text(f"{head}\n\n{table(done)}\n\n{LEGEND}\n")
 
 
 def ablations(run: SFTRun) -> dict[str, SFTRun]:

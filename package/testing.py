@@ -1,6 +1,7 @@
 """A scripted chat model: tests of your own tools and checks drive the real graph with it, without a server."""
 
 from collections import defaultdict
+from collections.abc import Callable
 from typing import Any, Literal
 
 from langchain_core.callbacks import CallbackManagerForLLMRun
@@ -32,9 +33,11 @@ class ScriptedModel(BaseChatModel):
     are cached, and 3 written tokens.
 
     Raises (when called):
-        AssertionError: no reply is left for the task of the prompt.
+        AssertionError: no reply is left for the task of the prompt, and there is no `otherwise`.
     """
 
+    otherwise: Callable[[PromptTask, str], str] | None = None
+    """Makes a reply of the task and the last message where none is queued; without it such a call fails."""
     _replies: dict[PromptTask, list[str]] = PrivateAttr(default_factory=_no_replies)
     history: list[tuple[PromptTask, list[BaseMessage]]] = []
     """Every call so far: its task and its messages."""
@@ -67,11 +70,19 @@ class ScriptedModel(BaseChatModel):
     ) -> ChatResult:
         task = task_of(messages)
         self.history.append((task, messages))
-        assert self._replies[task], f"unexpected call of the task {task}"
-        text = self._replies[task].pop(0)
+        text = self._reply(task, str(messages[-1].content))
         usage = {"input_tokens": 10, "output_tokens": 3, "total_tokens": 13, "input_token_details": {"cache_read": 4}}
         message = AIMessage(text, usage_metadata=usage)
         return ChatResult(generations=[ChatGeneration(message=message)])
+
+    async def _agenerate(self, messages: list[BaseMessage], *args: Any, **kwargs: Any) -> ChatResult:
+        return self._generate(messages)  # at once, in no thread
+
+    def _reply(self, task: PromptTask, prompt: str) -> str:
+        if self._replies[task]:
+            return self._replies[task].pop(0)
+        assert self.otherwise is not None, f"unexpected call of the task {task}"
+        return self.otherwise(task, prompt)
 
 
 def task_of(messages: list[BaseMessage]) -> PromptTask:

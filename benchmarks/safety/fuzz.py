@@ -18,7 +18,8 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from time import monotonic
 
-sys.path[:0] = [str(Path(__file__).parents[1]), str(Path(__file__).parents[2] / "tests")]
+sys.path.insert(0, str(Path(__file__).parents[1]))
+sys.path.insert(0, str(Path(__file__).parents[2] / "tests"))
 
 from shared.heading import heading
 from support.engine_cases import DuckDB, Engine, MariaDB, Postgres, SQLite
@@ -81,7 +82,7 @@ def main() -> int:
             print(line, *leaks, sep="\n  ")
             lines.append(line)
             found += leaks
-    Path(__file__).with_suffix(".md").write_text(head + "\n".join(lines) + "\n")
+    Path(__file__).with_suffix(".md").write_text(f"{head}\n\n" + "\n".join(lines) + "\n")
     return 1 if found else 0
 
 

@@ -2,14 +2,13 @@
 
     python benchmarks/safety/hostile.py [--kind files server] [--setting bare neither session guard both]
 
-Each attempt runs in a process of its own, held to 1 GiB, once for each setting. A file is opened, its schema is read and
-rendered for a prompt, and a query is run; a model server is asked once, for a whole answer or a stream. `bare` is a
+Each attempt runs in a process of its own, held to 1 GiB, once for each setting. A file is opened, its schema is read
+and rendered for a prompt, and a query is run; a model server is asked once, for a whole answer or a stream. `bare` is a
 careless program: SQLAlchemy's reflection or DuckDB in the same process, or an HTTP client that reads what comes. The
 other settings are those of `run.py`; a model server has no layers, so that only `both` is tried there. Held: it ended
 within the seconds and bytes that the table names, with an answer that is right, or an error of ours that is one line of
 printable characters. Memory is what the process and those it started took beyond what they had, looked at every 20 ms.
-What took too long is tried a second time, since the machine may be busy. Writes `hostile.md` next to this script, and
-exits with 1 if with both layers anything did not hold.
+Writes `hostile.md` next to this script, and exits with 1 if with both layers anything did not hold.
 """
 
 import argparse
@@ -86,7 +85,7 @@ def broken(kind: str, trials: Sequence[Trial], setting: str) -> list[str]:
 def report(done: dict[str, list[Trial]]) -> str:
     """The whole text."""
     text = heading("Hostile files and a hostile model server", "duckdb", "httpx2")
-    text += f"{_LEGEND}\n\n"
+    text += f"\n\n{_LEGEND}\n\n"
     for kind, trials in done.items():
         text += "\n".join(table(kind, trials)) + "\n"
         for setting in SETTINGS:
@@ -115,8 +114,8 @@ def main() -> int:
 
 
 _LEGEND = """\
-One process an attempt, held to 1 GiB. *Held*: it ended within the bounds, with a right answer or one clear sentence. The
-columns from `answered` on are of the last setting; `s` and `MB` are the most of any attempt. `bare` is a careless
+One process an attempt, held to 1 GiB. *Held*: it ended within the bounds, with a right answer or one clear sentence.
+The columns from `answered` on are of the last setting; `s` and `MB` are the most of any attempt. `bare` is a careless
 program, which shows that the attacks are real; see `hostile.py` for what each setting is."""
 
 if __name__ == "__main__":

@@ -36,7 +36,7 @@ def report(rows: Sequence[Any], head: str, seconds: float, memory: int) -> str:
             lines += [f"## {row.engine}: {row.layers} alone", "", "```text", *through[:SHOWN]]
             lines += [f"... and {len(through) - SHOWN} more"] if len(through) > SHOWN else []
             lines += ["```", ""]
-    return head + "\n".join(lines).rstrip() + "\n"
+    return f"{head}\n\n" + "\n".join(lines).rstrip() + "\n"
 
 
 def _line(row: Any) -> str:

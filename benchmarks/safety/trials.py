@@ -63,6 +63,7 @@ def tried(group: str, name: str, setting: str, work: Work, given: Sequence[Any],
     theirs.close()
     pid = process.pid or 0
     end: End = ("died", "the process did not start")
+    seconds, peaks = 0.0, {pid: 0}
     if pipe.poll(60) and _received(pipe) == ("ready", ""):
         with watched([pid]) as peaks:
             began = monotonic()

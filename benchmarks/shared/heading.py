@@ -11,7 +11,7 @@ ROOT = Path(__file__).parents[2]
 
 
 def heading(title: str, *packages: str, **versions: object) -> str:
-    """The title and a line on when, where and with what a table was made, ending with an empty line.
+    """The title and a line on when, where and with what a table was made.
 
     Args:
         title: The title, without its mark.
@@ -21,7 +21,7 @@ def heading(title: str, *packages: str, **versions: object) -> str:
     parts = [f"Python {platform.python_version()}", f"route-sql {version('route-sql')}"]
     parts += [f"{package} {version(package)}" for package in packages]
     parts += [f"{name.replace('_', ' ')} {value}" for name, value in versions.items()]
-    return f"# {title}\n\n{date.today()}, {machine()}; {', '.join(parts)}; {commit()}.\n\n"
+    return f"# {title}\n\n{date.today()}, {machine()}; {', '.join(parts)}; {commit()}."
 
 
 def machine() -> str:

@@ -8,19 +8,15 @@ from collections.abc import Callable
 from contextlib import chdir
 from itertools import count
 from pathlib import Path
-from typing import Any, get_args
+from typing import get_args
 
 import pytest
-from langchain_core.callbacks import CallbackManagerForLLMRun
-from langchain_core.language_models import BaseChatModel
-from langchain_core.messages import AIMessage, BaseMessage
-from langchain_core.outputs import ChatGeneration, ChatResult
 from support.guard_statements import BOUNDED, REFUSED
 
 from route_sql.graph.context import Context, Strategy
 from route_sql.graph.state import Answer, Question
 from route_sql.graph.wiring import build_graph
-from route_sql.testing import PromptTask, task_of
+from route_sql.testing import ScriptedModel
 from route_sql.tools.database.catalog import Catalog
 from route_sql.tools.database.outcome import Status
 
@@ -31,36 +27,19 @@ HONEST_BEGINNING = {"SELECT 1;; SELECT 2": "SELECT 1"}
 """What is read of replies that hold an honest query beside others: that query alone."""
 
 
-class Turned(BaseChatModel):
-    """Says what `says` makes of its prompt, in the form that each agent reads."""
-
-    says: Callable[[str], str]
-    asked: list[PromptTask] = []
-
-    @property
-    def _llm_type(self) -> str:
-        return "turned"
-
-    def _generate(
-        self,
-        messages: list[BaseMessage],
-        stop: list[str] | None = None,
-        run_manager: CallbackManagerForLLMRun | None = None,
-        **kwargs: Any,
-    ) -> ChatResult:
-        task = task_of(messages)
-        self.asked.append(task)
-        said = self.says(str(messages[-1].content))
-        text = f"verdict: wrong\n{said}" if task == "verdict" else said
-        return ChatResult(generations=[ChatGeneration(message=AIMessage(text))])
+def turned(says: Callable[[str], str]) -> ScriptedModel:
+    """Says what `says` makes of the prompt, in the form that each agent reads."""
+    return ScriptedModel(
+        otherwise=lambda task, prompt: ("verdict: wrong\n" if task == "verdict" else "") + says(prompt)
+    )
 
 
-def always(said: str) -> Turned:
-    return Turned(says=lambda prompt: said, asked=[])
+def always(said: str) -> ScriptedModel:
+    return turned(lambda prompt: said)
 
 
 async def ask(
-    model: Turned, catalog: Catalog, shop: Path, strategy: Strategy, question: str = QUESTION, evidence: str = ""
+    model: ScriptedModel, catalog: Catalog, shop: Path, strategy: Strategy, question: str = QUESTION, evidence: str = ""
 ) -> Answer:
     """The answer of a run that left the file, and the folder it ran in, as they were."""
     before = hashlib.sha256(shop.read_bytes()).digest(), sorted(path.name for path in shop.parent.iterdir())
@@ -107,7 +86,7 @@ async def test_work_without_end_is_stopped(catalog: Catalog, shop: Path, sql: st
 
 async def test_every_agent_was_heard(catalog: Catalog, shop: Path) -> None:
     numbers = count()
-    model = Turned(says=lambda prompt: f"DROP TABLE customer{next(numbers)}", asked=[])
+    model = turned(lambda prompt: f"DROP TABLE customer{next(numbers)}")
     answers = [await ask(model, catalog, shop, strategy) for strategy in STRATEGIES]
     heard = {entry["node"] for answer in answers for entry in answer["ledger"]}
     proposed = {candidate["agent"] for answer in answers for candidate in answer["candidates"]}
@@ -139,7 +118,7 @@ def obedient(prompt: str) -> str:
 async def test_an_obedient_model_and_a_question_that_orders(
     catalog: Catalog, shop: Path, strategy: Strategy, question: str
 ) -> None:
-    answer = await ask(Turned(says=obedient, asked=[]), catalog, shop, strategy, question)
+    answer = await ask(turned(obedient), catalog, shop, strategy, question)
     assert answer["status"] in ("refused", "error")
     assert answer["rows"] == []
 
@@ -149,7 +128,7 @@ async def test_an_obedient_model_and_a_question_that_orders(
 async def test_an_obedient_model_and_evidence_that_orders(
     catalog: Catalog, shop: Path, strategy: Strategy, evidence: str
 ) -> None:
-    model = Turned(says=obedient, asked=[])
+    model = turned(obedient)
     answer = await ask(model, catalog, shop, strategy, evidence=evidence)
     assert (answer["status"], answer["rows"]) == ("refused", [])
 

@@ -1,4 +1,4 @@
-"""Random statements against hidden names, on every engine; `benchmarks/name_fuzz.py` runs many more."""
+"""Random statements against hidden names, on every engine; `benchmarks/safety/fuzz.py` runs many more."""
 
 from itertools import islice
 
