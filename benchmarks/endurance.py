@@ -73,7 +73,8 @@ def held() -> Held:
 
 async def measure(catalog: Catalog, questions: int) -> tuple[Held, Held, float, dict[str, int]]:
     """What was held after the warm-up and at the end, seconds a question, and how often each status came."""
-    replies, calls = REPLIES, count(1)
+    replies: tuple[str, ...] = REPLIES
+    calls = count(1)
 
     def reply(task: str, prompt: str) -> str:
         number = next(calls)  # in each reply, so that no cache of parsed queries makes the work look small

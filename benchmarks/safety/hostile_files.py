@@ -9,6 +9,7 @@ from contextlib import ExitStack, closing, suppress
 from functools import partial
 from pathlib import Path
 from random import Random
+from typing import Any
 
 from safety.hostile_scripts import DUCKDB, KEEPS_NO_TABLE, SQLITE
 from safety.statements import SECRET
@@ -49,6 +50,7 @@ def visit(path: str, layers: str, must_read: bool) -> End:
 
 async def _visit(path: Path, layers: str, must_read: bool) -> End:
     guard, session = LAYERS[layers]
+    database: Any
     if path.suffix == ".duckdb":
         from route_sql.tools.database.duckdb.database import DuckDBDatabase
 
