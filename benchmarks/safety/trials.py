@@ -78,7 +78,7 @@ def tried(group: str, name: str, setting: str, work: Work, given: Sequence[Any],
 def _received(pipe: Connection) -> End:
     try:
         end: End = pipe.recv()
-    except EOFError:
+    except (EOFError, OSError):  # the pipe is reset if it ended without reading
         return "died", "the process died"
     return end
 
