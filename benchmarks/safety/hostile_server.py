@@ -14,7 +14,7 @@ sys.path.insert(0, str(Path(__file__).parents[2] / "tests"))
 from safety.trials import End
 from support.chat_stub import ChatStub, Reply, completion, dripping, dropped, failure, hanging, raw, streamed, wire
 
-from route_sql.serving.chat import ChatTGI
+from route_sql.serving.client.chat import ChatTGI
 from route_sql.serving.errors import ServingError
 
 EVENTS = "text/event-stream"

@@ -10,6 +10,7 @@ import threading
 from collections.abc import AsyncIterator, Callable
 from contextlib import closing
 from pathlib import Path
+from typing import Any
 
 import pytest
 from sqlalchemy import URL
@@ -104,10 +105,10 @@ class Stubborn(SQLiteDialect_pysqlite):
     name = "sqlite"
     supports_statement_cache = True
 
-    def on_connect(self) -> Callable[[sqlite3.Connection], None]:
+    def on_connect(self) -> Callable[[Any], None]:
         before = super().on_connect()
 
-        def connected(connection: sqlite3.Connection) -> None:
+        def connected(connection: Any) -> None:
             if before is not None:
                 before(connection)
             connection.create_function("dawdle", 0, lambda: LET_GO.wait(60) and None)

@@ -24,8 +24,8 @@ def test_auroc_counts_pairs_in_the_right_order() -> None:
 
 def test_calibration_error_is_the_distance_in_bins_of_equal_size() -> None:
     low, high = equal_bins(FOUR, 2)
-    assert (low["confidence"], low["accuracy"]) == (pytest.approx(0.35), 0.5)
-    assert (high["confidence"], high["accuracy"]) == (pytest.approx(0.85), 0.5)
+    assert [low["confidence"], low["accuracy"]] == pytest.approx([0.35, 0.5])
+    assert [high["confidence"], high["accuracy"]] == pytest.approx([0.85, 0.5])
     assert calibration_error(FOUR, 2) == pytest.approx((0.15 + 0.35) / 2)
 
 
