@@ -13,7 +13,7 @@ from route_sql.graph.state_versions import StoredState, upgrade, without_old_key
 Update = dict[str, Any]
 """The changes of the state that a node returns."""
 Agent = Callable[[State], Awaitable[Update]]
-Next = TypeVar("Next")
+Target = TypeVar("Target")
 
 
 class Node(Protocol):
@@ -59,10 +59,10 @@ def recording_node(agent: Agent) -> Node:
     return run
 
 
-def router(choose: Callable[[State], Next]) -> Callable[[StoredState], Next]:
+def router(choose: Callable[[State], Target]) -> Callable[[StoredState], Target]:
     """A router of the graph. It takes no runtime: LangGraph has none when a state is edited."""
 
-    def route(state: StoredState) -> Next:
+    def route(state: StoredState) -> Target:
         return choose(_read(state, upgrade(state, Context())))
 
     return route

@@ -69,7 +69,7 @@ class Response:
             while (piece := await self._allowance.wait(anext(raw, None))) is not None:
                 # One byte more than there may be tells a body that is too large from one that just fits.
                 data = unpacked(piece, left + 1)
-                packed -= len(piece)  # what is packed may be nothing, again and again
+                packed -= len(piece)  # a block may unpack to nothing, again and again
                 if (len(data) > left or packed < 0) and not cut:
                     raise BadAnswer(f"more than {most:,} bytes (max_response_bytes)")
                 yield data[:left]

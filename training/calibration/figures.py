@@ -30,7 +30,7 @@ class Bin(TypedDict):
 
 
 class ReliabilityFigures(TypedDict):
-    """What a reader needs in order to trust a confidence, or not to."""
+    """Figures that show how far a confidence can be trusted."""
 
     n: int
     accuracy: float

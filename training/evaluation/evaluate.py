@@ -90,7 +90,7 @@ async def gather_or_stop(work: Sequence[Coroutine[Any, Any, None]]) -> None:
         async with asyncio.TaskGroup() as group:
             for part in work:
                 group.create_task(part)
-    except BaseExceptionGroup as failures:  # an `ask` may raise what is not an Exception, such as KeyboardInterrupt
+    except BaseExceptionGroup as failures:  # an `ask` may raise more than Exceptions, such as KeyboardInterrupt
         raise failures.exceptions[0] from None
 
 

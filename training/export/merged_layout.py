@@ -22,7 +22,7 @@ _READABLE = 0o644
 
 
 @dataclass(frozen=True)
-class Reading:
+class MergedSettings:
     """The settings that a version of transformers reads from a merged folder, where versions may differ."""
 
     rope_theta: float | None
@@ -48,7 +48,7 @@ def write_both_layouts(folder: Path) -> None:
         path.chmod(_READABLE)  # servers run as another user
 
 
-def old_reading(folder: Path) -> Reading:
+def old_reading(folder: Path) -> MergedSettings:
     """The settings that transformers 4.51 reads from the files.
 
     Raises:
@@ -60,10 +60,10 @@ def old_reading(folder: Path) -> Reading:
         raise TrainingError(f"{folder / TOKENIZER_CONFIG} holds no chat template, where servers look for it")
     has_rope = "rope_theta" in config or "rope_parameters" in config
     theta = float(config.get("rope_theta", OLD_ROPE_THETA)) if has_rope else None
-    return Reading(theta, str(config.get("torch_dtype", "float32")), template)
+    return MergedSettings(theta, str(config.get("torch_dtype", "float32")), template)
 
 
-def new_reading(folder: Path) -> Reading:
+def new_reading(folder: Path) -> MergedSettings:
     """The settings that the installed transformers reads.
 
     Raises:
@@ -78,10 +78,10 @@ def new_reading(folder: Path) -> Reading:
         raise TrainingError(f"transformers can't read the merged model {folder}: {error}") from error
     theta = rope_of(getattr(config, "rope_parameters", None) or {}).get("rope_theta")
     dtype = str(config.dtype).removeprefix("torch.")
-    return Reading(None if theta is None else float(theta), dtype, tokenizer.chat_template or "")
+    return MergedSettings(None if theta is None else float(theta), dtype, tokenizer.chat_template or "")
 
 
-def require_one_reading(folder: Path) -> Reading:
+def require_one_reading(folder: Path) -> MergedSettings:
     """Check that old and new versions of transformers read the same settings, and return them.
 
     Raises:

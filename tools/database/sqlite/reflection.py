@@ -145,7 +145,7 @@ class _Work:
                 return True
             self.broken.add(name)  # a view on a table that is gone; reflection leaves it out by itself
             return False
-        except UnicodeError:  # SQLite's message quotes what is no text
+        except UnicodeError:  # SQLite's message quotes bytes that are no text
             self.broken.add(name)
             return True
         return thread_time() - started > VIEW_SECONDS

@@ -8,9 +8,9 @@ from sqlglot import exp
 from route_sql.tools.guard.names.inference import value_of
 from route_sql.tools.guard.names.sources import (
     TABLE_FUNCTIONS,
+    FromEntry,
     Output,
     Scope,
-    Source,
     alias_key,
     alias_of,
     implicit_columns,
@@ -35,7 +35,7 @@ class Entries:
         """Nothing is read yet."""
         self._names = names
         self._dialect = names.dialect
-        self.known: dict[int, list[Source]] = {}
+        self.known: dict[int, list[FromEntry]] = {}
 
     # reading
 
@@ -82,10 +82,10 @@ class Entries:
             self._unnest(node, scope)
         elif isinstance(node, exp.Values):
             key = alias_key(node, self._dialect)
-            scope.sources.append(Source(key, renamed(self.rows(node, scope), alias_of(node), self._dialect)))
+            scope.sources.append(FromEntry(key, renamed(self.rows(node, scope), alias_of(node), self._dialect)))
         else:
             self._names.visit(list(node.iter_expressions()), scope)
-            scope.sources.append(Source(alias_key(node, self._dialect), is_open=True))
+            scope.sources.append(FromEntry(alias_key(node, self._dialect), is_open=True))
         self._joined(node, scope)
         if node.args.get("pivots"):
             self._pivoted(node, scope, before)
@@ -97,7 +97,7 @@ class Entries:
                 self._names.visit(list(pivot.iter_expressions()), Scope(scope.parent, scope.sources[before:]))
             alias = alias_key(pivot, self._dialect)
             keys = {source.key for source in scope.sources[before:]}
-            scope.sources[before:] = [Source(alias or key, is_open=True) for key in keys]
+            scope.sources[before:] = [FromEntry(alias or key, is_open=True) for key in keys]
 
     def rows(self, node: exp.Expr, scope: Scope) -> list[Output]:
         """The columns of VALUES."""
@@ -119,7 +119,7 @@ class Entries:
             return
         around = scope if is_lateral or self._dialect == "duckdb" else scope.parent
         outputs = self._names.query(node, Scope(around.parent, list(around.sources)) if around is scope else around)
-        scope.sources.append(Source(alias_key(node, self._dialect), outputs))
+        scope.sources.append(FromEntry(alias_key(node, self._dialect), outputs))
 
     def _bracketed(self, node: exp.Subquery, inner: exp.Expr, scope: Scope) -> None:
         """A join or a table in brackets, under one alias or under their own."""
@@ -132,7 +132,7 @@ class Entries:
             implicit = part.sources[0].implicit if len(part.sources) == 1 else frozenset()
             outputs = renamed(outputs, alias_of(node), self._dialect)
             needs = any(source.needs_schema for source in part.sources)
-            part.sources = [Source(key, outputs, (), table, implicit, is_open, needs)]
+            part.sources = [FromEntry(key, outputs, (), table, implicit, is_open, needs)]
         scope.sources += part.sources
 
     def _lateral(self, node: exp.Lateral, scope: Scope) -> None:
@@ -156,30 +156,30 @@ class Entries:
                 self._called(function, function.this, part)
             outputs = [output for source in part.sources[len(scope.sources) :] for output in source.outputs]
             outputs = renamed(self._numbered(node, outputs), alias_of(node), self._dialect)
-            scope.sources.append(Source(alias_key(node, self._dialect), outputs))
+            scope.sources.append(FromEntry(alias_key(node, self._dialect), outputs))
         elif isinstance(node.this, exp.Expr):
             self._called(node, node.this, scope)
 
-    def named(self, node: exp.Table, scope: Scope) -> Source:
+    def named(self, node: exp.Table, scope: Scope) -> FromEntry:
         """A table or a common table expression, by its name."""
         names, dialect = self._names, self._dialect
         names.meet(node)
         key = alias_key(node, dialect) or key_of(node.this, dialect)
         common = None if node.db else names.queries.commons.get(key_of(node.this, dialect))
         if common is not None and (outputs := common.outputs()) is not None:
-            return Source(key, renamed(outputs, alias_of(node), dialect))
+            return FromEntry(key, renamed(outputs, alias_of(node), dialect))
         if names.schema is None:
             names.doubt(node, is_table=True)
-            return Source(key, self._aliased(node), self._qualifiers(node, None), is_open=True, needs_schema=True)
+            return FromEntry(key, self._aliased(node), self._qualifiers(node, None), is_open=True, needs_schema=True)
         table = self.base(node)
         if table is None:
             names.miss(node, scope, is_table=True)
-            return Source(key, is_open=True)
+            return FromEntry(key, is_open=True)
         outputs = renamed(self._columns(table), alias_of(node), dialect)
         implicit = implicit_columns(
             table, dialect, is_partial=table.key in names.partial_keys, is_searched=names.is_searched
         )
-        return Source(key, outputs, self._qualifiers(node, table), table, implicit)
+        return FromEntry(key, outputs, self._qualifiers(node, table), table, implicit)
 
     def _aliased(self, node: exp.Expr) -> list[Output]:
         return renamed([], alias_of(node), self._dialect)
@@ -227,7 +227,7 @@ class Entries:
         name = function_name(function)
         table = self._names.schema.table(name) if self._names.schema and self._dialect == "sqlite" else None
         implicit = frozenset({"rank", "rowid", name}) if table is not None else frozenset()
-        scope.sources.append(Source(key or name, outputs, table=table, implicit=implicit, row=row))
+        scope.sources.append(FromEntry(key or name, outputs, table=table, implicit=implicit, row=row))
 
     def _outputs(self, function: exp.Expr, alias: str | None, scope: Scope) -> tuple[list[Output], Value | None]:
         """The columns of a function of a FROM clause, and the value of its name where that is no row of them."""
@@ -265,7 +265,7 @@ class Entries:
         if node.args.get("offset"):
             outputs.append(Output.plain("ordinality"))
         outputs = renamed(outputs, alias_of(named), self._dialect)
-        scope.sources.append(Source(key or "unnest", outputs, row=row))
+        scope.sources.append(FromEntry(key or "unnest", outputs, row=row))
 
     def _numbered(self, node: exp.Expr, outputs: list[Output]) -> list[Output]:
         is_numbered = node.args.get("ordinality")

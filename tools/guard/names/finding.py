@@ -8,7 +8,7 @@ from sqlglot import exp
 
 from route_sql.tools.guard.functions.by_dialect import FUNCTIONS
 from route_sql.tools.guard.names.inference import value_of
-from route_sql.tools.guard.names.sources import UNKNOWABLE, UNTOLD, Output, Scope, Source
+from route_sql.tools.guard.names.sources import UNKNOWABLE, UNTOLD, FromEntry, Output, Scope
 from route_sql.tools.guard.names.values import OPEN, SCALAR, Value, fold, key_of
 from route_sql.tools.guard.names.words import WORDS_WITHOUT_COLUMN
 
@@ -46,7 +46,7 @@ class Finder:
             level = level.parent
         return (OPEN, []) if is_unsure else self._word(parts)
 
-    def _sources(self, parts: list[exp.Expr], level: Scope) -> Iterator[tuple[Source, list[exp.Expr]]]:
+    def _sources(self, parts: list[exp.Expr], level: Scope) -> Iterator[tuple[FromEntry, list[exp.Expr]]]:
         """The entries that the beginning of a dotted name means, and the parts behind it."""
         keys = [key_of(part, self._dialect) for part in parts]
         for source in level.sources:
@@ -56,7 +56,7 @@ class Finder:
                     yield source, parts[place + 1 :]
 
     def _of_source(
-        self, source: Source, rest: list[exp.Expr], parts: list[exp.Expr]
+        self, source: FromEntry, rest: list[exp.Expr], parts: list[exp.Expr]
     ) -> tuple[Value | None, list[exp.Expr]]:
         if isinstance(rest[0], exp.Func):
             return source.as_row(), rest
@@ -132,7 +132,7 @@ class Finder:
         value = self.found(parts, scope)[0] if self._dialect == "duckdb" else None
         return value is not None and bool(value.fields or value.is_open)
 
-    def _star_sources(self, node: exp.Expr, scope: Scope) -> list[Source]:
+    def _star_sources(self, node: exp.Expr, scope: Scope) -> list[FromEntry]:
         assert isinstance(node, exp.Column)
         found = [source for source, rest in self._sources(list(node.parts), scope) if len(rest) == 1]
         if found or self._dialect != "duckdb":
@@ -142,7 +142,7 @@ class Finder:
             value = self._names.field(value, part) if value is not None else None
         if value is None or not value.fields:
             return []
-        return [Source(None, [Output.plain(key, part) for key, part in value.fields.items()])]
+        return [FromEntry(None, [Output.plain(key, part) for key, part in value.fields.items()])]
 
 
 def _levels(scope: Scope | None) -> Iterator[Scope]:

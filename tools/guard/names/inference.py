@@ -34,7 +34,7 @@ _POPULATED = frozenset(
 )
 
 
-class Names(Protocol):
+class NameLookup(Protocol):
     """Questions that are asked of the names of a query."""
 
     dialect: str
@@ -47,7 +47,7 @@ class Names(Protocol):
         """The outputs of a query in brackets."""
 
 
-def value_of(node: exp.Expr | None, scope: Scope, names: Names) -> Value:
+def value_of(node: exp.Expr | None, scope: Scope, names: NameLookup) -> Value:
     """Value of an expression. In DuckDB, where a dot calls nothing, an unknown function gives an open value."""
     if isinstance(node, exp.Column | exp.Dot | exp.Identifier):
         return names.path(node, scope) or SCALAR
@@ -66,7 +66,7 @@ def value_of(node: exp.Expr | None, scope: Scope, names: Names) -> Value:
     return _constructed(node, scope, names) if node is not None else SCALAR
 
 
-def _constructed(node: exp.Expr, scope: Scope, names: Names) -> Value:
+def _constructed(node: exp.Expr, scope: Scope, names: NameLookup) -> Value:
     if isinstance(node, exp.Struct):
         return Value(dict(_struct(node, scope, names)))
     if isinstance(node, exp.Array):
@@ -82,7 +82,7 @@ def _constructed(node: exp.Expr, scope: Scope, names: Names) -> Value:
     return OPEN if names.dialect == "duckdb" and not isinstance(node, exp.Literal) else SCALAR
 
 
-def _called(node: exp.Func, scope: Scope, names: Names) -> Value:
+def _called(node: exp.Func, scope: Scope, names: NameLookup) -> Value:
     name, arguments = fold(node.name if isinstance(node, exp.Anonymous) else node.sql_name()), node.expressions
     if isinstance(node, exp.Anonymous) and arguments:
         if name == "row":
@@ -96,7 +96,7 @@ def _called(node: exp.Func, scope: Scope, names: Names) -> Value:
     return OPEN if names.dialect == "duckdb" else SCALAR
 
 
-def _struct(node: exp.Struct, scope: Scope, names: Names) -> Iterator[tuple[str, Value]]:
+def _struct(node: exp.Struct, scope: Scope, names: NameLookup) -> Iterator[tuple[str, Value]]:
     for part in node.expressions:
         if isinstance(part, exp.PropertyEQ | exp.Alias):
             named = part.args.get("alias") if isinstance(part, exp.Alias) else part.this
@@ -105,7 +105,7 @@ def _struct(node: exp.Struct, scope: Scope, names: Names) -> Iterator[tuple[str,
                 yield key_of(named, names.dialect), value_of(value, scope, names)
 
 
-def _numbered(parts: list[exp.Expr], scope: Scope, names: Names) -> Value:
+def _numbered(parts: list[exp.Expr], scope: Scope, names: NameLookup) -> Value:
     """A row without names, whose fields PostgreSQL calls `f1`, `f2`."""
     fields = {f"f{number}": value_of(part, scope, names) for number, part in enumerate(parts, 1)}
     return Value(fields) if names.dialect == "postgres" else OPEN
@@ -130,7 +130,7 @@ def _branches(node: exp.Expr) -> list[exp.Expr | None]:
     return [node.this, *node.expressions]
 
 
-def _first(branches: list[exp.Expr | None], scope: Scope, names: Names) -> Value:
+def _first(branches: list[exp.Expr | None], scope: Scope, names: NameLookup) -> Value:
     """The value of the first branch that has fields or items."""
     values = [value_of(branch, scope, names) for branch in branches if branch is not None]
     return next((value for value in values if value != SCALAR), SCALAR)

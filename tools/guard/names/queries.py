@@ -8,7 +8,7 @@ from sqlglot import exp
 
 from route_sql.tools.guard.names.commons import Common, Commons, declared
 from route_sql.tools.guard.names.inference import value_of
-from route_sql.tools.guard.names.sources import UNKNOWABLE, Output, Scope, Source, alias_of, renamed
+from route_sql.tools.guard.names.sources import UNKNOWABLE, FromEntry, Output, Scope, alias_of, renamed
 from route_sql.tools.guard.names.values import OPEN, key_of
 
 if TYPE_CHECKING:
@@ -95,7 +95,7 @@ class Queries:
         if common is not None:
             common.first = renamed(every[0], alias_of(common.node), self._dialect)
         every += [self.query(part, scope) for part in reversed(parts)]
-        ordered = Scope(scope, sources=[Source(None, [output for outputs in every for output in outputs])])
+        ordered = Scope(scope, sources=[FromEntry(None, [output for outputs in every for output in outputs])])
         if self._dialect == "sqlite":
             ordered.sources += [
                 source for part in (node, *parts) for source in self._names.entries.known.get(id(part), [])
@@ -106,7 +106,7 @@ class Queries:
 
     def _in_brackets(self, node: exp.Subquery, scope: Scope | None) -> list[Output]:
         outputs = self.query(node.this, scope)
-        inner = Scope(scope, sources=[Source(None, outputs)])
+        inner = Scope(scope, sources=[FromEntry(None, outputs)])
         self._names.visit([tail for clause in ("order", "limit", "offset") if (tail := node.args.get(clause))], inner)
         return renamed(outputs, alias_of(node), self._dialect)
 

@@ -48,7 +48,7 @@ class Output:
 
 
 @dataclass
-class Source:
+class FromEntry:
     """One entry of a FROM clause.
 
     Args:
@@ -107,7 +107,7 @@ class Scope:
     """Meanings that the names of one query may have."""
 
     parent: "Scope | None" = None
-    sources: list[Source] = field(default_factory=list)
+    sources: list[FromEntry] = field(default_factory=list)
     aliases: dict[str, Lazy] = field(default_factory=dict)
     shows_aliases: bool = False
     bound: Mapping[str, Value] = field(default_factory=dict)
