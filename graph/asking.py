@@ -21,3 +21,22 @@ def asking(model: BaseChatModel, catalog: Catalog, context: Context) -> Ask:
         return (await graph.ainvoke(question, context=context, version="v2")).value
 
     return ask
+
+
+def no_answer(error: str) -> Answer:
+    """An answer to a question that could not be asked, with the reason: readers of answers need one form."""
+    return Answer(
+        sql=None,
+        status="error",
+        confidence=0.0,
+        calibrated=False,
+        doubts=[],
+        columns=[],
+        rows=[],
+        row_count=0,
+        truncated=False,
+        error=error,
+        notes=[],
+        candidates=[],
+        ledger=[],
+    )

@@ -12,8 +12,14 @@ REQUIRED = {"approve", "rights"}
 """Choices without which nothing runs; any other that is missing has its default."""
 
 
-def choices_of(context: Context, *, can_sample: bool = False) -> Choices:
-    """The choices of a context, in the form that the state keeps."""
+def choices_of(context: Context, *, can_sample: bool = False, enough: float = 1.0) -> Choices:
+    """The choices of a context, in the form that the state keeps.
+
+    Args:
+        context: The caller's choices.
+        can_sample: Whether the model can be asked at a temperature.
+        enough: Confidence from which nobody else is asked, if the caller chose none.
+    """
     return Choices(
         strategy=context.strategy,
         without=list(context.without),
@@ -25,6 +31,8 @@ def choices_of(context: Context, *, can_sample: bool = False) -> Choices:
         max_continuations=context.max_continuations,
         max_samples=context.max_samples,
         max_tokens=context.max_tokens,
+        enough=enough if context.enough is None else context.enough,
+        min_confidence=context.min_confidence,
         approve=context.approve,
         rights=context.rights.as_json(),
         can_sample=can_sample,

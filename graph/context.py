@@ -63,6 +63,16 @@ class Context:
         default=None,
         metadata=_described("Tokens of a reply at most, if not the model's own limit; a model that thinks needs more."),
     )
+    enough: float | None = field(
+        default=None,
+        metadata=_described(
+            "Confidence of a candidate without complaint from which nobody else is asked; null for the one of the "
+            "model's calibration, 1 to ask whenever there is a reason. Only for adaptive."
+        ),
+    )
+    min_confidence: float = field(
+        default=0.0, metadata=_described("Confidence below which the answer's status is unsure; it keeps SQL and rows.")
+    )
     approve: bool = field(
         default=False,
         metadata=_described(
@@ -107,6 +117,10 @@ class Context:
             counts = isinstance(number, int) and number >= least
             may_lack = key in _MAY_LACK and number is None
             _require(counts or may_lack, key, f"a whole number from {least} on", number)
+        for key in ("enough", "min_confidence"):
+            share = getattr(self, key)
+            is_share = isinstance(share, int | float) and not isinstance(share, bool) and 0 <= share <= 1
+            _require(is_share or (key == "enough" and share is None), key, "a number from 0 to 1", share)
         seconds = self.deadline
         runs = seconds is None or (isinstance(seconds, int | float) and seconds > 0)
         _require(runs, "deadline", "a number of seconds above 0", seconds)

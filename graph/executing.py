@@ -8,7 +8,7 @@ from langgraph.types import interrupt
 
 from route_sql.graph.choices import is_approved, rights_in
 from route_sql.graph.grounding import arguments, rights_of, takes
-from route_sql.graph.state import Attempt, Candidate, Proposal, State
+from route_sql.graph.state import Attempt, Candidate, Proposal, State, TokenScores
 from route_sql.tools.database.catalog import Catalog
 from route_sql.tools.database.outcome import Outcome, failed, ran
 from route_sql.tools.execute_sql import outcome_of
@@ -76,16 +76,18 @@ def candidate_of(attempt: Attempt) -> Candidate:
     )
 
 
-def proposed(agent: str, sql: str | None, tried: Sequence[str] = ()) -> Proposal | None:
+def proposed(
+    agent: str, sql: str | None, tried: Sequence[str] = (), scores: TokenScores | None = None
+) -> Proposal | None:
     """The SQL of an agent as the next candidate; None if there is none, or if it only repeats one.
 
     Running a candidate again would count as agreement.
     """
-    return Proposal(agent=agent, sql=sql) if sql and sql not in tried else None
+    return Proposal(agent=agent, sql=sql, scores=scores) if sql and sql not in tried else None
 
 
 def _translated(proposal: Proposal, outcome: Outcome, dialect: str) -> Proposal | None:
     """The SQL in the database's dialect, if it failed because it is in another."""
     if ran(outcome) or outcome["error"] in (NOT_APPROVED, UNABLE):
         return None
-    return proposed(proposal["agent"], in_own_dialect(proposal["sql"], dialect))
+    return proposed(proposal["agent"], in_own_dialect(proposal["sql"], dialect), scores=proposal.get("scores"))

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from route_sql.agents.call import CUT, Reply
-from route_sql.graph.state import LedgerEntry, State
+from route_sql.graph.state import LedgerEntry, State, TokenScores
 
 
 def entry(node: str, reply: Reply) -> LedgerEntry:
@@ -16,6 +16,13 @@ def entry(node: str, reply: Reply) -> LedgerEntry:
         seconds=round(reply.seconds, 3),
         finish_reason=reply.finish_reason,
     )
+
+
+def scores_of(reply: Reply) -> TokenScores | None:
+    """The scores of a reply's tokens; None if the server gave no log-probabilities."""
+    if not reply.logprobs:
+        return None
+    return TokenScores(total=round(sum(reply.logprobs), 4), lowest=round(min(reply.logprobs), 4))
 
 
 def calls_of(node: str, state: State) -> int:

@@ -15,16 +15,18 @@ from route_sql.agents.call import Reply, ask, can_sample, wording_of
 from route_sql.agents.examples import worked_examples
 from route_sql.graph.checks import Check, doubt, finding
 from route_sql.graph.choices import choices_of, rights_in
+from route_sql.graph.confidence import Calibration, assess
 from route_sql.graph.context import Context, context_of_first
+from route_sql.graph.doubts import doubts_of
 from route_sql.graph.executing import Execution, candidate_of, proposed
 from route_sql.graph.grounding import ContextTool, gather_ground, question_of
-from route_sql.graph.ledger import calls_of, cut_replies, entry
+from route_sql.graph.ledger import calls_of, cut_replies, entry, scores_of
 from route_sql.graph.reading import Update
 from route_sql.graph.selection import attempts, leading
-from route_sql.graph.state import VERSION, Attempt, Begin, Change, Proposal, State
+from route_sql.graph.state import VERSION, Attempt, Begin, Change, Proposal, State, TokenScores
 from route_sql.graph.state_versions import StoredState, without_old_keys
 from route_sql.tools.database.catalog import Catalog
-from route_sql.tools.database.outcome import Outcome, failed, ran
+from route_sql.tools.database.outcome import Outcome, Status, failed, ran
 from route_sql.tools.schema.links import union
 from route_sql.tools.schema.records import Schema
 from route_sql.tools.schema.relevance import reduce_schema
@@ -42,6 +44,8 @@ class Nodes:
     catalog: Catalog
     wording: Wording | None
     """None for the wording that the model, or its server, names."""
+    calibration: Calibration | None
+    """None for a model without one."""
     executor: BaseTool
     context_tools: Sequence[ContextTool]
     checks: Sequence[Check]
@@ -50,10 +54,11 @@ class Nodes:
         """Gather notes, cut a schema that no prompt can hold, and write the run's choices into the state."""
         asked, context = question_of(state), context_of_first(runtime)
         ground = await gather_ground(asked, self.catalog, self.context_tools, context)
+        enough = self.calibration.enough if self.calibration else 1.0
         return {
             **without_old_keys(state),
             **_begun(),
-            "choices": choices_of(context, can_sample=can_sample(self.model)),
+            "choices": choices_of(context, can_sample=can_sample(self.model), enough=enough),
             "question_evidence": asked["evidence"],
             "context_notes": ground.notes,
             "shown_schema": ground.shown,
@@ -72,7 +77,8 @@ class Nodes:
         reply = await self._ask(state, generator.messages(brief))
         sql = generator.parse(reply.text, brief.schema.dialect)
         used = union(tables_and_columns(sql, brief.schema), misplaced_columns(sql, brief.schema)) if sql else {}
-        return {"drafted": used, "proposal": proposed("draft", sql), "ledger": [entry("draft", reply)]}
+        proposal = proposed("draft", sql, scores=scores_of(reply))
+        return {"drafted": used, "proposal": proposal, "ledger": [entry("draft", reply)]}
 
     async def generate(self, state: State) -> Update:
         """Ask the generator on the union of the two links, or on the full schema; each further call is a sample."""
@@ -83,7 +89,8 @@ class Nodes:
         reply = await self._ask(state, generator.messages(linked), sample=before or None)
         sql = generator.parse(reply.text, brief.schema.dialect)
         # The first may repeat the draft, since that is agreement; a sample may not.
-        proposal = _new("generate", sql, state) if before else proposed("generate", sql)
+        scores = scores_of(reply)
+        proposal = _new("generate", sql, state, scores) if before else proposed("generate", sql, scores=scores)
         return {"proposal": proposal, "ledger": [entry("generate", reply)]}
 
     async def execute(self, state: State) -> Update:
@@ -100,10 +107,13 @@ class Nodes:
             outcome={**outcome, "rows": outcome["rows"][: state["choices"]["row_limit"]]},
             complaint=found.complaint,
             tables=table_count(proposal["sql"], schema),
+            scores=proposal.get("scores"),
         )
         if outcome["status"] == "ok":
             attempt["repaired"] = found.sql
-        return {"proposal": None, "attempts": [attempt]}
+        now: State = {**state, "attempts": [*attempts(state), attempt]}
+        assessment = await asyncio.to_thread(assess, now, schema, self.calibration)
+        return {"proposal": None, "attempts": [attempt], "assessment": assessment}
 
     async def complete_joins(self, state: State) -> Update:
         """Repair the joins of the newest candidate, which is doubted, along the keys; asks no model."""
@@ -115,7 +125,7 @@ class Nodes:
         return {
             "attempts": Change(at=len(tried) - 1, set={"joins_checked": True}),
             "drafted": union(state.get("drafted", {}), used),
-            "proposal": _new("complete_joins", sql, state),
+            "proposal": _new("complete_joins", sql, state, tried[-1].get("scores")),
         }
 
     async def correct_noise(self, state: State) -> Update:
@@ -128,7 +138,7 @@ class Nodes:
         messages = noise_corrector.messages(brief, doubted["sql"], found, failed=not ran(doubted["outcome"]))
         reply = await self._ask(state, messages)
         verdict = noise_corrector.parse(reply.text, brief.schema.dialect)
-        proposal = _new("correct_noise", verdict.sql if verdict else None, state)
+        proposal = _new("correct_noise", verdict.sql if verdict else None, state, scores_of(reply))
         return {"proposal": proposal, "ledger": [entry("correct_noise", reply)]}
 
     async def continue_writing(self, state: State) -> Update:
@@ -138,7 +148,8 @@ class Nodes:
         prefix = continuable_prefix(failing["sql"], brief.schema) if failing else "SELECT"
         reply = await self._ask(state, continuation_writer.messages(brief, prefix))
         sql = continuation_writer.parse(reply.text, prefix, brief.schema.dialect)
-        return {"proposal": _new("continue_writing", sql, state), "ledger": [entry("continue_writing", reply)]}
+        proposal = _new("continue_writing", sql, state, scores_of(reply))
+        return {"proposal": proposal, "ledger": [entry("continue_writing", reply)]}
 
     async def answer(self, state: State) -> Update:
         """Pick the candidate and close the ledger."""
@@ -147,7 +158,8 @@ class Nodes:
         nothing = failed("error", " ".join(["The model wrote no SQL that could be read.", *cut]))
         result = _result(chosen["outcome"] if chosen else nothing, state["choices"]["row_limit"])
         candidates = [candidate_of(attempt) for attempt in attempts(state)]
-        return {"sql": chosen["sql"] if chosen else None, **result, "notes": cut, "candidates": candidates}
+        sql = chosen["sql"] if chosen else None
+        return {"sql": sql, **result, **_judged(state, result["status"]), "notes": cut, "candidates": candidates}
 
     async def _ask(self, state: State, messages: Sequence[BaseMessage], sample: int | None = None) -> Reply:
         return await ask(self.model, messages, sample=sample, max_tokens=state["choices"]["max_tokens"])
@@ -178,7 +190,8 @@ class Nodes:
 def _begun() -> Update:
     """The update with which a question begins: nothing is left of the thread's last question."""
     lists: Update = {name: Begin(begin=[]) for name in ("attempts", "ledger")}
-    return {"version": VERSION, **lists, "candidates": [], "linked": {}, "drafted": {}, "proposal": None}
+    nothing: Update = {"candidates": [], "linked": {}, "drafted": {}, "proposal": None, "assessment": None}
+    return {"version": VERSION, **lists, **nothing}
 
 
 async def _repaired(attempt: Attempt, schema: Schema) -> str | None:
@@ -189,9 +202,22 @@ async def _repaired(attempt: Attempt, schema: Schema) -> str | None:
     return repair.sql
 
 
-def _new(agent: str, sql: str | None, state: State) -> Proposal | None:
+def _new(agent: str, sql: str | None, state: State, scores: TokenScores | None) -> Proposal | None:
     """A proposal, unless it only repeats a candidate: running it again would count as agreement."""
-    return proposed(agent, sql, [attempt["sql"] for attempt in attempts(state)])
+    return proposed(agent, sql, [attempt["sql"] for attempt in attempts(state)], scores)
+
+
+def _judged(state: State, status: Status) -> Update:
+    """The answer's confidence and doubts; a result that is not sure enough for the caller is `unsure`."""
+    assessment = state.get("assessment")
+    confidence = assessment["confidence"] if assessment else 0.0
+    is_unsure = status in ("ok", "empty") and confidence < state["choices"]["min_confidence"]
+    return {
+        "status": "unsure" if is_unsure else status,
+        "confidence": confidence,
+        "calibrated": assessment is not None and assessment["calibrated"],
+        "doubts": doubts_of(state),
+    }
 
 
 def _result(outcome: Outcome, row_limit: int | None) -> Update:

@@ -1,6 +1,6 @@
 """The state of one question: the question, the choices of the run, one list of attempts, and the answer. Plain JSON."""
 
-from typing import Annotated, Any, NotRequired
+from typing import Annotated, Any, Literal, NotRequired
 
 from langgraph.channels.ephemeral_value import EphemeralValue
 from pydantic import BaseModel, Field
@@ -12,6 +12,12 @@ from route_sql.tools.schema.records import Link
 
 VERSION = 2
 """Version of the state's keys; a checkpoint carries it."""
+
+AnswerStatus = Status | Literal["unsure", "unanswerable"]
+"""Status of an answer: that of its query; `unsure` with a confidence below `Context.min_confidence`; `unanswerable` if
+the database can't answer the question."""
+Kind = Literal["alone", "compared"]
+"""Whether a candidate is the only one that the model wrote, or one of several."""
 
 Evidence = Annotated[str, EphemeralValue(str)]
 """Gone after a run's first step, so that evidence does not reach the thread's next question."""
@@ -73,6 +79,10 @@ class Choices(TypedDict):
     """Calls of the generator at a temperature at most, while no candidate runs."""
     max_tokens: int | None
     """Tokens of a reply at most; None for the model's own limit."""
+    enough: float
+    """Confidence from which no other agent is asked; 1 if all are asked for their reasons."""
+    min_confidence: float
+    """Confidence below which the answer is `unsure`."""
     approve: bool
     """Whether a person is asked before each query."""
     rights: dict[str, Any]
@@ -129,7 +139,13 @@ class Answer(TypedDict):
 
     sql: str | None
     """None if no agent wrote SQL that could be read."""
-    status: Status
+    status: AnswerStatus
+    confidence: float
+    """How sure it is that the answer is right, 0 to 1; 0 for an answer that did not run."""
+    calibrated: bool
+    """Whether the confidence is a probability; False if it only orders answers, since the model has no calibration."""
+    doubts: list[str]
+    """Reasons to doubt the answer, one short sentence each."""
     columns: list[str]
     rows: list[list[Cell]]
     row_count: int
@@ -143,11 +159,37 @@ class Answer(TypedDict):
     """One entry a model call."""
 
 
+class TokenScores(TypedDict):
+    """Log-probabilities (natural logarithms) of the tokens of a reply."""
+
+    total: float
+    """Their sum: the log-probability of the whole reply."""
+    lowest: float
+    """That of the least likely token."""
+
+
 class Proposal(TypedDict):
     """SQL that an agent has just written and that `execute` has not run yet."""
 
     agent: str
     sql: str
+    scores: NotRequired[TokenScores | None]
+    """Scores of the reply; None where the server gives none."""
+
+
+class Assessment(TypedDict):
+    """How sure the leading candidate is, and why."""
+
+    sql: str
+    """The candidate's SQL."""
+    kind: Kind
+    """Whether there was a second opinion."""
+    signals: dict[str, float]
+    """The numbers that the confidence was made of."""
+    confidence: float
+    """Probability that the candidate is right, 0 to 1."""
+    calibrated: bool
+    """False if the model has no calibration: then the confidence only orders answers."""
 
 
 class Attempt(TypedDict):
@@ -165,6 +207,8 @@ class Attempt(TypedDict):
     """Number of tables that it reads."""
     repaired: NotRequired[str | None]
     """The same SQL with repaired joins, found when the joins of a candidate with rows were doubted."""
+    scores: NotRequired[TokenScores | None]
+    """Scores of the reply that it was read from; None where the server gives none."""
     joins_checked: NotRequired[bool]
     """Whether `complete_joins` has looked at it."""
 
@@ -194,6 +238,8 @@ class State(TypedDict, total=False):
     """Tables and columns used by the draft, and the real tables of columns it misplaced."""
     proposal: Proposal | None
     """The newest candidate, until `execute` has run it."""
+    assessment: Assessment | None
+    """How sure the leading candidate is; None before the first one."""
     attempts: Annotated[list[Attempt], extended]
     """Every executed candidate, in order."""
     ledger: Annotated[list[LedgerEntry], extended]
@@ -204,8 +250,14 @@ class State(TypedDict, total=False):
     """The answer's list of candidates, which `answer` writes."""
     sql: str | None
     """The answer's SQL."""
-    status: Status
+    status: AnswerStatus
     """The answer's status."""
+    confidence: float
+    """The answer's confidence."""
+    calibrated: bool
+    """Whether the answer's confidence is a probability."""
+    doubts: list[str]
+    """The answer's doubts."""
     columns: list[str]
     """The answer's columns."""
     rows: list[list[Cell]]

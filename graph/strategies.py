@@ -49,6 +49,14 @@ def two_agree(state: State) -> bool:
     return agreed(attempts(state))
 
 
+def sure_enough(state: State) -> bool:
+    """The leading candidate runs, is not doubted, and its confidence is high enough."""
+    first, assessment = leading(state), state.get("assessment")
+    if first is None or assessment is None or first["complaint"] is not None or not ran(first["outcome"]):
+        return False
+    return state["choices"]["enough"] < 1.0 and assessment["confidence"] >= state["choices"]["enough"]
+
+
 def newest_is_doubted(state: State) -> bool:
     """The newest candidate is doubted, and its joins have not been checked."""
     newest = next(reversed(attempts(state)), None)
@@ -99,6 +107,7 @@ PAPER = (
 
 ADAPTIVE = (
     Turn("answer", when=two_agree),
+    Turn("answer", when=sure_enough),
     Turn("complete_joins", when=newest_is_doubted),
     Turn("link_schema", when=leading_is_doubted, at_most=1),
     Turn("generate", when=always, at_most=1),

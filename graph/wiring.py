@@ -11,6 +11,7 @@ from langgraph.graph.state import CompiledStateGraph
 
 from route_sql.agents.brief import Wording
 from route_sql.graph.checks import Check
+from route_sql.graph.confidence import Calibration, calibration_of
 from route_sql.graph.context import Context
 from route_sql.graph.grounding import ContextTool
 from route_sql.graph.nodes import Nodes
@@ -31,6 +32,7 @@ def build_graph(
     catalog: Catalog,
     *,
     wording: Wording | None = None,
+    calibration: Calibration | None = None,
     context_tools: Sequence[ContextTool] = (),
     checks: Sequence[Check] = (),
     executor: BaseTool | None = None,
@@ -43,13 +45,20 @@ def build_graph(
         catalog: The databases that may be asked. It stays the caller's to close.
         wording: `tuned` for a model made by our training, else `instruct`; None for the model's own, which ChatTGI
             asks its server for.
+        calibration: Makes a probability of an answer's signals; None for the model's own, if it has one.
         context_tools: Give notes before the agents start, in addition to our own search for matching values.
         checks: Look at (question, sql, outcome) of each candidate that ran and complain or not.
         executor: Replaces `execute_sql`: a tool with its arguments, whose artifact is an `Outcome`.
         checkpointer: Needed for `Context.approve` and for threads that outlive a process.
     """
     builder = make_builder(
-        model, catalog, wording=wording, context_tools=context_tools, checks=checks, executor=executor
+        model,
+        catalog,
+        wording=wording,
+        calibration=calibration,
+        context_tools=context_tools,
+        checks=checks,
+        executor=executor,
     )
     return builder.compile(checkpointer=checkpointer, name="route-sql")
 
@@ -59,6 +68,7 @@ def make_builder(
     catalog: Catalog,
     *,
     wording: Wording | None = None,
+    calibration: Calibration | None = None,
     context_tools: Sequence[ContextTool] = (),
     checks: Sequence[Check] = (),
     executor: BaseTool | None = None,
@@ -68,6 +78,7 @@ def make_builder(
         model=model,
         catalog=catalog,
         wording=wording,
+        calibration=calibration or calibration_of(model),
         executor=executor or make_execute_sql(catalog),
         context_tools=(make_find_values(catalog), *context_tools),
         checks=tuple(checks),

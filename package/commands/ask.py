@@ -17,6 +17,7 @@ from route_sql.commands.options import (
     chosen,
 )
 from route_sql.databases import open_catalog
+from route_sql.graph.asking import no_answer
 from route_sql.graph.context import Context
 from route_sql.graph.grounding import askable_schema
 from route_sql.graph.state import Answer, Question
@@ -48,7 +49,7 @@ def ask(
         answer = asyncio.run(_answer(question, db, evidence, model, chosen(strategy, without, max_tokens)))
     except RouteError as error:
         if as_json:
-            say_json(_no_answer(error))
+            say_json(no_answer(str(error)))
         raise
     if as_json:
         say_json(answer)
@@ -58,7 +59,7 @@ def ask(
         print_rows(console(), answer, rows_as)
     else:
         print_answer(console(), answer)
-    if answer["status"] not in ("ok", "empty"):
+    if answer["status"] not in ("ok", "empty", "unsure"):
         raise typer.Exit(1)
 
 
@@ -72,19 +73,3 @@ async def _answer(question: str, db: str, evidence: str, model: str | None, cont
                 graph = build_graph(chat, catalog)
                 asked = Question(question=question, database=name, evidence=evidence)
                 return (await graph.ainvoke(asked, context=context, version="v2")).value
-
-
-def _no_answer(error: RouteError) -> Answer:
-    """The object that `--json` prints when there is no answer: its fields are the same, so one parser reads both."""
-    return Answer(
-        sql=None,
-        status="error",
-        columns=[],
-        rows=[],
-        row_count=0,
-        truncated=False,
-        error=str(error),
-        notes=[],
-        candidates=[],
-        ledger=[],
-    )

@@ -6,9 +6,8 @@ from pathlib import Path
 from time import perf_counter
 from typing import Any
 
-from route_sql.graph.asking import Ask
-from route_sql.graph.state import Answer, Question
-from route_sql.tools.database.outcome import Status
+from route_sql.graph.asking import Ask, no_answer
+from route_sql.graph.state import Answer, AnswerStatus, Question
 from route_sql.training.datasets.examples import Example
 from route_sql.training.errors import EvaluationError
 from route_sql.training.evaluation.execution_accuracy import DatabaseLookup, ExecutionAccuracy, Metric, PredictionScore
@@ -70,7 +69,7 @@ async def evaluate(
 
 
 async def score_prediction(
-    scorer: ExecutionAccuracy, example: Example, sql: str | None, status: Status | None
+    scorer: ExecutionAccuracy, example: Example, sql: str | None, status: AnswerStatus | None
 ) -> PredictionScore:
     """Score one prediction.
 
@@ -110,18 +109,7 @@ async def ask_and_score(ask: Ask, example: Example, scorer: ExecutionAccuracy) -
     return _line(example, answer, score, await scorer.gold_tables(example), seconds)
 
 
-_NOT_ASKED = Answer(
-    sql=None,
-    status="error",
-    columns=[],
-    rows=[],
-    row_count=0,
-    truncated=False,
-    error="the database is not there",
-    notes=[],
-    candidates=[],
-    ledger=[],
-)
+_NOT_ASKED = no_answer("the database is not there")
 
 
 def _line(example: Example, answer: Answer, score: PredictionScore, tables: int, seconds: float) -> Line:
@@ -144,6 +132,9 @@ def _line(example: Example, answer: Answer, score: PredictionScore, tables: int,
         completion_tokens=sum(entry["completion_tokens"] for entry in ledger),
         seconds=seconds,
         asked=[entry["node"] for entry in ledger],
+        confidence=answer["confidence"],
+        calibrated=answer["calibrated"],
+        doubts=answer["doubts"],
         candidates=[ProposedSQL(agent=c["agent"], sql=c["sql"], status=c["status"]) for c in answer["candidates"]],
     )
 

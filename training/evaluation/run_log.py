@@ -7,8 +7,9 @@ from contextlib import asynccontextmanager, contextmanager
 from dataclasses import astuple
 from hashlib import sha256
 from pathlib import Path
-from typing import Any, TypeAlias, TypedDict, cast
+from typing import Any, NotRequired, TypeAlias, TypedDict, cast
 
+from route_sql.graph.state import AnswerStatus
 from route_sql.tools.database.outcome import Status
 from route_sql.tools.files import write_whole
 from route_sql.training.datasets.examples import Example
@@ -36,7 +37,7 @@ class Line(TypedDict):
     database: str
     question: str
     sql: str | None
-    status: Status
+    status: AnswerStatus
     error: str | None
     correct: bool
     reason: str | None
@@ -56,6 +57,12 @@ class Line(TypedDict):
     """The agents that the model was asked for, in order; empty where a prediction came without."""
     candidates: list[ProposedSQL]
     """Every candidate in the order of execution."""
+    confidence: NotRequired[float]
+    """The answer's confidence, 0 to 1; missing in lines of predictions and of older runs."""
+    calibrated: NotRequired[bool]
+    """Whether the confidence is a probability."""
+    doubts: NotRequired[list[str]]
+    """The answer's doubts."""
 
 
 class RunLog:

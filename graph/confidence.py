@@ -1,0 +1,109 @@
+"""Confidence of an answer: signals that a run has anyway, and the probability that a calibration makes of them."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from math import exp
+from typing import Annotated
+
+from annotated_types import Ge, Le
+from langchain_core.language_models import BaseChatModel
+from pydantic import TypeAdapter, ValidationError
+
+from route_sql.graph.selection import leading
+from route_sql.graph.signals import kind_of, signals_of
+from route_sql.graph.state import Assessment, Kind, State
+from route_sql.tools.database.outcome import ran
+from route_sql.tools.errors import InvalidInput
+from route_sql.tools.schema.records import Schema
+
+Probability = Annotated[float, Ge(0.0), Le(1.0)]
+
+
+@dataclass(frozen=True)
+class Logistic:
+    """A logistic model as plain numbers."""
+
+    intercept: float
+    weights: dict[str, float]
+    """Weight of each signal."""
+    usual: dict[str, float]
+    """Mean of each signal where the model was fitted; taken where a run lacks the signal."""
+
+    def probability(self, signals: Mapping[str, float]) -> float:
+        """The probability, from 0 to 1; a signal without a weight does not count."""
+        values = {name: signals.get(name, self.usual.get(name, 0.0)) for name in self.weights}
+        score = self.intercept + sum(weight * values[name] for name, weight in self.weights.items())
+        return 1.0 / (1.0 + exp(-min(30.0, max(-30.0, score))))
+
+
+@dataclass(frozen=True)
+class Calibration:
+    """Numbers that make a probability of an answer's signals, for one model.
+
+    `train calibrate` makes one from questions whose right SQL is known.
+    """
+
+    alone: Logistic
+    """For an answer to which there is no second opinion."""
+    compared: Logistic
+    """For an answer that was compared with a second opinion."""
+    enough: Probability = 1.0
+    """Confidence of a draft from which nobody else is asked; 1 never ends a run early."""
+    made_from: str = ""
+    """The model and the data that it was made from."""
+
+    def confidence(self, kind: Kind, signals: Mapping[str, float]) -> float:
+        """The probability that an answer with these signals is right."""
+        return (self.alone if kind == "alone" else self.compared).probability(signals)
+
+    def has_signals(self, kind: Kind, signals: Mapping[str, float]) -> bool:
+        """Whether a run has every signal that the calibration was made from."""
+        return (self.alone if kind == "alone" else self.compared).weights.keys() <= signals.keys()
+
+
+UNCALIBRATED = Calibration(
+    alone=Logistic(1.0, {"surprise": -1.0, "doubted": -1.0, "covered": 1.0}, {"surprise": 0.5, "covered": 0.5}),
+    compared=Logistic(
+        0.0,
+        {"surprise": -1.0, "agreeing": 1.0, "differing": -1.0, "doubted": -1.0, "covered": 1.0},
+        {"surprise": 0.5, "covered": 0.5},
+    ),
+)
+"""Values that order answers, for a model without a calibration of its own."""
+
+
+def read_calibration(text: str | bytes) -> Calibration:
+    """A calibration from its JSON.
+
+    Raises:
+        InvalidInput: it is not one.
+    """
+    try:
+        return _ADAPTER.validate_json(text)
+    except ValidationError as error:
+        raise InvalidInput(f"not a calibration: {error.errors()[0]['msg']}; make one by train calibrate") from error
+
+
+def calibration_of(model: BaseChatModel) -> Calibration | None:
+    """The calibration that a model carries; None if it has none."""
+    given = getattr(model, "calibration", None)
+    return given if isinstance(given, Calibration) or given is None else read_calibration(given)
+
+
+def assess(state: State, schema: Schema, calibration: Calibration | None) -> Assessment | None:
+    """The leading candidate's signals and confidence; None if there is no candidate."""
+    first = leading(state)
+    if first is None:
+        return None
+    kind, signals = kind_of(state), signals_of(first, state, schema)
+    numbers = calibration or UNCALIBRATED
+    return Assessment(
+        sql=first["sql"],
+        kind=kind,
+        signals=signals,
+        confidence=round(numbers.confidence(kind, signals), 4) if ran(first["outcome"]) else 0.0,
+        calibrated=calibration is not None and calibration.has_signals(kind, signals),
+    )
+
+
+_ADAPTER: TypeAdapter[Calibration] = TypeAdapter(Calibration)

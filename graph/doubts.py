@@ -1,0 +1,62 @@
+"""Reasons to doubt an answer, in short sentences for the person who reads it."""
+
+from collections.abc import Sequence
+
+from route_sql.graph.selection import attempts, is_repaired, leading
+from route_sql.graph.state import Attempt, State
+from route_sql.tools.database.outcome import Outcome, ran
+
+AGENTS = {
+    "draft": "the draft",
+    "generate": "the second opinion",
+    "complete_joins": "the query with repaired joins",
+    "correct_noise": "the correction",
+    "continue_writing": "the continuation",
+    "person": "the edited query",
+}
+"""Candidates as the sentences name them, by the agent that wrote them."""
+
+
+def doubts_of(state: State) -> list[str]:
+    """The doubts about the leading candidate, the gravest first."""
+    first = leading(state)
+    if first is None:
+        return []
+    assessment = state.get("assessment")
+    signals = assessment["signals"] if assessment else {}
+    found = [
+        first["complaint"],
+        _disagreement(first, attempts(state)),
+        "The joins were repaired by a rule, not written by the model." if is_repaired(first) else None,
+        "The schema was cut, so a table or column may be missing." if state.get("shown_schema") else None,
+        "The query names a value that stands neither in the question nor in its notes."
+        if signals.get("unread")
+        else None,
+        "No word of the question names a table, column or value of the query." if signals.get("covered") == 0 else None,
+    ]
+    return [doubt for doubt in found if doubt]
+
+
+def _disagreement(first: Attempt, tried: Sequence[Attempt]) -> str | None:
+    """The first candidate that returned something else."""
+    if not ran(first["outcome"]):
+        return None
+    other = next((each for each in tried if ran(each["outcome"]) and not _same(each, first)), None)
+    if other is None or other["agent"] == first["agent"]:
+        return None
+    names = f"{_name(first)} and {_name(other)}"
+    return f"{names[0].upper()}{names[1:]} disagree: {_rows(first['outcome'])} against {_rows(other['outcome'])}."
+
+
+def _same(attempt: Attempt, other: Attempt) -> bool:
+    return attempt["outcome"]["digest"] == other["outcome"]["digest"]
+
+
+def _name(attempt: Attempt) -> str:
+    return AGENTS.get(attempt["agent"], attempt["agent"])
+
+
+def _rows(outcome: Outcome) -> str:
+    count = outcome["row_count"]
+    more = "more than " if outcome["truncated"] else ""
+    return f"{more}{count} row{'' if count == 1 else 's'}"

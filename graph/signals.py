@@ -1,0 +1,60 @@
+"""Signals of an answer: numbers that a run has anyway, and that tell right answers from wrong ones."""
+
+from math import log1p
+
+from sqlglot import exp
+
+from route_sql.graph.selection import attempts, is_repaired
+from route_sql.graph.state import Attempt, Kind, State
+from route_sql.tools.database.outcome import ran
+from route_sql.tools.schema.coverage import covered_share, texts_of
+from route_sql.tools.schema.records import Schema
+from route_sql.tools.sql.parsing import parse_query
+from route_sql.tools.sql.usage import tables_and_columns
+
+
+def kind_of(state: State) -> Kind:
+    """Whether the model has written more than one candidate; one with repaired joins is no opinion of its own."""
+    written = [attempt for attempt in attempts(state) if not is_repaired(attempt)]
+    return "compared" if len(written) > 1 else "alone"
+
+
+def signals_of(first: Attempt, state: State, schema: Schema) -> dict[str, float]:
+    """Numbers that tell right answers from wrong ones, of the leading candidate.
+
+    `surprise` and `weakest` come from the log-probabilities of its tokens and are missing where the server gives none.
+    """
+    tried = [attempt for attempt in attempts(state) if attempt is not first]
+    same = [attempt for attempt in tried if _same_result(attempt, first) and not is_repaired(attempt)]
+    results = {attempt["outcome"]["digest"] for attempt in attempts(state) if ran(attempt["outcome"])}
+    return {
+        **_token_signals(first),
+        "agreeing": float(len({attempt["agent"] for attempt in same})),
+        "differing": float(max(0, len(results) - 1)),
+        "failing": float(sum(not ran(attempt["outcome"]) for attempt in tried)),
+        "doubted": float(first["complaint"] is not None),
+        "repaired": float(is_repaired(first)),
+        "empty": float(first["outcome"]["status"] == "empty"),
+        "tables": float(first["tables"]),
+        **_text_signals(first["sql"], state, schema),
+    }
+
+
+def _token_signals(attempt: Attempt) -> dict[str, float]:
+    scores = attempt.get("scores")
+    return {"surprise": log1p(-scores["total"]), "weakest": -scores["lowest"]} if scores else {}
+
+
+def _text_signals(sql: str, state: State, schema: Schema) -> dict[str, float]:
+    """How much of the question the query speaks of, and its literals that nothing the model has read contains."""
+    parsed = parse_query(sql, schema.dialect)
+    literals = [str(each.this) for each in parsed.find_all(exp.Literal) if each.is_string] if parsed else []
+    asked, evidence = state["question"], state.get("question_evidence", "")
+    read = " ".join([asked, evidence, *state.get("context_notes", [])]).casefold()
+    unread = [literal for literal in literals if literal.strip("%").casefold() not in read]
+    used = texts_of(schema, tables_and_columns(sql, schema))
+    return {"covered": covered_share(asked, [*used, *literals]), "unread": float(len(unread))}
+
+
+def _same_result(attempt: Attempt, other: Attempt) -> bool:
+    return ran(attempt["outcome"]) and attempt["outcome"]["digest"] == other["outcome"]["digest"]
