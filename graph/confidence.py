@@ -96,13 +96,14 @@ def assess(state: State, schema: Schema, calibration: Calibration | None) -> Ass
     if first is None:
         return None
     kind, signals = kind_of(state), signals_of(first, state, schema)
-    numbers = calibration or UNCALIBRATED
+    is_calibrated = calibration is not None and calibration.has_signals(kind, signals)
+    numbers = calibration if calibration is not None and is_calibrated else UNCALIBRATED
     return Assessment(
         sql=first["sql"],
         kind=kind,
         signals=signals,
         confidence=round(numbers.confidence(kind, signals), 4) if ran(first["outcome"]) else 0.0,
-        calibrated=calibration is not None and calibration.has_signals(kind, signals),
+        calibrated=is_calibrated,
     )
 
 

@@ -67,7 +67,7 @@ class Context:
         default=None,
         metadata=_described(
             "Confidence of a candidate without complaint from which nobody else is asked; null for the one of the "
-            "model's calibration, 1 to ask whenever there is a reason. Only for adaptive."
+            "model's calibration, 1 to ask whenever there is a reason. For adaptive and a model with a calibration."
         ),
     )
     min_confidence: float = field(

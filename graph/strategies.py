@@ -50,11 +50,12 @@ def two_agree(state: State) -> bool:
 
 
 def sure_enough(state: State) -> bool:
-    """The leading candidate runs, is not doubted, and its confidence is high enough."""
+    """The leading candidate runs, is not doubted, and its calibrated confidence is high enough."""
     first, assessment = leading(state), state.get("assessment")
     if first is None or assessment is None or first["complaint"] is not None or not ran(first["outcome"]):
         return False
-    return state["choices"]["enough"] < 1.0 and assessment["confidence"] >= state["choices"]["enough"]
+    enough = state["choices"]["enough"]
+    return assessment["calibrated"] and enough < 1.0 and assessment["confidence"] >= enough
 
 
 def newest_is_doubted(state: State) -> bool:

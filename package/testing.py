@@ -7,11 +7,15 @@ from typing import Any, Literal
 from langchain_core.callbacks import CallbackManagerForLLMRun
 from langchain_core.language_models import BaseChatModel
 from langchain_core.messages import AIMessage, BaseMessage
+from langchain_core.messages.ai import UsageMetadata
 from langchain_core.outputs import ChatGeneration, ChatResult
 from pydantic import PrivateAttr
 
 PromptTask = Literal["sql", "link", "verdict", "continuation"]
 """Task of a prompt: SQL, the tables and columns of a question, a verdict on SQL, or the rest of a query."""
+
+WRITTEN_TOKENS = 3
+"""Tokens that a reply counts as."""
 
 # The words that tell each task's prompts, in both wordings.
 MARKS: dict[PromptTask, tuple[str, ...]] = {
@@ -38,6 +42,8 @@ class ScriptedModel(BaseChatModel):
 
     otherwise: Callable[[PromptTask, str], str] | None = None
     """Makes a reply of the task and the last message where none is queued; without it such a call fails."""
+    logprob: float | None = None
+    """Log-probability of each written token; None for a model that gives none."""
     _replies: dict[PromptTask, list[str]] = PrivateAttr(default_factory=_no_replies)
     history: list[tuple[PromptTask, list[BaseMessage]]] = []
     """Every call so far: its task and its messages."""
@@ -71,12 +77,22 @@ class ScriptedModel(BaseChatModel):
         task = task_of(messages)
         self.history.append((task, messages))
         text = self._reply(task, str(messages[-1].content))
-        usage = {"input_tokens": 10, "output_tokens": 3, "total_tokens": 13, "input_token_details": {"cache_read": 4}}
-        message = AIMessage(text, usage_metadata=usage)
+        usage = UsageMetadata(
+            input_tokens=10,
+            output_tokens=WRITTEN_TOKENS,
+            total_tokens=10 + WRITTEN_TOKENS,
+            input_token_details={"cache_read": 4},
+        )
+        message = AIMessage(text, usage_metadata=usage, response_metadata=self._metadata())
         return ChatResult(generations=[ChatGeneration(message=message)])
 
     async def _agenerate(self, messages: list[BaseMessage], *args: Any, **kwargs: Any) -> ChatResult:
         return self._generate(messages)  # at once, in no thread
+
+    def _metadata(self) -> dict[str, Any]:
+        if self.logprob is None:
+            return {}
+        return {"logprobs": {"content": [{"token": "x", "logprob": self.logprob}] * WRITTEN_TOKENS}}
 
     def _reply(self, task: PromptTask, prompt: str) -> str:
         if self._replies[task]:
