@@ -94,7 +94,8 @@ def _require_enough(observations: Sequence[Observation]) -> None:
     if len(observations) < LEAST or fewest < LEAST // 10 or len(databases) < 2:
         raise TrainingError(
             f"a calibration needs at least {LEAST} answers of each kind on 2 databases, {LEAST // 10} of them right "
-            f"and {LEAST // 10} wrong; here are {len(observations)} on {len(databases)}, {right} right: ask more questions"
+            f"and {LEAST // 10} wrong; here are {len(observations)} on {len(databases)}, {right} right: ask more "
+            "questions"
         )
 
 
