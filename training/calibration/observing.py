@@ -1,6 +1,9 @@
 """Ask questions whose right SQL is known, and keep how the graph assessed each answer, and whether it was right."""
 
-from dataclasses import replace
+import json
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
 from typing import Any
 
 from route_sql.graph.context import Context
@@ -11,21 +14,55 @@ from route_sql.training.datasets.examples import Example
 from route_sql.training.evaluation.execution_accuracy import ExecutionAccuracy
 
 
-async def observe(graph: Graph, example: Example, scorer: ExecutionAccuracy, context: Context) -> list[Observation]:
-    """Ask one question and judge the leading candidate: before a second opinion, and at the end.
+@dataclass(frozen=True)
+class ObservedQuestion:
+    """One question: its leading candidate before a second opinion, and at the end, with the calls of the whole run."""
 
-    Nobody is left out because a draft is sure enough, so that both kinds are seen.
+    index: int
+    observations: list[Observation]
+    calls: int
+
+    def of(self, kind: Kind) -> Observation | None:
+        """The observation of a kind; None if the run had none."""
+        return next((each for each in self.observations if each.kind == kind), None)
+
+
+async def observe(graph: Graph, example: Example, scorer: ExecutionAccuracy, context: Context) -> ObservedQuestion:
+    """Ask one question and judge its leading candidates. No run ends early, so that both kinds are seen.
 
     Raises:
-        DatabaseUnavailable: the database can't be read; what the model raises goes up as it is.
+        DatabaseUnavailable: the database can't be read; errors of the model go up as they are.
     """
     question = Question(question=example.question, database=example.database, evidence=example.evidence)
     last: dict[Kind, Assessment] = {}
-    asked = graph.astream(question, context=replace(context, enough=1.0), stream_mode="updates")
-    async for update in asked:
+    calls = 0
+    async for update in graph.astream(question, context=replace(context, enough=1.0), stream_mode="updates"):
+        calls += sum(len((change or {}).get("ledger", [])) for node, change in update.items() if node != "ground")
         if (assessment := _assessment(update)) is not None:
             last[assessment["kind"]] = assessment
-    return [await _judged(example, assessment, scorer) for assessment in last.values()]
+    judged = [await _judged(example, assessment, scorer) for assessment in last.values()]
+    return ObservedQuestion(example.index, judged, calls)
+
+
+def write_line(path: Path, observed: ObservedQuestion) -> None:
+    """Add one question to a JSON Lines file."""
+    with path.open("a", encoding="utf-8") as file:
+        file.write(json.dumps(asdict(observed)) + "\n")
+
+
+def read_lines(path: Path) -> list[ObservedQuestion]:
+    """The questions of a JSON Lines file; a last line that was cut off is left out, and a missing file has none."""
+    text = path.read_text(encoding="utf-8") if path.exists() else ""
+    lines = [json.loads(line) for line in text[: text.rfind("\n") + 1].splitlines()]
+    return [
+        ObservedQuestion(line["index"], [Observation(**each) for each in line["observations"]], line["calls"])
+        for line in lines
+    ]
+
+
+def of_kind(questions: Sequence[ObservedQuestion], kind: Kind) -> list[Observation]:
+    """The observations of a kind."""
+    return [found for question in questions if (found := question.of(kind)) is not None]
 
 
 def _assessment(update: Any) -> Assessment | None:
@@ -33,5 +70,5 @@ def _assessment(update: Any) -> Assessment | None:
 
 
 async def _judged(example: Example, assessment: Assessment, scorer: ExecutionAccuracy) -> Observation:
-    verdict = await scorer.score(example, assessment["sql"])
-    return Observation(example.database, assessment["kind"], assessment["signals"], verdict.correct)
+    score = await scorer.score(example, assessment["sql"])
+    return Observation(example.database, assessment["kind"], assessment["signals"], score.correct)

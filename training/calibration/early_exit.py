@@ -1,0 +1,72 @@
+"""Where a run may end early: accuracy and calls against the confidence that is enough."""
+
+from collections.abc import Sequence
+from math import sqrt
+from statistics import fmean
+from typing import NamedTuple
+
+from route_sql.graph.confidence import Calibration
+from route_sql.training.calibration.observing import ObservedQuestion
+
+STEPS = tuple(step / 50 for step in range(25, 51))
+"""Confidences that are tried, 0.5 to 1."""
+WORST_LOSS = 0.01
+"""Loss of accuracy that the 95 % interval must exclude."""
+_NORMAL_95 = 1.96
+
+
+class ExitPoint(NamedTuple):
+    """Figures of one threshold over the questions of a run."""
+
+    enough: float
+    ends_early: float
+    """Share of questions that the first candidate answers."""
+    accuracy: float
+    difference: float
+    """Accuracy minus that of always asking."""
+    lowest: float
+    """Lower end of the difference's 95 % interval."""
+    calls: float
+    """Model calls a question."""
+
+
+def exit_curve(questions: Sequence[ObservedQuestion], calibration: Calibration) -> list[ExitPoint]:
+    """The figures of every threshold, from the lowest."""
+    return [_point(questions, calibration, enough) for enough in STEPS]
+
+
+def choose_enough(curve: Sequence[ExitPoint]) -> float:
+    """The lowest threshold that loses less than a point of accuracy, with 95 % certainty; 1 if there is none."""
+    fair = [point.enough for point in curve if point.lowest > -WORST_LOSS]
+    return min(fair, default=1.0)
+
+
+def _point(questions: Sequence[ObservedQuestion], calibration: Calibration, enough: float) -> ExitPoint:
+    ends = [_ends(question, calibration, enough) for question in questions]
+    always = [_is_right(question, ends_early=False) for question in questions]
+    now = [_is_right(question, ends_early=end) for question, end in zip(questions, ends, strict=True)]
+    changes = [after - before for after, before in zip(now, always, strict=True)]
+    difference = fmean(changes)
+    spread = sqrt(sum((change - difference) ** 2 for change in changes)) / len(changes)
+    return ExitPoint(
+        enough=enough,
+        ends_early=fmean(ends),
+        accuracy=fmean(now),
+        difference=difference,
+        lowest=difference - _NORMAL_95 * spread,
+        calls=fmean(1 if end else question.calls for question, end in zip(questions, ends, strict=True)),
+    )
+
+
+def _ends(question: ObservedQuestion, calibration: Calibration, enough: float) -> bool:
+    """Whether the first candidate, with its joins repaired, is undoubted and sure enough."""
+    first = question.of("alone")
+    if first is None or first.signals["doubted"] or enough >= 1.0:
+        return False
+    return calibration.confidence("alone", first.signals) >= enough
+
+
+def _is_right(question: ObservedQuestion, *, ends_early: bool) -> bool:
+    first, last = question.of("alone"), question.of("compared")
+    chosen = first if ends_early or last is None else last
+    return chosen is not None and chosen.correct
