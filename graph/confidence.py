@@ -1,6 +1,7 @@
 """Confidence of an answer: signals that a run has anyway, and the probability that a calibration makes of them."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from math import exp
 from typing import Annotated
@@ -78,16 +79,21 @@ def read_calibration(text: str | bytes) -> Calibration:
     Raises:
         InvalidInput: it is not one.
     """
-    try:
+    with _explained():
         return _ADAPTER.validate_json(text)
-    except ValidationError as error:
-        raise InvalidInput(f"not a calibration: {error.errors()[0]['msg']}; make one by train calibrate") from error
 
 
 def calibration_of(model: BaseChatModel) -> Calibration | None:
-    """The calibration that a model carries; None if it has none."""
+    """The calibration that a model carries; None if it has none.
+
+    Raises:
+        InvalidInput: the model carries something else.
+    """
     given = getattr(model, "calibration", None)
-    return given if isinstance(given, Calibration) or given is None else read_calibration(given)
+    if given is None or isinstance(given, Calibration):
+        return given
+    with _explained():
+        return _ADAPTER.validate_python(given)
 
 
 def assess(state: State, schema: Schema, calibration: Calibration | None) -> Assessment | None:
@@ -105,6 +111,14 @@ def assess(state: State, schema: Schema, calibration: Calibration | None) -> Ass
         confidence=round(numbers.confidence(kind, signals), 4) if ran(first["outcome"]) else 0.0,
         calibrated=is_calibrated,
     )
+
+
+@contextmanager
+def _explained() -> Iterator[None]:
+    try:
+        yield
+    except ValidationError as error:
+        raise InvalidInput(f"not a calibration: {error.errors()[0]['msg']}; make one by train calibrate") from error
 
 
 _ADAPTER: TypeAdapter[Calibration] = TypeAdapter(Calibration)

@@ -136,7 +136,7 @@ def _work(answer: Answer) -> tuple[PrintedRows, PrintedRows]:
         [
             e["node"],
             e["prompt_tokens"],
-            "-" if e["cached_tokens"] is None else e["cached_tokens"],
+            _cached(e),
             e["completion_tokens"],
             f"{e['seconds']:.2f}",
         ]

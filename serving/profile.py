@@ -1,7 +1,7 @@
 """Profile of a model: plain settings for running and prompting it, which travel with its file."""
 
 from dataclasses import dataclass
-from typing import ClassVar, Literal
+from typing import Any, ClassVar, Literal
 
 from pydantic import ConfigDict
 
@@ -31,5 +31,7 @@ class Profile:
     """True keeps no repacked copy of the weights: a third less memory, decoding somewhat slower."""
     adapter: str | None = None
     """Path of a GGUF LoRA adapter that is applied to the base model; None for the base alone."""
+    calibration: dict[str, Any] | None = None
+    """Numbers that make a probability of an answer's signals, as `train calibrate` writes them; None without any."""
     adapter_scale: float = 1.0
     """Fixed at start: the prompt caches don't know of adapters, so switching them gives wrong answers."""

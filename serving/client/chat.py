@@ -71,6 +71,8 @@ class ChatTGI(BaseChatModel):
     """Fields of one server's own, such as a grammar, sent as they are."""
     wording: PromptWording | None = None
     """Which of an agent's two prompts the served model was made for; None takes what the model's name says."""
+    calibration: dict[str, Any] | None = None
+    """Numbers that make a probability of an answer's signals for the served model; None without any."""
 
     _completions: Completions = PrivateAttr()
 

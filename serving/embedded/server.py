@@ -144,6 +144,7 @@ class EmbeddedServer:
             "model": self.served_name,
             "temperature": profile.temperature,
             "wording": profile.wording,
+            "calibration": profile.calibration,
             "concurrency": profile.slots,
             # No answer of the four tasks is longer, and a small model that repeats itself costs a minute otherwise.
             "max_tokens": 256,

@@ -1,7 +1,10 @@
 """The models we know by name: the SHA-256 of their bytes, and the sources of exactly these bytes."""
 
+import json
 from dataclasses import dataclass, replace
+from importlib.resources import files
 from types import MappingProxyType
+from typing import Any
 
 from route_sql.serving.profile import Profile
 
@@ -75,6 +78,13 @@ class ModelEntry:
     """Adapter that is applied at start, with the profile's scale; None for a model without one."""
 
 
+def _packaged_calibration(name: str) -> dict[str, Any]:
+    """The calibration that lies next to a packaged adapter."""
+    text = files("route_sql.serving").joinpath(f"adapters/{name}.calibration.json").read_text(encoding="utf-8")
+    calibration: dict[str, Any] = json.loads(text)
+    return calibration
+
+
 BASE = ModelEntry(
     name="base",
     title="Qwen2.5-Coder-0.5B-Instruct, Q4_K_M, as its makers tuned it",
@@ -98,7 +108,7 @@ DEFAULT = replace(
     BASE,
     name="default",
     title="Qwen2.5-Coder-0.5B-Instruct, Q4_K_M, with our adapter for the four tasks",
-    profile=Profile(wording="tuned"),
+    profile=Profile(wording="tuned", calibration=_packaged_calibration("route-sql-0.5b-cpu")),
     adapter=AdapterFile(
         file="route-sql-0.5b-cpu.gguf",
         sources=(PackagedParts("adapters/route-sql-0.5b-cpu.gguf"),),

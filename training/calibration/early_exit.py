@@ -41,19 +41,30 @@ def choose_enough(curve: Sequence[ExitPoint]) -> float:
     return min(fair, default=1.0)
 
 
+def lowest_difference(gained: int, lost: int, n: int) -> float:
+    """Lower end of the 95 % interval of a difference between two accuracies on the same questions.
+
+    The interval of Agresti and Min (2005) adds half a question to each of the four cells, so that it does not vanish
+    where few questions differ.
+    """
+    gains, losses, total = gained + 0.5, lost + 0.5, n + 2.0
+    difference = (gains - losses) / total
+    spread = sqrt(gains + losses - (gains - losses) ** 2 / total) / total
+    return difference - _NORMAL_95 * spread
+
+
 def _point(questions: Sequence[ObservedQuestion], calibration: Calibration, enough: float) -> ExitPoint:
     ends = [_ends(question, calibration, enough) for question in questions]
     always = [_is_right(question, ends_early=False) for question in questions]
     now = [_is_right(question, ends_early=end) for question, end in zip(questions, ends, strict=True)]
-    changes = [after - before for after, before in zip(now, always, strict=True)]
-    difference = fmean(changes)
-    spread = sqrt(sum((change - difference) ** 2 for change in changes)) / len(changes)
+    gained = sum(after and not before for after, before in zip(now, always, strict=True))
+    lost = sum(before and not after for after, before in zip(now, always, strict=True))
     return ExitPoint(
         enough=enough,
         ends_early=fmean(ends),
         accuracy=fmean(now),
-        difference=difference,
-        lowest=difference - _NORMAL_95 * spread,
+        difference=(gained - lost) / len(questions),
+        lowest=lowest_difference(gained, lost, len(questions)),
         calls=fmean(1 if end else question.calls for question, end in zip(questions, ends, strict=True)),
     )
 

@@ -1,5 +1,6 @@
 """The libraries that training needs, which only the extra `training` installs."""
 
+from collections.abc import Sequence
 from importlib.metadata import PackageNotFoundError, version
 from importlib.util import find_spec
 
@@ -9,13 +10,13 @@ MODULES = ("torch", "transformers", "trl", "peft", "accelerate", "datasets", "gg
 """The modules that fine-tuning imports; each has the name of its package."""
 
 
-def require_libraries() -> None:
+def require_libraries(modules: Sequence[str] = MODULES) -> None:
     """Check that the libraries of training are installed.
 
     Raises:
         TrainingError: packages are missing.
     """
-    if missing := [name for name in MODULES if find_spec(name) is None]:
+    if missing := [name for name in modules if find_spec(name) is None]:
         raise TrainingError(
             f"training needs {', '.join(missing)}, which {'is' if len(missing) == 1 else 'are'} not installed: "
             "pip install 'route-sql[training]'"

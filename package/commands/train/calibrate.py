@@ -1,0 +1,73 @@
+"""`route-sql train calibrate`: a calibration of a model's confidence from questions whose right SQL is known."""
+
+import asyncio
+import json
+from collections.abc import Callable
+from dataclasses import asdict
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from route_sql.commands.options import DatabasesOption, LayoutOption, Limit, Model, Questions, Seed
+from route_sql.models import open_model
+from route_sql.printing import say
+from route_sql.progress import download_progress, example_progress
+from route_sql.settings import Settings
+from route_sql.tools.files import write_whole
+from route_sql.training.calibration.calibrate import Calibrated, calibrate, observe_all
+from route_sql.training.calibration.observing import ObservedQuestion
+from route_sql.training.datasets.data_set import DataSet, open_data_set
+from route_sql.training.tuning.libraries import require_libraries
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command to a group."""
+    app.command(name="calibrate")(calibrate_model)
+
+
+def calibrate_model(
+    questions: Questions,
+    databases: DatabasesOption,
+    out: Annotated[Path, typer.Option("--out", help="The calibration, JSON; the answers go to OUT.lines.jsonl.")],
+    layout: LayoutOption = "log",
+    held_out_of: Annotated[
+        Path | None, typer.Option("--held-out-of", help="Only the questions that this set of `train data` holds out.")
+    ] = None,
+    model: Model = None,
+    limit: Limit = None,
+    seed: Seed = 0,
+) -> None:
+    """Fit a model's confidence on questions that it was not tuned on; a run that was stopped is resumed."""
+    require_libraries(("sklearn",))
+    settings = Settings()
+    name = model or settings.model
+    data_set = DataSet(layout, questions, databases, held_out_of=held_out_of, limit=limit, seed=seed)
+
+    async def run(progress: Callable[[int, int], None]) -> list[ObservedQuestion]:
+        with download_progress() as fetched:
+            async with open_data_set(data_set) as data, open_model(name, settings, fetched) as chat:
+                return await observe_all(chat, data, out.with_name(f"{out.name}.lines.jsonl"), progress)
+
+    with example_progress() as progress:
+        observed = asyncio.run(run(progress))
+    found = calibrate(observed, f"{name}, {len(observed)} questions of {questions.name}")
+    write_whole(out, json.dumps(asdict(found.calibration), indent=1) + "\n")
+    _print(found, out)
+
+
+def _print(found: Calibrated, out: Path) -> None:
+    """Print the figures on databases left out of the fit."""
+    figures = found.figures
+    ranking = "none" if figures["auroc"] is None else f"{figures['auroc']:.3f}"
+    say(f"{figures['n']} answers, {100 * figures['accuracy']:.1f} % right")
+    say(f"expected calibration error {figures['calibration_error']:.3f}, AUROC {ranking}")
+    say(f"right among the surest half: {100 * figures['accuracy_of_surest_half']:.1f} %")
+    say("enough  accuracy  calls  ends early")
+    for point in found.curve:
+        say(
+            f"{point.enough:6.2f}  {100 * point.accuracy:7.1f}  {point.calls:5.2f}  {100 * point.ends_early:9.1f} %"
+            f"{'  (default)' if point.enough == found.calibration.enough else ''}"
+        )
+    say(f"a run ends early from {found.calibration.enough:.2f} on")
+    say(str(out))

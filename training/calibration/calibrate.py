@@ -1,0 +1,58 @@
+"""A calibration from questions whose right SQL is known: ask, judge, fit, choose where a run may end early."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from langchain_core.language_models import BaseChatModel
+
+from route_sql.graph.confidence import Calibration
+from route_sql.graph.context import Context
+from route_sql.graph.wiring import build_graph
+from route_sql.training.calibration.early_exit import ExitPoint, choose_enough, exit_curve
+from route_sql.training.calibration.figures import ReliabilityFigures, reliability
+from route_sql.training.calibration.fitting import fit_logistic
+from route_sql.training.calibration.observing import ObservedQuestion, observe, of_kind, read_lines, write_line
+from route_sql.training.datasets.data_set import OpenDataSet
+from route_sql.training.evaluation.execution_accuracy import ExecutionAccuracy
+
+
+@dataclass(frozen=True)
+class Calibrated:
+    """A calibration and how far it can be trusted, on databases left out of each fit."""
+
+    calibration: Calibration
+    figures: ReliabilityFigures
+    """Of the answers with a second opinion."""
+    curve: list[ExitPoint]
+
+
+async def observe_all(
+    model: BaseChatModel, data: OpenDataSet, lines: Path, progress: Callable[[int, int], None]
+) -> list[ObservedQuestion]:
+    """Ask every question that `lines` does not hold yet; a run that was stopped is resumed.
+
+    Raises:
+        DatabaseUnavailable: a database can't be read; errors of the model go up as they are.
+    """
+    graph, scorer = build_graph(model, data.catalog), ExecutionAccuracy(data.catalog)
+    done = {question.index for question in read_lines(lines)}
+    for example in data.examples:
+        if example.index not in done:
+            write_line(lines, await observe(graph, example, scorer, Context()))
+            done.add(example.index)
+        progress(len(done), len(data.examples))
+    asked = {example.index for example in data.examples}
+    return [question for question in read_lines(lines) if question.index in asked]
+
+
+def calibrate(questions: Sequence[ObservedQuestion], made_from: str) -> Calibrated:
+    """Fit a calibration and choose its early exit.
+
+    Raises:
+        TrainingError: too few questions.
+    """
+    alone, compared = fit_logistic(of_kind(questions, "alone")), fit_logistic(of_kind(questions, "compared"))
+    never = Calibration(alone.model, compared.model, 1.0, made_from)
+    curve = exit_curve(questions, never)
+    return Calibrated(replace(never, enough=choose_enough(curve)), reliability(compared.held_out), curve)
