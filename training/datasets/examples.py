@@ -37,6 +37,21 @@ class Example:
     evidence: str
     sql: str
     difficulty: str | None = None
+    accepted: tuple[str, ...] = ()
+    """Further queries that are right as well."""
+
+    @property
+    def accepted_queries(self) -> tuple[str, ...]:
+        """The gold SQL and the further ones."""
+        return (self.sql, *self.accepted)
+
+
+def queries_of(entry: Mapping[str, object], key: str) -> tuple[str, ...]:
+    """The SQL of an entry, a text or a list of texts that are all accepted; none where it is neither."""
+    value = entry.get(key)
+    queries = value if isinstance(value, list) else [value]
+    texts = tuple(query for query in queries if isinstance(query, str) and query.strip())
+    return texts if len(texts) == len(queries) else ()
 
 
 def load_examples(questions: Path, layout: PublishedLayout, *, exclude: bool = True) -> list[Example]:
@@ -44,6 +59,7 @@ def load_examples(questions: Path, layout: PublishedLayout, *, exclude: bool = T
 
     Spider: a list of objects with `db_id`, `question`, `query`. `SpiderSynQuestion`, where present, is the question.
     BIRD: a list of objects with `db_id`, `question`, `SQL`, and `evidence` and `difficulty`, which may be absent.
+    Instead of one query there may be a list: an answer is right if it is equal to any; the first is the gold SQL.
 
     Args:
         questions: The JSON file.
@@ -131,9 +147,11 @@ def _example(path: Path, layout: PublishedLayout, index: int, entry: object) -> 
         raise DatasetError(f"{path}: entry {index} is not an object")
     question_key = next((key for key in _QUESTION_KEYS[layout] if key in entry), "question")
     required = ("db_id", question_key, _SQL_KEY[layout])
-    lacking = [key for key in required if not isinstance(entry.get(key), str)]
+    queries = queries_of(entry, required[2])
+    lacking = [key for key in required[:2] if not isinstance(entry.get(key), str)]
+    lacking += [] if queries else [required[2]]
     if lacking:
         raise DatasetError(f"{path}: entry {index} lacks {', '.join(lacking)}; each needs {', '.join(required)} (text)")
-    database, question, sql = (entry[key] for key in required)
-    difficulty = entry.get("difficulty")
-    return Example(index, database, question, str(entry.get("evidence") or ""), sql, difficulty or None)
+    database, question = (entry[key] for key in required[:2])
+    difficulty, evidence = entry.get("difficulty") or None, str(entry.get("evidence") or "")
+    return Example(index, database, question, evidence, queries[0], difficulty, queries[1:])

@@ -5,7 +5,7 @@ import json
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
-from route_sql.training.datasets.examples import Example
+from route_sql.training.datasets.examples import Example, queries_of
 from route_sql.training.errors import DatasetError
 
 REQUIRED = ("question", "sql", "database")
@@ -15,7 +15,8 @@ def load_query_log(path: Path) -> list[Example]:
     """The pairs of a query log, in its order.
 
     Each line of a `.jsonl` file is an object, and the first line of a `.csv` file names its columns: `question`, `sql`,
-    `database` (the database's name), and `evidence` if there is any.
+    `database` (the database's name), and `evidence` if there is any. In JSON, `sql` may be a list of queries: an answer
+    is right if it is equal to any; the first is the gold SQL.
 
     Raises:
         DatasetError: the file can't be read, has another ending, or a line lacks a field.
@@ -59,11 +60,13 @@ def _objects(path: Path, lines: Iterable[str]) -> Iterable[Mapping[str, object]]
 
 
 def _example(path: Path, index: int, entry: Mapping[str, object]) -> Example:
-    fields = {name: entry.get(name) for name in REQUIRED}
+    queries = queries_of(entry, "sql")
+    fields = {**{name: entry.get(name) for name in REQUIRED}, "sql": queries[0] if queries else None}
     texts = {name: value for name, value in fields.items() if isinstance(value, str) and value.strip()}
     if lacking := [name for name in REQUIRED if name not in texts]:
         raise DatasetError(f"{path}: pair {index + 1} lacks {', '.join(lacking)}; each needs {', '.join(REQUIRED)}")
-    return Example(index, texts["database"], texts["question"], str(entry.get("evidence") or ""), texts["sql"])
+    evidence = str(entry.get("evidence") or "")
+    return Example(index, texts["database"], texts["question"], evidence, queries[0], accepted=queries[1:])
 
 
 def load_replies(path: Path | None) -> dict[int, list[str]]:

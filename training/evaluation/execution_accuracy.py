@@ -1,7 +1,6 @@
 """Execution accuracy (EX): a predicted query is right if it returns what the gold query returns.
 
-Not covered: test suites of several databases, BIRD's soft F1 and R-VES. Blobs are compared in the form that the
-executor shows, by their length and first bytes.
+Blobs are compared in the form that the executor shows, by their length and first bytes.
 """
 
 import asyncio
@@ -78,12 +77,31 @@ class ExecutionAccuracy:
     async def score(self, example: Example, sql: str | None) -> PredictionScore:
         """Run a prediction and compare it with the gold; a query that fails or is too large is wrong.
 
+        Where several queries are accepted, a prediction is right if it is equal to any.
+
         Raises:
             DatabaseUnavailable: the database can't be read.
             UnknownDatabase: the catalog lacks it.
         """
         if not sql or not sql.strip():
             return PredictionScore(False, "no SQL", "error")
+        scores = []
+        for gold in example.accepted_queries:
+            scores.append(await self._score(replace(example, sql=gold), sql))
+            if scores[-1].correct:
+                return scores[-1]
+        return next((score for score in scores if not score.gold_fault), scores[0])
+
+    async def outcomes(self, example: Example, sql: str) -> tuple[Outcome, Outcome]:
+        """Run the gold and a prediction, and return both outcomes.
+
+        Raises:
+            DatabaseUnavailable: the database can't be read.
+            UnknownDatabase: the catalog lacks it.
+        """
+        return await self._gold_outcome(example), await self._run(example.database, sql, self._limits)
+
+    async def _score(self, example: Example, sql: str) -> PredictionScore:
         gold = await self._gold_outcome(example)
         predicted = await self._run(example.database, sql, self._prediction_limits(gold))
         if fault := _gold_fault(gold):

@@ -63,6 +63,12 @@ class Line(TypedDict):
     """Whether the confidence is a probability."""
     doubts: NotRequired[list[str]]
     """The answer's doubts."""
+    correct_on_suite: NotRequired[bool]
+    """Whether it is right on the perturbed clones of the database too, where that was asked for."""
+    soft_f1: NotRequired[float]
+    """BIRD's soft F1, 0 to 1."""
+    time_score: NotRequired[float]
+    """R-VES of this question: 0 if it is wrong, else up to 112."""
 
 
 class RunLog:
@@ -155,7 +161,10 @@ def _check_same_run(path: Path, now: Mapping[str, Any]) -> None:
 
 
 def _digest(examples: Sequence[Example]) -> str:
-    return sha256(json.dumps([astuple(example) for example in examples]).encode()).hexdigest()
+    fields = [astuple(example) for example in examples]
+    # Runs that were begun before several queries could be accepted have no place for them.
+    kept = [each if each[-1] else each[:-1] for each in fields]
+    return sha256(json.dumps(kept).encode()).hexdigest()
 
 
 def _append(path: Path, line: Line) -> None:
