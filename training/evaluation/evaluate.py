@@ -11,6 +11,7 @@ from route_sql.graph.state import Answer, AnswerStatus, Question
 from route_sql.training.datasets.examples import Example
 from route_sql.training.errors import EvaluationError
 from route_sql.training.evaluation.execution_accuracy import DatabaseLookup, ExecutionAccuracy, Metric, PredictionScore
+from route_sql.training.evaluation.further_scores import ScoreFurther, no_further_scores
 from route_sql.training.evaluation.run_log import JSON, WRONG_DATABASE, Line, ProposedSQL, RunLog, open_run
 from route_sql.training.evaluation.summary import Summary, summarise
 
@@ -28,6 +29,7 @@ async def evaluate(
     settings: Mapping[str, JSON],
     metric: Metric = "spider",
     keep_distinct: bool = False,
+    score_further: ScoreFurther = no_further_scores,
     progress: OnQuestion | None = None,
 ) -> Summary:
     """Ask every question that `out` doesn't hold yet, score it, and give the figures of the whole run.
@@ -44,6 +46,7 @@ async def evaluate(
         settings: Model, strategy, seed, data; a run is not resumed with others.
         metric: The rule of scoring.
         keep_distinct: Don't drop DISTINCT before scoring by Spider's rule.
+        score_further: Further scores of each line, such as those of a test suite.
         progress: Called after every question.
 
     Raises:
@@ -61,7 +64,8 @@ async def evaluate(
 
         async def work() -> None:
             for example in waiting:
-                await log.append(await ask_and_score(ask, example, scorer))
+                line = await ask_and_score(ask, example, scorer)
+                await log.append(await score_further(example, line))
                 _report(log, len(examples), progress)
 
         await gather_or_stop([work() for _ in range(concurrency)])

@@ -1,7 +1,7 @@
 """Evaluation and scoring over a data set or a query log on disk, as the commands `eval` and `score` run them."""
 
-from collections.abc import AsyncIterator, Callable, Mapping
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 
 from route_sql.graph.asking import Ask
@@ -10,6 +10,8 @@ from route_sql.training.datasets.data_set import DataSet, Layout, OpenDataSet, f
 from route_sql.training.errors import DatasetError
 from route_sql.training.evaluation.evaluate import OnQuestion, evaluate
 from route_sql.training.evaluation.execution_accuracy import Metric
+from route_sql.training.evaluation.further_scores import ACCURACY_ALONE, FurtherScoring, open_further_scoring
+from route_sql.training.evaluation.gate import check_same_questions
 from route_sql.training.evaluation.predictions import score_predictions
 from route_sql.training.evaluation.run_log import JSON, Line
 from route_sql.training.evaluation.summary import Summary
@@ -22,6 +24,8 @@ async def evaluate_dataset(
     *,
     concurrency: int = 1,
     settings: Mapping[str, JSON],
+    further: FurtherScoring = ACCURACY_ALONE,
+    baseline: Sequence[Line] | None = None,
     progress: OnQuestion | None = None,
 ) -> Summary:
     """Ask the questions of a data set and score the answers by the layout's own rule.
@@ -32,11 +36,14 @@ async def evaluate_dataset(
         out: The file of the run's lines; a run that was stopped is resumed.
         concurrency: Questions asked at the same time.
         settings: Settings of the run, such as model and strategy; layout, file name, limit and seed are added.
+        further: The scores next to execution accuracy.
+        baseline: The lines of a run over the same questions; that they are the same is checked before any is asked.
         progress: Called after every question.
 
     Raises:
         DatasetError: the data set can't be used.
-        EvaluationError: `out` belongs to another run.
+        EvaluationError: `out` belongs to another run, the baseline has other questions, or a further score can't be
+            had.
         DatabaseUnavailable: a database can't be read.
     """
     part = {
@@ -44,8 +51,14 @@ async def evaluate_dataset(
         "questions": data_set.questions.name,
         "limit": data_set.limit,
         "seed": data_set.seed,
+        **further.settings(),
     }
-    async with _executable(data_set) as opened:
+    metric = _metric(data_set.layout)
+    async with AsyncExitStack() as stack:
+        opened = await stack.enter_async_context(_executable(data_set))
+        if baseline is not None:
+            check_same_questions(baseline, opened.examples)
+        scoring = open_further_scoring(further, opened.catalog, opened.examples, metric)
         return await evaluate(
             ask_on(opened.catalog),
             opened.examples,
@@ -53,7 +66,8 @@ async def evaluate_dataset(
             out,
             concurrency=concurrency,
             settings={**settings, **part},
-            metric=_metric(data_set.layout),
+            metric=metric,
+            score_further=await stack.enter_async_context(scoring),
             progress=progress,
         )
 
@@ -66,6 +80,7 @@ async def score_dataset(
     metric: Metric | None = None,
     keep_distinct: bool = False,
     concurrency: int = 2,
+    further: FurtherScoring = ACCURACY_ALONE,
     progress: OnQuestion | None = None,
 ) -> list[Line]:
     """Score a file of predictions for a data set; `summarise` makes figures of the lines.
@@ -77,16 +92,20 @@ async def score_dataset(
         EvaluationError: the predictions can't be read or don't fit the questions.
         DatabaseUnavailable: a database can't be read.
     """
-    async with _executable(data_set) as opened:
+    rule = metric or _metric(data_set.layout)
+    async with AsyncExitStack() as stack:
+        opened = await stack.enter_async_context(_executable(data_set))
+        scoring = open_further_scoring(further, opened.catalog, opened.examples, rule, keep_distinct=keep_distinct)
         return await score_predictions(
             predictions,
             opened.examples,
             opened.catalog,
             column=column,
             total=opened.entries,
-            metric=metric or _metric(data_set.layout),
+            metric=rule,
             keep_distinct=keep_distinct,
             concurrency=concurrency,
+            score_further=await stack.enter_async_context(scoring),
             progress=progress,
         )
 

@@ -9,6 +9,7 @@ from route_sql.training.datasets.examples import Example
 from route_sql.training.errors import EvaluationError
 from route_sql.training.evaluation.evaluate import OnQuestion, gather_or_stop, score_prediction
 from route_sql.training.evaluation.execution_accuracy import DatabaseLookup, ExecutionAccuracy, Metric, PredictionScore
+from route_sql.training.evaluation.further_scores import ScoreFurther, no_further_scores
 from route_sql.training.evaluation.prediction_files import Record, read_records
 from route_sql.training.evaluation.run_log import WRONG_DATABASE, Line
 
@@ -63,6 +64,7 @@ async def score_predictions(
     metric: Metric = "spider",
     keep_distinct: bool = False,
     concurrency: int = 2,
+    score_further: ScoreFurther = no_further_scores,
     progress: OnQuestion | None = None,
 ) -> list[Line]:
     """Score a file of predictions; a run's lines keep their costs and candidates and are scored again.
@@ -76,6 +78,7 @@ async def score_predictions(
         metric: The rule of scoring.
         keep_distinct: Don't drop DISTINCT before scoring by Spider's rule.
         concurrency: Predictions scored at the same time.
+        score_further: Further scores of each line, such as those of a test suite.
         progress: Called after every prediction.
 
     Returns:
@@ -92,7 +95,8 @@ async def score_predictions(
 
     async def work() -> None:
         for place, prediction in waiting:
-            scored[place] = await _score(scorer, prediction)
+            line = await _score(scorer, prediction)
+            scored[place] = await score_further(prediction.example, line)
             if progress is not None:
                 progress(len(scored), len(predictions), sum(line["correct"] for line in scored.values()))
 

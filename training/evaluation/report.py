@@ -8,9 +8,14 @@ from rich.table import Table
 from route_sql.training.evaluation.comparison import Comparison
 from route_sql.training.evaluation.summary import PartAccuracy, Summary
 
+_NOT_SCORED = "not scored"
+
 _COLUMNS: Mapping[str, Callable[[Summary], str]] = {
     "n": lambda run: str(run["n"]),
     "EX (95 % interval)": lambda run: _interval(run),
+    "suite (95 % interval)": lambda run: _suite(run),
+    "soft F1": lambda run: _figure(100 * run["soft_f1"], ".1f") if "soft_f1" in run else _NOT_SCORED,
+    "R-VES": lambda run: _figure(run["r_ves"], ".1f") if "r_ves" in run else _NOT_SCORED,
     "1 table": lambda run: _part(run["by_tables"]["1"]),
     "2 tables": lambda run: _part(run["by_tables"]["2"]),
     "3+ tables": lambda run: _part(run["by_tables"]["3+"]),
@@ -19,7 +24,8 @@ _COLUMNS: Mapping[str, Callable[[Summary], str]] = {
     "computed": lambda run: _figure(run["computed_prompt_tokens_per_question"], ",.0f"),
     "seconds": lambda run: _figure(run["seconds_per_question"], ".1f"),
 }
-"""The cell of each column; costs are means per question, `computed` are prompt tokens that were not cached."""
+"""The cell of each column; costs are means per question, `computed` are prompt tokens that were not cached.
+A score that no run has gets no column."""
 
 
 def summary_table(runs: Mapping[str, Summary], title: str | None = None) -> Table:
@@ -51,13 +57,21 @@ def comparison_sentence(first: str, second: str, comparison: Comparison) -> str:
 
 
 def _headers(runs: Mapping[str, Summary]) -> list[str]:
-    return [*_COLUMNS, *_difficulties(runs)]
+    return [*_scored(runs), *_difficulties(runs)]
+
+
+def _scored(runs: Mapping[str, Summary]) -> Mapping[str, Callable[[Summary], str]]:
+    return {
+        header: cell
+        for header, cell in _COLUMNS.items()
+        if not runs or any(cell(run) != _NOT_SCORED for run in runs.values())
+    }
 
 
 def _cells(runs: Mapping[str, Summary]) -> list[list[str]]:
     nothing = PartAccuracy(n=0, ex=None)
     return [
-        [name, *(cell(run) for cell in _COLUMNS.values())]
+        [name, *(cell(run) for cell in _scored(runs).values())]
         + [_part(run["by_difficulty"].get(word, nothing)) for word in _difficulties(runs)]
         for name, run in runs.items()
     ]
@@ -69,6 +83,12 @@ def _difficulties(runs: Mapping[str, Summary]) -> list[str]:
 
 def _interval(run: Summary) -> str:
     return f"{100 * run['ex']:.1f} ({100 * run['ex_low']:.1f} to {100 * run['ex_high']:.1f})"
+
+
+def _suite(run: Summary) -> str:
+    if "suite_ex" not in run:
+        return _NOT_SCORED
+    return f"{100 * run['suite_ex']:.1f} ({100 * run['suite_low']:.1f} to {100 * run['suite_high']:.1f})"
 
 
 def _part(share: PartAccuracy) -> str:

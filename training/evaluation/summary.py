@@ -3,7 +3,7 @@
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from math import sqrt
-from typing import TypedDict
+from typing import NotRequired, TypedDict
 
 from route_sql.training.errors import EvaluationError
 from route_sql.training.evaluation.run_log import WRONG_DATABASE, Line
@@ -45,6 +45,15 @@ class Summary(TypedDict):
     """Questions whose gold query failed or was too large; they count as wrong."""
     wrong_databases: dict[str, int]
     """Questions or predictions for no database or a wrong one, by reason; they count as wrong."""
+    suite_ex: NotRequired[float]
+    """The share that is right on the clones of a test suite too, 0 to 1; there if all lines say it."""
+    suite_low: NotRequired[float]
+    """Lower end of its 95 % Wilson interval."""
+    suite_high: NotRequired[float]
+    soft_f1: NotRequired[float]
+    """BIRD's soft F1, the mean, 0 to 1."""
+    r_ves: NotRequired[float]
+    """BIRD's R-VES, the mean, 0 to 112."""
 
 
 def summarise(lines: Sequence[Line]) -> Summary:
@@ -59,7 +68,7 @@ def summarise(lines: Sequence[Line]) -> Summary:
     low, high = wilson_interval(right, len(lines))
     prompt = _mean(line["prompt_tokens"] for line in lines)
     cached = _mean(line["cached_tokens"] for line in lines)
-    return Summary(
+    summary = Summary(
         ex=right / len(lines),
         n=len(lines),
         ex_low=low,
@@ -76,6 +85,8 @@ def summarise(lines: Sequence[Line]) -> Summary:
         gold_faults=sum(line["gold_fault"] for line in lines),
         wrong_databases=dict(Counter(filter(None, map(_wrong_database, lines)))),
     )
+    _add_further_figures(summary, lines)
+    return summary
 
 
 def wilson_interval(right: int, n: int) -> tuple[float, float]:
@@ -84,6 +95,20 @@ def wilson_interval(right: int, n: int) -> tuple[float, float]:
     centre = share + z2 / (2 * n)
     spread = _NORMAL_95 * sqrt(share * (1 - share) / n + z2 / (4 * n * n))
     return max(0.0, (centre - spread) / (1 + z2 / n)), min(1.0, (centre + spread) / (1 + z2 / n))
+
+
+def _add_further_figures(summary: Summary, lines: Sequence[Line]) -> None:
+    """Add the figures of scores that every line has: a mean over some of them would pass for all."""
+    on_suite = [line["correct_on_suite"] for line in lines if "correct_on_suite" in line]
+    if len(on_suite) == len(lines):
+        summary["suite_ex"] = sum(on_suite) / len(lines)
+        summary["suite_low"], summary["suite_high"] = wilson_interval(sum(on_suite), len(lines))
+    soft = [line["soft_f1"] for line in lines if "soft_f1" in line]
+    if len(soft) == len(lines):
+        summary["soft_f1"] = sum(soft) / len(lines)
+    times = [line["time_score"] for line in lines if "time_score" in line]
+    if len(times) == len(lines):
+        summary["r_ves"] = sum(times) / len(lines)
 
 
 def _wrong_database(line: Line) -> str | None:
