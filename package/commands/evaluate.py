@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from route_sql.commands.further_scores import Gate, Suite, TimedRuns, further_scoring, read_baseline
 from route_sql.commands.options import (
     AsJson,
     DatabasesOption,
@@ -27,9 +28,10 @@ from route_sql.progress import download_progress, question_progress
 from route_sql.settings import Settings
 from route_sql.tools.terminal import escaped
 from route_sql.training.datasets.data_set import DataSet
+from route_sql.training.evaluation.gate import GateResult, gate, gate_sentence
 from route_sql.training.evaluation.on_dataset import evaluate_dataset, score_dataset
 from route_sql.training.evaluation.report import summary_table
-from route_sql.training.evaluation.run_log import JSON, Line
+from route_sql.training.evaluation.run_log import JSON, Line, read_run
 from route_sql.training.evaluation.summary import Summary, summarise
 
 HeldOut = Annotated[
@@ -51,6 +53,9 @@ def evaluate(
     limit: Limit = None,
     seed: Seed = 0,
     concurrency: Annotated[int, typer.Option(min=1, help="Questions asked at the same time.")] = 1,
+    suite: Suite = None,
+    r_ves: TimedRuns = None,
+    baseline: Gate = None,
     as_json: AsJson = False,
 ) -> None:
     """Ask the questions of a data set and score the answers by execution accuracy."""
@@ -59,6 +64,7 @@ def evaluate(
     named: dict[str, JSON] = {"model": model_name, "strategy": strategy, **({"without": without} if without else {})}
     named |= {"max_tokens": max_tokens} if max_tokens else {}
     context = chosen(strategy, without, max_tokens)
+    further, before = further_scoring(layout, suite, r_ves), read_baseline(baseline, out)
     data_set = DataSet(layout, questions, databases, held_out_of=held_out_of, limit=limit, seed=seed)
 
     async def run(progress: Callable[[int, int, int], None]) -> Summary:
@@ -70,12 +76,14 @@ def evaluate(
                     out,
                     concurrency=concurrency,
                     settings=named,
+                    further=further,
+                    baseline=before,
                     progress=progress,
                 )
 
     with question_progress() as progress:
         summary = asyncio.run(run(progress))
-    _print(strategy, summary, as_json)
+    _print(strategy, summary, gate(before, read_run(out)) if before is not None else None, as_json)
 
 
 def score(
@@ -87,28 +95,35 @@ def score(
     layout: LayoutOption = "spider",
     held_out_of: HeldOut = None,
     column: Annotated[str | None, typer.Option(help="The column with the SQL, in a CSV file.")] = None,
+    suite: Suite = None,
+    r_ves: TimedRuns = None,
+    baseline: Gate = None,
     as_json: AsJson = False,
 ) -> None:
     """Score predictions that exist already."""
+    further, before = further_scoring(layout, suite, r_ves), read_baseline(baseline)
     data_set = DataSet(layout, questions, databases, held_out_of=held_out_of)
 
     async def run(progress: Callable[[int, int, int], None]) -> list[Line]:
-        return await score_dataset(data_set, predictions, column=column, progress=progress)
+        return await score_dataset(data_set, predictions, column=column, further=further, progress=progress)
 
     with question_progress() as progress:
         lines = asyncio.run(run(progress))
-    _print(predictions.stem, summarise(lines), as_json)
+    _print(predictions.stem, summarise(lines), gate(before, lines) if before is not None else None, as_json)
 
 
-def _print(name: str, summary: Summary, as_json: bool) -> None:
+def _print(name: str, summary: Summary, compared: GateResult | None, as_json: bool) -> None:
     if as_json:
-        say_json(summary)
+        say_json({**summary, "gate": compared} if compared else summary)
     else:
         console().print(summary_table({escaped(name): summary}))
+    if compared:
+        complain(gate_sentence(compared), style="green" if compared["passed"] else "red")
     if wrong := summary["wrong_databases"]:
         reasons = "; ".join(f"{reason} ({count})" for reason, count in wrong.items())
         complain(
             f"{sum(wrong.values())} of {summary['n']} count as wrong because of their database: {reasons}. "
             "Correct db_id there, and begin a new run"
         )
+    if wrong or (compared and not compared["passed"]):
         raise typer.Exit(1)
