@@ -1,4 +1,4 @@
-"""Options of `eval` and `score` for what is scored besides execution accuracy, and for the gate."""
+"""Options of `eval` and `score` for further scores and for the gate."""
 
 from pathlib import Path
 from typing import Annotated

@@ -56,8 +56,8 @@ def test_the_gate_of_score(stub: ChatStub, capsys: pytest.CaptureFixture[str]) -
     assert run("score", *DATA, "--predictions", "five.json", "--gate", "before.jsonl", "--json") == 1
     printed = capsys.readouterr()
     assert "gate FAILED, significantly fewer are right: 1 of 6 right" in printed.err and "p = 0.031" in printed.err
-    told = json.loads(printed.out)["gate"]
-    assert (told["passed"], told["right_before"], told["right_now"], told["lost"]) == (False, 6, 1, 5)
+    shown = json.loads(printed.out)["gate"]
+    assert (shown["passed"], shown["right_before"], shown["right_now"], shown["lost"]) == (False, 6, 1, 5)
 
 
 def test_the_gate_of_eval(stub: ChatStub, capsys: pytest.CaptureFixture[str]) -> None:

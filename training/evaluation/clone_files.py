@@ -195,7 +195,7 @@ def _references(connection: sqlite3.Connection, name: str, place: dict[str, int]
         primary = [row[1] for row in sorted(described, key=lambda row: row[5]) if row[5]]
         columns = [(to or (primary[i] if i < len(primary) else "")).casefold() for i, (_, _, to) in enumerate(parts)]
         own = [column.casefold() for _, column, _ in parts]
-        # A declaration may name what is not there; nothing can be kept consistent with it.
+        # A declaration may name a missing column; nothing can be kept consistent with it.
         if all(column in there for column in columns) and all(column in place for column in own):
             yield RowReference(
                 tuple(place[column] for column in own), target.casefold(), tuple(there[column] for column in columns)

@@ -65,7 +65,7 @@ class Recipe:
     shuffled: float
     """Columns whose values are shuffled."""
     breaks_ties: bool
-    """Whether equal values of a column are told apart, in columns that are part of no key."""
+    """Whether equal values of a column are made different, in columns that are part of no key."""
     nulls: bool
     """Whether values become NULL, in columns that may be and are part of no key."""
 

@@ -1,4 +1,4 @@
-"""What is scored besides execution accuracy: a test suite, BIRD's soft F1 and R-VES."""
+"""Further scores, next to execution accuracy: a test suite, BIRD's soft F1 and R-VES."""
 
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
