@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from route_sql.agents.brief import Brief, Wording
     from route_sql.graph.checks import Check
+    from route_sql.graph.confidence import Calibration, read_calibration
     from route_sql.graph.context import Context, Strategy
     from route_sql.graph.grounding import ContextTool
     from route_sql.graph.state import Answer, Candidate, LedgerEntry, Question, State
@@ -38,6 +39,7 @@ __all__ = [
     "Brief",
     "Candidate",
     "Catalog",
+    "Calibration",
     "ChatTGI",
     "Check",
     "Context",
@@ -65,6 +67,7 @@ __all__ = [
     "UnknownDatabase",
     "Wording",
     "build_graph",
+    "read_calibration",
     "make_builder",
     "make_execute_sql",
 ]
@@ -100,6 +103,8 @@ _HOME = {
     "Strategy": "route_sql.graph.context",
     "UnknownDatabase": "route_sql.tools.errors",
     "Wording": "route_sql.agents.brief",
+    "Calibration": "route_sql.graph.confidence",
+    "read_calibration": "route_sql.graph.confidence",
     "build_graph": "route_sql.graph.wiring",
     "make_builder": "route_sql.graph.wiring",
     "make_execute_sql": "route_sql.tools.execute_sql",

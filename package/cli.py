@@ -16,6 +16,7 @@ from route_sql.commands.check import check
 from route_sql.commands.demo import demo
 from route_sql.commands.doctor import doctor
 from route_sql.commands.evaluate import evaluate, score
+from route_sql.commands.reliability import show_reliability
 from route_sql.commands.run import run
 from route_sql.commands.schema import schema
 from route_sql.commands.serve import serve
@@ -58,6 +59,7 @@ app.command()(doctor)
 app.command()(demo)
 app.command(name="eval")(evaluate)
 app.command()(score)
+app.command(name="reliability")(show_reliability)
 app.add_typer(train, name="train")
 
 NOT_ANSWERED = (ServerUnavailable, ServerRefused, ContextExceeded)

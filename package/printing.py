@@ -64,8 +64,10 @@ def print_answer(out: Console, answer: Answer) -> None:
     else:
         work = (f"{part.caption}\n{as_text(part, 'tsv')}" for part in _work(answer))
         say("\n\n".join([answer["sql"] or "no SQL", _plain_rows(answer), *work]), out.file)
-    for note in answer["notes"]:
-        out.print(Text(escaped(note), style="yellow"), soft_wrap=not out.is_terminal)
+    if answer["sql"] is not None:
+        out.print(Text(_confidence(answer)), soft_wrap=not out.is_terminal)
+    for remark in [*answer["doubts"], *answer["notes"]]:
+        out.print(Text(escaped(remark), style="yellow"), soft_wrap=not out.is_terminal)
 
 
 def print_outcome(out: Console, outcome: Outcome) -> None:
@@ -90,6 +92,13 @@ def print_rows(out: Console, result: Answer | Outcome, form: RowFormat) -> None:
         say(as_text(_whole(result), form), out.file)
     if result["truncated"]:
         complain(f"{_count(result)}; the rest was cut off by a limit", style="yellow")
+
+
+def _confidence(answer: Answer) -> str:
+    """How sure the answer is, and whether that number is a probability."""
+    kind = "" if answer["calibrated"] else " (not calibrated: it only orders answers)"
+    unsure = ", below the bound: unsure" if answer["status"] == "unsure" else ""
+    return f"confidence {answer['confidence']:.2f}{kind}{unsure}"
 
 
 def _sql(answer: Answer) -> RenderableType:

@@ -1,0 +1,49 @@
+"""`route-sql reliability`: how far the confidences of a run can be trusted."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from route_sql.commands.options import AsJson
+from route_sql.printing import say, say_json
+from route_sql.training.calibration.diagram import draw_reliability
+from route_sql.training.calibration.figures import Judged, ReliabilityFigures, reliability
+from route_sql.training.evaluation.run_log import read_run
+from route_sql.training.tuning.libraries import require_libraries
+
+
+def show_reliability(
+    run: Annotated[Path, typer.Argument(metavar="LINES", help="The lines that `eval` wrote.")],
+    picture: Annotated[
+        Path | None, typer.Option(help="Write the reliability diagram and the risk-coverage curve: svg, png or pdf.")
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Compare the confidences of a run with the share of right answers."""
+    lines = read_run(run)
+    answers = [Judged(line["confidence"], line["correct"]) for line in lines if "confidence" in line]
+    found = reliability(answers)
+    if picture is not None:
+        require_libraries(("matplotlib",))
+        draw_reliability(answers, run.stem, picture)
+    if as_json:
+        say_json(found)
+    else:
+        say(_text(found))
+
+
+def _text(found: ReliabilityFigures) -> str:
+    ranking = "-" if found["auroc"] is None else f"{found['auroc']:.3f}"
+    rows = [f"{each['confidence']:10.2f}  {each['accuracy']:11.2f}  {each['n']:4}" for each in found["bins"]]
+    return "\n".join(
+        [
+            f"{found['n']} answers, {100 * found['accuracy']:.1f} % right",
+            f"expected calibration error {found['calibration_error']:.3f}, Brier score {found['brier']:.3f}",
+            f"AUROC {ranking}",
+            f"right among the surest half: {100 * found['accuracy_of_surest_half']:.1f} %",
+            "",
+            "confidence  share right     n",
+            *rows,
+        ]
+    )
