@@ -12,7 +12,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from route_sql.graph.selection import leading
 from route_sql.graph.signals import kind_of, signals_of
-from route_sql.graph.state import Assessment, Kind, State
+from route_sql.graph.state import AnswerKind, Assessment, State
 from route_sql.tools.database.outcome import ran
 from route_sql.tools.errors import InvalidInput
 from route_sql.tools.schema.records import Schema
@@ -53,11 +53,11 @@ class Calibration:
     made_from: str = ""
     """The model and the data that it was made from."""
 
-    def confidence(self, kind: Kind, signals: Mapping[str, float]) -> float:
+    def confidence(self, kind: AnswerKind, signals: Mapping[str, float]) -> float:
         """The probability that an answer with these signals is right."""
         return (self.alone if kind == "alone" else self.compared).probability(signals)
 
-    def has_signals(self, kind: Kind, signals: Mapping[str, float]) -> bool:
+    def has_signals(self, kind: AnswerKind, signals: Mapping[str, float]) -> bool:
         """Whether a run has every signal that the calibration was made from."""
         return (self.alone if kind == "alone" else self.compared).weights.keys() <= signals.keys()
 

@@ -5,7 +5,7 @@ from math import log1p
 from sqlglot import exp
 
 from route_sql.graph.selection import attempts, is_repaired
-from route_sql.graph.state import Attempt, Kind, State
+from route_sql.graph.state import AnswerKind, Attempt, State
 from route_sql.tools.database.outcome import ran
 from route_sql.tools.schema.coverage import covered_share, texts_of
 from route_sql.tools.schema.records import Schema
@@ -13,7 +13,7 @@ from route_sql.tools.sql.parsing import parse_query
 from route_sql.tools.sql.usage import tables_and_columns
 
 
-def kind_of(state: State) -> Kind:
+def kind_of(state: State) -> AnswerKind:
     """Whether the model has written more than one candidate; one with repaired joins is no opinion of its own."""
     written = [attempt for attempt in attempts(state) if not is_repaired(attempt)]
     return "compared" if len(written) > 1 else "alone"

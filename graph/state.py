@@ -16,7 +16,7 @@ VERSION = 2
 AnswerStatus = Status | Literal["unsure", "unanswerable"]
 """Status of an answer: that of its query; `unsure` with a confidence below `Context.min_confidence`; `unanswerable` if
 the database can't answer the question."""
-Kind = Literal["alone", "compared"]
+AnswerKind = Literal["alone", "compared"]
 """Whether a candidate is the only one that the model wrote, or one of several."""
 
 Evidence = Annotated[str, EphemeralValue(str)]
@@ -182,7 +182,7 @@ class Assessment(TypedDict):
 
     sql: str
     """The candidate's SQL."""
-    kind: Kind
+    kind: AnswerKind
     """Whether there was a second opinion."""
     signals: dict[str, float]
     """The numbers that the confidence was made of."""

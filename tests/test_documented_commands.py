@@ -124,12 +124,28 @@ def reader(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, stub: ChatStub) -> P
     (tmp_path / "predicted.sql").write_text(f"{SQL}\n" * len(asked))
     lines = [f"{each['question']},{each['query']},log" for each in asked]
     (tmp_path / "log.csv").write_text("\n".join(["question,sql,database", *dict.fromkeys(lines)]))
+    (tmp_path / "log.jsonl").write_text("\n".join(json.dumps(each) for each in asked))
+    run = "".join(json.dumps(line_of(index, each)) + "\n" for index, each in enumerate(asked))
+    (tmp_path / "runs").mkdir()
+    for place in ("run.jsonl", "runs/before.jsonl"):
+        (tmp_path / place).write_text(run)
     catalog = "".join(f'[databases.{name}]\nurl = "sqlite:///shop.sqlite"\n' for name in ("shop", "NAME"))
     (tmp_path / "databases.toml").write_text(catalog)
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("ROUTE_SQL_MODEL", stub.url)
     stub.models.append(models("route-sql/default"))
     return tmp_path
+
+
+def line_of(index: int, asked: dict[str, str]) -> dict[str, object]:
+    """A line of an earlier run, with the gold as its answer."""
+    unknown = dict.fromkeys(("error", "reason", "difficulty", "calls", "prompt_tokens", "cached_tokens"))
+    unknown |= dict.fromkeys(("completion_tokens", "seconds"))
+    known = {"index": index, "database": asked["db_id"], "question": asked["question"], "sql": asked["query"]}
+    return {**known, **unknown, "status": "ok", "correct": True, "gold_fault": False, "tables": 1, **NOTHING}
+
+
+NOTHING: dict[str, object] = {"asked": [], "candidates": [], "confidence": 0.9, "calibrated": True, "doubts": []}
 
 
 def answer(handler: object, stub: ChatStub) -> None:

@@ -32,7 +32,7 @@ Gate = Annotated[
 
 
 def further_scoring(layout: Layout, suite: Path | None, timed_runs: int | None) -> FurtherScoring:
-    """What the options ask for.
+    """Further scores that the options ask for.
 
     Raises:
         BadParameter: R-VES of another data set than BIRD.

@@ -125,6 +125,9 @@ class ScriptedAsk:
         return Answer(
             sql=sql,
             status=self._status if sql else "error",
+            confidence=0.9,
+            calibrated=True,
+            doubts=[],
             columns=["a"],
             rows=[[1]],
             row_count=1,

@@ -7,7 +7,7 @@ import pytest
 
 from route_sql.graph.confidence import Calibration, Logistic
 from route_sql.graph.context import Context
-from route_sql.graph.state import Kind
+from route_sql.graph.state import AnswerKind
 from route_sql.graph.wiring import build_graph
 from route_sql.testing import ScriptedModel
 from route_sql.tools.database.catalog import Catalog
@@ -25,7 +25,7 @@ BERGEN = "SELECT name FROM customer WHERE city = 'Bergen'"
 
 
 def observed(index: int, surprise: float, first: bool, last: bool, *, doubted: bool = False) -> ObservedQuestion:
-    def one(kind: Kind, correct: bool) -> Observation:
+    def one(kind: AnswerKind, correct: bool) -> Observation:
         return Observation("shop", kind, {"surprise": surprise, "doubted": float(doubted)}, correct)
 
     return ObservedQuestion(index, [one("alone", first), one("compared", last)], 2)
@@ -75,7 +75,7 @@ def test_a_line_that_was_cut_off_is_asked_again(tmp_path: Path) -> None:
 
 async def test_a_question_is_observed_before_and_after_the_second_opinion(catalog: Catalog) -> None:
     model = ScriptedModel(history=[], logprob=-0.1).enqueue("sql", ALL, BERGEN).enqueue("verdict", "verdict: right")
-    example = Example(index=7, database="shop", question="Who lives in Bergen?", sql=BERGEN)
+    example = Example(7, "shop", "Who lives in Bergen?", BERGEN, evidence="")
     found = await observe(build_graph(model, catalog), example, ExecutionAccuracy(catalog), Context())
     assert json.dumps([each.signals for each in found.observations])
     assert [(each.kind, each.correct) for each in found.observations] == [("alone", False), ("compared", False)]
@@ -85,7 +85,7 @@ async def test_a_question_is_observed_before_and_after_the_second_opinion(catalo
 
 async def test_observing_never_ends_early(catalog: Catalog) -> None:
     model = ScriptedModel(history=[], logprob=-0.0001).enqueue("sql", BERGEN, BERGEN)
-    example = Example(index=0, database="shop", question="Who lives in Bergen?", sql=BERGEN)
+    example = Example(0, "shop", "Who lives in Bergen?", BERGEN, evidence="")
     sure = Calibration(BY_SURPRISE, BY_SURPRISE, enough=0.5)
     found = await observe(build_graph(model, catalog, calibration=sure), example, ExecutionAccuracy(catalog), Context())
     assert [(each.kind, each.correct) for each in found.observations] == [("alone", True), ("compared", True)]

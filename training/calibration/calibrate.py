@@ -23,7 +23,7 @@ class Calibrated:
 
     calibration: Calibration
     figures: ReliabilityFigures
-    """Of the answers with a second opinion."""
+    """Figures of the answers with a second opinion."""
     curve: list[ExitPoint]
 
 

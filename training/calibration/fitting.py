@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from route_sql.graph.confidence import Logistic
-from route_sql.graph.state import Kind
+from route_sql.graph.state import AnswerKind
 from route_sql.training.calibration.figures import Judged
 from route_sql.training.errors import TrainingError
 
@@ -23,7 +23,7 @@ class Observation:
     """A leading candidate as a run assessed it, and whether it is right."""
 
     database: str
-    kind: Kind
+    kind: AnswerKind
     signals: dict[str, float]
     correct: bool
 

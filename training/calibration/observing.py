@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from route_sql.graph.context import Context
-from route_sql.graph.state import Assessment, Kind, Question
+from route_sql.graph.state import AnswerKind, Assessment, Question
 from route_sql.graph.wiring import Graph
 from route_sql.training.calibration.fitting import Observation
 from route_sql.training.datasets.examples import Example
@@ -22,7 +22,7 @@ class ObservedQuestion:
     observations: list[Observation]
     calls: int
 
-    def of(self, kind: Kind) -> Observation | None:
+    def of(self, kind: AnswerKind) -> Observation | None:
         """The observation of a kind; None if the run had none."""
         return next((each for each in self.observations if each.kind == kind), None)
 
@@ -34,7 +34,7 @@ async def observe(graph: Graph, example: Example, scorer: ExecutionAccuracy, con
         DatabaseUnavailable: the database can't be read; errors of the model go up as they are.
     """
     question = Question(question=example.question, database=example.database, evidence=example.evidence)
-    last: dict[Kind, Assessment] = {}
+    last: dict[AnswerKind, Assessment] = {}
     calls = 0
     async for update in graph.astream(question, context=replace(context, enough=1.0), stream_mode="updates"):
         calls += sum(len((change or {}).get("ledger", [])) for node, change in update.items() if node != "ground")
@@ -60,7 +60,7 @@ def read_lines(path: Path) -> list[ObservedQuestion]:
     ]
 
 
-def of_kind(questions: Sequence[ObservedQuestion], kind: Kind) -> list[Observation]:
+def of_kind(questions: Sequence[ObservedQuestion], kind: AnswerKind) -> list[Observation]:
     """The observations of a kind."""
     return [found for question in questions if (found := question.of(kind)) is not None]
 

@@ -22,7 +22,7 @@ CLONE_ROWS = 2000
 """Rows of a table in a clone at most; of a larger one, the clones have a sample."""
 
 _VERSION = 1
-"""Of the recipes: clones of another version are other clones."""
+"""Version of the recipes: clones of another version are other clones."""
 _SETTINGS = "suite.json"
 _PRAGMAS = ("foreign_keys = OFF", "ignore_check_constraints = ON", "journal_mode = OFF", "synchronous = OFF")
 
@@ -142,7 +142,7 @@ def _opened(source: Path) -> sqlite3.Connection:
 
 
 def _statements(connection: sqlite3.Connection) -> list[tuple[str, str]]:
-    """What makes the tables, indexes and views, in their order; triggers would change the rows."""
+    """Statements that make the tables, indexes and views, in their order; triggers would change the rows."""
     found = connection.execute(
         "SELECT type, sql FROM sqlite_master WHERE sql IS NOT NULL AND name NOT LIKE 'sqlite\\_%' ESCAPE '\\' "
         "AND type IN ('table', 'index', 'view') ORDER BY rowid"

@@ -9,8 +9,8 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from random import Random
 
-Value = str | int | float | bytes | None
-TableRow = tuple[Value, ...]
+SQLiteValue = str | int | float | bytes | None
+TableRow = tuple[SQLiteValue, ...]
 
 KEPT = 2
 """Rows of a table that are not dropped at random; fewer can stay only where they refer to dropped rows."""
@@ -26,7 +26,7 @@ _DIGITS = 15
 """Longer numbers are names of something, and twice as large they may be too large for a column."""
 _FEW_VALUES = 3
 """With fewer values none is between the greatest and the least."""
-_FLAGS: frozenset[Value] = frozenset({0, 1, "0", "1"})
+_FLAGS: frozenset[SQLiteValue] = frozenset({0, 1, "0", "1"})
 """A column of these has ties by nature."""
 
 
@@ -57,7 +57,7 @@ class TableRows:
 
 
 @dataclass(frozen=True)
-class Recipe:
+class Perturbation:
     """How strongly one clone is perturbed; the shares are 0 to 1."""
 
     dropped: float
@@ -70,9 +70,9 @@ class Recipe:
     """Whether values become NULL, in columns that may be and are part of no key."""
 
 
-def recipe(number: int) -> Recipe:
+def recipe(number: int) -> Perturbation:
     """The recipe of a clone; the first 20 differ. One in five has NULLs."""
-    return Recipe(
+    return Perturbation(
         dropped=(0.6, 0.15, 0.75, 0.4, 0.3)[number % 5],
         shuffled=(1.0, 0.5, 0.25, 0.0)[number % 4],
         breaks_ties=number % 3 != 0,
@@ -80,7 +80,7 @@ def recipe(number: int) -> Recipe:
     )
 
 
-def perturb(tables: Sequence[TableRows], how: Recipe, random: Random) -> list[TableRows]:
+def perturb(tables: Sequence[TableRows], how: Perturbation, random: Random) -> list[TableRows]:
     """Perturb the tables of a database; none has more rows after it than before.
 
     Rows come in random order. A reference that led nowhere before may still do so.
@@ -149,7 +149,9 @@ def _is_there(
     return has_partner
 
 
-def _change(columns: list[list[Value]], table: TableRows, keys: set[int], how: Recipe, random: Random) -> None:
+def _change(
+    columns: list[list[SQLiteValue]], table: TableRows, keys: set[int], how: Perturbation, random: Random
+) -> None:
     fixed = {place for reference in table.references if len(reference.columns) > 1 for place in reference.columns}
     for place, values in enumerate(columns):
         if place not in fixed and random.random() < how.shuffled:
@@ -162,7 +164,7 @@ def _change(columns: list[list[Value]], table: TableRows, keys: set[int], how: R
             values[:] = [None if random.random() < NULLS else value for value in values]
 
 
-def _break_ties(values: list[Value], random: Random) -> None:
+def _break_ties(values: list[SQLiteValue], random: Random) -> None:
     """Move numbers to numbers near them, those of several rows above all; one row each has the greatest and the least.
 
     So a condition that all rows meet, such as `year >= 2014`, need not be met any more, and numbers stand at the border
@@ -171,7 +173,7 @@ def _break_ties(values: list[Value], random: Random) -> None:
     known = {value for value in values if value is not None}
     if known <= _FLAGS or not (_is_all(known, (int, float)) or _is_all(known, (str,))):
         return
-    seen: set[Value] = set()
+    seen: set[SQLiteValue] = set()
     for place, value in enumerate(values):
         if random.random() < (_TIED_MOVED if value in seen else _MOVED):
             values[place] = _near(value, random)
@@ -179,7 +181,7 @@ def _break_ties(values: list[Value], random: Random) -> None:
     _keep_one_extreme(values, random)
 
 
-def _keep_one_extreme(values: list[Value], random: Random) -> None:
+def _keep_one_extreme(values: list[SQLiteValue], random: Random) -> None:
     ordered = sorted({value for value in values if value is not None})
     if len(ordered) < _FEW_VALUES:
         return
@@ -189,7 +191,7 @@ def _keep_one_extreme(values: list[Value], random: Random) -> None:
             values[place] = random.choice(ordered[1:-1])
 
 
-def _near(value: Value, random: Random) -> Value:
+def _near(value: SQLiteValue, random: Random) -> SQLiteValue:
     """A number near a number, of the same sign, at times half or twice as large; other values stay as they are."""
     if isinstance(value, str):
         is_number = value.isascii() and value.isdecimal() and value[0] != "0" and len(value) < _DIGITS
@@ -202,14 +204,14 @@ def _near(value: Value, random: Random) -> Value:
     return value - step if (value + step < 0) != (value < 0) else value + step
 
 
-def _is_all(values: Iterable[Value], kinds: tuple[type, ...]) -> bool:
+def _is_all(values: Iterable[SQLiteValue], kinds: tuple[type, ...]) -> bool:
     return all(isinstance(value, kinds) for value in values)
 
 
 def _without_doubles(rows: list[TableRow], unique: Sequence[tuple[int, ...]]) -> list[TableRow]:
     """The rows without those that a key forbids next to an earlier one."""
     for columns in unique:
-        first: dict[tuple[Value, ...], int] = {}
+        first: dict[tuple[SQLiteValue, ...], int] = {}
         for place, row in enumerate(rows):
             first.setdefault(tuple(row[column] for column in columns), place)
         rows = [
@@ -221,7 +223,7 @@ def _without_doubles(rows: list[TableRow], unique: Sequence[tuple[int, ...]]) ->
     return rows
 
 
-def _drop(rows: list[TableRow], how: Recipe, random: Random, *, is_target: bool) -> list[TableRow]:
+def _drop(rows: list[TableRow], how: Perturbation, random: Random, *, is_target: bool) -> list[TableRow]:
     """A random part of the rows in random order; fewer are dropped of a table that others refer to."""
     most = how.dropped / 2 if is_target else how.dropped
     share = random.uniform(most / 2, most)

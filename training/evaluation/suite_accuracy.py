@@ -36,7 +36,7 @@ _GOLD_KEPT = 64
 
 @dataclass(frozen=True)
 class ExpectedResult:
-    """What a gold query returns on a clone that counts, and whether the order of its rows does."""
+    """Result of a gold query on a clone that counts, and whether the order of its rows counts."""
 
     clone: SQLiteDatabase
     rows: ResultRows
