@@ -124,11 +124,13 @@ def reader(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, stub: ChatStub) -> P
     (tmp_path / "predicted.sql").write_text(f"{SQL}\n" * len(asked))
     lines = [f"{each['question']},{each['query']},log" for each in asked]
     (tmp_path / "log.csv").write_text("\n".join(["question,sql,database", *dict.fromkeys(lines)]))
-    (tmp_path / "log.jsonl").write_text("\n".join(json.dumps(each) for each in asked))
-    run = "".join(json.dumps(line_of(index, each)) + "\n" for index, each in enumerate(asked))
+    logged = [each for each in asked if each["db_id"] == "shop"]
+    pairs = [{"question": each["question"], "sql": each["query"], "database": "shop"} for each in logged]
+    (tmp_path / "log.jsonl").write_text("\n".join(map(json.dumps, pairs)))
     (tmp_path / "runs").mkdir()
-    for place in ("run.jsonl", "runs/before.jsonl"):
-        (tmp_path / place).write_text(run)
+    for place, questions in (("run.jsonl", asked), ("runs/before.jsonl", logged)):
+        lines = [json.dumps(line_of(index, each)) for index, each in enumerate(questions)]
+        (tmp_path / place).write_text("\n".join([*lines, ""]))
     catalog = "".join(f'[databases.{name}]\nurl = "sqlite:///shop.sqlite"\n' for name in ("shop", "NAME"))
     (tmp_path / "databases.toml").write_text(catalog)
     monkeypatch.chdir(tmp_path)

@@ -75,7 +75,7 @@ def test_a_line_that_was_cut_off_is_asked_again(tmp_path: Path) -> None:
 
 async def test_a_question_is_observed_before_and_after_the_second_opinion(catalog: Catalog) -> None:
     model = ScriptedModel(history=[], logprob=-0.1).enqueue("sql", ALL, BERGEN).enqueue("verdict", "verdict: right")
-    example = Example(7, "shop", "Who lives in Bergen?", BERGEN, evidence="")
+    example = Example(index=7, database="shop", question="Who lives in Bergen?", evidence="", sql=BERGEN)
     found = await observe(build_graph(model, catalog), example, ExecutionAccuracy(catalog), Context())
     assert json.dumps([each.signals for each in found.observations])
     assert [(each.kind, each.correct) for each in found.observations] == [("alone", False), ("compared", False)]
@@ -85,7 +85,7 @@ async def test_a_question_is_observed_before_and_after_the_second_opinion(catalo
 
 async def test_observing_never_ends_early(catalog: Catalog) -> None:
     model = ScriptedModel(history=[], logprob=-0.0001).enqueue("sql", BERGEN, BERGEN)
-    example = Example(0, "shop", "Who lives in Bergen?", BERGEN, evidence="")
+    example = Example(index=0, database="shop", question="Who lives in Bergen?", evidence="", sql=BERGEN)
     sure = Calibration(BY_SURPRISE, BY_SURPRISE, enough=0.5)
     found = await observe(build_graph(model, catalog, calibration=sure), example, ExecutionAccuracy(catalog), Context())
     assert [(each.kind, each.correct) for each in found.observations] == [("alone", True), ("compared", True)]

@@ -25,6 +25,9 @@ _KEPT: tuple[
         "seconds",
         "asked",
         "candidates",
+        "confidence",
+        "calibrated",
+        "doubts",
     ],
     ...,
 ] = (
@@ -37,6 +40,9 @@ _KEPT: tuple[
     "seconds",
     "asked",
     "candidates",
+    "confidence",
+    "calibrated",
+    "doubts",
 )
 """Fields that keep the run's values when its lines are scored again."""
 
@@ -209,4 +215,4 @@ async def _score(scorer: ExecutionAccuracy, prediction: Prediction) -> Line:
         asked=[],
         candidates=[],
     )
-    return cast(Line, renewed | {key: line[key] for key in _KEPT}) if line else renewed
+    return cast(Line, renewed | {key: line[key] for key in _KEPT if key in line}) if line else renewed
