@@ -84,8 +84,8 @@ async def test_a_question_is_observed_before_and_after_the_second_opinion(catalo
 
 
 async def test_observing_never_ends_early(catalog: Catalog) -> None:
-    model = ScriptedModel(history=[], logprob=-0.0001).enqueue("sql", BERGEN, BERGEN)
-    example = Example(index=0, database="shop", question="Who lives in Bergen?", evidence="", sql=BERGEN)
+    model = ScriptedModel(history=[], logprob=-0.0001).enqueue("sql", ALL, ALL)
+    example = Example(index=0, database="shop", question="Which customers are there?", evidence="", sql=ALL)
     sure = Calibration(BY_SURPRISE, BY_SURPRISE, enough=0.5)
     found = await observe(build_graph(model, catalog, calibration=sure), example, ExecutionAccuracy(catalog), Context())
     assert [(each.kind, each.correct) for each in found.observations] == [("alone", True), ("compared", True)]
