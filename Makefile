@@ -32,7 +32,7 @@ PIP_INSTALL := -m pip --disable-pip-version-check install --quiet --constraint c
 help:
 	@echo 'make demo            three questions about a demo database, answered on this machine'
 	@echo 'make test            all tests, those with the real model included (ARGS="-k name" is handed to pytest)'
-	@echo 'make coverage        the same, and the share of the code that they ran; CI runs this, it takes twice as long'
+	@echo 'make coverage        the same, and the share of the code that they ran, with a floor; it takes twice as long'
 	@echo 'make check           linter, formatter, types, import contracts, documentation'
 	@echo 'make docs            the documentation as HTML in build/docs; a broken link is an error'
 	@echo 'make format          lay out the code and fix what the linter can'

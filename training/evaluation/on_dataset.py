@@ -46,13 +46,6 @@ async def evaluate_dataset(
             had.
         DatabaseUnavailable: a database can't be read.
     """
-    part = {
-        "layout": data_set.layout,
-        "questions": data_set.questions.name,
-        "limit": data_set.limit,
-        "seed": data_set.seed,
-        **further.settings(),
-    }
     metric = _metric(data_set.layout)
     async with AsyncExitStack() as stack:
         opened = await stack.enter_async_context(_executable(data_set))
@@ -65,11 +58,21 @@ async def evaluate_dataset(
             opened.catalog,
             out,
             concurrency=concurrency,
-            settings={**settings, **part},
+            settings={**settings, **_settings(data_set), **further.settings()},
             metric=metric,
             score_further=await stack.enter_async_context(scoring),
             progress=progress,
         )
+
+
+def _settings(data_set: DataSet) -> dict[str, JSON]:
+    """The settings that make the questions of a run others."""
+    return {
+        "layout": data_set.layout,
+        "questions": data_set.questions.name,
+        "limit": data_set.limit,
+        "seed": data_set.seed,
+    }
 
 
 async def score_dataset(
