@@ -79,8 +79,8 @@ class ModelEntry:
 
 
 def _packaged_calibration(name: str) -> dict[str, Any]:
-    """The calibration that lies next to a packaged adapter."""
-    text = files("route_sql.serving").joinpath(f"adapters/{name}.calibration.json").read_text(encoding="utf-8")
+    """The packaged calibration of an adapter."""
+    text = files("route_sql.serving").joinpath(f"calibrations/{name}.json").read_text(encoding="utf-8")
     calibration: dict[str, Any] = json.loads(text)
     return calibration
 
