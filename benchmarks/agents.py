@@ -1,4 +1,4 @@
-"""What each agent is worth to one model: what it links, what it mends and spoils, and what is lost without it.
+"""The worth of each agent to one model: its links, the queries it repairs and spoils, and the loss without it.
 
 Takes the lines of a run of `adaptive` that `route-sql eval` or `strategies.py` wrote, these questions among
 them. Without an agent a question has the same answer if the agent was not asked for it, so only the others are asked
@@ -111,7 +111,7 @@ async def link_scores(
 
 
 def drafted(draft: str, schema: Schema) -> Link:
-    """What a draft adds to the link: what it uses, what it takes from the wrong table, what completes its joins."""
+    """The part of the link that a draft adds: names that it uses or misplaces, and those that complete its joins."""
     meant = union(tables_and_columns(draft, schema), misplaced_columns(draft, schema))
     return union(meant, tables_and_columns(add_missing_joins(draft, schema) or "", schema))
 

@@ -1,4 +1,4 @@
-"""What a big schema costs the agents: its length as a prompt, and cutting it to what a question is about.
+"""The cost of a big schema: its length as a prompt, and the time to cut it to the part a question is about.
 
     python benchmarks/big_schema.py
 
@@ -83,7 +83,7 @@ def row(size: int) -> str:
 
 
 def cut_for(schema: Schema, table: Table) -> Cut:
-    """What is left of a schema for a question about one of its tables."""
+    """The part of a schema that is left for a question about one of its tables."""
     left: list[Schema] = []
     took = milliseconds(lambda: left.append(reduce_schema(schema, question_about(table), BUDGET)[0]))
     return Cut(took, len(left[0].tables), len(render(left[0])), left[0].table(table.key) is not None)

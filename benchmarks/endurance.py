@@ -49,7 +49,7 @@ ENDLESS = "WITH RECURSIVE r(x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM r) SELEC
 
 @dataclass(frozen=True)
 class Held:
-    """What the process holds at one moment."""
+    """Resources that the process holds at one moment."""
 
     megabytes: float
     files: int
@@ -72,7 +72,7 @@ def held() -> Held:
 
 
 async def measure(catalog: Catalog, questions: int) -> tuple[Held, Held, float, dict[str, int]]:
-    """What was held after the warm-up and at the end, seconds a question, and how often each status came."""
+    """Resources held after the warm-up and at the end, seconds a question, and the count of each status."""
     replies: tuple[str, ...] = REPLIES
     calls = count(1)
 

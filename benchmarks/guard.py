@@ -1,4 +1,4 @@
-"""What the guard and the bounds cost a query on SQLite.
+"""The cost of the guard and the bounds for a query on SQLite.
 
     python benchmarks/guard.py
 
@@ -79,7 +79,7 @@ async def measure(path: Path, query: str) -> dict[str, list[float]]:
 
 
 def added(spent: dict[str, list[float]]) -> list[float]:
-    """What both layers took beyond the bare query, round by round."""
+    """Seconds that both layers took beyond the bare query, round by round."""
     return [with_layers - bare for with_layers, bare in zip(spent["guarded"], spent["bare"], strict=True)]
 
 

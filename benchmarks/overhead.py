@@ -1,4 +1,4 @@
-"""What the graph itself costs a question, without model and database: a model and an executor that answer at once.
+"""The cost of the graph itself for a question: its model and its executor answer at once.
 
     python benchmarks/overhead.py
 

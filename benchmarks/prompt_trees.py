@@ -1,4 +1,4 @@
-"""What packing rows as prompt trees saves on this machine: an epoch of the same rows, packed one by one and as trees.
+"""Time saved by prompt trees on this machine: an epoch of the same rows, packed one by one and as trees.
 
     python benchmarks/prompt_trees.py --base FILE.gguf --tokenizer DIR --rows DIR
 

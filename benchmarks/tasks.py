@@ -1,4 +1,4 @@
-"""What each task of the training is worth: one run with all tasks, and the same without each, and with SQL alone.
+"""The worth of each training task: one run with all tasks, one without each, and one with SQL alone.
 
 All runs see the same rows of text to SQL (the table counts them), so that a run without a task is shorter, not richer
 in SQL. Each model then answers the questions by `adaptive`, asked in batches; its drafts are what `single` answers.
@@ -42,7 +42,7 @@ SQL = "text_to_sql"
 
 @dataclass(frozen=True)
 class Ablated:
-    """What became of one run: rows of each task that it saw, what its model answered, what its drafts alone would."""
+    """Result of one run: the rows it saw of each task, its model's answers, and those of its drafts alone."""
 
     rows: Mapping[str, int]
     answers: Sequence[Line]

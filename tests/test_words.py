@@ -36,6 +36,13 @@ def comments(file: Path) -> Iterator[tuple[int, str]]:
         )
 
 
+@pytest.mark.parametrize("folder", ["benchmarks", "examples", "docs", "tests/support"])
+def test_first_words(folder: str) -> None:
+    files = sorted((ROOT / folder).rglob("*.py"))
+    texts = [(file, line, text) for file in files for line, text in docstrings(ast.parse(file.read_text("utf-8")))]
+    assert not [f"{file}:{line}" for file, line, text in texts if FIRST.match(text)]
+
+
 @pytest.mark.parametrize("folder", ["agents", "graph", "package", "serving", "tools", "training"])
 def test_words(folder: str) -> None:
     wrong = []

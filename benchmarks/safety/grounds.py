@@ -28,7 +28,7 @@ class Ground(Protocol):
     server_pid: int | None
 
     def changes(self) -> str:
-        """What was changed since `restore`, in a few words; empty if nothing."""
+        """Changes since `restore`, in a few words; empty if there are none."""
 
     def restore(self) -> None:
         """Make the database and the folder anew."""
@@ -150,7 +150,7 @@ class ServerGround:
         return appeared or ("" if self._state() == self._before else "database")
 
     def _strays(self) -> list[Path]:
-        """What MariaDB was made to write among the files of its own; only a superuser's server has any."""
+        """Files that MariaDB was made to write among its own; only a superuser's server has any."""
         if self.dialect != "mysql":
             return []
         folder = Path(self._ask("SELECT @@datadir")[0][0]) / "ground"
@@ -171,7 +171,7 @@ class ServerGround:
 
 
 def _connect(dialect: str, url: URL) -> Any:
-    """As the administrator; waiting for a lock that a statement left behind ends soon."""
+    """Run as the administrator; waiting for a lock that a statement left behind ends soon."""
     given: dict[str, Any] = {"host": url.host, "port": url.port, "user": url.username, "password": url.password}
     if dialect == "postgres":
         import psycopg

@@ -77,7 +77,7 @@ def _line(group: str, settings: Sequence[str], trials: Sequence[Trial], kind: st
 
 
 def broken(kind: str, trials: Sequence[Trial], setting: str) -> list[str]:
-    """What did not hold under a setting."""
+    """Attempts that did not hold under a setting."""
     found = [trial for trial in trials if trial.setting == setting and trial.fault(*BOUNDS[kind])]
     return [f"{trial.group}, {trial.name}: {trial.fault(*BOUNDS[kind])}; {trial.said[:100]!a}" for trial in found]
 

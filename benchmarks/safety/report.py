@@ -71,7 +71,7 @@ def _megabytes(count: int) -> str:
 
 
 def _through(row: Any) -> list[str]:
-    """What one layer alone let through, with what it did."""
+    """Statements that one layer alone let through, and their effects."""
     found = [f"{did}: {_short(result.sql)}" for result in row.attacks if (did := _did(result))]
     slow = (result for result in row.heavy if result.seconds > LATE)
     found += [f"stopped after {result.seconds:.1f} s only: {_short(result.sql)}" for result in slow]

@@ -1,4 +1,4 @@
-"""What gets through each layer: attacks, bombs and honest queries, sent straight to every engine's adapter.
+"""Statements that get through each layer: attacks, bombs and honest queries, sent straight to every engine's adapter.
 
     python benchmarks/safety/run.py [--engine NAME ...] [--out FILE]
 
@@ -43,7 +43,7 @@ SLOWEST = 3
 
 @dataclass
 class Result:
-    """What became of one statement."""
+    """The end of one statement."""
 
     sql: str
     status: str
@@ -51,7 +51,7 @@ class Result:
     error: str
     seconds: float
     changed: str
-    """What it wrote; empty if nothing."""
+    """Changes that it made; empty if there are none."""
     read: bool
     """Whether the marker was in what came back."""
     client_bytes: int
@@ -171,7 +171,7 @@ def sent(ground: Ground, order: Order, statements: list[str], *, fresh: bool = F
 
 
 def failures(row: Row) -> list[str]:
-    """What must not be with both layers on."""
+    """Results that must not occur with both layers on."""
     every = row.attacks + row.heavy + row.honest
     found = [f"wrote {result.changed}: {result.sql}" for result in every if result.changed]
     found += [f"read outside: {result.sql}" for result in every if result.read]
@@ -212,7 +212,7 @@ def main() -> None:
 
 
 _SECRETS = (SECRET, SECRET.encode().hex()[:16])
-"""As text, and as the beginning of a blob is shown."""
+"""The marker as text, and as the beginning of a blob is shown."""
 _CONTEXT = multiprocessing.get_context("forkserver")
 
 if __name__ == "__main__":

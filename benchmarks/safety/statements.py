@@ -1,4 +1,4 @@
-"""What `safety.py` sends: our list of the tests, and by engine what has a bite on the benchmark's own database.
+"""Statements that `run.py` sends: the list of the tests, and by engine those that fit the benchmark's own database.
 
 SECRET stands for the path of a file with the marker in it, OUT for the path of a file that must not appear.
 """
@@ -15,7 +15,7 @@ from support.guard_statements import BOUNDED, HONEST, REFUSED  # noqa: E402
 MARKER = "m4rked_name"
 """A table's name, which stands in the catalog, and on servers a user's."""
 SECRET = "s3cr3t_content"
-"""What stands in a file beside the database."""
+"""Content of a file next to the database."""
 
 TABLES = f"""
 CREATE TABLE emp (id INTEGER PRIMARY KEY, name VARCHAR(20), dept_id INTEGER, salary DOUBLE PRECISION, a INTEGER);
@@ -152,12 +152,12 @@ ASKED_IN: dict[str, str] = {
 
 
 def attacks(dialect: str) -> list[str]:
-    """What must be refused: it writes, or reads what is not in the tables, or waits."""
+    """Statements to refuse: they write, read outside the tables, or wait."""
     return [*dict.fromkeys([*lines(WRITES), *lines(ATTACKS[dialect]), *REFUSED[dialect]])]
 
 
 def heavy(dialect: str) -> list[str]:
-    """What must be bounded."""
+    """Statements to bound."""
     return [*dict.fromkeys([*BOUNDED[dialect], doubling(12), doubling(24), *lines(HEAVY[dialect])])]
 
 
@@ -168,7 +168,7 @@ def doubling(levels: int) -> str:
 
 
 def honest(dialect: str) -> tuple[list[str], list[str]]:
-    """What must pass: statements that run on the benchmark's database, and statements for the guard alone."""
+    """Honest statements: those that run on the benchmark's database, and those for the guard alone."""
     asked = [*lines(ASKED), *lines(ASKED_IN[dialect])]
     return asked, [sql for sql in HONEST[dialect] if sql not in asked]
 

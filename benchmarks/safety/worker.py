@@ -22,7 +22,7 @@ LAYERS = {"neither": (False, False), "session": (False, True), "guard": (True, F
 
 @dataclass(frozen=True)
 class Order:
-    """What a worker opens, and with which layers."""
+    """The database that a worker opens, and its layers."""
 
     dialect: str
     place: str

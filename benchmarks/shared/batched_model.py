@@ -50,7 +50,7 @@ class Waiting:
 
     @property
     def kin(self) -> tuple[tuple[str, float, int], str]:
-        """What a batch shares: the agent, named in the last line, how it is asked, and the schema."""
+        """Key of a batch: the agent, named in the last line, the sampling, and the schema."""
         schema, _, rest = self.prompt[-1]["content"].partition("\nSCHEMA>>>")
         return (rest.rpartition("\n")[2], *self.drawing), schema
 
@@ -164,5 +164,5 @@ async def opened(arguments: argparse.Namespace) -> AsyncIterator[tuple[OpenDataS
 
 
 def named(arguments: argparse.Namespace) -> str:
-    """What the lines of a run are told to be of."""
+    """The name of the model in the settings of a run."""
     return f"{arguments.base} with {arguments.adapter}" if arguments.base else arguments.model or Settings().model

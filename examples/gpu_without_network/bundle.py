@@ -25,7 +25,7 @@ from route_sql.training.tuning.pieces import split_file
 HERE = Path(__file__).parent
 ROOT = HERE.parent.parent
 PLATFORMS = ("2_5", "2_17", "2_24", "2_27", "2_28", "2_31", "2_34", "2_35")
-"""Of glibc, that a wheel may ask for; `manylinux1` and `2014` are older names of two."""
+"""Versions of glibc that a wheel may ask for; `manylinux1` and `2014` are older names of two."""
 NOT_NEEDED = shutil.ignore_patterns("__pycache__", "*.pyc", "adapters")
 
 
@@ -114,7 +114,7 @@ def fetch_wheels(folder: Path, python: str) -> None:
 
 
 def pack(folder: Path, file: Path) -> None:
-    """What lies in a folder, as one file."""
+    """The content of a folder as one file."""
     with tarfile.open(file, "w:xz") as packed:
         for path in sorted(folder.iterdir()):
             packed.add(path, path.name)

@@ -1,4 +1,4 @@
-"""What the documentation tells a reader to type: its commands and its programs."""
+"""Commands and programs that the documentation asks a reader to type."""
 
 import re
 import shlex

@@ -54,7 +54,7 @@ class Engine(ABC):
 
     @abstractmethod
     def run(self, *statements: str) -> None:
-        """As somebody who may do everything."""
+        """Run as somebody who may do everything."""
 
     @abstractmethod
     def make(self, limits: Limits, options: dict[str, Any]) -> Database:
@@ -131,7 +131,7 @@ class ServerEngine(Engine):
 
     @abstractmethod
     def ask(self, sql: str) -> list[tuple[Any, ...]]:
-        """As the administrator."""
+        """Run as the administrator."""
 
     @abstractmethod
     def connected(self) -> AbstractContextManager[Any]:
@@ -139,7 +139,7 @@ class ServerEngine(Engine):
 
     @abstractmethod
     def running(self) -> list[str]:
-        """What the reader has running on the server."""
+        """Queries that the reader has running on the server."""
 
     @abstractmethod
     def kill(self) -> None:

@@ -420,7 +420,7 @@ HONEST: dict[str, list[str]] = {
         "SELECT DATEADD(day, 1, a), ISNULL(b, 0), LEN(c) FROM emp",
     ],
 }
-"""What people ask; none may be refused."""
+"""Statements that people write; none may be refused."""
 
 BOUNDED: dict[str, list[str]] = {
     "sqlite": [

@@ -13,8 +13,16 @@ from route_sql.testing import ScriptedModel
 from route_sql.tools.database.catalog import Catalog
 from route_sql.training.calibration.early_exit import choose_enough, exit_curve, lowest_difference
 from route_sql.training.calibration.fitting import Observation
-from route_sql.training.calibration.observing import ObservedQuestion, observe, of_kind, read_lines, write_line
+from route_sql.training.calibration.observing import (
+    ObservedQuestion,
+    check_same_run,
+    observe,
+    of_kind,
+    read_lines,
+    write_line,
+)
 from route_sql.training.datasets.examples import Example
+from route_sql.training.errors import EvaluationError
 from route_sql.training.evaluation.execution_accuracy import ExecutionAccuracy
 
 BY_SURPRISE = Logistic(intercept=4.0, weights={"surprise": -4.0}, usual={})
@@ -71,6 +79,18 @@ def test_a_line_that_was_cut_off_is_asked_again(tmp_path: Path) -> None:
     with path.open("a", encoding="utf-8") as file:
         file.write('{"index": 1, "observ')
     assert read_lines(path) == [observed(0, SURE, True, True)]
+    check_same_run(path, {})
+    write_line(path, observed(1, SURE, True, True))
+    assert [each.index for each in read_lines(path)] == [0, 1]
+
+
+def test_lines_of_another_run_are_not_mixed_in(tmp_path: Path) -> None:
+    path = tmp_path / "lines.jsonl"
+    check_same_run(path, {"model": "default"})
+    write_line(path, observed(0, SURE, True, True))
+    check_same_run(path, {"model": "default"})
+    with pytest.raises(EvaluationError, match='model was "default", is "other"'):
+        check_same_run(path, {"model": "other"})
 
 
 async def test_a_question_is_observed_before_and_after_the_second_opinion(catalog: Catalog) -> None:

@@ -12,9 +12,18 @@ from route_sql.graph.wiring import build_graph
 from route_sql.training.calibration.early_exit import ExitPoint, choose_enough, exit_curve
 from route_sql.training.calibration.figures import ReliabilityFigures, reliability
 from route_sql.training.calibration.fitting import fit_logistic
-from route_sql.training.calibration.observing import ObservedQuestion, observe, of_kind, read_lines, write_line
+from route_sql.training.calibration.observing import (
+    ObservedQuestion,
+    check_same_run,
+    observe,
+    of_kind,
+    read_lines,
+    write_line,
+)
 from route_sql.training.datasets.data_set import OpenDataSet
+from route_sql.training.errors import EvaluationError
 from route_sql.training.evaluation.execution_accuracy import ExecutionAccuracy
+from route_sql.training.resumable import OneWriter
 
 
 @dataclass(frozen=True)
@@ -28,22 +37,26 @@ class Calibrated:
 
 
 async def observe_all(
-    model: BaseChatModel, data: OpenDataSet, lines: Path, progress: Callable[[int, int], None]
+    model: BaseChatModel, name: str, data: OpenDataSet, lines: Path, progress: Callable[[int, int], None]
 ) -> list[ObservedQuestion]:
     """Ask every question that `lines` does not hold yet; a run that was stopped is resumed.
 
     Raises:
+        EvaluationError: `lines` belongs to a run with another model or other questions, or is being written.
         DatabaseUnavailable: a database can't be read; errors of the model go up as they are.
     """
     graph, scorer = build_graph(model, data.catalog), ExecutionAccuracy(data.catalog)
-    done = {question.index for question in read_lines(lines)}
-    for example in data.examples:
-        if example.index not in done:
-            write_line(lines, await observe(graph, example, scorer, Context()))
-            done.add(example.index)
-        progress(len(done), len(data.examples))
+    with OneWriter(lines, "file", EvaluationError):
+        check_same_run(lines, {"model": name, "questions": str(data.data_set.questions), "seed": data.data_set.seed})
+        found = read_lines(lines)
+        done = {question.index for question in found}
+        for count, example in enumerate(data.examples, start=1):
+            if example.index not in done:
+                found.append(await observe(graph, example, scorer, Context()))
+                write_line(lines, found[-1])
+            progress(count, len(data.examples))
     asked = {example.index for example in data.examples}
-    return [question for question in read_lines(lines) if question.index in asked]
+    return [question for question in found if question.index in asked]
 
 
 def calibrate(questions: Sequence[ObservedQuestion], made_from: str) -> Calibrated:

@@ -1,7 +1,7 @@
 """Ask questions whose right SQL is known, and keep how the graph assessed each answer, and whether it was right."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -9,9 +9,13 @@ from typing import Any
 from route_sql.graph.context import Context
 from route_sql.graph.state import AnswerKind, Assessment, Question
 from route_sql.graph.wiring import Graph
+from route_sql.tools.files import write_whole
 from route_sql.training.calibration.fitting import Observation
 from route_sql.training.datasets.examples import Example
+from route_sql.training.errors import EvaluationError
 from route_sql.training.evaluation.execution_accuracy import ExecutionAccuracy
+from route_sql.training.evaluation.run_log import JSON, meta_path
+from route_sql.training.resumable import check_same_settings, different_settings
 
 
 @dataclass(frozen=True)
@@ -58,6 +62,24 @@ def read_lines(path: Path) -> list[ObservedQuestion]:
         ObservedQuestion(line["index"], [Observation(**each) for each in line["observations"]], line["calls"])
         for line in lines
     ]
+
+
+def check_same_run(path: Path, settings: Mapping[str, JSON]) -> None:
+    """Keep the settings of a run next to its lines, or check that a run that is resumed has the same.
+
+    A last line that was cut off is dropped from the file.
+
+    Raises:
+        EvaluationError: the lines are of a run with other settings.
+    """
+    place = meta_path(path)
+    if path.exists() and place.exists():
+        differences = different_settings(json.loads(place.read_text(encoding="utf-8")), settings)
+        check_same_settings(path, differences, "name another file with --out", EvaluationError)
+    write_whole(place, json.dumps(dict(settings), indent=1) + "\n")
+    if path.exists():
+        text = path.read_text(encoding="utf-8")
+        write_whole(path, text[: text.rfind("\n") + 1])
 
 
 def of_kind(questions: Sequence[ObservedQuestion], kind: AnswerKind) -> list[Observation]:

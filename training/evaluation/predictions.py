@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal, cast
+from typing import Any, cast
 
 from route_sql.training.datasets.examples import Example
 from route_sql.training.errors import EvaluationError
@@ -14,23 +14,7 @@ from route_sql.training.evaluation.prediction_files import Record, read_records
 from route_sql.training.evaluation.run_log import WRONG_DATABASE, Line
 
 _INDEX = "index"
-_KEPT: tuple[
-    Literal[
-        "status",
-        "error",
-        "calls",
-        "prompt_tokens",
-        "cached_tokens",
-        "completion_tokens",
-        "seconds",
-        "asked",
-        "candidates",
-        "confidence",
-        "calibrated",
-        "doubts",
-    ],
-    ...,
-] = (
+_KEPT = (
     "status",
     "error",
     "calls",
@@ -215,4 +199,5 @@ async def _score(scorer: ExecutionAccuracy, prediction: Prediction) -> Line:
         asked=[],
         candidates=[],
     )
-    return cast(Line, renewed | {key: line[key] for key in _KEPT if key in line}) if line else renewed
+    known = cast("dict[str, Any]", line or {})
+    return cast(Line, {**renewed, **{key: known[key] for key in _KEPT if key in known}})

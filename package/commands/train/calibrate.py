@@ -47,7 +47,7 @@ def calibrate_model(
     async def run(progress: Callable[[int, int], None]) -> list[ObservedQuestion]:
         with download_progress() as fetched:
             async with open_data_set(data_set) as data, open_model(name, settings, fetched) as chat:
-                return await observe_all(chat, data, out.with_name(f"{out.name}.lines.jsonl"), progress)
+                return await observe_all(chat, name, data, out.with_name(f"{out.name}.lines.jsonl"), progress)
 
     with example_progress() as progress:
         observed = asyncio.run(run(progress))
