@@ -42,6 +42,7 @@ class _Engine:
 
     def __init__(self, settings: ChildMessage) -> None:
         self._is_protected: bool = settings["protected"]
+        self._unsampled = 0  # tables whose samples were not read in time
         memory: int = settings["memory_bytes"]
         path: str = settings["path"]
         config: dict[str, str | bool | int | float | list[str]] = {
@@ -71,7 +72,8 @@ class _Engine:
         self.connection = self._root.cursor()
         try:
             if request["do"] == "reflect":
-                return {"schema": asdict(self._reflected(request["namespaces"], views=request["views"]))}
+                schema = self._reflected(request["namespaces"], views=request["views"])
+                return {"schema": asdict(schema), "sampled": self._unsampled == 0}
             return self._run(request["sql"], Limits(**request["limits"]))
         except _MEMORY:
             return {"fault": "memory"}
@@ -87,6 +89,7 @@ class _Engine:
         """The schema, with samples of the tables, and of the views if they are wanted."""
         schema = reflect(self.connection, namespaces)
         wanted = tuple(table for table in schema if views or not table.is_view)
+        self._unsampled = sum(1 for table in wanted if table.columns)
         sampled = with_samples(replace(schema, tables=wanted), self._sample)
         return replace(schema, tables=tuple(sampled.table(table.key) or table for table in schema))
 
@@ -141,11 +144,15 @@ class _Engine:
         timer.daemon = True
         timer.start()
         try:
-            return self.connection.execute(sql).fetchmany(limits.rows)
+            rows = self.connection.execute(sql).fetchmany(limits.rows)
+        except duckdb.InterruptException:
+            return []  # the deadline: samples are worth no more
         except duckdb.Error:
-            return []  # a view on a table that is gone, or the deadline: samples are worth no more
+            rows = []  # a view on a table that is gone: no time brings it back
         finally:
             timer.cancel()
+        self._unsampled -= 1
+        return rows
 
 
 def _fault(kind: str, error: Exception) -> ChildMessage:

@@ -17,7 +17,7 @@ from route_sql.tools.schema.records import Schema
 
 DEFAULT_LIMITS = Limits()
 WAIT_SECONDS = 60.0
-_UNSAMPLED = "Views of the database {name} have no sample values, because reading them costs too much time or memory."
+_UNSAMPLED = "Views or tables of the database {name} have no sample values: reading them costs too much time or memory."
 _Stamp = tuple[tuple[int, int, int] | None, ...]
 
 
@@ -105,7 +105,7 @@ class DuckDBDatabase:
         return await self._pool.outcome(query, partial(self._run, query), self._wait_seconds)
 
     async def warnings(self) -> tuple[str, ...]:
-        """A warning if views have no sample values; none about safety, since the file is always opened read-only."""
+        """A warning if sample values are missing; none about safety, since the file is always opened read-only."""
         return () if self._has_all_samples else (_UNSAMPLED.format(name=self.name),)
 
     async def close(self) -> None:

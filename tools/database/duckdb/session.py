@@ -64,7 +64,7 @@ class DuckDBSession:
         return _failed(answer, query) if "columns" not in answer else _ran(answer, query)
 
     def reflect(self, query: Query, namespaces: Sequence[str]) -> tuple[Schema, bool]:
-        """The schema with samples, and whether views have them too; `query` is what stops it.
+        """The schema with samples, and whether all tables and views have them; `query` is what stops it.
 
         DuckDB can't be stopped while it makes out what a view of views selects, so the process ends over one that costs
         too much; in another one views get no samples.
@@ -81,7 +81,7 @@ class DuckDBSession:
             answer = self._reflected(query, namespaces, views=False)
         if "schema" not in answer:
             raise unavailable(self._path, f"its catalog can't be read: {answer.get('message', 'DuckDB ended')}")
-        return from_plain(answer["schema"]), is_whole
+        return from_plain(answer["schema"]), is_whole and answer["sampled"]
 
     def _reflected(self, query: Query, namespaces: Sequence[str], *, views: bool) -> dict[str, Any]:
         request = {"do": "reflect", "namespaces": list(namespaces), "views": views}
