@@ -21,8 +21,9 @@ from route_sql.training.errors import DatasetError
 from route_sql.training.evaluation.run_log import JSON
 from route_sql.training.resumable import to_the_end
 from route_sql.training.rows.data_card import DataCard, write_card
+from route_sql.training.rows.further import FurtherRows
 from route_sql.training.rows.poison import PoisonReport, check_for_poison
-from route_sql.training.rows.row_files import DataFiles, Split
+from route_sql.training.rows.row_files import SPLITS, DataFiles, Split
 from route_sql.training.rows.token_counts import estimated_tokens, row_tokens
 from route_sql.training.rows.training_example import ExamplePreparer, UnusableExample
 from route_sql.training.tasks.continuation_writing import ContinuationWriting
@@ -49,6 +50,7 @@ class Recipe:
 
     `held_out` is the share of the databases whose examples go to the eval split, `max_tokens` the longest row,
     `schema_chars` the graph's character budget of a schema, `tokenizer` the name of the tokenizer that counts tokens.
+    `further` adds rows of questions without an answer and of follow-ups (see `FurtherRows`).
     """
 
     seed: int = 0
@@ -56,6 +58,7 @@ class Recipe:
     max_tokens: int = 4096
     schema_chars: int = Context().schema_chars
     tokenizer: str = "estimate"
+    further: bool = False
 
     def __post_init__(self) -> None:
         """Check the share.
@@ -145,10 +148,23 @@ def _fitting(prepared: PreparedExample, task: Task, recipe: Recipe, count: Token
     for share in _NARROWING:
         narrowed = prepared.narrowed(max(1, round(share * recipe.schema_chars)))
         made = task.rows(narrowed, Random(f"{recipe.seed}:{prepared.example.index}:{task.name}"))
-        made = [{**row, "tokens": row_tokens(row, count)} for row in made]
+        made = _counted(made, count)
         if all(row["tokens"] <= recipe.max_tokens for row in made):
             return made, True
     return [row for row in made if row["tokens"] <= recipe.max_tokens], False
+
+
+def _counted(rows: Sequence[Row], count: TokenCounter) -> list[Row]:
+    return [{**row, "tokens": row_tokens(row, count)} for row in rows]
+
+
+def _of_split(opened: OpenDataSet, splits: Sequence[Split], wanted: Split) -> dict[str, list[Example]]:
+    """The examples of a split whose database is there, by database."""
+    found: dict[str, list[Example]] = {}
+    for example, split in zip(opened.examples, splits, strict=True):
+        if split == wanted and example.database not in opened.schemas_only:
+            found.setdefault(example.database, []).append(example)
+    return found
 
 
 async def _write_rows(
@@ -161,6 +177,7 @@ async def _write_rows(
     progress: OnExample | None,
 ) -> None:
     preparer = ExamplePreparer(opened, recipe.seed, replies)
+    further = {split: FurtherRows(preparer, _of_split(opened, splits, split), recipe.seed) for split in SPLITS}
     for place in range(files.done, len(opened.examples)):
         if progress:
             progress(place, len(opened.examples))
@@ -170,6 +187,10 @@ async def _write_rows(
         try:
             prepared = await preparer.prepare(example)
             rows, complete = await asyncio.to_thread(example_rows, prepared, recipe, count)
+            if recipe.further and prepared.executable:
+                made = await further[splits[place]].rows(prepared)
+                counted = await asyncio.to_thread(_counted, made, count)
+                rows += [row for row in counted if row["tokens"] <= recipe.max_tokens]
             left_out = {} if complete else {"some rows: longer than the limit": example.index}
         except UnusableExample as error:
             left_out = {str(error): example.index}

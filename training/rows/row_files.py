@@ -18,6 +18,7 @@ from route_sql.training.resumable import OneWriter, check_same_settings, differe
 from route_sql.training.tasks.task import Row, TaskName
 
 Split = Literal["train", "eval"]
+SPLITS: tuple[Split, ...] = get_args(Split)
 PROGRESS = "progress.json"
 
 

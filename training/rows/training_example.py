@@ -67,6 +67,16 @@ class ExamplePreparer:
         prepared = PreparedExample(example, gold, schema, brief_of(example, schema, await self._notes(example)))
         return await self._with_queries(prepared, ExecutedQuery(gold, "gold", outcome), database)
 
+    async def brief(self, example: Example) -> Brief:
+        """The brief of a question alone, whose SQL is not looked at.
+
+        Raises:
+            DatasetError: the matching values can't be looked up.
+            DatabaseUnavailable: the database can't be read.
+        """
+        schema = await askable_schema(self._opened.catalog, example.database)
+        return brief_of(example, schema, await self._notes(example))
+
     async def _gold(self, sql: str, schema: Schema, database: Database) -> tuple[str, Outcome]:
         """The gold with its outcome, in one style if that changes no row."""
         outcome = await run(database, sql, database.limits.seconds)

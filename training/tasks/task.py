@@ -25,6 +25,9 @@ from route_sql.training.evaluation.execution_accuracy import DatabaseLookup, Exe
 TaskName = Literal["text_to_sql", "schema_linking", "noise_correction", "continuation_writing"]
 Role = Literal["system", "user", "assistant"]
 
+UNANSWERABLE = "unanswerable"
+"""The beginning of the kind of rows whose question the database can't answer."""
+
 _ROLES: dict[str, Role] = {"system": "system", "human": "user", "ai": "assistant"}
 
 

@@ -4,9 +4,9 @@ from collections.abc import Iterator
 from dataclasses import replace
 from random import Random
 
-from route_sql.agents import generator
+from route_sql.agents import generator, no_answer
 from route_sql.tools.schema.records import Link, Schema, Table
-from route_sql.training.tasks.task import Judge, PreparedExample, Row, TaskName, make_row
+from route_sql.training.tasks.task import UNANSWERABLE, Judge, PreparedExample, Row, TaskName, make_row
 
 EXTRA_TABLES = (0, 1, 1, 2)
 """Numbers of extra tables in a link; one of them is drawn."""
@@ -34,7 +34,9 @@ class TextToSQL:
         return rows
 
     async def score(self, reply: str, row: Row, judge: Judge) -> float:
-        """Execution accuracy of the reply's SQL."""
+        """Execution accuracy of the reply's SQL; for a question without an answer, 1 if the reply gives none."""
+        if row["kind"].startswith(UNANSWERABLE):
+            return float(no_answer.parse(reply) is not None)
         dialect = judge.databases.get(row["database"]).dialect
         return await judge.right(row, generator.parse(reply, dialect))
 

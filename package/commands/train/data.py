@@ -37,10 +37,13 @@ def data(
     max_tokens: Annotated[int, typer.Option(min=200, help="The longest row; schemas are cut to fit.")] = 4096,
     tokenizer: Annotated[Path | None, typer.Option(help="The model's folder with tokenizer.json.")] = None,
     replies: Annotated[Path | None, typer.Option(help="A model's replies, JSON Lines of index and sql.")] = None,
+    further: Annotated[
+        bool, typer.Option("--further", help="Add questions that the database can't answer, and follow-up questions.")
+    ] = False,
 ) -> None:
     """Turn questions with gold SQL into conversations of the four tasks."""
     data_set = DataSet(layout, questions, databases, tables, limit=limit, seed=seed)
-    recipe = Recipe(seed, held_out, max_tokens, tokenizer=tokenizer.name if tokenizer else "estimate")
+    recipe = Recipe(seed, held_out, max_tokens, tokenizer=tokenizer.name if tokenizer else "estimate", further=further)
     err = console(stderr=True)
 
     async def run(progress: Callable[[int, int], None]) -> DataCard:
