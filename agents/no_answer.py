@@ -20,7 +20,7 @@ def missing(kind: str, names: Sequence[str]) -> str:
 
     Args:
         kind: `column` or `table`.
-        names: What is missing, in plain words.
+        names: The missing names, in plain words.
     """
     return f"no {kind} for {' and '.join(names)}"
 

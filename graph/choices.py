@@ -12,13 +12,16 @@ REQUIRED = {"approve", "rights"}
 """Choices without which nothing runs; any other that is missing has its default."""
 
 
-def choices_of(context: Context, *, can_sample: bool = False, enough: float = 1.0) -> Choices:
+def choices_of(
+    context: Context, *, can_sample: bool = False, enough: float = 1.0, withhold: float | None = 1.0
+) -> Choices:
     """The choices of a context, in the form that the state keeps.
 
     Args:
         context: The caller's choices.
         can_sample: Whether the model can be asked at a temperature.
         enough: Confidence from which nobody else is asked, if the caller chose none.
+        withhold: Probability of no answer from which no SQL is given, if the caller allows that.
     """
     return Choices(
         strategy=context.strategy,
@@ -31,6 +34,7 @@ def choices_of(context: Context, *, can_sample: bool = False, enough: float = 1.
         max_continuations=context.max_continuations,
         max_samples=context.max_samples,
         max_tokens=context.max_tokens,
+        withhold=withhold if context.withhold else None,
         enough=enough if context.enough is None else context.enough,
         min_confidence=context.min_confidence,
         approve=context.approve,
@@ -48,9 +52,11 @@ def kept_choices(state: State) -> Choices:
     kept: object = state.get("choices")
     if not isinstance(kept, dict) or not REQUIRED <= kept.keys() <= _KEYS:
         raise InvalidInput("the state holds no choices of its run, so its rights are unknown; ask the question again")
-    given: dict[str, Any] = {name: value for name, value in kept.items() if name not in ("rights", "can_sample")}
-    context = Context(**{**given, "approve": kept["approve"] is not False})
-    choices = choices_of(context, can_sample=kept.get("can_sample") is True)
+    given: dict[str, Any] = {name: value for name, value in kept.items() if name not in _OF_THE_MODEL}
+    share = kept.get("withhold")
+    is_share = isinstance(share, int | float) and not isinstance(share, bool)
+    context = Context(**{**given, "approve": kept["approve"] is not False, "withhold": is_share})
+    choices = choices_of(context, can_sample=kept.get("can_sample") is True, withhold=share if is_share else None)
     return {**choices, "rights": Visibility.from_json(kept["rights"]).as_json()}
 
 
@@ -81,6 +87,7 @@ def is_approved(answer: object) -> bool:
     return answer is True or (isinstance(answer, dict) and answer == APPROVE)
 
 
+_OF_THE_MODEL = ("rights", "can_sample", "withhold")
 _KEYS = set(Choices.__annotations__)
 
 

@@ -50,6 +50,10 @@ class Calibration:
     """For an answer that was compared with a second opinion."""
     enough: Probability = 1.0
     """Confidence of a draft from which nobody else is asked; 1 never ends a run early."""
+    unanswerable: Logistic | None = None
+    """For the probability that the database can't answer a question; see `answerable`."""
+    withhold: Probability = 1.0
+    """The probability of that from which no SQL is given."""
     made_from: str = ""
     """The model and the data that it was made from."""
 

@@ -73,6 +73,13 @@ class Context:
     min_confidence: float = field(
         default=0.0, metadata=_described("Confidence below which the answer's status is unsure; it keeps SQL and rows.")
     )
+    withhold: bool = field(
+        default=True,
+        metadata=_described(
+            "Whether the status is unanswerable, without SQL and rows, where the database most likely can't answer. "
+            "For adaptive."
+        ),
+    )
     approve: bool = field(
         default=False,
         metadata=_described(

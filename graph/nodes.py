@@ -13,6 +13,7 @@ from route_sql.agents import continuation_writer, generator, noise_corrector, sc
 from route_sql.agents.brief import Brief, Wording
 from route_sql.agents.call import Reply, ask, can_sample, wording_of
 from route_sql.agents.examples import worked_examples
+from route_sql.graph.answerable import is_withheld, judge_answerable
 from route_sql.graph.checks import Check, doubt, finding
 from route_sql.graph.choices import choices_of, rights_in
 from route_sql.graph.confidence import Calibration, assess
@@ -23,7 +24,7 @@ from route_sql.graph.grounding import ContextTool, gather_ground, question_of
 from route_sql.graph.ledger import calls_of, cut_replies, entry, scores_of
 from route_sql.graph.reading import Update
 from route_sql.graph.selection import attempts, leading
-from route_sql.graph.state import VERSION, Attempt, Begin, Change, Proposal, State, TokenScores
+from route_sql.graph.state import VERSION, Attempt, Begin, Change, NoAnswer, Proposal, State, TokenScores
 from route_sql.graph.state_versions import StoredState, without_old_keys
 from route_sql.tools.database.catalog import Catalog
 from route_sql.tools.database.outcome import Outcome, Status, failed, ran
@@ -54,11 +55,12 @@ class Nodes:
         """Gather notes, cut a schema that no prompt can hold, and write the run's choices into the state."""
         asked, context = question_of(state), context_of_first(runtime)
         ground = await gather_ground(asked, self.catalog, self.context_tools, context)
-        enough = self.calibration.enough if self.calibration else 1.0
+        fitted = self.calibration
+        limits = {"enough": fitted.enough, "withhold": fitted.withhold} if fitted else {}
         return {
             **without_old_keys(state),
             **_begun(),
-            "choices": choices_of(context, can_sample=can_sample(self.model), enough=enough),
+            "choices": choices_of(context, can_sample=can_sample(self.model), **limits),
             "question_evidence": asked["evidence"],
             "context_notes": ground.notes,
             "shown_schema": ground.shown,
@@ -77,8 +79,10 @@ class Nodes:
         reply = await self._ask(state, generator.messages(brief))
         sql = generator.parse(reply.text, brief.schema.dialect)
         used = union(tables_and_columns(sql, brief.schema), misplaced_columns(sql, brief.schema)) if sql else {}
-        proposal = proposed("draft", sql, scores=scores_of(reply))
-        return {"drafted": used, "proposal": proposal, "ledger": [entry("draft", reply)]}
+        judged = await self._answerable(state, reply)
+        withheld = is_withheld({**state, "no_answer": judged})
+        proposal = None if withheld else proposed("draft", sql, scores=scores_of(reply))
+        return {"drafted": used, "proposal": proposal, "no_answer": judged, "ledger": [entry("draft", reply)]}
 
     async def generate(self, state: State) -> Update:
         """Ask the generator on the union of the two links, or on the full schema; each further call is a sample."""
@@ -91,7 +95,8 @@ class Nodes:
         # The first may repeat the draft, since that is agreement; a sample may not.
         scores = scores_of(reply)
         proposal = _new("generate", sql, state, scores) if before else proposed("generate", sql, scores=scores)
-        return {"proposal": proposal, "ledger": [entry("generate", reply)]}
+        judged = state.get("no_answer") or await self._answerable(state, reply)
+        return {"proposal": proposal, "no_answer": judged, "ledger": [entry("generate", reply)]}
 
     async def execute(self, state: State) -> Update:
         """Run the newest candidate, if there is one that has not run yet, and look for reasons to doubt it."""
@@ -153,9 +158,9 @@ class Nodes:
 
     async def answer(self, state: State) -> Update:
         """Pick the candidate and close the ledger."""
-        chosen = leading(state)
+        chosen = None if is_withheld(state) else leading(state)
         cut = cut_replies(state.get("ledger", []))
-        nothing = failed("error", " ".join(["The model wrote no SQL that could be read.", *cut]))
+        nothing = failed("error", " ".join([_reason_without_sql(state), *cut]))
         result = _result(chosen["outcome"] if chosen else nothing, state["choices"]["row_limit"])
         candidates = [candidate_of(attempt) for attempt in attempts(state)]
         sql = chosen["sql"] if chosen else None
@@ -163,6 +168,10 @@ class Nodes:
 
     async def _ask(self, state: State, messages: Sequence[BaseMessage], sample: int | None = None) -> Reply:
         return await ask(self.model, messages, sample=sample, max_tokens=state["choices"]["max_tokens"])
+
+    async def _answerable(self, state: State, reply: Reply) -> NoAnswer:
+        schema = await self._whole_schema(state)
+        return await asyncio.to_thread(judge_answerable, reply, state, schema, self.calibration)
 
     async def _whole_schema(self, state: State) -> Schema:
         schema = await self.catalog.get(state["database"], rights_in(state["choices"])).schema()
@@ -190,7 +199,14 @@ class Nodes:
 def _begun() -> Update:
     """The update with which a question begins: nothing is left of the thread's last question."""
     lists: Update = {name: Begin(begin=[]) for name in ("attempts", "ledger")}
-    nothing: Update = {"candidates": [], "linked": {}, "drafted": {}, "proposal": None, "assessment": None}
+    nothing: Update = {
+        "candidates": [],
+        "linked": {},
+        "drafted": {},
+        "proposal": None,
+        "assessment": None,
+        "no_answer": None,
+    }
     return {"version": VERSION, **lists, **nothing}
 
 
@@ -209,6 +225,8 @@ def _new(agent: str, sql: str | None, state: State, scores: TokenScores | None) 
 
 def _judged(state: State, status: Status) -> Update:
     """The answer's confidence and doubts; a result that is not sure enough for the caller is `unsure`."""
+    if is_withheld(state):
+        return {"status": "unanswerable", "confidence": 0.0, "calibrated": False, "doubts": []}
     assessment = state.get("assessment")
     confidence = assessment["confidence"] if assessment else 0.0
     is_unsure = status in ("ok", "empty") and confidence < state["choices"]["min_confidence"]
@@ -218,6 +236,13 @@ def _judged(state: State, status: Status) -> Update:
         "calibrated": assessment is not None and assessment["calibrated"],
         "doubts": doubts_of(state),
     }
+
+
+def _reason_without_sql(state: State) -> str:
+    judged = state.get("no_answer")
+    if judged is not None and (judged["declined"] or is_withheld(state)):
+        return f"The database can't answer this question: {judged['reason']}."
+    return "The model wrote no SQL that could be read."
 
 
 def _result(outcome: Outcome, row_limit: int | None) -> Update:

@@ -79,6 +79,8 @@ class Choices(TypedDict):
     """Calls of the generator at a temperature at most, while no candidate runs."""
     max_tokens: int | None
     """Tokens of a reply at most; None for the model's own limit."""
+    withhold: float | None
+    """Probability that the question can't be answered from which no SQL is given; None always gives SQL."""
     enough: float
     """Confidence from which no other agent is asked; 1 if all are asked for their reasons."""
     min_confidence: float
@@ -151,6 +153,7 @@ class Answer(TypedDict):
     row_count: int
     truncated: bool
     error: str | None
+    """The error of the query, or the reason for which there is none."""
     notes: list[str]
     """Remarks for the reader, such as that the schema was cut, or that the database's role may write."""
     candidates: list[Candidate]
@@ -166,6 +169,21 @@ class TokenScores(TypedDict):
     """Their sum: the log-probability of the whole reply."""
     lowest: float
     """That of the least likely token."""
+
+
+class NoAnswer(TypedDict):
+    """How likely it is that the database can't answer the question."""
+
+    declined: bool
+    """Whether the model gave a reason in place of SQL."""
+    irrelevant: bool
+    """Whether no word of the question names anything in the database; for models that learned no such reply."""
+    reason: str
+    """The reason, such as `no column for salary`."""
+    signals: dict[str, float]
+    """The numbers that the probability was made of."""
+    probability: float
+    """Probability that there is no answer, 0 to 1."""
 
 
 class Proposal(TypedDict):
@@ -240,6 +258,8 @@ class State(TypedDict, total=False):
     """The newest candidate, until `execute` has run it."""
     assessment: Assessment | None
     """How sure the leading candidate is; None before the first one."""
+    no_answer: NoAnswer | None
+    """How likely it is that there is no answer; None before the first reply."""
     attempts: Annotated[list[Attempt], extended]
     """Every executed candidate, in order."""
     ledger: Annotated[list[LedgerEntry], extended]

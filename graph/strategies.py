@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
+from route_sql.graph.answerable import is_withheld
 from route_sql.graph.ledger import calls_of
 from route_sql.graph.selection import agreed, attempts, is_repaired, leading
 from route_sql.graph.state import State
@@ -56,6 +57,11 @@ def sure_enough(state: State) -> bool:
         return False
     enough = state["choices"]["enough"]
     return assessment["calibrated"] and enough < 1.0 and assessment["confidence"] >= enough
+
+
+def cannot_be_answered(state: State) -> bool:
+    """The database most likely can't answer the question."""
+    return is_withheld(state)
 
 
 def newest_is_doubted(state: State) -> bool:
@@ -107,6 +113,7 @@ PAPER = (
 """The published order (ROUTE, section 3.3)."""
 
 ADAPTIVE = (
+    Turn("answer", when=cannot_be_answered),
     Turn("answer", when=two_agree),
     Turn("answer", when=sure_enough),
     Turn("complete_joins", when=newest_is_doubted),

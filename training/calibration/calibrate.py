@@ -66,6 +66,6 @@ def calibrate(questions: Sequence[ObservedQuestion], made_from: str) -> Calibrat
         TrainingError: too few questions.
     """
     alone, compared = fit_logistic(of_kind(questions, "alone")), fit_logistic(of_kind(questions, "compared"))
-    never = Calibration(alone.model, compared.model, 1.0, made_from)
+    never = Calibration(alone.model, compared.model, 1.0, made_from=made_from)
     curve = exit_curve(questions, never)
     return Calibrated(replace(never, enough=choose_enough(curve)), reliability(compared.held_out), curve)

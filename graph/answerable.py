@@ -1,0 +1,88 @@
+"""Whether the database can answer a question: the model's own word, and how much of the question the schema knows.
+
+A tuned model replies with a reason in place of SQL. For other models there is relevance: a question of which no word
+names anything in the database is about something else.
+"""
+
+from collections.abc import Sequence
+from math import exp
+
+from route_sql.agents import no_answer
+from route_sql.agents.call import Reply
+from route_sql.graph.confidence import Calibration
+from route_sql.graph.ledger import calls_of
+from route_sql.graph.selection import agreed, attempts
+from route_sql.graph.state import NoAnswer, State
+from route_sql.tools.schema.coverage import COMMON, content_words, texts_of, uncovered_words
+from route_sql.tools.schema.records import Schema
+from route_sql.tools.text import words
+
+NAMED_WORDS = 3
+"""Unknown words of a question that a reason names."""
+FEWEST_WORDS = 4
+"""Content words of a question below which nothing is made of their lacking in the schema."""
+
+
+def judge_answerable(reply: Reply, state: State, schema: Schema, calibration: Calibration | None) -> NoAnswer:
+    """How likely it is that the database can't answer, by the reply of the generator and the whole schema. CPU work."""
+    known = [*texts_of(schema), *state.get("context_notes", [])]
+    unknown = uncovered_words(state["question"], known)
+    reason = no_answer.parse(reply.text)
+    signals = _signals(reply, state["question"], unknown, declined=reason is not None)
+    logistic = calibration.unanswerable if calibration else None
+    if logistic is not None and logistic.weights.keys() <= signals.keys():
+        probability = logistic.probability(signals)
+    else:
+        probability = float(reason is not None)
+    return NoAnswer(
+        declined=reason is not None,
+        irrelevant=logistic is None and is_irrelevant(state["question"], unknown),
+        reason=reason or _unknown(unknown),
+        signals=signals,
+        probability=round(probability, 4),
+    )
+
+
+def is_withheld(state: State) -> bool:
+    """Whether the run gives no SQL, since the database can't answer the question.
+
+    A question that only seems irrelevant still has an answer if two candidates agree on it.
+    """
+    judged, from_probability = state.get("no_answer"), state["choices"].get("withhold")
+    if judged is None or from_probability is None or state["choices"]["strategy"] != "adaptive":
+        return False
+    return judged["probability"] >= from_probability or (judged["irrelevant"] and _is_settled(state))
+
+
+def _is_settled(state: State) -> bool:
+    """Whether the second opinion is there, and it is another one."""
+    return bool(calls_of("generate", state)) and state.get("proposal") is None and not agreed(attempts(state))
+
+
+def is_irrelevant(question: str, unknown: Sequence[str]) -> bool:
+    """Whether no word of an English question names anything in the database.
+
+    A question in another language than the schema's names nothing either, so it is not judged.
+    """
+    asked = content_words(question)
+    is_english = bool(COMMON & set(words(question)))
+    return is_english and len(unknown) == len(asked) >= FEWEST_WORDS
+
+
+def _signals(reply: Reply, question: str, unknown: Sequence[str], *, declined: bool) -> dict[str, float]:
+    """Numbers that tell questions without an answer from others; `doubt` lacks where there are no log-probabilities."""
+    asked = content_words(question)
+    signals = {
+        "declined": float(declined),
+        "unknown": len(unknown) / len(asked) if asked else 0.0,
+        "foreign": float(bool(asked) and len(unknown) == len(asked)),
+    }
+    if reply.logprobs:
+        first = exp(reply.logprobs[0])
+        signals["doubt"] = first if declined else 1.0 - first
+    return signals
+
+
+def _unknown(unknown: Sequence[str]) -> str:
+    named = ", ".join(unknown[:NAMED_WORDS])
+    return f"nothing in the database is named like {named}" if named else "the model was not sure of any table"

@@ -1,0 +1,98 @@
+"""Questions that the database can't answer: no SQL is given, and the reason is said."""
+
+import json
+
+import pytest
+
+from route_sql.agents.brief import Wording
+from route_sql.graph.confidence import Calibration, Logistic
+from route_sql.graph.context import Context, Strategy
+from route_sql.graph.state import Answer, Question
+from route_sql.graph.wiring import build_graph
+from route_sql.testing import ScriptedModel
+from route_sql.tools.database.catalog import Catalog
+
+NAMES = "SELECT name FROM customer WHERE city = 'Bergen'"
+BERGEN = "Which customers live in Bergen?"
+FOREIGN = "Show the salary of every senior engineer in Hamburg and Lyon"
+NO_SALARY = "unanswerable: no column for salary"
+EVEN = Logistic(intercept=0.0, weights={}, usual={})
+BY_WORD = Logistic(intercept=-6.0, weights={"declined": 4.0, "unknown": 5.0}, usual={})
+CALIBRATION = Calibration(alone=EVEN, compared=EVEN, unanswerable=BY_WORD, withhold=0.5, made_from="a test")
+
+
+async def ask(
+    catalog: Catalog,
+    question: str,
+    *replies: str,
+    calibration: Calibration | None = None,
+    context: Context | None = None,
+    wording: Wording = "tuned",
+) -> tuple[Answer, ScriptedModel]:
+    model = ScriptedModel(history=[], otherwise=lambda task, _: "{}" if task == "link" else "no idea")
+    model.enqueue("sql", *replies)
+    graph = build_graph(model, catalog, calibration=calibration, wording=wording)
+    asked = Question(question=question, database="shop")
+    answer: Answer = (await graph.ainvoke(asked, context=context or Context(), version="v2")).value
+    assert json.loads(json.dumps(answer)) == answer
+    return answer, model
+
+
+async def test_a_reason_in_place_of_sql_is_the_answer_after_one_call(catalog: Catalog) -> None:
+    answer, model = await ask(catalog, FOREIGN, NO_SALARY)
+    assert answer["status"] == "unanswerable" and len(model.history) == 1
+    assert answer["error"] == "The database can't answer this question: no column for salary."
+    assert (answer["sql"], answer["rows"], answer["confidence"]) == (None, [], 0.0)
+
+
+async def test_a_calibration_weighs_the_reason(catalog: Catalog) -> None:
+    withheld, _ = await ask(catalog, FOREIGN, NO_SALARY, calibration=CALIBRATION)
+    assert withheld["status"] == "unanswerable"
+    answer, model = await ask(catalog, BERGEN, NO_SALARY, NAMES, NAMES, calibration=CALIBRATION)
+    assert (answer["status"], answer["sql"]) == ("ok", NAMES)
+    assert len(model.history) > 1
+
+
+async def test_sql_is_withheld_where_an_answer_is_unlikely_all_the_same(catalog: Catalog) -> None:
+    certain = Logistic(intercept=-1.0, weights={"foreign": 4.0}, usual={})
+    calibration = Calibration(alone=EVEN, compared=EVEN, unanswerable=certain, withhold=0.5)
+    answer, _ = await ask(catalog, FOREIGN, NAMES, calibration=calibration)
+    assert answer["status"] == "unanswerable" and answer["candidates"] == []
+    assert answer["error"] is not None and "nothing in the database is named like salary" in answer["error"]
+
+
+async def test_an_irrelevant_question_is_withheld_if_the_candidates_disagree(catalog: Catalog) -> None:
+    other = "SELECT id FROM customer"
+    answer, _ = await ask(catalog, FOREIGN, NAMES, other, wording="instruct")
+    assert answer["status"] == "unanswerable"
+    agreeing, _ = await ask(catalog, FOREIGN, NAMES, NAMES, wording="instruct")
+    assert agreeing["status"] == "ok"
+
+
+@pytest.mark.parametrize("question", ["Zeige bitte alle Kunden, die in Bergen wohnen", "Who is the oldest?", BERGEN])
+async def test_other_languages_short_and_relevant_questions_are_answered(catalog: Catalog, question: str) -> None:
+    answer, _ = await ask(catalog, question, NAMES, "SELECT id FROM customer", wording="instruct")
+    assert answer["status"] == "ok"
+
+
+async def test_the_caller_can_refuse_to_have_sql_withheld(catalog: Catalog) -> None:
+    answer, _ = await ask(catalog, FOREIGN, NO_SALARY, NAMES, context=Context(withhold=False))
+    assert (answer["status"], answer["sql"]) == ("ok", NAMES)
+
+
+@pytest.mark.parametrize("strategy", ["single", "paper"])
+async def test_other_strategies_withhold_nothing(catalog: Catalog, strategy: Strategy) -> None:
+    answer, _ = await ask(catalog, FOREIGN, NAMES, NAMES, context=Context(strategy=strategy), calibration=CALIBRATION)
+    assert (answer["status"], answer["sql"]) == ("ok", NAMES)
+
+
+async def test_single_gives_the_reason_as_an_error(catalog: Catalog) -> None:
+    answer, _ = await ask(catalog, FOREIGN, NO_SALARY, context=Context(strategy="single"))
+    assert answer["status"] == "error" and answer["error"] is not None
+    assert "no column for salary" in answer["error"]
+
+
+async def test_nothing_of_it_is_left_for_the_next_question(catalog: Catalog) -> None:
+    first, _ = await ask(catalog, FOREIGN, NO_SALARY)
+    second, _ = await ask(catalog, BERGEN, NAMES, NAMES)
+    assert (first["status"], second["status"]) == ("unanswerable", "ok")
