@@ -194,7 +194,7 @@ def main() -> None:
     """Measure, write the table, and exit with 1 if a promise does not hold."""
     parser = argparse.ArgumentParser()
     parser.add_argument("--engine", action="append", help="the beginning of an engine's name; all if not given")
-    parser.add_argument("--out", type=Path, default=Path(__file__).with_suffix(".md"))
+    parser.add_argument("--out", type=Path, default=Path(__file__).with_name("safety.md"))
     given = parser.parse_args()
     rows: list[Row] = []
     with grounds(given.engine) as found:

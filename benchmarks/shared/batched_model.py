@@ -27,7 +27,7 @@ from route_sql.progress import download_progress
 from route_sql.settings import Settings
 from route_sql.training.datasets.data_set import DataSet, OpenDataSet, open_data_set
 from route_sql.training.tasks.task import ChatTurn, Role
-from route_sql.training.tuning.batched_replies import Decoding, Sampler
+from route_sql.training.tuning.batched_replies import Decoding, GeneratedReply, Sampler
 
 logger = logging.getLogger(__name__)
 
@@ -46,7 +46,7 @@ class Waiting:
     prompt: list[ChatTurn]
     drawing: tuple[float, int]
     """Temperature and seed."""
-    reply: asyncio.Future[str]
+    reply: asyncio.Future[GeneratedReply]
 
     @property
     def kin(self) -> tuple[tuple[str, float, int], str]:
@@ -88,10 +88,11 @@ class Batched(BaseChatModel):
         self._waiting.append(one)
         if self._worker is None or self._worker.done():
             self._worker = asyncio.create_task(self._work())
-        text = await one.reply
-        asked, written = self.sampler.tokens(prompt, text)
+        reply = await one.reply
+        asked, written = self.sampler.tokens(prompt, reply.text)
         usage = UsageMetadata(input_tokens=asked, output_tokens=written, total_tokens=asked + written)
-        return ChatResult(generations=[ChatGeneration(message=AIMessage(text, usage_metadata=usage))])
+        message = AIMessage(reply.text, usage_metadata=usage, response_metadata=metadata(reply))
+        return ChatResult(generations=[ChatGeneration(message=message)])
 
     async def _work(self) -> None:
         while self._waiting:
@@ -115,7 +116,13 @@ class Batched(BaseChatModel):
         logger.info("%d replies: %s", len(group), group[0].kin[0])
         for one, reply in zip(group, replies, strict=True):
             if not one.reply.done():
-                one.reply.set_result(reply.text)
+                one.reply.set_result(reply)
+
+
+def metadata(reply: GeneratedReply) -> dict[str, Any]:
+    """Finish reason and log-probabilities in OpenAI's form."""
+    content = [{"logprob": logprob} for logprob in reply.logprobs]
+    return {"finish_reason": "stop" if reply.whole else "length", "logprobs": {"content": content}}
 
 
 def families(together: Sequence[Waiting]) -> list[list[Waiting]]:

@@ -1,7 +1,7 @@
 """A model's own replies to many conversations at once, by batched generation with transformers."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -42,6 +42,8 @@ class GeneratedReply:
 
     text: str
     whole: bool
+    logprobs: tuple[float, ...] = ()
+    """Natural logarithm of the probability of each token, at a temperature of 1, its end included."""
 
 
 class Sampler:
@@ -124,13 +126,13 @@ class Sampler:
         mask = torch.cat([torch.ones_like(prefix), inputs["attention_mask"]], 1).to(self._device)
         with torch.inference_mode():
             cache = self._computed(given[:1, :shared], len(rows)) if shared else None
-            return [self._reply(ids) for ids in self._written(given, mask, cache, decoding, bound)]
+            return [self._reply(written) for written in self._written(given, mask, cache, decoding, bound)]
 
     def _written(
         self, given: torch.Tensor, mask: torch.Tensor, cache: Any, decoding: Decoding, bound: int
-    ) -> list[list[int]]:
+    ) -> list["_Written"]:
         """The tokens of each reply, its end included. Finished rows leave the batch once they are many."""
-        replies: list[list[int]] = [[] for _ in given]
+        replies = [_Written() for _ in given]
         rows = torch.arange(len(given))
         fresh = given[:, cache.get_seq_length() :] if cache else given
         while True:
@@ -139,10 +141,11 @@ class Sampler:
                 fresh, attention_mask=mask, position_ids=places, past_key_values=cache, use_cache=True, logits_to_keep=1
             )
             cache, tokens = out.past_key_values, _next(out.logits[:, -1], decoding.temperature)
-            for row, token in zip(rows.tolist(), tokens.tolist(), strict=True):
-                if not self._ended(replies[row], bound):
-                    replies[row].append(token)
-            going = torch.tensor([not self._ended(replies[row], bound) for row in rows.tolist()])
+            scores = _logprobs(out.logits[:, -1], tokens)
+            for row, token, score in zip(rows.tolist(), tokens.tolist(), scores, strict=True):
+                if not self._ended(replies[row].tokens, bound):
+                    replies[row].add(token, score)
+            going = torch.tensor([not self._ended(replies[row].tokens, bound) for row in rows.tolist()])
             if not going.any():
                 return replies
             if going.float().mean() < STILL_GOING:
@@ -162,11 +165,23 @@ class Sampler:
         cache.batch_repeat_interleave(rows)
         return cache
 
-    def _reply(self, ids: list[int]) -> GeneratedReply:
-        end = self._tokenizer.eos_token_id
+    def _reply(self, written: "_Written") -> GeneratedReply:
+        end, ids = self._tokenizer.eos_token_id, written.tokens
         whole = end in ids
         kept = ids[: ids.index(end)] if whole else ids
-        return GeneratedReply(self._tokenizer.decode(kept, skip_special_tokens=True), whole)
+        return GeneratedReply(self._tokenizer.decode(kept, skip_special_tokens=True), whole, tuple(written.logprobs))
+
+
+@dataclass
+class _Written:
+    """The tokens of a reply and their log-probabilities."""
+
+    tokens: list[int] = field(default_factory=list)
+    logprobs: list[float] = field(default_factory=list)
+
+    def add(self, token: int, logprob: float) -> None:
+        self.tokens.append(token)
+        self.logprobs.append(round(logprob, 4))
 
 
 def plan_batches(lengths: Sequence[int], wanted: Sequence[int], decoding: Decoding) -> list[list[int]]:
@@ -217,6 +232,13 @@ def _next(logits: torch.Tensor, temperature: float) -> torch.Tensor:
     if not temperature:
         return logits.argmax(-1)
     return torch.multinomial(torch.softmax(logits.float() / temperature, -1), 1)[:, 0]
+
+
+def _logprobs(logits: torch.Tensor, tokens: torch.Tensor) -> list[float]:
+    """The log-probability of the chosen token of each row."""
+    exact = logits.float()
+    chosen: list[float] = (exact.gather(1, tokens[:, None])[:, 0] - exact.logsumexp(-1)).tolist()
+    return chosen
 
 
 def _rendered(tokenizer: Any, prompt: Sequence[ChatTurn]) -> str:
