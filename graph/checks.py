@@ -8,6 +8,7 @@ from route_sql.agents.noise_corrector import FINDING_CHARS
 from route_sql.tools.database.outcome import Outcome
 from route_sql.tools.execute_sql import render_outcome
 from route_sql.tools.schema.records import Schema
+from route_sql.tools.sql.joins.double_counting import double_counting
 from route_sql.tools.sql.joins.repair import JoinRepair, repair_joins
 from route_sql.tools.sql.usage import UnknownName, unknown_names
 
@@ -46,7 +47,8 @@ def finding(complaint: str | None, outcome: Outcome) -> str:
 
 def _own_doubt(sql: str, outcome: Outcome, schema: Schema) -> JoinRepair:
     if outcome["status"] == "ok":
-        return repair_joins(sql, schema, "ok")
+        repair = repair_joins(sql, schema, "ok")
+        return repair if repair.complaint is not None else JoinRepair(double_counting(sql, schema), None)
     if outcome["status"] == "empty":
         return JoinRepair(EMPTY, None)
     unknown = unknown_names(sql, schema)[:NAMES]

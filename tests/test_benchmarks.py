@@ -21,7 +21,6 @@ OLDER = {
     "big_schema.md",
     "fuzz.md",
     "reflection.md",
-    "safety.md",
     "strategies.md",
     "strategies_base.md",
     "strategies_bird.md",
