@@ -61,7 +61,7 @@ def _doubled(from_clause: FromClause) -> str | None:
 
 
 def _aggregates(select: exp.Select) -> Iterator[exp.Expr]:
-    """Sums and averages of the SELECT itself, without DISTINCT; a sum of a condition counts, which is something else."""
+    """Sums and averages of the SELECT itself, without DISTINCT; a sum of a condition only counts."""
     found = (each for each in select.find_all(exp.Sum, exp.Avg) if each.find_ancestor(exp.Select) is select)
     yield from (each for each in found if not each.find(*_NO_VALUES))
 
@@ -96,7 +96,7 @@ def _edges(select: exp.Select, tables: dict[str, Table]) -> list[_Edge]:
     """The joins in both directions."""
     pairs: dict[tuple[str, str], set[tuple[str, str]]] = {}
     for equation in _equations(select):
-        sides = [(side.table.casefold(), side.name.casefold()) for side in (equation.left, equation.right)]
+        sides = [(side.table.casefold(), side.name.casefold()) for side in equation]
         for (one, column), (other, its) in (sides, sides[::-1]):
             if one in tables and other in tables and one != other:
                 pairs.setdefault((one, other), set()).add((column, its))
@@ -112,18 +112,14 @@ def _conditions(select: exp.Select) -> list[exp.Expr]:
     return [each for condition in conditions for each in conjuncts(condition)]
 
 
-def _equations(select: exp.Select) -> list[exp.EQ]:
+def _equations(select: exp.Select) -> list[tuple[exp.Column, exp.Column]]:
     """Equations of two columns; without a qualifier, a text in double quotes looks like one."""
     return [
-        each
+        (each.left, each.right)
         for each in _conditions(select)
-        if isinstance(each, exp.EQ)
-        if _is_qualified(each.left) and _is_qualified(each.right)
+        if isinstance(each, exp.EQ) and isinstance(each.left, exp.Column) and isinstance(each.right, exp.Column)
+        if each.left.table and each.right.table
     ]
-
-
-def _is_qualified(side: exp.Expr) -> bool:
-    return isinstance(side, exp.Column) and bool(side.table)
 
 
 def _constants(select: exp.Select) -> list[tuple[str, str]]:
@@ -137,7 +133,7 @@ def _constants(select: exp.Select) -> list[tuple[str, str]]:
 
 def _chosen(select: exp.Select) -> set[str]:
     """Aliases by whose columns rows are chosen or grouped; '' for a column without one, which may be of any table."""
-    equations = {id(each) for each in _equations(select)}
+    equations = {id(left.parent) for left, _ in _equations(select)}
     parts = [each for each in _conditions(select) if id(each) not in equations]
     parts += [part for key in ("group", "having", "qualify") if (part := select.args.get(key)) is not None]
     return {column.table.casefold() for part in parts for column in part.find_all(exp.Column)}
