@@ -72,6 +72,16 @@ def _require_enough(observations: Sequence[Observation]) -> None:
         )
 
 
+def plain_logistic(names: Sequence[str], table: Sequence[Sequence[float]], verdicts: Sequence[bool]) -> Logistic:
+    """A logistic model of a table of signals, both verdicts weighing the same, as plain numbers."""
+    from sklearn.linear_model import LogisticRegression
+    from sklearn.pipeline import make_pipeline
+    from sklearn.preprocessing import StandardScaler
+
+    balanced = LogisticRegression(C=STRENGTH, max_iter=1000, class_weight="balanced")
+    return _plain(names, make_pipeline(StandardScaler(), balanced).fit(table, verdicts))
+
+
 def _plain(names: Sequence[str], fitted: Any) -> Logistic:
     """The weights for signals as they are: the scaling becomes part of them."""
     scaler, model = fitted[0], fitted[-1]

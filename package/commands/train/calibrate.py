@@ -2,7 +2,7 @@
 
 import asyncio
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated
@@ -10,12 +10,19 @@ from typing import Annotated
 import typer
 
 from route_sql.commands.options import DatabasesOption, LayoutOption, Limit, Model, Questions, Seed
+from route_sql.graph.confidence import Calibration
 from route_sql.models import open_model
 from route_sql.printing import say
 from route_sql.progress import download_progress, example_progress
 from route_sql.settings import Settings
 from route_sql.tools.files import write_whole
 from route_sql.training.calibration.calibrate import Calibrated, calibrate, observe_all
+from route_sql.training.calibration.no_answers import (
+    AskedQuestion,
+    ask_in_situations,
+    fit_no_answer,
+    no_answer_figures,
+)
 from route_sql.training.calibration.observing import ObservedQuestion
 from route_sql.training.datasets.data_set import DataSet, open_data_set
 from route_sql.training.tuning.libraries import require_libraries
@@ -37,6 +44,12 @@ def calibrate_model(
     model: Model = None,
     limit: Limit = None,
     seed: Seed = 0,
+    unanswerable: Annotated[
+        bool,
+        typer.Option(
+            "--unanswerable", help="Ask each question also of another database and without a column, two calls more."
+        ),
+    ] = False,
 ) -> None:
     """Fit a model's confidence on questions that it was not tuned on; a run that was stopped is resumed."""
     require_libraries(("sklearn",))
@@ -44,19 +57,33 @@ def calibrate_model(
     name = model or settings.model
     data_set = DataSet(layout, questions, databases, held_out_of=held_out_of, limit=limit, seed=seed)
 
-    async def run(progress: Callable[[int, int], None]) -> list[ObservedQuestion]:
+    async def run(progress: Callable[[int, int], None]) -> tuple[list[ObservedQuestion], list[AskedQuestion]]:
         with download_progress() as fetched:
             async with open_data_set(data_set) as data, open_model(name, settings, fetched) as chat:
-                return await observe_all(chat, name, data, out.with_name(f"{out.name}.lines.jsonl"), progress)
+                observed = await observe_all(chat, name, data, out.with_name(f"{out.name}.lines.jsonl"), progress)
+                place = out.with_name(f"{out.name}.situations.jsonl")
+                return observed, await ask_in_situations(chat, name, data, place, progress) if unanswerable else []
 
     with example_progress() as progress:
-        observed = asyncio.run(run(progress))
+        observed, asked = asyncio.run(run(progress))
     found = calibrate(observed, f"{name}, {len(observed)} questions of {questions.name}")
-    write_whole(out, json.dumps(asdict(found.calibration), indent=1) + "\n")
-    _print(found, out)
+    calibration = fit_no_answer(asked, found.calibration) if asked else found.calibration
+    write_whole(out, json.dumps(asdict(calibration), indent=1) + "\n")
+    _print(found)
+    if asked:
+        _print_withheld(asked, calibration)
+    say(str(out))
 
 
-def _print(found: Calibrated, out: Path) -> None:
+def _print_withheld(asked: Sequence[AskedQuestion], calibration: Calibration) -> None:
+    """Print how many questions get no SQL."""
+    figures = no_answer_figures(asked, calibration)
+    for situation, share in figures.withheld.items():
+        text = situation.replace("_", " ")
+        say(f"no SQL for {100 * share:.1f} % of {figures.count[situation]} questions ({text})")
+
+
+def _print(found: Calibrated) -> None:
     """Print the figures on databases left out of the fit."""
     figures = found.figures
     ranking = "none" if figures["auroc"] is None else f"{figures['auroc']:.3f}"
@@ -70,4 +97,3 @@ def _print(found: Calibrated, out: Path) -> None:
             f"{'  (default)' if point.enough == found.calibration.enough else ''}"
         )
     say(f"a run ends early from {found.calibration.enough:.2f} on")
-    say(str(out))

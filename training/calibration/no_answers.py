@@ -1,0 +1,168 @@
+"""When there is no answer: each question asked as it is, with a column of its gold hidden, and of another database."""
+
+import json
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from random import Random
+from statistics import fmean
+from typing import Literal, get_args
+
+from langchain_core.language_models import BaseChatModel
+from sqlglot import exp
+
+from route_sql.graph.confidence import Calibration, Logistic
+from route_sql.graph.context import Context
+from route_sql.graph.state import Question
+from route_sql.graph.wiring import Graph, build_graph
+from route_sql.tools.schema.records import Schema
+from route_sql.tools.sql.parsing import parse_query
+from route_sql.tools.sql.usage import tables_and_columns
+from route_sql.training.calibration.fitting import plain_logistic
+from route_sql.training.calibration.observing import check_same_run
+from route_sql.training.datasets.data_set import OpenDataSet
+from route_sql.training.datasets.examples import Example
+from route_sql.training.errors import EvaluationError, TrainingError
+from route_sql.training.resumable import OneWriter
+
+Situation = Literal["answerable", "hidden_column", "other_database"]
+SIGNALS = ("declined", "doubt", "unknown", "foreign")
+"""Signals that are weighed."""
+WITHHELD = 0.02
+"""Share of answerable questions that may be withheld."""
+FEWEST = 30
+"""Questions of each situation below which nothing is fitted."""
+
+
+@dataclass(frozen=True)
+class AskedQuestion:
+    """A question in one situation, with the signals of its first reply."""
+
+    index: int
+    database: str
+    """The database that the question is about, whichever was asked."""
+    situation: Situation
+    signals: dict[str, float]
+
+
+@dataclass(frozen=True)
+class NoAnswerFigures:
+    """How a threshold does."""
+
+    withheld: Mapping[Situation, float]
+    """Share of questions that get no SQL, by situation."""
+    count: Mapping[Situation, int]
+    """Questions of each situation."""
+
+
+async def ask_in_situations(
+    model: BaseChatModel, name: str, data: OpenDataSet, lines: Path, progress: Callable[[int, int], None]
+) -> list[AskedQuestion]:
+    """Ask every question that `lines` does not hold yet in three situations, one call each.
+
+    Raises:
+        EvaluationError: `lines` belongs to a run with another model or other questions, or is being written.
+        DatabaseUnavailable: a database can't be read; errors of the model go up as they are.
+    """
+    graph = build_graph(model, data.catalog)
+    with OneWriter(lines, "file", EvaluationError):
+        check_same_run(lines, {"model": name, "questions": str(data.data_set.questions), "seed": data.data_set.seed})
+        found = read_asked(lines)
+        done = {asked.index for asked in found}
+        for count, example in enumerate(data.examples, start=1):
+            if example.index not in done:
+                asked = await _ask(graph, example, data)
+                with lines.open("a", encoding="utf-8") as file:
+                    file.write(json.dumps([asdict(each) for each in asked]) + "\n")
+                found += asked
+            progress(count, len(data.examples))
+    return found
+
+
+def read_asked(path: Path) -> list[AskedQuestion]:
+    """The questions of a JSON Lines file; a missing file has none."""
+    text = path.read_text(encoding="utf-8") if path.exists() else ""
+    return [AskedQuestion(**each) for line in text.splitlines() for each in json.loads(line)]
+
+
+def fit_no_answer(asked: Sequence[AskedQuestion], calibration: Calibration) -> Calibration:
+    """Add to a calibration when no SQL is given: where at most `WITHHELD` of the answerable questions are withheld.
+
+    Raises:
+        TrainingError: too few questions of a situation.
+    """
+    counts = _figures(asked, lambda _: False).count
+    if len(counts) < len(get_args(Situation)) or min(counts.values()) < FEWEST:
+        raise TrainingError(
+            f"no answer can be told from {dict(counts)}: ask at least {FEWEST} questions on 2 databases"
+        )
+    names = [name for name in SIGNALS if all(name in each.signals for each in asked)]
+    table = [[each.signals[name] for name in names] for each in asked]
+    logistic = plain_logistic(names, table, [each.situation != "answerable" for each in asked])
+    return replace(calibration, unanswerable=logistic, withhold=_threshold(asked, logistic))
+
+
+def no_answer_figures(asked: Sequence[AskedQuestion], calibration: Calibration) -> NoAnswerFigures:
+    """The figures of a calibration that has learned when there is no answer."""
+    logistic = calibration.unanswerable
+    if logistic is None:
+        raise EvaluationError("the calibration does not say when there is no answer; make one with --unanswerable")
+    return _figures(asked, lambda each: logistic.probability(each.signals) >= calibration.withhold)
+
+
+def hidden_column(example: Example, schema: Schema, random: Random) -> str | None:
+    """A column of the gold that is no key, as `table.column`; None if there is none, or the gold shows all columns."""
+    tree = parse_query(example.sql, schema.dialect)
+    if tree is None or any(not isinstance(star.parent, exp.Count) for star in tree.find_all(exp.Star)):
+        return None
+    keys = {(table.key, name) for table in schema for name in table.primary_key}
+    for table in schema:
+        for key in table.foreign_keys:
+            keys |= {(table.key, name) for name in key.columns}
+            keys |= {(key.target_table, name) for name in key.target_columns}
+    used = tables_and_columns(example.sql, schema)
+    names = [f"{table}.{name}" for table, columns in used.items() for name in columns if (table, name) not in keys]
+    return random.choice(names) if names else None
+
+
+async def _ask(graph: Graph, example: Example, data: OpenDataSet) -> list[AskedQuestion]:
+    random = Random(example.index)
+    column = hidden_column(example, await data.catalog.get(example.database).schema(), random)
+    others = sorted({each.database for each in data.examples} - {example.database})
+    situations: dict[Situation, tuple[str, tuple[str, ...]]] = {"answerable": (example.database, ())}
+    if column is not None:
+        situations["hidden_column"] = (example.database, (column,))
+    if others:
+        situations["other_database"] = (random.choice(others), ())
+    return [
+        AskedQuestion(example.index, example.database, situation, await _signals(graph, example, database, hide))
+        for situation, (database, hide) in situations.items()
+    ]
+
+
+async def _signals(graph: Graph, example: Example, database: str, hide: tuple[str, ...]) -> dict[str, float]:
+    """The signals of the generator's reply on the full schema."""
+    question = Question(question=example.question, database=database, evidence=example.evidence)
+    context = Context(strategy="single", withhold=False, hide=hide)
+    async for update in graph.astream(question, context=context, stream_mode="updates"):
+        if (judged := (update.get("generate") or {}).get("no_answer")) is not None:
+            signals: dict[str, float] = judged["signals"]
+            return signals
+    return {}
+
+
+def _threshold(asked: Sequence[AskedQuestion], logistic: Logistic) -> float:
+    """The lowest probability that withholds few enough answerable questions."""
+    sure = sorted(logistic.probability(each.signals) for each in asked if each.situation == "answerable")
+    allowed = int(WITHHELD * len(sure))
+    return min(1.0, round(sure[-1 - allowed] + 0.001, 3))
+
+
+def _figures(asked: Sequence[AskedQuestion], is_withheld: Callable[[AskedQuestion], bool]) -> NoAnswerFigures:
+    by_situation: dict[Situation, list[bool]] = {}
+    for each in asked:
+        by_situation.setdefault(each.situation, []).append(is_withheld(each))
+    return NoAnswerFigures(
+        {situation: fmean(found) for situation, found in by_situation.items()},
+        {situation: len(found) for situation, found in by_situation.items()},
+    )
