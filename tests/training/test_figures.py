@@ -108,14 +108,17 @@ def test_only_like_runs_are_compared(make_line: Make) -> None:
 
 
 def test_markdown_table(make_line: Make) -> None:
-    lines = [make_line(0, correct=False), make_line(1, tables=2, prompt_tokens=3000, cached_tokens=1000)]
+    lines = [
+        make_line(0, correct=False, status="unanswerable"),
+        make_line(1, tables=2, prompt_tokens=3000, cached_tokens=1000),
+    ]
     runs = {"single": summarise(lines), "a|b": summarise([make_line(0, calls=None)])}
     assert markdown_table(runs).split("\n") == [
-        "| strategy | n | EX (95 % interval) | 1 table | 2 tables | 3+ tables | calls | prompt tokens "
+        "| strategy | n | EX (95 % interval) | coverage | 1 table | 2 tables | 3+ tables | calls | prompt tokens "
         "| computed | seconds |",
-        "| --- | --: | --: | --: | --: | --: | --: | --: | --: | --: |",
-        "| single | 2 | 50.0 (9.5 to 90.5) | 0.0 (n=1) | 100.0 (n=1) | - | 1.00 | 1,550 | 1,050 | 1.0 |",
-        "| a\\|b | 1 | 100.0 (20.7 to 100.0) | 100.0 (n=1) | - | - | - | 100 | 100 | 1.0 |",
+        "| --- | --: | --: | --: | --: | --: | --: | --: | --: | --: | --: |",
+        "| single | 2 | 50.0 (9.5 to 90.5) | 50.0 | 0.0 (n=1) | 100.0 (n=1) | - | 1.00 | 1,550 | 1,050 | 1.0 |",
+        "| a\\|b | 1 | 100.0 (20.7 to 100.0) | 100.0 | 100.0 (n=1) | - | - | - | 100 | 100 | 1.0 |",
     ]
 
 

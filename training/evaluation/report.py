@@ -13,6 +13,7 @@ _NOT_SCORED = "not scored"
 _COLUMNS: Mapping[str, Callable[[Summary], str]] = {
     "n": lambda run: str(run["n"]),
     "EX (95 % interval)": lambda run: _interval(run),
+    "coverage": lambda run: _figure(100 * run["coverage"], ".1f"),
     "suite (95 % interval)": lambda run: _suite(run),
     "soft F1": lambda run: _figure(100 * run["soft_f1"], ".1f") if "soft_f1" in run else _NOT_SCORED,
     "R-VES": lambda run: _figure(run["r_ves"], ".1f") if "r_ves" in run else _NOT_SCORED,

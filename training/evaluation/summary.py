@@ -9,6 +9,7 @@ from route_sql.training.errors import EvaluationError
 from route_sql.training.evaluation.run_log import WRONG_DATABASE, Line
 
 _NORMAL_95 = 1.959963984540054
+_ANSWERED = ("ok", "empty", "unsure")
 
 
 class PartAccuracy(TypedDict):
@@ -27,6 +28,8 @@ class Summary(TypedDict):
     ex_low: float
     """Lower end of the 95 % Wilson interval."""
     ex_high: float
+    coverage: float
+    """Share of questions that were given SQL which ran, 0 to 1; the others count as wrong."""
     by_tables: dict[str, PartAccuracy]
     """By distinct tables in the gold query: `1`, `2`, `3+`."""
     by_difficulty: dict[str, PartAccuracy]
@@ -73,6 +76,7 @@ def summarise(lines: Sequence[Line]) -> Summary:
         n=len(lines),
         ex_low=low,
         ex_high=high,
+        coverage=sum(line["status"] in _ANSWERED for line in lines) / len(lines),
         by_tables={"1": _share([]), "2": _share([]), "3+": _share([])} | _shares(lines, _tables_bucket),
         by_difficulty=_shares(lines, lambda line: line["difficulty"]),
         calls_per_question=_mean(line["calls"] for line in lines),
