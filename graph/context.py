@@ -79,7 +79,13 @@ class Context:
             "Interrupt before each query and run it only if the resume value is true or {'type': 'approve'}."
         ),
     )
-
+    keep_prompts: bool = field(
+        default=False,
+        metadata=_described(
+            "Keep each prompt and reply in the state, as transcript: they hold cells of the database, and a "
+            "checkpointer stores them."
+        ),
+    )
     allow: tuple[str, ...] | None = field(
         default=None,
         metadata=_described(
@@ -121,6 +127,8 @@ class Context:
             share = getattr(self, key)
             is_share = isinstance(share, int | float) and not isinstance(share, bool) and 0 <= share <= 1
             _require(is_share or (key == "enough" and share is None), key, "a number from 0 to 1", share)
+        keeps = self.keep_prompts
+        _require(isinstance(keeps, bool), "keep_prompts", "true or false", keeps)
         seconds = self.deadline
         runs = seconds is None or (isinstance(seconds, int | float) and seconds > 0)
         _require(runs, "deadline", "a number of seconds above 0", seconds)

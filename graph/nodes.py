@@ -20,7 +20,7 @@ from route_sql.graph.context import Context, context_of_first
 from route_sql.graph.doubts import doubts_of
 from route_sql.graph.executing import Execution, candidate_of, proposed
 from route_sql.graph.grounding import ContextTool, gather_ground, question_of
-from route_sql.graph.ledger import calls_of, cut_replies, entry, scores_of
+from route_sql.graph.ledger import asked, calls_of, cut_replies, scores_of
 from route_sql.graph.reading import Update
 from route_sql.graph.selection import attempts, leading
 from route_sql.graph.state import VERSION, Attempt, Begin, Change, Proposal, State, TokenScores
@@ -52,14 +52,14 @@ class Nodes:
 
     async def ground(self, state: StoredState, runtime: Runtime[Context]) -> Update:
         """Gather notes, cut a schema that no prompt can hold, and write the run's choices into the state."""
-        asked, context = question_of(state), context_of_first(runtime)
-        ground = await gather_ground(asked, self.catalog, self.context_tools, context)
+        question, context = question_of(state), context_of_first(runtime)
+        ground = await gather_ground(question, self.catalog, self.context_tools, context)
         enough = self.calibration.enough if self.calibration else 1.0
         return {
             **without_old_keys(state),
             **_begun(),
             "choices": choices_of(context, can_sample=can_sample(self.model), enough=enough),
-            "question_evidence": asked["evidence"],
+            "question_evidence": question["evidence"],
             "context_notes": ground.notes,
             "shown_schema": ground.shown,
             "notes": Begin(begin=ground.remarks),
@@ -68,17 +68,20 @@ class Nodes:
     async def link_schema(self, state: State) -> Update:
         """Ask the schema linker which part of the schema the question needs."""
         brief = await self._brief(state)
-        reply = await self._ask(state, schema_linker.messages(brief))
-        return {"linked": schema_linker.parse(reply.text, brief.schema), "ledger": [entry("link_schema", reply)]}
+        messages = schema_linker.messages(brief)
+        reply = await self._ask(state, messages)
+        linked = schema_linker.parse(reply.text, brief.schema)
+        return {"linked": linked, **asked("link_schema", state, messages, reply)}
 
     async def draft(self, state: State) -> Update:
         """Ask the generator on the full schema; the draft's tables and columns join the link."""
         brief = await self._brief(state)
-        reply = await self._ask(state, generator.messages(brief))
+        messages = generator.messages(brief)
+        reply = await self._ask(state, messages)
         sql = generator.parse(reply.text, brief.schema.dialect)
         used = union(tables_and_columns(sql, brief.schema), misplaced_columns(sql, brief.schema)) if sql else {}
         proposal = proposed("draft", sql, scores=scores_of(reply))
-        return {"drafted": used, "proposal": proposal, "ledger": [entry("draft", reply)]}
+        return {"drafted": used, "proposal": proposal, **asked("draft", state, messages, reply)}
 
     async def generate(self, state: State) -> Update:
         """Ask the generator on the union of the two links, or on the full schema; each further call is a sample."""
@@ -86,12 +89,13 @@ class Nodes:
         link = union(state.get("linked", {}), state.get("drafted", {}))
         linked = replace(brief, schema=brief.schema.restrict(link)) if link else brief
         before = calls_of("generate", state)
-        reply = await self._ask(state, generator.messages(linked), sample=before or None)
+        messages = generator.messages(linked)
+        reply = await self._ask(state, messages, sample=before or None)
         sql = generator.parse(reply.text, brief.schema.dialect)
         # The first may repeat the draft, since that is agreement; a sample may not.
         scores = scores_of(reply)
         proposal = _new("generate", sql, state, scores) if before else proposed("generate", sql, scores=scores)
-        return {"proposal": proposal, "ledger": [entry("generate", reply)]}
+        return {"proposal": proposal, **asked("generate", state, messages, reply)}
 
     async def execute(self, state: State) -> Update:
         """Run the newest candidate, if there is one that has not run yet, and look for reasons to doubt it."""
@@ -139,17 +143,18 @@ class Nodes:
         reply = await self._ask(state, messages)
         verdict = noise_corrector.parse(reply.text, brief.schema.dialect)
         proposal = _new("correct_noise", verdict.sql if verdict else None, state, scores_of(reply))
-        return {"proposal": proposal, "ledger": [entry("correct_noise", reply)]}
+        return {"proposal": proposal, **asked("correct_noise", state, messages, reply)}
 
     async def continue_writing(self, state: State) -> Update:
         """Ask the continuation writer to continue the longest valid prefix of the leading candidate."""
         brief = await self._brief(state)
         failing = leading(state)
         prefix = continuable_prefix(failing["sql"], brief.schema) if failing else "SELECT"
-        reply = await self._ask(state, continuation_writer.messages(brief, prefix))
+        messages = continuation_writer.messages(brief, prefix)
+        reply = await self._ask(state, messages)
         sql = continuation_writer.parse(reply.text, prefix, brief.schema.dialect)
         proposal = _new("continue_writing", sql, state, scores_of(reply))
-        return {"proposal": proposal, "ledger": [entry("continue_writing", reply)]}
+        return {"proposal": proposal, **asked("continue_writing", state, messages, reply)}
 
     async def answer(self, state: State) -> Update:
         """Pick the candidate and close the ledger."""
@@ -189,7 +194,7 @@ class Nodes:
 
 def _begun() -> Update:
     """The update with which a question begins: nothing is left of the thread's last question."""
-    lists: Update = {name: Begin(begin=[]) for name in ("attempts", "ledger")}
+    lists: Update = {name: Begin(begin=[]) for name in ("attempts", "ledger", "transcript")}
     nothing: Update = {"candidates": [], "linked": {}, "drafted": {}, "proposal": None, "assessment": None}
     return {"version": VERSION, **lists, **nothing}
 

@@ -6,6 +6,7 @@ from langgraph.channels.ephemeral_value import EphemeralValue
 from pydantic import BaseModel, Field
 from typing_extensions import TypedDict
 
+from route_sql.graph.transcript import Exchange
 from route_sql.tools.database.outcome import Cell, Outcome, Status
 from route_sql.tools.errors import InvalidInput
 from route_sql.tools.schema.records import Link
@@ -87,6 +88,8 @@ class Choices(TypedDict):
     """Whether a person is asked before each query."""
     rights: dict[str, Any]
     """Rights of the caller: `Visibility.as_json`."""
+    keep_prompts: bool
+    """Whether the state keeps each prompt and reply."""
     can_sample: bool
     """Whether the model can be asked at a temperature."""
 
@@ -244,6 +247,8 @@ class State(TypedDict, total=False):
     """Every executed candidate, in order."""
     ledger: Annotated[list[LedgerEntry], extended]
     """One entry a model call."""
+    transcript: Annotated[list[Exchange], extended]
+    """One prompt and reply a model call, in the order of the ledger; empty without `Context.keep_prompts`."""
     notes: Annotated[list[str], extended]
     """Remarks for the reader of the answer."""
     candidates: list[Candidate]
