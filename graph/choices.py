@@ -26,6 +26,7 @@ def choices_of(context: Context, *, can_sample: bool = False, enough: float = 1.
         dialect=context.dialect,
         row_limit=context.row_limit,
         deadline=context.deadline,
+        seconds=context.seconds,
         schema_chars=context.schema_chars,
         max_corrections=context.max_corrections,
         max_continuations=context.max_continuations,

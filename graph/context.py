@@ -47,6 +47,13 @@ class Context:
     deadline: float | None = field(
         default=None, metadata=_described("Seconds a query may run, if fewer than the database's own limit.")
     )
+    seconds: float | None = field(
+        default=None,
+        metadata=_described(
+            "Seconds that the whole question may take; then the run answers with the best candidate so far. Waiting "
+            "for a person does not count."
+        ),
+    )
     schema_chars: int = field(
         default=12_000,
         metadata=_described("Characters of rendered schema a prompt may hold; a larger schema is cut by relevance."),
@@ -129,9 +136,10 @@ class Context:
             _require(is_share or (key == "enough" and share is None), key, "a number from 0 to 1", share)
         keeps = self.keep_prompts
         _require(isinstance(keeps, bool), "keep_prompts", "true or false", keeps)
-        seconds = self.deadline
-        runs = seconds is None or (isinstance(seconds, int | float) and seconds > 0)
-        _require(runs, "deadline", "a number of seconds above 0", seconds)
+        for key in ("deadline", "seconds"):
+            seconds = getattr(self, key)
+            runs = seconds is None or (isinstance(seconds, int | float) and seconds > 0)
+            _require(runs, key, "a number of seconds above 0", seconds)
 
     @property
     def rights(self) -> Visibility:

@@ -1,17 +1,22 @@
 """One run of a candidate: rights, approval, the executor, and a second try in the database's own dialect."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Any
 
-from langchain_core.tools import BaseTool
 from langgraph.types import interrupt
 
+from route_sql.graph.budget import out_of_time, seconds_left
+from route_sql.graph.checks import refusal
 from route_sql.graph.choices import is_approved, rights_in
-from route_sql.graph.grounding import arguments, rights_of, takes
+from route_sql.graph.executor import Executor, executed, tool_of
+from route_sql.graph.extension_arguments import arguments
+from route_sql.graph.extensions import Extension
+from route_sql.graph.grounding import rights_of, takes
 from route_sql.graph.state import Attempt, Candidate, Proposal, State, TokenScores
 from route_sql.tools.database.catalog import Catalog
 from route_sql.tools.database.outcome import Outcome, failed, ran
-from route_sql.tools.execute_sql import outcome_of
+from route_sql.tools.limits import Limits
 from route_sql.tools.sql.transpiling import in_own_dialect
 
 NOT_APPROVED = "The query was not approved."
@@ -24,11 +29,13 @@ class Execution:
 
     Args:
         executor: `execute_sql`, or the tool that replaces it.
+        query_checks: May refuse a query before it runs.
         catalog: The databases.
         state: The state of the run, with its choices.
     """
 
-    executor: BaseTool
+    executor: Executor
+    query_checks: Sequence[Extension]
     catalog: Catalog
     state: State
 
@@ -51,16 +58,35 @@ class Execution:
     async def _outcome(self, proposal: Proposal) -> Outcome:
         choices, database, sql = self.state["choices"], self.state["database"], proposal["sql"]
         rights = rights_in(choices)
-        if not takes(self.executor, rights):
+        if not takes(tool_of(self.executor), rights):
             return failed("refused", UNABLE)
+        if reason := await refusal(self.query_checks, self.state["question"], sql, database):
+            return failed("refused", reason)
         if choices["approve"] and not is_approved(interrupt({"approve": sql, "database": database})):
             return failed("refused", NOT_APPROVED)
-        seconds = choices["deadline"] or self.catalog.get(database).limits.seconds
-        given = {"sql": sql, "database": database, "seconds": seconds, **rights_of(rights)}
+        limits = self._limits()
+        given = {"sql": sql, "database": database, "seconds": limits.seconds, **rights_of(rights)}
         # A caller's executor need not know of deadlines.
-        args = {name: value for name, value in given.items() if name in arguments(self.executor)}
-        call = {"type": "tool_call", "id": proposal["agent"], "name": self.executor.name, "args": args}
-        return outcome_of(self.executor, await self.executor.ainvoke(call))
+        args = {name: value for name, value in given.items() if name in arguments(tool_of(self.executor))}
+        call = {"type": "tool_call", "id": proposal["agent"], "name": tool_of(self.executor).name, "args": args}
+        return await executed(self.executor, call, limits)
+
+    def _limits(self) -> Limits:
+        """The database's bounds, with the shorter of the deadlines and of the time left."""
+        limits = self.catalog.get(self.state["database"]).limits
+        bounds = (self.state["choices"]["deadline"] or limits.seconds, seconds_left(self.state) or None)
+        return replace(limits, seconds=min(bound for bound in bounds if bound is not None))
+
+
+def unrun(state: State) -> dict[str, Any]:
+    """The update for a candidate that the question's time did not suffice to run."""
+    if (proposal := state.get("proposal")) is None:
+        return {}
+    outcome = failed("timeout", f"{out_of_time(state)} The query was stopped or did not begin.")
+    attempt = Attempt(
+        agent=proposal["agent"], sql=proposal["sql"], outcome=outcome, complaint=outcome["error"], tables=1
+    )
+    return {"proposal": None, "attempts": [attempt]}
 
 
 def candidate_of(attempt: Attempt) -> Candidate:

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from time import monotonic
 
 from langchain_core.language_models import BaseChatModel
 from langchain_core.messages import BaseMessage
@@ -13,15 +14,18 @@ from route_sql.agents import continuation_writer, generator, noise_corrector, sc
 from route_sql.agents.brief import Brief, Wording
 from route_sql.agents.call import Reply, ask, can_sample, wording_of
 from route_sql.agents.examples import worked_examples
-from route_sql.graph.checks import Check, doubt, finding
+from route_sql.agents.prompts import Prompts
+from route_sql.graph.budget import Update, in_time, is_out_of_time, out_of_time
+from route_sql.graph.checks import doubt, finding
 from route_sql.graph.choices import choices_of, rights_in
 from route_sql.graph.confidence import Calibration, assess
 from route_sql.graph.context import Context, context_of_first
 from route_sql.graph.doubts import doubts_of
 from route_sql.graph.executing import Execution, candidate_of, proposed
-from route_sql.graph.grounding import ContextTool, gather_ground, question_of
+from route_sql.graph.executor import Executor
+from route_sql.graph.extensions import Extension
+from route_sql.graph.grounding import Ground, gather_ground, question_of
 from route_sql.graph.ledger import asked, calls_of, cut_replies, scores_of
-from route_sql.graph.reading import Update
 from route_sql.graph.selection import attempts, leading
 from route_sql.graph.state import VERSION, Attempt, Begin, Change, Proposal, State, TokenScores
 from route_sql.graph.state_versions import StoredState, without_old_keys
@@ -46,14 +50,18 @@ class Nodes:
     """None for the wording that the model, or its server, names."""
     calibration: Calibration | None
     """None for a model without one."""
-    executor: BaseTool
-    context_tools: Sequence[ContextTool]
-    checks: Sequence[Check]
+    executor: Executor
+    context_tools: Sequence[BaseTool | Extension]
+    checks: Sequence[Extension]
+    query_checks: Sequence[Extension]
+    prompts: Prompts
 
     async def ground(self, state: StoredState, runtime: Runtime[Context]) -> Update:
         """Gather notes, cut a schema that no prompt can hold, and write the run's choices into the state."""
         question, context = question_of(state), context_of_first(runtime)
-        ground = await gather_ground(question, self.catalog, self.context_tools, context)
+        began = monotonic()
+        gathering = gather_ground(question, self.catalog, self.context_tools, context)
+        ground = await in_time(gathering, context.seconds) or Ground(notes=[], shown=None, remarks=[])
         enough = self.calibration.enough if self.calibration else 1.0
         return {
             **without_old_keys(state),
@@ -63,12 +71,13 @@ class Nodes:
             "context_notes": ground.notes,
             "shown_schema": ground.shown,
             "notes": Begin(begin=ground.remarks),
+            **({} if context.seconds is None else {"spent": Begin(begin=[monotonic() - began])}),
         }
 
     async def link_schema(self, state: State) -> Update:
         """Ask the schema linker which part of the schema the question needs."""
         brief = await self._brief(state)
-        messages = schema_linker.messages(brief)
+        messages = self.prompts.link_schema(brief)
         reply = await self._ask(state, messages)
         linked = schema_linker.parse(reply.text, brief.schema)
         return {"linked": linked, **asked("link_schema", state, messages, reply)}
@@ -76,7 +85,7 @@ class Nodes:
     async def draft(self, state: State) -> Update:
         """Ask the generator on the full schema; the draft's tables and columns join the link."""
         brief = await self._brief(state)
-        messages = generator.messages(brief)
+        messages = self.prompts.generate(brief)
         reply = await self._ask(state, messages)
         sql = generator.parse(reply.text, brief.schema.dialect)
         used = union(tables_and_columns(sql, brief.schema), misplaced_columns(sql, brief.schema)) if sql else {}
@@ -89,7 +98,7 @@ class Nodes:
         link = union(state.get("linked", {}), state.get("drafted", {}))
         linked = replace(brief, schema=brief.schema.restrict(link)) if link else brief
         before = calls_of("generate", state)
-        messages = generator.messages(linked)
+        messages = self.prompts.generate(linked)
         reply = await self._ask(state, messages, sample=before or None)
         sql = generator.parse(reply.text, brief.schema.dialect)
         # The first may repeat the draft, since that is agreement; a sample may not.
@@ -102,9 +111,9 @@ class Nodes:
         proposal = state.get("proposal")
         if proposal is None:
             return {}
-        proposal, outcome = await Execution(self.executor, self.catalog, state).run(proposal)
-        schema = await self._whole_schema(state)
-        found = await doubt(state["question"], proposal["sql"], outcome, schema, self.checks)
+        proposal, outcome = await Execution(self.executor, self.query_checks, self.catalog, state).run(proposal)
+        schema, said = await self._whole_schema(state), state.get("notes", [])
+        found, failures = await doubt(state["question"], proposal["sql"], outcome, schema, self.checks, said)
         attempt = Attempt(
             agent=proposal["agent"],
             sql=proposal["sql"],
@@ -117,7 +126,8 @@ class Nodes:
             attempt["repaired"] = found.sql
         now: State = {**state, "attempts": [*attempts(state), attempt]}
         assessment = await asyncio.to_thread(assess, now, schema, self.calibration)
-        return {"proposal": None, "attempts": [attempt], "assessment": assessment}
+        failed_checks = {"notes": failures} if failures else {}
+        return {"proposal": None, "attempts": [attempt], "assessment": assessment, **failed_checks}
 
     async def complete_joins(self, state: State) -> Update:
         """Repair the joins of the newest candidate, which is doubted, along the keys; asks no model."""
@@ -139,7 +149,7 @@ class Nodes:
             return {}
         brief = await self._brief(state)
         found = finding(doubted["complaint"], doubted["outcome"])
-        messages = noise_corrector.messages(brief, doubted["sql"], found, failed=not ran(doubted["outcome"]))
+        messages = self.prompts.correct_noise(brief, doubted["sql"], found, failed=not ran(doubted["outcome"]))
         reply = await self._ask(state, messages)
         verdict = noise_corrector.parse(reply.text, brief.schema.dialect)
         proposal = _new("correct_noise", verdict.sql if verdict else None, state, scores_of(reply))
@@ -150,7 +160,7 @@ class Nodes:
         brief = await self._brief(state)
         failing = leading(state)
         prefix = continuable_prefix(failing["sql"], brief.schema) if failing else "SELECT"
-        messages = continuation_writer.messages(brief, prefix)
+        messages = self.prompts.continue_writing(brief, prefix)
         reply = await self._ask(state, messages)
         sql = continuation_writer.parse(reply.text, prefix, brief.schema.dialect)
         proposal = _new("continue_writing", sql, state, scores_of(reply))
@@ -160,11 +170,17 @@ class Nodes:
         """Pick the candidate and close the ledger."""
         chosen = leading(state)
         cut = cut_replies(state.get("ledger", []))
-        nothing = failed("error", " ".join(["The model wrote no SQL that could be read.", *cut]))
+        late = [out_of_time(state)] if is_out_of_time(state) else []
+        no_sql = "No agent had written SQL." if late else "The model wrote no SQL that could be read."
+        nothing = failed("timeout" if late else "error", " ".join([*late, no_sql, *cut]))
         result = _result(chosen["outcome"] if chosen else nothing, state["choices"]["row_limit"])
-        candidates = [candidate_of(attempt) for attempt in attempts(state)]
-        sql = chosen["sql"] if chosen else None
-        return {"sql": sql, **result, **_judged(state, result["status"]), "notes": cut, "candidates": candidates}
+        return {
+            "sql": chosen["sql"] if chosen else None,
+            **result,
+            **_judged(state, result["status"]),
+            "notes": [*late, *cut],
+            "candidates": [candidate_of(attempt) for attempt in attempts(state)],
+        }
 
     async def _ask(self, state: State, messages: Sequence[BaseMessage], sample: int | None = None) -> Reply:
         return await ask(self.model, messages, sample=sample, max_tokens=state["choices"]["max_tokens"])

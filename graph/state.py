@@ -57,6 +57,11 @@ def extended(known: list[Any], update: "list[Any] | Begin | Change") -> list[Any
     )
 
 
+def later(known: float, update: float | Begin) -> float:
+    """The seconds that a question has taken after a node's update: of nodes side by side, the longer time."""
+    return float(update["begin"][0]) if isinstance(update, dict) else max(known, update)
+
+
 class Choices(TypedDict):
     """The caller's choices of one run, as it began with them; see `Context`."""
 
@@ -70,6 +75,8 @@ class Choices(TypedDict):
     """Rows that the answer holds at most; None for the database's own limit."""
     deadline: float | None
     """Seconds that a query may run; None for the database's own limit."""
+    seconds: float | None
+    """Seconds that the whole question may take; None for no limit."""
     schema_chars: int
     """Characters of schema that a prompt may hold."""
     max_corrections: int
@@ -239,6 +246,8 @@ class State(TypedDict, total=False):
     """Tables and columns named by the schema linker; empty until it ran."""
     drafted: Link
     """Tables and columns used by the draft, and the real tables of columns it misplaced."""
+    spent: Annotated[float, later]
+    """Seconds that the nodes of a question with a time budget (`Context.seconds`) have taken."""
     proposal: Proposal | None
     """The newest candidate, until `execute` has run it."""
     assessment: Assessment | None

@@ -1,7 +1,7 @@
 """The graph: nodes and edges, readable as a list."""
 
 from collections.abc import Sequence
-from typing import cast, get_args
+from typing import Any, get_args
 
 from langchain_core.language_models import BaseChatModel
 from langchain_core.tools import BaseTool
@@ -10,12 +10,22 @@ from langgraph.graph import END, START, StateGraph
 from langgraph.graph.state import CompiledStateGraph
 
 from route_sql.agents.brief import Wording
-from route_sql.graph.checks import Check
+from route_sql.agents.prompts import Prompts
+from route_sql.graph.checks import Check, QueryCheck
 from route_sql.graph.confidence import Calibration, calibration_of
 from route_sql.graph.context import Context
+from route_sql.graph.executing import unrun
+from route_sql.graph.extension_arguments import (
+    check_extensions,
+    context_extensions,
+    executor_extension,
+    require_schemas,
+    seconds_of,
+)
+from route_sql.graph.extensions import SECONDS
 from route_sql.graph.grounding import ContextTool
 from route_sql.graph.nodes import Nodes
-from route_sql.graph.reading import node, recording_node, router
+from route_sql.graph.reading import answering_node, node, recording_node, router
 from route_sql.graph.state import Answer, Question, QuestionArguments
 from route_sql.graph.state_versions import StoredState
 from route_sql.graph.strategies import First, Next, first_agents, next_agent
@@ -32,9 +42,12 @@ def build_graph(
     catalog: Catalog,
     *,
     wording: Wording | None = None,
+    prompts: Prompts | None = None,
     calibration: Calibration | None = None,
     context_tools: Sequence[ContextTool] = (),
     checks: Sequence[Check] = (),
+    query_checks: Sequence[QueryCheck] = (),
+    extension_seconds: float = SECONDS,
     executor: BaseTool | None = None,
     checkpointer: BaseCheckpointSaver[str] | None = None,
 ) -> Graph:
@@ -45,19 +58,30 @@ def build_graph(
         catalog: The databases that may be asked. It stays the caller's to close.
         wording: `tuned` for a model made by our training, else `instruct`; None for the model's own, which ChatTGI
             asks its server for.
+        prompts: Replaces the prompts of agents.
         calibration: Makes a probability of an answer's signals; None for the model's own, if it has one.
         context_tools: Give notes before the agents start, in addition to our own search for matching values.
         checks: Look at (question, sql, outcome) of each candidate that ran and complain or not.
-        executor: Replaces `execute_sql`: a tool with its arguments, whose artifact is an `Outcome`.
+        query_checks: Look at (question, sql, database) before a query runs; a complaint refuses the query.
+        extension_seconds: Seconds that one call of a context tool or check may take. What is slower or raises becomes
+            a note of the answer; a query check that does so refuses the query.
+        executor: Replaces `execute_sql`: a tool with its arguments, whose artifact is an `Outcome`. It may take five
+            seconds longer than the query's deadline, and its result is cut to the database's limits.
         checkpointer: Needed for `Context.approve` and for threads that outlive a process.
+
+    Raises:
+        InvalidInput: an extension can't be called with the arguments that it gets.
     """
     builder = make_builder(
         model,
         catalog,
         wording=wording,
+        prompts=prompts,
         calibration=calibration,
         context_tools=context_tools,
         checks=checks,
+        query_checks=query_checks,
+        extension_seconds=extension_seconds,
         executor=executor,
     )
     return builder.compile(checkpointer=checkpointer, name="route-sql")
@@ -68,33 +92,52 @@ def make_builder(
     catalog: Catalog,
     *,
     wording: Wording | None = None,
+    prompts: Prompts | None = None,
     calibration: Calibration | None = None,
     context_tools: Sequence[ContextTool] = (),
     checks: Sequence[Check] = (),
+    query_checks: Sequence[QueryCheck] = (),
+    extension_seconds: float = SECONDS,
     executor: BaseTool | None = None,
+    state_schema: type[Any] = StoredState,
+    input_schema: type[Any] = QuestionArguments,
+    output_schema: type[Any] = Answer,
 ) -> Builder:
-    """The same graph, not compiled: add nodes and edges of your own with LangGraph's API. Arguments as above."""
+    """The same graph, not compiled: add nodes and edges of your own with LangGraph's API.
+
+    The arguments are those of `build_graph`, and three schemas. `state_schema` is a `TypedDict` derived from `State`,
+    with keys for nodes of your own; `input_schema` has `question` and `database`, and keys of your own;
+    `output_schema` has the keys that `invoke` returns.
+
+    Raises:
+        InvalidInput: as for `build_graph`, or a schema lacks keys.
+    """
+    require_schemas(state_schema, input_schema, output_schema)
+    seconds = seconds_of(extension_seconds)
     nodes = Nodes(
         model=model,
         catalog=catalog,
         wording=wording,
+        prompts=prompts or Prompts(),
         calibration=calibration or calibration_of(model),
-        executor=executor or make_execute_sql(catalog),
-        context_tools=(make_find_values(catalog), *context_tools),
-        checks=tuple(checks),
+        executor=executor_extension(executor or make_execute_sql(catalog)),
+        context_tools=(make_find_values(catalog), *context_extensions(context_tools, seconds)),
+        checks=check_extensions("check", checks, ("question", "sql", "outcome"), seconds),
+        query_checks=check_extensions("query check", query_checks, ("question", "sql", "database"), seconds),
     )
     # LangGraph shows this schema and passes the input unchanged, as a `Question`.
-    arguments = cast(type[Question], QuestionArguments)
-    builder = StateGraph(StoredState, context_schema=Context, input_schema=arguments, output_schema=Answer)
+    builder: Builder = StateGraph(
+        state_schema, context_schema=Context, input_schema=input_schema, output_schema=output_schema
+    )
     builder.add_node("ground", nodes.ground)
     builder.add_node("link_schema", node(nodes.link_schema))
     builder.add_node("draft", node(nodes.draft))
     builder.add_node("generate", node(nodes.generate))
-    builder.add_node("execute", recording_node(nodes.execute))
+    builder.add_node("execute", recording_node(nodes.execute, unrun))
     builder.add_node("complete_joins", node(nodes.complete_joins))
     builder.add_node("correct_noise", node(nodes.correct_noise))
     builder.add_node("continue_writing", node(nodes.continue_writing))
-    builder.add_node("answer", node(nodes.answer))
+    builder.add_node("answer", answering_node(nodes.answer))
 
     builder.add_edge(START, "ground")
     builder.add_conditional_edges("ground", router(first_agents), list(get_args(First)))
