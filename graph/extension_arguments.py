@@ -8,6 +8,7 @@ from typing import Any, get_type_hints
 from langchain_core.tools import BaseTool
 from pydantic import BaseModel
 
+from route_sql.agents.prompts import Prompts
 from route_sql.graph.executor import MARGIN, Executor
 from route_sql.graph.extensions import Extension, name_of
 from route_sql.graph.state import State
@@ -17,6 +18,12 @@ from route_sql.tools.execute_sql import ExecuteSQL
 RIGHTS = ("allow", "hide", "within")
 CONTEXT_ARGUMENTS = ("question", "database", "evidence", *RIGHTS)
 EXECUTOR_ARGUMENTS = ("sql", "database", "seconds", *RIGHTS)
+PROMPT_ARGUMENTS = {
+    "link_schema": ("brief",),
+    "generate": ("brief",),
+    "correct_noise": ("brief", "sql", "finding"),
+    "continue_writing": ("brief", "prefix"),
+}
 
 
 def context_extensions(tools: Sequence[Any], seconds: float) -> tuple[Extension, ...]:
@@ -60,6 +67,19 @@ def executor_extension(tool: Any) -> Executor:
     return Extension("executor", tool, MARGIN)
 
 
+def checked_prompts(prompts: Prompts | None) -> Prompts:
+    """The prompts of the agents.
+
+    Raises:
+        InvalidInput: one of them is no function of what its agent has.
+    """
+    given = prompts or Prompts()
+    for agent, names in PROMPT_ARGUMENTS.items():
+        more = {"failed": False} if agent == "correct_noise" else {}
+        _require_call(getattr(given, agent), f"prompt {agent}", names, **more)
+    return given
+
+
 def seconds_of(seconds: object) -> float:
     """The time limit of context tools and checks.
 
@@ -95,12 +115,12 @@ def _require_arguments(tool: BaseTool, kind: str, passed: Sequence[str]) -> None
         )
 
 
-def _require_call(function: Any, kind: str, names: Sequence[str]) -> None:
+def _require_call(function: Any, kind: str, names: Sequence[str], **more: object) -> None:
     shown = f"({', '.join(names)})"
     if isinstance(function, BaseTool) or not callable(function):
         raise InvalidInput(f"the {kind} {name_of(function)} must be a function of {shown}")
     try:
-        inspect.signature(function).bind(*names)
+        inspect.signature(function).bind(*names, **more)
     except ValueError:  # a builtin without a signature
         return
     except TypeError as error:

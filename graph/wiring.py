@@ -17,6 +17,7 @@ from route_sql.graph.context import Context
 from route_sql.graph.executing import unrun
 from route_sql.graph.extension_arguments import (
     check_extensions,
+    checked_prompts,
     context_extensions,
     executor_extension,
     require_schemas,
@@ -118,7 +119,7 @@ def make_builder(
         model=model,
         catalog=catalog,
         wording=wording,
-        prompts=prompts or Prompts(),
+        prompts=checked_prompts(prompts),
         calibration=calibration or calibration_of(model),
         executor=executor_extension(executor or make_execute_sql(catalog)),
         context_tools=(make_find_values(catalog), *context_extensions(context_tools, seconds)),
