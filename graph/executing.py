@@ -6,6 +6,7 @@ from typing import Any
 
 from langgraph.types import interrupt
 
+from route_sql.graph.audit import Audit, Decision
 from route_sql.graph.budget import out_of_time, seconds_left
 from route_sql.graph.checks import refusal
 from route_sql.graph.choices import is_approved, rights_in
@@ -30,12 +31,14 @@ class Execution:
     Args:
         executor: `execute_sql`, or the tool that replaces it.
         query_checks: May refuse a query before it runs.
+        audit: Records each query.
         catalog: The databases.
         state: The state of the run, with its choices.
     """
 
     executor: Executor
     query_checks: Sequence[Extension]
+    audit: Audit
     catalog: Catalog
     state: State
 
@@ -56,16 +59,31 @@ class Execution:
         return (translated, second) if ran(second) else (proposal, outcome)
 
     async def _outcome(self, proposal: Proposal) -> Outcome:
-        choices, database, sql = self.state["choices"], self.state["database"], proposal["sql"]
-        rights = rights_in(choices)
-        if not takes(tool_of(self.executor), rights):
-            return failed("refused", UNABLE)
+        decision, reason = await self._decided(proposal["sql"])
+        running = self._run(proposal) if reason is None else _refused(reason)
+        return await self.audit.recorded(self.state, proposal, decision, running)
+
+    async def _decided(self, sql: str) -> tuple[Decision, str | None]:
+        """Whether the query may run, and the reason if it may not."""
+        choices, database = self.state["choices"], self.state["database"]
+        if not takes(tool_of(self.executor), rights_in(choices)):
+            return "refused", UNABLE
         if reason := await refusal(self.query_checks, self.state["question"], sql, database):
-            return failed("refused", reason)
-        if choices["approve"] and not is_approved(interrupt({"approve": sql, "database": database})):
-            return failed("refused", NOT_APPROVED)
-        limits = self._limits()
-        given = {"sql": sql, "database": database, "seconds": limits.seconds, **rights_of(rights)}
+            return "refused", reason
+        if not choices["approve"]:
+            return "allowed", None
+        if is_approved(interrupt({"approve": sql, "database": database})):
+            return "approved", None
+        return "rejected", NOT_APPROVED
+
+    async def _run(self, proposal: Proposal) -> Outcome:
+        choices, limits = self.state["choices"], self._limits()
+        given = {
+            "sql": proposal["sql"],
+            "database": self.state["database"],
+            "seconds": limits.seconds,
+            **rights_of(rights_in(choices)),
+        }
         # A caller's executor need not know of deadlines.
         args = {name: value for name, value in given.items() if name in arguments(tool_of(self.executor))}
         call = {"type": "tool_call", "id": proposal["agent"], "name": tool_of(self.executor).name, "args": args}
@@ -110,6 +128,10 @@ def proposed(
     Running a candidate again would count as agreement.
     """
     return Proposal(agent=agent, sql=sql, scores=scores) if sql and sql not in tried else None
+
+
+async def _refused(reason: str) -> Outcome:
+    return failed("refused", reason)
 
 
 def _translated(proposal: Proposal, outcome: Outcome, dialect: str) -> Proposal | None:

@@ -3,12 +3,14 @@
 import inspect
 from collections import Counter
 from collections.abc import Callable, Sequence
-from typing import Any, get_type_hints
+from logging import Logger
+from typing import Any, cast, get_type_hints
 
 from langchain_core.tools import BaseTool
 from pydantic import BaseModel
 
 from route_sql.agents.prompts import Prompts
+from route_sql.graph.audit import AuditLog
 from route_sql.graph.executor import MARGIN, Executor
 from route_sql.graph.extensions import Extension, name_of
 from route_sql.graph.state import State
@@ -65,6 +67,17 @@ def executor_extension(tool: Any) -> Executor:
     if "sql" not in arguments(tool):
         raise InvalidInput(f"the executor {tool.name} must take an argument sql")
     return Extension("executor", tool, MARGIN)
+
+
+def audit_log(log: Any) -> AuditLog | None:
+    """The caller's audit log.
+
+    Raises:
+        InvalidInput: it is neither a logger nor a function of an entry.
+    """
+    if log is not None and not isinstance(log, Logger):
+        _require_call(log, "audit log", ("entry",))
+    return cast(AuditLog | None, log)
 
 
 def checked_prompts(prompts: Prompts | None) -> Prompts:

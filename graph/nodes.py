@@ -15,6 +15,7 @@ from route_sql.agents.brief import Brief, Wording
 from route_sql.agents.call import Reply, ask, can_sample, wording_of
 from route_sql.agents.examples import worked_examples
 from route_sql.agents.prompts import Prompts
+from route_sql.graph.audit import Audit
 from route_sql.graph.budget import Update, in_time, is_out_of_time, out_of_time
 from route_sql.graph.checks import doubt, finding
 from route_sql.graph.choices import choices_of, rights_in
@@ -54,6 +55,7 @@ class Nodes:
     context_tools: Sequence[BaseTool | Extension]
     checks: Sequence[Extension]
     query_checks: Sequence[Extension]
+    audit: Audit
     prompts: Prompts
 
     async def ground(self, state: StoredState, runtime: Runtime[Context]) -> Update:
@@ -111,7 +113,8 @@ class Nodes:
         proposal = state.get("proposal")
         if proposal is None:
             return {}
-        proposal, outcome = await Execution(self.executor, self.query_checks, self.catalog, state).run(proposal)
+        execution = Execution(self.executor, self.query_checks, self.audit, self.catalog, state)
+        proposal, outcome = await execution.run(proposal)
         schema, said = await self._whole_schema(state), state.get("notes", [])
         found, failures = await doubt(state["question"], proposal["sql"], outcome, schema, self.checks, said)
         attempt = Attempt(

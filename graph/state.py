@@ -95,6 +95,8 @@ class Choices(TypedDict):
     """Whether a person is asked before each query."""
     rights: dict[str, Any]
     """Rights of the caller: `Visibility.as_json`."""
+    user: str | None
+    """The caller's name in the audit."""
     keep_prompts: bool
     """Whether the state keeps each prompt and reply."""
     can_sample: bool

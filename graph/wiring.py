@@ -11,11 +11,13 @@ from langgraph.graph.state import CompiledStateGraph
 
 from route_sql.agents.brief import Wording
 from route_sql.agents.prompts import Prompts
+from route_sql.graph.audit import Audit, AuditLog
 from route_sql.graph.checks import Check, QueryCheck
 from route_sql.graph.confidence import Calibration, calibration_of
 from route_sql.graph.context import Context
 from route_sql.graph.executing import unrun
 from route_sql.graph.extension_arguments import (
+    audit_log,
     check_extensions,
     checked_prompts,
     context_extensions,
@@ -50,6 +52,7 @@ def build_graph(
     query_checks: Sequence[QueryCheck] = (),
     extension_seconds: float = SECONDS,
     executor: BaseTool | None = None,
+    audit: AuditLog | None = None,
     checkpointer: BaseCheckpointSaver[str] | None = None,
 ) -> Graph:
     """The collaboration strategy, compiled (Multitask Collaboration Prompting; ROUTE, section 3.3).
@@ -68,6 +71,8 @@ def build_graph(
             a note of the answer; a query check that does so refuses the query.
         executor: Replaces `execute_sql`: a tool with its arguments, whose artifact is an `Outcome`. It may take five
             seconds longer than the query's deadline, and its result is cut to the database's limits.
+        audit: Gets a line of JSON (a logger) or an `AuditEntry` (a function) for each query. If that fails, the
+            query's result is withheld.
         checkpointer: Needed for `Context.approve` and for threads that outlive a process.
 
     Raises:
@@ -84,6 +89,7 @@ def build_graph(
         query_checks=query_checks,
         extension_seconds=extension_seconds,
         executor=executor,
+        audit=audit,
     )
     return builder.compile(checkpointer=checkpointer, name="route-sql")
 
@@ -100,6 +106,7 @@ def make_builder(
     query_checks: Sequence[QueryCheck] = (),
     extension_seconds: float = SECONDS,
     executor: BaseTool | None = None,
+    audit: AuditLog | None = None,
     state_schema: type[Any] = StoredState,
     input_schema: type[Any] = QuestionArguments,
     output_schema: type[Any] = Answer,
@@ -120,6 +127,7 @@ def make_builder(
         catalog=catalog,
         wording=wording,
         prompts=checked_prompts(prompts),
+        audit=Audit(audit_log(audit), seconds),
         calibration=calibration or calibration_of(model),
         executor=executor_extension(executor or make_execute_sql(catalog)),
         context_tools=(make_find_values(catalog), *context_extensions(context_tools, seconds)),

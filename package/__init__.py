@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from route_sql.agents.brief import Brief, Wording, conversation
     from route_sql.agents.prompts import Prompts
+    from route_sql.graph.audit import AuditEntry
     from route_sql.graph.checks import Check, QueryCheck
     from route_sql.graph.confidence import Calibration, read_calibration
     from route_sql.graph.context import Context, Strategy
@@ -38,6 +39,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "Answer",
+    "AuditEntry",
     "Brief",
     "Candidate",
     "Catalog",
@@ -81,6 +83,7 @@ __all__ = [
 
 _HOME = {
     "Answer": "route_sql.graph.state",
+    "AuditEntry": "route_sql.graph.audit",
     "Brief": "route_sql.agents.brief",
     "Candidate": "route_sql.graph.state",
     "Catalog": "route_sql.tools.database.catalog",
