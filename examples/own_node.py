@@ -22,7 +22,7 @@ class DeskState(State, total=False):
 
 
 class DeskAnswer(TypedDict):
-    """What `invoke` returns: any keys of the state."""
+    """The output of `invoke`: any keys of the state."""
 
     sql: str | None
     sentence: str

@@ -56,7 +56,7 @@ async def doubt(
 async def refusal(checks: Sequence[Extension], question: str, sql: str, database: str) -> str | None:
     """The reason not to run a query; None if every check lets it run.
 
-    A check that fails refuses the query: what is not clearly permitted does not run.
+    A check that fails refuses the query: only a query that is clearly permitted runs.
     """
     complaints, failures = await complaints_of(checks, question, sql, database)
     unsure = [f"{failure} So the query was not run." for failure in failures]

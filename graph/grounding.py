@@ -154,7 +154,7 @@ def visible(schema: Schema, question: str, notes: Sequence[str], budget_chars: i
 
 
 def _failure(tool: ContextTool | Extension, error: BaseException) -> str:
-    """The sentence on a tool that failed; what is no fault of the caller's tool is raised."""
+    """The sentence on a tool that failed; an error that is no fault of the caller's tool is raised."""
     if isinstance(tool, Extension) and isinstance(error, ExtensionFailed):
         return f"{tool.title} {error}"
     if isinstance(tool, Extension) or isinstance(error, RouteError) or not isinstance(error, Exception):

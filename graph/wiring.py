@@ -67,8 +67,8 @@ def build_graph(
         context_tools: Give notes before the agents start, in addition to our own search for matching values.
         checks: Look at (question, sql, outcome) of each candidate that ran and complain or not.
         query_checks: Look at (question, sql, database) before a query runs; a complaint refuses the query.
-        extension_seconds: Seconds that one call of a context tool or check may take. What is slower or raises becomes
-            a note of the answer; a query check that does so refuses the query.
+        extension_seconds: Seconds that one call of a context tool or check may take. One that is slower or raises
+            becomes a note of the answer; a query check that does so refuses the query.
         executor: Replaces `execute_sql`: a tool with its arguments, whose artifact is an `Outcome`. It may take five
             seconds longer than the query's deadline, and its result is cut to the database's limits.
         audit: Gets a line of JSON (a logger) or an `AuditEntry` (a function) for each query. If that fails, the

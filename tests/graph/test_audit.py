@@ -43,9 +43,8 @@ async def test_each_query_has_a_line(model: ScriptedModel, catalog: Catalog, ent
     assert {(entry["who"], entry["thread"], entry["database"], entry["decision"]) for entry in entries} == {
         ("ida", "t-1", "shop", "allowed")
     }
-    assert (
-        before <= datetime.fromisoformat(entries[1]["time"]).replace(microsecond=999_999) and entries[1]["seconds"] >= 0
-    )
+    ended = datetime.fromisoformat(entries[1]["time"])
+    assert timedelta(milliseconds=-1) < ended - before < timedelta(minutes=1)
 
 
 async def test_a_logger_gets_lines_of_json(
