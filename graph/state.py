@@ -115,8 +115,9 @@ class Question(TypedDict):
 
 
 class QuestionArguments(BaseModel):
-    """The same for tools and forms made of the graph: `as_tool` treats an optional key of a `TypedDict` as required."""
+    """A question about one database."""
 
+    # The form and the tool made of the graph: `as_tool` treats an optional key of a `TypedDict` as required.
     question: str = Field(description="The question, in words.")
     database: str = Field(description="The database's name in the catalog.")
     evidence: str = Field(default="", description="Facts that the question needs, such as a formula or a code.")

@@ -1,6 +1,6 @@
 """The graph: nodes and edges, readable as a list."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, get_args
 
 from langchain_core.language_models import BaseChatModel
@@ -26,10 +26,11 @@ from route_sql.graph.extension_arguments import (
     seconds_of,
 )
 from route_sql.graph.extensions import SECONDS
+from route_sql.graph.form import question_form
 from route_sql.graph.grounding import ContextTool
 from route_sql.graph.nodes import Nodes
 from route_sql.graph.reading import answering_node, node, recording_node, router
-from route_sql.graph.state import Answer, Question, QuestionArguments
+from route_sql.graph.state import Answer, Question
 from route_sql.graph.state_versions import StoredState
 from route_sql.graph.strategies import First, Next, first_agents, next_agent
 from route_sql.tools.database.catalog import Catalog
@@ -108,7 +109,7 @@ def make_builder(
     executor: BaseTool | None = None,
     audit: AuditLog | None = None,
     state_schema: type[Any] = StoredState,
-    input_schema: type[Any] = QuestionArguments,
+    input_schema: type[Any] | None = None,
     output_schema: type[Any] = Answer,
 ) -> Builder:
     """The same graph, not compiled: add nodes and edges of your own with LangGraph's API.
@@ -120,7 +121,8 @@ def make_builder(
     Raises:
         InvalidInput: as for `build_graph`, or a schema lacks keys.
     """
-    require_schemas(state_schema, input_schema, output_schema)
+    asked: type[Any] = input_schema or question_form(catalog.names())
+    require_schemas(state_schema, asked, output_schema)
     seconds = seconds_of(extension_seconds)
     nodes = Nodes(
         model=model,
@@ -135,18 +137,20 @@ def make_builder(
         query_checks=check_extensions("query check", query_checks, ("question", "sql", "database"), seconds),
     )
     # LangGraph shows this schema and passes the input unchanged, as a `Question`.
-    builder: Builder = StateGraph(
-        state_schema, context_schema=Context, input_schema=input_schema, output_schema=output_schema
-    )
-    builder.add_node("ground", nodes.ground)
-    builder.add_node("link_schema", node(nodes.link_schema))
-    builder.add_node("draft", node(nodes.draft))
-    builder.add_node("generate", node(nodes.generate))
-    builder.add_node("execute", recording_node(nodes.execute, unrun))
-    builder.add_node("complete_joins", node(nodes.complete_joins))
-    builder.add_node("correct_noise", node(nodes.correct_noise))
-    builder.add_node("continue_writing", node(nodes.continue_writing))
-    builder.add_node("answer", answering_node(nodes.answer))
+    builder: Builder = StateGraph(state_schema, context_schema=Context, input_schema=asked, output_schema=output_schema)
+    add: dict[str, Any] = {
+        "ground": nodes.ground,
+        "link_schema": node(nodes.link_schema),
+        "draft": node(nodes.draft),
+        "generate": node(nodes.generate),
+        "execute": recording_node(nodes.execute, unrun),
+        "complete_joins": node(nodes.complete_joins),
+        "correct_noise": node(nodes.correct_noise),
+        "continue_writing": node(nodes.continue_writing),
+        "answer": answering_node(nodes.answer),
+    }
+    for name, function in add.items():
+        builder.add_node(name, function, metadata={"description": described(getattr(nodes, name))})
 
     builder.add_edge(START, "ground")
     builder.add_conditional_edges("ground", router(first_agents), list(get_args(First)))
@@ -159,3 +163,8 @@ def make_builder(
     builder.add_edge("continue_writing", "execute")
     builder.add_edge("answer", END)
     return builder
+
+
+def described(node: Callable[..., Any]) -> str:
+    """The first sentence on a node, which Studio and other clients show."""
+    return (node.__doc__ or "").partition("\n")[0]
