@@ -23,34 +23,24 @@ NAMES = 3
 
 def own_complaint(sql: str, outcome: Outcome, schema: Schema) -> str | None:
     """The complaint of the executor or the schema about a candidate; None if there is none."""
-    return _own_doubt(sql, outcome, schema).complaint
+    return own_doubt(sql, outcome, schema).complaint
 
 
-async def doubt(
-    question: str, sql: str, outcome: Outcome, schema: Schema, checks: Sequence[Extension], said: Sequence[str] = ()
-) -> tuple[JoinRepair, list[str]]:
-    """The first reason to doubt a candidate, and a sentence for each of the caller's checks that failed.
-
-    The caller's checks see only candidates that ran, and run side by side.
+async def doubts(
+    question: str, sql: str, outcome: Outcome, checks: Sequence[Extension], said: Sequence[str]
+) -> tuple[str | None, list[str]]:
+    """The first complaint of the caller's checks, which run side by side, and a sentence for each that failed.
 
     Args:
         question: The question.
-        sql: The candidate.
+        sql: A candidate that ran, and about which we have no complaint.
         outcome: Its outcome.
-        schema: The schema.
         checks: The caller's checks.
         said: The notes so far: a check that was too slow for this question is not called again.
-
-    Returns:
-        The complaint, with the SQL on other joins if the joins are the reason; and the sentences.
     """
-    own = await asyncio.to_thread(_own_doubt, sql, outcome, schema)
-    if own.complaint is not None:
-        return own, []
     asked = [check for check in checks if not any(note.startswith(f"{check.title} {LATE}") for note in said)]
     complaints, failures = await complaints_of(asked, question, sql, outcome)
-    found = next(iter(complaints), None)
-    return (JoinRepair(found, None) if found else own), [each for each in failures if each not in said]
+    return next(iter(complaints), None), [each for each in failures if each not in said]
 
 
 async def refusal(checks: Sequence[Extension], question: str, sql: str, database: str) -> str | None:
@@ -90,7 +80,8 @@ async def _complaint(check: Extension, given: Sequence[object]) -> str:
     return clean(found, FINDING_CHARS) if found else ""
 
 
-def _own_doubt(sql: str, outcome: Outcome, schema: Schema) -> JoinRepair:
+def own_doubt(sql: str, outcome: Outcome, schema: Schema) -> JoinRepair:
+    """The complaint of the executor or the schema, with the SQL on other joins if the joins are the reason."""
     if outcome["status"] == "ok":
         return repair_joins(sql, schema, "ok")
     if outcome["status"] == "empty":

@@ -62,7 +62,7 @@ def narrowed(kept: Choices, context: Context) -> Choices:
     return {
         **kept,
         "approve": kept["approve"] or bool(context.approve),
-        "rights": rights_in(kept).narrowed(context.rights).as_json(),
+        "rights": rights_in(kept).narrowed(context.rights).as_json() if context.rights else kept["rights"],
         "row_limit": _lower(kept["row_limit"], context.row_limit),
         "deadline": _lower(kept["deadline"], context.deadline),
     }

@@ -13,12 +13,14 @@ from route_sql.agents.brief import NOTE_CHARS, NOTES
 from route_sql.graph.context import Context
 from route_sql.graph.extension_arguments import arguments
 from route_sql.graph.extensions import Extension, ExtensionFailed, message_of, name_of, reported
+from route_sql.graph.schemas import Schemas, is_small
 from route_sql.graph.state import Question, State
 from route_sql.tools.database.catalog import Catalog
 from route_sql.tools.database.visible import VisibleDatabase
 from route_sql.tools.errors import DatabaseUnavailable, InvalidInput, RouteError
 from route_sql.tools.schema.records import Link, Schema
 from route_sql.tools.schema.relevance import reduce_schema
+from route_sql.tools.schema.rendering import render
 from route_sql.tools.schema.visibility import EVERYTHING, Visibility
 from route_sql.tools.text import clean
 
@@ -45,7 +47,7 @@ class Ground:
 
 
 async def gather_ground(
-    asked: Question, catalog: Catalog, tools: Sequence[ContextTool | Extension], context: Context
+    asked: Question, catalog: Catalog, schemas: Schemas, tools: Sequence[ContextTool | Extension], context: Context
 ) -> Ground:
     """Gather the notes of the context tools and the catalog, and cut a schema that no prompt can hold.
 
@@ -56,11 +58,12 @@ async def gather_ground(
     """
     database, rights = asked["database"], context.rights
     schema = await askable_schema(catalog, database, rights)
+    schemas.keep(database, rights, schema)
     found, failures = await gather_notes(tools, asked, rights)
     notes = shown_notes([*found, *await catalog.notes(database, rights)])
     warnings = await catalog.get(database, rights).warnings()
     known = [*notes, asked.get("evidence", "")]
-    shown, cut = await asyncio.to_thread(visible, schema, asked["question"], known, context.schema_chars)
+    shown, cut = await _shown(schema, asked["question"], known, context.schema_chars)
     return Ground(notes=notes, shown=shown, remarks=[*warnings, *failures, *cut])
 
 
@@ -151,6 +154,15 @@ def visible(schema: Schema, question: str, notes: Sequence[str], budget_chars: i
         return None, []
     remark = f"The schema is too large for a prompt: {len(reduced.tables)} of {len(schema.tables)} tables were shown."
     return {table.key: [column.name for column in table.columns] for table in reduced}, [remark]
+
+
+async def _shown(
+    schema: Schema, question: str, notes: Sequence[str], budget_chars: int
+) -> tuple[Link | None, list[str]]:
+    """The part of the schema that is shown; a schema of many columns is measured in a thread."""
+    if is_small(schema) and len(render(schema)) <= budget_chars:
+        return None, []
+    return await asyncio.to_thread(visible, schema, question, notes, budget_chars)
 
 
 def _failure(tool: ContextTool | Extension, error: BaseException) -> str:

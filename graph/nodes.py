@@ -15,11 +15,12 @@ from route_sql.agents.brief import Brief, Wording
 from route_sql.agents.call import Reply, ask, can_sample, wording_of
 from route_sql.agents.examples import worked_examples
 from route_sql.agents.prompts import Prompts
+from route_sql.graph.attempting import attempted
 from route_sql.graph.audit import Audit
 from route_sql.graph.budget import Update, in_time, is_out_of_time, out_of_time
-from route_sql.graph.checks import doubt, finding
+from route_sql.graph.checks import finding
 from route_sql.graph.choices import choices_of, rights_in
-from route_sql.graph.confidence import Calibration, assess
+from route_sql.graph.confidence import Calibration
 from route_sql.graph.context import Context, context_of_first
 from route_sql.graph.doubts import doubts_of
 from route_sql.graph.executing import Execution, candidate_of, proposed
@@ -27,6 +28,7 @@ from route_sql.graph.executor import Executor
 from route_sql.graph.extensions import Extension
 from route_sql.graph.grounding import Ground, gather_ground, question_of
 from route_sql.graph.ledger import asked, calls_of, cut_replies, scores_of
+from route_sql.graph.schemas import Schemas
 from route_sql.graph.selection import attempts, leading
 from route_sql.graph.state import VERSION, Attempt, Begin, Change, Proposal, State, TokenScores
 from route_sql.graph.state_versions import StoredState, without_old_keys
@@ -36,7 +38,6 @@ from route_sql.tools.schema.links import union
 from route_sql.tools.schema.records import Schema
 from route_sql.tools.schema.relevance import reduce_schema
 from route_sql.tools.sql.continuation import continuable_prefix
-from route_sql.tools.sql.hardness import table_count
 from route_sql.tools.sql.joins.repair import repair_joins
 from route_sql.tools.sql.usage import misplaced_columns, tables_and_columns
 
@@ -47,6 +48,7 @@ class Nodes:
 
     model: BaseChatModel
     catalog: Catalog
+    schemas: Schemas
     wording: Wording | None
     """None for the wording that the model, or its server, names."""
     calibration: Calibration | None
@@ -62,7 +64,7 @@ class Nodes:
         """Gather notes, cut a schema that no prompt can hold, and write the run's choices into the state."""
         question, context = question_of(state), context_of_first(runtime)
         began = monotonic()
-        gathering = gather_ground(question, self.catalog, self.context_tools, context)
+        gathering = gather_ground(question, self.catalog, self.schemas, self.context_tools, context)
         ground = await in_time(gathering, context.seconds) or Ground(notes=[], shown=None, remarks=[])
         enough = self.calibration.enough if self.calibration else 1.0
         return {
@@ -115,22 +117,9 @@ class Nodes:
             return {}
         execution = Execution(self.executor, self.query_checks, self.audit, self.catalog, state)
         proposal, outcome = await execution.run(proposal)
-        schema, said = await self._whole_schema(state), state.get("notes", [])
-        found, failures = await doubt(state["question"], proposal["sql"], outcome, schema, self.checks, said)
-        attempt = Attempt(
-            agent=proposal["agent"],
-            sql=proposal["sql"],
-            outcome={**outcome, "rows": outcome["rows"][: state["choices"]["row_limit"]]},
-            complaint=found.complaint,
-            tables=table_count(proposal["sql"], schema),
-            scores=proposal.get("scores"),
-        )
-        if outcome["status"] == "ok":
-            attempt["repaired"] = found.sql
-        now: State = {**state, "attempts": [*attempts(state), attempt]}
-        assessment = await asyncio.to_thread(assess, now, schema, self.calibration)
-        failed_checks = {"notes": failures} if failures else {}
-        return {"proposal": None, "attempts": [attempt], "assessment": assessment, **failed_checks}
+        schema = await self._whole_schema(state)
+        update = await attempted(state, proposal, outcome, schema, self.checks, self.calibration)
+        return {"proposal": None, **update}
 
     async def complete_joins(self, state: State) -> Update:
         """Repair the joins of the newest candidate, which is doubted, along the keys; asks no model."""
@@ -189,7 +178,7 @@ class Nodes:
         return await ask(self.model, messages, sample=sample, max_tokens=state["choices"]["max_tokens"])
 
     async def _whole_schema(self, state: State) -> Schema:
-        schema = await self.catalog.get(state["database"], rights_in(state["choices"])).schema()
+        schema = await self.schemas.recent(state["database"], rights_in(state["choices"]))
         dialect = state["choices"]["dialect"]
         return replace(schema, dialect=dialect) if dialect else schema
 

@@ -1,8 +1,9 @@
 """Reading the state in nodes and routers: in the present version, with choices that the context can only narrow."""
 
 from collections.abc import Awaitable, Callable
-from typing import Protocol, TypeVar, cast
+from typing import Any, Protocol, cast
 
+from langchain_core.runnables import Runnable, RunnableConfig
 from langgraph.runtime import Runtime
 
 from route_sql.graph.budget import Agent, Update, within_budget
@@ -10,8 +11,6 @@ from route_sql.graph.choices import kept_choices, narrowed
 from route_sql.graph.context import Context, context_of
 from route_sql.graph.state import Begin, State
 from route_sql.graph.state_versions import StoredState, upgrade, without_old_keys
-
-Target = TypeVar("Target")
 
 
 class Node(Protocol):
@@ -75,13 +74,24 @@ def recording_node(agent: Agent, late: Callable[[State], Update] = _no_update) -
     return run
 
 
-def router(choose: Callable[[State], Target]) -> Callable[[StoredState], Target]:
-    """A router of the graph. It takes no runtime: LangGraph has none when a state is edited."""
+class Router(Runnable[StoredState, Any]):
+    """A router of the graph. It takes no runtime: LangGraph has none when a state is edited.
 
-    def route(state: StoredState) -> Target:
-        return choose(_read(state, upgrade(state, Context())))
+    A plain function would be run in a thread, which costs more than the choice.
+    """
 
-    return route
+    def __init__(self, choose: Callable[[State], Any]) -> None:
+        """Route by a function of the state."""
+        self.name = choose.__name__
+        self._choose = choose
+
+    def invoke(self, input: StoredState, config: RunnableConfig | None = None, **given: Any) -> Any:
+        """The next node or nodes."""
+        return self._choose(_read(input, upgrade(input, Context())))
+
+    async def ainvoke(self, input: StoredState, config: RunnableConfig | None = None, **given: Any) -> Any:
+        """The same."""
+        return self.invoke(input)
 
 
 def _read(stored: StoredState, upgraded: Update) -> State:

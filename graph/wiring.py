@@ -29,7 +29,8 @@ from route_sql.graph.extensions import SECONDS
 from route_sql.graph.form import question_form
 from route_sql.graph.grounding import ContextTool
 from route_sql.graph.nodes import Nodes
-from route_sql.graph.reading import answering_node, node, recording_node, router
+from route_sql.graph.reading import Router, answering_node, node, recording_node
+from route_sql.graph.schemas import Schemas
 from route_sql.graph.state import Answer, Question
 from route_sql.graph.state_versions import StoredState
 from route_sql.graph.strategies import First, Next, first_agents, next_agent
@@ -124,15 +125,17 @@ def make_builder(
     asked: type[Any] = input_schema or question_form(catalog.names())
     require_schemas(state_schema, asked, output_schema)
     seconds = seconds_of(extension_seconds)
+    schemas = Schemas(catalog)
     nodes = Nodes(
         model=model,
         catalog=catalog,
+        schemas=schemas,
         wording=wording,
         prompts=checked_prompts(prompts),
         audit=Audit(audit_log(audit), seconds),
         calibration=calibration or calibration_of(model),
         executor=executor_extension(executor or make_execute_sql(catalog)),
-        context_tools=(make_find_values(catalog), *context_extensions(context_tools, seconds)),
+        context_tools=(make_find_values(catalog, schemas.recent), *context_extensions(context_tools, seconds)),
         checks=check_extensions("check", checks, ("question", "sql", "outcome"), seconds),
         query_checks=check_extensions("query check", query_checks, ("question", "sql", "database"), seconds),
     )
@@ -153,11 +156,11 @@ def make_builder(
         builder.add_node(name, function, metadata={"description": described(getattr(nodes, name))})
 
     builder.add_edge(START, "ground")
-    builder.add_conditional_edges("ground", router(first_agents), list(get_args(First)))
+    builder.add_conditional_edges("ground", Router(first_agents), list(get_args(First)))
     builder.add_edge("link_schema", "execute")
     builder.add_edge("draft", "execute")
     builder.add_edge("generate", "execute")
-    builder.add_conditional_edges("execute", router(next_agent), list(get_args(Next)))
+    builder.add_conditional_edges("execute", Router(next_agent), list(get_args(Next)))
     builder.add_edge("complete_joins", "execute")
     builder.add_edge("correct_noise", "execute")
     builder.add_edge("continue_writing", "execute")
