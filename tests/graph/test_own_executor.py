@@ -109,7 +109,7 @@ def giving(outcome: Any) -> BaseTool:
 async def test_its_result_is_cut_to_the_limits(model: ScriptedModel, shop: Any) -> None:
     limits = Limits(rows=3, cell_chars=10, result_bytes=1_000)
     catalog, _ = Catalog.from_url(shop, limits)
-    rows = [["x" * 5_000_000, n] for n in range(100)]
+    rows: list[list[Any]] = [["x" * 5_000_000, n] for n in range(100)]
     full = Outcome(
         status="ok", columns=["a", "b"], rows=rows, row_count=100, truncated=False, error=None, digest="1", seconds=0.1
     )
