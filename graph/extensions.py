@@ -189,10 +189,12 @@ async def _ended(work: Awaitable[Any]) -> Any:
 
 
 def _is_async(given: BaseTool | Callable[..., Any]) -> bool:
-    if isinstance(given, Tool | StructuredTool):
-        return given.coroutine is not None
     if isinstance(given, BaseTool):
-        return type(given)._arun is not BaseTool._arun
+        if isinstance(given, Tool | StructuredTool):  # without a coroutine, LangChain runs their sync part
+            is_async = given.coroutine is not None
+        else:
+            is_async = type(given)._arun is not BaseTool._arun
+        return is_async or type(given).ainvoke not in (BaseTool.ainvoke, Tool.ainvoke, StructuredTool.ainvoke)
     function = given.func if isinstance(given, partial) else given
     return inspect.iscoroutinefunction(function) or inspect.iscoroutinefunction(type(function).__call__)
 

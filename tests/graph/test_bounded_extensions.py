@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 from langchain_core.messages import ToolMessage
-from langchain_core.tools import StructuredTool, ToolException, tool
+from langchain_core.tools import BaseTool, StructuredTool, ToolException, tool
 from langgraph.checkpoint.memory import InMemorySaver
 from langgraph.types import Command, interrupt
 
@@ -325,6 +325,53 @@ async def test_a_sync_tool_runs_in_a_thread(model: ScriptedModel, catalog: Catal
     await a_graph(model, catalog, context_tools=[words]).ainvoke(QUESTION, context=SINGLE)
     assert ran_in == ["route-sql-extensions"]
     assert "a regular buys twice" in str(model.history[0][1][-1].content)
+
+
+class Sync(BaseTool):
+    """A tool by a class of one's own."""
+
+    name: str = "own"
+    description: str = "Look words up."
+
+    def _run(self, question: str) -> str:
+        return f"a regular buys twice, by {threading.current_thread().name}"
+
+
+class Async(Sync):
+    """The same, async too."""
+
+    async def _arun(self, question: str) -> str:
+        return f"a regular buys twice, by {threading.current_thread().name}"
+
+
+class Structured(StructuredTool):
+    """A structured tool that overrides its async call."""
+
+    async def ainvoke(self, *given: Any, **more: Any) -> str:
+        return f"a regular buys twice, by {threading.current_thread().name}"
+
+
+def words_of(question: str) -> str:
+    """Look words up."""
+    return f"a regular buys twice, by {threading.current_thread().name}"
+
+
+@pytest.mark.parametrize(
+    ("given", "thread"),
+    [
+        (Sync(), "route-sql-extensions"),
+        (Async(), "MainThread"),
+        (Structured.from_function(words_of), "MainThread"),
+        (StructuredTool.from_function(words_of), "route-sql-extensions"),
+    ],
+)
+async def test_a_tool_by_a_class_of_ones_own(
+    model: ScriptedModel, catalog: Catalog, given: BaseTool, thread: str
+) -> None:
+    model.enqueue("sql", NAMES)
+    answer = await a_graph(model, catalog, context_tools=[given]).ainvoke(QUESTION, context=SINGLE)
+    assert answer["notes"] == []
+    assert f"a regular buys twice, by {thread}" in str(model.history[0][1][-1].content)
 
 
 @pytest.mark.parametrize("notes", [["x" * 5_000_000], ["x" * 1_000] * 20_000, ["many <<<NOTES words"] * 100_000])
