@@ -6,7 +6,9 @@ python examples/own_check.py
 import asyncio
 from pathlib import Path
 
-from route_sql import Catalog, EmbeddedServer, ModelStore, Outcome, Question, build_graph
+from langchain_core.language_models import BaseChatModel
+
+from route_sql import Answer, Catalog, EmbeddedServer, ModelStore, Outcome, Question, build_graph
 from route_sql.demo.database import build_demo_database
 
 
@@ -17,14 +19,20 @@ def one_number(question: str, sql: str, outcome: Outcome) -> str | None:
     return None
 
 
-async def main() -> None:
+async def ask(model: BaseChatModel) -> Answer:
     """Ask with the check."""
     catalog, name = Catalog.from_url(build_demo_database(Path(".demo/clinic.sqlite")))
-    async with catalog, EmbeddedServer(ModelStore().resolve("default")) as server:
-        graph = build_graph(server.chat_model(), catalog, checks=[one_number])
+    async with catalog:
+        graph = build_graph(model, catalog, checks=[one_number])
         question = Question(question="How many doctors have a supervisor?", database=name)
-        answer = (await graph.ainvoke(question, version="v2")).value
-        print(answer["sql"], answer["rows"], [candidate["agent"] for candidate in answer["candidates"]])
+        return (await graph.ainvoke(question, version="v2")).value
+
+
+async def main() -> None:
+    """Ask the embedded model."""
+    async with EmbeddedServer(ModelStore().resolve("default")) as server:
+        answer = await ask(server.chat_model())
+    print(answer["sql"], answer["rows"], [candidate["agent"] for candidate in answer["candidates"]])
 
 
 if __name__ == "__main__":

@@ -1,19 +1,22 @@
 """Reasons to doubt a candidate: the error of the database, the keys of the schema, and the caller's own checks."""
 
 import asyncio
-import inspect
 from collections.abc import Awaitable, Callable, Sequence
 
 from route_sql.agents.noise_corrector import FINDING_CHARS
+from route_sql.graph.extensions import LATE, Extension, ExtensionFailed
 from route_sql.tools.database.outcome import Outcome
 from route_sql.tools.execute_sql import render_outcome
 from route_sql.tools.schema.records import Schema
 from route_sql.tools.sql.joins.double_counting import double_counting
 from route_sql.tools.sql.joins.repair import JoinRepair, repair_joins
 from route_sql.tools.sql.usage import UnknownName, unknown_names
+from route_sql.tools.text import clean
 
 Check = Callable[[str, str, Outcome], str | None | Awaitable[str | None]]
-"""(question, sql, outcome) to a complaint in one sentence, or None. It may be async."""
+"""(question, sql, outcome) of a candidate that ran, to a complaint in one sentence, or None. It may be async."""
+QueryCheck = Callable[[str, str, str], str | None | Awaitable[str | None]]
+"""(question, sql, database) of a query before it runs, to the reason to refuse it, or None. It may be async."""
 
 EMPTY = "The query runs but returns no row."
 NAMES = 3
@@ -21,23 +24,49 @@ NAMES = 3
 
 def own_complaint(sql: str, outcome: Outcome, schema: Schema) -> str | None:
     """The complaint of the executor or the schema about a candidate; None if there is none."""
-    return _own_doubt(sql, outcome, schema).complaint
+    return own_doubt(sql, outcome, schema).complaint
 
 
-async def doubt(question: str, sql: str, outcome: Outcome, schema: Schema, checks: Sequence[Check]) -> JoinRepair:
-    """The first reason to doubt a candidate, with its SQL on other joins if the joins are the reason.
+async def doubts(
+    question: str, sql: str, outcome: Outcome, checks: Sequence[Extension], said: Sequence[str]
+) -> tuple[str | None, list[str]]:
+    """The first complaint of the caller's checks, which run side by side, and a sentence for each that failed.
 
-    The caller's checks see only candidates that ran.
+    Args:
+        question: The question.
+        sql: A candidate that ran, and about which we have no complaint.
+        outcome: Its outcome.
+        checks: The caller's checks.
+        said: The notes so far: a check that was too slow for this question is not called again.
     """
-    own = await asyncio.to_thread(_own_doubt, sql, outcome, schema)
-    if own.complaint is not None:
-        return own
-    for check in checks:
-        result = check(question, sql, outcome)
-        found = await result if inspect.isawaitable(result) else result
-        if found:
-            return JoinRepair(found, None)
-    return own
+    asked = [check for check in checks if not any(note.startswith(f"{check.title} {LATE}") for note in said)]
+    complaints, failures = await complaints_of(asked, question, sql, outcome)
+    return next(iter(complaints), None), [each for each in failures if each not in said]
+
+
+async def refusal(checks: Sequence[Extension], question: str, sql: str, database: str) -> str | None:
+    """The reason not to run a query; None if every check lets it run.
+
+    A check that fails refuses the query: only a query that is clearly permitted runs.
+    """
+    complaints, failures = await complaints_of(checks, question, sql, database)
+    unsure = [f"{failure} So the query was not run." for failure in failures]
+    return next(iter([*complaints, *unsure]), None)
+
+
+async def complaints_of(checks: Sequence[Extension], *given: object) -> tuple[list[str], list[str]]:
+    """Complaints of checks that run side by side, in their order, and a sentence for each check that failed."""
+    results = await asyncio.gather(*(_complaint(check, given) for check in checks), return_exceptions=True)
+    complaints: list[str] = []
+    failures: list[str] = []
+    for check, result in zip(checks, results, strict=True):
+        if isinstance(result, ExtensionFailed):
+            failures.append(f"{check.title} {result}")
+        elif isinstance(result, BaseException):
+            raise result
+        elif result:
+            complaints.append(result)
+    return complaints, failures
 
 
 def finding(complaint: str | None, outcome: Outcome) -> str:
@@ -45,7 +74,15 @@ def finding(complaint: str | None, outcome: Outcome) -> str:
     return complaint or render_outcome(outcome, FINDING_CHARS)
 
 
-def _own_doubt(sql: str, outcome: Outcome, schema: Schema) -> JoinRepair:
+async def _complaint(check: Extension, given: Sequence[object]) -> str:
+    found = await check.call(*given)
+    if not isinstance(found, str | None):
+        raise ExtensionFailed(f"failed: it must return a text or None, not {type(found).__name__}.")
+    return clean(found, FINDING_CHARS) if found else ""
+
+
+def own_doubt(sql: str, outcome: Outcome, schema: Schema) -> JoinRepair:
+    """The complaint of the executor or the schema, with the SQL on other joins if the joins are the reason."""
     if outcome["status"] == "ok":
         repair = repair_joins(sql, schema, "ok")
         return repair if repair.complaint is not None else JoinRepair(double_counting(sql, schema), None)

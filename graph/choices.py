@@ -29,6 +29,7 @@ def choices_of(
         dialect=context.dialect,
         row_limit=context.row_limit,
         deadline=context.deadline,
+        seconds=context.seconds,
         schema_chars=context.schema_chars,
         max_corrections=context.max_corrections,
         max_continuations=context.max_continuations,
@@ -39,6 +40,8 @@ def choices_of(
         min_confidence=context.min_confidence,
         approve=context.approve,
         rights=context.rights.as_json(),
+        user=context.user,
+        keep_prompts=context.keep_prompts,
         can_sample=can_sample,
     )
 
@@ -65,7 +68,7 @@ def narrowed(kept: Choices, context: Context) -> Choices:
     return {
         **kept,
         "approve": kept["approve"] or bool(context.approve),
-        "rights": rights_in(kept).narrowed(context.rights).as_json(),
+        "rights": rights_in(kept).narrowed(context.rights).as_json() if context.rights else kept["rights"],
         "row_limit": _lower(kept["row_limit"], context.row_limit),
         "deadline": _lower(kept["deadline"], context.deadline),
     }

@@ -47,6 +47,13 @@ class Context:
     deadline: float | None = field(
         default=None, metadata=_described("Seconds a query may run, if fewer than the database's own limit.")
     )
+    seconds: float | None = field(
+        default=None,
+        metadata=_described(
+            "Seconds that the whole question may take; then the run answers with the best candidate so far. Waiting "
+            "for a person does not count."
+        ),
+    )
     schema_chars: int = field(
         default=12_000,
         metadata=_described("Characters of rendered schema a prompt may hold; a larger schema is cut by relevance."),
@@ -86,7 +93,14 @@ class Context:
             "Interrupt before each query and run it only if the resume value is true or {'type': 'approve'}."
         ),
     )
-
+    user: str | None = field(default=None, metadata=_described("Name of the caller for the audit log."))
+    keep_prompts: bool = field(
+        default=False,
+        metadata=_described(
+            "Keep each prompt and reply in the state, as transcript: they hold cells of the database, and a "
+            "checkpointer stores them."
+        ),
+    )
     allow: tuple[str, ...] | None = field(
         default=None,
         metadata=_described(
@@ -128,9 +142,13 @@ class Context:
             share = getattr(self, key)
             is_share = isinstance(share, int | float) and not isinstance(share, bool) and 0 <= share <= 1
             _require(is_share or (key == "enough" and share is None), key, "a number from 0 to 1", share)
-        seconds = self.deadline
-        runs = seconds is None or (isinstance(seconds, int | float) and seconds > 0)
-        _require(runs, "deadline", "a number of seconds above 0", seconds)
+        user, keeps = self.user, self.keep_prompts
+        _require(user is None or isinstance(user, str), "user", "the caller's name, as a text", user)
+        _require(isinstance(keeps, bool), "keep_prompts", "true or false", keeps)
+        for key in ("deadline", "seconds"):
+            seconds = getattr(self, key)
+            runs = seconds is None or (isinstance(seconds, int | float) and seconds > 0)
+            _require(runs, key, "a number of seconds above 0", seconds)
 
     @property
     def rights(self) -> Visibility:

@@ -1,24 +1,32 @@
 """Preparation before the agents start: notes from the context tools, and the part of a large schema that is shown."""
 
 import asyncio
+import inspect
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from langchain_core.messages.content import KNOWN_BLOCK_TYPES
 from langchain_core.tools import BaseTool
-from pydantic import BaseModel
 
+from route_sql.agents.brief import NOTE_CHARS, NOTES
 from route_sql.graph.context import Context
+from route_sql.graph.extension_arguments import arguments
+from route_sql.graph.extensions import Extension, ExtensionFailed, message_of, name_of, reported
+from route_sql.graph.schemas import Schemas, is_small
 from route_sql.graph.state import Question, State
 from route_sql.tools.database.catalog import Catalog
 from route_sql.tools.database.visible import VisibleDatabase
 from route_sql.tools.errors import DatabaseUnavailable, InvalidInput, RouteError
 from route_sql.tools.schema.records import Link, Schema
 from route_sql.tools.schema.relevance import reduce_schema
+from route_sql.tools.schema.rendering import render
 from route_sql.tools.schema.visibility import EVERYTHING, Visibility
+from route_sql.tools.text import clean
 
-ContextTool = BaseTool | Callable[[Question], Awaitable[Sequence[str] | str | None]]
-"""Gives notes on a question: an async function, or a LangChain tool that takes any of its three fields."""
+Notes = Sequence[str] | str | None
+ContextTool = BaseTool | Callable[[Question], Notes | Awaitable[Notes]]
+"""Gives notes on a question: a function, async or not, or a LangChain tool that takes any of its three fields."""
 
 _BLOCKS = KNOWN_BLOCK_TYPES | {"image_url"}
 
@@ -38,19 +46,24 @@ class Ground:
     remarks: list[str]
 
 
-async def gather_ground(asked: Question, catalog: Catalog, tools: Sequence[ContextTool], context: Context) -> Ground:
+async def gather_ground(
+    asked: Question, catalog: Catalog, schemas: Schemas, tools: Sequence[ContextTool | Extension], context: Context
+) -> Ground:
     """Gather the notes of the context tools and the catalog, and cut a schema that no prompt can hold.
+
+    The notes are as many and as long as a prompt shows.
 
     Raises:
         RouteError: the database can't be asked.
     """
     database, rights = asked["database"], context.rights
     schema = await askable_schema(catalog, database, rights)
+    schemas.keep(database, rights, schema)
     found, failures = await gather_notes(tools, asked, rights)
-    notes = [*found, *await catalog.notes(database, rights)]
+    notes = shown_notes([*found, *await catalog.notes(database, rights)])
     warnings = await catalog.get(database, rights).warnings()
     known = [*notes, asked.get("evidence", "")]
-    shown, cut = await asyncio.to_thread(visible, schema, asked["question"], known, context.schema_chars)
+    shown, cut = await _shown(schema, asked["question"], known, context.schema_chars)
     return Ground(notes=notes, shown=shown, remarks=[*warnings, *failures, *cut])
 
 
@@ -90,9 +103,14 @@ async def askable_schema(catalog: Catalog, name: str, rights: Visibility = EVERY
 
 
 async def gather_notes(
-    tools: Sequence[ContextTool], state: State | Question, rights: Visibility = EVERYTHING
+    tools: Sequence[ContextTool | Extension], state: State | Question, rights: Visibility = EVERYTHING
 ) -> tuple[list[str], list[str]]:
     """Run the context tools side by side. Those that take `allow` and `hide` get the caller's rights.
+
+    Args:
+        tools: Tools of ours, which keep bounds of their own, and extensions.
+        state: The question.
+        rights: The caller's rights.
 
     Returns:
         The notes, in the order of the tools, and one sentence for each tool that failed.
@@ -106,21 +124,16 @@ async def gather_notes(
     notes: list[str] = []
     failures: list[str] = []
     for tool, result in zip(tools, results, strict=True):
-        if isinstance(result, RouteError) or (isinstance(result, BaseException) and not isinstance(result, Exception)):
-            raise result
-        if isinstance(result, Exception):
-            # A caller's tool may raise anything; the question can still be answered without its notes.
-            failures.append(f"The context tool {_name(tool)} failed: {type(result).__name__}: {result}")
+        if isinstance(result, BaseException):
+            failures.append(_failure(tool, result))
         else:
             notes.extend(result)
     return [note for note in notes if note], failures
 
 
-def arguments(tool: BaseTool) -> set[str]:
-    """The names of a tool's arguments, with those that a model does not see."""
-    schema = tool.args_schema
-    injected = schema.model_fields if isinstance(schema, type) and issubclass(schema, BaseModel) else ()
-    return {*tool.args, *injected}
+def shown_notes(notes: Sequence[str]) -> list[str]:
+    """The notes as a prompt shows them, so that the state holds no more."""
+    return [clean(note, NOTE_CHARS) for note in notes[:NOTES]]
 
 
 def rights_of(rights: Visibility) -> dict[str, object]:
@@ -143,14 +156,44 @@ def visible(schema: Schema, question: str, notes: Sequence[str], budget_chars: i
     return {table.key: [column.name for column in table.columns] for table in reduced}, [remark]
 
 
-async def _run(tool: ContextTool, question: Question, given: dict[str, object]) -> list[str]:
+async def _shown(
+    schema: Schema, question: str, notes: Sequence[str], budget_chars: int
+) -> tuple[Link | None, list[str]]:
+    """The part of the schema that is shown; a schema of many columns is measured in a thread."""
+    if is_small(schema) and len(render(schema)) <= budget_chars:
+        return None, []
+    return await asyncio.to_thread(visible, schema, question, notes, budget_chars)
+
+
+def _failure(tool: ContextTool | Extension, error: BaseException) -> str:
+    """The sentence on a tool that failed; an error that is no fault of the caller's tool is raised."""
+    if isinstance(tool, Extension) and isinstance(error, ExtensionFailed):
+        return f"{tool.title} {error}"
+    if isinstance(tool, Extension) or isinstance(error, RouteError) or not isinstance(error, Exception):
+        raise error
+    return f"The context tool {name_of(tool)} failed: {type(error).__name__}: {error}"
+
+
+async def _run(tool: ContextTool | Extension, question: Question, given: dict[str, object]) -> list[str]:
+    if isinstance(tool, Extension):
+        return _read(await tool.call(_wanted(tool.given, given, question)), tool.given)
+    result = tool.ainvoke(_wanted(tool, given, question)) if isinstance(tool, BaseTool) else tool(question)
+    return _texts(await result if inspect.isawaitable(result) else result, tool)
+
+
+def _wanted(tool: object, given: dict[str, object], question: Question) -> Any:
+    """The input of a context tool: those of the given values that it takes; a function takes the question."""
     if not isinstance(tool, BaseTool):
-        return _texts(await tool(question), tool)
-    wanted = {name: value for name, value in given.items() if name in arguments(tool)}
-    return _texts(await tool.ainvoke(wanted), tool)
+        return question
+    return {name: value for name, value in given.items() if name in arguments(tool)}
 
 
-def _texts(result: object, tool: ContextTool) -> list[str]:
+def _read(result: object, tool: object) -> list[str]:
+    with reported():
+        return _texts(message_of(result), tool)
+
+
+def _texts(result: object, tool: object) -> list[str]:
     """The notes in a tool's result: texts, or content blocks, as tools of the Model Context Protocol give them."""
     if result is None:
         return []
@@ -163,7 +206,3 @@ def _texts(result: object, tool: ContextTool) -> list[str]:
     if isinstance(tool, BaseTool):
         return [str(result)]
     raise TypeError(f"notes must be a text or a list of texts, not {type(result).__name__}")
-
-
-def _name(tool: ContextTool) -> str:
-    return str(getattr(tool, "name", None) or getattr(tool, "__name__", type(tool).__name__))

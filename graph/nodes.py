@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from time import monotonic
 
 from langchain_core.language_models import BaseChatModel
 from langchain_core.messages import BaseMessage
@@ -13,16 +14,22 @@ from route_sql.agents import continuation_writer, generator, noise_corrector, sc
 from route_sql.agents.brief import Brief, Wording
 from route_sql.agents.call import Reply, ask, can_sample, wording_of
 from route_sql.agents.examples import worked_examples
+from route_sql.agents.prompts import Prompts
 from route_sql.graph.answerable import is_withheld, judge_answerable
-from route_sql.graph.checks import Check, doubt, finding
+from route_sql.graph.attempting import attempted
+from route_sql.graph.audit import Audit
+from route_sql.graph.budget import Update, in_time, is_out_of_time, out_of_time
+from route_sql.graph.checks import finding
 from route_sql.graph.choices import choices_of, rights_in
-from route_sql.graph.confidence import Calibration, assess
+from route_sql.graph.confidence import Calibration
 from route_sql.graph.context import Context, context_of_first
 from route_sql.graph.doubts import doubts_of
 from route_sql.graph.executing import Execution, candidate_of, proposed
-from route_sql.graph.grounding import ContextTool, gather_ground, question_of
-from route_sql.graph.ledger import calls_of, cut_replies, entry, scores_of
-from route_sql.graph.reading import Update
+from route_sql.graph.executor import Executor
+from route_sql.graph.extensions import Extension
+from route_sql.graph.grounding import Ground, gather_ground, question_of
+from route_sql.graph.ledger import asked, calls_of, cut_replies, scores_of
+from route_sql.graph.schemas import Schemas
 from route_sql.graph.selection import attempts, leading
 from route_sql.graph.state import VERSION, Attempt, Begin, Change, NoAnswer, Proposal, State, TokenScores
 from route_sql.graph.state_versions import StoredState, without_old_keys
@@ -32,7 +39,6 @@ from route_sql.tools.schema.links import union
 from route_sql.tools.schema.records import Schema
 from route_sql.tools.schema.relevance import reduce_schema
 from route_sql.tools.sql.continuation import continuable_prefix
-from route_sql.tools.sql.hardness import table_count
 from route_sql.tools.sql.joins.repair import repair_joins
 from route_sql.tools.sql.usage import misplaced_columns, tables_and_columns
 
@@ -43,46 +49,56 @@ class Nodes:
 
     model: BaseChatModel
     catalog: Catalog
+    schemas: Schemas
     wording: Wording | None
     """None for the wording that the model, or its server, names."""
     calibration: Calibration | None
     """None for a model without one."""
-    executor: BaseTool
-    context_tools: Sequence[ContextTool]
-    checks: Sequence[Check]
+    executor: Executor
+    context_tools: Sequence[BaseTool | Extension]
+    checks: Sequence[Extension]
+    query_checks: Sequence[Extension]
+    audit: Audit
+    prompts: Prompts
 
     async def ground(self, state: StoredState, runtime: Runtime[Context]) -> Update:
         """Gather notes, cut a schema that no prompt can hold, and write the run's choices into the state."""
-        asked, context = question_of(state), context_of_first(runtime)
-        ground = await gather_ground(asked, self.catalog, self.context_tools, context)
+        question, context = question_of(state), context_of_first(runtime)
+        began = monotonic()
+        gathering = gather_ground(question, self.catalog, self.schemas, self.context_tools, context)
+        ground = await in_time(gathering, context.seconds) or Ground(notes=[], shown=None, remarks=[])
         fitted = self.calibration
         limits = {"enough": fitted.enough, "withhold": fitted.withhold} if fitted else {}
         return {
             **without_old_keys(state),
             **_begun(),
             "choices": choices_of(context, can_sample=can_sample(self.model), **limits),
-            "question_evidence": asked["evidence"],
+            "question_evidence": question["evidence"],
             "context_notes": ground.notes,
             "shown_schema": ground.shown,
             "notes": Begin(begin=ground.remarks),
+            **({} if context.seconds is None else {"spent": Begin(begin=[monotonic() - began])}),
         }
 
     async def link_schema(self, state: State) -> Update:
         """Ask the schema linker which part of the schema the question needs."""
         brief = await self._brief(state)
-        reply = await self._ask(state, schema_linker.messages(brief))
-        return {"linked": schema_linker.parse(reply.text, brief.schema), "ledger": [entry("link_schema", reply)]}
+        messages = self.prompts.link_schema(brief)
+        reply = await self._ask(state, messages)
+        linked = schema_linker.parse(reply.text, brief.schema)
+        return {"linked": linked, **asked("link_schema", state, messages, reply)}
 
     async def draft(self, state: State) -> Update:
         """Ask the generator on the full schema; the draft's tables and columns join the link."""
         brief = await self._brief(state)
-        reply = await self._ask(state, generator.messages(brief))
+        messages = self.prompts.generate(brief)
+        reply = await self._ask(state, messages)
         sql = generator.parse(reply.text, brief.schema.dialect)
         used = union(tables_and_columns(sql, brief.schema), misplaced_columns(sql, brief.schema)) if sql else {}
         judged = await self._answerable(state, reply)
         withheld = is_withheld({**state, "no_answer": judged})
         proposal = None if withheld else proposed("draft", sql, scores=scores_of(reply))
-        return {"drafted": used, "proposal": proposal, "no_answer": judged, "ledger": [entry("draft", reply)]}
+        return {"drafted": used, "proposal": proposal, "no_answer": judged, **asked("draft", state, messages, reply)}
 
     async def generate(self, state: State) -> Update:
         """Ask the generator on the union of the two links, or on the full schema; each further call is a sample."""
@@ -90,35 +106,25 @@ class Nodes:
         link = union(state.get("linked", {}), state.get("drafted", {}))
         linked = replace(brief, schema=brief.schema.restrict(link)) if link else brief
         before = calls_of("generate", state)
-        reply = await self._ask(state, generator.messages(linked), sample=before or None)
+        messages = self.prompts.generate(linked)
+        reply = await self._ask(state, messages, sample=before or None)
         sql = generator.parse(reply.text, brief.schema.dialect)
         # The first may repeat the draft, since that is agreement; a sample may not.
         scores = scores_of(reply)
         proposal = _new("generate", sql, state, scores) if before else proposed("generate", sql, scores=scores)
         judged = state.get("no_answer") or await self._answerable(state, reply)
-        return {"proposal": proposal, "no_answer": judged, "ledger": [entry("generate", reply)]}
+        return {"proposal": proposal, "no_answer": judged, **asked("generate", state, messages, reply)}
 
     async def execute(self, state: State) -> Update:
         """Run the newest candidate, if there is one that has not run yet, and look for reasons to doubt it."""
         proposal = state.get("proposal")
         if proposal is None:
             return {}
-        proposal, outcome = await Execution(self.executor, self.catalog, state).run(proposal)
+        execution = Execution(self.executor, self.query_checks, self.audit, self.catalog, state)
+        proposal, outcome = await execution.run(proposal)
         schema = await self._whole_schema(state)
-        found = await doubt(state["question"], proposal["sql"], outcome, schema, self.checks)
-        attempt = Attempt(
-            agent=proposal["agent"],
-            sql=proposal["sql"],
-            outcome={**outcome, "rows": outcome["rows"][: state["choices"]["row_limit"]]},
-            complaint=found.complaint,
-            tables=table_count(proposal["sql"], schema),
-            scores=proposal.get("scores"),
-        )
-        if outcome["status"] == "ok":
-            attempt["repaired"] = found.sql
-        now: State = {**state, "attempts": [*attempts(state), attempt]}
-        assessment = await asyncio.to_thread(assess, now, schema, self.calibration)
-        return {"proposal": None, "attempts": [attempt], "assessment": assessment}
+        update = await attempted(state, proposal, outcome, schema, self.checks, self.calibration)
+        return {"proposal": None, **update}
 
     async def complete_joins(self, state: State) -> Update:
         """Repair the joins of the newest candidate, which is doubted, along the keys; asks no model."""
@@ -140,31 +146,38 @@ class Nodes:
             return {}
         brief = await self._brief(state)
         found = finding(doubted["complaint"], doubted["outcome"])
-        messages = noise_corrector.messages(brief, doubted["sql"], found, failed=not ran(doubted["outcome"]))
+        messages = self.prompts.correct_noise(brief, doubted["sql"], found, failed=not ran(doubted["outcome"]))
         reply = await self._ask(state, messages)
         verdict = noise_corrector.parse(reply.text, brief.schema.dialect)
         proposal = _new("correct_noise", verdict.sql if verdict else None, state, scores_of(reply))
-        return {"proposal": proposal, "ledger": [entry("correct_noise", reply)]}
+        return {"proposal": proposal, **asked("correct_noise", state, messages, reply)}
 
     async def continue_writing(self, state: State) -> Update:
         """Ask the continuation writer to continue the longest valid prefix of the leading candidate."""
         brief = await self._brief(state)
         failing = leading(state)
         prefix = continuable_prefix(failing["sql"], brief.schema) if failing else "SELECT"
-        reply = await self._ask(state, continuation_writer.messages(brief, prefix))
+        messages = self.prompts.continue_writing(brief, prefix)
+        reply = await self._ask(state, messages)
         sql = continuation_writer.parse(reply.text, prefix, brief.schema.dialect)
         proposal = _new("continue_writing", sql, state, scores_of(reply))
-        return {"proposal": proposal, "ledger": [entry("continue_writing", reply)]}
+        return {"proposal": proposal, **asked("continue_writing", state, messages, reply)}
 
     async def answer(self, state: State) -> Update:
         """Pick the candidate and close the ledger."""
         chosen = None if is_withheld(state) else leading(state)
         cut = cut_replies(state.get("ledger", []))
-        nothing = failed("error", " ".join([_reason_without_sql(state), *cut]))
+        late = [out_of_time(state)] if is_out_of_time(state) else []
+        no_sql = "No agent had written SQL." if late else _reason_without_sql(state)
+        nothing = failed("timeout" if late else "error", " ".join([*late, no_sql, *cut]))
         result = _result(chosen["outcome"] if chosen else nothing, state["choices"]["row_limit"])
-        candidates = [candidate_of(attempt) for attempt in attempts(state)]
-        sql = chosen["sql"] if chosen else None
-        return {"sql": sql, **result, **_judged(state, result["status"]), "notes": cut, "candidates": candidates}
+        return {
+            "sql": chosen["sql"] if chosen else None,
+            **result,
+            **_judged(state, result["status"]),
+            "notes": [*late, *cut],
+            "candidates": [candidate_of(attempt) for attempt in attempts(state)],
+        }
 
     async def _ask(self, state: State, messages: Sequence[BaseMessage], sample: int | None = None) -> Reply:
         return await ask(self.model, messages, sample=sample, max_tokens=state["choices"]["max_tokens"])
@@ -174,7 +187,7 @@ class Nodes:
         return await asyncio.to_thread(judge_answerable, reply, state, schema, self.calibration)
 
     async def _whole_schema(self, state: State) -> Schema:
-        schema = await self.catalog.get(state["database"], rights_in(state["choices"])).schema()
+        schema = await self.schemas.recent(state["database"], rights_in(state["choices"]))
         dialect = state["choices"]["dialect"]
         return replace(schema, dialect=dialect) if dialect else schema
 
@@ -198,7 +211,7 @@ class Nodes:
 
 def _begun() -> Update:
     """The update with which a question begins: nothing is left of the thread's last question."""
-    lists: Update = {name: Begin(begin=[]) for name in ("attempts", "ledger")}
+    lists: Update = {name: Begin(begin=[]) for name in ("attempts", "ledger", "transcript")}
     nothing: Update = {
         "candidates": [],
         "linked": {},

@@ -6,6 +6,7 @@ from langgraph.channels.ephemeral_value import EphemeralValue
 from pydantic import BaseModel, Field
 from typing_extensions import TypedDict
 
+from route_sql.graph.transcript import Exchange
 from route_sql.tools.database.outcome import Cell, Outcome, Status
 from route_sql.tools.errors import InvalidInput
 from route_sql.tools.schema.records import Link
@@ -56,6 +57,11 @@ def extended(known: list[Any], update: "list[Any] | Begin | Change") -> list[Any
     )
 
 
+def later(known: float, update: float | Begin) -> float:
+    """The seconds that a question has taken after a node's update: of nodes side by side, the longer time."""
+    return float(update["begin"][0]) if isinstance(update, dict) else max(known, update)
+
+
 class Choices(TypedDict):
     """The caller's choices of one run, as it began with them; see `Context`."""
 
@@ -69,6 +75,8 @@ class Choices(TypedDict):
     """Rows that the answer holds at most; None for the database's own limit."""
     deadline: float | None
     """Seconds that a query may run; None for the database's own limit."""
+    seconds: float | None
+    """Seconds that the whole question may take; None for no limit."""
     schema_chars: int
     """Characters of schema that a prompt may hold."""
     max_corrections: int
@@ -89,6 +97,10 @@ class Choices(TypedDict):
     """Whether a person is asked before each query."""
     rights: dict[str, Any]
     """Rights of the caller: `Visibility.as_json`."""
+    user: str | None
+    """The caller's name in the audit."""
+    keep_prompts: bool
+    """Whether the state keeps each prompt and reply."""
     can_sample: bool
     """Whether the model can be asked at a temperature."""
 
@@ -105,8 +117,9 @@ class Question(TypedDict):
 
 
 class QuestionArguments(BaseModel):
-    """The same for tools and forms made of the graph: `as_tool` treats an optional key of a `TypedDict` as required."""
+    """A question about one database."""
 
+    # The form and the tool made of the graph: `as_tool` treats an optional key of a `TypedDict` as required.
     question: str = Field(description="The question, in words.")
     database: str = Field(description="The database's name in the catalog.")
     evidence: str = Field(default="", description="Facts that the question needs, such as a formula or a code.")
@@ -254,6 +267,8 @@ class State(TypedDict, total=False):
     """Tables and columns named by the schema linker; empty until it ran."""
     drafted: Link
     """Tables and columns used by the draft, and the real tables of columns it misplaced."""
+    spent: Annotated[float, later]
+    """Seconds that the nodes of a question with a time budget (`Context.seconds`) have taken."""
     proposal: Proposal | None
     """The newest candidate, until `execute` has run it."""
     assessment: Assessment | None
@@ -264,6 +279,8 @@ class State(TypedDict, total=False):
     """Every executed candidate, in order."""
     ledger: Annotated[list[LedgerEntry], extended]
     """One entry a model call."""
+    transcript: Annotated[list[Exchange], extended]
+    """One prompt and reply a model call, in the order of the ledger; empty without `Context.keep_prompts`."""
     notes: Annotated[list[str], extended]
     """Remarks for the reader of the answer."""
     candidates: list[Candidate]

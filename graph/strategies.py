@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from route_sql.graph.answerable import is_withheld
+from route_sql.graph.budget import is_out_of_time
 from route_sql.graph.ledger import calls_of
 from route_sql.graph.selection import agreed, attempts, is_repaired, leading
 from route_sql.graph.state import State
@@ -144,6 +145,8 @@ def first_agents(state: State) -> list[First]:
 
 def next_agent(state: State) -> Next:
     """The agent of the next turn; `answer` if no turn is left."""
+    if is_out_of_time(state):
+        return "answer"
     turns = TURNS[state["choices"]["strategy"]]
     left = (turn for place, turn in enumerate(turns) if _may_act(turn, turns[:place], state) and turn.when(state))
     return next((turn.agent for turn in left), "answer")

@@ -1,7 +1,7 @@
 """The graph: nodes and edges, readable as a list."""
 
-from collections.abc import Sequence
-from typing import cast, get_args
+from collections.abc import Callable, Sequence
+from typing import Any, get_args
 
 from langchain_core.language_models import BaseChatModel
 from langchain_core.tools import BaseTool
@@ -10,13 +10,28 @@ from langgraph.graph import END, START, StateGraph
 from langgraph.graph.state import CompiledStateGraph
 
 from route_sql.agents.brief import Wording
-from route_sql.graph.checks import Check
+from route_sql.agents.prompts import Prompts
+from route_sql.graph.audit import Audit, AuditLog
+from route_sql.graph.checks import Check, QueryCheck
 from route_sql.graph.confidence import Calibration, calibration_of
 from route_sql.graph.context import Context
+from route_sql.graph.executing import unrun
+from route_sql.graph.extension_arguments import (
+    audit_log,
+    check_extensions,
+    checked_prompts,
+    context_extensions,
+    executor_extension,
+    require_schemas,
+    seconds_of,
+)
+from route_sql.graph.extensions import SECONDS
+from route_sql.graph.form import question_form
 from route_sql.graph.grounding import ContextTool
 from route_sql.graph.nodes import Nodes
-from route_sql.graph.reading import node, recording_node, router
-from route_sql.graph.state import Answer, Question, QuestionArguments
+from route_sql.graph.reading import Router, answering_node, node, recording_node
+from route_sql.graph.schemas import Schemas
+from route_sql.graph.state import Answer, Question
 from route_sql.graph.state_versions import StoredState
 from route_sql.graph.strategies import First, Next, first_agents, next_agent
 from route_sql.tools.database.catalog import Catalog
@@ -32,10 +47,14 @@ def build_graph(
     catalog: Catalog,
     *,
     wording: Wording | None = None,
+    prompts: Prompts | None = None,
     calibration: Calibration | None = None,
     context_tools: Sequence[ContextTool] = (),
     checks: Sequence[Check] = (),
+    query_checks: Sequence[QueryCheck] = (),
+    extension_seconds: float = SECONDS,
     executor: BaseTool | None = None,
+    audit: AuditLog | None = None,
     checkpointer: BaseCheckpointSaver[str] | None = None,
 ) -> Graph:
     """The collaboration strategy, compiled (Multitask Collaboration Prompting; ROUTE, section 3.3).
@@ -45,20 +64,34 @@ def build_graph(
         catalog: The databases that may be asked. It stays the caller's to close.
         wording: `tuned` for a model made by our training, else `instruct`; None for the model's own, which ChatTGI
             asks its server for.
+        prompts: Replaces the prompts of agents.
         calibration: Makes a probability of an answer's signals; None for the model's own, if it has one.
         context_tools: Give notes before the agents start, in addition to our own search for matching values.
         checks: Look at (question, sql, outcome) of each candidate that ran and complain or not.
-        executor: Replaces `execute_sql`: a tool with its arguments, whose artifact is an `Outcome`.
+        query_checks: Look at (question, sql, database) before a query runs; a complaint refuses the query.
+        extension_seconds: Seconds that one call of a context tool or check may take. One that is slower or raises
+            becomes a note of the answer; a query check that does so refuses the query.
+        executor: Replaces `execute_sql`: a tool with its arguments, whose artifact is an `Outcome`. It may take five
+            seconds longer than the query's deadline, and its result is cut to the database's limits.
+        audit: Gets a line of JSON (a logger) or an `AuditEntry` (a function) for each query. If that fails, the
+            query's result is withheld.
         checkpointer: Needed for `Context.approve` and for threads that outlive a process.
+
+    Raises:
+        InvalidInput: an extension can't be called with the arguments that it gets.
     """
     builder = make_builder(
         model,
         catalog,
         wording=wording,
+        prompts=prompts,
         calibration=calibration,
         context_tools=context_tools,
         checks=checks,
+        query_checks=query_checks,
+        extension_seconds=extension_seconds,
         executor=executor,
+        audit=audit,
     )
     return builder.compile(checkpointer=checkpointer, name="route-sql")
 
@@ -68,42 +101,73 @@ def make_builder(
     catalog: Catalog,
     *,
     wording: Wording | None = None,
+    prompts: Prompts | None = None,
     calibration: Calibration | None = None,
     context_tools: Sequence[ContextTool] = (),
     checks: Sequence[Check] = (),
+    query_checks: Sequence[QueryCheck] = (),
+    extension_seconds: float = SECONDS,
     executor: BaseTool | None = None,
+    audit: AuditLog | None = None,
+    state_schema: type[Any] = StoredState,
+    input_schema: type[Any] | None = None,
+    output_schema: type[Any] = Answer,
 ) -> Builder:
-    """The same graph, not compiled: add nodes and edges of your own with LangGraph's API. Arguments as above."""
+    """The same graph, not compiled: add nodes and edges of your own with LangGraph's API.
+
+    The arguments are those of `build_graph`, and three schemas. `state_schema` is a `TypedDict` derived from `State`,
+    with keys for nodes of your own; `input_schema` has `question` and `database`, and keys of your own;
+    `output_schema` has the keys that `invoke` returns.
+
+    Raises:
+        InvalidInput: as for `build_graph`, or a schema lacks keys.
+    """
+    asked: type[Any] = input_schema or question_form(catalog.names())
+    require_schemas(state_schema, asked, output_schema)
+    seconds = seconds_of(extension_seconds)
+    schemas = Schemas(catalog)
     nodes = Nodes(
         model=model,
         catalog=catalog,
+        schemas=schemas,
         wording=wording,
+        prompts=checked_prompts(prompts),
+        audit=Audit(audit_log(audit), seconds),
         calibration=calibration or calibration_of(model),
-        executor=executor or make_execute_sql(catalog),
-        context_tools=(make_find_values(catalog), *context_tools),
-        checks=tuple(checks),
+        executor=executor_extension(executor or make_execute_sql(catalog)),
+        context_tools=(make_find_values(catalog, schemas.recent), *context_extensions(context_tools, seconds)),
+        checks=check_extensions("check", checks, ("question", "sql", "outcome"), seconds),
+        query_checks=check_extensions("query check", query_checks, ("question", "sql", "database"), seconds),
     )
     # LangGraph shows this schema and passes the input unchanged, as a `Question`.
-    arguments = cast(type[Question], QuestionArguments)
-    builder = StateGraph(StoredState, context_schema=Context, input_schema=arguments, output_schema=Answer)
-    builder.add_node("ground", nodes.ground)
-    builder.add_node("link_schema", node(nodes.link_schema))
-    builder.add_node("draft", node(nodes.draft))
-    builder.add_node("generate", node(nodes.generate))
-    builder.add_node("execute", recording_node(nodes.execute))
-    builder.add_node("complete_joins", node(nodes.complete_joins))
-    builder.add_node("correct_noise", node(nodes.correct_noise))
-    builder.add_node("continue_writing", node(nodes.continue_writing))
-    builder.add_node("answer", node(nodes.answer))
+    builder: Builder = StateGraph(state_schema, context_schema=Context, input_schema=asked, output_schema=output_schema)
+    add: dict[str, Any] = {
+        "ground": nodes.ground,
+        "link_schema": node(nodes.link_schema),
+        "draft": node(nodes.draft),
+        "generate": node(nodes.generate),
+        "execute": recording_node(nodes.execute, unrun),
+        "complete_joins": node(nodes.complete_joins),
+        "correct_noise": node(nodes.correct_noise),
+        "continue_writing": node(nodes.continue_writing),
+        "answer": answering_node(nodes.answer),
+    }
+    for name, function in add.items():
+        builder.add_node(name, function, metadata={"description": described(getattr(nodes, name))})
 
     builder.add_edge(START, "ground")
-    builder.add_conditional_edges("ground", router(first_agents), list(get_args(First)))
+    builder.add_conditional_edges("ground", Router(first_agents), list(get_args(First)))
     builder.add_edge("link_schema", "execute")
     builder.add_edge("draft", "execute")
     builder.add_edge("generate", "execute")
-    builder.add_conditional_edges("execute", router(next_agent), list(get_args(Next)))
+    builder.add_conditional_edges("execute", Router(next_agent), list(get_args(Next)))
     builder.add_edge("complete_joins", "execute")
     builder.add_edge("correct_noise", "execute")
     builder.add_edge("continue_writing", "execute")
     builder.add_edge("answer", END)
     return builder
+
+
+def described(node: Callable[..., Any]) -> str:
+    """The first sentence on a node, which Studio and other clients show."""
+    return (node.__doc__ or "").partition("\n")[0]

@@ -8,8 +8,10 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from route_sql.agents.brief import Brief, Wording
-    from route_sql.graph.checks import Check
+    from route_sql.agents.brief import Brief, Wording, conversation
+    from route_sql.agents.prompts import Prompts
+    from route_sql.graph.audit import AuditEntry
+    from route_sql.graph.checks import Check, QueryCheck
     from route_sql.graph.confidence import Calibration, read_calibration
     from route_sql.graph.context import Context, Strategy
     from route_sql.graph.grounding import ContextTool
@@ -28,7 +30,8 @@ if TYPE_CHECKING:
     from route_sql.serving.store.model_store import ModelStore
     from route_sql.tools.database.catalog import Catalog
     from route_sql.tools.database.engine import Database
-    from route_sql.tools.database.outcome import Outcome, Status
+    from route_sql.tools.database.outcome import Outcome, Status, failed
+    from route_sql.tools.database.running.rows import returned
     from route_sql.tools.database.sqlite.database import SQLiteDatabase
     from route_sql.tools.errors import DatabaseUnavailable, InvalidInput, RouteError, UnknownDatabase
     from route_sql.tools.execute_sql import make_execute_sql
@@ -36,6 +39,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "Answer",
+    "AuditEntry",
     "Brief",
     "Candidate",
     "Catalog",
@@ -54,6 +58,8 @@ __all__ = [
     "ModelStore",
     "ModelUnavailable",
     "Outcome",
+    "Prompts",
+    "QueryCheck",
     "Question",
     "RouteError",
     "RuntimeMissing",
@@ -67,13 +73,17 @@ __all__ = [
     "UnknownDatabase",
     "Wording",
     "build_graph",
-    "read_calibration",
+    "conversation",
+    "failed",
     "make_builder",
     "make_execute_sql",
+    "read_calibration",
+    "returned",
 ]
 
 _HOME = {
     "Answer": "route_sql.graph.state",
+    "AuditEntry": "route_sql.graph.audit",
     "Brief": "route_sql.agents.brief",
     "Candidate": "route_sql.graph.state",
     "Catalog": "route_sql.tools.database.catalog",
@@ -91,6 +101,8 @@ _HOME = {
     "ModelStore": "route_sql.serving.store.model_store",
     "ModelUnavailable": "route_sql.serving.errors",
     "Outcome": "route_sql.tools.database.outcome",
+    "Prompts": "route_sql.agents.prompts",
+    "QueryCheck": "route_sql.graph.checks",
     "Question": "route_sql.graph.state",
     "RouteError": "route_sql.tools.errors",
     "RuntimeMissing": "route_sql.serving.errors",
@@ -106,6 +118,9 @@ _HOME = {
     "Calibration": "route_sql.graph.confidence",
     "read_calibration": "route_sql.graph.confidence",
     "build_graph": "route_sql.graph.wiring",
+    "conversation": "route_sql.agents.brief",
+    "failed": "route_sql.tools.database.outcome",
+    "returned": "route_sql.tools.database.running.rows",
     "make_builder": "route_sql.graph.wiring",
     "make_execute_sql": "route_sql.tools.execute_sql",
 }

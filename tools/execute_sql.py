@@ -1,14 +1,15 @@
 """The tool `execute_sql`: one bounded query; a short text for a model, the whole outcome as artifact."""
 
 from dataclasses import replace
-from typing import Annotated, Any, cast
+from typing import Annotated, Any, cast, get_args
 
 from langchain_core.tools import BaseTool, InjectedToolArg, StructuredTool
 
 from route_sql.tools.database.catalog import Catalog
-from route_sql.tools.database.outcome import Cell, Outcome
-from route_sql.tools.database.running.cells import plain
+from route_sql.tools.database.outcome import Cell, Outcome, Status
+from route_sql.tools.database.running.rows import fetch
 from route_sql.tools.errors import InvalidInput
+from route_sql.tools.limits import Limits
 from route_sql.tools.schema.visibility import rights_given
 from route_sql.tools.text import clean
 
@@ -16,7 +17,13 @@ CONTENT_CHARS = 2_000
 SHOWN_ROWS = 10
 SHOWN_CELL_CHARS = 100
 ERROR_CHARS = 500
+MOST_ERROR_CHARS = 2_000
+"""Characters of the error of a caller's executor that are kept."""
 DESCRIPTION = "Run one read-only SQL query on a database and return its first rows, or why it failed."
+
+
+class ExecuteSQL(StructuredTool):
+    """The tool `execute_sql`: its databases keep the bounds of a query."""
 
 
 def make_execute_sql(catalog: Catalog, *, max_chars: int = CONTENT_CHARS) -> BaseTool:
@@ -47,7 +54,7 @@ def make_execute_sql(catalog: Catalog, *, max_chars: int = CONTENT_CHARS) -> Bas
         outcome = await opened.execute(sql, sooner)
         return render_outcome(outcome, max_chars), outcome
 
-    return StructuredTool.from_function(
+    return ExecuteSQL.from_function(
         coroutine=execute_sql,
         name="execute_sql",
         description=DESCRIPTION,
@@ -55,8 +62,13 @@ def make_execute_sql(catalog: Catalog, *, max_chars: int = CONTENT_CHARS) -> Bas
     )
 
 
-def outcome_of(tool: BaseTool, message: object) -> Outcome:
+def outcome_of(tool: BaseTool, message: object, limits: Limits | None = None) -> Outcome:
     """The outcome that a tool in the place of `execute_sql` gave as the artifact of its message.
+
+    Args:
+        tool: The tool.
+        message: Its message.
+        limits: Caps of the result, for a tool of the caller's; None for `execute_sql`, which keeps them itself.
 
     Raises:
         InvalidInput: it gave none.
@@ -67,10 +79,30 @@ def outcome_of(tool: BaseTool, message: object) -> Outcome:
             f"the executor {tool.name} must give an Outcome as its artifact, {', '.join(Outcome.__annotations__)}: "
             'make the tool with response_format="content_and_artifact" and return (text, outcome)'
         )
-    rows = [
-        [plain(cell) for cell in row] for row in artifact["rows"]
-    ]  # it may be a caller's tool, and go to a checkpointer
-    return cast(Outcome, {**artifact, "rows": rows})
+    return cast(Outcome, artifact) if limits is None else _capped(tool, artifact, limits)
+
+
+def _capped(tool: BaseTool, given: dict[str, Any], limits: Limits) -> Outcome:
+    """An outcome of a caller's tool within the caps, in cells that a checkpointer holds."""
+    status, rows = given["status"], given["rows"]
+    is_one = status in get_args(Status) and isinstance(rows, list) and isinstance(given["columns"], list)
+    if not is_one or not all(isinstance(row, list | tuple) for row in rows):
+        raise InvalidInput(
+            f"the executor {tool.name} gave no valid Outcome: status must be one of {', '.join(get_args(Status))}, "
+            "columns a list of names and rows a list of lists; make it with route_sql.returned or route_sql.failed"
+        )
+    fetched = fetch(rows, limits)
+    has_run = status in ("ok", "empty")
+    return Outcome(
+        status=status,
+        columns=[str(name) for name in given["columns"]],
+        rows=fetched.rows,
+        row_count=given["row_count"] if isinstance(given["row_count"], int) else len(fetched.rows),
+        truncated=bool(given["truncated"]) or fetched.truncated,
+        error=None if has_run else str(given["error"] or status)[:MOST_ERROR_CHARS],
+        digest=str(given["digest"] or fetched.digest) if has_run else None,
+        seconds=given["seconds"] if isinstance(given["seconds"], int | float) else 0.0,
+    )
 
 
 def render_outcome(outcome: Outcome, max_chars: int = CONTENT_CHARS) -> str:

@@ -1,5 +1,6 @@
 """LangGraph's development server opens the graph offline, and a run over HTTP streams every node."""
 
+import json
 import os
 import signal
 import socket
@@ -132,3 +133,53 @@ async def test_a_query_is_approved_over_http(server: str, stub: ChatStub) -> Non
             assert answer["status"] == status, value
             shown = ["name"] if hidden else ["name", "kind"]
             assert answer["columns"] == (shown if status == "ok" else [])
+
+
+async def test_an_assistant_of_each_strategy_is_ready(server: str, stub: ChatStub) -> None:
+    async with get_client(url=server) as client:
+        ready = {each["name"]: each for each in await client.assistants.search(graph_id="route_sql")}
+        assert {"adaptive", "paper", "single"} <= ready.keys()
+        assert all(ready[name]["description"] for name in ("adaptive", "paper", "single"))
+        for name, nodes in (
+            ("single", ["ground", "generate", "execute", "answer"]),
+            ("adaptive", ["ground", "draft", "execute", "generate", "execute", "answer"]),
+        ):
+            stub.enqueue(*[completion(NAMES)] * (len(nodes) // 2 - 1))
+            parts = client.runs.stream(None, ready[name]["assistant_id"], input=QUESTION, stream_mode="updates")
+            assert [node async for part in parts if part.event == "updates" for node in part.data] == nodes
+
+
+async def test_the_form_and_the_nodes_are_described(server: str) -> None:
+    async with get_client(url=server) as client:
+        assistant = (await client.assistants.search())[0]["assistant_id"]
+        schemas: Any = await client.assistants.get_schemas(assistant)
+        form = schemas["input_schema"]["properties"]
+        assert form["database"]["enum"] == ["pets"]
+        assert all(each["description"] for each in [*form.values(), *schemas["context_schema"]["properties"].values()])
+        drawn: Any = await client.assistants.get_graph(assistant)
+        nodes = {each["id"]: each for each in drawn["nodes"] if not each["id"].startswith("__")}
+        assert len(nodes) == 9
+        assert nodes["draft"]["metadata"]["description"].startswith("Ask the generator on the full schema")
+        assert all(each["metadata"]["description"].endswith((".", ":")) for each in nodes.values())
+
+
+async def test_prompts_and_replies_are_read_in_the_thread(server: str, stub: ChatStub) -> None:
+    async with get_client(url=server) as client:
+        thread = (await client.threads.create())["thread_id"]
+        stub.enqueue(completion(NAMES))
+        await client.runs.wait(
+            thread, "route_sql", input=QUESTION, context={"strategy": "single", "keep_prompts": True}
+        )
+        state: Any = await client.threads.get_state(thread)
+        (kept,) = state["values"]["transcript"]
+        assert (kept["node"], kept["reply"]) == ("generate", NAMES)
+        assert (kept["prompt"][0]["role"], kept["prompt"][-1]["role"]) == ("system", "user")
+        assert "Which pets are there?" in kept["prompt"][-1]["content"]
+
+
+def test_the_configuration_is_valid() -> None:
+    command = [sys.executable, "-m", "langgraph_cli", "validate"]
+    environment = os.environ | {"LANGGRAPH_CLI_NO_ANALYTICS": "1"}
+    ended = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=100, check=False)
+    assert ended.returncode == 0, ended.stdout + ended.stderr
+    assert json.loads((ROOT / "langgraph.json").read_text())["$schema"].startswith("https://")

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections import OrderedDict
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from typing import Annotated, Any
 
@@ -10,19 +11,26 @@ from langchain_core.tools import BaseTool, InjectedToolArg, StructuredTool
 from route_sql.tools.database.catalog import Catalog
 from route_sql.tools.database.engine import Database
 from route_sql.tools.schema.records import Schema
-from route_sql.tools.schema.visibility import rights_given
+from route_sql.tools.schema.visibility import Visibility, rights_given
 from route_sql.tools.values.index import ValueIndex, build_value_index, render_match
 
+SchemaOf = Callable[[str, Visibility], Awaitable[Schema]]
 INDEXES = 64
 """Indexes that are kept; each holds up to 2,000 texts a column."""
+QUICK_TEXTS, QUICK_CHARS = 500, 200
+"""Texts of an index and characters of a question that are compared at once: a trip to a thread would cost more."""
 DESCRIPTION = "Find cells of the database that match words of the question."
 
 
-def make_find_values(catalog: Catalog) -> BaseTool:
+def make_find_values(catalog: Catalog, schema_of: SchemaOf | None = None) -> BaseTool:
     """Make the tool `find_values(question, database)`, which returns notes such as `city.name = 'Oslo'`.
 
     The caller may also pass `allow`, `hide` and `within` (see `rights_given`); a model does not see these arguments.
     The index of a database is built on its first question and rebuilt when its schema changes.
+
+    Args:
+        catalog: Where `database` is looked up.
+        schema_of: Gives the schema of a database to a caller with these rights; None asks the database each time.
 
     Raises (when called):
         UnknownDatabase: the catalog has no such database.
@@ -37,9 +45,11 @@ def make_find_values(catalog: Catalog) -> BaseTool:
         hide: Annotated[list[str] | None, InjectedToolArg] = None,
         within: Annotated[dict[str, Any] | None, InjectedToolArg] = None,
     ) -> list[str]:
-        opened = catalog.get(database, rights_given(allow, hide, within))
-        index = await indexes.of(opened, await opened.schema())
-        matches = await asyncio.to_thread(index.match, question)
+        rights = rights_given(allow, hide, within)
+        opened = catalog.get(database, rights)
+        index = await indexes.of(opened, await (schema_of(database, rights) if schema_of else opened.schema()))
+        is_quick = len(index) <= QUICK_TEXTS and len(question) <= QUICK_CHARS
+        matches = index.match(question) if is_quick else await asyncio.to_thread(index.match, question)
         return [render_match(match) for match in matches]
 
     return StructuredTool.from_function(coroutine=find_values, name="find_values", description=DESCRIPTION)

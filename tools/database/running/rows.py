@@ -55,6 +55,20 @@ def fetch(source: Iterable[Sequence[object]], limits: Limits, spelling: Spelling
     return Fetched(rows, clipped, _digest(tokens))
 
 
+def returned(
+    columns: Sequence[str], rows: Iterable[Sequence[object]], limits: Limits | None = None, *, seconds: float = 0.0
+) -> Outcome:
+    """The outcome of a query that ran, for an executor of your own; `failed` makes the other outcomes.
+
+    Args:
+        columns: Names of the columns.
+        rows: The rows as a driver gives them: each value is made plain, and no row is taken beyond the limits.
+        limits: Bounds of the result; those of `Limits()` if None.
+        seconds: Seconds that the query took.
+    """
+    return fetch(rows, limits or Limits()).outcome([str(name) for name in columns], seconds)
+
+
 def result_digest(rows: Iterable[Sequence[object]]) -> str:
     """A digest that is equal for the same rows whatever their order and the order of the columns.
 

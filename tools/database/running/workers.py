@@ -17,9 +17,9 @@ class Workers:
     The threads do not keep the program from ending.
     """
 
-    def __init__(self, name: str, size: int) -> None:
+    def __init__(self, name: str, size: int, *, prefix: str = "database") -> None:
         """Start nothing yet."""
-        self._name = name
+        self._name = f"{prefix}-{name}"
         self._size = size
         self._changed = threading.Condition()
         self._waiting: deque[tuple[Future[Any], Callable[[], Any]]] = deque()
@@ -63,7 +63,7 @@ class Workers:
         while self._threads < self._size and len(self._waiting) > self._idle:
             self._threads += 1
             self._idle += 1
-            threading.Thread(target=self._serve, name=f"database-{self._name}", daemon=True).start()
+            threading.Thread(target=self._serve, name=self._name, daemon=True).start()
 
     def _serve(self) -> None:
         while (taken := self._next()) is not None:

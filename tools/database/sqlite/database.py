@@ -101,12 +101,13 @@ class SQLiteDatabase:
         return await self._pool.outcome(query, partial(self._run, query), self._wait_seconds)
 
     async def warnings(self) -> tuple[str, ...]:
-        """Warnings on a schema that lacks parts and on collations of other programs; none on rights.
+        """Warnings on the schema as it was last read: its missing parts, and collations of other programs.
 
-        The file is always opened read-only.
+        There are none on rights, since the file is always opened read-only.
         """
         try:
-            await self.schema()
+            if self._reflected is None:
+                await self.schema()
         except DatabaseUnavailable:
             return ()  # whoever reads it says so
         found = self._reflected[1] if self._reflected is not None else None

@@ -1,0 +1,48 @@
+"""Schemas of the databases as the nodes of a run share them."""
+
+from collections import OrderedDict
+from time import monotonic
+
+from route_sql.tools.database.catalog import Catalog
+from route_sql.tools.schema.records import Schema
+from route_sql.tools.schema.visibility import Visibility
+
+SECONDS = 1.0
+"""Age from which a schema is asked for again: a database looks each time whether its schema has changed."""
+MOST = 256
+"""Schemas that are kept."""
+FEW_COLUMNS = 100
+
+
+class Schemas:
+    """The schema of each database, as far as a caller's rights show it."""
+
+    def __init__(self, catalog: Catalog) -> None:
+        """Ask nothing yet."""
+        self._catalog = catalog
+        self._kept: OrderedDict[tuple[str, Visibility], tuple[float, Schema]] = OrderedDict()
+
+    async def recent(self, name: str, rights: Visibility) -> Schema:
+        """The schema, at most a second old.
+
+        Raises:
+            UnknownDatabase: the catalog has no such database.
+            DatabaseUnavailable: it can't be read.
+        """
+        at, schema = self._kept.get((name, rights), (0.0, None))
+        if schema is None or monotonic() - at > SECONDS:
+            schema = await self._catalog.get(name, rights).schema()
+            self.keep(name, rights, schema)
+        return schema
+
+    def keep(self, name: str, rights: Visibility, schema: Schema) -> None:
+        """Keep a schema that was just asked for."""
+        self._kept[name, rights] = monotonic(), schema
+        self._kept.move_to_end((name, rights))
+        while len(self._kept) > MOST:
+            self._kept.popitem(last=False)
+
+
+def is_small(schema: Schema) -> bool:
+    """Whether work on a schema is too short to be worth a trip to a thread, which costs more when the load is high."""
+    return schema.column_count() <= FEW_COLUMNS
