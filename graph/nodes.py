@@ -11,13 +11,14 @@ from langgraph.runtime import Runtime
 
 from route_sql.agents import continuation_writer, generator, noise_corrector, schema_linker
 from route_sql.agents.brief import Brief, Wording
-from route_sql.agents.call import Reply, ask, can_sample, wording_of
+from route_sql.agents.call import FOR_PEOPLE, FOR_PROGRAMS, Reply, ask, can_sample, wording_of
 from route_sql.agents.examples import worked_examples
 from route_sql.graph.checks import Check, doubt, finding
 from route_sql.graph.choices import choices_of, rights_in
 from route_sql.graph.confidence import Calibration, assess
 from route_sql.graph.context import Context, context_of_first
 from route_sql.graph.doubts import doubts_of
+from route_sql.graph.events import say
 from route_sql.graph.executing import Execution, candidate_of, proposed
 from route_sql.graph.grounding import ContextTool, gather_ground, question_of
 from route_sql.graph.ledger import calls_of, cut_replies, entry, scores_of
@@ -68,8 +69,10 @@ class Nodes:
     async def link_schema(self, state: State) -> Update:
         """Ask the schema linker which part of the schema the question needs."""
         brief = await self._brief(state)
-        reply = await self._ask(state, schema_linker.messages(brief))
-        return {"linked": schema_linker.parse(reply.text, brief.schema), "ledger": [entry("link_schema", reply)]}
+        reply = await self._ask(state, schema_linker.messages(brief), tag=FOR_PROGRAMS)
+        linked = schema_linker.parse(reply.text, brief.schema)
+        say("link", f"linked {len(linked)} of {len(brief.schema.tables)} tables")
+        return {"linked": linked, "ledger": [entry("link_schema", reply)]}
 
     async def draft(self, state: State) -> Update:
         """Ask the generator on the full schema; the draft's tables and columns join the link."""
@@ -113,7 +116,8 @@ class Nodes:
             attempt["repaired"] = found.sql
         now: State = {**state, "attempts": [*attempts(state), attempt]}
         assessment = await asyncio.to_thread(assess, now, schema, self.calibration)
-        return {"proposal": None, "attempts": [attempt], "assessment": assessment}
+        candidates = [candidate_of(each) for each in attempts(now)]
+        return {"proposal": None, "attempts": [attempt], "assessment": assessment, "candidates": candidates}
 
     async def complete_joins(self, state: State) -> Update:
         """Repair the joins of the newest candidate, which is doubted, along the keys; asks no model."""
@@ -136,7 +140,7 @@ class Nodes:
         brief = await self._brief(state)
         found = finding(doubted["complaint"], doubted["outcome"])
         messages = noise_corrector.messages(brief, doubted["sql"], found, failed=not ran(doubted["outcome"]))
-        reply = await self._ask(state, messages)
+        reply = await self._ask(state, messages, tag=FOR_PROGRAMS)
         verdict = noise_corrector.parse(reply.text, brief.schema.dialect)
         proposal = _new("correct_noise", verdict.sql if verdict else None, state, scores_of(reply))
         return {"proposal": proposal, "ledger": [entry("correct_noise", reply)]}
@@ -161,8 +165,12 @@ class Nodes:
         sql = chosen["sql"] if chosen else None
         return {"sql": sql, **result, **_judged(state, result["status"]), "notes": cut, "candidates": candidates}
 
-    async def _ask(self, state: State, messages: Sequence[BaseMessage], sample: int | None = None) -> Reply:
-        return await ask(self.model, messages, sample=sample, max_tokens=state["choices"]["max_tokens"])
+    async def _ask(
+        self, state: State, messages: Sequence[BaseMessage], *, sample: int | None = None, tag: str = FOR_PEOPLE
+    ) -> Reply:
+        if not getattr(self.model, "is_loaded", True):
+            say("load", "loading the model")
+        return await ask(self.model, messages, sample=sample, max_tokens=state["choices"]["max_tokens"], tag=tag)
 
     async def _whole_schema(self, state: State) -> Schema:
         schema = await self.catalog.get(state["database"], rights_in(state["choices"])).schema()

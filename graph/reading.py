@@ -1,18 +1,22 @@
 """Reading the state in nodes and routers: in the present version, with choices that the context can only narrow."""
 
 from collections.abc import Awaitable, Callable
+from time import time
 from typing import Any, Protocol, TypeVar, cast
 
 from langgraph.runtime import Runtime
 
 from route_sql.graph.choices import kept_choices, narrowed
 from route_sql.graph.context import Context, context_of
-from route_sql.graph.state import Begin, State
+from route_sql.graph.events import story
+from route_sql.graph.sentences import beginning, tell_ending
+from route_sql.graph.state import VERSION, Begin, State
 from route_sql.graph.state_versions import StoredState, upgrade, without_old_keys
 
 Update = dict[str, Any]
 """The changes of the state that a node returns."""
 Agent = Callable[[State], Awaitable[Update]]
+First = Callable[[StoredState, Runtime[Context]], Awaitable[Update]]
 Target = TypeVar("Target")
 
 
@@ -33,7 +37,21 @@ def node(agent: Agent) -> Node:
     async def run(state: StoredState, *, runtime: Runtime[Context]) -> Update:
         context = context_of(runtime)
         read = _read(state, upgrade(state, context))
-        return await agent({**read, "choices": narrowed(read["choices"], context)})
+        return await _run(agent, {**read, "choices": narrowed(read["choices"], context)}, runtime)
+
+    return run
+
+
+def first_node(ground: "First") -> Node:
+    """The node that a run begins with; it reads the state as it comes."""
+
+    async def run(state: StoredState, *, runtime: Runtime[Context]) -> Update:
+        began = time()
+        text, _ = beginning("ground", state)
+        async with story(runtime.stream_writer, "ground", text, began=began) as told:
+            update = await ground(state, runtime)
+            tell_ending(told, "ground", state, update)
+        return {**update, "began": began}
 
     return run
 
@@ -49,7 +67,7 @@ def recording_node(agent: Agent) -> Node:
         upgraded = upgrade(state, context)
         read = _read(state, upgraded)
         choices = narrowed(read["choices"], context)
-        update = await agent({**read, "choices": choices})
+        update = await _run(agent, {**read, "choices": choices}, runtime)
         if "attempts" in upgraded:
             update["attempts"] = Begin(begin=[*upgraded["attempts"], *update.get("attempts", [])])
         if choices["approve"] is not read["choices"]["approve"]:
@@ -66,6 +84,23 @@ def router(choose: Callable[[State], Target]) -> Callable[[StoredState], Target]
         return choose(_read(state, upgrade(state, Context())))
 
     return route
+
+
+def router_behind(choose: Callable[[State], str]) -> Callable[[StoredState], str]:
+    """A router behind an agent; a state of another version leads to `execute`, which upgrades or refuses it."""
+    route = router(choose)
+    return lambda state: route(state) if state.get("version") == VERSION else "execute"
+
+
+async def _run(agent: Agent, state: State, runtime: Runtime[Context]) -> Update:
+    """Run an agent and tell its story. The SQL that it wrote stands as `sql` in its update too, for every stream."""
+    node = str(getattr(agent, "__name__", ""))
+    text, sql = beginning(node, state)
+    async with story(runtime.stream_writer, node, text, sql=sql, began=state.get("began")) as told:
+        update = await agent(state)
+        tell_ending(told, node, state, update)
+    proposal = update.get("proposal")
+    return {**update, "sql": proposal["sql"]} if proposal else update
 
 
 def _read(stored: StoredState, upgraded: Update) -> State:

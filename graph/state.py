@@ -224,6 +224,8 @@ class State(TypedDict, total=False):
     """The database's name in the catalog."""
     evidence: Evidence
     """The question's evidence, until `ground` has run."""
+    began: float
+    """Time at which the question was asked, in seconds since 1970."""
     choices: Choices
     """The run's choices, which `ground` writes here and routers read."""
     question_evidence: str
@@ -249,7 +251,7 @@ class State(TypedDict, total=False):
     candidates: list[Candidate]
     """The answer's list of candidates, which `answer` writes."""
     sql: str | None
-    """The answer's SQL."""
+    """The newest SQL; in the end the answer's."""
     status: AnswerStatus
     """The answer's status."""
     confidence: float

@@ -15,10 +15,10 @@ from route_sql.graph.confidence import Calibration, calibration_of
 from route_sql.graph.context import Context
 from route_sql.graph.grounding import ContextTool
 from route_sql.graph.nodes import Nodes
-from route_sql.graph.reading import node, recording_node, router
+from route_sql.graph.reading import first_node, node, recording_node, router, router_behind
 from route_sql.graph.state import Answer, Question, QuestionArguments
 from route_sql.graph.state_versions import StoredState
-from route_sql.graph.strategies import First, Next, first_agents, next_agent
+from route_sql.graph.strategies import FOLLOWING, First, Next, after, first_agents, next_agent
 from route_sql.tools.database.catalog import Catalog
 from route_sql.tools.execute_sql import make_execute_sql
 from route_sql.tools.values.find_values import make_find_values
@@ -86,7 +86,7 @@ def make_builder(
     # LangGraph shows this schema and passes the input unchanged, as a `Question`.
     arguments = cast(type[Question], QuestionArguments)
     builder = StateGraph(StoredState, context_schema=Context, input_schema=arguments, output_schema=Answer)
-    builder.add_node("ground", nodes.ground)
+    builder.add_node("ground", first_node(nodes.ground))
     builder.add_node("link_schema", node(nodes.link_schema))
     builder.add_node("draft", node(nodes.draft))
     builder.add_node("generate", node(nodes.generate))
@@ -98,12 +98,8 @@ def make_builder(
 
     builder.add_edge(START, "ground")
     builder.add_conditional_edges("ground", router(first_agents), list(get_args(First)))
-    builder.add_edge("link_schema", "execute")
-    builder.add_edge("draft", "execute")
-    builder.add_edge("generate", "execute")
     builder.add_conditional_edges("execute", router(next_agent), list(get_args(Next)))
-    builder.add_edge("complete_joins", "execute")
-    builder.add_edge("correct_noise", "execute")
-    builder.add_edge("continue_writing", "execute")
+    for agent, targets in FOLLOWING.items():
+        builder.add_conditional_edges(agent, router_behind(after(agent)), list(targets))
     builder.add_edge("answer", END)
     return builder
