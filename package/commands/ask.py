@@ -1,6 +1,8 @@
 """`route-sql ask`: one question, one answer."""
 
 import asyncio
+from contextlib import AsyncExitStack
+from time import time
 from typing import Annotated
 
 import typer
@@ -17,12 +19,14 @@ from route_sql.commands.options import (
     chosen,
 )
 from route_sql.databases import open_catalog
-from route_sql.graph.asking import no_answer
+from route_sql.graph.asking import answer_in, no_answer, run_told
 from route_sql.graph.context import Context
+from route_sql.graph.events import story
 from route_sql.graph.grounding import askable_schema
 from route_sql.graph.state import Answer, Question
 from route_sql.graph.wiring import build_graph
 from route_sql.models import open_model
+from route_sql.narration import Narrator, narrator
 from route_sql.printing import console, print_answer, print_rows, say, say_json
 from route_sql.progress import download_progress
 from route_sql.settings import Settings
@@ -40,13 +44,16 @@ def ask(
     as_json: AsJson = False,
     sql_only: Annotated[bool, typer.Option("--sql-only", help="Print the SQL and nothing else.")] = False,
     rows_as: RowsAs = None,
+    quiet: Annotated[bool, typer.Option("--quiet", help="Tell nothing while it works.")] = False,
 ) -> None:
     """Ask a database a question."""
     check_one_form(json=as_json, sql_only=sql_only, format=rows_as)
     if not question.strip():
         raise typer.BadParameter("the question is empty", param_hint="QUESTION")
     try:
-        answer = asyncio.run(_answer(question, db, evidence, model, chosen(strategy, without, max_tokens)))
+        context = chosen(strategy, without, max_tokens)
+        with narrator(is_quiet=quiet) as narrating:
+            answer = asyncio.run(_answer(question, db, evidence, model, context, narrating))
     except RouteError as error:
         if as_json:
             say_json(no_answer(str(error)))
@@ -63,13 +70,17 @@ def ask(
         raise typer.Exit(1)
 
 
-async def _answer(question: str, db: str, evidence: str, model: str | None, context: Context) -> Answer:
-    settings = Settings()
-    async with open_catalog(db, settings) as (catalog, name):
+async def _answer(
+    question: str, db: str, evidence: str, model: str | None, context: Context, narrating: Narrator
+) -> Answer:
+    settings, began = Settings(), time()
+    async with AsyncExitStack() as stack:
+        catalog, name = await stack.enter_async_context(open_catalog(db, settings))
         # Before a model is fetched or started, the database must turn out to be one.
         await askable_schema(catalog, name)
-        with download_progress() as progress:
-            async with open_model(model or settings.model, settings, progress) as chat:
-                graph = build_graph(chat, catalog)
-                asked = Question(question=question, database=name, evidence=evidence)
-                return (await graph.ainvoke(asked, context=context, version="v2")).value
+        async with story(narrating.tell, "", "loading the model", began=began):
+            progress = narrating.wait_for_bar(stack.enter_context(download_progress()))
+            chat = await stack.enter_async_context(open_model(model or settings.model, settings, progress))
+        graph = build_graph(chat, catalog)
+        asked = Question(question=question, database=name, evidence=evidence)
+        return answer_in(await run_told(graph, asked, context, narrating.tell))
