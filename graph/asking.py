@@ -27,6 +27,8 @@ def asking(model: BaseChatModel, catalog: Catalog, context: Context) -> Ask:
 
 async def run_told(graph: Graph, question: Question, context: Context, tell: Tell) -> State:
     """Run a graph, tell its story, and give the whole state at the end, of which the answer is a part."""
+    mode: Any
+    part: Any
     state: Any = {}
     async for mode, part in graph.astream(question, context=context, stream_mode=["custom", "values"]):
         if mode == "custom":

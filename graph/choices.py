@@ -34,6 +34,7 @@ def choices_of(context: Context, *, can_sample: bool = False, enough: float = 1.
         enough=enough if context.enough is None else context.enough,
         min_confidence=context.min_confidence,
         approve=context.approve,
+        keep_prompts=context.keep_prompts,
         rights=context.rights.as_json(),
         can_sample=can_sample,
     )

@@ -80,6 +80,10 @@ class Context:
         ),
     )
 
+    keep_prompts: bool = field(
+        default=False,
+        metadata=_described("Keep each prompt and reply in the state, as `exchanges`; they may hold cells."),
+    )
     allow: tuple[str, ...] | None = field(
         default=None,
         metadata=_described(
@@ -121,6 +125,7 @@ class Context:
             share = getattr(self, key)
             is_share = isinstance(share, int | float) and not isinstance(share, bool) and 0 <= share <= 1
             _require(is_share or (key == "enough" and share is None), key, "a number from 0 to 1", share)
+        _require(isinstance(self.keep_prompts, bool), "keep_prompts", "true or false", self.keep_prompts)
         seconds = self.deadline
         runs = seconds is None or (isinstance(seconds, int | float) and seconds > 0)
         _require(runs, "deadline", "a number of seconds above 0", seconds)

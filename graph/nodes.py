@@ -19,6 +19,7 @@ from route_sql.graph.confidence import Calibration, assess
 from route_sql.graph.context import Context, context_of_first
 from route_sql.graph.doubts import doubts_of
 from route_sql.graph.events import say
+from route_sql.graph.exchanges import keep
 from route_sql.graph.executing import Execution, candidate_of, proposed
 from route_sql.graph.grounding import ContextTool, gather_ground, question_of
 from route_sql.graph.ledger import calls_of, cut_replies, entry, scores_of
@@ -170,7 +171,9 @@ class Nodes:
     ) -> Reply:
         if not getattr(self.model, "is_loaded", True):
             say("load", "loading the model")
-        return await ask(self.model, messages, sample=sample, max_tokens=state["choices"]["max_tokens"], tag=tag)
+        reply = await ask(self.model, messages, sample=sample, max_tokens=state["choices"]["max_tokens"], tag=tag)
+        keep(messages, reply, sample)
+        return reply
 
     async def _whole_schema(self, state: State) -> Schema:
         schema = await self.catalog.get(state["database"], rights_in(state["choices"])).schema()
@@ -197,7 +200,7 @@ class Nodes:
 
 def _begun() -> Update:
     """The update with which a question begins: nothing is left of the thread's last question."""
-    lists: Update = {name: Begin(begin=[]) for name in ("attempts", "ledger")}
+    lists: Update = {name: Begin(begin=[]) for name in ("attempts", "ledger", "exchanges")}
     nothing: Update = {"candidates": [], "linked": {}, "drafted": {}, "proposal": None, "assessment": None}
     return {"version": VERSION, **lists, **nothing}
 

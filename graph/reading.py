@@ -9,9 +9,11 @@ from langgraph.runtime import Runtime
 from route_sql.graph.choices import kept_choices, narrowed
 from route_sql.graph.context import Context, context_of
 from route_sql.graph.events import story
+from route_sql.graph.exchanges import kept_exchanges
 from route_sql.graph.sentences import beginning, tell_ending
 from route_sql.graph.state import VERSION, Begin, State
 from route_sql.graph.state_versions import StoredState, upgrade, without_old_keys
+from route_sql.tools.errors import InvalidInput
 
 Update = dict[str, Any]
 """The changes of the state that a node returns."""
@@ -87,9 +89,16 @@ def router(choose: Callable[[State], Target]) -> Callable[[StoredState], Target]
 
 
 def router_behind(choose: Callable[[State], str]) -> Callable[[StoredState], str]:
-    """A router behind an agent; a state of another version leads to `execute`, which upgrades or refuses it."""
-    route = router(choose)
-    return lambda state: route(state) if state.get("version") == VERSION else "execute"
+    """A router behind an agent; a state that can't be read leads to `execute`, which upgrades or refuses it."""
+    choose_in = router(choose)
+
+    def route(state: StoredState) -> str:
+        try:
+            return choose_in(state) if state.get("version") == VERSION else "execute"
+        except InvalidInput:
+            return "execute"
+
+    return route
 
 
 async def _run(agent: Agent, state: State, runtime: Runtime[Context]) -> Update:
@@ -97,8 +106,10 @@ async def _run(agent: Agent, state: State, runtime: Runtime[Context]) -> Update:
     node = str(getattr(agent, "__name__", ""))
     text, sql = beginning(node, state)
     async with story(runtime.stream_writer, node, text, sql=sql, began=state.get("began")) as told:
-        update = await agent(state)
+        with kept_exchanges(node, is_kept=state["choices"]["keep_prompts"]) as exchanges:
+            update = await agent(state)
         tell_ending(told, node, state, update)
+    update = {**update, "exchanges": exchanges} if exchanges else update
     proposal = update.get("proposal")
     return {**update, "sql": proposal["sql"]} if proposal else update
 

@@ -85,6 +85,8 @@ class Choices(TypedDict):
     """Confidence below which the answer is `unsure`."""
     approve: bool
     """Whether a person is asked before each query."""
+    keep_prompts: bool
+    """Whether prompts and replies are kept in the state."""
     rights: dict[str, Any]
     """Rights of the caller: `Visibility.as_json`."""
     can_sample: bool
@@ -132,6 +134,30 @@ class LedgerEntry(TypedDict):
     seconds: float
     finish_reason: NotRequired[str | None]
     """Why the reply ended: `length` if it was cut at its limit of tokens; None where the server doesn't say."""
+
+
+class PromptMessage(TypedDict):
+    """One message of a prompt."""
+
+    role: str
+    """LangChain's word: `system`, `human` or `ai`."""
+    content: str
+
+
+class Exchange(TypedDict):
+    """One prompt and its reply. Prompts may hold cells of the database."""
+
+    node: str
+    messages: list[PromptMessage]
+    reply: str
+    sample: int | None
+    """Number of the sample; None for a call with the model's own settings."""
+    finish_reason: str | None
+    logprobs: list[float]
+    prompt_tokens: int
+    cached_tokens: int | None
+    completion_tokens: int
+    seconds: float
 
 
 class Answer(TypedDict):
@@ -246,6 +272,8 @@ class State(TypedDict, total=False):
     """Every executed candidate, in order."""
     ledger: Annotated[list[LedgerEntry], extended]
     """One entry a model call."""
+    exchanges: Annotated[list[Exchange], extended]
+    """Prompts and replies, if `Context.keep_prompts` is chosen."""
     notes: Annotated[list[str], extended]
     """Remarks for the reader of the answer."""
     candidates: list[Candidate]

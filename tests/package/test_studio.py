@@ -70,15 +70,20 @@ async def test_a_run_over_http_streams_every_node(server: str, stub: ChatStub) -
         context = {"strategy": "single"}
 
         stub.enqueue(completion(NAMES))
-        nodes = [
-            name
+        parts = [
+            part
             async for part in client.runs.stream(
-                None, "route_sql", input=QUESTION, context=context, stream_mode="updates"
+                None, "route_sql", input=QUESTION, context=context, stream_mode=["updates", "custom"]
             )
-            if part.event == "updates"
-            for name in part.data
         ]
-        assert nodes == ["ground", "generate", "execute", "answer"]
+        updates: dict[str, Any] = {}
+        for part in parts:
+            updates |= part.data if part.event == "updates" else {}
+        assert list(updates) == ["ground", "generate", "execute", "answer"]
+        assert updates["generate"]["sql"] == NAMES
+        assert [each["sql"] for each in updates["execute"]["candidates"]] == [NAMES]
+        told: list[Any] = [part.data for part in parts if part.event == "custom"]
+        assert told[0]["text"] == "reading the database" and told[-1]["kind"] == "answer"
 
         stub.enqueue(streamed("SELECT name", " FROM pet"))
         tokens = [
