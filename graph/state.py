@@ -235,6 +235,8 @@ class Attempt(TypedDict):
     """The same SQL with repaired joins, found when the joins of a candidate with rows were doubted."""
     scores: NotRequired[TokenScores | None]
     """Scores of the reply that it was read from; None where the server gives none."""
+    calls: NotRequired[int]
+    """Number of model calls before it ran."""
     joins_checked: NotRequired[bool]
     """Whether `complete_joins` has looked at it."""
 

@@ -2,6 +2,8 @@
 
 import asyncio
 from contextlib import AsyncExitStack
+from dataclasses import replace
+from pathlib import Path
 from time import time
 from typing import Annotated
 
@@ -23,10 +25,12 @@ from route_sql.graph.asking import answer_in, no_answer, run_told
 from route_sql.graph.context import Context
 from route_sql.graph.events import story
 from route_sql.graph.grounding import askable_schema
-from route_sql.graph.state import Answer, Question
+from route_sql.graph.state import Question, State
 from route_sql.graph.wiring import build_graph
 from route_sql.models import open_model
 from route_sql.narration import Narrator, narrator
+from route_sql.pages.files import require_writable, write_page
+from route_sql.pages.run_page import run_page
 from route_sql.printing import console, print_answer, print_rows, say, say_json
 from route_sql.progress import download_progress
 from route_sql.settings import Settings
@@ -44,6 +48,9 @@ def ask(
     as_json: AsJson = False,
     sql_only: Annotated[bool, typer.Option("--sql-only", help="Print the SQL and nothing else.")] = False,
     rows_as: RowsAs = None,
+    report: Annotated[
+        Path | None, typer.Option(help="Write a self-contained HTML page of the run, with prompts and replies.")
+    ] = None,
     quiet: Annotated[bool, typer.Option("--quiet", help="Tell nothing while it works.")] = False,
 ) -> None:
     """Ask a database a question."""
@@ -51,13 +58,18 @@ def ask(
     if not question.strip():
         raise typer.BadParameter("the question is empty", param_hint="QUESTION")
     try:
-        context = chosen(strategy, without, max_tokens)
+        if report is not None:
+            require_writable(report)
+        context = replace(chosen(strategy, without, max_tokens), keep_prompts=report is not None)
         with narrator(is_quiet=quiet) as narrating:
-            answer = asyncio.run(_answer(question, db, evidence, model, context, narrating))
+            state = asyncio.run(_run(question, db, evidence, model, context, narrating))
     except RouteError as error:
         if as_json:
             say_json(no_answer(str(error)))
         raise
+    if report is not None:
+        write_page(report, run_page(state))
+    answer = answer_in(state)
     if as_json:
         say_json(answer)
     elif sql_only:
@@ -70,9 +82,9 @@ def ask(
         raise typer.Exit(1)
 
 
-async def _answer(
+async def _run(
     question: str, db: str, evidence: str, model: str | None, context: Context, narrating: Narrator
-) -> Answer:
+) -> State:
     settings, began = Settings(), time()
     async with AsyncExitStack() as stack:
         catalog, name = await stack.enter_async_context(open_catalog(db, settings))
@@ -83,4 +95,4 @@ async def _answer(
             chat = await stack.enter_async_context(open_model(model or settings.model, settings, progress))
         graph = build_graph(chat, catalog)
         asked = Question(question=question, database=name, evidence=evidence)
-        return answer_in(await run_told(graph, asked, context, narrating.tell))
+        return await run_told(graph, asked, context, narrating.tell)
