@@ -13,6 +13,7 @@ from typer.rich_utils import rich_format_error
 
 from route_sql.commands.ask import ask
 from route_sql.commands.check import check
+from route_sql.commands.compare import compare
 from route_sql.commands.demo import demo
 from route_sql.commands.doctor import doctor
 from route_sql.commands.evaluate import evaluate, score
@@ -59,6 +60,7 @@ app.command()(doctor)
 app.command()(demo)
 app.command(name="eval")(evaluate)
 app.command()(score)
+app.command()(compare)
 app.command(name="reliability")(show_reliability)
 app.add_typer(train, name="train")
 

@@ -4,7 +4,7 @@ import re
 from difflib import SequenceMatcher
 from typing import Literal, NamedTuple
 
-_WORDS = re.compile(r"\s+|\w+|[^\w\s]")
+_WORDS = re.compile(r"\s+|'(?:[^']|'')*'|\w+|[^\w\s]")
 MOST_CHARS = 8_000
 """Characters of a query beyond which nothing is marked: finding the differences takes quadratic time."""
 
@@ -17,15 +17,20 @@ class Piece(NamedTuple):
 
 
 def changed_pieces(before: str | None, now: str) -> list[Piece]:
-    """A query with the words that another one had in their place."""
+    """A query with the words that another one had in their place; white space and the case of names do not count."""
     if before is None or max(len(before), len(now)) > MOST_CHARS:
         return [Piece("same", now)]
     old, new = _WORDS.findall(before), _WORDS.findall(now)
     pieces: list[Piece] = []
-    for tag, i1, i2, j1, j2 in SequenceMatcher(None, old, new, autojunk=False).get_opcodes():
+    for tag, i1, i2, j1, j2 in SequenceMatcher(None, _keys(old), _keys(new), autojunk=False).get_opcodes():
         if tag == "equal":
             pieces.append(Piece("same", "".join(new[j1:j2])))
             continue
         pieces += [Piece("gone", "".join(old[i1:i2]))] if i1 < i2 else []
         pieces += [Piece("new", "".join(new[j1:j2]))] if j1 < j2 else []
     return pieces
+
+
+def _keys(words: list[str]) -> list[str]:
+    """Words as they are compared; a literal counts as it is written."""
+    return [" " if word.isspace() else word if word.startswith("'") else word.casefold() for word in words]
