@@ -22,6 +22,7 @@ from route_sql.commands.run import run
 from route_sql.commands.schema import schema
 from route_sql.commands.serve import serve
 from route_sql.commands.train.group import train
+from route_sql.graph.replaying import Diverged
 from route_sql.printing import allow_any_encoding, complain, say
 from route_sql.serving.errors import ContextExceeded, ServerRefused, ServerUnavailable
 from route_sql.tools.errors import RouteError
@@ -64,7 +65,7 @@ app.command()(compare)
 app.command(name="reliability")(show_reliability)
 app.add_typer(train, name="train")
 
-NOT_ANSWERED = (ServerUnavailable, ServerRefused, ContextExceeded)
+NOT_ANSWERED = (ServerUnavailable, ServerRefused, ContextExceeded, Diverged)
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

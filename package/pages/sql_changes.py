@@ -26,8 +26,9 @@ def changed_pieces(before: str | None, now: str) -> list[Piece]:
         if tag == "equal":
             pieces.append(Piece("same", "".join(new[j1:j2])))
             continue
-        pieces += [Piece("gone", "".join(old[i1:i2]))] if i1 < i2 else []
-        pieces += [Piece("new", "".join(new[j1:j2]))] if j1 < j2 else []
+        gone, came = "".join(old[i1:i2]), "".join(new[j1:j2])
+        pieces += [Piece("gone", gone)] if gone.strip() else []
+        pieces += [Piece("new" if came.strip() else "same", came)] if came else []
     return pieces
 
 
