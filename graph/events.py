@@ -15,7 +15,7 @@ EventKind = Literal["begin", "load", "work", "note", "link", "write", "result", 
 """`begin`: a node begins. `load`: the model is being loaded. `work`: it still does what it did before. `note`: notes on
 the question were found. `link`: tables were chosen. `write`: an agent has replied. `result`: a query ended. `answer`:
 the run has an answer, or none."""
-PAUSE = 1.5
+PAUSE = 1.2
 """Seconds without another event after which an event says that the node still works."""
 TEXT_CHARS = 300
 """Characters of an event's text at most; it may hold an error of the database."""

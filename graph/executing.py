@@ -8,7 +8,9 @@ from langgraph.types import interrupt
 
 from route_sql.graph.choices import is_approved, rights_in
 from route_sql.graph.grounding import arguments, rights_of, takes
+from route_sql.graph.spans import query_span
 from route_sql.graph.state import Attempt, Candidate, Proposal, State, TokenScores
+from route_sql.graph.traces import untraced
 from route_sql.tools.database.catalog import Catalog
 from route_sql.tools.database.outcome import Outcome, failed, ran
 from route_sql.tools.execute_sql import outcome_of
@@ -26,11 +28,13 @@ class Execution:
         executor: `execute_sql`, or the tool that replaces it.
         catalog: The databases.
         state: The state of the run, with its choices.
+        trace_content: Whether traces hold rows and the literals of SQL.
     """
 
     executor: BaseTool
     catalog: Catalog
     state: State
+    trace_content: bool = False
 
     async def run(self, proposal: Proposal) -> tuple[Proposal, Outcome]:
         """Run a candidate; if it fails because it is in another dialect, run its translation.
@@ -60,7 +64,12 @@ class Execution:
         # A caller's executor need not know of deadlines.
         args = {name: value for name, value in given.items() if name in arguments(self.executor)}
         call = {"type": "tool_call", "id": proposal["agent"], "name": self.executor.name, "args": args}
-        return outcome_of(self.executor, await self.executor.ainvoke(call))
+        dialect = self.catalog.get(database).dialect
+        with query_span(sql, database, dialect, has_content=self.trace_content) as span:
+            async with untraced(has_content=self.trace_content) as config:
+                outcome = outcome_of(self.executor, await self.executor.ainvoke(call, config))
+            span.outcome(outcome)
+        return outcome
 
 
 def candidate_of(attempt: Attempt) -> Candidate:

@@ -25,6 +25,7 @@ from route_sql.graph.grounding import ContextTool, gather_ground, question_of
 from route_sql.graph.ledger import calls_of, cut_replies, entry, scores_of
 from route_sql.graph.reading import Update
 from route_sql.graph.selection import attempts, leading
+from route_sql.graph.spans import chat_span
 from route_sql.graph.state import VERSION, Attempt, Begin, Change, Proposal, State, TokenScores
 from route_sql.graph.state_versions import StoredState, without_old_keys
 from route_sql.tools.database.catalog import Catalog
@@ -51,6 +52,8 @@ class Nodes:
     executor: BaseTool
     context_tools: Sequence[ContextTool]
     checks: Sequence[Check]
+    trace_content: bool = False
+    """Whether traces hold prompts, replies, rows and literals."""
 
     async def ground(self, state: StoredState, runtime: Runtime[Context]) -> Update:
         """Gather notes, cut a schema that no prompt can hold, and write the run's choices into the state."""
@@ -102,7 +105,7 @@ class Nodes:
         proposal = state.get("proposal")
         if proposal is None:
             return {}
-        proposal, outcome = await Execution(self.executor, self.catalog, state).run(proposal)
+        proposal, outcome = await Execution(self.executor, self.catalog, state, self.trace_content).run(proposal)
         schema = await self._whole_schema(state)
         found = await doubt(state["question"], proposal["sql"], outcome, schema, self.checks)
         attempt = Attempt(
@@ -172,7 +175,10 @@ class Nodes:
     ) -> Reply:
         if not getattr(self.model, "is_loaded", True):
             say("load", "loading the model")
-        reply = await ask(self.model, messages, sample=sample, max_tokens=state["choices"]["max_tokens"], tag=tag)
+        limit = state["choices"]["max_tokens"]
+        with chat_span(self.model, messages, has_content=self.trace_content) as span:
+            reply = await ask(self.model, messages, sample=sample, max_tokens=limit, tag=tag)
+            span.reply(reply)
         keep(messages, reply, sample)
         return reply
 

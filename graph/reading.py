@@ -1,9 +1,10 @@
 """Reading the state in nodes and routers: in the present version, with choices that the context can only narrow."""
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from time import time
-from typing import Any, Protocol, TypeVar, cast
+from typing import Any, Protocol, cast
 
+from langchain_core.runnables import Runnable, RunnableConfig
 from langgraph.runtime import Runtime
 
 from route_sql.graph.choices import kept_choices, narrowed
@@ -11,6 +12,7 @@ from route_sql.graph.context import Context, context_of
 from route_sql.graph.events import story
 from route_sql.graph.exchanges import kept_exchanges
 from route_sql.graph.sentences import beginning, tell_ending
+from route_sql.graph.spans import begin_workflow, node_span
 from route_sql.graph.state import VERSION, Begin, State
 from route_sql.graph.state_versions import StoredState, upgrade, without_old_keys
 from route_sql.tools.errors import InvalidInput
@@ -19,7 +21,6 @@ Update = dict[str, Any]
 """The changes of the state that a node returns."""
 Agent = Callable[[State], Awaitable[Update]]
 First = Callable[[StoredState, Runtime[Context]], Awaitable[Update]]
-Target = TypeVar("Target")
 
 
 class Node(Protocol):
@@ -48,12 +49,13 @@ def first_node(ground: "First") -> Node:
     """The node that a run begins with; it reads the state as it comes."""
 
     async def run(state: StoredState, *, runtime: Runtime[Context]) -> Update:
-        began = time()
+        began, place = time(), begin_workflow()
         text, _ = beginning("ground", state)
         async with story(runtime.stream_writer, "ground", text, began=began) as told:
-            update = await ground(state, runtime)
+            with node_span("ground", place):
+                update = await ground(state, runtime)
             tell_ending(told, "ground", state, update)
-        return {**update, "began": began}
+        return {**update, "began": began, "traceparent": place}
 
     return run
 
@@ -79,26 +81,32 @@ def recording_node(agent: Agent) -> Node:
     return run
 
 
-def router(choose: Callable[[State], Target]) -> Callable[[StoredState], Target]:
-    """A router of the graph. It takes no runtime: LangGraph has none when a state is edited."""
+class Router(Runnable[StoredState, Any]):
+    """A router of the graph. It runs in no thread, and no trace holds the state that it reads.
 
-    def route(state: StoredState) -> Target:
-        return choose(_read(state, upgrade(state, Context())))
+    It takes no runtime: LangGraph has none when a state is edited.
+    """
 
-    return route
+    name = "route"
 
+    def __init__(self, choose: Callable[[State], str | Sequence[str]], otherwise: str | None = None) -> None:
+        """Choose by the state; `otherwise` is for a state that is of another version or can't be read."""
+        self._choose, self._otherwise = choose, otherwise
 
-def router_behind(choose: Callable[[State], str]) -> Callable[[StoredState], str]:
-    """A router behind an agent; a state that can't be read leads to `execute`, which upgrades or refuses it."""
-    choose_in = router(choose)
-
-    def route(state: StoredState) -> str:
+    def invoke(self, input: StoredState, config: RunnableConfig | None = None, **kwargs: Any) -> Any:
+        """The next node, or the next nodes."""
+        if self._otherwise is not None and input.get("version") != VERSION:
+            return self._otherwise
         try:
-            return choose_in(state) if state.get("version") == VERSION else "execute"
+            return self._choose(_read(input, upgrade(input, Context())))
         except InvalidInput:
-            return "execute"
+            if self._otherwise is None:
+                raise
+            return self._otherwise
 
-    return route
+    async def ainvoke(self, input: StoredState, config: RunnableConfig | None = None, **kwargs: Any) -> Any:
+        """The same; choosing takes microseconds."""
+        return self.invoke(input)
 
 
 async def _run(agent: Agent, state: State, runtime: Runtime[Context]) -> Update:
@@ -106,7 +114,8 @@ async def _run(agent: Agent, state: State, runtime: Runtime[Context]) -> Update:
     node = str(getattr(agent, "__name__", ""))
     text, sql = beginning(node, state)
     async with story(runtime.stream_writer, node, text, sql=sql, began=state.get("began")) as told:
-        with kept_exchanges(node, is_kept=state["choices"]["keep_prompts"]) as exchanges:
+        is_kept = state["choices"]["keep_prompts"]
+        with kept_exchanges(node, is_kept=is_kept) as exchanges, node_span(node, state.get("traceparent")):
             update = await agent(state)
         tell_ending(told, node, state, update)
     update = {**update, "exchanges": exchanges} if exchanges else update

@@ -254,6 +254,8 @@ class State(TypedDict, total=False):
     """The question's evidence, until `ground` has run."""
     began: float
     """Time at which the question was asked, in seconds since 1970."""
+    traceparent: str | None
+    """The run's span as W3C writes it; None where nothing is recorded."""
     choices: Choices
     """The run's choices, which `ground` writes here and routers read."""
     question_evidence: str

@@ -15,10 +15,11 @@ from route_sql.graph.confidence import Calibration, calibration_of
 from route_sql.graph.context import Context
 from route_sql.graph.grounding import ContextTool
 from route_sql.graph.nodes import Nodes
-from route_sql.graph.reading import first_node, node, recording_node, router, router_behind
+from route_sql.graph.reading import Router, first_node, node, recording_node
 from route_sql.graph.state import Answer, Question, QuestionArguments
 from route_sql.graph.state_versions import StoredState
 from route_sql.graph.strategies import FOLLOWING, First, Next, after, first_agents, next_agent
+from route_sql.graph.traces import trace_policy
 from route_sql.tools.database.catalog import Catalog
 from route_sql.tools.execute_sql import make_execute_sql
 from route_sql.tools.values.find_values import make_find_values
@@ -36,6 +37,7 @@ def build_graph(
     context_tools: Sequence[ContextTool] = (),
     checks: Sequence[Check] = (),
     executor: BaseTool | None = None,
+    trace_content: bool = False,
     checkpointer: BaseCheckpointSaver[str] | None = None,
 ) -> Graph:
     """The collaboration strategy, compiled (Multitask Collaboration Prompting; ROUTE, section 3.3).
@@ -49,6 +51,7 @@ def build_graph(
         context_tools: Give notes before the agents start, in addition to our own search for matching values.
         checks: Look at (question, sql, outcome) of each candidate that ran and complain or not.
         executor: Replaces `execute_sql`: a tool with its arguments, whose artifact is an `Outcome`.
+        trace_content: Let traces (OpenTelemetry, LangSmith's nodes) hold rows, prompts, replies and literals too.
         checkpointer: Needed for `Context.approve` and for threads that outlive a process.
     """
     builder = make_builder(
@@ -59,6 +62,7 @@ def build_graph(
         context_tools=context_tools,
         checks=checks,
         executor=executor,
+        trace_content=trace_content,
     )
     return builder.compile(checkpointer=checkpointer, name="route-sql")
 
@@ -72,6 +76,7 @@ def make_builder(
     context_tools: Sequence[ContextTool] = (),
     checks: Sequence[Check] = (),
     executor: BaseTool | None = None,
+    trace_content: bool = False,
 ) -> Builder:
     """The same graph, not compiled: add nodes and edges of your own with LangGraph's API. Arguments as above."""
     nodes = Nodes(
@@ -82,24 +87,26 @@ def make_builder(
         executor=executor or make_execute_sql(catalog),
         context_tools=(make_find_values(catalog), *context_tools),
         checks=tuple(checks),
+        trace_content=trace_content,
     )
+    traced = trace_policy(has_content=trace_content)
     # LangGraph shows this schema and passes the input unchanged, as a `Question`.
     arguments = cast(type[Question], QuestionArguments)
     builder = StateGraph(StoredState, context_schema=Context, input_schema=arguments, output_schema=Answer)
-    builder.add_node("ground", first_node(nodes.ground))
-    builder.add_node("link_schema", node(nodes.link_schema))
-    builder.add_node("draft", node(nodes.draft))
-    builder.add_node("generate", node(nodes.generate))
-    builder.add_node("execute", recording_node(nodes.execute))
-    builder.add_node("complete_joins", node(nodes.complete_joins))
-    builder.add_node("correct_noise", node(nodes.correct_noise))
-    builder.add_node("continue_writing", node(nodes.continue_writing))
-    builder.add_node("answer", node(nodes.answer))
+    builder.add_node("ground", first_node(nodes.ground), trace_policy=traced)
+    builder.add_node("link_schema", node(nodes.link_schema), trace_policy=traced)
+    builder.add_node("draft", node(nodes.draft), trace_policy=traced)
+    builder.add_node("generate", node(nodes.generate), trace_policy=traced)
+    builder.add_node("execute", recording_node(nodes.execute), trace_policy=traced)
+    builder.add_node("complete_joins", node(nodes.complete_joins), trace_policy=traced)
+    builder.add_node("correct_noise", node(nodes.correct_noise), trace_policy=traced)
+    builder.add_node("continue_writing", node(nodes.continue_writing), trace_policy=traced)
+    builder.add_node("answer", node(nodes.answer), trace_policy=traced)
 
     builder.add_edge(START, "ground")
-    builder.add_conditional_edges("ground", router(first_agents), list(get_args(First)))
-    builder.add_conditional_edges("execute", router(next_agent), list(get_args(Next)))
+    builder.add_conditional_edges("ground", Router(first_agents), list(get_args(First)))
+    builder.add_conditional_edges("execute", Router(next_agent), list(get_args(Next)))
     for agent, targets in FOLLOWING.items():
-        builder.add_conditional_edges(agent, router_behind(after(agent)), list(targets))
+        builder.add_conditional_edges(agent, Router(after(agent), otherwise="execute"), list(targets))
     builder.add_edge("answer", END)
     return builder

@@ -86,7 +86,7 @@ async def test_nothing_is_silent_for_two_seconds(catalog: Catalog) -> None:
         heard.append(monotonic())
         texts.append(event["text"])
     assert max(later - earlier for earlier, later in zip(heard, heard[1:], strict=False)) < 2.0
-    assert "loading the model" in texts and texts.count("still loading the model") == int(4.5 / PAUSE) - 1
+    assert "loading the model" in texts and 2 <= texts.count("still loading the model") <= 4.5 / PAUSE
 
 
 async def test_an_error_in_the_story_is_one_clipped_line(model: ScriptedModel, catalog: Catalog) -> None:
