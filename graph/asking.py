@@ -25,7 +25,7 @@ def asking(model: BaseChatModel, catalog: Catalog, context: Context) -> Ask:
     return ask
 
 
-async def run_told(graph: Graph, question: Question, context: Context, tell: Tell) -> State:
+async def run_with_story(graph: Graph, question: Question, context: Context, tell: Tell) -> State:
     """Run a graph, tell its story, and give the whole state at the end, of which the answer is a part."""
     mode: Any
     part: Any

@@ -20,7 +20,7 @@ from route_sql.tools.errors import InvalidInput
 Update = dict[str, Any]
 """The changes of the state that a node returns."""
 Agent = Callable[[State], Awaitable[Update]]
-First = Callable[[StoredState, Runtime[Context]], Awaitable[Update]]
+FirstNode = Callable[[StoredState, Runtime[Context]], Awaitable[Update]]
 
 
 class Node(Protocol):
@@ -45,7 +45,7 @@ def node(agent: Agent) -> Node:
     return run
 
 
-def first_node(ground: "First") -> Node:
+def first_node(ground: "FirstNode") -> Node:
     """The node that a run begins with; it reads the state as it comes."""
 
     async def run(state: StoredState, *, runtime: Runtime[Context]) -> Update:

@@ -16,7 +16,7 @@ from typing_extensions import TypedDict
 
 from route_sql.agents.brief import Wording
 from route_sql.agents.call import wording_of
-from route_sql.graph.asking import answer_in, run_told
+from route_sql.graph.asking import answer_in, run_with_story
 from route_sql.graph.checks import Check
 from route_sql.graph.confidence import Calibration, calibration_of
 from route_sql.graph.context import Context
@@ -91,7 +91,7 @@ async def record_run(
     graph = build_graph(
         model, catalog, context_tools=context_tools, checks=checks, executor=recorder.tool, calibration=given
     )
-    state = await run_told(graph, question, chosen, tell or _ignore)
+    state = await run_with_story(graph, question, chosen, tell or _ignore)
     database = catalog.get(question["database"], chosen.rights)
     recording = Recording(
         format=1,

@@ -12,7 +12,7 @@ from langchain_core.outputs import ChatGeneration, ChatResult
 from langgraph.config import get_config
 from pydantic import PrivateAttr
 
-from route_sql.graph.asking import answer_in, run_told
+from route_sql.graph.asking import answer_in, run_with_story
 from route_sql.graph.checks import Check
 from route_sql.graph.context import Context
 from route_sql.graph.events import Event, Tell
@@ -81,7 +81,7 @@ async def replay_run(recording: Recording, *, checks: "tuple[Check, ...]" = (), 
         executor=make_execute_sql(catalog),
     )
     try:
-        replay.state = await run_told(graph, recording["question"], _context_of(recording), tell or _ignore)
+        replay.state = await run_with_story(graph, recording["question"], _context_of(recording), tell or _ignore)
     except Diverged as error:
         replay.divergences.append(str(error))
     else:

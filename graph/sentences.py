@@ -48,7 +48,7 @@ def beginning(node: str, state: Mapping[str, Any]) -> tuple[str, str | None]:
 
 
 def tell_ending(story: Story, node: str, state: Mapping[str, Any], update: Mapping[str, Any]) -> None:
-    """Tell how a node ended; nothing where it told its own ending, or did nothing."""
+    """Tell how a node ended; nothing where it said so itself, or did nothing."""
     if node == "ground" and (notes := update.get("context_notes")):
         story.say("note", f"found {_count(len(notes), 'note')} on the question")
     elif node == "execute" and (new := _new_attempt(update)):

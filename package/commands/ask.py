@@ -10,7 +10,7 @@ from typing import Annotated
 
 import typer
 
-from route_sql.commands.kept_runs import Record, ReplayOf, Report, check_asked, check_places, replayed
+from route_sql.commands.kept_runs import RecordTo, ReplayOf, ReportTo, check_asked, check_places, replayed
 from route_sql.commands.options import (
     AsJson,
     Db,
@@ -23,7 +23,7 @@ from route_sql.commands.options import (
     chosen,
 )
 from route_sql.databases import open_catalog
-from route_sql.graph.asking import answer_in, no_answer, run_told
+from route_sql.graph.asking import answer_in, no_answer, run_with_story
 from route_sql.graph.context import Context
 from route_sql.graph.events import story
 from route_sql.graph.grounding import askable_schema
@@ -51,8 +51,8 @@ def ask(
     as_json: AsJson = False,
     sql_only: Annotated[bool, typer.Option("--sql-only", help="Print the SQL and nothing else.")] = False,
     rows_as: RowsAs = None,
-    report: Report = None,
-    record: Record = None,
+    report: ReportTo = None,
+    record: RecordTo = None,
     replay: ReplayOf = None,
     quiet: Annotated[bool, typer.Option("--quiet", help="Tell nothing while it works.")] = False,
 ) -> None:
@@ -107,7 +107,8 @@ async def _run(
             chat = await stack.enter_async_context(open_model(model or settings.model, settings, progress))
         asked = Question(question=question, database=name, evidence=evidence)
         if record is None:
-            return await run_told(build_graph(chat, catalog), asked, context, narrating.tell)
+            graph = build_graph(chat, catalog, trace_content=settings.trace_content)
+            return await run_with_story(graph, asked, context, narrating.tell)
         state, recording = await record_run(chat, catalog, asked, context, tell=narrating.tell)
         write_recording(record, recording)
         return state

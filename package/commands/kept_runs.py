@@ -14,10 +14,10 @@ from route_sql.pages.files import require_writable
 from route_sql.printing import complain
 from route_sql.tools.errors import InvalidInput
 
-Report = Annotated[
+ReportTo = Annotated[
     Path | None, typer.Option(help="Write a self-contained HTML page of the run, with prompts and replies.")
 ]
-Record = Annotated[
+RecordTo = Annotated[
     Path | None,
     typer.Option(help="Write prompts, replies and outcomes into this folder, for a bug report or a test."),
 ]

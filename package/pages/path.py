@@ -21,7 +21,7 @@ LANES = (
     "answer",
 )
 LEFT, STEP, LANE, TOP = 150, 64, 38, 30
-Kind = Literal["good", "warn", "bad", ""]
+StopKind = Literal["good", "warn", "bad", ""]
 
 
 @dataclass(frozen=True)
@@ -31,7 +31,7 @@ class Stop:
     node: str
     text: str
     mark: str = ""
-    kind: Kind = ""
+    kind: StopKind = ""
     x: int = 0
     y: int = 0
 
@@ -94,7 +94,7 @@ def stops_of(state: State) -> list[Stop]:
     return [*stops, Stop("answer", "the answer")] if "status" in state else stops
 
 
-def outcome_kind(attempt: Attempt) -> Kind:
+def outcome_kind(attempt: Attempt) -> StopKind:
     """Whether a candidate failed, is doubted, or has no complaint."""
     if not ran(attempt["outcome"]):
         return "bad"

@@ -14,7 +14,7 @@ from support.browser import chromium, needs_browser
 from support.chat_stub import ChatStub, completion
 
 from route_sql.cli import main
-from route_sql.graph.asking import run_told
+from route_sql.graph.asking import run_with_story
 from route_sql.graph.context import Context
 from route_sql.graph.state import Question
 from route_sql.graph.wiring import build_graph
@@ -66,7 +66,7 @@ async def run(database: Path, model: ScriptedModel, question: str, context: Cont
     catalog, name = Catalog.from_url(database)
     async with catalog:
         graph = build_graph(model, catalog)
-        return await run_told(graph, Question(question=question, database=name), context, lambda event: None)
+        return await run_with_story(graph, Question(question=question, database=name), context, lambda event: None)
 
 
 async def hostile_page(database: Path) -> str:

@@ -13,7 +13,7 @@ from route_sql.training.errors import EvaluationError
 from route_sql.training.evaluation.error_kinds import error_kinds
 from route_sql.training.evaluation.run_log import Line
 
-Change = Literal["lost", "gained", "both wrong"]
+QuestionChange = Literal["lost", "gained", "both wrong"]
 """Only the first run was right, only the second, or neither."""
 
 
@@ -21,7 +21,7 @@ Change = Literal["lost", "gained", "both wrong"]
 class WrongQuestion:
     """A question that at least one of two runs got wrong."""
 
-    change: Change
+    change: QuestionChange
     gold: str | None
     """The gold SQL; None where no questions file was given."""
     first: Line
@@ -45,7 +45,7 @@ def wrong_questions(
     """
     other = {line["index"]: line for line in second}
     found = [_wrong(line, other[line["index"]], _gold_of(line, gold)) for line in first]
-    order: tuple[Change, ...] = ("lost", "gained", "both wrong")
+    order: tuple[QuestionChange, ...] = ("lost", "gained", "both wrong")
     return sorted((each for each in found if each), key=lambda each: (order.index(each.change), each.first["index"]))
 
 
@@ -82,5 +82,5 @@ def _gold_of(line: Line, gold: Mapping[int, Example] | None) -> str | None:
 def _wrong(first: Line, second: Line, gold: str | None) -> WrongQuestion | None:
     if first["correct"] and second["correct"]:
         return None
-    change: Change = "lost" if first["correct"] else "gained" if second["correct"] else "both wrong"
+    change: QuestionChange = "lost" if first["correct"] else "gained" if second["correct"] else "both wrong"
     return WrongQuestion(change, gold, first, second, error_kinds(first, gold), error_kinds(second, gold))
