@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from contextvars import ContextVar
-from time import time
+from time import monotonic, time
 from typing import Any, Literal
 
 from typing_extensions import TypedDict
@@ -47,11 +47,11 @@ class Story:
         self._tell, self._node = tell, node
         self._began = time() if began is None else began
         self._doing = ""
-        self._said = asyncio.Event()
+        self._said = monotonic()
 
     def say(self, kind: EventKind, text: str, sql: str | None = None) -> None:
         """Tell one event."""
-        self._said.set()
+        self._said = monotonic()
         if kind in ("begin", "load"):
             self._doing = text
         seconds = round(max(0.0, time() - self._began), 3)
@@ -60,10 +60,9 @@ class Story:
     async def repeat(self) -> None:
         """Say that the node still works whenever it was silent for a while; runs until it is cancelled."""
         while True:
-            self._said.clear()
-            try:
-                await asyncio.wait_for(self._said.wait(), PAUSE)
-            except TimeoutError:
+            # No `wait_for`: it loses a cancellation that comes together with an event.
+            await asyncio.sleep(max(0.01, self._said + PAUSE - monotonic()))
+            if monotonic() - self._said >= PAUSE:
                 self.say("work", f"still {self._doing}")
 
 

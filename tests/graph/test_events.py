@@ -89,6 +89,16 @@ async def test_nothing_is_silent_for_two_seconds(catalog: Catalog) -> None:
     assert "loading the model" in texts and 2 <= texts.count("still loading the model") <= 4.5 / PAUSE
 
 
+async def test_a_node_that_ended_says_nothing_more(catalog: Catalog) -> None:
+    model = SlowModel(history=[], seconds=2.8).enqueue("sql", NAMES)
+    asked = Question(question="Who lives in Bergen?", database="shop")
+    graph = build_graph(model, catalog)
+    events = [each async for each in graph.astream(asked, context=Context(strategy="single"), stream_mode="custom")]
+    working = [event for event in events if event["kind"] == "work"]
+    assert "found 1 note on the question" in [event["text"] for event in events]
+    assert working and {(event["node"], event["text"]) for event in working} == {("generate", "still writing a query")}
+
+
 async def test_an_error_in_the_story_is_one_clipped_line(model: ScriptedModel, catalog: Catalog) -> None:
     name = "x\n\u202ey\x1b[31m" + "z" * 5_000
     model.enqueue("sql", f'SELECT "{name}" FROM customer, nothing')
