@@ -15,6 +15,10 @@ TEMPERATURE = 0.7
 """Temperature when a reply is sampled."""
 LEAST_LOGPROB = -100.0
 """Where a log-probability is cut: some servers write -9999 or minus infinity for a token that is all but impossible."""
+FOR_PEOPLE = "route-sql:text"
+"""Tag of a call whose reply is SQL, which people may watch while it is written."""
+FOR_PROGRAMS = "route-sql:internal"
+"""Tag of a call whose reply is read by a program alone: a schema link, or a verdict."""
 CUT = "length"
 """Finish reason of a reply that ended at its limit of tokens."""
 
@@ -58,7 +62,12 @@ async def wording_of(model: BaseChatModel) -> Wording:
 
 
 async def ask(
-    model: BaseChatModel, messages: Sequence[BaseMessage], *, sample: int | None = None, max_tokens: int | None = None
+    model: BaseChatModel,
+    messages: Sequence[BaseMessage],
+    *,
+    sample: int | None = None,
+    max_tokens: int | None = None,
+    tag: str = FOR_PEOPLE,
 ) -> Reply:
     """Ask once. Errors of the model or its server are raised: a missing reply is not the model's mistake.
 
@@ -68,11 +77,12 @@ async def ask(
         sample: Number of a sample. It is drawn at a temperature; if the model has a seed, it is the same each time.
             None asks with the model's own settings.
         max_tokens: Tokens of the reply; None leaves the model's own limit.
+        tag: Tag of the call in traces and in LangGraph's stream of messages, which can be filtered by it.
     """
     started = perf_counter()
     given = {} if sample is None else _drawn(model, sample)
     given |= {} if max_tokens is None else {"max_tokens": max_tokens}
-    message = await model.ainvoke(list(messages), **given)
+    message = await model.ainvoke(list(messages), {"tags": [tag]}, **given)
     usage = message.usage_metadata
     return Reply(
         text=str(message.text),

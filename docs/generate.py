@@ -14,7 +14,7 @@ from typer.main import get_command
 
 from route_sql.cli import app
 from route_sql.graph.context import Context
-from route_sql.graph.strategies import ADAPTIVE, BEGIN, PAPER, Turn
+from route_sql.graph.strategies import ADAPTIVE, BEGIN, FOLLOWING, PAPER, Turn
 from route_sql.graph.wiring import build_graph
 from route_sql.tools.database.catalog import Catalog
 
@@ -31,7 +31,7 @@ STYLE = (
 def graph_svg() -> str:
     """The compiled graph as a picture: a node below those that lead to it, dashed lines for ways back."""
     drawn = build_graph(FakeListChatModel(responses=[]), Catalog({})).get_graph()
-    edges = sorted({(edge.source, edge.target) for edge in drawn.edges})
+    edges = sorted({(edge.source, edge.target) for edge in drawn.edges if _is_drawn(edge.source, edge.target)})
     levels = _levels(edges, "__start__", "__end__")
     places = _places(levels)
     height = ROW * (max(levels.values()) + 1)
@@ -40,6 +40,11 @@ def graph_svg() -> str:
     head = f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {height}" role="img">'
     title = "<title>The graph of route-sql: its agents and the ways between them</title>"
     return "\n".join([head, title, f"<style>{STYLE}</style>", *lines, *boxes, "</svg>", ""])
+
+
+def _is_drawn(source: str, target: str) -> bool:
+    """Whether a way is drawn: an agent without SQL leads to the next turn, as `execute` does, which is left out."""
+    return source not in FOLLOWING or target == "execute"
 
 
 def _levels(edges: list[tuple[str, str]], start: str, end: str) -> dict[str, int]:

@@ -1,12 +1,14 @@
 """The graph as a function, for callers that need no thread, no stream and no approval."""
 
 from collections.abc import Awaitable, Callable
+from typing import Any, cast
 
 from langchain_core.language_models import BaseChatModel
 
 from route_sql.graph.context import Context
-from route_sql.graph.state import Answer, Question
-from route_sql.graph.wiring import build_graph
+from route_sql.graph.events import Tell
+from route_sql.graph.state import Answer, Question, State
+from route_sql.graph.wiring import Graph, build_graph
 from route_sql.tools.database.catalog import Catalog
 
 Ask = Callable[[Question], Awaitable[Answer]]
@@ -21,6 +23,25 @@ def asking(model: BaseChatModel, catalog: Catalog, context: Context) -> Ask:
         return (await graph.ainvoke(question, context=context, version="v2")).value
 
     return ask
+
+
+async def run_with_story(graph: Graph, question: Question, context: Context, tell: Tell) -> State:
+    """Run a graph, tell its story, and give the whole state at the end, of which the answer is a part."""
+    mode: Any
+    part: Any
+    state: Any = {}
+    async for mode, part in graph.astream(question, context=context, stream_mode=["custom", "values"]):
+        if mode == "custom":
+            tell(part)
+        else:
+            state = part
+    return cast(State, state)
+
+
+def answer_in(state: State) -> Answer:
+    """The answer in the state of a run that has ended."""
+    values: Any = state
+    return cast(Answer, {key: values[key] for key in Answer.__annotations__})
 
 
 def no_answer(error: str) -> Answer:

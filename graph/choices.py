@@ -39,9 +39,9 @@ def choices_of(
         enough=enough if context.enough is None else context.enough,
         min_confidence=context.min_confidence,
         approve=context.approve,
+        keep_prompts=context.keep_prompts,
         rights=context.rights.as_json(),
         user=context.user,
-        keep_prompts=context.keep_prompts,
         can_sample=can_sample,
     )
 

@@ -97,7 +97,7 @@ class Context:
     keep_prompts: bool = field(
         default=False,
         metadata=_described(
-            "Keep each prompt and reply in the state, as transcript: they hold cells of the database, and a "
+            "Keep each prompt and reply in the state, as `exchanges`: they hold cells of the database, and a "
             "checkpointer stores them."
         ),
     )

@@ -14,7 +14,9 @@ from route_sql.graph.executor import Executor, executed, tool_of
 from route_sql.graph.extension_arguments import arguments
 from route_sql.graph.extensions import Extension
 from route_sql.graph.grounding import rights_of, takes
+from route_sql.graph.spans import query_span
 from route_sql.graph.state import Attempt, Candidate, Proposal, State, TokenScores
+from route_sql.graph.traces import untraced
 from route_sql.tools.database.catalog import Catalog
 from route_sql.tools.database.outcome import Outcome, failed, ran
 from route_sql.tools.limits import Limits
@@ -34,6 +36,7 @@ class Execution:
         audit: Records each query.
         catalog: The databases.
         state: The state of the run, with its choices.
+        trace_content: Whether traces hold rows and the literals of SQL.
     """
 
     executor: Executor
@@ -41,6 +44,7 @@ class Execution:
     audit: Audit
     catalog: Catalog
     state: State
+    trace_content: bool = False
 
     async def run(self, proposal: Proposal) -> tuple[Proposal, Outcome]:
         """Run a candidate; if it fails because it is in another dialect, run its translation.
@@ -87,7 +91,12 @@ class Execution:
         # A caller's executor need not know of deadlines.
         args = {name: value for name, value in given.items() if name in arguments(tool_of(self.executor))}
         call = {"type": "tool_call", "id": proposal["agent"], "name": tool_of(self.executor).name, "args": args}
-        return await executed(self.executor, call, limits)
+        dialect = self.catalog.get(self.state["database"]).dialect
+        with query_span(proposal["sql"], self.state["database"], dialect, has_content=self.trace_content) as span:
+            async with untraced(has_content=self.trace_content) as config:
+                outcome = await executed(self.executor, call, limits, config)
+            span.outcome(outcome)
+        return outcome
 
     def _limits(self) -> Limits:
         """The database's bounds, with the shorter of the deadlines and of the time left."""

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from langchain_core.runnables import RunnableConfig
 from langchain_core.tools import BaseTool
 
 from route_sql.graph.extensions import Extension, ExtensionFailed, message_of
@@ -22,20 +23,23 @@ def tool_of(executor: Executor) -> BaseTool:
     return given
 
 
-async def executed(executor: Executor, call: dict[str, Any], limits: Limits) -> Outcome:
+async def executed(
+    executor: Executor, call: dict[str, Any], limits: Limits, config: RunnableConfig | None = None
+) -> Outcome:
     """The outcome of a query. A caller's executor that raises or is too slow has an outcome too.
 
     Args:
         executor: The executor.
         call: The tool call.
         limits: Bounds of the query and its result.
+        config: The config of the call; None for that of the run.
 
     Raises:
         RouteError: the database can't be asked.
         InvalidInput: the executor gives no `Outcome`.
     """
     if not isinstance(executor, Extension):
-        return outcome_of(executor, await executor.ainvoke(call))
+        return outcome_of(executor, await executor.ainvoke(call, config))
     try:
         message = await executor.call(call, seconds=limits.seconds + MARGIN)
         message_of(message)

@@ -1,13 +1,9 @@
-"""The ledger: one entry a model call, with its cost; and by choice its prompt and reply."""
+"""The ledger: one entry a model call, with its cost."""
 
 from collections.abc import Sequence
-from typing import Any
-
-from langchain_core.messages import BaseMessage
 
 from route_sql.agents.call import CUT, Reply
 from route_sql.graph.state import LedgerEntry, State, TokenScores
-from route_sql.graph.transcript import exchange
 
 
 def entry(node: str, reply: Reply) -> LedgerEntry:
@@ -20,14 +16,6 @@ def entry(node: str, reply: Reply) -> LedgerEntry:
         seconds=round(reply.seconds, 3),
         finish_reason=reply.finish_reason,
     )
-
-
-def asked(node: str, state: State, messages: Sequence[BaseMessage], reply: Reply) -> dict[str, Any]:
-    """The update that enters a model call: into the ledger, and by choice into the transcript."""
-    update: dict[str, Any] = {"ledger": [entry(node, reply)]}
-    if state["choices"]["keep_prompts"]:
-        update["transcript"] = [exchange(node, messages, reply)]
-    return update
 
 
 def scores_of(reply: Reply) -> TokenScores | None:

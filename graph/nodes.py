@@ -12,7 +12,7 @@ from langgraph.runtime import Runtime
 
 from route_sql.agents import continuation_writer, generator, noise_corrector, schema_linker
 from route_sql.agents.brief import Brief, Wording
-from route_sql.agents.call import Reply, ask, can_sample, wording_of
+from route_sql.agents.call import FOR_PEOPLE, FOR_PROGRAMS, Reply, ask, can_sample, wording_of
 from route_sql.agents.examples import worked_examples
 from route_sql.agents.prompts import Prompts
 from route_sql.graph.answerable import is_withheld, judge_answerable
@@ -24,13 +24,16 @@ from route_sql.graph.choices import choices_of, rights_in
 from route_sql.graph.confidence import Calibration
 from route_sql.graph.context import Context, context_of_first
 from route_sql.graph.doubts import doubts_of
+from route_sql.graph.events import say
+from route_sql.graph.exchanges import keep
 from route_sql.graph.executing import Execution, candidate_of, proposed
 from route_sql.graph.executor import Executor
 from route_sql.graph.extensions import Extension
 from route_sql.graph.grounding import Ground, gather_ground, question_of
-from route_sql.graph.ledger import asked, calls_of, cut_replies, scores_of
+from route_sql.graph.ledger import calls_of, cut_replies, entry, scores_of
 from route_sql.graph.schemas import Schemas
 from route_sql.graph.selection import attempts, leading
+from route_sql.graph.spans import chat_span
 from route_sql.graph.state import VERSION, Attempt, Begin, Change, NoAnswer, Proposal, State, TokenScores
 from route_sql.graph.state_versions import StoredState, without_old_keys
 from route_sql.tools.database.catalog import Catalog
@@ -60,6 +63,8 @@ class Nodes:
     query_checks: Sequence[Extension]
     audit: Audit
     prompts: Prompts
+    trace_content: bool = False
+    """Whether traces hold prompts, replies, rows and literals."""
 
     async def ground(self, state: StoredState, runtime: Runtime[Context]) -> Update:
         """Gather notes, cut a schema that no prompt can hold, and write the run's choices into the state."""
@@ -84,9 +89,10 @@ class Nodes:
         """Ask the schema linker which part of the schema the question needs."""
         brief = await self._brief(state)
         messages = self.prompts.link_schema(brief)
-        reply = await self._ask(state, messages)
+        reply = await self._ask(state, messages, tag=FOR_PROGRAMS)
         linked = schema_linker.parse(reply.text, brief.schema)
-        return {"linked": linked, **asked("link_schema", state, messages, reply)}
+        say("link", f"linked {len(linked)} of {len(brief.schema.tables)} tables")
+        return {"linked": linked, "ledger": [entry("link_schema", reply)]}
 
     async def draft(self, state: State) -> Update:
         """Ask the generator on the full schema; the draft's tables and columns join the link."""
@@ -98,7 +104,7 @@ class Nodes:
         judged = await self._answerable(state, reply)
         withheld = is_withheld({**state, "no_answer": judged})
         proposal = None if withheld else proposed("draft", sql, scores=scores_of(reply))
-        return {"drafted": used, "proposal": proposal, "no_answer": judged, **asked("draft", state, messages, reply)}
+        return {"drafted": used, "proposal": proposal, "no_answer": judged, "ledger": [entry("draft", reply)]}
 
     async def generate(self, state: State) -> Update:
         """Ask the generator on the union of the two links, or on the full schema; each further call is a sample."""
@@ -113,18 +119,19 @@ class Nodes:
         scores = scores_of(reply)
         proposal = _new("generate", sql, state, scores) if before else proposed("generate", sql, scores=scores)
         judged = state.get("no_answer") or await self._answerable(state, reply)
-        return {"proposal": proposal, "no_answer": judged, **asked("generate", state, messages, reply)}
+        return {"proposal": proposal, "no_answer": judged, "ledger": [entry("generate", reply)]}
 
     async def execute(self, state: State) -> Update:
         """Run the newest candidate, if there is one that has not run yet, and look for reasons to doubt it."""
         proposal = state.get("proposal")
         if proposal is None:
             return {}
-        execution = Execution(self.executor, self.query_checks, self.audit, self.catalog, state)
+        execution = Execution(self.executor, self.query_checks, self.audit, self.catalog, state, self.trace_content)
         proposal, outcome = await execution.run(proposal)
         schema = await self._whole_schema(state)
         update = await attempted(state, proposal, outcome, schema, self.checks, self.calibration)
-        return {"proposal": None, **update}
+        candidates = [candidate_of(each) for each in (*attempts(state), *update["attempts"])]
+        return {"proposal": None, **update, "candidates": candidates}
 
     async def complete_joins(self, state: State) -> Update:
         """Repair the joins of the newest candidate, which is doubted, along the keys; asks no model."""
@@ -147,10 +154,10 @@ class Nodes:
         brief = await self._brief(state)
         found = finding(doubted["complaint"], doubted["outcome"])
         messages = self.prompts.correct_noise(brief, doubted["sql"], found, failed=not ran(doubted["outcome"]))
-        reply = await self._ask(state, messages)
+        reply = await self._ask(state, messages, tag=FOR_PROGRAMS)
         verdict = noise_corrector.parse(reply.text, brief.schema.dialect)
         proposal = _new("correct_noise", verdict.sql if verdict else None, state, scores_of(reply))
-        return {"proposal": proposal, **asked("correct_noise", state, messages, reply)}
+        return {"proposal": proposal, "ledger": [entry("correct_noise", reply)]}
 
     async def continue_writing(self, state: State) -> Update:
         """Ask the continuation writer to continue the longest valid prefix of the leading candidate."""
@@ -161,7 +168,7 @@ class Nodes:
         reply = await self._ask(state, messages)
         sql = continuation_writer.parse(reply.text, prefix, brief.schema.dialect)
         proposal = _new("continue_writing", sql, state, scores_of(reply))
-        return {"proposal": proposal, **asked("continue_writing", state, messages, reply)}
+        return {"proposal": proposal, "ledger": [entry("continue_writing", reply)]}
 
     async def answer(self, state: State) -> Update:
         """Pick the candidate and close the ledger."""
@@ -179,8 +186,17 @@ class Nodes:
             "candidates": [candidate_of(attempt) for attempt in attempts(state)],
         }
 
-    async def _ask(self, state: State, messages: Sequence[BaseMessage], sample: int | None = None) -> Reply:
-        return await ask(self.model, messages, sample=sample, max_tokens=state["choices"]["max_tokens"])
+    async def _ask(
+        self, state: State, messages: Sequence[BaseMessage], *, sample: int | None = None, tag: str = FOR_PEOPLE
+    ) -> Reply:
+        if not getattr(self.model, "is_loaded", True):
+            say("load", "loading the model")
+        limit = state["choices"]["max_tokens"]
+        with chat_span(self.model, messages, has_content=self.trace_content) as span:
+            reply = await ask(self.model, messages, sample=sample, max_tokens=limit, tag=tag)
+            span.reply(reply)
+        keep(messages, reply, sample)
+        return reply
 
     async def _answerable(self, state: State, reply: Reply) -> NoAnswer:
         schema = await self._whole_schema(state)
@@ -211,7 +227,7 @@ class Nodes:
 
 def _begun() -> Update:
     """The update with which a question begins: nothing is left of the thread's last question."""
-    lists: Update = {name: Begin(begin=[]) for name in ("attempts", "ledger", "transcript")}
+    lists: Update = {name: Begin(begin=[]) for name in ("attempts", "ledger", "exchanges")}
     nothing: Update = {
         "candidates": [],
         "linked": {},

@@ -1,6 +1,7 @@
 """Reading the state in nodes and routers: in the present version, with choices that the context can only narrow."""
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
+from time import time
 from typing import Any, Protocol, cast
 
 from langchain_core.runnables import Runnable, RunnableConfig
@@ -9,8 +10,15 @@ from langgraph.runtime import Runtime
 from route_sql.graph.budget import Agent, Update, within_budget
 from route_sql.graph.choices import kept_choices, narrowed
 from route_sql.graph.context import Context, context_of
-from route_sql.graph.state import Begin, State
+from route_sql.graph.events import story
+from route_sql.graph.exchanges import kept_exchanges
+from route_sql.graph.sentences import beginning, tell_ending
+from route_sql.graph.spans import begin_workflow, node_span
+from route_sql.graph.state import VERSION, Begin, State
 from route_sql.graph.state_versions import StoredState, upgrade, without_old_keys
+from route_sql.tools.errors import InvalidInput
+
+FirstNode = Callable[[StoredState, Runtime[Context]], Awaitable[Update]]
 
 
 class Node(Protocol):
@@ -37,7 +45,7 @@ def node(agent: Agent) -> Node:
         context = context_of(runtime)
         read = _read(state, upgrade(state, context))
         now: State = {**read, "choices": narrowed(read["choices"], context)}
-        return await within_budget(agent, now, _no_update)
+        return await _run(agent, now, runtime, _no_update)
 
     return run
 
@@ -48,7 +56,22 @@ def answering_node(agent: Agent) -> Node:
     async def run(state: StoredState, *, runtime: Runtime[Context]) -> Update:
         context = context_of(runtime)
         read = _read(state, upgrade(state, context))
-        return await agent({**read, "choices": narrowed(read["choices"], context)})
+        return await _run(agent, {**read, "choices": narrowed(read["choices"], context)}, runtime)
+
+    return run
+
+
+def first_node(ground: "FirstNode") -> Node:
+    """The node that a run begins with; it reads the state as it comes."""
+
+    async def run(state: StoredState, *, runtime: Runtime[Context]) -> Update:
+        began, place = time(), begin_workflow()
+        text, _ = beginning("ground", state)
+        async with story(runtime.stream_writer, "ground", text, began=began) as told:
+            with node_span("ground", place):
+                update = await ground(state, runtime)
+            tell_ending(told, "ground", state, update)
+        return {**update, "began": began, "traceparent": place}
 
     return run
 
@@ -64,7 +87,7 @@ def recording_node(agent: Agent, late: Callable[[State], Update] = _no_update) -
         upgraded = upgrade(state, context)
         read = _read(state, upgraded)
         choices = narrowed(read["choices"], context)
-        update = await within_budget(agent, {**read, "choices": choices}, late)
+        update = await _run(agent, {**read, "choices": choices}, runtime, late)
         if "attempts" in upgraded:
             update["attempts"] = Begin(begin=[*upgraded["attempts"], *update.get("attempts", [])])
         if choices["approve"] is not read["choices"]["approve"]:
@@ -75,23 +98,49 @@ def recording_node(agent: Agent, late: Callable[[State], Update] = _no_update) -
 
 
 class Router(Runnable[StoredState, Any]):
-    """A router of the graph. It takes no runtime: LangGraph has none when a state is edited.
+    """A router of the graph. It runs in no thread, and no trace holds the state that it reads.
 
-    A plain function would be run in a thread, which costs more than the choice.
+    It takes no runtime: LangGraph has none when a state is edited.
     """
 
-    def __init__(self, choose: Callable[[State], Any]) -> None:
-        """Route by a function of the state."""
-        self.name = choose.__name__
-        self._choose = choose
+    def __init__(self, choose: Callable[[State], str | Sequence[str]], otherwise: str | None = None) -> None:
+        """Choose by the state; `otherwise` is for a state that is of another version or can't be read."""
+        self.name = str(getattr(choose, "__name__", "route"))
+        self._choose, self._otherwise = choose, otherwise
 
-    def invoke(self, input: StoredState, config: RunnableConfig | None = None, **given: Any) -> Any:
-        """The next node or nodes."""
-        return self._choose(_read(input, upgrade(input, Context())))
+    def invoke(self, input: StoredState, config: RunnableConfig | None = None, **kwargs: Any) -> Any:
+        """The next node, or the next nodes."""
+        if self._otherwise is not None and input.get("version") != VERSION:
+            return self._otherwise
+        try:
+            return self._choose(_read(input, upgrade(input, Context())))
+        except InvalidInput:
+            if self._otherwise is None:
+                raise
+            return self._otherwise
 
-    async def ainvoke(self, input: StoredState, config: RunnableConfig | None = None, **given: Any) -> Any:
-        """The same."""
+    async def ainvoke(self, input: StoredState, config: RunnableConfig | None = None, **kwargs: Any) -> Any:
+        """The same; choosing takes microseconds."""
         return self.invoke(input)
+
+
+async def _run(
+    agent: Agent, state: State, runtime: Runtime[Context], late: Callable[[State], Update] | None = None
+) -> Update:
+    """Run an agent, within the budget if there is `late`, and tell its story.
+
+    The SQL that it wrote stands as `sql` in its update too, for every stream.
+    """
+    node = str(getattr(agent, "__name__", ""))
+    text, sql = beginning(node, state)
+    async with story(runtime.stream_writer, node, text, sql=sql, began=state.get("began")) as told:
+        is_kept = state["choices"]["keep_prompts"]
+        with kept_exchanges(node, is_kept=is_kept) as exchanges, node_span(node, state.get("traceparent")):
+            update = await (agent(state) if late is None else within_budget(agent, state, late))
+        tell_ending(told, node, state, update)
+    update = {**update, "exchanges": exchanges} if exchanges else update
+    proposal = update.get("proposal")
+    return {**update, "sql": proposal["sql"]} if proposal else update
 
 
 def _read(stored: StoredState, upgraded: Update) -> State:

@@ -6,7 +6,6 @@ from langgraph.channels.ephemeral_value import EphemeralValue
 from pydantic import BaseModel, Field
 from typing_extensions import TypedDict
 
-from route_sql.graph.transcript import Exchange
 from route_sql.tools.database.outcome import Cell, Outcome, Status
 from route_sql.tools.errors import InvalidInput
 from route_sql.tools.schema.records import Link
@@ -149,6 +148,30 @@ class LedgerEntry(TypedDict):
     """Why the reply ended: `length` if it was cut at its limit of tokens; None where the server doesn't say."""
 
 
+class PromptMessage(TypedDict):
+    """One message of a prompt."""
+
+    role: str
+    """LangChain's word: `system`, `human` or `ai`."""
+    content: str
+
+
+class Exchange(TypedDict):
+    """One prompt and its reply. Prompts may hold cells of the database."""
+
+    node: str
+    messages: list[PromptMessage]
+    reply: str
+    sample: int | None
+    """Number of the sample; None for a call with the model's own settings."""
+    finish_reason: str | None
+    logprobs: list[float]
+    prompt_tokens: int
+    cached_tokens: int | None
+    completion_tokens: int
+    seconds: float
+
+
 class Answer(TypedDict):
     """The SQL that was chosen, its result, and the candidates and calls that led to it."""
 
@@ -240,6 +263,8 @@ class Attempt(TypedDict):
     """The same SQL with repaired joins, found when the joins of a candidate with rows were doubted."""
     scores: NotRequired[TokenScores | None]
     """Scores of the reply that it was read from; None where the server gives none."""
+    calls: NotRequired[int]
+    """Number of model calls before it ran."""
     joins_checked: NotRequired[bool]
     """Whether `complete_joins` has looked at it."""
 
@@ -255,6 +280,10 @@ class State(TypedDict, total=False):
     """The database's name in the catalog."""
     evidence: Evidence
     """The question's evidence, until `ground` has run."""
+    began: float
+    """Time at which the question was asked, in seconds since 1970."""
+    traceparent: str | None
+    """The run's span as W3C writes it; None where nothing is recorded."""
     choices: Choices
     """The run's choices, which `ground` writes here and routers read."""
     question_evidence: str
@@ -279,14 +308,14 @@ class State(TypedDict, total=False):
     """Every executed candidate, in order."""
     ledger: Annotated[list[LedgerEntry], extended]
     """One entry a model call."""
-    transcript: Annotated[list[Exchange], extended]
-    """One prompt and reply a model call, in the order of the ledger; empty without `Context.keep_prompts`."""
+    exchanges: Annotated[list[Exchange], extended]
+    """Prompts and replies, if `Context.keep_prompts` is chosen."""
     notes: Annotated[list[str], extended]
     """Remarks for the reader of the answer."""
     candidates: list[Candidate]
     """The answer's list of candidates, which `answer` writes."""
     sql: str | None
-    """The answer's SQL."""
+    """The newest SQL; in the end the answer's."""
     status: AnswerStatus
     """The answer's status."""
     confidence: float

@@ -137,10 +137,38 @@ BEGIN: Mapping[str, tuple[First, ...]] = {
 TURNS: Mapping[str, Sequence[Turn]] = {"single": SINGLE, "paper": PAPER, "adaptive": ADAPTIVE}
 
 
+FOLLOWING: Mapping[str, tuple[str, ...]] = {
+    "link_schema": ("execute", "generate", "correct_noise", "continue_writing", "answer"),
+    "draft": ("execute", "link_schema", "generate", "answer"),
+    "generate": ("execute", "generate", "correct_noise", "continue_writing", "answer"),
+    "complete_joins": ("execute", "link_schema", "generate", "correct_noise", "answer"),
+    "correct_noise": ("execute", "generate", "correct_noise", "continue_writing", "answer"),
+    "continue_writing": ("execute", "generate", "answer"),
+}
+"""Nodes behind each agent: `execute`, and the turns that may follow where it wrote no SQL; rare ones pass `execute`."""
+
+
 def first_agents(state: State) -> list[First]:
     """The agents that a run begins with; the generator if all of them are switched off."""
     choices = state["choices"]
     return [agent for agent in BEGIN[choices["strategy"]] if agent not in choices["without"]] or ["generate"]
+
+
+def after(agent: str) -> Callable[[State], str]:
+    """The router behind an agent: to `execute` with the SQL that it wrote, else at once to the next turn.
+
+    Two agents that begin side by side both lead to `execute`, since neither knows what the other has written.
+    """
+    targets = FOLLOWING[agent]
+
+    def route(state: State) -> str:
+        first = first_agents(state)
+        if state.get("proposal") or (agent in first and len(first) > 1):
+            return "execute"
+        following = next_agent(state)
+        return following if following in targets else "execute"
+
+    return route
 
 
 def next_agent(state: State) -> Next:

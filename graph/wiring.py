@@ -29,11 +29,12 @@ from route_sql.graph.extensions import SECONDS
 from route_sql.graph.form import question_form
 from route_sql.graph.grounding import ContextTool
 from route_sql.graph.nodes import Nodes
-from route_sql.graph.reading import Router, answering_node, node, recording_node
+from route_sql.graph.reading import Router, answering_node, first_node, node, recording_node
 from route_sql.graph.schemas import Schemas
 from route_sql.graph.state import Answer, Question
 from route_sql.graph.state_versions import StoredState
-from route_sql.graph.strategies import First, Next, first_agents, next_agent
+from route_sql.graph.strategies import FOLLOWING, First, Next, after, first_agents, next_agent
+from route_sql.graph.traces import trace_policy
 from route_sql.tools.database.catalog import Catalog
 from route_sql.tools.execute_sql import make_execute_sql
 from route_sql.tools.values.find_values import make_find_values
@@ -55,6 +56,7 @@ def build_graph(
     extension_seconds: float = SECONDS,
     executor: BaseTool | None = None,
     audit: AuditLog | None = None,
+    trace_content: bool = False,
     checkpointer: BaseCheckpointSaver[str] | None = None,
 ) -> Graph:
     """The collaboration strategy, compiled (Multitask Collaboration Prompting; ROUTE, section 3.3).
@@ -75,6 +77,7 @@ def build_graph(
             seconds longer than the query's deadline, and its result is cut to the database's limits.
         audit: Gets a line of JSON (a logger) or an `AuditEntry` (a function) for each query. If that fails, the
             query's result is withheld.
+        trace_content: Let traces (OpenTelemetry, LangSmith's nodes) hold rows, prompts, replies and literals too.
         checkpointer: Needed for `Context.approve` and for threads that outlive a process.
 
     Raises:
@@ -92,6 +95,7 @@ def build_graph(
         extension_seconds=extension_seconds,
         executor=executor,
         audit=audit,
+        trace_content=trace_content,
     )
     return builder.compile(checkpointer=checkpointer, name="route-sql")
 
@@ -109,6 +113,7 @@ def make_builder(
     extension_seconds: float = SECONDS,
     executor: BaseTool | None = None,
     audit: AuditLog | None = None,
+    trace_content: bool = False,
     state_schema: type[Any] = StoredState,
     input_schema: type[Any] | None = None,
     output_schema: type[Any] = Answer,
@@ -138,11 +143,13 @@ def make_builder(
         context_tools=(make_find_values(catalog, schemas.recent), *context_extensions(context_tools, seconds)),
         checks=check_extensions("check", checks, ("question", "sql", "outcome"), seconds),
         query_checks=check_extensions("query check", query_checks, ("question", "sql", "database"), seconds),
+        trace_content=trace_content,
     )
+    traced = trace_policy(has_content=trace_content)
     # LangGraph shows this schema and passes the input unchanged, as a `Question`.
     builder: Builder = StateGraph(state_schema, context_schema=Context, input_schema=asked, output_schema=output_schema)
     add: dict[str, Any] = {
-        "ground": nodes.ground,
+        "ground": first_node(nodes.ground),
         "link_schema": node(nodes.link_schema),
         "draft": node(nodes.draft),
         "generate": node(nodes.generate),
@@ -153,17 +160,13 @@ def make_builder(
         "answer": answering_node(nodes.answer),
     }
     for name, function in add.items():
-        builder.add_node(name, function, metadata={"description": described(getattr(nodes, name))})
+        builder.add_node(name, function, trace_policy=traced, metadata={"description": described(getattr(nodes, name))})
 
     builder.add_edge(START, "ground")
     builder.add_conditional_edges("ground", Router(first_agents), list(get_args(First)))
-    builder.add_edge("link_schema", "execute")
-    builder.add_edge("draft", "execute")
-    builder.add_edge("generate", "execute")
     builder.add_conditional_edges("execute", Router(next_agent), list(get_args(Next)))
-    builder.add_edge("complete_joins", "execute")
-    builder.add_edge("correct_noise", "execute")
-    builder.add_edge("continue_writing", "execute")
+    for agent, targets in FOLLOWING.items():
+        builder.add_conditional_edges(agent, Router(after(agent), otherwise="execute"), list(targets))
     builder.add_edge("answer", END)
     return builder
 

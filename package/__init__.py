@@ -14,9 +14,14 @@ if TYPE_CHECKING:
     from route_sql.graph.checks import Check, QueryCheck
     from route_sql.graph.confidence import Calibration, read_calibration
     from route_sql.graph.context import Context, Strategy
+    from route_sql.graph.events import Event
     from route_sql.graph.grounding import ContextTool
+    from route_sql.graph.recording import Recording, read_recording, record_run, write_recording
+    from route_sql.graph.replaying import Replay, replay_run
     from route_sql.graph.state import Answer, Candidate, LedgerEntry, Question, State
+    from route_sql.graph.traces import without_rows
     from route_sql.graph.wiring import build_graph, make_builder
+    from route_sql.pages.run_page import run_page
     from route_sql.serving.client.chat import ChatTGI
     from route_sql.serving.embedded.server import EmbeddedServer
     from route_sql.serving.errors import (
@@ -52,6 +57,7 @@ __all__ = [
     "Database",
     "DatabaseUnavailable",
     "EmbeddedServer",
+    "Event",
     "InvalidInput",
     "LedgerEntry",
     "Limits",
@@ -61,6 +67,8 @@ __all__ = [
     "Prompts",
     "QueryCheck",
     "Question",
+    "Recording",
+    "Replay",
     "RouteError",
     "RuntimeMissing",
     "SQLiteDatabase",
@@ -79,6 +87,12 @@ __all__ = [
     "make_execute_sql",
     "read_calibration",
     "returned",
+    "read_recording",
+    "record_run",
+    "replay_run",
+    "run_page",
+    "without_rows",
+    "write_recording",
 ]
 
 _HOME = {
@@ -115,6 +129,15 @@ _HOME = {
     "Strategy": "route_sql.graph.context",
     "UnknownDatabase": "route_sql.tools.errors",
     "Wording": "route_sql.agents.brief",
+    "without_rows": "route_sql.graph.traces",
+    "run_page": "route_sql.pages.run_page",
+    "replay_run": "route_sql.graph.replaying",
+    "write_recording": "route_sql.graph.recording",
+    "read_recording": "route_sql.graph.recording",
+    "record_run": "route_sql.graph.recording",
+    "Replay": "route_sql.graph.replaying",
+    "Recording": "route_sql.graph.recording",
+    "Event": "route_sql.graph.events",
     "Calibration": "route_sql.graph.confidence",
     "read_calibration": "route_sql.graph.confidence",
     "build_graph": "route_sql.graph.wiring",

@@ -13,6 +13,7 @@ from typer.rich_utils import rich_format_error
 
 from route_sql.commands.ask import ask
 from route_sql.commands.check import check
+from route_sql.commands.compare import compare
 from route_sql.commands.demo import demo
 from route_sql.commands.doctor import doctor
 from route_sql.commands.evaluate import evaluate, score
@@ -21,6 +22,7 @@ from route_sql.commands.run import run
 from route_sql.commands.schema import schema
 from route_sql.commands.serve import serve
 from route_sql.commands.train.group import train
+from route_sql.graph.replaying import Diverged
 from route_sql.printing import allow_any_encoding, complain, say
 from route_sql.serving.errors import ContextExceeded, ServerRefused, ServerUnavailable
 from route_sql.tools.errors import RouteError
@@ -59,10 +61,11 @@ app.command()(doctor)
 app.command()(demo)
 app.command(name="eval")(evaluate)
 app.command()(score)
+app.command()(compare)
 app.command(name="reliability")(show_reliability)
 app.add_typer(train, name="train")
 
-NOT_ANSWERED = (ServerUnavailable, ServerRefused, ContextExceeded)
+NOT_ANSWERED = (ServerUnavailable, ServerRefused, ContextExceeded, Diverged)
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

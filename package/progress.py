@@ -32,7 +32,8 @@ def download_progress() -> Iterator[FetchProgress]:
         TransferSpeedColumn(),
         TimeRemainingColumn(),
     )
-    with Progress(*columns, console=console(stderr=True), transient=True) as bar:
+    out = console(stderr=True)
+    with Progress(*columns, console=out, transient=True, disable=not out.is_terminal) as bar:
         task = bar.add_task("model", visible=False)
 
         def update(done: int, total: int, source: str) -> None:

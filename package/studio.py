@@ -21,7 +21,7 @@ DEMO = Path(".demo/clinic.sqlite")
 
 def studio_graph(settings: Settings) -> Graph:
     """The graph without a checkpointer, since the host brings its own."""
-    return build_graph(_model(settings), _catalog(settings))
+    return build_graph(_model(settings), _catalog(settings), trace_content=settings.trace_content)
 
 
 def _model(settings: Settings) -> BaseChatModel:

@@ -1,6 +1,7 @@
 """Every command of the README, the documentation and the tutorial is read as its program reads it, or runs."""
 
 import ast
+import asyncio
 import json
 import re
 import shutil
@@ -18,12 +19,14 @@ from typer.main import get_command
 
 from route_sql.cli import app, main
 from route_sql.demo.database import build_demo_database
-from route_sql.testing import MARKS
+from route_sql.graph.recording import record_run, write_recording
+from route_sql.testing import MARKS, ScriptedModel
+from route_sql.tools.database.catalog import Catalog
 from route_sql.training.tuning.config import load_run
 
 ALL = [command for page in PAGES for command in commands(page)]
 OURS = [command for command in ALL if command.words[0] == "route-sql"]
-RUN = ("ask", "eval", "score", "doctor", "data")
+RUN = ("ask", "eval", "score", "compare", "doctor", "data")
 """Commands that run here. `serve` does not end; `sft`, `export` and `unpack` run in `make training-tests`."""
 RUNNING = [
     command for command in OURS if command.page in DOORS and {*RUN} & {*command.words[1:3]} and len(command.words) > 1
@@ -128,15 +131,25 @@ def reader(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, stub: ChatStub) -> P
     pairs = [{"question": each["question"], "sql": each["query"], "database": "shop"} for each in logged]
     (tmp_path / "log.jsonl").write_text("\n".join(map(json.dumps, pairs)))
     (tmp_path / "runs").mkdir()
-    for place, questions in (("run.jsonl", asked), ("runs/before.jsonl", logged)):
+    for place, questions in (("run.jsonl", asked), ("runs/before.jsonl", logged), ("runs/after.jsonl", logged)):
         lines = [json.dumps(line_of(index, each)) for index, each in enumerate(questions)]
         (tmp_path / place).write_text("\n".join([*lines, ""]))
+    asyncio.run(keep_a_run(clinic, tmp_path / "kept-run"))
     catalog = "".join(f'[databases.{name}]\nurl = "sqlite:///shop.sqlite"\n' for name in ("shop", "NAME"))
     (tmp_path / "databases.toml").write_text(catalog)
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("ROUTE_SQL_MODEL", stub.url)
     stub.models.append(models("route-sql/default"))
     return tmp_path
+
+
+async def keep_a_run(clinic: Path, folder: Path) -> None:
+    """A recording, as `ask --record` writes it."""
+    catalog, name = Catalog.from_url(clinic)
+    model = ScriptedModel(history=[]).enqueue("sql", SQL, SQL)
+    async with catalog:
+        _, recording = await record_run(model, catalog, {"question": "How many?", "database": name})
+    write_recording(folder, recording)
 
 
 def line_of(index: int, asked: dict[str, str]) -> dict[str, object]:

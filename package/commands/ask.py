@@ -1,10 +1,16 @@
 """`route-sql ask`: one question, one answer."""
 
 import asyncio
+from collections.abc import Sequence
+from contextlib import AsyncExitStack
+from dataclasses import replace
+from pathlib import Path
+from time import time
 from typing import Annotated
 
 import typer
 
+from route_sql.commands.kept_runs import RecordTo, ReplayOf, ReportTo, check_asked, check_places, replayed
 from route_sql.commands.options import (
     AsJson,
     Db,
@@ -17,12 +23,17 @@ from route_sql.commands.options import (
     chosen,
 )
 from route_sql.databases import open_catalog
-from route_sql.graph.asking import no_answer
+from route_sql.graph.asking import answer_in, no_answer, run_with_story
 from route_sql.graph.context import Context
+from route_sql.graph.events import story
 from route_sql.graph.grounding import askable_schema
-from route_sql.graph.state import Answer, Question
+from route_sql.graph.recording import record_run, write_recording
+from route_sql.graph.state import Question, State
 from route_sql.graph.wiring import build_graph
 from route_sql.models import open_model
+from route_sql.narration import Narrator, narrator
+from route_sql.pages.files import write_page
+from route_sql.pages.run_page import run_page
 from route_sql.printing import console, print_answer, print_rows, say, say_json
 from route_sql.progress import download_progress
 from route_sql.settings import Settings
@@ -30,8 +41,8 @@ from route_sql.tools.errors import RouteError
 
 
 def ask(
-    question: Annotated[str, typer.Argument(help="The question, in words.")],
-    db: Db,
+    question: Annotated[str, typer.Argument(help="The question, in words; not needed with --replay.")] = "",
+    db: Db = "",
     evidence: Annotated[str, typer.Option(help="Facts that a reader needs besides the schema.")] = "",
     model: Model = None,
     strategy: StrategyName = "adaptive",
@@ -40,17 +51,31 @@ def ask(
     as_json: AsJson = False,
     sql_only: Annotated[bool, typer.Option("--sql-only", help="Print the SQL and nothing else.")] = False,
     rows_as: RowsAs = None,
+    report: ReportTo = None,
+    record: RecordTo = None,
+    replay: ReplayOf = None,
+    quiet: Annotated[bool, typer.Option("--quiet", help="Tell nothing while it works.")] = False,
 ) -> None:
     """Ask a database a question."""
     check_one_form(json=as_json, sql_only=sql_only, format=rows_as)
-    if not question.strip():
-        raise typer.BadParameter("the question is empty", param_hint="QUESTION")
+    if replay is None:
+        check_asked(question, db)
+    divergences: Sequence[str] = ()
     try:
-        answer = asyncio.run(_answer(question, db, evidence, model, chosen(strategy, without, max_tokens)))
+        check_places(report, record, replay)
+        context = replace(chosen(strategy, without, max_tokens), keep_prompts=report is not None)
+        with narrator(is_quiet=quiet) as narrating:
+            if replay is not None:
+                state, divergences = asyncio.run(replayed(replay, question, narrating))
+            else:
+                state = asyncio.run(_run(question, db, evidence, model, context, record, narrating))
     except RouteError as error:
         if as_json:
             say_json(no_answer(str(error)))
         raise
+    if report is not None:
+        write_page(report, run_page(state))
+    answer = answer_in(state)
     if as_json:
         say_json(answer)
     elif sql_only:
@@ -59,17 +84,31 @@ def ask(
         print_rows(console(), answer, rows_as)
     else:
         print_answer(console(), answer)
-    if answer["status"] not in ("ok", "empty", "unsure"):
+    if divergences or answer["status"] not in ("ok", "empty", "unsure"):
         raise typer.Exit(1)
 
 
-async def _answer(question: str, db: str, evidence: str, model: str | None, context: Context) -> Answer:
-    settings = Settings()
-    async with open_catalog(db, settings) as (catalog, name):
+async def _run(
+    question: str,
+    db: str,
+    evidence: str,
+    model: str | None,
+    context: Context,
+    record: Path | None,
+    narrating: Narrator,
+) -> State:
+    settings, began = Settings(), time()
+    async with AsyncExitStack() as stack:
+        catalog, name = await stack.enter_async_context(open_catalog(db, settings))
         # Before a model is fetched or started, the database must turn out to be one.
         await askable_schema(catalog, name)
-        with download_progress() as progress:
-            async with open_model(model or settings.model, settings, progress) as chat:
-                graph = build_graph(chat, catalog)
-                asked = Question(question=question, database=name, evidence=evidence)
-                return (await graph.ainvoke(asked, context=context, version="v2")).value
+        async with story(narrating.tell, "", "loading the model", began=began):
+            progress = narrating.wait_for_bar(stack.enter_context(download_progress()))
+            chat = await stack.enter_async_context(open_model(model or settings.model, settings, progress))
+        asked = Question(question=question, database=name, evidence=evidence)
+        if record is None:
+            graph = build_graph(chat, catalog, trace_content=settings.trace_content)
+            return await run_with_story(graph, asked, context, narrating.tell)
+        state, recording = await record_run(chat, catalog, asked, context, tell=narrating.tell)
+        write_recording(record, recording)
+        return state

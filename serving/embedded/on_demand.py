@@ -41,6 +41,11 @@ class ChatOnDemand(BaseChatModel):
         return self.store.profile(self.name_or_path).wording
 
     @property
+    def is_loaded(self) -> bool:
+        """Whether the server runs; the call that starts it takes longer."""
+        return self._chat is not None
+
+    @property
     def _llm_type(self) -> str:
         return "route-sql-chat-on-demand"
 

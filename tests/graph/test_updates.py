@@ -110,3 +110,16 @@ async def test_a_question_after_one_that_was_abandoned_begins_empty(model: Scrip
     model.enqueue("sql", NAMES)
     answer = await graph.ainvoke(QUESTION, THREAD, context=Context(strategy="single"))
     assert len(answer["candidates"]) == len(answer["ledger"]) == 1
+
+
+async def test_prompts_and_replies_are_kept_by_choice_alone(model: ScriptedModel, catalog: Catalog) -> None:
+    graph: Any = build_graph(model, catalog, checkpointer=InMemorySaver())
+    for is_kept in (True, False):
+        line_up(model, "repair")
+        await graph.ainvoke(QUESTION, THREAD, context=Context(keep_prompts=is_kept))
+        values = (await graph.aget_state(THREAD)).values
+        exchanges = values["exchanges"]
+        assert [each["node"] for each in exchanges] == ([e["node"] for e in values["ledger"]] if is_kept else [])
+        if is_kept:
+            assert exchanges[0]["reply"] == LACKING and "who bought late" in exchanges[0]["messages"][-1]["content"]
+            assert json.loads(json.dumps(exchanges)) == exchanges

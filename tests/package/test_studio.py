@@ -71,15 +71,20 @@ async def test_a_run_over_http_streams_every_node(server: str, stub: ChatStub) -
         context = {"strategy": "single"}
 
         stub.enqueue(completion(NAMES))
-        nodes = [
-            name
+        parts = [
+            part
             async for part in client.runs.stream(
-                None, "route_sql", input=QUESTION, context=context, stream_mode="updates"
+                None, "route_sql", input=QUESTION, context=context, stream_mode=["updates", "custom"]
             )
-            if part.event == "updates"
-            for name in part.data
         ]
-        assert nodes == ["ground", "generate", "execute", "answer"]
+        updates: dict[str, Any] = {}
+        for part in parts:
+            updates |= part.data if part.event == "updates" else {}
+        assert list(updates) == ["ground", "generate", "execute", "answer"]
+        assert updates["generate"]["sql"] == NAMES
+        assert [each["sql"] for each in updates["execute"]["candidates"]] == [NAMES]
+        told: list[Any] = [part.data for part in parts if part.event == "custom"]
+        assert told[0]["text"] == "reading the database" and told[-1]["kind"] == "answer"
 
         stub.enqueue(streamed("SELECT name", " FROM pet"))
         tokens = [
@@ -171,7 +176,7 @@ async def test_prompts_and_replies_are_read_in_the_thread(server: str, stub: Cha
             thread, "route_sql", input=QUESTION, context={"strategy": "single", "keep_prompts": True}
         )
         state: Any = await client.threads.get_state(thread)
-        (kept,) = state["values"]["transcript"]
+        (kept,) = state["values"]["exchanges"]
         assert (kept["node"], kept["reply"]) == ("generate", NAMES)
         assert (kept["prompt"][0]["role"], kept["prompt"][-1]["role"]) == ("system", "user")
         assert "Which pets are there?" in kept["prompt"][-1]["content"]

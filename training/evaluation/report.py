@@ -48,6 +48,12 @@ def markdown_table(runs: Mapping[str, Summary]) -> str:
     return "\n".join(f"| {' | '.join(row)} |" for row in [headers, rule, *rows])
 
 
+def summary_cells(runs: Mapping[str, Summary]) -> list[tuple[str, ...]]:
+    """The same table on its side: each header with the cells of all runs."""
+    rows = _cells(runs)
+    return [(header, *(row[place] for row in rows)) for place, header in enumerate(_headers(runs), start=1)]
+
+
 def comparison_sentence(first: str, second: str, comparison: Comparison) -> str:
     """A paired comparison of two named runs in one sentence."""
     return (

@@ -1,0 +1,91 @@
+"""The story of a run while it works: typed events of LangGraph's `custom` stream, plain JSON."""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from contextvars import ContextVar
+from time import monotonic, time
+from typing import Any, Literal
+
+from typing_extensions import TypedDict
+
+from route_sql.tools.text import clean
+
+EventKind = Literal["begin", "load", "work", "note", "link", "write", "result", "answer"]
+"""`begin`: a node begins. `load`: the model is being loaded. `work`: it still does what it did before. `note`: notes on
+the question were found. `link`: tables were chosen. `write`: an agent has replied. `result`: a query ended. `answer`:
+the run has an answer, or none."""
+PAUSE = 1.2
+"""Seconds without another event after which an event says that the node still works."""
+TEXT_CHARS = 300
+"""Characters of an event's text at most; it may hold an error of the database."""
+
+
+class Event(TypedDict):
+    """One line of the story."""
+
+    kind: EventKind
+    node: str
+    """The node of the graph; empty outside it."""
+    text: str
+    """The line for a person, without a full stop."""
+    sql: str | None
+    """The SQL that the line is about."""
+    seconds: float
+    """Seconds since the question was asked."""
+
+
+Tell = Callable[[Event], Any]
+"""Takes an event: the writer of LangGraph's stream, or a printer."""
+
+
+class Story:
+    """The events of one node, in order; one that lasts says again and again that it still works."""
+
+    def __init__(self, tell: Tell, node: str, began: float | None = None) -> None:
+        """Begin a story; `began` is the time at which the question was asked, now by default."""
+        self._tell, self._node = tell, node
+        self._began = time() if began is None else began
+        self._doing = ""
+        self._said = monotonic()
+
+    def say(self, kind: EventKind, text: str, sql: str | None = None) -> None:
+        """Tell one event."""
+        self._said = monotonic()
+        if kind in ("begin", "load"):
+            self._doing = text
+        seconds = round(max(0.0, time() - self._began), 3)
+        self._tell(Event(kind=kind, node=self._node, text=clean(text, TEXT_CHARS), sql=sql, seconds=seconds))
+
+    async def repeat(self) -> None:
+        """Say that the node still works whenever it was silent for a while; runs until it is cancelled."""
+        while True:
+            # No `wait_for`: it loses a cancellation that comes together with an event.
+            await asyncio.sleep(max(0.01, self._said + PAUSE - monotonic()))
+            if monotonic() - self._said >= PAUSE:
+                self.say("work", f"still {self._doing}")
+
+
+_PRESENT: ContextVar[Story | None] = ContextVar("route_sql_story", default=None)
+
+
+@asynccontextmanager
+async def story(
+    tell: Tell, node: str, text: str, *, sql: str | None = None, began: float | None = None
+) -> AsyncIterator[Story]:
+    """Tell a node's story from its begin to the end of the block, in which `say` adds to it."""
+    told = Story(tell, node, began)
+    told.say("begin", text, sql)
+    token = _PRESENT.set(told)
+    repeating = asyncio.create_task(told.repeat())
+    try:
+        yield told
+    finally:
+        repeating.cancel()
+        _PRESENT.reset(token)
+
+
+def say(kind: EventKind, text: str, sql: str | None = None) -> None:
+    """Add an event to the story of the node that runs; outside a node nobody hears it."""
+    if (present := _PRESENT.get()) is not None:
+        present.say(kind, text, sql)

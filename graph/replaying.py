@@ -1,0 +1,228 @@
+"""A recorded run, run again without its model and its database: it says where it diverges."""
+
+from dataclasses import dataclass, field
+from itertools import zip_longest
+from typing import Any
+
+from langchain_core.callbacks import AsyncCallbackManagerForLLMRun, CallbackManagerForLLMRun
+from langchain_core.language_models import BaseChatModel
+from langchain_core.messages import AIMessage, BaseMessage
+from langchain_core.messages.ai import UsageMetadata
+from langchain_core.outputs import ChatGeneration, ChatResult
+from langgraph.config import get_config
+from pydantic import PrivateAttr
+
+from route_sql.graph.asking import answer_in, run_with_story
+from route_sql.graph.checks import Check
+from route_sql.graph.context import Context
+from route_sql.graph.events import Event, Tell
+from route_sql.graph.recording import Recording
+from route_sql.graph.state import Answer, Exchange, Question, State
+from route_sql.graph.wiring import build_graph
+from route_sql.tools.database.catalog import Catalog
+from route_sql.tools.database.outcome import Outcome, failed
+from route_sql.tools.errors import RouteError
+from route_sql.tools.execute_sql import make_execute_sql
+from route_sql.tools.limits import Limits
+from route_sql.tools.schema.records import Schema
+
+SHOWN = 80
+"""Characters of a line that a divergence quotes."""
+COMPARED = ("sql", "status", "columns", "rows", "row_count", "error", "confidence", "doubts", "notes")
+"""Parts of the answer that must be the same."""
+
+
+class Diverged(RouteError):
+    """A replay needs a reply or an outcome that was not recorded."""
+
+
+@dataclass
+class Replay:
+    """A run of a recording."""
+
+    recording: Recording
+    state: State | None = None
+    """The state at the end; None if the replay could not go through."""
+    divergences: list[str] = field(default_factory=list)
+    """Where it differs from the recording, one sentence each, in order; empty if it is the same run."""
+
+    @property
+    def answer(self) -> Answer | None:
+        """The answer, if there is one."""
+        return answer_in(self.state) if self.state is not None else None
+
+
+async def replay_run(recording: Recording, *, checks: "tuple[Check, ...]" = (), tell: Tell | None = None) -> Replay:
+    """Run the graph on a recording: recorded replies for the model's, recorded outcomes for the database's.
+
+    A prompt that differs from the recorded one gets the recorded reply all the same, and is a divergence. The replay
+    ends where it needs a reply or an outcome that was not recorded. Nothing is executed and no server is asked.
+
+    Args:
+        recording: The recording.
+        checks: The caller's checks of the recorded run, since code is not recorded.
+        tell: Takes the events of the run.
+    """
+    replay = Replay(recording)
+    name = recording["question"]["database"]
+    catalog = Catalog({name: _RecordedDatabase(name, recording)})
+    model = _RecordedModel(replay=replay, temperature=0.0 if recording["choices"]["can_sample"] else None)
+
+    async def recorded_notes(question: Question) -> list[str]:
+        return recording["notes"]
+
+    graph = build_graph(
+        model,
+        catalog,
+        wording=recording["wording"],
+        calibration=recording["calibration"],
+        context_tools=[recorded_notes],
+        checks=checks,
+        executor=make_execute_sql(catalog),
+    )
+    try:
+        replay.state = await run_with_story(graph, recording["question"], _context_of(recording), tell or _ignore)
+    except Diverged as error:
+        replay.divergences.append(str(error))
+    else:
+        replay.divergences += _differences(recording["answer"], answer_in(replay.state))
+        replay.divergences += [f"{each['node']}: a recorded reply was not asked for" for each in model.left]
+    return replay
+
+
+class _RecordedModel(BaseChatModel):
+    """Gives the recorded replies: that of the same prompt, or else the next one of the same node."""
+
+    replay: Any
+    temperature: float | None = None
+    _left: list[Exchange] = PrivateAttr(default_factory=list)
+
+    def model_post_init(self, context: Any, /) -> None:
+        self._left = list(self.replay.recording["exchanges"])
+
+    @property
+    def left(self) -> list[Exchange]:
+        """Exchanges that nobody asked for yet."""
+        return self._left
+
+    @property
+    def _llm_type(self) -> str:
+        return "route-sql-recorded"
+
+    async def _agenerate(
+        self,
+        messages: list[BaseMessage],
+        stop: list[str] | None = None,
+        run_manager: AsyncCallbackManagerForLLMRun | None = None,
+        **kwargs: Any,
+    ) -> ChatResult:
+        return self._generate(messages)
+
+    def _generate(
+        self,
+        messages: list[BaseMessage],
+        stop: list[str] | None = None,
+        run_manager: CallbackManagerForLLMRun | None = None,
+        **kwargs: Any,
+    ) -> ChatResult:
+        node = str(get_config().get("metadata", {}).get("langgraph_node", ""))
+        exchange = self._next(node, [str(each.text) for each in messages])
+        self._left.remove(exchange)
+        return _result(exchange)
+
+    def _next(self, node: str, prompt: list[str]) -> Exchange:
+        of_node = [each for each in self._left if each["node"] == node]
+        if not of_node:
+            raise Diverged(f"{node}: asks the model, but no further reply of it was recorded")
+        known = next((each for each in of_node if _prompt(each) == prompt), None)
+        if known is None:
+            self.replay.divergences.append(f"{node}: {_first_difference(_prompt(of_node[0]), prompt)}")
+        return known or of_node[0]
+
+
+class _RecordedDatabase:
+    """A database that knows its recorded schema and outcomes."""
+
+    def __init__(self, name: str, recording: Recording) -> None:
+        self.name = name
+        self._recording = recording
+
+    @property
+    def dialect(self) -> str:
+        return self._recording["database_schema"].dialect
+
+    @property
+    def limits(self) -> Limits:
+        return self._recording["limits"]
+
+    async def schema(self) -> Schema:
+        return self._recording["database_schema"]
+
+    async def execute(self, sql: str, limits: Limits | None = None) -> Outcome:
+        found = next((each["outcome"] for each in self._recording["queries"] if each["sql"] == sql), None)
+        if found is not None:
+            return found
+        node = get_config().get("metadata", {}).get("langgraph_node")
+        if node == "ground":  # the index of values, whose notes are recorded
+            return failed("error", "not recorded")
+        raise Diverged(f"{node}: runs a query that was not recorded: {_clipped(sql)}")
+
+    async def warnings(self) -> tuple[str, ...]:
+        return tuple(self._recording["warnings"])
+
+    async def close(self) -> None:
+        pass
+
+
+def _context_of(recording: Recording) -> Context:
+    """The context of the recorded run; its rights are in the recorded schema already."""
+    kept: dict[str, Any] = {key: value for key, value in recording["choices"].items()}
+    for key in ("rights", "can_sample"):
+        kept.pop(key, None)
+    return Context(**{**kept, "without": tuple(kept["without"]), "keep_prompts": True})
+
+
+def _prompt(exchange: Exchange) -> list[str]:
+    return [message["content"] for message in exchange["messages"]]
+
+
+def _result(exchange: Exchange) -> ChatResult:
+    details: Any = {} if exchange["cached_tokens"] is None else {"cache_read": exchange["cached_tokens"]}
+    used = exchange["prompt_tokens"], exchange["completion_tokens"]
+    usage = UsageMetadata(
+        input_tokens=used[0], output_tokens=used[1], total_tokens=sum(used), input_token_details=details
+    )
+    tokens = [{"token": "", "logprob": value} for value in exchange["logprobs"]]
+    metadata = {"finish_reason": exchange["finish_reason"], **({"logprobs": {"content": tokens}} if tokens else {})}
+    message = AIMessage(exchange["reply"], usage_metadata=usage, response_metadata=metadata)
+    return ChatResult(generations=[ChatGeneration(message=message)])
+
+
+def _first_difference(recorded: list[str], now: list[str]) -> str:
+    """The first line in which two prompts differ."""
+    lines = zip_longest("\n".join(recorded).split("\n"), "\n".join(now).split("\n"), fillvalue="(the end)")
+    number, then, given = next((place, *pair) for place, pair in enumerate(lines, 1) if pair[0] != pair[1])
+    return f"line {number} of the prompt is {_clipped(given)}, recorded was {_clipped(then)}"
+
+
+def _differences(recorded: Answer, now: Answer) -> list[str]:
+    """The parts of the answer that differ."""
+    then: Any
+    values: Any
+    then, values = recorded, now
+    found = [
+        f"answer: {key} is {_clipped(values[key])}, recorded was {_clipped(then[key])}"
+        for key in COMPARED
+        if values[key] != then[key]
+    ]
+    tried = [[(each["agent"], each["sql"], each["status"]) for each in given["candidates"]] for given in (then, values)]
+    return [*found, "answer: other candidates were tried"] if tried[0] != tried[1] else found
+
+
+def _clipped(value: object) -> str:
+    text = value if isinstance(value, str) else repr(value)
+    return repr(text if len(text) <= SHOWN else f"{text[: SHOWN - 1]}…")
+
+
+def _ignore(event: Event) -> None:
+    pass

@@ -1,0 +1,211 @@
+"""OpenTelemetry spans by its conventions for generative AI and for databases, where a provider is configured.
+
+Nothing is imported before OpenTelemetry was found, and without a provider nothing is recorded. Prompts, replies, rows
+and the literals of SQL are left out unless the host chooses otherwise (`trace_content`).
+"""
+
+import json
+from collections import OrderedDict
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from functools import cache
+from typing import TYPE_CHECKING, Any
+
+from langchain_core.language_models import BaseChatModel
+from langchain_core.messages import BaseMessage
+from langgraph.errors import GraphBubbleUp
+from sqlglot import exp
+
+from route_sql.agents.call import Reply
+from route_sql.tools.database.outcome import Outcome
+from route_sql.tools.sql.parsing import parse_query
+
+if TYPE_CHECKING:
+    from opentelemetry.trace import Span, Tracer
+
+AGENTS = ("link_schema", "draft", "generate", "correct_noise", "continue_writing")
+WORKFLOW = "route-sql"
+SYSTEMS = {"postgres": "postgresql"}
+"""Names of database systems that differ from those of their dialects."""
+MOST_OPEN = 1_000
+"""Runs whose span waits for its end; a run that is never resumed does not stay for ever."""
+_OPEN: "OrderedDict[str, Span]" = OrderedDict()
+
+
+def begin_workflow() -> str | None:
+    """Begin the span of a run and give its place, for the state; None where nothing is recorded."""
+    if (tracer := _tracer()) is None:
+        return None
+    attributes = {"gen_ai.operation.name": "invoke_workflow", "gen_ai.workflow.name": WORKFLOW}
+    span = tracer.start_span(f"invoke_workflow {WORKFLOW}", attributes=attributes)
+    if not span.is_recording():
+        return None
+    where = span.get_span_context()
+    place = f"00-{where.trace_id:032x}-{where.span_id:016x}-{where.trace_flags:02x}"
+    _OPEN[place] = span
+    while len(_OPEN) > MOST_OPEN:
+        _OPEN.popitem(last=False)[1].end()
+    return place
+
+
+def end_workflow(place: str | None, error: BaseException | None = None) -> None:
+    """End the span of a run, if it began in this process."""
+    if place is not None and (span := _OPEN.pop(place, None)) is not None:
+        _fail(span, error)
+        span.end()
+
+
+@contextmanager
+def node_span(node: str, place: str | None) -> Iterator[None]:
+    """The span of a node in that of its run; an agent's is an `invoke_agent`."""
+    is_agent = node in AGENTS
+    name = f"invoke_agent {node}" if is_agent else node
+    given = {"gen_ai.operation.name": "invoke_agent", "gen_ai.agent.name": node} if is_agent else {}
+    with _span(name, "INTERNAL", {**given, "gen_ai.workflow.name": WORKFLOW}, place):
+        try:
+            yield
+        except GraphBubbleUp:
+            raise
+        except BaseException as error:
+            end_workflow(place, error)
+            raise
+    if node == "answer":
+        end_workflow(place)
+
+
+class ChatSpan:
+    """The span of one call of the model."""
+
+    def __init__(self, span: "Span | None", *, has_content: bool) -> None:
+        """Keep the span; None records nothing."""
+        self._span, self._has_content = span, has_content
+
+    def reply(self, reply: Reply) -> None:
+        """Add the tokens of the reply, and its text by choice."""
+        if self._span is None:
+            return
+        found: dict[str, Any] = {
+            "gen_ai.usage.input_tokens": reply.prompt_tokens,
+            "gen_ai.usage.output_tokens": reply.completion_tokens,
+        }
+        if reply.cached_tokens is not None:
+            found["gen_ai.usage.cache_read.input_tokens"] = reply.cached_tokens
+        if reply.finish_reason is not None:
+            found["gen_ai.response.finish_reasons"] = [reply.finish_reason]
+        if self._has_content:
+            parts = [{"type": "text", "content": reply.text}]
+            found["gen_ai.output.messages"] = json.dumps([{"role": "assistant", "parts": parts}])
+        self._span.set_attributes(found)
+
+
+@contextmanager
+def chat_span(model: BaseChatModel, messages: Sequence[BaseMessage], *, has_content: bool) -> Iterator[ChatSpan]:
+    """The span of a call of the model."""
+    name = str(getattr(model, "model", None) or getattr(model, "model_name", None) or model._llm_type)
+    given: dict[str, Any] = {
+        "gen_ai.operation.name": "chat",
+        "gen_ai.provider.name": model._llm_type,
+        "gen_ai.request.model": name,
+    }
+    if has_content:
+        given["gen_ai.input.messages"] = json.dumps([_message(each) for each in messages])
+    with _span(f"chat {name}", "CLIENT", given) as span:
+        yield ChatSpan(span, has_content=has_content)
+
+
+class QuerySpan:
+    """The span of one query."""
+
+    def __init__(self, span: "Span | None") -> None:
+        """Keep the span; None records nothing."""
+        self._span = span
+
+    def outcome(self, outcome: Outcome) -> None:
+        """Add how the query ended."""
+        if self._span is None:
+            return
+        self._span.set_attribute("db.response.returned_rows", outcome["row_count"])
+        if outcome["error"] is not None:
+            self._span.set_attribute("error.type", outcome["status"])
+            self._span.set_status(_error_status())
+
+
+@contextmanager
+def query_span(sql: str, database: str, dialect: str, *, has_content: bool) -> Iterator[QuerySpan]:
+    """The span of a query; its literals are question marks unless content is chosen."""
+    if _tracer() is None:
+        yield QuerySpan(None)
+        return
+    summary, text = described_query(sql, dialect)
+    given = {
+        "db.system.name": SYSTEMS.get(dialect, dialect),
+        "db.namespace": database,
+        "db.operation.name": summary.partition(" ")[0],
+        "db.query.summary": summary,
+        "db.query.text": sql if has_content else text,
+    }
+    known = {key: value for key, value in given.items() if value}
+    with _span(summary or f"query {database}", "CLIENT", known) as span:
+        yield QuerySpan(span)
+
+
+def described_query(sql: str, dialect: str) -> tuple[str, str]:
+    """The summary of a query, such as `SELECT sale customer`, and its text without literals; empty if unreadable."""
+    tree = parse_query(sql, dialect)
+    if tree is None:
+        return "", ""
+    tables = dict.fromkeys(table.name for table in tree.find_all(exp.Table))
+    blind = tree.transform(lambda node: exp.Placeholder() if isinstance(node, exp.Literal) else node)
+    return " ".join(["SELECT", *tables])[:255], blind.sql(dialect=dialect)
+
+
+@contextmanager
+def _span(name: str, kind: str, attributes: Mapping[str, Any], place: str | None = None) -> "Iterator[Span | None]":
+    if (tracer := _tracer()) is None:
+        yield None
+        return
+    from opentelemetry.trace import SpanKind
+
+    context = _context_at(place) if place else None
+    with tracer.start_as_current_span(name, context=context, kind=SpanKind[kind], attributes=attributes) as span:
+        yield span if span.is_recording() else None
+
+
+def _context_at(place: str) -> Any:
+    """The context in which a run's span is the present one; from the state, so that a resumed run has it too."""
+    from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
+
+    return TraceContextTextMapPropagator().extract({"traceparent": place})
+
+
+def _fail(span: "Span", error: BaseException | None) -> None:
+    if error is not None:
+        span.set_attribute("error.type", type(error).__name__)
+        span.set_status(_error_status())
+
+
+def _error_status() -> Any:
+    from opentelemetry.trace import StatusCode
+
+    return StatusCode.ERROR
+
+
+def _message(message: BaseMessage) -> dict[str, Any]:
+    role = {"human": "user", "ai": "assistant"}.get(message.type, message.type)
+    return {"role": role, "parts": [{"type": "text", "content": str(message.text)}]}
+
+
+@cache
+def _found() -> bool:
+    from importlib.util import find_spec
+
+    return find_spec("opentelemetry") is not None
+
+
+def _tracer() -> "Tracer | None":
+    """The tracer; None if OpenTelemetry is missing. Without a provider its spans record nothing."""
+    if not _found():
+        return None
+    from opentelemetry.trace import get_tracer
+
+    return get_tracer("route_sql")

@@ -1,0 +1,56 @@
+"""LangSmith traces without rows: what LangGraph's nodes record of their inputs and outputs."""
+
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from typing import Any
+
+from langchain_core.callbacks.base import BaseCallbackManager
+from langchain_core.runnables import RunnableConfig
+from langchain_core.tracers.base import BaseTracer
+from langgraph.config import get_config
+from langgraph.types import TracePolicy
+from langsmith.run_helpers import tracing_context
+
+HIDDEN = ("rows", "exchanges")
+"""Keys of the state and of outcomes whose values are left out."""
+
+
+def without_rows(value: Any) -> Any:
+    """A value in which the rows of results, and kept prompts, are replaced by their number.
+
+    Also for LangSmith's own client, which records the whole run: `Client(hide_inputs=without_rows,
+    hide_outputs=without_rows)`.
+    """
+    if isinstance(value, Mapping):
+        return {key: _left_out(key, each) if key in HIDDEN else without_rows(each) for key, each in value.items()}
+    if isinstance(value, list | tuple):
+        return [without_rows(each) for each in value]
+    return without_rows(artifact) if isinstance(artifact := getattr(value, "artifact", None), Mapping) else value
+
+
+def trace_policy(*, has_content: bool) -> TracePolicy | None:
+    """The policy of the nodes; None, which records everything, if content is chosen."""
+    return None if has_content else TracePolicy(process_inputs=without_rows, process_outputs=without_rows)
+
+
+@asynccontextmanager
+async def untraced(*, has_content: bool) -> AsyncIterator[RunnableConfig | None]:
+    """A config for the call of a tool whose result holds rows: LangSmith does not see it, other callbacks do."""
+    if has_content:
+        yield None
+        return
+    manager = get_config().get("callbacks")
+    with tracing_context(enabled=False):
+        yield {"callbacks": _without_tracers(manager)} if isinstance(manager, BaseCallbackManager) else None
+
+
+def _without_tracers(manager: BaseCallbackManager) -> BaseCallbackManager:
+    kept = manager.copy()
+    for handler in manager.handlers:
+        if isinstance(handler, BaseTracer):
+            kept.remove_handler(handler)
+    return kept
+
+
+def _left_out(key: str, value: Any) -> Any:
+    return f"{len(value)} {key} left out" if isinstance(value, list) and value else value

@@ -1,0 +1,51 @@
+"""`route-sql compare`: two evaluation runs, question by question."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from route_sql.commands.options import AsJson, LayoutOption
+from route_sql.pages.comparison_page import comparison_page
+from route_sql.pages.files import require_writable, write_page
+from route_sql.printing import console, say, say_json
+from route_sql.tools.terminal import escaped
+from route_sql.training.evaluation.comparison import compare_runs
+from route_sql.training.evaluation.report import comparison_sentence, summary_table
+from route_sql.training.evaluation.run_log import read_run
+from route_sql.training.evaluation.summary import summarise
+from route_sql.training.evaluation.wrong_questions import gold_of
+
+Run = Annotated[Path, typer.Argument(metavar="LINES", help="The lines that `eval` wrote.")]
+
+
+def compare(
+    first: Run,
+    second: Annotated[Path, typer.Argument(metavar="LINES", help="Those of another run over the same questions.")],
+    report: Annotated[
+        Path | None, typer.Option(help="Write an HTML page with kinds of error and every wrong question.")
+    ] = None,
+    questions: Annotated[
+        Path | None, typer.Option(help="The questions file that both runs asked, for the gold SQL on the page.")
+    ] = None,
+    layout: LayoutOption = "spider",
+    as_json: AsJson = False,
+) -> None:
+    """Compare two evaluation runs by a paired test."""
+    if report is not None:
+        require_writable(report)
+    lines = read_run(first), read_run(second)
+    compared = compare_runs(*lines)
+    names = _names(first, second)
+    if report is not None:
+        write_page(report, comparison_page(names, *lines, gold_of(questions, layout) if questions else None))
+    if as_json:
+        say_json(compared)
+        return
+    console().print(summary_table({escaped(name): summarise(run) for name, run in zip(names, lines, strict=True)}))
+    say(comparison_sentence(*names, compared))
+
+
+def _names(first: Path, second: Path) -> tuple[str, str]:
+    """The files' names without their ending; with their folders where that is the same."""
+    return (first.stem, second.stem) if first.stem != second.stem else (str(first), str(second))

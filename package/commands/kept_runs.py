@@ -1,0 +1,75 @@
+"""Options of `ask` for runs that are kept: a page, a recording, and the replay of one."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from route_sql.graph.recording import FILE, read_recording
+from route_sql.graph.replaying import Diverged, replay_run
+from route_sql.graph.state import State
+from route_sql.narration import Narrator
+from route_sql.pages.files import require_writable
+from route_sql.printing import complain
+from route_sql.tools.errors import InvalidInput
+
+ReportTo = Annotated[
+    Path | None, typer.Option(help="Write a self-contained HTML page of the run, with prompts and replies.")
+]
+RecordTo = Annotated[
+    Path | None,
+    typer.Option(help="Write prompts, replies and outcomes into this folder, for a bug report or a test."),
+]
+ReplayOf = Annotated[
+    Path | None,
+    typer.Option(
+        "--replay",
+        help="Run the graph on a recording, without model and database; exit code 1 and a line for each divergence.",
+    ),
+]
+
+
+def check_asked(question: str, db: str) -> None:
+    """Check that there are a question and a database.
+
+    Raises:
+        BadParameter: one of them is missing.
+    """
+    if not question.strip():
+        raise typer.BadParameter("the question is empty", param_hint="QUESTION")
+    if not db:
+        raise typer.BadParameter("name the database to ask", param_hint="--db")
+
+
+def check_places(report: Path | None, record: Path | None, replay: Path | None) -> None:
+    """Check what a run is to be written to, before anything is asked.
+
+    Raises:
+        InvalidInput: a place can't be written, or options contradict each other.
+    """
+    if record is not None and replay is not None:
+        raise InvalidInput("--record and --replay contradict each other; a replay asks nobody")
+    if record is not None and (record.is_file() or (record / FILE).exists()):
+        raise InvalidInput(f"{record} is a file or holds a recording already; name another folder")
+    if report is not None:
+        require_writable(report)
+
+
+async def replayed(folder: Path, question: str, narrating: Narrator) -> tuple[State, Sequence[str]]:
+    """The state and the divergences of a replay; each divergence is printed on standard error.
+
+    Raises:
+        InvalidInput: the folder has no recording, or one of another question.
+        Diverged: the replay could not go through.
+    """
+    recording = read_recording(folder)
+    if question.strip() and question != recording["question"]["question"]:
+        raise InvalidInput(f"the recording is of another question: {recording['question']['question']}")
+    replay = await replay_run(recording, tell=narrating.tell)
+    narrating.stop()
+    for divergence in replay.divergences:
+        complain(f"diverged: {divergence}")
+    if replay.state is None:
+        raise Diverged("the replay ended before its answer; the lines above say where it diverged")
+    return replay.state, replay.divergences
