@@ -4,11 +4,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from langchain_core.tools import BaseTool
-from langgraph.types import interrupt
 
-from route_sql.graph.choices import is_approved, rights_in
+from route_sql.graph.approval import Approval, ask_approval
+from route_sql.graph.choices import rights_in
 from route_sql.graph.grounding import arguments, rights_of, takes
-from route_sql.graph.state import Attempt, Candidate, Proposal, State, TokenScores
+from route_sql.graph.state import Attempt, Candidate, Decision, Proposal, State, TokenScores
 from route_sql.tools.database.catalog import Catalog
 from route_sql.tools.database.outcome import Outcome, failed, ran
 from route_sql.tools.execute_sql import outcome_of
@@ -16,6 +16,18 @@ from route_sql.tools.sql.transpiling import in_own_dialect
 
 NOT_APPROVED = "The query was not approved."
 UNABLE = "The executor takes no allow, hide and within, so it can't keep to the caller's rights."
+
+
+APPROVED = Approval(type="approve")
+
+
+@dataclass(frozen=True)
+class Run:
+    """One candidate after it was run, or not run because a person rejected it."""
+
+    proposal: Proposal
+    outcome: Outcome
+    decision: Decision | None = None
 
 
 @dataclass(frozen=True)
@@ -32,35 +44,57 @@ class Execution:
     catalog: Catalog
     state: State
 
-    async def run(self, proposal: Proposal) -> tuple[Proposal, Outcome]:
+    async def run(self, proposal: Proposal) -> Run:
         """Run a candidate; if it fails because it is in another dialect, run its translation.
+
+        A person who approves queries approves each of the two. A query that the person wrote is not translated.
 
         Returns:
             The candidate that counts, and its outcome.
 
         Raises:
-            InvalidInput: the executor gives no `Outcome`.
+            InvalidInput: the executor gives no `Outcome`, or the person's answer can't be used.
         """
-        outcome = await self._outcome(proposal)
-        dialect = self.state["choices"]["dialect"] or self.catalog.get(self.state["database"]).dialect
-        if (translated := _translated(proposal, outcome, dialect)) is None:
-            return proposal, outcome
-        second = await self._outcome(translated)
-        return (translated, second) if ran(second) else (proposal, outcome)
+        if not takes(self.executor, rights_in(self.state["choices"])):
+            return Run(proposal, failed("refused", UNABLE))
+        first = await self._approved(proposal)
+        if first.decision or (translated := self._translated(first)) is None:
+            return first
+        second = await self._approved(translated)
+        return second if second.decision or ran(second.outcome) else first
+
+    async def _approved(self, proposal: Proposal) -> Run:
+        """Run a candidate as a person decides, if one is asked."""
+        query = {"approve": proposal["sql"], "database": self.state["database"]}
+        answer = ask_approval(query) if self.state["choices"]["approve"] else APPROVED
+        if answer.type == "reject":
+            return Run(proposal, failed("refused", rejection(answer.why)), "rejected")
+        if answer.type == "edit":
+            edited = Proposal(agent="person", sql=(answer.sql or "").strip(), scores=None)
+            return Run(edited, await self._outcome(edited), "edited")
+        return Run(proposal, await self._outcome(proposal))
 
     async def _outcome(self, proposal: Proposal) -> Outcome:
-        choices, database, sql = self.state["choices"], self.state["database"], proposal["sql"]
-        rights = rights_in(choices)
-        if not takes(self.executor, rights):
-            return failed("refused", UNABLE)
-        if choices["approve"] and not is_approved(interrupt({"approve": sql, "database": database})):
-            return failed("refused", NOT_APPROVED)
+        choices, database = self.state["choices"], self.state["database"]
         seconds = choices["deadline"] or self.catalog.get(database).limits.seconds
-        given = {"sql": sql, "database": database, "seconds": seconds, **rights_of(rights)}
+        given = {"sql": proposal["sql"], "database": database, "seconds": seconds, **rights_of(rights_in(choices))}
         # A caller's executor need not know of deadlines.
         args = {name: value for name, value in given.items() if name in arguments(self.executor)}
         call = {"type": "tool_call", "id": proposal["agent"], "name": self.executor.name, "args": args}
         return outcome_of(self.executor, await self.executor.ainvoke(call))
+
+    def _translated(self, run: Run) -> Proposal | None:
+        """The SQL in the database's dialect, if it failed because it is in another."""
+        if ran(run.outcome):
+            return None
+        dialect = self.state["choices"]["dialect"] or self.catalog.get(self.state["database"]).dialect
+        proposal = run.proposal
+        return proposed(proposal["agent"], in_own_dialect(proposal["sql"], dialect), scores=proposal.get("scores"))
+
+
+def rejection(reason: str) -> str:
+    """The error of a query that a person rejected."""
+    return f"{NOT_APPROVED.rstrip('.')}: {reason}" if reason else NOT_APPROVED
 
 
 def candidate_of(attempt: Attempt) -> Candidate:
@@ -84,10 +118,3 @@ def proposed(
     Running a candidate again would count as agreement.
     """
     return Proposal(agent=agent, sql=sql, scores=scores) if sql and sql not in tried else None
-
-
-def _translated(proposal: Proposal, outcome: Outcome, dialect: str) -> Proposal | None:
-    """The SQL in the database's dialect, if it failed because it is in another."""
-    if ran(outcome) or outcome["error"] in (NOT_APPROVED, UNABLE):
-        return None
-    return proposed(proposal["agent"], in_own_dialect(proposal["sql"], dialect), scores=proposal.get("scores"))

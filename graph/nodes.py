@@ -22,7 +22,7 @@ from route_sql.graph.executing import Execution, candidate_of, proposed
 from route_sql.graph.grounding import ContextTool, gather_ground, question_of
 from route_sql.graph.ledger import calls_of, cut_replies, entry, scores_of
 from route_sql.graph.reading import Update
-from route_sql.graph.selection import attempts, leading
+from route_sql.graph.selection import attempts, leading, newest_rejected, newest_with
 from route_sql.graph.state import VERSION, Attempt, Begin, Change, Proposal, State, TokenScores
 from route_sql.graph.state_versions import StoredState, without_old_keys
 from route_sql.tools.database.catalog import Catalog
@@ -98,7 +98,8 @@ class Nodes:
         proposal = state.get("proposal")
         if proposal is None:
             return {}
-        proposal, outcome = await Execution(self.executor, self.catalog, state).run(proposal)
+        run = await Execution(self.executor, self.catalog, state).run(proposal)
+        proposal, outcome = run.proposal, run.outcome
         schema = await self._whole_schema(state)
         found = await doubt(state["question"], proposal["sql"], outcome, schema, self.checks)
         attempt = Attempt(
@@ -111,6 +112,8 @@ class Nodes:
         )
         if outcome["status"] == "ok":
             attempt["repaired"] = found.sql
+        if run.decision:
+            attempt["decision"] = run.decision
         now: State = {**state, "attempts": [*attempts(state), attempt]}
         assessment = await asyncio.to_thread(assess, now, schema, self.calibration)
         return {"proposal": None, "attempts": [attempt], "assessment": assessment}
@@ -129,8 +132,8 @@ class Nodes:
         }
 
     async def correct_noise(self, state: State) -> Update:
-        """Ask the noise corrector for a verdict on the leading candidate."""
-        doubted = leading(state)
+        """Ask the noise corrector for a verdict on the leading candidate, or on one that a person rejected."""
+        doubted = newest_rejected(state) or leading(state)
         if doubted is None:
             return {}
         brief = await self._brief(state)
@@ -139,7 +142,10 @@ class Nodes:
         reply = await self._ask(state, messages)
         verdict = noise_corrector.parse(reply.text, brief.schema.dialect)
         proposal = _new("correct_noise", verdict.sql if verdict else None, state, scores_of(reply))
-        return {"proposal": proposal, "ledger": [entry("correct_noise", reply)]}
+        update: Update = {"proposal": proposal, "ledger": [entry("correct_noise", reply)]}
+        if doubted.get("decision") == "rejected":
+            update["attempts"] = Change(at=len(attempts(state)) - 1, set={"corrected": True})
+        return update
 
     async def continue_writing(self, state: State) -> Update:
         """Ask the continuation writer to continue the longest valid prefix of the leading candidate."""
@@ -211,7 +217,8 @@ def _judged(state: State, status: Status) -> Update:
     """The answer's confidence and doubts; a result that is not sure enough for the caller is `unsure`."""
     assessment = state.get("assessment")
     confidence = assessment["confidence"] if assessment else 0.0
-    is_unsure = status in ("ok", "empty") and confidence < state["choices"]["min_confidence"]
+    is_doubted = confidence < state["choices"]["min_confidence"] and not newest_with("edited", state)
+    is_unsure = status in ("ok", "empty") and is_doubted
     return {
         "status": "unsure" if is_unsure else status,
         "confidence": confidence,

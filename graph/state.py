@@ -19,6 +19,9 @@ the database can't answer the question."""
 AnswerKind = Literal["alone", "compared"]
 """Whether a candidate is the only one that the model wrote, or one of several."""
 
+Decision = Literal["edited", "rejected"]
+"""A person's decision about a candidate: `edited` if the person wrote it, `rejected` if it must not run."""
+
 Evidence = Annotated[str, EphemeralValue(str)]
 """Gone after a run's first step, so that evidence does not reach the thread's next question."""
 
@@ -85,6 +88,8 @@ class Choices(TypedDict):
     """Confidence below which the answer is `unsure`."""
     approve: bool
     """Whether a person is asked before each query."""
+    after_rejection: str
+    """Who acts after a person rejected a query: `answer` or `correct_noise`."""
     rights: dict[str, Any]
     """Rights of the caller: `Visibility.as_json`."""
     can_sample: bool
@@ -211,6 +216,10 @@ class Attempt(TypedDict):
     """Scores of the reply that it was read from; None where the server gives none."""
     joins_checked: NotRequired[bool]
     """Whether `complete_joins` has looked at it."""
+    decision: NotRequired[Decision]
+    """A person's decision about it, if there is one."""
+    corrected: NotRequired[bool]
+    """Whether the noise corrector has read why a person rejected it."""
 
 
 class State(TypedDict, total=False):

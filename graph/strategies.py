@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from typing import Literal
 
 from route_sql.graph.ledger import calls_of
-from route_sql.graph.selection import agreed, attempts, is_repaired, leading
-from route_sql.graph.state import State
+from route_sql.graph.selection import agreed, attempts, is_repaired, leading, newest_rejected, newest_with
+from route_sql.graph.state import Attempt, State
 from route_sql.tools.database.outcome import ran
 from route_sql.tools.sql.hardness import HARD
 
@@ -136,10 +136,22 @@ def first_agents(state: State) -> list[First]:
 
 
 def next_agent(state: State) -> Next:
-    """The agent of the next turn; `answer` if no turn is left."""
+    """The agent of the next turn; `answer` if no turn is left or a person has decided."""
+    if newest_with("edited", state):
+        return "answer"
+    if rejected := newest_rejected(state):
+        return "correct_noise" if _may_correct(rejected, state) else "answer"
     turns = TURNS[state["choices"]["strategy"]]
     left = (turn for place, turn in enumerate(turns) if _may_act(turn, turns[:place], state) and turn.when(state))
     return next((turn.agent for turn in left), "answer")
+
+
+def _may_correct(rejected: Attempt, state: State) -> bool:
+    """Whether the noise corrector reads why a person rejected a candidate; it does so once."""
+    choices = state["choices"]
+    is_chosen = choices["after_rejection"] == "correct_noise" and "correct_noise" not in choices["without"]
+    is_left = calls_of("correct_noise", state) < choices["max_corrections"]
+    return is_chosen and is_left and not rejected.get("corrected")
 
 
 def _may_act(turn: Turn, before: Sequence[Turn], state: State) -> bool:

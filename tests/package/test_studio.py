@@ -23,7 +23,17 @@ NAMES = "SELECT name FROM pet"
 QUESTION = {"question": "Which pets are there?", "database": "pets"}
 YES = {"type": "approve"}
 APPROVED: list[Any] = [True, YES, {"decisions": [YES]}]
-REFUSED: list[Any] = [False, {"type": "reject"}, "yes", "true", 1, {"approve": True}, [YES], {"type": "Approve"}]
+REFUSED: list[Any] = [{"type": "reject"}, {"decisions": [{"type": "reject", "message": "no"}]}]
+WRONG: list[Any] = [
+    False,
+    "yes",
+    1,
+    {"approve": True},
+    [YES],
+    {"type": "Approve"},
+    {**YES, "more": 1},
+    {"type": "edit"},
+]
 
 
 @pytest.fixture
@@ -132,3 +142,21 @@ async def test_a_query_is_approved_over_http(server: str, stub: ChatStub) -> Non
             assert answer["status"] == status, value
             shown = ["name"] if hidden else ["name", "kind"]
             assert answer["columns"] == (shown if status == "ok" else [])
+
+
+async def test_the_form_of_an_approval_over_http(server: str, stub: ChatStub) -> None:
+    async with get_client(url=server) as client:
+        thread = (await client.threads.create())["thread_id"]
+        stub.enqueue(completion("SELECT * FROM pet"))
+        context = {"strategy": "single", "approve": True}
+        paused: Any = await client.runs.wait(thread, "route_sql", input=QUESTION, context=context)
+        form = paused["__interrupt__"][0]["response_schema"]
+        assert form["properties"]["type"]["enum"] == ["approve", "edit", "reject"]
+        for value in WRONG:
+            refused: Any = await client.runs.wait(thread, "route_sql", command={"resume": value}, raise_error=False)
+            assert "'type': 'edit', 'sql'" in refused["__error__"]["message"], value
+            state: Any = await client.threads.get_state(thread)
+            assert state["next"] == ["execute"] and state["tasks"][0]["interrupts"], value
+        edited = {"type": "edit", "sql": NAMES, "reason": ""}
+        answer: Any = await client.runs.wait(thread, "route_sql", command={"resume": edited})
+        assert (answer["columns"], answer["candidates"][0]["agent"]) == (["name"], "person")
