@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from route_sql.graph.grounding import ContextTool
     from route_sql.graph.state import Answer, Candidate, LedgerEntry, Question, State
     from route_sql.graph.wiring import build_graph, make_builder
+    from route_sql.saved_answers import save_answer
     from route_sql.serving.client.chat import ChatTGI
     from route_sql.serving.embedded.server import EmbeddedServer
     from route_sql.serving.errors import (
@@ -70,6 +71,7 @@ __all__ = [
     "read_calibration",
     "make_builder",
     "make_execute_sql",
+    "save_answer",
 ]
 
 _HOME = {
@@ -108,6 +110,7 @@ _HOME = {
     "build_graph": "route_sql.graph.wiring",
     "make_builder": "route_sql.graph.wiring",
     "make_execute_sql": "route_sql.tools.execute_sql",
+    "save_answer": "route_sql.saved_answers",
 }
 
 

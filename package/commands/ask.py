@@ -16,6 +16,7 @@ from route_sql.commands.options import (
     check_one_form,
     chosen,
 )
+from route_sql.commands.rating import SaveTo, rate
 from route_sql.databases import open_catalog
 from route_sql.graph.asking import no_answer
 from route_sql.graph.context import Context
@@ -40,6 +41,7 @@ def ask(
     as_json: AsJson = False,
     sql_only: Annotated[bool, typer.Option("--sql-only", help="Print the SQL and nothing else.")] = False,
     rows_as: RowsAs = None,
+    save_to: SaveTo = None,
 ) -> None:
     """Ask a database a question."""
     check_one_form(json=as_json, sql_only=sql_only, format=rows_as)
@@ -59,6 +61,8 @@ def ask(
         print_rows(console(), answer, rows_as)
     else:
         print_answer(console(), answer)
+    if save_to:
+        rate(question, answer, db, evidence, save_to)
     if answer["status"] not in ("ok", "empty", "unsure"):
         raise typer.Exit(1)
 
