@@ -18,17 +18,20 @@ INDEXES = 64
 DESCRIPTION = "Find cells of the database that match words of the question."
 
 
-def make_find_values(catalog: Catalog) -> BaseTool:
+def make_find_values(catalog: Catalog, indexes: "ValueIndexes | None" = None) -> BaseTool:
     """Make the tool `find_values(question, database)`, which returns notes such as `city.name = 'Oslo'`.
 
     The caller may also pass `allow`, `hide` and `within` (see `rights_given`); a model does not see these arguments.
-    The index of a database is built on its first question and rebuilt when its schema changes.
+
+    Args:
+        catalog: The databases.
+        indexes: Indexes to share with others; None for indexes of the tool's own.
 
     Raises (when called):
         UnknownDatabase: the catalog has no such database.
         DatabaseUnavailable: the database can't be read.
     """
-    indexes = _Indexes()
+    shared = indexes or ValueIndexes()
 
     async def find_values(
         question: str,
@@ -38,23 +41,30 @@ def make_find_values(catalog: Catalog) -> BaseTool:
         within: Annotated[dict[str, Any] | None, InjectedToolArg] = None,
     ) -> list[str]:
         opened = catalog.get(database, rights_given(allow, hide, within))
-        index = await indexes.of(opened, await opened.schema())
+        index = await shared.of(opened, await opened.schema())
         matches = await asyncio.to_thread(index.match, question)
         return [render_match(match) for match in matches]
 
     return StructuredTool.from_function(coroutine=find_values, name="find_values", description=DESCRIPTION)
 
 
-class _Indexes:
+class ValueIndexes:
     """Value index of each database, built once even if several questions wait for it.
 
-    Callers with different rights have different `Database` objects, so they never share an index.
+    The index of a database is built on its first question and rebuilt when its schema changes. Callers with different
+    rights have different `Database` objects, so they never share an index.
     """
 
     def __init__(self) -> None:
+        """No index yet."""
         self._built: OrderedDict[int, _Built] = OrderedDict()
 
     async def of(self, database: Database, schema: Schema) -> ValueIndex:
+        """The index of a database with this schema.
+
+        Raises:
+            DatabaseUnavailable: the database can't be read.
+        """
         # A kept entry keeps its database alive, so that no other database gets the same id.
         known = self._built.setdefault(id(database), _Built(database))
         self._built.move_to_end(id(database))

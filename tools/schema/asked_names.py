@@ -1,0 +1,93 @@
+"""Tables and columns that a question names, and where it names them."""
+
+from collections.abc import Collection, Iterator, Sequence
+from dataclasses import dataclass
+
+from route_sql.tools.schema.coverage import COMMON
+from route_sql.tools.schema.records import Column, Schema, Table, references
+from route_sql.tools.text import singular, words
+
+LONGEST = 4
+"""Words of a column's name at most that are looked for in a question."""
+SILENT = (COMMON - {"name"}) | {"id", "s"}
+"""Words that name no column by themselves; `s` is what is left of `customer's`."""
+CONNECTING = frozenset("a all an and any each every for from in of or s the their this".split())
+"""Words that may stand between a column and its table, as in "name of each customer"."""
+PARTS = frozenset("first last middle full given family sur maiden".split())
+"""Words that make parts of one name, which a question about the name means together."""
+
+Place = tuple[str, str]
+"""Key of a table, and name of one of its columns."""
+
+
+@dataclass(frozen=True)
+class Mention:
+    """Words of the question, from `start` to before `end`, and the columns that they name."""
+
+    start: int
+    end: int
+    places: tuple[Place, ...]
+
+
+class AskedNames:
+    """The words of a question, and the tables and columns that they name."""
+
+    def __init__(self, question: str, schema: Schema, said: Collection[str] = ()) -> None:
+        """Look for the names of a schema in a question; `said` are words that name values, and so no column."""
+        self.tokens = [singular(word) for word in words(question)]
+        self.own = {(t.key, column.name): own_words(t, column) for t in schema.tables for column in t.columns}
+        self.parts = {place: {*singulars(place[0]), *singulars(place[1])} for place in self.own}
+        self.known = {word for parts in self.parts.values() for word in parts}
+        self.references = references(schema)
+        self.tables = {table.key: list(self._spans(singulars(table.name))) for table in schema.tables}
+        self.silent = SILENT | {*said} | {token for token in self.tokens if token.isdigit()}
+        self.mentions = list(self._mentions())
+
+    @property
+    def settled(self) -> set[str]:
+        """Tables with a column that the question names and no other table has."""
+        return {mention.places[0][0] for mention in self.mentions if len(mention.places) == 1}
+
+    def is_joined_list(self, keys: Collection[str]) -> bool:
+        """Whether the question names these tables as one list: "customers and suppliers"."""
+        spans = sorted((span for key in keys for span in self.tables[key]), key=lambda span: span.start)
+        between = [self.tokens[one.stop : other.start] for one, other in zip(spans, spans[1:], strict=False)]
+        return all({"and", "or"} & {*each} and {*each} <= CONNECTING | {"both"} for each in between)
+
+    def _spans(self, name: Sequence[str]) -> Iterator[range]:
+        """Where the question has the words of a name."""
+        for at in range(len(self.tokens) - len(name) + 1):
+            if name and self.tokens[at : at + len(name)] == [*name]:
+                yield range(at, at + len(name))
+
+    def _mentions(self) -> Iterator[Mention]:
+        """The longest phrases that name columns, by their whole names or their last words, and no table."""
+        taken = {at for spans in self.tables.values() for span in spans for at in span}
+        for length in range(LONGEST, 0, -1):
+            for start in range(len(self.tokens) - length + 1):
+                span, phrase = {*range(start, start + length)}, self.tokens[start : start + length]
+                if not (taken & span or {*phrase} <= self.silent) and (places := self._places(phrase, start)):
+                    taken |= span
+                    yield Mention(start, start + length, tuple(places))
+
+    def _places(self, phrase: list[str], start: int) -> list[Place]:
+        whole = [place for place, name in self.own.items() if name == phrase]
+        if whole or len(phrase) > 1:
+            return whole
+        ending = {place: {*name} for place, name in self.own.items() if name[-1:] == phrase}
+        best = max((len(name & {*self.tokens}) / len(name) for name in ending.values()), default=0)
+        left = [place for place, name in ending.items() if len(name & {*self.tokens}) / len(name) == best]
+        # With every word of theirs in the question, as in "names of winner and loser", a table's columns are all meant.
+        is_all = best == 1 or any(ending[place] & PARTS for place in left)
+        return list({place[0]: place for place in reversed(left)}.values()) if is_all else left
+
+
+def own_words(table: Table, column: Column) -> list[str]:
+    """The words of a column's name without those of its table: `name` for `city.city_name`."""
+    name, head = singulars(column.name), singulars(table.name)
+    return name[len(head) :] if name[: len(head)] == head and len(name) > len(head) else name
+
+
+def singulars(name: str) -> list[str]:
+    """The words of a name, in the singular."""
+    return [singular(word) for word in words(name)]
