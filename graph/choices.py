@@ -34,6 +34,7 @@ def choices_of(context: Context, *, can_sample: bool = False, enough: float = 1.
         min_confidence=context.min_confidence,
         approve=context.approve,
         after_rejection=context.after_rejection,
+        clarify=context.clarify,
         rights=context.rights.as_json(),
         can_sample=can_sample,
     )

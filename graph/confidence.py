@@ -97,23 +97,18 @@ def calibration_of(model: BaseChatModel) -> Calibration | None:
 
 
 def assess(state: State, schema: Schema, calibration: Calibration | None) -> Assessment | None:
-    """The leading candidate's signals and confidence; None if there is no candidate.
-
-    A query that a person wrote is certain: the numbers are about what a model writes.
-    """
+    """The leading candidate's signals and confidence; None if there is no candidate."""
     first = leading(state)
     if first is None:
         return None
     kind, signals = kind_of(state), signals_of(first, state, schema)
-    is_certain = first.get("decision") == "edited"
-    is_calibrated = calibration is not None and not is_certain and calibration.has_signals(kind, signals)
+    is_calibrated = calibration is not None and calibration.has_signals(kind, signals)
     numbers = calibration if calibration is not None and is_calibrated else UNCALIBRATED
-    probability = 1.0 if is_certain else round(numbers.confidence(kind, signals), 4)
     return Assessment(
         sql=first["sql"],
         kind=kind,
         signals=signals,
-        confidence=probability if ran(first["outcome"]) else 0.0,
+        confidence=round(numbers.confidence(kind, signals), 4) if ran(first["outcome"]) else 0.0,
         calibrated=is_calibrated,
     )
 

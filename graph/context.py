@@ -87,6 +87,14 @@ class Context:
         ),
     )
 
+    clarify: bool = field(
+        default=False,
+        metadata=_described(
+            "Interrupt where a word of the question fits several columns or values equally well, or where the answer "
+            "would be unsure, for a person to choose."
+        ),
+    )
+
     allow: tuple[str, ...] | None = field(
         default=None,
         metadata=_described(
@@ -111,6 +119,7 @@ class Context:
         _require(self.strategy in get_args(Strategy), "strategy", f"one of {_STRATEGIES}", self.strategy)
         ends = self.after_rejection in get_args(AfterRejection)
         _require(ends, "after_rejection", "answer or correct_noise", self.after_rejection)
+        _require(isinstance(self.clarify, bool), "clarify", "true or false", self.clarify)
         agents = _is_list(self.without) and set(self.without) <= set(get_args(AgentName))
         _require(agents, "without", f"a list of agents, which are {_AGENTS}", self.without)
         for key in ("allow", "hide"):

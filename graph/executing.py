@@ -7,8 +7,9 @@ from langchain_core.tools import BaseTool
 
 from route_sql.graph.approval import Approval, ask_approval
 from route_sql.graph.choices import rights_in
+from route_sql.graph.decisions import Decision
 from route_sql.graph.grounding import arguments, rights_of, takes
-from route_sql.graph.state import Attempt, Candidate, Decision, Proposal, State, TokenScores
+from route_sql.graph.state import Attempt, Candidate, Proposal, State, TokenScores
 from route_sql.tools.database.catalog import Catalog
 from route_sql.tools.database.outcome import Outcome, failed, ran
 from route_sql.tools.execute_sql import outcome_of

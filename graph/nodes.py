@@ -15,16 +15,19 @@ from route_sql.agents.call import Reply, ask, can_sample, wording_of
 from route_sql.agents.examples import worked_examples
 from route_sql.graph.checks import Check, doubt, finding
 from route_sql.graph.choices import choices_of, rights_in
+from route_sql.graph.clarifying import clarified, unclear_points
 from route_sql.graph.confidence import Calibration, assess
 from route_sql.graph.context import Context, context_of_first
+from route_sql.graph.decisions import Point
 from route_sql.graph.doubts import doubts_of
 from route_sql.graph.executing import Execution, candidate_of, proposed
 from route_sql.graph.grounding import ContextTool, gather_ground, question_of
 from route_sql.graph.ledger import calls_of, cut_replies, entry, scores_of
 from route_sql.graph.reading import Update
-from route_sql.graph.selection import attempts, leading, newest_rejected, newest_with
-from route_sql.graph.state import VERSION, Attempt, Begin, Change, Proposal, State, TokenScores
+from route_sql.graph.selection import attempts, leading, newest_rejected, settled_by_person
+from route_sql.graph.state import VERSION, Attempt, Begin, Change, Proposal, Question, State, TokenScores
 from route_sql.graph.state_versions import StoredState, without_old_keys
+from route_sql.graph.strategies import is_unsure
 from route_sql.tools.database.catalog import Catalog
 from route_sql.tools.database.outcome import Outcome, Status, failed, ran
 from route_sql.tools.schema.links import union
@@ -34,6 +37,7 @@ from route_sql.tools.sql.continuation import continuable_prefix
 from route_sql.tools.sql.hardness import table_count
 from route_sql.tools.sql.joins.repair import repair_joins
 from route_sql.tools.sql.usage import misplaced_columns, tables_and_columns
+from route_sql.tools.values.find_values import ValueIndexes
 
 
 @dataclass(frozen=True)
@@ -49,6 +53,8 @@ class Nodes:
     executor: BaseTool
     context_tools: Sequence[ContextTool]
     checks: Sequence[Check]
+    indexes: ValueIndexes
+    """Value indexes of the databases."""
 
     async def ground(self, state: StoredState, runtime: Runtime[Context]) -> Update:
         """Gather notes, cut a schema that no prompt can hold, and write the run's choices into the state."""
@@ -63,7 +69,12 @@ class Nodes:
             "context_notes": ground.notes,
             "shown_schema": ground.shown,
             "notes": Begin(begin=ground.remarks),
+            "unclear": await self._unclear(asked, context),
         }
+
+    async def clarify(self, state: State) -> Update:
+        """Ask a person what the question means; the answer is evidence for the agents, or picks a candidate."""
+        return clarified(state)
 
     async def link_schema(self, state: State) -> Update:
         """Ask the schema linker which part of the schema the question needs."""
@@ -167,6 +178,9 @@ class Nodes:
         sql = chosen["sql"] if chosen else None
         return {"sql": sql, **result, **_judged(state, result["status"]), "notes": cut, "candidates": candidates}
 
+    async def _unclear(self, asked: Question, context: Context) -> list[Point]:
+        return await unclear_points(asked, self.catalog, context.rights, self.indexes) if context.clarify else []
+
     async def _ask(self, state: State, messages: Sequence[BaseMessage], sample: int | None = None) -> Reply:
         return await ask(self.model, messages, sample=sample, max_tokens=state["choices"]["max_tokens"])
 
@@ -197,7 +211,7 @@ def _begun() -> Update:
     """The update with which a question begins: nothing is left of the thread's last question."""
     lists: Update = {name: Begin(begin=[]) for name in ("attempts", "ledger")}
     nothing: Update = {"candidates": [], "linked": {}, "drafted": {}, "proposal": None, "assessment": None}
-    return {"version": VERSION, **lists, **nothing}
+    return {"version": VERSION, **lists, **nothing, "asked_back": False}
 
 
 async def _repaired(attempt: Attempt, schema: Schema) -> str | None:
@@ -217,10 +231,10 @@ def _judged(state: State, status: Status) -> Update:
     """The answer's confidence and doubts; a result that is not sure enough for the caller is `unsure`."""
     assessment = state.get("assessment")
     confidence = assessment["confidence"] if assessment else 0.0
-    is_doubted = confidence < state["choices"]["min_confidence"] and not newest_with("edited", state)
-    is_unsure = status in ("ok", "empty") and is_doubted
+    if settled_by_person(state):  # the numbers are about what a model writes, and a person has decided
+        confidence, assessment = float(status in ("ok", "empty")), None
     return {
-        "status": "unsure" if is_unsure else status,
+        "status": "unsure" if is_unsure(state) else status,
         "confidence": confidence,
         "calibrated": assessment is not None and assessment["calibrated"],
         "doubts": doubts_of(state),

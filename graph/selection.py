@@ -3,7 +3,7 @@
 from collections import Counter
 from collections.abc import Sequence
 
-from route_sql.graph.state import Attempt, Decision, State
+from route_sql.graph.state import Attempt, State
 from route_sql.tools.database.outcome import ran
 
 
@@ -15,11 +15,11 @@ def attempts(state: State) -> list[Attempt]:
 def leading(state: State) -> Attempt | None:
     """The candidate that would be the answer now; None if there is none.
 
-    A person's own query comes first. The published strategy answers with the newest that ran, every other with the
-    best. Where none ran, the one that a person has just rejected says why.
+    A query that a person wrote or picked comes first. The published strategy answers with the newest that ran, every
+    other with the best. Where none ran, the one that a person has just rejected says why.
     """
-    if edited := newest_with("edited", state):
-        return edited
+    if settled := settled_by_person(state):
+        return settled
     rejected = newest_rejected(state)
     if rejected and not any(ran(attempt["outcome"]) for attempt in attempts(state)):
         return rejected
@@ -27,9 +27,10 @@ def leading(state: State) -> Attempt | None:
     return newest_that_ran(attempts(state)) if published else best(attempts(state))
 
 
-def newest_with(decision: Decision, state: State) -> Attempt | None:
-    """The newest candidate about which a person decided so; None if there is none."""
-    return next((attempt for attempt in reversed(attempts(state)) if attempt.get("decision") == decision), None)
+def settled_by_person(state: State) -> Attempt | None:
+    """The newest candidate that a person wrote or picked; None if there is none."""
+    tried = reversed(attempts(state))
+    return next((attempt for attempt in tried if attempt.get("decision") in ("edited", "picked")), None)
 
 
 def newest_rejected(state: State) -> Attempt | None:

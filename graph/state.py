@@ -6,6 +6,7 @@ from langgraph.channels.ephemeral_value import EphemeralValue
 from pydantic import BaseModel, Field
 from typing_extensions import TypedDict
 
+from route_sql.graph.decisions import Decision, Point
 from route_sql.tools.database.outcome import Cell, Outcome, Status
 from route_sql.tools.errors import InvalidInput
 from route_sql.tools.schema.records import Link
@@ -18,9 +19,6 @@ AnswerStatus = Status | Literal["unsure", "unanswerable"]
 the database can't answer the question."""
 AnswerKind = Literal["alone", "compared"]
 """Whether a candidate is the only one that the model wrote, or one of several."""
-
-Decision = Literal["edited", "rejected"]
-"""A person's decision about a candidate: `edited` if the person wrote it, `rejected` if it must not run."""
 
 Evidence = Annotated[str, EphemeralValue(str)]
 """Gone after a run's first step, so that evidence does not reach the thread's next question."""
@@ -90,6 +88,8 @@ class Choices(TypedDict):
     """Whether a person is asked before each query."""
     after_rejection: str
     """Who acts after a person rejected a query: `answer` or `correct_noise`."""
+    clarify: bool
+    """Whether a person is asked about what is unclear."""
     rights: dict[str, Any]
     """Rights of the caller: `Visibility.as_json`."""
     can_sample: bool
@@ -241,6 +241,10 @@ class State(TypedDict, total=False):
     """Notes of the context tools (matched values, glossary): untrusted text."""
     shown_schema: Link | None
     """The part of the schema that the prompts show; None if that is all of it."""
+    unclear: list[Point]
+    """Open points, which a person is asked about before any other agent acts."""
+    asked_back: bool
+    """Whether a person was asked about an unsure answer, which happens once."""
     linked: Link
     """Tables and columns named by the schema linker; empty until it ran."""
     drafted: Link

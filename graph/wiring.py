@@ -18,10 +18,10 @@ from route_sql.graph.nodes import Nodes
 from route_sql.graph.reading import node, recording_node, router
 from route_sql.graph.state import Answer, Question, QuestionArguments
 from route_sql.graph.state_versions import StoredState
-from route_sql.graph.strategies import First, Next, first_agents, next_agent
+from route_sql.graph.strategies import AfterClarify, AfterGround, Next, after_clarify, after_ground, next_agent
 from route_sql.tools.database.catalog import Catalog
 from route_sql.tools.execute_sql import make_execute_sql
-from route_sql.tools.values.find_values import make_find_values
+from route_sql.tools.values.find_values import ValueIndexes, make_find_values
 
 Builder = StateGraph[StoredState, Context, Question, Answer]
 Graph = CompiledStateGraph[StoredState, Context, Question, Answer]
@@ -74,19 +74,22 @@ def make_builder(
     executor: BaseTool | None = None,
 ) -> Builder:
     """The same graph, not compiled: add nodes and edges of your own with LangGraph's API. Arguments as above."""
+    indexes = ValueIndexes()
     nodes = Nodes(
         model=model,
         catalog=catalog,
         wording=wording,
         calibration=calibration or calibration_of(model),
         executor=executor or make_execute_sql(catalog),
-        context_tools=(make_find_values(catalog), *context_tools),
+        context_tools=(make_find_values(catalog, indexes), *context_tools),
         checks=tuple(checks),
+        indexes=indexes,
     )
     # LangGraph shows this schema and passes the input unchanged, as a `Question`.
     arguments = cast(type[Question], QuestionArguments)
     builder = StateGraph(StoredState, context_schema=Context, input_schema=arguments, output_schema=Answer)
     builder.add_node("ground", nodes.ground)
+    builder.add_node("clarify", node(nodes.clarify))
     builder.add_node("link_schema", node(nodes.link_schema))
     builder.add_node("draft", node(nodes.draft))
     builder.add_node("generate", node(nodes.generate))
@@ -97,7 +100,8 @@ def make_builder(
     builder.add_node("answer", node(nodes.answer))
 
     builder.add_edge(START, "ground")
-    builder.add_conditional_edges("ground", router(first_agents), list(get_args(First)))
+    builder.add_conditional_edges("ground", router(after_ground), list(get_args(AfterGround)))
+    builder.add_conditional_edges("clarify", router(after_clarify), list(get_args(AfterClarify)))
     builder.add_edge("link_schema", "execute")
     builder.add_edge("draft", "execute")
     builder.add_edge("generate", "execute")

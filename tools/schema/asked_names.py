@@ -36,9 +36,16 @@ class AskedNames:
         """Look for the names of a schema in a question; `said` are words that name values, and so no column."""
         self.tokens = [singular(word) for word in words(question)]
         self.own = {(t.key, column.name): own_words(t, column) for t in schema.tables for column in t.columns}
+        self.words_of = {t.key: {word for c in t.columns for word in own_words(t, c)} for t in schema.tables}
+        self._whole: dict[tuple[str, ...], list[Place]] = {}
+        self._ending: dict[str, list[Place]] = {}
+        for place, name in self.own.items():
+            self._whole.setdefault(tuple(name), []).append(place)
+            self._ending.setdefault(name[-1] if name else "", []).append(place)
         self.parts = {place: {*singulars(place[0]), *singulars(place[1])} for place in self.own}
         self.known = {word for parts in self.parts.values() for word in parts}
         self.references = references(schema)
+        self.joined = joined_columns(schema)
         self.tables = {table.key: list(self._spans(singulars(table.name))) for table in schema.tables}
         self.silent = SILENT | {*said} | {token for token in self.tokens if token.isdigit()}
         self.mentions = list(self._mentions())
@@ -66,20 +73,31 @@ class AskedNames:
         for length in range(LONGEST, 0, -1):
             for start in range(len(self.tokens) - length + 1):
                 span, phrase = {*range(start, start + length)}, self.tokens[start : start + length]
-                if not (taken & span or {*phrase} <= self.silent) and (places := self._places(phrase, start)):
+                if not (taken & span or {*phrase} <= self.silent) and (places := self._places(phrase)):
                     taken |= span
                     yield Mention(start, start + length, tuple(places))
 
-    def _places(self, phrase: list[str], start: int) -> list[Place]:
-        whole = [place for place, name in self.own.items() if name == phrase]
+    def _places(self, phrase: list[str]) -> list[Place]:
+        whole = self._whole.get(tuple(phrase), [])
         if whole or len(phrase) > 1:
             return whole
-        ending = {place: {*name} for place, name in self.own.items() if name[-1:] == phrase}
+        ending = {place: {*self.own[place]} for place in self._ending.get(phrase[0], [])}
         best = max((len(name & {*self.tokens}) / len(name) for name in ending.values()), default=0)
         left = [place for place, name in ending.items() if len(name & {*self.tokens}) / len(name) == best]
         # With every word of theirs in the question, as in "names of winner and loser", a table's columns are all meant.
         is_all = best == 1 or any(ending[place] & PARTS for place in left)
         return list({place[0]: place for place in reversed(left)}.values()) if is_all else left
+
+
+def joined_columns(schema: Schema) -> dict[Place, Place]:
+    """The columns that foreign keys join, directly or by a column that both refer to, each with one for its group."""
+    groups: dict[Place, set[Place]] = {}
+    for edge in references(schema):
+        for source, target in zip(edge.source_columns, edge.target_columns, strict=False):
+            pair = (edge.source, source), (edge.target, target)
+            both = {place for end in pair for place in groups.get(end, {end})}
+            groups.update(dict.fromkeys(both, both))
+    return {place: min(group) for place, group in groups.items()}
 
 
 def own_words(table: Table, column: Column) -> list[str]:

@@ -1,11 +1,11 @@
 """Words of a question that fit several columns equally well, such as "name" where two tables have one."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 from route_sql.tools.schema.asked_names import CONNECTING, AskedNames, Mention, Place
 from route_sql.tools.schema.quoting import quote_name, quote_table
-from route_sql.tools.schema.records import Schema, references
+from route_sql.tools.schema.records import Schema
 
 MOST_READINGS = 6
 """Readings of a word that a person can choose from; a word with more says too little about the schema."""
@@ -34,7 +34,7 @@ def unclear_columns(asked: AskedNames, schema: Schema, valued: Collection[str] =
     settled = asked.settled | {*valued}
     found = {}
     for mention in asked.mentions:
-        places = distinct(_meant(mention, asked, settled), schema)
+        places = distinct(_meant(mention, asked, settled), asked.joined)
         if 1 < len(places) <= MOST_READINGS:
             text = " ".join(asked.tokens[mention.start : mention.end])
             found[text] = Unclear(text, tuple(reference(place, schema) for place in places))
@@ -75,24 +75,14 @@ def _referred(mention: Mention, keys: Sequence[str], asked: AskedNames) -> list[
 
 def _follows(mention: Mention, key: str, asked: AskedNames) -> bool:
     """Whether a table stands after the column, with only words between that connect or that name its columns."""
-    between = CONNECTING | {word for place, name in asked.own.items() if place[0] == key for word in name}
+    between = CONNECTING | asked.words_of[key]
     after = [span.start for span in asked.tables[key] if span.start >= mention.end]
     return any({*asked.tokens[mention.end : at]} <= between for at in after[:1])
 
 
-def distinct(places: Sequence[Place], schema: Schema) -> list[Place]:
-    """One of the columns for each group that foreign keys join, directly or by a column that both refer to."""
-    groups: list[set[Place]] = []
-    for edge in references(schema):
-        for source, target in zip(edge.source_columns, edge.target_columns, strict=False):
-            pair = {(edge.source, source), (edge.target, target)}
-            apart = [group for group in groups if not group & pair]
-            groups = [*apart, pair.union(*(group for group in groups if group & pair))]
-    kept: list[Place] = []
-    for place in places:
-        if not any({place, other} <= group for group in groups for other in kept):
-            kept.append(place)
-    return kept
+def distinct(places: Sequence[Place], joined: Mapping[Place, Place]) -> list[Place]:
+    """One of the columns for each group that foreign keys join."""
+    return list({joined.get(place, place): place for place in reversed(places)}.values())[::-1]
 
 
 def reference(place: Place, schema: Schema) -> str:

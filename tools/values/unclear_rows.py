@@ -32,7 +32,7 @@ async def unclear_rows(question: str, named: Sequence[Named], database: Database
     found = []
     for phrase, matches in named:
         table = schema.table(matches[0].table)
-        is_name = (phrase.is_capitalised or phrase.is_quoted) and len(matches) == 1
+        is_name = (phrase.is_quoted or not phrase.text[:1].islower()) and len(matches) == 1
         is_name = is_name and is_label(matches[0].table, matches[0].column, schema)
         if table is None or not is_name or is_plural(question, table.key, schema):
             continue

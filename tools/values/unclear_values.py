@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 
-from route_sql.tools.schema.asked_names import AskedNames, own_words, singulars
+from route_sql.tools.schema.asked_names import AskedNames, joined_columns, own_words, singulars
 from route_sql.tools.schema.quoting import literal
 from route_sql.tools.schema.records import Schema
 from route_sql.tools.schema.unclear_columns import MOST_READINGS, Unclear, distinct
@@ -12,6 +12,8 @@ from route_sql.tools.values.phrases import Phrase, phrases
 
 LABELS = frozenset({"name", "title", "label", "surname"})
 """Last words of columns that hold names of the table's rows."""
+TITLES = frozenset("doctor dr miss mr mrs ms prof professor sir".split())
+"""Words with a capital that stand before a name and are no part of it."""
 
 Named = tuple[Phrase, list[ValueMatch]]
 """A phrase of the question, and the cells that fit it best."""
@@ -19,10 +21,10 @@ Named = tuple[Phrase, list[ValueMatch]]
 
 def named_cells(question: str, index: ValueIndex, schema: Schema) -> list[Named]:
     """The phrases of a question that name cells, each with the equally likely ones; joined columns count as one."""
-    found = []
+    found, joined = [], joined_columns(schema)
     for phrase, matches in index.by_phrase(question):
         best = [match for match in matches if match.score == matches[0].score]
-        places = distinct([(match.table, match.column) for match in best], schema)
+        places = distinct([(match.table, match.column) for match in best], joined)
         found.append((phrase, [match for match in best if (match.table, match.column) in places]))
     return [(phrase, best) for phrase, best in found if best]
 
@@ -46,7 +48,9 @@ def unclear_parts(
     """The words that are a part of several names, such as "Smith" of two people."""
     taken = {at for phrase, _ in named for at in range(phrase.start, phrase.start + phrase.length)}
     written = phrases(question)
-    capitals = {phrase.start for phrase in written if phrase.length == 1 and phrase.is_capitalised}
+    titles = TITLES | asked.known
+    single = (phrase for phrase in written if phrase.length == 1 and phrase.is_capitalised)
+    capitals = {phrase.start for phrase in single if phrase.stem not in titles}
     for phrase in written:
         span = {*range(phrase.start, phrase.start + phrase.length)}
         is_whole = not {phrase.start - 1, phrase.start + phrase.length} & capitals
