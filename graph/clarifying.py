@@ -31,7 +31,7 @@ FORMS = "answer with {'reading': '...'}, one of the readings as it is written, o
 
 
 class Clarification(BaseModel):
-    """A person's answer: one of the readings, or what is meant in the person's own words."""
+    """A person's answer: one of the readings, or the meaning in own words."""
 
     model_config = ConfigDict(extra="forbid")
 

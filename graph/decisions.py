@@ -1,4 +1,4 @@
-"""What a person decides in a run, and is asked about, as the state keeps it."""
+"""Decisions of a person in a run, and the points that a person is asked about, as the state keeps them."""
 
 from typing import Literal
 

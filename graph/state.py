@@ -89,7 +89,7 @@ class Choices(TypedDict):
     after_rejection: str
     """Who acts after a person rejected a query: `answer` or `correct_noise`."""
     clarify: bool
-    """Whether a person is asked about what is unclear."""
+    """Whether a person is asked about unclear words and unsure answers."""
     rights: dict[str, Any]
     """Rights of the caller: `Visibility.as_json`."""
     can_sample: bool

@@ -41,6 +41,7 @@ def server(tmp_path: Path, stub: ChatStub) -> Iterator[str]:
     with closing(sqlite3.connect(tmp_path / "pets.sqlite")) as connection:
         connection.executescript(
             "CREATE TABLE pet (name TEXT, kind TEXT); INSERT INTO pet VALUES ('Rex', 'dog'), ('Mia', 'cat');"
+            "CREATE TABLE owner (name TEXT); INSERT INTO owner VALUES ('Ida');"
         )
     catalog = tmp_path / "databases.toml"
     catalog.write_text('[databases.pets]\nurl = "sqlite:///pets.sqlite"\n')
@@ -157,6 +158,22 @@ async def test_the_form_of_an_approval_over_http(server: str, stub: ChatStub) ->
             assert "'type': 'edit', 'sql'" in refused["__error__"]["message"], value
             state: Any = await client.threads.get_state(thread)
             assert state["next"] == ["execute"] and state["tasks"][0]["interrupts"], value
-        edited = {"type": "edit", "sql": NAMES, "reason": ""}
+        edited: Any = {"type": "edit", "sql": NAMES, "reason": ""}
         answer: Any = await client.runs.wait(thread, "route_sql", command={"resume": edited})
         assert (answer["columns"], answer["candidates"][0]["agent"]) == (["name"], "person")
+
+
+async def test_an_unclear_question_is_asked_back_over_http(server: str, stub: ChatStub) -> None:
+    async with get_client(url=server) as client:
+        thread = (await client.threads.create())["thread_id"]
+        asked = {"question": "What are the names?", "database": "pets"}
+        context = {"strategy": "single", "clarify": True}
+        paused: Any = await client.runs.wait(thread, "route_sql", input=asked, context=context)
+        (waiting,) = paused["__interrupt__"]
+        assert waiting["value"]["readings"] == ["owner.name", "pet.name"]
+        assert waiting["response_schema"]["properties"]["reading"]["anyOf"][0]["enum"] == ["owner.name", "pet.name"]
+        wrong: Any = await client.runs.wait(thread, "route_sql", command={"resume": "pet.kind"}, raise_error=False)
+        assert "{'reading': '...'}" in wrong["__error__"]["message"]
+        stub.enqueue(completion(NAMES))
+        answer: Any = await client.runs.wait(thread, "route_sql", command={"resume": {"reading": "pet.name"}})
+        assert answer["status"] == "ok" and "refers to pet.name" in stub.bodies[-1]["messages"][-1]["content"]

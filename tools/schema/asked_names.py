@@ -10,13 +10,13 @@ from route_sql.tools.text import singular, words
 LONGEST = 4
 """Words of a column's name at most that are looked for in a question."""
 SILENT = (COMMON - {"name"}) | {"id", "s"}
-"""Words that name no column by themselves; `s` is what is left of `customer's`."""
+"""Words that name no column by themselves; `s` comes from `customer's`."""
 CONNECTING = frozenset("a all an and any each every for from in of or s the their this".split())
 """Words that may stand between a column and its table, as in "name of each customer"."""
 PARTS = frozenset("first last middle full given family sur maiden".split())
 """Words that make parts of one name, which a question about the name means together."""
 
-Place = tuple[str, str]
+ColumnPlace = tuple[str, str]
 """Key of a table, and name of one of its columns."""
 
 
@@ -26,7 +26,7 @@ class Mention:
 
     start: int
     end: int
-    places: tuple[Place, ...]
+    places: tuple[ColumnPlace, ...]
 
 
 class AskedNames:
@@ -37,8 +37,8 @@ class AskedNames:
         self.tokens = [singular(word) for word in words(question)]
         self.own = {(t.key, column.name): own_words(t, column) for t in schema.tables for column in t.columns}
         self.words_of = {t.key: {word for c in t.columns for word in own_words(t, c)} for t in schema.tables}
-        self._whole: dict[tuple[str, ...], list[Place]] = {}
-        self._ending: dict[str, list[Place]] = {}
+        self._whole: dict[tuple[str, ...], list[ColumnPlace]] = {}
+        self._ending: dict[str, list[ColumnPlace]] = {}
         for place, name in self.own.items():
             self._whole.setdefault(tuple(name), []).append(place)
             self._ending.setdefault(name[-1] if name else "", []).append(place)
@@ -77,7 +77,7 @@ class AskedNames:
                     taken |= span
                     yield Mention(start, start + length, tuple(places))
 
-    def _places(self, phrase: list[str]) -> list[Place]:
+    def _places(self, phrase: list[str]) -> list[ColumnPlace]:
         whole = self._whole.get(tuple(phrase), [])
         if whole or len(phrase) > 1:
             return whole
@@ -89,9 +89,9 @@ class AskedNames:
         return list({place[0]: place for place in reversed(left)}.values()) if is_all else left
 
 
-def joined_columns(schema: Schema) -> dict[Place, Place]:
+def joined_columns(schema: Schema) -> dict[ColumnPlace, ColumnPlace]:
     """The columns that foreign keys join, directly or by a column that both refer to, each with one for its group."""
-    groups: dict[Place, set[Place]] = {}
+    groups: dict[ColumnPlace, set[ColumnPlace]] = {}
     for edge in references(schema):
         for source, target in zip(edge.source_columns, edge.target_columns, strict=False):
             pair = (edge.source, source), (edge.target, target)

@@ -3,7 +3,7 @@
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
-from route_sql.tools.schema.asked_names import CONNECTING, AskedNames, Mention, Place
+from route_sql.tools.schema.asked_names import CONNECTING, AskedNames, ColumnPlace, Mention
 from route_sql.tools.schema.quoting import quote_name, quote_table
 from route_sql.tools.schema.records import Schema
 
@@ -41,7 +41,7 @@ def unclear_columns(asked: AskedNames, schema: Schema, valued: Collection[str] =
     return list(found.values())
 
 
-def _meant(mention: Mention, asked: AskedNames, settled: Collection[str]) -> list[Place]:
+def _meant(mention: Mention, asked: AskedNames, settled: Collection[str]) -> list[ColumnPlace]:
     """The columns of a mention that the question may mean; the first of them where it means all."""
     before = next((token for token in reversed(asked.tokens[: mention.start]) if token not in ("s", "whose")), "")
     next_to = [place for place in mention.places if before in asked.parts[place]]
@@ -64,7 +64,7 @@ def _is_of(mention: Mention, key: str, asked: AskedNames) -> bool:
     return key not in {place[0] for place in mention.places} and _follows(mention, key, asked)
 
 
-def _referred(mention: Mention, keys: Sequence[str], asked: AskedNames) -> list[Place]:
+def _referred(mention: Mention, keys: Sequence[str], asked: AskedNames) -> list[ColumnPlace]:
     """The columns in tables that these tables refer to; none where these have a similar column of their own."""
     phrase = {*asked.tokens[mention.start : mention.end]}
     if any(phrase & asked.parts[place] for place in asked.own if place[0] in keys):
@@ -80,12 +80,12 @@ def _follows(mention: Mention, key: str, asked: AskedNames) -> bool:
     return any({*asked.tokens[mention.end : at]} <= between for at in after[:1])
 
 
-def distinct(places: Sequence[Place], joined: Mapping[Place, Place]) -> list[Place]:
+def distinct(places: Sequence[ColumnPlace], joined: Mapping[ColumnPlace, ColumnPlace]) -> list[ColumnPlace]:
     """One of the columns for each group that foreign keys join."""
     return list({joined.get(place, place): place for place in reversed(places)}.values())[::-1]
 
 
-def reference(place: Place, schema: Schema) -> str:
+def reference(place: ColumnPlace, schema: Schema) -> str:
     """A column as SQL writes it, with its table."""
     table = schema.table(place[0])
     return f"{quote_table(table, schema.dialect)}.{quote_name(place[1], schema.dialect)}" if table else place[1]
