@@ -12,6 +12,7 @@ from route_sql.graph.decisions import Point
 from route_sql.graph.selection import attempts, leading
 from route_sql.graph.state import Begin, Change, Question, State
 from route_sql.tools.database.catalog import Catalog
+from route_sql.tools.database.engine import Database
 from route_sql.tools.database.outcome import ran
 from route_sql.tools.schema.asked_names import AskedNames, singulars
 from route_sql.tools.schema.records import Schema
@@ -25,6 +26,8 @@ from route_sql.tools.values.unclear_values import Named, likely_cells, named_cel
 
 POINTS = 2
 """Points that a person is asked about at most before the agents start."""
+DATABASE_SECONDS = 3.0
+"""Seconds that the search for unclear values may ask the database."""
 SAID_CHARS = 500
 UNSURE = "The answer is not sure. Which query answers the question?"
 FORMS = "answer with {'reading': '...'}, one of the readings as it is written, or {'evidence': '...'} in your own words"
@@ -75,13 +78,22 @@ async def unclear_points(asked: Question, catalog: Catalog, rights: Visibility, 
     schema = await database.schema()
     index = await indexes.of(database, schema)
     named, names = await asyncio.to_thread(_names, question, index, schema)
-    cells = await different_cells(likely_cells(named, names), database, schema)
-    found = [
-        *await asyncio.to_thread(_unclear_words, question, cells, names, index, schema),
-        *await unclear_rows(question, cells, database, schema),
-    ]
+    cells, rows = await _read(question, likely_cells(named, names), database, schema)
+    found = [*await asyncio.to_thread(_unclear_words, question, cells, names, index, schema), *rows]
     known = {*singulars(asked.get("evidence", ""))}
     return [_point(each) for each in found if not {*singulars(each.words)} <= known][:POINTS]
+
+
+async def _read(
+    question: str, named: list[Named], database: Database, schema: Schema
+) -> tuple[list[Named], list[Unclear]]:
+    """The cells that mean different rows, and the names of several rows; only the clear cells where it takes long."""
+    try:
+        async with asyncio.timeout(DATABASE_SECONDS):
+            cells = await different_cells(named, database, schema)
+            return cells, await unclear_rows(question, cells, database, schema)
+    except TimeoutError:
+        return [(phrase, best) for phrase, best in named if len(best) == 1], []
 
 
 def _names(question: str, index: ValueIndex, schema: Schema) -> tuple[list[Named], AskedNames]:
