@@ -4,9 +4,9 @@ from typing import Literal
 
 from typing_extensions import TypedDict
 
-Decision = Literal["edited", "picked", "rejected"]
-"""A person's decision about a candidate: `edited` if the person wrote it, `picked` if the person took it as the
-answer, `rejected` if it must not run."""
+Decision = Literal["approved", "edited", "picked", "rejected"]
+"""A person's decision about a candidate: `approved` if it may run, `edited` if the person wrote it, `picked` if the
+person took it as the answer, `rejected` if it must not run."""
 
 
 class Point(TypedDict):

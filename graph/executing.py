@@ -9,6 +9,7 @@ from route_sql.graph.approval import Approval, ask_approval
 from route_sql.graph.choices import rights_in
 from route_sql.graph.decisions import Decision
 from route_sql.graph.grounding import arguments, rights_of, takes
+from route_sql.graph.selection import attempts
 from route_sql.graph.state import Attempt, Candidate, Proposal, State, TokenScores
 from route_sql.tools.database.catalog import Catalog
 from route_sql.tools.database.outcome import Outcome, failed, ran
@@ -19,7 +20,8 @@ NOT_APPROVED = "The query was not approved."
 UNABLE = "The executor takes no allow, hide and within, so it can't keep to the caller's rights."
 
 
-APPROVED = Approval(type="approve")
+FINAL = ("edited", "rejected")
+"""Decisions after which nothing else is run in this step."""
 
 
 @dataclass(frozen=True)
@@ -59,21 +61,28 @@ class Execution:
         if not takes(self.executor, rights_in(self.state["choices"])):
             return Run(proposal, failed("refused", UNABLE))
         first = await self._approved(proposal)
-        if first.decision or (translated := self._translated(first)) is None:
+        if first.decision in FINAL or (translated := self._translated(first)) is None:
             return first
         second = await self._approved(translated)
-        return second if second.decision or ran(second.outcome) else first
+        return second if second.decision in FINAL or ran(second.outcome) else first
 
     async def _approved(self, proposal: Proposal) -> Run:
-        """Run a candidate as a person decides, if one is asked."""
-        query = {"approve": proposal["sql"], "database": self.state["database"]}
-        answer = ask_approval(query) if self.state["choices"]["approve"] else APPROVED
+        """Run a candidate as a person decides, if one is asked. What was approved in this run may run again."""
+        if not self.state["choices"]["approve"]:
+            return Run(proposal, await self._outcome(proposal))
+        answer = self._decided_before(proposal["sql"]) or ask_approval(
+            {"approve": proposal["sql"], "database": self.state["database"]}
+        )
         if answer.type == "reject":
             return Run(proposal, failed("refused", rejection(answer.why)), "rejected")
         if answer.type == "edit":
             edited = Proposal(agent="person", sql=(answer.sql or "").strip(), scores=None)
             return Run(edited, await self._outcome(edited), "edited")
-        return Run(proposal, await self._outcome(proposal))
+        return Run(proposal, await self._outcome(proposal), "approved")
+
+    def _decided_before(self, sql: str) -> Approval | None:
+        is_known = any(each["sql"] == sql and each.get("decision") == "approved" for each in attempts(self.state))
+        return Approval(type="approve") if is_known else None
 
     async def _outcome(self, proposal: Proposal) -> Outcome:
         choices, database = self.state["choices"], self.state["database"]

@@ -137,6 +137,25 @@ async def test_a_rejection_ends_the_run(model: ScriptedModel, catalog: Catalog, 
     assert answer["error"] == "The query was not approved: all columns are too many"
 
 
+async def test_the_same_query_is_approved_once(model: ScriptedModel, catalog: Catalog) -> None:
+    model.enqueue("sql", BERGEN, BERGEN)
+    desk = Desk(model, catalog)
+    await desk.ask()
+    answer = await desk.answer(True)
+    assert [(each["agent"], each["status"]) for each in answer["candidates"]] == [("draft", "ok"), ("generate", "ok")]
+    assert len(desk.shown) == 1
+
+
+async def test_a_query_that_ran_without_approval_needs_it_from_then_on(model: ScriptedModel, catalog: Catalog) -> None:
+    model.enqueue("sql", BERGEN, BERGEN)
+    desk = Desk(model, catalog, approve=False)
+    await desk.ask()
+    history = [each async for each in desk.graph.aget_state_history(THREAD)]
+    before = next(each for each in history if each.next == ("execute",) and each.values["attempts"])
+    again = await desk.graph.ainvoke(None, before.config, context=Context(approve=True), version="v2")
+    assert [each.value["approve"] for each in again.interrupts] == [BERGEN]
+
+
 async def test_a_rejection_keeps_what_was_approved_before(model: ScriptedModel, catalog: Catalog) -> None:
     model.enqueue("sql", ALL, NAMES)
     desk = Desk(model, catalog)
