@@ -11,6 +11,7 @@ from langgraph.checkpoint.memory import InMemorySaver
 from langgraph.types import Command
 
 from route_sql.graph.context import Context
+from route_sql.graph.state import Question
 from route_sql.graph.wiring import build_graph
 from route_sql.testing import ScriptedModel
 from route_sql.tools.database.catalog import Catalog
@@ -134,8 +135,8 @@ async def test_it_is_off_by_default(
     model: ScriptedModel, trade: Catalog, question: str, words: str, readings: list[str]
 ) -> None:
     model.enqueue("sql", SQL)
-    asked = {"question": question, "database": "trade"}
-    result: Any = await build_graph(model, trade).ainvoke(asked, context=Context(strategy="single"), version="v2")
+    asked = Question(question=question, database="trade")
+    result = await build_graph(model, trade).ainvoke(asked, context=Context(strategy="single"), version="v2")
     assert not result.interrupts and "refers to" not in prompt(model)
 
 

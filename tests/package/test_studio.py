@@ -149,7 +149,7 @@ async def test_the_form_of_an_approval_over_http(server: str, stub: ChatStub) ->
     async with get_client(url=server) as client:
         thread = (await client.threads.create())["thread_id"]
         stub.enqueue(completion("SELECT * FROM pet"))
-        context = {"strategy": "single", "approve": True}
+        context: Any = {"strategy": "single", "approve": True}
         paused: Any = await client.runs.wait(thread, "route_sql", input=QUESTION, context=context)
         form = paused["__interrupt__"][0]["response_schema"]
         assert form["properties"]["type"]["enum"] == ["approve", "edit", "reject"]
@@ -167,7 +167,7 @@ async def test_an_unclear_question_is_asked_back_over_http(server: str, stub: Ch
     async with get_client(url=server) as client:
         thread = (await client.threads.create())["thread_id"]
         asked = {"question": "What are the names?", "database": "pets"}
-        context = {"strategy": "single", "clarify": True}
+        context: Any = {"strategy": "single", "clarify": True}
         paused: Any = await client.runs.wait(thread, "route_sql", input=asked, context=context)
         (waiting,) = paused["__interrupt__"]
         assert waiting["value"]["readings"] == ["owner.name", "pet.name"]

@@ -79,9 +79,15 @@ class AskedNames:
 
     def _places(self, phrase: list[str]) -> list[ColumnPlace]:
         whole = self._whole.get(tuple(phrase), [])
-        if whole or len(phrase) > 1:
+        if len(phrase) > 1:
             return whole
         ending = {place: {*self.own[place]} for place in self._ending.get(phrase[0], [])}
+        if whole:
+            # A table that the question names may have the column under a longer name.
+            named = {place: name for place, name in ending.items() if self.tables[place[0]]}
+            if not named or any(place in named for place in whole):
+                return whole
+            ending = named
         best = max((len(name & {*self.tokens}) / len(name) for name in ending.values()), default=0)
         left = [place for place, name in ending.items() if len(name & {*self.tokens}) / len(name) == best]
         # With every word of theirs in the question, as in "names of winner and loser", a table's columns are all meant.
