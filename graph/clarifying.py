@@ -165,5 +165,6 @@ def _said(answer: Clarification) -> str:
 
 
 def _known(said: str, state: State) -> dict[str, Any]:
-    evidence = "; ".join(each for each in (state.get("question_evidence", ""), said) if each)
+    # First, since a prompt shows the beginning of long evidence.
+    evidence = "; ".join(each for each in (said, state.get("question_evidence", "")) if each)
     return {"question_evidence": evidence, "notes": [f"A person said: {said}"]}

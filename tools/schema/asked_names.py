@@ -16,6 +16,13 @@ CONNECTING = frozenset("a all an and any each every for from in of or s the thei
 PARTS = frozenset("first last middle full given family sur maiden".split())
 """Words that make parts of one name, which a question about the name means together."""
 
+LISTING = frozenset("also among both but neither nor not to too well whether".split())
+"""Words, next to the connecting ones, between tables that a question names side by side."""
+TITLES = {"dr": "doctor", "prof": "professor"}
+"""Titles before the name of a person, and the table that holds such people."""
+DETERMINERS = frozenset("a all an any each every me our the their those your".split())
+"""Words that follow a verb: "Name the supervisor" asks for no column `name`."""
+
 ColumnPlace = tuple[str, str]
 """Key of a table, and name of one of its columns."""
 
@@ -34,7 +41,8 @@ class AskedNames:
 
     def __init__(self, question: str, schema: Schema, said: Collection[str] = ()) -> None:
         """Look for the names of a schema in a question; `said` are words that name values, and so no column."""
-        self.tokens = [singular(word) for word in words(question)]
+        self.tokens = singulars(question)
+        self.question = question
         self.own = {(t.key, column.name): own_words(t, column) for t in schema.tables for column in t.columns}
         self.words_of = {t.key: {word for c in t.columns for word in own_words(t, c)} for t in schema.tables}
         self._whole: dict[tuple[str, ...], list[ColumnPlace]] = {}
@@ -46,6 +54,7 @@ class AskedNames:
         self.known = {word for parts in self.parts.values() for word in parts}
         self.references = references(schema)
         self.joined = joined_columns(schema)
+        self.views = {table.key for table in schema.tables if table.is_view}
         self.tables = {table.key: list(self._spans(singulars(table.name))) for table in schema.tables}
         self.silent = SILENT | {*said} | {token for token in self.tokens if token.isdigit()}
         self.mentions = list(self._mentions())
@@ -56,10 +65,16 @@ class AskedNames:
         return {mention.places[0][0] for mention in self.mentions if len(mention.places) == 1}
 
     def is_joined_list(self, keys: Collection[str]) -> bool:
-        """Whether the question names these tables as one list: "customers and suppliers"."""
+        """Whether the question names these tables side by side, as in "patients but not doctors"."""
         spans = sorted((span for key in keys for span in self.tables[key]), key=lambda span: span.start)
         between = [self.tokens[one.stop : other.start] for one, other in zip(spans, spans[1:], strict=False)]
-        return all({"and", "or"} & {*each} and {*each} <= CONNECTING | {"both"} for each in between)
+        return all({"and", "or", "but"} & {*each} and {*each} <= CONNECTING | LISTING for each in between)
+
+    def named_before(self, text: str) -> set[str]:
+        """The tables that the question names right before a text of its own, if only by a title: "Dr. Castellan"."""
+        before = singulars(self.question[: max(0, self.question.find(text))])
+        before[-1:] = [TITLES.get(word, word) for word in before[-1:]]
+        return {key for key in self.tables if (name := singulars(key)) and before[-len(name) :] == name}
 
     def _spans(self, name: Sequence[str]) -> Iterator[range]:
         """Where the question has the words of a name."""
@@ -73,9 +88,20 @@ class AskedNames:
         for length in range(LONGEST, 0, -1):
             for start in range(len(self.tokens) - length + 1):
                 span, phrase = {*range(start, start + length)}, self.tokens[start : start + length]
-                if not (taken & span or {*phrase} <= self.silent) and (places := self._places(phrase)):
+                if taken & span or {*phrase} <= self.silent or self._is_no_column(start, length):
+                    continue
+                if places := self.without_views(self._places(phrase)):
                     taken |= span
                     yield Mention(start, start + length, tuple(places))
+
+    def without_views(self, places: Sequence[ColumnPlace]) -> list[ColumnPlace]:
+        """The columns without those of views, which show columns of tables again; all of them if they are of views."""
+        return [place for place in places if place[0] not in self.views] or [*places]
+
+    def _is_no_column(self, start: int, length: int) -> bool:
+        """Whether words are a verb at the beginning, or are compared, as in "the same last name"."""
+        is_verb = start == 0 and {*self.tokens[length : length + 1]} <= DETERMINERS and length < len(self.tokens)
+        return is_verb or self.tokens[max(0, start - 1) : start] == ["same"]
 
     def _places(self, phrase: list[str]) -> list[ColumnPlace]:
         whole = self._whole.get(tuple(phrase), [])

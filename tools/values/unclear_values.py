@@ -30,9 +30,23 @@ def named_cells(question: str, index: ValueIndex, schema: Schema) -> list[Named]
 
 
 def likely_cells(named: Sequence[Named], asked: AskedNames) -> list[Named]:
-    """The same without cells of other tables, where the question names a column or cell that only one of them has."""
-    settled = asked.settled | {best[0].table for _, best in named if len(best) == 1}
-    return [(phrase, [match for match in best if match.table in settled] or best) for phrase, best in named]
+    """The same without cells of views, and of other tables where the question settles the table.
+
+    It does so by naming the table right before the cell, or a column or cell that only one of the tables has. Where it
+    names the tables side by side, all of them are meant, and the first cell stands for all.
+    """
+    real = [(phrase, [match for match in best if match.table not in asked.views] or best) for phrase, best in named]
+    settled = asked.settled | {best[0].table for _, best in real if len(best) == 1}
+    return [(phrase, _likely(phrase, best, asked, settled)) for phrase, best in real]
+
+
+def _likely(phrase: Phrase, best: list[ValueMatch], asked: AskedNames, settled: set[str]) -> list[ValueMatch]:
+    for tables in (asked.named_before(phrase.text), settled):
+        if kept := [match for match in best if match.table in tables]:
+            return kept
+    owners = {match.table for match in best}
+    is_list = len(owners) > 1 and all(asked.tables[key] for key in owners) and asked.is_joined_list(owners)
+    return best[:1] if is_list else best
 
 
 def unclear_cells(named: Sequence[Named]) -> Iterator[Unclear]:
