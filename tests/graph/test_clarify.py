@@ -298,3 +298,15 @@ async def test_a_node_of_ones_own_can_ask(model: ScriptedModel, trade: Catalog) 
     model.enqueue("sql", SQL)
     assert (await desk.answer({"evidence": "the town of Salem"})).value["status"] == "ok"
     assert "Evidence: the town of Salem" in prompt(model)
+
+
+async def test_a_thread_is_edited_as_clarify_at_every_checkpoint(model: ScriptedModel, trade: Catalog) -> None:
+    desk = Desk(model, trade)
+    model.otherwise = lambda task, prompt: SQL
+    await desk.ask("What are the names?")
+    await desk.answer(NAMES[0])
+    begun = [each async for each in desk.graph.aget_state_history(THREAD) if each.values.get("choices")]
+    assert [each.next for each in begun] == [(), ("answer",), ("execute",), ("generate",), ("clarify",)]
+    for snapshot in begun:
+        edited = await desk.graph.aupdate_state(snapshot.config, {"unclear": []}, as_node="clarify")
+        assert (await desk.graph.ainvoke(None, edited, version="v2")).value["status"] == "ok", snapshot.next
