@@ -48,28 +48,40 @@ def _is_drawn(source: str, target: str) -> bool:
 
 
 def _levels(edges: list[tuple[str, str]], start: str, end: str) -> dict[str, int]:
-    """The row of each node: one below the first that leads to it; the answer and the end come last."""
+    """The row of each node: one below the first that leads to it; the answer and the end come last.
+
+    A node that leads to others of its row has a row of its own above them.
+    """
+    last = {source for source, target in edges if target == end}
+    inner = [edge for edge in edges if edge[1] not in (*last, end)]
     levels, front = {start: 0}, [start]
     while front:
-        following = sorted({target for source, target in edges if source in front and target not in levels})
-        levels |= {name: max(levels.values()) + 1 for name in following}
+        following = sorted({target for source, target in inner if source in front and target not in levels})
+        leading = {source for source, target in inner if {source, target} <= {*following}}
+        for row in (sorted(leading), sorted({*following} - leading)) if leading != {*following} else (following,):
+            levels |= dict.fromkeys(row, max(levels.values()) + 1)
         front = following
-    last = [source for source, target in edges if target == end]
-    below = max(level for name, level in levels.items() if name not in (*last, end)) + 1
+    below = max(levels.values()) + 1
     return levels | {name: below for name in last} | {end: below + 1}
 
 
 def _places(levels: dict[str, int]) -> dict[str, tuple[float, float]]:
-    """The middle of each box. The row above the answer leaves a slot free, so that no line to it crosses a box."""
+    """The middle of each box. Rows of several boxes leave a slot free, so that no line to the answer crosses a box.
+
+    A single box in a row that lines pass stands there too.
+    """
     rows: dict[int, list[str]] = {}
     for name, level in sorted(levels.items()):
         rows.setdefault(level, []).append(name)
     last = max(rows) - 1
-    slots = {level: len(names) for level, names in rows.items()}
-    slots[last - 1] += 1
+    slots = {level: len(names) + (len(names) > 1) for level, names in rows.items()}
     free = WIDTH * slots[last - 1] / (slots[last - 1] + 1)
+    aside = {level for level in rows if len(rows[level]) == 1 and 1 < level < last and len(rows[level - 1]) == 1}
     return {
-        name: (free if level >= last else WIDTH * (place + 1) / (slots[level] + 1), ROW * level + ROW / 2)
+        name: (
+            free if level >= last or level in aside else WIDTH * (place + 1) / (slots[level] + 1),
+            ROW * level + ROW / 2,
+        )
         for level, names in rows.items()
         for place, name in enumerate(names)
     }

@@ -6,11 +6,11 @@ from typing import Any
 
 from route_sql.graph.checks import doubts, own_doubt
 from route_sql.graph.confidence import Calibration, assess
+from route_sql.graph.executing import Run
 from route_sql.graph.extensions import Extension
 from route_sql.graph.schemas import is_small
 from route_sql.graph.selection import attempts
-from route_sql.graph.state import Assessment, Attempt, Proposal, State
-from route_sql.tools.database.outcome import Outcome
+from route_sql.graph.state import Assessment, Attempt, State
 from route_sql.tools.schema.records import Schema
 from route_sql.tools.sql.hardness import table_count
 
@@ -20,14 +20,14 @@ SHORT_SQL = 500
 
 async def attempted(
     state: State,
-    proposal: Proposal,
-    outcome: Outcome,
+    run: Run,
     schema: Schema,
     checks: Sequence[Extension],
     calibration: Calibration | None,
 ) -> dict[str, Any]:
     """The update for a candidate that ran: the attempt, its assessment, and a note for each check that failed."""
-    given = state, proposal, outcome, schema, calibration
+    proposal, outcome = run.proposal, run.outcome
+    given = state, run, schema, calibration
     is_short = len(proposal["sql"]) <= SHORT_SQL and is_small(schema)
     attempt, assessment = _attempt(*given) if is_short else await asyncio.to_thread(_attempt, *given)
     failures: list[str] = []
@@ -42,8 +42,9 @@ async def attempted(
 
 
 def _attempt(
-    state: State, proposal: Proposal, outcome: Outcome, schema: Schema, calibration: Calibration | None
+    state: State, run: Run, schema: Schema, calibration: Calibration | None
 ) -> tuple[Attempt, Assessment | None]:
+    proposal, outcome = run.proposal, run.outcome
     found = own_doubt(proposal["sql"], outcome, schema)
     attempt = Attempt(
         agent=proposal["agent"],
@@ -55,6 +56,8 @@ def _attempt(
     )
     if outcome["status"] == "ok":
         attempt["repaired"] = found.sql
+    if run.decision:
+        attempt["decision"] = run.decision
     return attempt, assess(_with(state, attempt), schema, calibration)
 
 

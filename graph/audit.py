@@ -13,8 +13,9 @@ from route_sql.graph.extensions import Extension, ExtensionFailed
 from route_sql.graph.state import Proposal, State
 from route_sql.tools.database.outcome import Outcome, failed
 
-Decision = Literal["allowed", "approved", "rejected", "refused"]
-"""`allowed` needed no person, `approved` and `rejected` had one, `refused` by a query check or for the rights."""
+AuditDecision = Literal["allowed", "approved", "edited", "rejected", "refused"]
+"""`allowed` needed no person, `approved`, `edited` and `rejected` had one, `refused` by a query check or for the
+rights."""
 WITHHELD = "The query's audit line could not be written, so its result is withheld: look at the audit log."
 
 
@@ -33,7 +34,7 @@ class AuditEntry(TypedDict):
     """The agent that wrote the SQL."""
     sql: str
     """The SQL as the executor got it."""
-    decision: Decision
+    decision: AuditDecision
     """Whether the query might run."""
     status: str
     """Status of the outcome: `refused` also by the guard; `stopped` if the run ended before the query did."""
@@ -63,7 +64,7 @@ class Audit:
         self._log = Extension("audit log", write, seconds) if write else None
 
     async def recorded(
-        self, state: State, proposal: Proposal, decision: Decision, running: Awaitable[Outcome]
+        self, state: State, proposal: Proposal, decision: AuditDecision, running: Awaitable[Outcome]
     ) -> Outcome:
         """The outcome of a query, once its line is written; a query that was stopped has a line too."""
         if self._log is None:
@@ -94,7 +95,7 @@ def _as_line(logger: Logger) -> Callable[[AuditEntry], None]:
     return audit
 
 
-def _entry(state: State, proposal: Proposal, decision: Decision, outcome: Outcome) -> AuditEntry:
+def _entry(state: State, proposal: Proposal, decision: AuditDecision, outcome: Outcome) -> AuditEntry:
     given = get_config().get("configurable", {})
     who = state["choices"]["user"] or given.get("langgraph_auth_user_id")
     return AuditEntry(

@@ -7,7 +7,6 @@ from route_sql.graph.state import Choices, State
 from route_sql.tools.errors import InvalidInput
 from route_sql.tools.schema.visibility import Visibility
 
-APPROVE = {"type": "approve"}
 REQUIRED = {"approve", "rights"}
 """Choices without which nothing runs; any other that is missing has its default."""
 
@@ -40,6 +39,8 @@ def choices_of(
         min_confidence=context.min_confidence,
         approve=context.approve,
         keep_prompts=context.keep_prompts,
+        after_rejection=context.after_rejection,
+        clarify=context.clarify,
         rights=context.rights.as_json(),
         user=context.user,
         can_sample=can_sample,
@@ -77,17 +78,6 @@ def narrowed(kept: Choices, context: Context) -> Choices:
 def rights_in(choices: Choices) -> Visibility:
     """The caller's rights."""
     return Visibility.from_json(choices["rights"])
-
-
-def is_approved(answer: object) -> bool:
-    """Whether the value that a run is resumed with approves the query; anything not listed here does not.
-
-    `True`, `{"type": "approve"}`, or LangChain's `{"decisions": [{"type": "approve"}]}` with that one decision.
-    """
-    if isinstance(answer, dict) and answer.keys() == {"decisions"}:
-        decisions = answer["decisions"]
-        return isinstance(decisions, list) and decisions == [APPROVE]
-    return answer is True or (isinstance(answer, dict) and answer == APPROVE)
 
 
 _OF_THE_MODEL = ("rights", "can_sample", "withhold")

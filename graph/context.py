@@ -14,6 +14,8 @@ from route_sql.tools.schema.visibility import Visibility
 Strategy = Literal["adaptive", "paper", "single"]
 AgentName = Literal["link_schema", "draft", "generate", "complete_joins", "correct_noise", "continue_writing"]
 
+AfterRejection = Literal["answer", "correct_noise"]
+
 
 def _described(text: str) -> dict[str, Any]:
     return {"description": text}
@@ -89,8 +91,21 @@ class Context:
     )
     approve: bool = field(
         default=False,
+        metadata=_described("Interrupt before each query, for a person to approve, edit or reject it."),
+    )
+    after_rejection: AfterRejection = field(
+        default="answer",
         metadata=_described(
-            "Interrupt before each query and run it only if the resume value is true or {'type': 'approve'}."
+            "answer: the run ends when a person rejects a query. correct_noise: the corrector reads the person's "
+            "reason and may write another query, as often as max_corrections allows."
+        ),
+    )
+
+    clarify: bool = field(
+        default=False,
+        metadata=_described(
+            "Interrupt where a word of the question fits several columns or values equally well, or where the answer "
+            "would be unsure, for a person to choose."
         ),
     )
     user: str | None = field(default=None, metadata=_described("Name of the caller for the audit log."))
@@ -123,6 +138,9 @@ class Context:
             InvalidInput: an unknown choice, a number out of its range, or something else in place of a list.
         """
         _require(self.strategy in get_args(Strategy), "strategy", f"one of {_STRATEGIES}", self.strategy)
+        ends = self.after_rejection in get_args(AfterRejection)
+        _require(ends, "after_rejection", "answer or correct_noise", self.after_rejection)
+        _require(isinstance(self.clarify, bool), "clarify", "true or false", self.clarify)
         agents = _is_list(self.without) and set(self.without) <= set(get_args(AgentName))
         _require(agents, "without", f"a list of agents, which are {_AGENTS}", self.without)
         for key in ("allow", "hide"):

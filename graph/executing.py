@@ -1,19 +1,20 @@
 """One run of a candidate: rights, approval, the executor, and a second try in the database's own dialect."""
 
-from collections.abc import Sequence
+from collections.abc import Awaitable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from langgraph.types import interrupt
-
-from route_sql.graph.audit import Audit, Decision
+from route_sql.graph.approval import Approval, ask_approval
+from route_sql.graph.audit import Audit, AuditDecision
 from route_sql.graph.budget import out_of_time, seconds_left
 from route_sql.graph.checks import refusal
-from route_sql.graph.choices import is_approved, rights_in
+from route_sql.graph.choices import rights_in
+from route_sql.graph.decisions import Decision
 from route_sql.graph.executor import Executor, executed, tool_of
 from route_sql.graph.extension_arguments import arguments
 from route_sql.graph.extensions import Extension
 from route_sql.graph.grounding import rights_of, takes
+from route_sql.graph.selection import attempts
 from route_sql.graph.spans import query_span
 from route_sql.graph.state import Attempt, Candidate, Proposal, State, TokenScores
 from route_sql.graph.traces import untraced
@@ -24,6 +25,19 @@ from route_sql.tools.sql.transpiling import in_own_dialect
 
 NOT_APPROVED = "The query was not approved."
 UNABLE = "The executor takes no allow, hide and within, so it can't keep to the caller's rights."
+
+
+FINAL = ("edited", "rejected")
+"""Decisions after which nothing else is run in this step."""
+
+
+@dataclass(frozen=True)
+class Run:
+    """One candidate after it was run, or not run because a person rejected it."""
+
+    proposal: Proposal
+    outcome: Outcome
+    decision: Decision | None = None
 
 
 @dataclass(frozen=True)
@@ -46,41 +60,59 @@ class Execution:
     state: State
     trace_content: bool = False
 
-    async def run(self, proposal: Proposal) -> tuple[Proposal, Outcome]:
+    async def run(self, proposal: Proposal) -> Run:
         """Run a candidate; if it fails because it is in another dialect, run its translation.
+
+        A person who approves queries approves each of the two. A query that the person wrote is not translated.
 
         Returns:
             The candidate that counts, and its outcome.
 
         Raises:
-            InvalidInput: the executor gives no `Outcome`.
+            InvalidInput: the executor gives no `Outcome`, or the person's answer can't be used.
         """
-        outcome = await self._outcome(proposal)
-        dialect = self.state["choices"]["dialect"] or self.catalog.get(self.state["database"]).dialect
-        if (translated := _translated(proposal, outcome, dialect)) is None:
-            return proposal, outcome
-        second = await self._outcome(translated)
-        return (translated, second) if ran(second) else (proposal, outcome)
+        first = await self._decided(proposal)
+        if first.decision in FINAL or (translated := self._translated(first)) is None:
+            return first
+        second = await self._decided(translated)
+        return second if second.decision in FINAL or ran(second.outcome) else first
 
-    async def _outcome(self, proposal: Proposal) -> Outcome:
-        decision, reason = await self._decided(proposal["sql"])
-        running = self._run(proposal) if reason is None else _refused(reason)
+    async def _decided(self, proposal: Proposal) -> Run:
+        """Run a candidate as a person decides, if one is asked. What was approved in this run may run again."""
+        if (reason := await self._refusal(proposal["sql"])) is not None:
+            return Run(proposal, await self._recorded(proposal, "refused", _refused(reason)))
+        if not self.state["choices"]["approve"]:
+            return Run(proposal, await self._recorded(proposal, "allowed", self._outcome(proposal)))
+        answer = self._decided_before(proposal["sql"]) or ask_approval(
+            {"approve": proposal["sql"], "database": self.state["database"]}
+        )
+        if answer.type == "reject":
+            rejected = _refused(rejection(answer.why))
+            return Run(proposal, await self._recorded(proposal, "rejected", rejected), "rejected")
+        if answer.type == "edit":
+            return await self._edited(Proposal(agent="person", sql=(answer.sql or "").strip(), scores=None))
+        return Run(proposal, await self._recorded(proposal, "approved", self._outcome(proposal)), "approved")
+
+    async def _edited(self, proposal: Proposal) -> Run:
+        """Run the query of a person, unless a check refuses it."""
+        if (reason := await self._refusal(proposal["sql"])) is not None:
+            return Run(proposal, await self._recorded(proposal, "refused", _refused(reason)), "edited")
+        return Run(proposal, await self._recorded(proposal, "edited", self._outcome(proposal)), "edited")
+
+    async def _refusal(self, sql: str) -> str | None:
+        """The reason for which a query must not run, whoever wants it."""
+        if not takes(tool_of(self.executor), rights_in(self.state["choices"])):
+            return UNABLE
+        return await refusal(self.query_checks, self.state["question"], sql, self.state["database"])
+
+    async def _recorded(self, proposal: Proposal, decision: AuditDecision, running: Awaitable[Outcome]) -> Outcome:
         return await self.audit.recorded(self.state, proposal, decision, running)
 
-    async def _decided(self, sql: str) -> tuple[Decision, str | None]:
-        """Whether the query may run, and the reason if it may not."""
-        choices, database = self.state["choices"], self.state["database"]
-        if not takes(tool_of(self.executor), rights_in(choices)):
-            return "refused", UNABLE
-        if reason := await refusal(self.query_checks, self.state["question"], sql, database):
-            return "refused", reason
-        if not choices["approve"]:
-            return "allowed", None
-        if is_approved(interrupt({"approve": sql, "database": database})):
-            return "approved", None
-        return "rejected", NOT_APPROVED
+    def _decided_before(self, sql: str) -> Approval | None:
+        is_known = any(each["sql"] == sql and each.get("decision") == "approved" for each in attempts(self.state))
+        return Approval(type="approve") if is_known else None
 
-    async def _run(self, proposal: Proposal) -> Outcome:
+    async def _outcome(self, proposal: Proposal) -> Outcome:
         choices, limits = self.state["choices"], self._limits()
         given = {
             "sql": proposal["sql"],
@@ -104,6 +136,14 @@ class Execution:
         bounds = (self.state["choices"]["deadline"] or limits.seconds, seconds_left(self.state) or None)
         return replace(limits, seconds=min(bound for bound in bounds if bound is not None))
 
+    def _translated(self, run: Run) -> Proposal | None:
+        """The SQL in the database's dialect, if it failed because it is in another."""
+        if ran(run.outcome) or run.outcome["error"] == UNABLE:
+            return None
+        dialect = self.state["choices"]["dialect"] or self.catalog.get(self.state["database"]).dialect
+        proposal = run.proposal
+        return proposed(proposal["agent"], in_own_dialect(proposal["sql"], dialect), scores=proposal.get("scores"))
+
 
 def unrun(state: State) -> dict[str, Any]:
     """The update for a candidate that the question's time did not suffice to run."""
@@ -114,6 +154,11 @@ def unrun(state: State) -> dict[str, Any]:
         agent=proposal["agent"], sql=proposal["sql"], outcome=outcome, complaint=outcome["error"], tables=1
     )
     return {"proposal": None, "attempts": [attempt]}
+
+
+def rejection(reason: str) -> str:
+    """The error of a query that a person rejected."""
+    return f"{NOT_APPROVED.rstrip('.')}: {reason}" if reason else NOT_APPROVED
 
 
 def candidate_of(attempt: Attempt) -> Candidate:
@@ -141,10 +186,3 @@ def proposed(
 
 async def _refused(reason: str) -> Outcome:
     return failed("refused", reason)
-
-
-def _translated(proposal: Proposal, outcome: Outcome, dialect: str) -> Proposal | None:
-    """The SQL in the database's dialect, if it failed because it is in another."""
-    if ran(outcome) or outcome["error"] in (NOT_APPROVED, UNABLE):
-        return None
-    return proposed(proposal["agent"], in_own_dialect(proposal["sql"], dialect), scores=proposal.get("scores"))

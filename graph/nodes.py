@@ -21,8 +21,10 @@ from route_sql.graph.audit import Audit
 from route_sql.graph.budget import Update, in_time, is_out_of_time, out_of_time
 from route_sql.graph.checks import finding
 from route_sql.graph.choices import choices_of, rights_in
+from route_sql.graph.clarifying import clarified, unclear_points
 from route_sql.graph.confidence import Calibration
 from route_sql.graph.context import Context, context_of_first
+from route_sql.graph.decisions import Point
 from route_sql.graph.doubts import doubts_of
 from route_sql.graph.events import say
 from route_sql.graph.exchanges import keep
@@ -32,10 +34,11 @@ from route_sql.graph.extensions import Extension
 from route_sql.graph.grounding import Ground, gather_ground, question_of
 from route_sql.graph.ledger import calls_of, cut_replies, entry, scores_of
 from route_sql.graph.schemas import Schemas
-from route_sql.graph.selection import attempts, leading
+from route_sql.graph.selection import attempts, leading, newest_rejected, settled_by_person
 from route_sql.graph.spans import chat_span
-from route_sql.graph.state import VERSION, Attempt, Begin, Change, NoAnswer, Proposal, State, TokenScores
+from route_sql.graph.state import VERSION, Attempt, Begin, Change, NoAnswer, Proposal, Question, State, TokenScores
 from route_sql.graph.state_versions import StoredState, without_old_keys
+from route_sql.graph.strategies import is_unsure
 from route_sql.tools.database.catalog import Catalog
 from route_sql.tools.database.outcome import Outcome, Status, failed, ran
 from route_sql.tools.schema.links import union
@@ -44,6 +47,7 @@ from route_sql.tools.schema.relevance import reduce_schema
 from route_sql.tools.sql.continuation import continuable_prefix
 from route_sql.tools.sql.joins.repair import repair_joins
 from route_sql.tools.sql.usage import misplaced_columns, tables_and_columns
+from route_sql.tools.values.find_values import ValueIndexes
 
 
 @dataclass(frozen=True)
@@ -63,6 +67,8 @@ class Nodes:
     query_checks: Sequence[Extension]
     audit: Audit
     prompts: Prompts
+    indexes: ValueIndexes
+    """Value indexes of the databases."""
     trace_content: bool = False
     """Whether traces hold prompts, replies, rows and literals."""
 
@@ -83,7 +89,12 @@ class Nodes:
             "shown_schema": ground.shown,
             "notes": Begin(begin=ground.remarks),
             **({} if context.seconds is None else {"spent": Begin(begin=[monotonic() - began])}),
+            "unclear": await self._unclear(question, context),
         }
+
+    async def clarify(self, state: State) -> Update:
+        """Ask a person what the question means; the answer is evidence for the agents, or picks a candidate."""
+        return clarified(state)
 
     async def link_schema(self, state: State) -> Update:
         """Ask the schema linker which part of the schema the question needs."""
@@ -127,9 +138,9 @@ class Nodes:
         if proposal is None:
             return {}
         execution = Execution(self.executor, self.query_checks, self.audit, self.catalog, state, self.trace_content)
-        proposal, outcome = await execution.run(proposal)
+        run = await execution.run(proposal)
         schema = await self._whole_schema(state)
-        update = await attempted(state, proposal, outcome, schema, self.checks, self.calibration)
+        update = await attempted(state, run, schema, self.checks, self.calibration)
         candidates = [candidate_of(each) for each in (*attempts(state), *update["attempts"])]
         return {"proposal": None, **update, "candidates": candidates}
 
@@ -147,8 +158,8 @@ class Nodes:
         }
 
     async def correct_noise(self, state: State) -> Update:
-        """Ask the noise corrector for a verdict on the leading candidate."""
-        doubted = leading(state)
+        """Ask the noise corrector for a verdict on the leading candidate, or on one that a person rejected."""
+        doubted = newest_rejected(state) or leading(state)
         if doubted is None:
             return {}
         brief = await self._brief(state)
@@ -157,7 +168,10 @@ class Nodes:
         reply = await self._ask(state, messages, tag=FOR_PROGRAMS)
         verdict = noise_corrector.parse(reply.text, brief.schema.dialect)
         proposal = _new("correct_noise", verdict.sql if verdict else None, state, scores_of(reply))
-        return {"proposal": proposal, "ledger": [entry("correct_noise", reply)]}
+        update: Update = {"proposal": proposal, "ledger": [entry("correct_noise", reply)]}
+        if doubted.get("decision") == "rejected":
+            update["attempts"] = Change(at=len(attempts(state)) - 1, set={"corrected": True})
+        return update
 
     async def continue_writing(self, state: State) -> Update:
         """Ask the continuation writer to continue the longest valid prefix of the leading candidate."""
@@ -185,6 +199,9 @@ class Nodes:
             "notes": [*late, *cut],
             "candidates": [candidate_of(attempt) for attempt in attempts(state)],
         }
+
+    async def _unclear(self, asked: Question, context: Context) -> list[Point]:
+        return await unclear_points(asked, self.catalog, context.rights, self.indexes) if context.clarify else []
 
     async def _ask(
         self, state: State, messages: Sequence[BaseMessage], *, sample: int | None = None, tag: str = FOR_PEOPLE
@@ -236,7 +253,7 @@ def _begun() -> Update:
         "assessment": None,
         "no_answer": None,
     }
-    return {"version": VERSION, **lists, **nothing}
+    return {"version": VERSION, **lists, **nothing, "asked_back": False}
 
 
 async def _repaired(attempt: Attempt, schema: Schema) -> str | None:
@@ -258,9 +275,10 @@ def _judged(state: State, status: Status) -> Update:
         return {"status": "unanswerable", "confidence": 0.0, "calibrated": False, "doubts": []}
     assessment = state.get("assessment")
     confidence = assessment["confidence"] if assessment else 0.0
-    is_unsure = status in ("ok", "empty") and confidence < state["choices"]["min_confidence"]
+    if settled_by_person(state):  # the numbers are about what a model writes, and a person has decided
+        confidence, assessment = float(status in ("ok", "empty")), None
     return {
-        "status": "unsure" if is_unsure else status,
+        "status": "unsure" if is_unsure(state) else status,
         "confidence": confidence,
         "calibrated": assessment is not None and assessment["calibrated"],
         "doubts": doubts_of(state),

@@ -15,10 +15,28 @@ def attempts(state: State) -> list[Attempt]:
 def leading(state: State) -> Attempt | None:
     """The candidate that would be the answer now; None if there is none.
 
-    The published strategy answers with the newest that ran, every other strategy with the best.
+    A query that a person wrote or picked comes first. The published strategy answers with the newest that ran, every
+    other with the best. Where none ran, the one that a person has just rejected says why.
     """
+    if settled := settled_by_person(state):
+        return settled
+    rejected = newest_rejected(state)
+    if rejected and not any(ran(attempt["outcome"]) for attempt in attempts(state)):
+        return rejected
     published = state["choices"]["strategy"] == "paper"
     return newest_that_ran(attempts(state)) if published else best(attempts(state))
+
+
+def settled_by_person(state: State) -> Attempt | None:
+    """The newest candidate that a person wrote or picked; None if there is none."""
+    tried = reversed(attempts(state))
+    return next((attempt for attempt in tried if attempt.get("decision") in ("edited", "picked")), None)
+
+
+def newest_rejected(state: State) -> Attempt | None:
+    """The newest candidate, if a person rejected it."""
+    newest = next(reversed(attempts(state)), None)
+    return newest if newest and newest.get("decision") == "rejected" else None
 
 
 def agreed(tried: Sequence[Attempt]) -> bool:

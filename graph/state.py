@@ -6,6 +6,7 @@ from langgraph.channels.ephemeral_value import EphemeralValue
 from pydantic import BaseModel, Field
 from typing_extensions import TypedDict
 
+from route_sql.graph.decisions import Decision, Point
 from route_sql.tools.database.outcome import Cell, Outcome, Status
 from route_sql.tools.errors import InvalidInput
 from route_sql.tools.schema.records import Link
@@ -94,6 +95,10 @@ class Choices(TypedDict):
     """Confidence below which the answer is `unsure`."""
     approve: bool
     """Whether a person is asked before each query."""
+    after_rejection: str
+    """Who acts after a person rejected a query: `answer` or `correct_noise`."""
+    clarify: bool
+    """Whether a person is asked about unclear words and unsure answers."""
     rights: dict[str, Any]
     """Rights of the caller: `Visibility.as_json`."""
     user: str | None
@@ -267,6 +272,10 @@ class Attempt(TypedDict):
     """Number of model calls before it ran."""
     joins_checked: NotRequired[bool]
     """Whether `complete_joins` has looked at it."""
+    decision: NotRequired[Decision]
+    """A person's decision about it, if there is one."""
+    corrected: NotRequired[bool]
+    """Whether the noise corrector has read why a person rejected it."""
 
 
 class State(TypedDict, total=False):
@@ -292,6 +301,10 @@ class State(TypedDict, total=False):
     """Notes of the context tools (matched values, glossary): untrusted text."""
     shown_schema: Link | None
     """The part of the schema that the prompts show; None if that is all of it."""
+    unclear: list[Point]
+    """Open points, which a person is asked about before any other agent acts."""
+    asked_back: bool
+    """Whether a person was asked about an unsure answer, which happens once."""
     linked: Link
     """Tables and columns named by the schema linker; empty until it ran."""
     drafted: Link

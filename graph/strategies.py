@@ -11,13 +11,15 @@ from typing import Literal
 from route_sql.graph.answerable import is_withheld
 from route_sql.graph.budget import is_out_of_time
 from route_sql.graph.ledger import calls_of
-from route_sql.graph.selection import agreed, attempts, is_repaired, leading
-from route_sql.graph.state import State
+from route_sql.graph.selection import agreed, attempts, is_repaired, leading, newest_rejected, settled_by_person
+from route_sql.graph.state import Attempt, State
 from route_sql.tools.database.outcome import ran
 from route_sql.tools.sql.hardness import HARD
 
 First = Literal["link_schema", "draft", "generate"]
-Next = Literal["link_schema", "generate", "complete_joins", "correct_noise", "continue_writing", "answer"]
+AfterGround = Literal["link_schema", "draft", "generate", "clarify"]
+AfterClarify = Literal["link_schema", "draft", "generate", "clarify", "answer"]
+Next = Literal["link_schema", "generate", "complete_joins", "correct_noise", "continue_writing", "clarify", "answer"]
 Choice = Literal["max_corrections", "max_continuations", "max_samples"]
 Reason = Callable[[State], bool]
 """Whether an agent should be asked. Its docstring is the sentence that the documentation prints."""
@@ -148,6 +150,11 @@ FOLLOWING: Mapping[str, tuple[str, ...]] = {
 """Nodes behind each agent: `execute`, and the turns that may follow where it wrote no SQL; rare ones pass `execute`."""
 
 
+def after_ground(state: State) -> list[AfterGround]:
+    """The nodes after `ground`: the person who is asked about an open point, or else the first agents."""
+    return ["clarify"] if state.get("unclear") else [*first_agents(state)]
+
+
 def first_agents(state: State) -> list[First]:
     """The agents that a run begins with; the generator if all of them are switched off."""
     choices = state["choices"]
@@ -172,12 +179,47 @@ def after(agent: str) -> Callable[[State], str]:
 
 
 def next_agent(state: State) -> Next:
-    """The agent of the next turn; `answer` if no turn is left."""
-    if is_out_of_time(state):
+    """The agent of the next turn; `answer` if no turn is left a person has decided, or the time is over."""
+    if is_out_of_time(state) or settled_by_person(state):
         return "answer"
+    if state.get("unclear"):
+        return "clarify"
+    if rejected := newest_rejected(state):
+        return "correct_noise" if _may_correct(rejected, state) else "answer"
     turns = TURNS[state["choices"]["strategy"]]
     left = (turn for place, turn in enumerate(turns) if _may_act(turn, turns[:place], state) and turn.when(state))
-    return next((turn.agent for turn in left), "answer")
+    agent: Next = next((turn.agent for turn in left), "answer")
+    return "clarify" if agent == "answer" and _asks_back(state) else agent
+
+
+def after_clarify(state: State) -> list[AfterClarify]:
+    """The node after a person was asked: the next open point, the agents, or the answer that the person picked."""
+    if state.get("unclear"):
+        return ["clarify"]
+    if settled_by_person(state):
+        return ["answer"]
+    # Asked about an unsure answer, the person has said something new: the generator reads it first.
+    return ["draft"] if state.get("asked_back") else [*first_agents(state)]
+
+
+def is_unsure(state: State) -> bool:
+    """Whether the leading candidate runs, but is less sure than the caller wants."""
+    first, assessment = leading(state), state.get("assessment")
+    if first is None or not ran(first["outcome"]) or first.get("decision") in ("edited", "picked"):
+        return False
+    return (assessment["confidence"] if assessment else 0.0) < state["choices"]["min_confidence"]
+
+
+def _asks_back(state: State) -> bool:
+    return state["choices"]["clarify"] and is_unsure(state) and not state.get("asked_back")
+
+
+def _may_correct(rejected: Attempt, state: State) -> bool:
+    """Whether the noise corrector reads why a person rejected a candidate; it does so once."""
+    choices = state["choices"]
+    is_chosen = choices["after_rejection"] == "correct_noise" and "correct_noise" not in choices["without"]
+    is_left = calls_of("correct_noise", state) < choices["max_corrections"]
+    return is_chosen and is_left and not rejected.get("corrected")
 
 
 def _may_act(turn: Turn, before: Sequence[Turn], state: State) -> bool:

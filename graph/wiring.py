@@ -33,11 +33,20 @@ from route_sql.graph.reading import Router, answering_node, first_node, node, re
 from route_sql.graph.schemas import Schemas
 from route_sql.graph.state import Answer, Question
 from route_sql.graph.state_versions import StoredState
-from route_sql.graph.strategies import FOLLOWING, First, Next, after, first_agents, next_agent
+from route_sql.graph.strategies import (
+    FOLLOWING,
+    AfterClarify,
+    AfterGround,
+    Next,
+    after,
+    after_clarify,
+    after_ground,
+    next_agent,
+)
 from route_sql.graph.traces import trace_policy
 from route_sql.tools.database.catalog import Catalog
 from route_sql.tools.execute_sql import make_execute_sql
-from route_sql.tools.values.find_values import make_find_values
+from route_sql.tools.values.find_values import ValueIndexes, make_find_values
 
 Builder = StateGraph[StoredState, Context, Question, Answer]
 Graph = CompiledStateGraph[StoredState, Context, Question, Answer]
@@ -131,6 +140,7 @@ def make_builder(
     require_schemas(state_schema, asked, output_schema)
     seconds = seconds_of(extension_seconds)
     schemas = Schemas(catalog)
+    indexes = ValueIndexes()
     nodes = Nodes(
         model=model,
         catalog=catalog,
@@ -140,16 +150,18 @@ def make_builder(
         audit=Audit(audit_log(audit), seconds),
         calibration=calibration or calibration_of(model),
         executor=executor_extension(executor or make_execute_sql(catalog)),
-        context_tools=(make_find_values(catalog, schemas.recent), *context_extensions(context_tools, seconds)),
+        context_tools=(make_find_values(catalog, indexes, schemas.recent), *context_extensions(context_tools, seconds)),
         checks=check_extensions("check", checks, ("question", "sql", "outcome"), seconds),
         query_checks=check_extensions("query check", query_checks, ("question", "sql", "database"), seconds),
         trace_content=trace_content,
+        indexes=indexes,
     )
     traced = trace_policy(has_content=trace_content)
     # LangGraph shows this schema and passes the input unchanged, as a `Question`.
     builder: Builder = StateGraph(state_schema, context_schema=Context, input_schema=asked, output_schema=output_schema)
     add: dict[str, Any] = {
         "ground": first_node(nodes.ground),
+        "clarify": node(nodes.clarify),
         "link_schema": node(nodes.link_schema),
         "draft": node(nodes.draft),
         "generate": node(nodes.generate),
@@ -163,7 +175,8 @@ def make_builder(
         builder.add_node(name, function, trace_policy=traced, metadata={"description": described(getattr(nodes, name))})
 
     builder.add_edge(START, "ground")
-    builder.add_conditional_edges("ground", Router(first_agents), list(get_args(First)))
+    builder.add_conditional_edges("ground", Router(after_ground), list(get_args(AfterGround)))
+    builder.add_conditional_edges("clarify", Router(after_clarify), list(get_args(AfterClarify)))
     builder.add_conditional_edges("execute", Router(next_agent), list(get_args(Next)))
     for agent, targets in FOLLOWING.items():
         builder.add_conditional_edges(agent, Router(after(agent), otherwise="execute"), list(targets))

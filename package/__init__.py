@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from route_sql.graph.traces import without_rows
     from route_sql.graph.wiring import build_graph, make_builder
     from route_sql.pages.run_page import run_page
+    from route_sql.saved_answers import save_answer
     from route_sql.serving.client.chat import ChatTGI
     from route_sql.serving.embedded.server import EmbeddedServer
     from route_sql.serving.errors import (
@@ -93,6 +94,7 @@ __all__ = [
     "run_page",
     "without_rows",
     "write_recording",
+    "save_answer",
 ]
 
 _HOME = {
@@ -146,6 +148,7 @@ _HOME = {
     "returned": "route_sql.tools.database.running.rows",
     "make_builder": "route_sql.graph.wiring",
     "make_execute_sql": "route_sql.tools.execute_sql",
+    "save_answer": "route_sql.saved_answers",
 }
 
 

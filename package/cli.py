@@ -19,6 +19,7 @@ from route_sql.commands.doctor import doctor
 from route_sql.commands.evaluate import evaluate, score
 from route_sql.commands.reliability import show_reliability
 from route_sql.commands.run import run
+from route_sql.commands.save import save
 from route_sql.commands.schema import schema
 from route_sql.commands.serve import serve
 from route_sql.commands.train.group import train
@@ -56,6 +57,7 @@ app.command()(ask)
 app.command()(schema)
 app.command()(check)
 app.command()(run)
+app.command()(save)
 app.command()(serve)
 app.command()(doctor)
 app.command()(demo)

@@ -2,6 +2,7 @@
 
 import ast
 import asyncio
+import io
 import json
 import re
 import shutil
@@ -26,7 +27,7 @@ from route_sql.training.tuning.config import load_run
 
 ALL = [command for page in PAGES for command in commands(page)]
 OURS = [command for command in ALL if command.words[0] == "route-sql"]
-RUN = ("ask", "eval", "score", "compare", "doctor", "data")
+RUN = ("ask", "eval", "save", "score", "compare", "doctor", "data")
 """Commands that run here. `serve` does not end; `sft`, `export` and `unpack` run in `make training-tests`."""
 RUNNING = [
     command for command in OURS if command.page in DOORS and {*RUN} & {*command.words[1:3]} and len(command.words) > 1
@@ -130,6 +131,8 @@ def reader(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, stub: ChatStub) -> P
     logged = [each for each in asked if each["db_id"] == "shop"]
     pairs = [{"question": each["question"], "sql": each["query"], "database": "shop"} for each in logged]
     (tmp_path / "log.jsonl").write_text("\n".join(map(json.dumps, pairs)))
+    answers = [{"question": each["question"], "sql": each["query"], "database": "clinic"} for each in asked[:3]]
+    (tmp_path / "answers.jsonl").write_text("\n".join(map(json.dumps, answers)))
     (tmp_path / "runs").mkdir()
     for place, questions in (("run.jsonl", asked), ("runs/before.jsonl", logged), ("runs/after.jsonl", logged)):
         lines = [json.dumps(line_of(index, each)) for index, each in enumerate(questions)]
@@ -139,6 +142,7 @@ def reader(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, stub: ChatStub) -> P
     (tmp_path / "databases.toml").write_text(catalog)
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("ROUTE_SQL_MODEL", stub.url)
+    monkeypatch.setattr("sys.stdin", io.StringIO("y\n"))
     stub.models.append(models("route-sql/default"))
     return tmp_path
 

@@ -22,6 +22,7 @@ from route_sql.commands.options import (
     check_one_form,
     chosen,
 )
+from route_sql.commands.rating import SaveTo, rate
 from route_sql.databases import open_catalog
 from route_sql.graph.asking import answer_in, no_answer, run_with_story
 from route_sql.graph.context import Context
@@ -55,6 +56,7 @@ def ask(
     record: RecordTo = None,
     replay: ReplayOf = None,
     quiet: Annotated[bool, typer.Option("--quiet", help="Tell nothing while it works.")] = False,
+    save_to: SaveTo = None,
 ) -> None:
     """Ask a database a question."""
     check_one_form(json=as_json, sql_only=sql_only, format=rows_as)
@@ -84,6 +86,8 @@ def ask(
         print_rows(console(), answer, rows_as)
     else:
         print_answer(console(), answer)
+    if save_to:
+        rate(question, answer, db, evidence, save_to)
     if divergences or answer["status"] not in ("ok", "empty", "unsure"):
         raise typer.Exit(1)
 

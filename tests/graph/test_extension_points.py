@@ -87,9 +87,9 @@ async def test_an_executor_of_ones_own(model: ScriptedModel, catalog: Catalog) -
     assert (asked, answer["row_count"]) == ([NAMES], 2)
 
 
-@pytest.mark.parametrize(("decision", "status"), [(True, "ok"), (False, "refused")])
+@pytest.mark.parametrize(("decision", "status"), [(True, "ok"), ({"type": "reject"}, "refused")])
 async def test_approval_is_asked_before_a_query_runs(
-    model: ScriptedModel, catalog: Catalog, decision: bool, status: str
+    model: ScriptedModel, catalog: Catalog, decision: object, status: str
 ) -> None:
     model.enqueue("sql", NAMES)
     graph = graph_of(model, catalog, checkpointer=InMemorySaver())

@@ -46,7 +46,7 @@ def around(inner: Any) -> Any:
 
 
 @pytest.mark.parametrize("given", [None, SINGLE, Context(strategy="single", allow=("*",))])
-@pytest.mark.parametrize(("answer", "columns"), [(True, ["id", "name"]), ({"type": "reject"}, []), ("no", [])])
+@pytest.mark.parametrize(("answer", "columns"), [(True, ["id", "name"]), ({"type": "reject"}, [])])
 async def test_a_graph_within_another_keeps_them(
     model: ScriptedModel, catalog: Catalog, given: Any, answer: object, columns: list[str]
 ) -> None:
@@ -54,6 +54,8 @@ async def test_a_graph_within_another_keeps_them(
     outer = around(build_graph(model, catalog))
     paused = await outer.ainvoke(QUESTION, thread(), context=CLERK, version="v2")
     assert [each.value["approve"] for each in paused.interrupts] == [ALL]
+    with pytest.raises(InvalidInput, match="The run still waits"):
+        await outer.ainvoke(Command(resume="no"), thread(), context=given)
     result = await outer.ainvoke(Command(resume=answer), thread(), context=given)
     assert result["columns"] == columns
 

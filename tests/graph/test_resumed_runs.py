@@ -11,34 +11,66 @@ from route_sql.graph.state import Question
 from route_sql.graph.wiring import build_graph
 from route_sql.testing import ScriptedModel
 from route_sql.tools.database.catalog import Catalog
-from route_sql.tools.errors import DatabaseUnavailable, UnknownDatabase
+from route_sql.tools.errors import DatabaseUnavailable, InvalidInput, UnknownDatabase
 
 ALL = "SELECT * FROM customer"
 QUESTION = Question(question="Who are the customers?", database="shop")
 THREAD: Any = {"configurable": {"thread_id": "1"}}
 APPROVE = {"type": "approve"}
-YES = [True, APPROVE, {"decisions": [APPROVE]}]
-NO: list[Any] = [
+REJECT = {"type": "reject"}
+BLANK = {"sql": None, "reason": ""}
+APPROVING = Context(strategy="single", approve=True)
+YES = [True, APPROVE, {**APPROVE, **BLANK}, {"decisions": [APPROVE]}]
+NO = [
+    REJECT, {**REJECT, **BLANK}, {**REJECT, "reason": "too many"}, {"decisions": [REJECT]},
+    {"decisions": [{**REJECT, "message": "too many"}]},
+]  # fmt: skip
+WRONG: list[Any] = [
     False, 0, 1, 1.0, "", "no", "yes", "True", "true", "approve", [], [True], [APPROVE], {"approve": True},
-    {"approve": False}, {"type": "reject"}, {"type": "Approve"}, {"type": "edit"}, {"type": "approve", "args": {}},
-    {"type": ["approve"]}, {"decisions": []}, {"decisions": APPROVE}, {"decisions": [True]},
-    {"decisions": [{"type": "reject"}]}, {"decisions": [APPROVE, APPROVE]}, {"decisions": [APPROVE], "more": 1},
-    {"decisions": [{"type": "approve", "message": "x"}]}, {"decisions": {"decisions": [APPROVE]}},
+    {"approve": False}, {"type": "Approve"}, {"type": "respond"}, {"type": None}, {"type": True},
+    {"type": "edit"}, {"type": "edit", "sql": " "}, {"type": "edit", "sql": 1}, {"type": "edit", "sql": [ALL]},
+    {"type": "edit", "sql": ALL, "reason": "better"}, {"type": "edit", "sql": ALL, "database": "other"},
+    {"sql": ALL}, {**APPROVE, "sql": ALL}, {**APPROVE, "reason": "fine"}, {**REJECT, "sql": ALL}, {**REJECT, "why": ""},
+    {**REJECT, "message": "too many"}, {**APPROVE, "args": {}}, {"type": ["approve"]}, {"decisions": []},
+    {"decisions": APPROVE}, {"decisions": [True]}, {"decisions": [APPROVE, APPROVE]}, {"decisions": [APPROVE, REJECT]},
+    {"decisions": [APPROVE], "more": 1}, {"decisions": [{**APPROVE, "message": "x"}]},
+    {"decisions": {"decisions": [APPROVE]}}, {"decisions": [{"decisions": [APPROVE]}]},
+    {"decisions": [{"type": "edit"}]},
+    {"decisions": [{"type": "edit", "edited_action": {"name": "q", "args": {"sql": ALL, "database": "other"}}}]},
+    {"decisions": [{"type": "edit", "edited_action": {"name": "q", "args": {}}}]}, {"decisions": [{"type": "respond"}]},
 ]  # fmt: skip
 
 
-@pytest.mark.parametrize("context", [Context(strategy="single", approve=True), None])
+@pytest.mark.parametrize("context", [APPROVING, None])
 @pytest.mark.parametrize(("answer", "status"), [*((yes, "ok") for yes in YES), *((no, "refused") for no in NO)])
 async def test_only_a_clear_yes_runs_the_query(
     model: ScriptedModel, catalog: Catalog, context: Any, answer: object, status: str
 ) -> None:
     model.enqueue("sql", ALL)
     graph: Any = build_graph(model, catalog, checkpointer=InMemorySaver())
-    begun = Context(strategy="single", approve=True)
-    await graph.ainvoke(QUESTION, THREAD, context=begun)
+    await graph.ainvoke(QUESTION, THREAD, context=APPROVING)
     resumed = context or {"strategy": "single"}
     result = await graph.ainvoke(Command(resume=answer), THREAD, context=resumed)
     assert (result["status"], bool(result["rows"])) == (status, status == "ok")
+
+
+@pytest.mark.parametrize("by_id", [False, True])
+async def test_any_other_answer_is_refused_with_the_forms_and_the_run_waits(
+    model: ScriptedModel, catalog: Catalog, by_id: bool
+) -> None:
+    for number, answer in enumerate(WRONG):
+        model.enqueue("sql", ALL)
+        thread: Any = {"configurable": {"thread_id": str(number)}}
+        graph: Any = build_graph(model, catalog, checkpointer=InMemorySaver())
+        waiting = (await graph.ainvoke(QUESTION, thread, context=APPROVING, version="v2")).interrupts
+        for _ in range(2):
+            with pytest.raises(InvalidInput, match=r"'type': 'edit', 'sql': .* The run still waits"):
+                await graph.ainvoke(Command(resume={waiting[0].id: answer} if by_id else answer), thread)
+            kept = await graph.aget_state(thread)
+            assert (kept.next, kept.interrupts) == (("execute",), waiting), answer
+            assert not kept.values["attempts"]
+        result = await graph.ainvoke(Command(resume={waiting[0].id: True} if by_id else True), thread)
+        assert (result["status"], len(result["candidates"])) == ("ok", 1)
 
 
 @pytest.mark.parametrize(

@@ -24,7 +24,17 @@ NAMES = "SELECT name FROM pet"
 QUESTION = {"question": "Which pets are there?", "database": "pets"}
 YES = {"type": "approve"}
 APPROVED: list[Any] = [True, YES, {"decisions": [YES]}]
-REFUSED: list[Any] = [False, {"type": "reject"}, "yes", "true", 1, {"approve": True}, [YES], {"type": "Approve"}]
+REFUSED: list[Any] = [{"type": "reject"}, {"decisions": [{"type": "reject", "message": "no"}]}]
+WRONG: list[Any] = [
+    False,
+    "yes",
+    1,
+    {"approve": True},
+    [YES],
+    {"type": "Approve"},
+    {**YES, "more": 1},
+    {"type": "edit"},
+]
 
 
 @pytest.fixture
@@ -32,6 +42,7 @@ def server(tmp_path: Path, stub: ChatStub) -> Iterator[str]:
     with closing(sqlite3.connect(tmp_path / "pets.sqlite")) as connection:
         connection.executescript(
             "CREATE TABLE pet (name TEXT, kind TEXT); INSERT INTO pet VALUES ('Rex', 'dog'), ('Mia', 'cat');"
+            "CREATE TABLE owner (name TEXT); INSERT INTO owner VALUES ('Ida');"
         )
     catalog = tmp_path / "databases.toml"
     catalog.write_text('[databases.pets]\nurl = "sqlite:///pets.sqlite"\n')
@@ -163,7 +174,7 @@ async def test_the_form_and_the_nodes_are_described(server: str) -> None:
         assert all(each["description"] for each in [*form.values(), *schemas["context_schema"]["properties"].values()])
         drawn: Any = await client.assistants.get_graph(assistant)
         nodes = {each["id"]: each for each in drawn["nodes"] if not each["id"].startswith("__")}
-        assert len(nodes) == 9
+        assert len(nodes) == 10
         assert nodes["draft"]["metadata"]["description"].startswith("Ask the generator on the full schema")
         assert all(each["metadata"]["description"].endswith((".", ":")) for each in nodes.values())
 
@@ -178,8 +189,8 @@ async def test_prompts_and_replies_are_read_in_the_thread(server: str, stub: Cha
         state: Any = await client.threads.get_state(thread)
         (kept,) = state["values"]["exchanges"]
         assert (kept["node"], kept["reply"]) == ("generate", NAMES)
-        assert (kept["prompt"][0]["role"], kept["prompt"][-1]["role"]) == ("system", "user")
-        assert "Which pets are there?" in kept["prompt"][-1]["content"]
+        assert (kept["messages"][0]["role"], kept["messages"][-1]["role"]) == ("system", "human")
+        assert "Which pets are there?" in kept["messages"][-1]["content"]
 
 
 def test_the_configuration_is_valid() -> None:
@@ -188,3 +199,37 @@ def test_the_configuration_is_valid() -> None:
     ended = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=100, check=False)
     assert ended.returncode == 0, ended.stdout + ended.stderr
     assert json.loads((ROOT / "langgraph.json").read_text())["$schema"].startswith("https://")
+
+
+async def test_the_form_of_an_approval_over_http(server: str, stub: ChatStub) -> None:
+    async with get_client(url=server) as client:
+        thread = (await client.threads.create())["thread_id"]
+        stub.enqueue(completion("SELECT * FROM pet"))
+        context: Any = {"strategy": "single", "approve": True}
+        paused: Any = await client.runs.wait(thread, "route_sql", input=QUESTION, context=context)
+        form = paused["__interrupt__"][0]["response_schema"]
+        assert form["properties"]["type"]["enum"] == ["approve", "edit", "reject"]
+        for value in WRONG:
+            refused: Any = await client.runs.wait(thread, "route_sql", command={"resume": value}, raise_error=False)
+            assert "'type': 'edit', 'sql'" in refused["__error__"]["message"], value
+            state: Any = await client.threads.get_state(thread)
+            assert state["next"] == ["execute"] and state["tasks"][0]["interrupts"], value
+        edited: Any = {"type": "edit", "sql": NAMES, "reason": ""}
+        answer: Any = await client.runs.wait(thread, "route_sql", command={"resume": edited})
+        assert (answer["columns"], answer["candidates"][0]["agent"]) == (["name"], "person")
+
+
+async def test_an_unclear_question_is_asked_back_over_http(server: str, stub: ChatStub) -> None:
+    async with get_client(url=server) as client:
+        thread = (await client.threads.create())["thread_id"]
+        asked = {"question": "What are the names?", "database": "pets"}
+        context: Any = {"strategy": "single", "clarify": True}
+        paused: Any = await client.runs.wait(thread, "route_sql", input=asked, context=context)
+        (waiting,) = paused["__interrupt__"]
+        assert waiting["value"]["readings"] == ["owner.name", "pet.name"]
+        assert waiting["response_schema"]["properties"]["reading"]["anyOf"][0]["enum"] == ["owner.name", "pet.name"]
+        wrong: Any = await client.runs.wait(thread, "route_sql", command={"resume": "pet.kind"}, raise_error=False)
+        assert "{'reading': '...'}" in wrong["__error__"]["message"]
+        stub.enqueue(completion(NAMES))
+        answer: Any = await client.runs.wait(thread, "route_sql", command={"resume": {"reading": "pet.name"}})
+        assert answer["status"] == "ok" and "refers to pet.name" in stub.bodies[-1]["messages"][-1]["content"]

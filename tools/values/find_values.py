@@ -22,21 +22,23 @@ QUICK_TEXTS, QUICK_CHARS = 500, 200
 DESCRIPTION = "Find cells of the database that match words of the question."
 
 
-def make_find_values(catalog: Catalog, schema_of: SchemaOf | None = None) -> BaseTool:
+def make_find_values(
+    catalog: Catalog, indexes: "ValueIndexes | None" = None, schema_of: SchemaOf | None = None
+) -> BaseTool:
     """Make the tool `find_values(question, database)`, which returns notes such as `city.name = 'Oslo'`.
 
     The caller may also pass `allow`, `hide` and `within` (see `rights_given`); a model does not see these arguments.
-    The index of a database is built on its first question and rebuilt when its schema changes.
 
     Args:
-        catalog: Where `database` is looked up.
+        catalog: The databases.
+        indexes: Indexes to share with others; None for indexes of the tool's own.
         schema_of: Gives the schema of a database to a caller with these rights; None asks the database each time.
 
     Raises (when called):
         UnknownDatabase: the catalog has no such database.
         DatabaseUnavailable: the database can't be read.
     """
-    indexes = _Indexes()
+    shared = indexes or ValueIndexes()
 
     async def find_values(
         question: str,
@@ -47,7 +49,7 @@ def make_find_values(catalog: Catalog, schema_of: SchemaOf | None = None) -> Bas
     ) -> list[str]:
         rights = rights_given(allow, hide, within)
         opened = catalog.get(database, rights)
-        index = await indexes.of(opened, await (schema_of(database, rights) if schema_of else opened.schema()))
+        index = await shared.of(opened, await (schema_of(database, rights) if schema_of else opened.schema()))
         is_quick = len(index) <= QUICK_TEXTS and len(question) <= QUICK_CHARS
         matches = index.match(question) if is_quick else await asyncio.to_thread(index.match, question)
         return [render_match(match) for match in matches]
@@ -55,16 +57,23 @@ def make_find_values(catalog: Catalog, schema_of: SchemaOf | None = None) -> Bas
     return StructuredTool.from_function(coroutine=find_values, name="find_values", description=DESCRIPTION)
 
 
-class _Indexes:
+class ValueIndexes:
     """Value index of each database, built once even if several questions wait for it.
 
-    Callers with different rights have different `Database` objects, so they never share an index.
+    The index of a database is built on its first question and rebuilt when its schema changes. Callers with different
+    rights have different `Database` objects, so they never share an index.
     """
 
     def __init__(self) -> None:
+        """No index yet."""
         self._built: OrderedDict[int, _Built] = OrderedDict()
 
     async def of(self, database: Database, schema: Schema) -> ValueIndex:
+        """The index of a database with this schema.
+
+        Raises:
+            DatabaseUnavailable: the database can't be read.
+        """
         # A kept entry keeps its database alive, so that no other database gets the same id.
         known = self._built.setdefault(id(database), _Built(database))
         self._built.move_to_end(id(database))

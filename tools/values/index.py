@@ -119,10 +119,17 @@ class ValueIndex:
             question: The question without its evidence, whose formulas and codes match cells by chance.
             limit: Maximum number of matches.
         """
+        matches: dict[tuple[str, str], ValueMatch] = {}
+        for _, found in self.by_phrase(question):
+            for match in found[:COLUMNS_A_PHRASE]:
+                matches.setdefault((match.reference, match.value), match)
+        return sorted(matches.values(), key=lambda match: -match.score)[:limit]
+
+    def by_phrase(self, question: str) -> Iterator[tuple[Phrase, list[ValueMatch]]]:
+        """Each phrase of a question that names cells, and these cells, the most likely first."""
         asked = _singulars(question)
         matched: set[int] = set()
         known: set[str] = set()
-        matches: dict[tuple[str, str], ValueMatch] = {}
         for phrase, is_alike in [(p, way) for way in (False, True) for p in phrases(question)]:
             places = set(range(phrase.start, phrase.start + phrase.length))
             is_open = not places & matched if is_alike else not places <= matched
@@ -131,9 +138,12 @@ class ValueIndex:
             if found := self._alike(phrase) if is_alike else self._same(phrase, question):
                 matched |= places
                 known.add(phrase.key)
-                for match in self._likeliest(phrase, found, asked):
-                    matches.setdefault((match.reference, match.value), match)
-        return sorted(matches.values(), key=lambda match: -match.score)[:limit]
+                yield phrase, self._likeliest(phrase, found, asked)
+
+    def containing(self, phrase: Phrase) -> Iterator[tuple[Texts, str]]:
+        """The texts of which the phrase is some of the words, such as "John Smith" for "Smith"."""
+        inner = f" {phrase.key} "
+        return (cell for key, cells in self._cells.items() if inner in f" {key} " for cell in cells)
 
     def _same(self, phrase: Phrase, question: str) -> list[_Found]:
         """Find texts that differ from the phrase only in case, accents, punctuation or number."""
@@ -174,7 +184,7 @@ class ValueIndex:
     def _likeliest(self, phrase: Phrase, found: list[_Found], asked: set[str]) -> list[ValueMatch]:
         scored = [_match(one, self._score(phrase, one, asked)) for one in found]
         kept = [match for match in scored if match.score >= LEAST_SCORE or phrase.is_quoted]
-        return sorted(kept, key=lambda match: -match.score)[:COLUMNS_A_PHRASE]
+        return sorted(kept, key=lambda match: -match.score)
 
     def _score(self, phrase: Phrase, found: _Found, asked: set[str]) -> float:
         """Score a match; the weights were tuned on the training questions of Spider."""
