@@ -13,6 +13,7 @@ from route_sql.agents import continuation_writer, generator, noise_corrector, sc
 from route_sql.agents.brief import Brief, Wording
 from route_sql.agents.call import Reply, ask, can_sample, wording_of
 from route_sql.agents.examples import worked_examples
+from route_sql.graph.channels import Begin
 from route_sql.graph.checks import Check, doubt, finding
 from route_sql.graph.choices import choices_of, rights_in
 from route_sql.graph.confidence import Calibration, assess
@@ -22,8 +23,9 @@ from route_sql.graph.executing import Execution, candidate_of, proposed
 from route_sql.graph.grounding import ContextTool, gather_ground, question_of
 from route_sql.graph.ledger import calls_of, cut_replies, entry, scores_of
 from route_sql.graph.reading import Update
+from route_sql.graph.results import kept_rows, leading_rows, with_few_rows
 from route_sql.graph.selection import attempts, leading
-from route_sql.graph.state import VERSION, Attempt, Begin, Change, Proposal, State, TokenScores
+from route_sql.graph.state import Attempt, Change, Proposal, State, TokenScores
 from route_sql.graph.state_versions import StoredState, without_old_keys
 from route_sql.tools.database.catalog import Catalog
 from route_sql.tools.database.outcome import Outcome, Status, failed, ran
@@ -55,13 +57,16 @@ class Nodes:
         asked, context = question_of(state), context_of_first(runtime)
         ground = await gather_ground(asked, self.catalog, self.context_tools, context)
         enough = self.calibration.enough if self.calibration else 1.0
-        return {
-            **without_old_keys(state),
-            **_begun(),
-            "choices": choices_of(context, can_sample=can_sample(self.model), enough=enough),
+        found: Update = {
             "question_evidence": asked["evidence"],
             "context_notes": ground.notes,
             "shown_schema": ground.shown,
+        }
+        return {
+            **without_old_keys(state),
+            # What a checkpoint does not hold costs nothing at each later step.
+            **{name: value for name, value in found.items() if value},
+            "choices": choices_of(context, can_sample=can_sample(self.model), enough=enough),
             "notes": Begin(begin=ground.remarks),
         }
 
@@ -104,7 +109,7 @@ class Nodes:
         attempt = Attempt(
             agent=proposal["agent"],
             sql=proposal["sql"],
-            outcome={**outcome, "rows": outcome["rows"][: state["choices"]["row_limit"]]},
+            outcome=with_few_rows({**outcome, "rows": outcome["rows"][: state["choices"]["row_limit"]]}),
             complaint=found.complaint,
             tables=table_count(proposal["sql"], schema),
             scores=proposal.get("scores"),
@@ -113,7 +118,8 @@ class Nodes:
             attempt["repaired"] = found.sql
         now: State = {**state, "attempts": [*attempts(state), attempt]}
         assessment = await asyncio.to_thread(assess, now, schema, self.calibration)
-        return {"proposal": None, "attempts": [attempt], "assessment": assessment}
+        rows = leading_rows(now, outcome["rows"][: state["choices"]["row_limit"]])
+        return {"proposal": None, "attempts": [attempt], "assessment": assessment, **rows}
 
     async def complete_joins(self, state: State) -> Update:
         """Repair the joins of the newest candidate, which is doubted, along the keys; asks no model."""
@@ -134,7 +140,8 @@ class Nodes:
         if doubted is None:
             return {}
         brief = await self._brief(state)
-        found = finding(doubted["complaint"], doubted["outcome"])
+        rows = kept_rows(doubted, state)
+        found = finding(doubted["complaint"], {**doubted["outcome"], "rows": rows or []})
         messages = noise_corrector.messages(brief, doubted["sql"], found, failed=not ran(doubted["outcome"]))
         reply = await self._ask(state, messages)
         verdict = noise_corrector.parse(reply.text, brief.schema.dialect)
@@ -156,10 +163,21 @@ class Nodes:
         chosen = leading(state)
         cut = cut_replies(state.get("ledger", []))
         nothing = failed("error", " ".join(["The model wrote no SQL that could be read.", *cut]))
-        result = _result(chosen["outcome"] if chosen else nothing, state["choices"]["row_limit"])
+        outcome = await self._whole_outcome(chosen, state) if chosen else nothing
+        result = _result(outcome, state)
         candidates = [candidate_of(attempt) for attempt in attempts(state)]
         sql = chosen["sql"] if chosen else None
         return {"sql": sql, **result, **_judged(state, result["status"]), "notes": cut, "candidates": candidates}
+
+    async def _whole_outcome(self, chosen: Attempt, state: State) -> Outcome:
+        """The outcome with all of its rows; where the state does not hold them, the query runs again."""
+        rows = kept_rows(chosen, state)
+        if rows is not None:
+            return {**chosen["outcome"], "rows": rows}
+        _, outcome = await Execution(self.executor, self.catalog, state).run(
+            Proposal(agent=chosen["agent"], sql=chosen["sql"])
+        )
+        return outcome
 
     async def _ask(self, state: State, messages: Sequence[BaseMessage], sample: int | None = None) -> Reply:
         return await ask(self.model, messages, sample=sample, max_tokens=state["choices"]["max_tokens"])
@@ -185,13 +203,6 @@ class Nodes:
             wording=wording,
             examples=worked_examples(wording, schema.dialect),
         )
-
-
-def _begun() -> Update:
-    """The update with which a question begins: nothing is left of the thread's last question."""
-    lists: Update = {name: Begin(begin=[]) for name in ("attempts", "ledger")}
-    nothing: Update = {"candidates": [], "linked": {}, "drafted": {}, "proposal": None, "assessment": None}
-    return {"version": VERSION, **lists, **nothing}
 
 
 async def _repaired(attempt: Attempt, schema: Schema) -> str | None:
@@ -220,13 +231,14 @@ def _judged(state: State, status: Status) -> Update:
     }
 
 
-def _result(outcome: Outcome, row_limit: int | None) -> Update:
-    rows = outcome["rows"][:row_limit]
-    return {
+def _result(outcome: Outcome, state: State) -> Update:
+    rows = outcome["rows"][: state["choices"]["row_limit"]]
+    result: Update = {
         "status": outcome["status"],
         "columns": outcome["columns"],
-        "rows": rows,
         "row_count": outcome["row_count"],
         "truncated": outcome["truncated"] or len(rows) < outcome["row_count"],
         "error": outcome["error"],
     }
+    # Rows that the state holds already are not stored again.
+    return result if rows == state.get("rows") else {**result, "rows": rows}

@@ -5,9 +5,10 @@ from typing import Any, Protocol, TypeVar, cast
 
 from langgraph.runtime import Runtime
 
+from route_sql.graph.channels import Begin
 from route_sql.graph.choices import kept_choices, narrowed
 from route_sql.graph.context import Context, context_of
-from route_sql.graph.state import Begin, State
+from route_sql.graph.state import State
 from route_sql.graph.state_versions import StoredState, upgrade, without_old_keys
 
 Update = dict[str, Any]

@@ -6,6 +6,7 @@ from langgraph.channels.ephemeral_value import EphemeralValue
 from pydantic import BaseModel, Field
 from typing_extensions import TypedDict
 
+from route_sql.graph.channels import Begin, OfOneQuestion, kept_once
 from route_sql.tools.database.outcome import Cell, Outcome, Status
 from route_sql.tools.errors import InvalidInput
 from route_sql.tools.schema.records import Link
@@ -21,12 +22,6 @@ AnswerKind = Literal["alone", "compared"]
 
 Evidence = Annotated[str, EphemeralValue(str)]
 """Gone after a run's first step, so that evidence does not reach the thread's next question."""
-
-
-class Begin(TypedDict):
-    """An update that replaces a list of the state."""
-
-    begin: list[Any]
 
 
 class Change(TypedDict):
@@ -200,7 +195,7 @@ class Attempt(TypedDict):
     sql: str
     """The SQL as it was run, in the database's dialect."""
     outcome: Outcome
-    """The outcome; its rows are cut to the run's limit."""
+    """The outcome; many rows stand in the state's `rows` alone, if the candidate leads."""
     complaint: str | None
     """The reason to doubt it, in one sentence; None if there is none."""
     tables: int
@@ -224,21 +219,21 @@ class State(TypedDict, total=False):
     """The database's name in the catalog."""
     evidence: Evidence
     """The question's evidence, until `ground` has run."""
-    choices: Choices
+    choices: Annotated[Choices, OfOneQuestion(Any)]
     """The run's choices, which `ground` writes here and routers read."""
-    question_evidence: str
+    question_evidence: Annotated[str, OfOneQuestion(Any)]
     """The question's evidence, for the nodes after `ground`."""
-    context_notes: list[str]
+    context_notes: Annotated[list[str], OfOneQuestion(Any)]
     """Notes of the context tools (matched values, glossary): untrusted text."""
-    shown_schema: Link | None
+    shown_schema: Annotated[Link | None, OfOneQuestion(Any)]
     """The part of the schema that the prompts show; None if that is all of it."""
-    linked: Link
+    linked: Annotated[Link, OfOneQuestion(Any)]
     """Tables and columns named by the schema linker; empty until it ran."""
-    drafted: Link
+    drafted: Annotated[Link, OfOneQuestion(Any)]
     """Tables and columns used by the draft, and the real tables of columns it misplaced."""
-    proposal: Proposal | None
+    proposal: Annotated[Proposal | None, OfOneQuestion(Any)]
     """The newest candidate, until `execute` has run it."""
-    assessment: Assessment | None
+    assessment: Annotated[Assessment | None, OfOneQuestion(Any)]
     """How sure the leading candidate is; None before the first one."""
     attempts: Annotated[list[Attempt], extended]
     """Every executed candidate, in order."""
@@ -246,25 +241,27 @@ class State(TypedDict, total=False):
     """One entry a model call."""
     notes: Annotated[list[str], extended]
     """Remarks for the reader of the answer."""
-    candidates: list[Candidate]
+    candidates: Annotated[list[Candidate], OfOneQuestion(Any)]
     """The answer's list of candidates, which `answer` writes."""
-    sql: str | None
+    sql: Annotated[str | None, OfOneQuestion(Any)]
     """The answer's SQL."""
-    status: AnswerStatus
+    status: Annotated[AnswerStatus, OfOneQuestion(Any)]
     """The answer's status."""
-    confidence: float
+    confidence: Annotated[float, OfOneQuestion(Any)]
     """The answer's confidence."""
-    calibrated: bool
+    calibrated: Annotated[bool, OfOneQuestion(Any)]
     """Whether the answer's confidence is a probability."""
-    doubts: list[str]
+    doubts: Annotated[list[str], OfOneQuestion(Any)]
     """The answer's doubts."""
-    columns: list[str]
+    columns: Annotated[list[str], OfOneQuestion(Any)]
     """The answer's columns."""
-    rows: list[list[Cell]]
-    """The answer's rows."""
-    row_count: int
+    rows: Annotated[list[list[Cell]], kept_once()]
+    """Rows of the leading candidate, in the end of the answer."""
+    rows_of: Annotated[int, OfOneQuestion(Any)]
+    """Place of the candidate that the rows are of, counted from 0."""
+    row_count: Annotated[int, OfOneQuestion(Any)]
     """Rows that the answer's query returned."""
-    truncated: bool
+    truncated: Annotated[bool, OfOneQuestion(Any)]
     """Whether the answer's rows were cut."""
-    error: str | None
+    error: Annotated[str | None, OfOneQuestion(Any)]
     """The answer's error."""

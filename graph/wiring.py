@@ -10,6 +10,7 @@ from langgraph.graph import END, START, StateGraph
 from langgraph.graph.state import CompiledStateGraph
 
 from route_sql.agents.brief import Wording
+from route_sql.graph.beginning import QuestionGraph
 from route_sql.graph.checks import Check
 from route_sql.graph.confidence import Calibration, calibration_of
 from route_sql.graph.context import Context
@@ -85,7 +86,7 @@ def make_builder(
     )
     # LangGraph shows this schema and passes the input unchanged, as a `Question`.
     arguments = cast(type[Question], QuestionArguments)
-    builder = StateGraph(StoredState, context_schema=Context, input_schema=arguments, output_schema=Answer)
+    builder = QuestionGraph(StoredState, context_schema=Context, input_schema=arguments, output_schema=Answer)
     builder.add_node("ground", nodes.ground)
     builder.add_node("link_schema", node(nodes.link_schema))
     builder.add_node("draft", node(nodes.draft))
