@@ -29,6 +29,7 @@ class QuestionGraph(StateGraph[StoredState, Context, Question, Answer]):
         return compiled
 
 
-def _begun(_: object) -> list[tuple[str, Any]]:
-    """The values that every input writes."""
-    return [("version", VERSION), *((name, BEGIN) for name in State.__annotations__ if name not in KEPT)]
+def _begun(given: object) -> list[tuple[str, Any]]:
+    """The values that every input writes. A face that keeps the conversation itself gives the last turn with it."""
+    begun = [("version", VERSION), *((name, BEGIN) for name in State.__annotations__ if name not in KEPT)]
+    return [*begun, ("last_turn", given["last_turn"])] if isinstance(given, dict) and "last_turn" in given else begun

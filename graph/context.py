@@ -73,6 +73,12 @@ class Context:
     min_confidence: float = field(
         default=0.0, metadata=_described("Confidence below which the answer's status is unsure; it keeps SQL and rows.")
     )
+    follow_up: bool = field(
+        default=True,
+        metadata=_described(
+            "Whether a question that refers to the thread's last one, such as 'And by month?', is read with it."
+        ),
+    )
     approve: bool = field(
         default=False,
         metadata=_described(
@@ -121,6 +127,7 @@ class Context:
             share = getattr(self, key)
             is_share = isinstance(share, int | float) and not isinstance(share, bool) and 0 <= share <= 1
             _require(is_share or (key == "enough" and share is None), key, "a number from 0 to 1", share)
+        _require(isinstance(self.follow_up, bool), "follow_up", "true or false", self.follow_up)
         seconds = self.deadline
         runs = seconds is None or (isinstance(seconds, int | float) and seconds > 0)
         _require(runs, "deadline", "a number of seconds above 0", seconds)

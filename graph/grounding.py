@@ -38,8 +38,12 @@ class Ground:
     remarks: list[str]
 
 
-async def gather_ground(asked: Question, catalog: Catalog, tools: Sequence[ContextTool], context: Context) -> Ground:
+async def gather_ground(
+    asked: Question, catalog: Catalog, tools: Sequence[ContextTool], context: Context, evidence: str
+) -> Ground:
     """Gather the notes of the context tools and the catalog, and cut a schema that no prompt can hold.
+
+    `evidence` is the question's own with the earlier turn that it refers to; the context tools see only its own.
 
     Raises:
         RouteError: the database can't be asked.
@@ -49,7 +53,7 @@ async def gather_ground(asked: Question, catalog: Catalog, tools: Sequence[Conte
     found, failures = await gather_notes(tools, asked, rights)
     notes = [*found, *await catalog.notes(database, rights)]
     warnings = await catalog.get(database, rights).warnings()
-    known = [*notes, asked.get("evidence", "")]
+    known = [*notes, evidence]
     shown, cut = await asyncio.to_thread(visible, schema, asked["question"], known, context.schema_chars)
     return Ground(notes=notes, shown=shown, remarks=[*warnings, *failures, *cut])
 

@@ -27,6 +27,7 @@ from route_sql.graph.results import kept_rows, leading_rows, with_few_rows
 from route_sql.graph.selection import attempts, leading
 from route_sql.graph.state import Attempt, Change, Proposal, State, TokenScores
 from route_sql.graph.state_versions import StoredState, without_old_keys
+from route_sql.graph.threads import as_evidence, earlier_turn, evidence_in, follow_up_notes, turn_of
 from route_sql.tools.database.catalog import Catalog
 from route_sql.tools.database.outcome import Outcome, Status, failed, ran
 from route_sql.tools.schema.links import union
@@ -55,10 +56,13 @@ class Nodes:
     async def ground(self, state: StoredState, runtime: Runtime[Context]) -> Update:
         """Gather notes, cut a schema that no prompt can hold, and write the run's choices into the state."""
         asked, context = question_of(state), context_of_first(runtime)
-        ground = await gather_ground(asked, self.catalog, self.context_tools, context)
+        earlier = await earlier_turn(state, asked, self.catalog, context)
+        evidence = as_evidence(asked["evidence"], earlier)
+        ground = await gather_ground(asked, self.catalog, self.context_tools, context, evidence)
         enough = self.calibration.enough if self.calibration else 1.0
         found: Update = {
             "question_evidence": asked["evidence"],
+            "earlier_turn": earlier,
             "context_notes": ground.notes,
             "shown_schema": ground.shown,
         }
@@ -67,7 +71,7 @@ class Nodes:
             # What a checkpoint does not hold costs nothing at each later step.
             **{name: value for name, value in found.items() if value},
             "choices": choices_of(context, can_sample=can_sample(self.model), enough=enough),
-            "notes": Begin(begin=ground.remarks),
+            "notes": Begin(begin=[*follow_up_notes(earlier), *ground.remarks]),
         }
 
     async def link_schema(self, state: State) -> Update:
@@ -167,7 +171,15 @@ class Nodes:
         result = _result(outcome, state)
         candidates = [candidate_of(attempt) for attempt in attempts(state)]
         sql = chosen["sql"] if chosen else None
-        return {"sql": sql, **result, **_judged(state, result["status"]), "notes": cut, "candidates": candidates}
+        kept = {"last_turn": turn_of(state, chosen["sql"], outcome["columns"])} if chosen and ran(outcome) else {}
+        return {
+            "sql": sql,
+            **kept,
+            **result,
+            **_judged(state, result["status"]),
+            "notes": cut,
+            "candidates": candidates,
+        }
 
     async def _whole_outcome(self, chosen: Attempt, state: State) -> Outcome:
         """The outcome with all of its rows; where the state does not hold them, the query runs again."""
@@ -189,7 +201,7 @@ class Nodes:
 
     async def _brief(self, state: State) -> Brief:
         schema = await self._whole_schema(state)
-        notes, evidence = tuple(state.get("context_notes", [])), state.get("question_evidence", "")
+        notes, evidence = tuple(state.get("context_notes", [])), evidence_in(state)
         if shown := state.get("shown_schema"):
             # The rest of a schema that was cut may still have samples and comments beyond the budget.
             part, budget = schema.restrict(shown), state["choices"]["schema_chars"]

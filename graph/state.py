@@ -97,6 +97,17 @@ class Question(TypedDict):
     """Facts that the question needs besides the schema, such as a formula or the meaning of a code."""
 
 
+class Turn(TypedDict):
+    """An answered question of a thread, as far as a follow-up needs it."""
+
+    question: str
+    database: str
+    sql: str
+    columns: list[str]
+    rights: dict[str, Any]
+    """Rights of the caller who got the answer."""
+
+
 class QuestionArguments(BaseModel):
     """The same for tools and forms made of the graph: `as_tool` treats an optional key of a `TypedDict` as required."""
 
@@ -223,6 +234,10 @@ class State(TypedDict, total=False):
     """The run's choices, which `ground` writes here and routers read."""
     question_evidence: Annotated[str, OfOneQuestion(Any)]
     """The question's evidence, for the nodes after `ground`."""
+    last_turn: Turn | None
+    """The thread's last answered question; it stays when a new one is asked."""
+    earlier_turn: Annotated[Turn, OfOneQuestion(Any)]
+    """The turn that the question refers to, if it is a follow-up."""
     context_notes: Annotated[list[str], OfOneQuestion(Any)]
     """Notes of the context tools (matched values, glossary): untrusted text."""
     shown_schema: Annotated[Link | None, OfOneQuestion(Any)]

@@ -1,0 +1,81 @@
+"""The memory of a thread: its last answered question, and whether the next one refers to it."""
+
+from typing import Any, cast
+
+from route_sql.agents.follow_up import (
+    EARLIER_COLUMNS_CHARS,
+    EARLIER_QUESTION_CHARS,
+    EARLIER_SQL_CHARS,
+    EarlierTurn,
+    with_earlier_turn,
+)
+from route_sql.agents.reference import refers_back
+from route_sql.graph.context import Context
+from route_sql.graph.state import Question, State, Turn
+from route_sql.tools.database.catalog import Catalog
+from route_sql.tools.database.visible import VisibleDatabase
+from route_sql.tools.errors import InvalidInput
+from route_sql.tools.text import clean
+
+TURN = {"question": str, "database": str, "sql": str, "columns": list, "rights": dict}
+"""Keys of a turn and their types."""
+
+
+def turn_of(state: State, sql: str, columns: list[str]) -> Turn:
+    """An answered question as the thread keeps it: a few hundred characters, whatever the answer was."""
+    kept = [column[:EARLIER_COLUMNS_CHARS] for column in columns[:EARLIER_COLUMNS_CHARS]]
+    return Turn(
+        question=state["question"][:EARLIER_QUESTION_CHARS],
+        database=state["database"],
+        sql=sql[:EARLIER_SQL_CHARS],
+        columns=[column for place, column in enumerate(kept) if len(", ".join(kept[:place])) < EARLIER_COLUMNS_CHARS],
+        rights=state["choices"]["rights"],
+    )
+
+
+async def earlier_turn(state: State, asked: Question, catalog: Catalog, context: Context) -> Turn | None:
+    """The thread's last answered question, if this one refers to it.
+
+    A turn is not used for another database, for a caller with other rights, or if it names what is hidden now.
+
+    Raises:
+        InvalidInput: the state holds something else in place of a turn.
+    """
+    turn = _kept(state.get("last_turn"))
+    if turn is None or not context.follow_up or turn["database"] != asked["database"]:
+        return None
+    if turn["rights"] != context.rights.as_json():
+        return None
+    database = catalog.get(asked["database"], context.rights)
+    if not refers_back(asked["question"], await database.schema()):
+        return None
+    is_hidden = isinstance(database, VisibleDatabase) and (await database.visible()).betrayed_by(as_evidence("", turn))
+    return None if is_hidden else turn
+
+
+def as_evidence(evidence: str, turn: Turn | None) -> str:
+    """The evidence that the agents see: the question's own, and the earlier turn if there is one."""
+    if turn is None:
+        return evidence
+    return with_earlier_turn(evidence, EarlierTurn(turn["question"], turn["sql"], turn["columns"]))
+
+
+def follow_up_notes(turn: Turn | None) -> list[str]:
+    """The note that tells the reader how the question was understood."""
+    return [f"Read as a follow-up of: {clean(turn['question'], EARLIER_QUESTION_CHARS)}"] if turn else []
+
+
+def evidence_in(state: State) -> str:
+    """The same, as the state has it."""
+    return as_evidence(state.get("question_evidence", ""), state.get("earlier_turn"))
+
+
+def _kept(turn: Any) -> Turn | None:
+    if turn is None:
+        return None
+    is_turn = isinstance(turn, dict) and turn.keys() == TURN.keys()
+    if not is_turn or not all(isinstance(turn[name], kind) for name, kind in TURN.items()):
+        raise InvalidInput(
+            f"last_turn in the state must be an object with {', '.join(TURN)}, or null, not {turn!r:.200}"
+        )
+    return cast(Turn, turn)
