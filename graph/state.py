@@ -97,7 +97,7 @@ class Question(TypedDict):
     """Facts that the question needs besides the schema, such as a formula or the meaning of a code."""
 
 
-class Turn(TypedDict):
+class AnsweredQuestion(TypedDict):
     """An answered question of a thread, as far as a follow-up needs it."""
 
     question: str
@@ -234,9 +234,9 @@ class State(TypedDict, total=False):
     """The run's choices, which `ground` writes here and routers read."""
     question_evidence: Annotated[str, OfOneQuestion(Any)]
     """The question's evidence, for the nodes after `ground`."""
-    last_turn: Turn | None
+    last_turn: AnsweredQuestion | None
     """The thread's last answered question; it stays when a new one is asked."""
-    earlier_turn: Annotated[Turn, OfOneQuestion(Any)]
+    earlier_turn: Annotated[AnsweredQuestion, OfOneQuestion(Any)]
     """The turn that the question refers to, if it is a follow-up."""
     context_notes: Annotated[list[str], OfOneQuestion(Any)]
     """Notes of the context tools (matched values, glossary): untrusted text."""

@@ -11,7 +11,7 @@ from route_sql.agents.follow_up import (
 )
 from route_sql.agents.reference import refers_back
 from route_sql.graph.context import Context
-from route_sql.graph.state import Question, State, Turn
+from route_sql.graph.state import AnsweredQuestion, Question, State
 from route_sql.tools.database.catalog import Catalog
 from route_sql.tools.database.visible import VisibleDatabase
 from route_sql.tools.errors import InvalidInput
@@ -21,10 +21,10 @@ TURN = {"question": str, "database": str, "sql": str, "columns": list, "rights":
 """Keys of a turn and their types."""
 
 
-def turn_of(state: State, sql: str, columns: list[str]) -> Turn:
+def turn_of(state: State, sql: str, columns: list[str]) -> AnsweredQuestion:
     """An answered question as the thread keeps it: a few hundred characters, whatever the answer was."""
     kept = [column[:EARLIER_COLUMNS_CHARS] for column in columns[:EARLIER_COLUMNS_CHARS]]
-    return Turn(
+    return AnsweredQuestion(
         question=state["question"][:EARLIER_QUESTION_CHARS],
         database=state["database"],
         sql=sql[:EARLIER_SQL_CHARS],
@@ -33,10 +33,10 @@ def turn_of(state: State, sql: str, columns: list[str]) -> Turn:
     )
 
 
-async def earlier_turn(state: State, asked: Question, catalog: Catalog, context: Context) -> Turn | None:
+async def earlier_turn(state: State, asked: Question, catalog: Catalog, context: Context) -> AnsweredQuestion | None:
     """The thread's last answered question, if this one refers to it.
 
-    A turn is not used for another database, for a caller with other rights, or if it names what is hidden now.
+    A turn is not used for another database, for a caller with other rights, or if it has a name that is hidden now.
 
     Raises:
         InvalidInput: the state holds something else in place of a turn.
@@ -53,14 +53,14 @@ async def earlier_turn(state: State, asked: Question, catalog: Catalog, context:
     return None if is_hidden else turn
 
 
-def as_evidence(evidence: str, turn: Turn | None) -> str:
+def as_evidence(evidence: str, turn: AnsweredQuestion | None) -> str:
     """The evidence that the agents see: the question's own, and the earlier turn if there is one."""
     if turn is None:
         return evidence
     return with_earlier_turn(evidence, EarlierTurn(turn["question"], turn["sql"], turn["columns"]))
 
 
-def follow_up_notes(turn: Turn | None) -> list[str]:
+def follow_up_notes(turn: AnsweredQuestion | None) -> list[str]:
     """The note that tells the reader how the question was understood."""
     return [f"Read as a follow-up of: {clean(turn['question'], EARLIER_QUESTION_CHARS)}"] if turn else []
 
@@ -70,7 +70,7 @@ def evidence_in(state: State) -> str:
     return as_evidence(state.get("question_evidence", ""), state.get("earlier_turn"))
 
 
-def _kept(turn: Any) -> Turn | None:
+def _kept(turn: Any) -> AnsweredQuestion | None:
     if turn is None:
         return None
     is_turn = isinstance(turn, dict) and turn.keys() == TURN.keys()
@@ -78,4 +78,4 @@ def _kept(turn: Any) -> Turn | None:
         raise InvalidInput(
             f"last_turn in the state must be an object with {', '.join(TURN)}, or null, not {turn!r:.200}"
         )
-    return cast(Turn, turn)
+    return cast(AnsweredQuestion, turn)
