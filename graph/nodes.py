@@ -53,7 +53,7 @@ class Nodes:
     context_tools: Sequence[ContextTool]
     checks: Sequence[Check]
 
-    async def ground(self, state: StoredState, runtime: Runtime[Context]) -> Update:
+    async def ground(self, state: StoredState, *, runtime: Runtime[Context]) -> Update:
         """Gather notes, cut a schema that no prompt can hold, and write the run's choices into the state."""
         asked, context = question_of(state), context_of_first(runtime)
         earlier = await earlier_turn(state, asked, self.catalog, context)

@@ -3,6 +3,7 @@
 from collections.abc import Awaitable, Callable
 from typing import Any, Protocol, TypeVar, cast
 
+from langgraph._internal._runnable import RunnableCallable
 from langgraph.runtime import Runtime
 
 from route_sql.graph.channels import Begin
@@ -10,6 +11,7 @@ from route_sql.graph.choices import kept_choices, narrowed
 from route_sql.graph.context import Context, context_of
 from route_sql.graph.state import State
 from route_sql.graph.state_versions import StoredState, upgrade, without_old_keys
+from route_sql.tools.loop_thread import QUESTIONS
 
 Update = dict[str, Any]
 """The changes of the state that a node returns."""
@@ -22,6 +24,19 @@ class Node(Protocol):
 
     def __call__(self, state: StoredState, *, runtime: Runtime[Context]) -> Awaitable[Update]:
         """Run the node."""
+
+
+def in_both_ways(name: str, run: Node) -> RunnableCallable:
+    """A node for `ainvoke` and for `invoke`, which runs it in a thread with an event loop.
+
+    A question that is asked with `invoke` so works in a script, in a notebook, where a loop runs already, and in the
+    threads of a web server. All of them share one loop, since connections to databases may not cross loops.
+    """
+
+    def run_in_thread(state: StoredState, *, runtime: Runtime[Context]) -> Update:
+        return QUESTIONS.run(_run(run, state, runtime))
+
+    return RunnableCallable(run_in_thread, run, name=name, trace=False)
 
 
 def node(agent: Agent) -> Node:
@@ -67,6 +82,10 @@ def router(choose: Callable[[State], Target]) -> Callable[[StoredState], Target]
         return choose(_read(state, upgrade(state, Context())))
 
     return route
+
+
+async def _run(run: Node, state: StoredState, runtime: Runtime[Context]) -> Update:
+    return await run(state, runtime=runtime)
 
 
 def _read(stored: StoredState, upgraded: Update) -> State:
