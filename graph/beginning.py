@@ -1,18 +1,16 @@
 """The beginning of a question: nothing of the thread's last question is left, whatever happens next."""
 
-from typing import Any
+from typing import Any, get_type_hints
 
+from langgraph.channels.delta import DeltaChannel
 from langgraph.graph import START, StateGraph
 from langgraph.graph.state import CompiledStateGraph
 from langgraph.pregel._write import ChannelWrite, ChannelWriteTupleEntry
 
-from route_sql.graph.channels import BEGIN
+from route_sql.graph.channels import BEGIN, OfOneQuestion
 from route_sql.graph.context import Context
-from route_sql.graph.state import VERSION, Answer, Question, State
+from route_sql.graph.state import VERSION, Answer, Question, State, extended
 from route_sql.graph.state_versions import StoredState
-
-KEPT = ("version", "question", "database", "evidence", "last_turn")
-"""Keys that the input sets, or that the thread keeps from question to question."""
 
 
 class QuestionGraph(StateGraph[StoredState, Context, Question, Answer]):
@@ -29,7 +27,16 @@ class QuestionGraph(StateGraph[StoredState, Context, Question, Answer]):
         return compiled
 
 
+def _is_emptied(annotation: Any) -> bool:
+    """Whether `BEGIN` empties a key of the state."""
+    marks = getattr(annotation, "__metadata__", ())
+    return any(mark is extended or isinstance(mark, OfOneQuestion | DeltaChannel) for mark in marks)
+
+
+OF_ONE_QUESTION = [name for name, each in get_type_hints(State, include_extras=True).items() if _is_emptied(each)]
+
+
 def _begun(given: object) -> list[tuple[str, Any]]:
     """The values that every input writes. A face that keeps the conversation itself gives the last turn with it."""
-    begun = [("version", VERSION), *((name, BEGIN) for name in State.__annotations__ if name not in KEPT)]
+    begun = [("version", VERSION), *((name, BEGIN) for name in OF_ONE_QUESTION)]
     return [*begun, ("last_turn", given["last_turn"])] if isinstance(given, dict) and "last_turn" in given else begun

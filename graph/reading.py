@@ -26,7 +26,7 @@ class Node(Protocol):
         """Run the node."""
 
 
-def in_both_ways(name: str, run: Node) -> RunnableCallable:
+def in_both_ways(run: Node, name: str) -> RunnableCallable:
     """A node for `ainvoke` and for `invoke`, which runs it in a thread with an event loop.
 
     A question that is asked with `invoke` so works in a script, in a notebook, where a loop runs already, and in the
@@ -39,7 +39,7 @@ def in_both_ways(name: str, run: Node) -> RunnableCallable:
     return RunnableCallable(run_in_thread, run, name=name, trace=False)
 
 
-def node(agent: Agent) -> Node:
+def node(agent: Agent) -> RunnableCallable:
     """A node of the graph: the agent reads a state whose choices the run's context has narrowed.
 
     Raises (when run):
@@ -51,10 +51,10 @@ def node(agent: Agent) -> Node:
         read = _read(state, upgrade(state, context))
         return await agent({**read, "choices": narrowed(read["choices"], context)})
 
-    return run
+    return in_both_ways(run, _name_of(agent))
 
 
-def recording_node(agent: Agent) -> Node:
+def recording_node(agent: Agent) -> RunnableCallable:
     """The same, but the changes made by reading are written too; for the one node that never runs next to another.
 
     The router after it then reads a state of the present version, and knows whether a person approves each query.
@@ -72,7 +72,7 @@ def recording_node(agent: Agent) -> Node:
             update["choices"] = {**read["choices"], "approve": choices["approve"]}
         return {**without_old_keys(state), **upgraded, **update}
 
-    return run
+    return in_both_ways(run, _name_of(agent))
 
 
 def router(choose: Callable[[State], Target]) -> Callable[[StoredState], Target]:
@@ -82,6 +82,10 @@ def router(choose: Callable[[State], Target]) -> Callable[[StoredState], Target]
         return choose(_read(state, upgrade(state, Context())))
 
     return route
+
+
+def _name_of(agent: object) -> str:
+    return str(getattr(agent, "__name__", type(agent).__name__))
 
 
 async def _run(run: Node, state: StoredState, runtime: Runtime[Context]) -> Update:

@@ -25,8 +25,8 @@ def leading_rows(now: State, rows: Rows) -> Update:
     tried = now["attempts"]
     if leading(now) is not tried[-1] or not ran(tried[-1]["outcome"]):
         return {}
-    place: Update = {"rows_of": len(tried) - 1}
-    return place if rows == now.get("rows") else {**place, "rows": rows}
+    of: Update = {"rows_of": tried[-1]["sql"]}
+    return of if rows == now.get("rows") else {**of, "rows": rows}
 
 
 def kept_rows(chosen: Attempt, state: State) -> Rows | None:
@@ -34,8 +34,10 @@ def kept_rows(chosen: Attempt, state: State) -> Rows | None:
 
     That is rare: the candidate lost the lead and got it back, or a person edited the state.
     """
-    outcome, place = chosen["outcome"], state.get("rows_of")
-    if place is not None and place < len(state["attempts"]) and state["attempts"][place] is chosen:
+    outcome = chosen["outcome"]
+    if not ran(outcome):
+        return []
+    if state.get("rows_of") == chosen["sql"]:
         return state.get("rows", [])
     limit = state["choices"]["row_limit"]
     wanted = outcome["row_count"] if limit is None else min(limit, outcome["row_count"])

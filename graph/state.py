@@ -272,8 +272,8 @@ class State(TypedDict, total=False):
     """The answer's columns."""
     rows: Annotated[list[list[Cell]], kept_once()]
     """Rows of the leading candidate, in the end of the answer."""
-    rows_of: Annotated[int, OfOneQuestion(Any)]
-    """Place of the candidate that the rows are of, counted from 0."""
+    rows_of: Annotated[str, OfOneQuestion(Any)]
+    """SQL that the rows are of."""
     row_count: Annotated[int, OfOneQuestion(Any)]
     """Rows that the answer's query returned."""
     truncated: Annotated[bool, OfOneQuestion(Any)]

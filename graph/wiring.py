@@ -16,7 +16,7 @@ from route_sql.graph.confidence import Calibration, calibration_of
 from route_sql.graph.context import Context
 from route_sql.graph.grounding import ContextTool
 from route_sql.graph.nodes import Nodes
-from route_sql.graph.reading import Node, in_both_ways, node, recording_node, router
+from route_sql.graph.reading import in_both_ways, node, recording_node, router
 from route_sql.graph.state import Answer, Question, QuestionArguments
 from route_sql.graph.state_versions import StoredState
 from route_sql.graph.strategies import First, Next, first_agents, next_agent
@@ -87,8 +87,15 @@ def make_builder(
     # LangGraph shows this schema and passes the input unchanged, as a `Question`.
     arguments = cast(type[Question], QuestionArguments)
     builder = QuestionGraph(StoredState, context_schema=Context, input_schema=arguments, output_schema=Answer)
-    for name, run in _nodes(nodes).items():
-        builder.add_node(name, in_both_ways(name, run))
+    builder.add_node("ground", in_both_ways(nodes.ground, "ground"))
+    builder.add_node("link_schema", node(nodes.link_schema))
+    builder.add_node("draft", node(nodes.draft))
+    builder.add_node("generate", node(nodes.generate))
+    builder.add_node("execute", recording_node(nodes.execute))
+    builder.add_node("complete_joins", node(nodes.complete_joins))
+    builder.add_node("correct_noise", node(nodes.correct_noise))
+    builder.add_node("continue_writing", node(nodes.continue_writing))
+    builder.add_node("answer", node(nodes.answer))
 
     builder.add_edge(START, "ground")
     builder.add_conditional_edges("ground", router(first_agents), list(get_args(First)))
@@ -101,17 +108,3 @@ def make_builder(
     builder.add_edge("continue_writing", "execute")
     builder.add_edge("answer", END)
     return builder
-
-
-def _nodes(nodes: Nodes) -> dict[str, Node]:
-    return {
-        "ground": nodes.ground,
-        "link_schema": node(nodes.link_schema),
-        "draft": node(nodes.draft),
-        "generate": node(nodes.generate),
-        "execute": recording_node(nodes.execute),
-        "complete_joins": node(nodes.complete_joins),
-        "correct_noise": node(nodes.correct_noise),
-        "continue_writing": node(nodes.continue_writing),
-        "answer": node(nodes.answer),
-    }
