@@ -171,10 +171,9 @@ class Nodes:
         result = _result(outcome, state)
         candidates = [candidate_of(attempt) for attempt in attempts(state)]
         sql = chosen["sql"] if chosen else None
-        kept = {"last_turn": turn_of(state, chosen["sql"], outcome["columns"])} if chosen and ran(outcome) else {}
         return {
             "sql": sql,
-            **kept,
+            **_turn(state, sql, outcome),
             **result,
             **_judged(state, result["status"]),
             "notes": cut,
@@ -241,6 +240,14 @@ def _judged(state: State, status: Status) -> Update:
         "calibrated": assessment is not None and assessment["calibrated"],
         "doubts": doubts_of(state),
     }
+
+
+def _turn(state: State, sql: str | None, outcome: Outcome) -> Update:
+    """The turn that the thread keeps; an answer that did not run leaves the one before."""
+    if sql is None or not ran(outcome):
+        return {}
+    rights = state["choices"]["rights"]
+    return {"last_turn": turn_of(state["question"], state["database"], sql, outcome["columns"], rights)}
 
 
 def _result(outcome: Outcome, state: State) -> Update:

@@ -1,6 +1,6 @@
 """The memory of a thread: its last answered question, and whether the next one refers to it."""
 
-from typing import Any, cast
+from typing import Any, TypeGuard
 
 from route_sql.agents.follow_up import (
     EARLIER_COLUMNS_CHARS,
@@ -21,16 +21,24 @@ TURN = {"question": str, "database": str, "sql": str, "columns": list, "rights":
 """Keys of a turn and their types."""
 
 
-def turn_of(state: State, sql: str, columns: list[str]) -> AnsweredQuestion:
+def turn_of(question: str, database: str, sql: str, columns: list[str], rights: dict[str, Any]) -> AnsweredQuestion:
     """An answered question as the thread keeps it: a few hundred characters, whatever the answer was."""
     kept = [column[:EARLIER_COLUMNS_CHARS] for column in columns[:EARLIER_COLUMNS_CHARS]]
     return AnsweredQuestion(
-        question=state["question"][:EARLIER_QUESTION_CHARS],
-        database=state["database"],
+        question=question[:EARLIER_QUESTION_CHARS],
+        database=database,
         sql=sql[:EARLIER_SQL_CHARS],
         columns=[column for place, column in enumerate(kept) if len(", ".join(kept[:place])) < EARLIER_COLUMNS_CHARS],
-        rights=state["choices"]["rights"],
+        rights=rights,
     )
+
+
+def is_turn(value: object) -> TypeGuard[AnsweredQuestion]:
+    """Whether a value is an answered question as `turn_of` writes it."""
+    if not isinstance(value, dict) or value.keys() != TURN.keys():
+        return False
+    is_right = all(isinstance(value[name], kind) for name, kind in TURN.items())
+    return is_right and all(isinstance(column, str) for column in value["columns"])
 
 
 async def earlier_turn(state: State, asked: Question, catalog: Catalog, context: Context) -> AnsweredQuestion | None:
@@ -70,12 +78,7 @@ def evidence_in(state: State) -> str:
     return as_evidence(state.get("question_evidence", ""), state.get("earlier_turn"))
 
 
-def _kept(turn: Any) -> AnsweredQuestion | None:
-    if turn is None:
-        return None
-    is_turn = isinstance(turn, dict) and turn.keys() == TURN.keys()
-    if not is_turn or not all(isinstance(turn[name], kind) for name, kind in TURN.items()):
-        raise InvalidInput(
-            f"last_turn in the state must be an object with {', '.join(TURN)}, or null, not {turn!r:.200}"
-        )
-    return cast(AnsweredQuestion, turn)
+def _kept(turn: object) -> AnsweredQuestion | None:
+    if turn is None or is_turn(turn):
+        return turn
+    raise InvalidInput(f"last_turn in the state must be an object with {', '.join(TURN)}, or null, not {turn!r:.200}")

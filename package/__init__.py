@@ -9,12 +9,15 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from route_sql.agents.brief import Brief, Wording
+    from route_sql.faces.chat import chat_graph
+    from route_sql.faces.tool import ask_database
     from route_sql.graph.checks import Check
     from route_sql.graph.confidence import Calibration, read_calibration
     from route_sql.graph.context import Context, Strategy
     from route_sql.graph.grounding import ContextTool
     from route_sql.graph.state import Answer, Candidate, LedgerEntry, Question, State
     from route_sql.graph.wiring import build_graph, make_builder
+    from route_sql.opening import OpenedDatabase, open_default
     from route_sql.serving.client.chat import ChatTGI
     from route_sql.serving.embedded.server import EmbeddedServer
     from route_sql.serving.errors import (
@@ -53,6 +56,7 @@ __all__ = [
     "Limits",
     "ModelStore",
     "ModelUnavailable",
+    "OpenedDatabase",
     "Outcome",
     "Question",
     "RouteError",
@@ -66,10 +70,13 @@ __all__ = [
     "Strategy",
     "UnknownDatabase",
     "Wording",
+    "ask_database",
     "build_graph",
+    "chat_graph",
     "read_calibration",
     "make_builder",
     "make_execute_sql",
+    "open_default",
 ]
 
 _HOME = {
@@ -90,6 +97,7 @@ _HOME = {
     "Limits": "route_sql.tools.limits",
     "ModelStore": "route_sql.serving.store.model_store",
     "ModelUnavailable": "route_sql.serving.errors",
+    "OpenedDatabase": "route_sql.opening",
     "Outcome": "route_sql.tools.database.outcome",
     "Question": "route_sql.graph.state",
     "RouteError": "route_sql.tools.errors",
@@ -105,9 +113,12 @@ _HOME = {
     "Wording": "route_sql.agents.brief",
     "Calibration": "route_sql.graph.confidence",
     "read_calibration": "route_sql.graph.confidence",
+    "ask_database": "route_sql.faces.tool",
     "build_graph": "route_sql.graph.wiring",
+    "chat_graph": "route_sql.faces.chat",
     "make_builder": "route_sql.graph.wiring",
     "make_execute_sql": "route_sql.tools.execute_sql",
+    "open_default": "route_sql.opening",
 }
 
 

@@ -1,0 +1,124 @@
+"""From a database to an answer in three lines: the database, the embedded model and the graph, opened together."""
+
+from contextlib import AsyncExitStack
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Self
+from uuid import uuid4
+
+from langgraph.checkpoint.memory import InMemorySaver
+
+from route_sql.databases import open_catalog
+from route_sql.graph.context import Context
+from route_sql.graph.grounding import askable_schema
+from route_sql.graph.state import Answer, Question
+from route_sql.graph.wiring import Graph, build_graph
+from route_sql.models import open_model
+from route_sql.settings import Settings
+from route_sql.tools.database.catalog import Catalog
+from route_sql.tools.errors import InvalidInput
+from route_sql.tools.loop_thread import QUESTIONS
+
+
+@dataclass
+class OpenedDatabase:
+    """A database, a model and the graph on both. Use it as a context manager, async or not.
+
+    Questions share one thread, so that a follow-up such as `And by month?` is understood.
+    """
+
+    db: str
+    model: str | None
+    context: Context
+    settings: Settings = field(default_factory=Settings)
+    name: str = ""
+    """The database's name in the catalog."""
+    _stack: AsyncExitStack = field(default_factory=AsyncExitStack)
+    _opened: tuple[Catalog, Graph] | None = None
+    _thread: str = field(default_factory=lambda: uuid4().hex)
+
+    @property
+    def catalog(self) -> Catalog:
+        """The catalog that holds the database."""
+        return self._parts()[0]
+
+    @property
+    def graph(self) -> Graph:
+        """The graph."""
+        return self._parts()[1]
+
+    def ask(self, question: str, evidence: str = "") -> Answer:
+        """Ask, and wait for the answer.
+
+        Raises:
+            RouteError: the question can't be asked; a query that fails is in the answer.
+        """
+        return QUESTIONS.run(self.aask(question, evidence))
+
+    async def aask(self, question: str, evidence: str = "") -> Answer:
+        """The same, for async callers."""
+        asked = Question(question=question, database=self.name, evidence=evidence)
+        config: Any = {"configurable": {"thread_id": self._thread}}
+        return (await self.graph.ainvoke(asked, config, context=self.context, version="v2")).value
+
+    def new_thread(self) -> None:
+        """Forget the questions so far."""
+        self._thread = uuid4().hex
+
+    async def open(self) -> Self:
+        """Open the database, then start the model.
+
+        Raises:
+            RouteError: the database can't be asked, or the model can't run here.
+        """
+        if self._opened is not None:
+            raise InvalidInput("the database is open already; call open_default again for another one")
+        async with AsyncExitStack() as stack:
+            catalog, self.name = await stack.enter_async_context(open_catalog(self.db, self.settings))
+            # Before a model is fetched or started, the database must turn out to be one.
+            await askable_schema(catalog, self.name)
+            named = self.model or self.settings.model
+            chat = await stack.enter_async_context(open_model(named, self.settings, lambda *_: None))
+            self._opened = catalog, build_graph(chat, catalog, checkpointer=InMemorySaver())
+            self._stack = stack.pop_all()
+        return self
+
+    async def close(self) -> None:
+        """Stop the model and close the database."""
+        self._opened = None
+        await self._stack.aclose()
+
+    def _parts(self) -> tuple[Catalog, Graph]:
+        if self._opened is None:
+            raise InvalidInput("the database is not open: use `with open_default(...) as database`")
+        return self._opened
+
+    def __enter__(self) -> Self:
+        """Open."""
+        return QUESTIONS.run(self.open())
+
+    def __exit__(self, *_: object) -> None:
+        """Close."""
+        QUESTIONS.run(self.close())
+
+    async def __aenter__(self) -> Self:
+        """Open."""
+        return await self.open()
+
+    async def __aexit__(self, *_: object) -> None:
+        """Close."""
+        await self.close()
+
+
+def open_default(db: str | Path, *, model: str | None = None, context: Context | None = None) -> OpenedDatabase:
+    """A database with the embedded model, ready to be asked in a `with` block.
+
+    The weights are fetched when they are needed for the first time.
+
+    Args:
+        db: A SQLite or DuckDB file, a URL, or a name in `databases.toml`.
+        model: `default`, `base`, `better`, `tiny`, a GGUF file, a model folder, or the URL of a server; None for the
+            one of the environment (ROUTE_SQL_MODEL), else `default`.
+        context: Choices of every question.
+    """
+    return OpenedDatabase(str(db), model, context or Context())
