@@ -171,14 +171,8 @@ class Nodes:
         result = _result(outcome, state)
         candidates = [candidate_of(attempt) for attempt in attempts(state)]
         sql = chosen["sql"] if chosen else None
-        return {
-            "sql": sql,
-            **_turn(state, sql, outcome),
-            **result,
-            **_judged(state, result["status"]),
-            "notes": cut,
-            "candidates": candidates,
-        }
+        told = {**_judged(state, result["status"]), "notes": cut, "candidates": candidates}
+        return {"sql": sql, **_turn(state, sql, outcome), **result, **told}
 
     async def _whole_outcome(self, chosen: Attempt, state: State) -> Outcome:
         """The outcome with all of its rows; where the state does not hold them, the query runs again."""

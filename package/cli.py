@@ -12,6 +12,7 @@ import typer
 from typer.rich_utils import rich_format_error
 
 from route_sql.commands.ask import ask
+from route_sql.commands.chat import chat
 from route_sql.commands.check import check
 from route_sql.commands.demo import demo
 from route_sql.commands.doctor import doctor
@@ -51,6 +52,7 @@ def _options(
 
 
 app.command()(ask)
+app.command()(chat)
 app.command()(schema)
 app.command()(check)
 app.command()(run)

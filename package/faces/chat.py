@@ -27,7 +27,7 @@ BLANK = "Ask a question about the database in words."
 SHOWN_NAMES = 50
 
 
-class Conversation(TypedDict):
+class ChatState(TypedDict):
     """The state of a chat."""
 
     messages: Annotated[list[AnyMessage], add_messages]
@@ -36,7 +36,7 @@ class Conversation(TypedDict):
     """The database to ask, if the question does not begin with its name and a colon."""
 
 
-Chat = CompiledStateGraph[Conversation, Context, Conversation, Conversation]
+Chat = CompiledStateGraph[ChatState, Context, ChatState, ChatState]
 
 
 def chat_graph(
@@ -67,7 +67,7 @@ def chat_graph(
         raise InvalidInput("the catalog is empty: a chat needs a database to ask")
     within: Any = graph.copy(update={"checkpointer": None})
 
-    async def ask(state: Conversation, *, runtime: Runtime[Context]) -> dict[str, Any]:
+    async def ask(state: ChatState, *, runtime: Runtime[Context]) -> dict[str, Any]:
         text = _question(state["messages"])
         database, question = _asked(text, state, catalog.names())
         if database is None or not question:
@@ -79,7 +79,7 @@ def chat_graph(
         kept = _entry(question, database, answer, rights, last)
         return {"messages": [AIMessage(reply_of(answer, database), name=name, additional_kwargs={KEY: kept})]}
 
-    builder = StateGraph(Conversation, context_schema=Context)
+    builder = StateGraph(ChatState, context_schema=Context)
     builder.add_node("ask", in_both_ways(cast(Any, ask), "ask"))
     builder.add_edge(START, "ask")
     builder.add_edge("ask", END)
@@ -93,7 +93,7 @@ def _question(messages: Sequence[AnyMessage]) -> str:
     return found[-1].text.strip() if found else ""
 
 
-def _asked(text: str, state: Conversation, names: list[str]) -> tuple[str | None, str]:
+def _asked(text: str, state: ChatState, names: list[str]) -> tuple[str | None, str]:
     """The database and the question.
 
     Raises:
