@@ -92,12 +92,19 @@ class OpenedDatabase:
         """Forget the questions so far."""
         self._thread = uuid4().hex
 
-    async def open(self) -> Self:
-        """Open the database, then start the model.
+    def start(self) -> Self:
+        """Open the database, then start the model; `with` does it, and so does this where a block does not fit.
 
         Raises:
             RouteError: the database can't be asked, or the model can't run here.
         """
+        return QUESTIONS.run(self._open())
+
+    def stop(self) -> None:
+        """Stop the model and close the database."""
+        QUESTIONS.run(self._close())
+
+    async def _open(self) -> Self:
         if self._opened is not None:
             raise InvalidInput("the database is open already; call open_default again for another one")
         async with AsyncExitStack() as stack:
@@ -110,8 +117,7 @@ class OpenedDatabase:
             self._stack = stack.pop_all()
         return self
 
-    async def close(self) -> None:
-        """Stop the model and close the database."""
+    async def _close(self) -> None:
         self._opened = None
         await self._stack.aclose()
 
@@ -122,24 +128,24 @@ class OpenedDatabase:
 
     def _parts(self) -> tuple[Catalog, Graph]:
         if self._opened is None:
-            raise InvalidInput("the database is not open: use `with open_default(...) as database`")
+            raise InvalidInput("the database is not open: use `with open_default(...) as database`, or `start`")
         return self._opened
 
     def __enter__(self) -> Self:
         """Open."""
-        return QUESTIONS.run(self.open())
+        return self.start()
 
     def __exit__(self, *_: object) -> None:
         """Close."""
-        QUESTIONS.run(self.close())
+        self.stop()
 
     async def __aenter__(self) -> Self:
         """Open."""
-        return await self.open()
+        return await self._open()
 
     async def __aexit__(self, *_: object) -> None:
         """Close."""
-        await self.close()
+        await self._close()
 
 
 def _decision(decide: Decide | None, value: dict[str, Any]) -> Any:

@@ -9,12 +9,11 @@ from typing import Any
 
 import pytest
 from langchain.agents import create_agent
-from langchain_core.language_models import BaseChatModel
-from langchain_core.messages import AIMessage, BaseMessage, HumanMessage, ToolMessage
-from langchain_core.outputs import ChatGeneration, ChatResult
+from langchain_core.messages import AIMessage, HumanMessage, ToolMessage
 from langgraph.checkpoint.memory import InMemorySaver
 from langgraph.types import Command
 from langgraph_supervisor import create_supervisor
+from support.tool_caller import ToolCaller
 
 from route_sql import Catalog, Context, ask_database, build_graph, chat_graph
 from route_sql.faces.reply import REPLY_CHARS
@@ -24,32 +23,6 @@ from route_sql.tools.errors import InvalidInput, UnknownDatabase
 PETS = "SELECT name, kind FROM pet"
 THREAD: Any = {"configurable": {"thread_id": "1"}}
 SINGLE = Context(strategy="single")
-
-
-class ToolCaller(BaseChatModel):
-    """A scripted model that calls tools: each reply is a list of calls, or a text."""
-
-    script: list[Any]
-    seen: list[list[BaseMessage]] = []
-    tools: list[Any] = []
-
-    @property
-    def _llm_type(self) -> str:
-        return "tool-caller"
-
-    def bind_tools(self, tools: Any, **kwargs: Any) -> Any:
-        self.tools.extend(tools)
-        return self
-
-    def _generate(self, messages: list[BaseMessage], stop: Any = None, run_manager: Any = None, **_: Any) -> ChatResult:
-        self.seen.append(list(messages))
-        reply = self.script.pop(0)
-        if isinstance(reply, str):
-            message = AIMessage(reply)
-        else:
-            calls = [{"name": name, "args": args, "id": str(place)} for place, (name, args) in enumerate(reply)]
-            message = AIMessage("", tool_calls=calls)
-        return ChatResult(generations=[ChatGeneration(message=message)])
 
 
 @pytest.fixture
@@ -158,7 +131,7 @@ async def test_doubts_are_in_the_reply(pets: Catalog) -> None:
 async def test_an_agent_calls_it(model: ScriptedModel, both: Catalog) -> None:
     tool = ask_database(build_graph(model, both, checkpointer=InMemorySaver()), both)
     calls = [("ask_database", {"question": "Which pets?", "database": name}) for name in ("pets", "zoo")]
-    caller = ToolCaller(script=[calls, "A dog, a lion and two cats."], seen=[], tools=[])
+    caller = ToolCaller.of(calls, "A dog, a lion and two cats.")
     agent: Any = create_agent(caller, [tool])
     messages = (await agent.ainvoke({"messages": [HumanMessage("Which pets are there?")]}))["messages"]
     replies = [each for each in messages if isinstance(each, ToolMessage)]
@@ -169,7 +142,7 @@ async def test_an_agent_calls_it(model: ScriptedModel, both: Catalog) -> None:
 
 async def test_an_agent_that_names_no_database_of_the_catalog_is_told(model: ScriptedModel, both: Catalog) -> None:
     wrong = [("ask_database", {"question": "Which pets?", "database": "dogs"})]
-    caller = ToolCaller(script=[wrong, "Sorry."], seen=[], tools=[])
+    caller = ToolCaller.of(wrong, "Sorry.")
     agent: Any = create_agent(caller, [ask_database(build_graph(model, both), both)])
     messages = (await agent.ainvoke({"messages": [HumanMessage("Which pets are there?")]}))["messages"]
     assert messages[-2].status == "error" and "pets" in str(messages[-2].content)
@@ -183,7 +156,7 @@ async def test_the_rights_of_the_tool_hold_whatever_the_agent_asks(model: Script
 
 async def test_a_person_approves_a_query_within_an_agent(model: ScriptedModel, pets: Catalog) -> None:
     tool = ask_database(build_graph(model, pets), pets, context=Context(strategy="single", approve=True))
-    caller = ToolCaller(script=[[("ask_database", {"question": "Which pets?"})], "Done."], seen=[], tools=[])
+    caller = ToolCaller.of([("ask_database", {"question": "Which pets?"})], "Done.")
     agent: Any = create_agent(caller, [tool], checkpointer=InMemorySaver())
     stopped = await agent.ainvoke({"messages": [HumanMessage("Which pets?")]}, THREAD)
     assert stopped["__interrupt__"][0].value["approve"] == PETS
@@ -251,7 +224,7 @@ async def test_a_query_of_a_chat_is_approved(model: ScriptedModel, pets: Catalog
 @pytest.mark.filterwarnings("ignore::DeprecationWarning")
 async def test_a_supervisor_hands_over_to_a_chat(model: ScriptedModel, pets: Catalog) -> None:
     chat = chat_graph(build_graph(model, pets), pets, name="pets_expert")
-    caller = ToolCaller(script=[[("transfer_to_pets_expert", {})], "Rex and Mia."], seen=[], tools=[])
+    caller = ToolCaller.of([("transfer_to_pets_expert", {})], "Rex and Mia.")
     team: Any = create_supervisor([chat], model=caller).compile()
     messages = (await team.ainvoke({"messages": [HumanMessage("Which pets are there?")]}))["messages"]
     assert any("Rex | dog" in each.text and each.name == "pets_expert" for each in messages)
