@@ -15,7 +15,7 @@ QUESTIONS = (
 )
 
 
-def dialogue(db: str, context: Context | None = None) -> list[Answer]:
+def dialogue(db: Path, context: Context | None = None) -> list[Answer]:
     """Ask one after the other, on one thread."""
     with open_default(db, context=context) as database:
         return [database.ask(question) for question in QUESTIONS]

@@ -39,7 +39,7 @@ def load(name: str) -> ModuleType:
 
 
 @pytest.fixture(autouse=True)
-def clinic(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, stub: ChatStub) -> str:
+def clinic(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, stub: ChatStub) -> Path:
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("ROUTE_SQL_MODEL", stub.url)
     return build_demo_database(Path(".demo/clinic.sqlite"))
@@ -56,7 +56,7 @@ def ask_again(stub: ChatStub) -> Iterator[Callable[[str], None]]:
     stub.replies.clear()
 
 
-def test_follow_up_questions(stub: ChatStub, clinic: str) -> None:
+def test_follow_up_questions(stub: ChatStub, clinic: Path) -> None:
     stub.enqueue(completion(CANCELLED), completion(MONTHS), completion(DOCTORS))
     answers = load("follow_up_questions").dialogue(clinic, SINGLE)
     prompts = [str(body["messages"][-1]["content"]) for body in stub.bodies]
@@ -64,7 +64,7 @@ def test_follow_up_questions(stub: ChatStub, clinic: str) -> None:
     assert [answer["status"] for answer in answers] == ["ok", "ok", "ok"]
 
 
-def test_synchronous_script(clinic: str) -> None:
+def test_synchronous_script(clinic: Path) -> None:
     catalog, name = Catalog.from_url(clinic)
     with catalog:
         graph = build_graph(ScriptedModel(history=[], otherwise=lambda *_: DOCTORS), catalog)
@@ -87,7 +87,7 @@ def test_in_a_notebook(ask_again: Callable[[str], None], capsys: pytest.CaptureF
     assert capsys.readouterr().out.count(CANCELLED) == 1
 
 
-def test_web_server_with_threads(ask_again: Callable[[str], None], clinic: str) -> None:
+def test_web_server_with_threads(ask_again: Callable[[str], None], clinic: Path) -> None:
     ask_again(DOCTORS)
     example = load("web_server_with_threads")
     with open_default(clinic, context=SINGLE) as database:
@@ -107,7 +107,7 @@ def test_web_server_with_threads(ask_again: Callable[[str], None], clinic: str) 
     assert len({body["rows"][0][0] for body in bodies}) == 1 and {body["sql"] for body in bodies} == {DOCTORS}
 
 
-def test_tool_of_an_agent(ask_again: Callable[[str], None], clinic: str) -> None:
+def test_tool_of_an_agent(ask_again: Callable[[str], None], clinic: Path) -> None:
     ask_again("SELECT phone FROM patient")
     caller = ToolCaller.of([("ask_database", {"question": "Which phones?"})], "I can't see them.")
     with open_default(clinic, context=SINGLE) as database:
@@ -118,7 +118,7 @@ def test_tool_of_an_agent(ask_again: Callable[[str], None], clinic: str) -> None
 
 
 @pytest.mark.filterwarnings("ignore::DeprecationWarning")
-def test_team_with_a_supervisor(ask_again: Callable[[str], None], clinic: str) -> None:
+def test_team_with_a_supervisor(ask_again: Callable[[str], None], clinic: Path) -> None:
     ask_again(CANCELLED)
     caller = ToolCaller.of([("transfer_to_clinic_data", {})], "Some.")
     with open_default(clinic) as database:

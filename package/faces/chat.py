@@ -36,7 +36,8 @@ class ChatState(TypedDict):
     """The database to ask, if the question does not begin with its name and a colon."""
 
 
-Chat = CompiledStateGraph[ChatState, Context, ChatState, ChatState]
+Chat = CompiledStateGraph[ChatState, Any, ChatState, ChatState]
+"""A graph that takes a `Context`; supervisors want one of any context."""
 
 
 def chat_graph(

@@ -148,6 +148,7 @@ async def test_a_candidate_that_gets_the_lead_has_all_its_rows(catalog: Catalog)
     queries = [f"{many} WHERE a.id < 3", f"{many} WHERE a.id > 1", f"{many} WHERE a.id > 1 ORDER BY 1"]
     model = ScriptedModel(history=[]).enqueue("sql", *queries[:2])
     model.enqueue("verdict", f"verdict: wrong\n{queries[2]}")
-    answer = await build_graph(model, catalog).ainvoke(FIRST)
+    graph: Any = build_graph(model, catalog)
+    answer = await graph.ainvoke(FIRST)
     assert (answer["sql"], answer["status"]) == (queries[1], "ok") and not model.leftover
     assert {row[0] for row in answer["rows"]} == {"Ole", "Una"} and len(answer["rows"]) == answer["row_count"] == 18

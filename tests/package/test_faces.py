@@ -241,4 +241,4 @@ async def test_an_empty_catalog_has_no_faces(model: ScriptedModel) -> None:
     empty = Catalog({})
     for face in (ask_database, chat_graph):
         with pytest.raises(InvalidInput, match="the catalog is empty"):
-            face(build_graph(model, empty), empty)  # type: ignore[operator]
+            face(build_graph(model, empty), empty)

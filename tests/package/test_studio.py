@@ -100,7 +100,7 @@ async def test_a_chat_over_http_understands_a_follow_up(server: str, stub: ChatS
         thread = (await client.threads.create())["thread_id"]
         stub.enqueue(completion(NAMES), completion("SELECT kind FROM pet"))
         for text in ("Which pets are there?", "And their kinds?"):
-            given = {"messages": [{"role": "user", "content": text}]}
+            given: Any = {"messages": [{"role": "user", "content": text}]}
             ended: Any = await client.runs.wait(thread, "route_sql_chat", input=given, context={"strategy": "single"})
         assert "dog" in ended["messages"][-1]["content"] and len(ended["messages"]) == 4
         assert "Earlier question: Which pets are there?" in str(stub.bodies[-1]["messages"][-1]["content"])
