@@ -134,8 +134,10 @@ def _has_open_pronoun(asked: _Asked) -> bool:
 def _is_open(asked: _Asked, place: int, word: str) -> bool:
     before, after = asked.words[place - 1 : place], asked.words[place + 1 : place + 2]
     if word in _PLURAL:
-        # `Is it true that` stands for nothing.
-        return not asked.has_antecedent(place) and not (word == "it" and {*before} & _AUXILIARY)
+        # `Is it true that` stands for nothing, and `Where do they live who` is described later.
+        is_described = {*asked.words[place:]} & {"who", "whose", "whom"} and word not in ("it", "its")
+        is_empty = word == "it" and {*before} & _AUXILIARY
+        return not (is_described or is_empty or asked.has_antecedent(place))
     if word in _SINGULAR:
         return place <= len("many") and not asked.names_table(place)
     if word in ("those", "these"):

@@ -13,7 +13,7 @@ QUESTIONS = ("How many patients are there?", "How many doctors are there?")
 
 
 def asked(graph: Any, database: str) -> list[str]:
-    """What was found, and the nodes that the stream named."""
+    """Rows of the answers, and the nodes that the stream named."""
     questions = [{"question": question, "database": database} for question in QUESTIONS]
     answer = graph.invoke(questions[0])
     nodes = [name for part in graph.stream(questions[0], stream_mode="updates") for name in part]

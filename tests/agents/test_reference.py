@@ -100,6 +100,7 @@ How do I bake bread?
 How many rockets did the space agency launch?
 How many appointments are there this month?
 List those who have no insurer.
+Where do they live who have no insurer?
 Are there patients without an insurer?
 Does any doctor work in two departments?
 Show patients and also their insurers
