@@ -36,7 +36,7 @@ def choices_of(context: Context, *, can_sample: bool = False, enough: float = 1.
         min_confidence=context.min_confidence,
         approve=context.approve,
         rights=context.rights.as_json(),
-        user=context.user,
+        asked_by=context.asked_by,
         keep_prompts=context.keep_prompts,
         can_sample=can_sample,
     )

@@ -95,7 +95,7 @@ class Choices(TypedDict):
     """Whether a person is asked before each query."""
     rights: dict[str, Any]
     """Rights of the caller: `Visibility.as_json`."""
-    user: str | None
+    asked_by: str | None
     """The caller's name in the audit."""
     keep_prompts: bool
     """Whether the state keeps each prompt and reply."""
