@@ -145,7 +145,12 @@ async def test_the_sql_just_written_is_in_the_update(model: ScriptedModel, catal
     graph = build_graph(model, catalog, checkpointer=InMemorySaver())
     context = Context(strategy="single", approve=True)
     keys = list(Answer.__annotations__)
-    seen = [u async for u in graph.astream(QUESTION, THREAD, context=context, stream_mode="updates", output_keys=keys)]
+    seen: list[Any] = []
+    texts: list[Any] = []
+    modes: Any = ["updates", "custom"]
+    async for mode, part in graph.astream(QUESTION, THREAD, context=context, stream_mode=modes, output_keys=keys):
+        (seen if mode == "updates" else texts).append(part)
+    assert texts[-1]["text"] == "asking a person to approve the query"
     assert next(each["generate"]["sql"] for each in seen if "generate" in each) == NAMES
     answer = await graph.ainvoke(Command(resume=True), THREAD, context=context)
     assert answer["sql"] == NAMES
