@@ -25,7 +25,7 @@ class AuditEntry(TypedDict):
     time: str
     """When the query ended, in UTC, as ISO 8601."""
     who: str | None
-    """`Context.user`, or else the user that the server of LangGraph has authenticated; None if neither is known."""
+    """`Context.asked_by`, or else the user that the server of LangGraph has authenticated; None if neither is known."""
     thread: str | None
     """The thread's id, if there is one."""
     database: str
@@ -97,7 +97,7 @@ def _as_line(logger: Logger) -> Callable[[AuditEntry], None]:
 
 def _entry(state: State, proposal: Proposal, decision: AuditDecision, outcome: Outcome) -> AuditEntry:
     given = get_config().get("configurable", {})
-    who = state["choices"]["user"] or given.get("langgraph_auth_user_id")
+    who = state["choices"]["asked_by"] or given.get("langgraph_auth_user_id")
     return AuditEntry(
         time=datetime.now(UTC).isoformat(timespec="milliseconds"),
         who=None if who is None else str(who),

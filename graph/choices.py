@@ -44,7 +44,7 @@ def choices_of(
         after_rejection=context.after_rejection,
         clarify=context.clarify,
         rights=context.rights.as_json(),
-        user=context.user,
+        asked_by=context.asked_by,
         can_sample=can_sample,
     )
 

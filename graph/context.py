@@ -114,7 +114,7 @@ class Context:
             "would be unsure, for a person to choose."
         ),
     )
-    user: str | None = field(default=None, metadata=_described("Name of the caller for the audit log."))
+    asked_by: str | None = field(default=None, metadata=_described("Name of the caller for the audit log."))
     keep_prompts: bool = field(
         default=False,
         metadata=_described(
@@ -167,8 +167,8 @@ class Context:
             is_share = isinstance(share, int | float) and not isinstance(share, bool) and 0 <= share <= 1
             _require(is_share or (key == "enough" and share is None), key, "a number from 0 to 1", share)
         _require(isinstance(self.follow_up, bool), "follow_up", "true or false", self.follow_up)
-        user, keeps = self.user, self.keep_prompts
-        _require(user is None or isinstance(user, str), "user", "the caller's name, as a text", user)
+        who, keeps = self.asked_by, self.keep_prompts
+        _require(who is None or isinstance(who, str), "asked_by", "the caller's name, as a text", who)
         _require(isinstance(keeps, bool), "keep_prompts", "true or false", keeps)
         for key in ("deadline", "seconds"):
             seconds = getattr(self, key)

@@ -222,13 +222,15 @@ class Nodes:
         schema = await self._whole_schema(state)
         return await asyncio.to_thread(judge_answerable, reply, state, schema, self.calibration)
 
-    async def _whole_schema(self, state: State) -> Schema:
-        schema = await self.schemas.recent(state["database"], rights_in(state["choices"]))
+    async def _whole_schema(self, state: State, *, asks_again: bool = False) -> Schema:
+        schema_of = self.schemas.now if asks_again else self.schemas.recent
+        schema = await schema_of(state["database"], rights_in(state["choices"]))
         dialect = state["choices"]["dialect"]
         return replace(schema, dialect=dialect) if dialect else schema
 
     async def _brief(self, state: State) -> Brief:
-        schema = await self._whole_schema(state)
+        # A query has run since `ground`: no model is asked about a database that may be gone.
+        schema = await self._whole_schema(state, asks_again=bool(attempts(state)))
         notes, evidence = tuple(state.get("context_notes", [])), evidence_in(state)
         if shown := state.get("shown_schema"):
             # The rest of a schema that was cut may still have samples and comments beyond the budget.

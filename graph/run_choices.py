@@ -46,7 +46,7 @@ class Choices(TypedDict):
     """Whether a person is asked about unclear words and unsure answers."""
     rights: dict[str, Any]
     """Rights of the caller: `Visibility.as_json`."""
-    user: str | None
+    asked_by: str | None
     """The caller's name in the audit."""
     keep_prompts: bool
     """Whether the state keeps each prompt and reply."""

@@ -30,9 +30,16 @@ class Schemas:
             DatabaseUnavailable: it can't be read.
         """
         at, schema = self._kept.get((name, rights), (0.0, None))
-        if schema is None or monotonic() - at > SECONDS:
-            schema = await self._catalog.get(name, rights).schema()
-            self.keep(name, rights, schema)
+        return await self.now(name, rights) if schema is None or monotonic() - at > SECONDS else schema
+
+    async def now(self, name: str, rights: Visibility) -> Schema:
+        """The schema as the database has it now.
+
+        Raises:
+            UnknownDatabase, DatabaseUnavailable: as for `recent`.
+        """
+        schema = await self._catalog.get(name, rights).schema()
+        self.keep(name, rights, schema)
         return schema
 
     def keep(self, name: str, rights: Visibility, schema: Schema) -> None:

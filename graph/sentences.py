@@ -41,7 +41,8 @@ def beginning(node: str, state: Mapping[str, Any]) -> tuple[str, str | None]:
     """The text with which a node begins, and the SQL that it is about."""
     proposal = state.get("proposal")
     if node == "execute" and proposal:
-        return f"running {_named(proposal['agent'], state)}", proposal["sql"]
+        doing = "asking a person to approve" if state["choices"]["approve"] else "running"
+        return f"{doing} {_named(proposal['agent'], state)}", proposal["sql"]
     if node == "generate" and state.get("attempts"):
         return "writing a second opinion", None
     return BEGINNINGS.get(node, f"running {node}"), None

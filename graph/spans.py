@@ -203,9 +203,9 @@ def _found() -> bool:
 
 
 def _tracer() -> "Tracer | None":
-    """The tracer; None if OpenTelemetry is missing. Without a provider its spans record nothing."""
+    """The tracer; None if OpenTelemetry is missing or its host has configured no provider."""
     if not _found():
         return None
-    from opentelemetry.trace import get_tracer
+    from opentelemetry.trace import ProxyTracerProvider, get_tracer, get_tracer_provider
 
-    return get_tracer("route_sql")
+    return None if isinstance(get_tracer_provider(), ProxyTracerProvider) else get_tracer("route_sql")

@@ -10,6 +10,7 @@ from langchain_core.tracers.base import BaseTracer
 from langgraph.config import get_config
 from langgraph.types import TracePolicy
 from langsmith.run_helpers import tracing_context
+from langsmith.utils import tracing_is_enabled
 
 HIDDEN = ("rows", "exchanges")
 """Keys of the state and of outcomes whose values are left out."""
@@ -36,10 +37,11 @@ def trace_policy(*, has_content: bool) -> TracePolicy | None:
 @asynccontextmanager
 async def untraced(*, has_content: bool) -> AsyncIterator[RunnableConfig | None]:
     """A config for the call of a tool whose result holds rows: LangSmith does not see it, other callbacks do."""
-    if has_content:
+    manager = get_config().get("callbacks")
+    handlers = manager.handlers if isinstance(manager, BaseCallbackManager) else []
+    if has_content or not (tracing_is_enabled() or any(isinstance(each, BaseTracer) for each in handlers)):
         yield None
         return
-    manager = get_config().get("callbacks")
     with tracing_context(enabled=False):
         yield {"callbacks": _without_tracers(manager)} if isinstance(manager, BaseCallbackManager) else None
 

@@ -35,7 +35,7 @@ async def test_each_query_has_a_line(model: ScriptedModel, catalog: Catalog, ent
     model.enqueue("verdict", f"verdict: wrong\n{NAMES} ORDER BY 1")
     graph: Any = build_graph(model, catalog, audit=entries.append, checkpointer=InMemorySaver())
     before = datetime.now(UTC)
-    answer = await graph.ainvoke(QUESTION, THREAD, context=Context(user="ida"))
+    answer = await graph.ainvoke(QUESTION, THREAD, context=Context(asked_by="ida"))
     assert [(each["agent"], each["sql"], each["status"], each["row_count"]) for each in answer["candidates"]] == [
         (entry["agent"], entry["sql"], entry["status"], entry["rows"]) for entry in entries
     ]
@@ -75,7 +75,7 @@ async def test_a_persons_decision_is_recorded(
 ) -> None:
     model.enqueue("sql", NAMES)
     graph: Any = build_graph(model, catalog, audit=entries.append, checkpointer=InMemorySaver())
-    await graph.ainvoke(QUESTION, THREAD, context=Context(strategy="single", approve=True, user="ida"))
+    await graph.ainvoke(QUESTION, THREAD, context=Context(strategy="single", approve=True, asked_by="ida"))
     assert entries == []
     await graph.ainvoke(Command(resume=resume), THREAD)
     assert [(each["who"], each["decision"], each["status"]) for each in entries] == [("ida", decision, status)]
@@ -130,5 +130,5 @@ async def test_without_its_line_a_result_is_withheld(model: ScriptedModel, catal
 async def test_a_log_is_a_logger_or_a_function(model: ScriptedModel, catalog: Catalog, log: Any) -> None:
     with pytest.raises(InvalidInput, match="audit log .* must be a function of .entry."):
         build_graph(model, catalog, audit=log)
-    with pytest.raises(InvalidInput, match="user in the context must be the caller's name"):
-        Context(user=7)  # type: ignore[arg-type]
+    with pytest.raises(InvalidInput, match="asked_by in the context must be the caller's name"):
+        Context(asked_by=7)  # type: ignore[arg-type]

@@ -38,8 +38,8 @@ class SlowModel(ScriptedModel):
 
 
 async def story(model: ScriptedModel, catalog: Catalog, context: Context | None = None) -> list[Event]:
-    graph = build_graph(model, catalog)
-    events = [each async for each in graph.astream(QUESTION, context=context, stream_mode="custom")]
+    graph: Any = build_graph(model, catalog)
+    events: list[Event] = [each async for each in graph.astream(QUESTION, context=context, stream_mode="custom")]
     assert json.loads(json.dumps(events)) == events
     for event in events:
         assert event.keys() == Event.__required_keys__ and event["kind"] in get_args(EventKind)
@@ -145,7 +145,12 @@ async def test_the_sql_just_written_is_in_the_update(model: ScriptedModel, catal
     graph = build_graph(model, catalog, checkpointer=InMemorySaver())
     context = Context(strategy="single", approve=True)
     keys = list(Answer.__annotations__)
-    seen = [u async for u in graph.astream(QUESTION, THREAD, context=context, stream_mode="updates", output_keys=keys)]
+    seen: list[Any] = []
+    texts: list[Any] = []
+    modes: Any = ["updates", "custom"]
+    async for mode, part in graph.astream(QUESTION, THREAD, context=context, stream_mode=modes, output_keys=keys):
+        (seen if mode == "updates" else texts).append(part)
+    assert texts[-1]["text"] == "asking a person to approve the query"
     assert next(each["generate"]["sql"] for each in seen if "generate" in each) == NAMES
     answer = await graph.ainvoke(Command(resume=True), THREAD, context=context)
     assert answer["sql"] == NAMES
@@ -153,7 +158,7 @@ async def test_the_sql_just_written_is_in_the_update(model: ScriptedModel, catal
 
 async def test_replies_for_programs_are_tagged(model: ScriptedModel, catalog: Catalog) -> None:
     model.enqueue("sql", LACKING, NAMES).enqueue("link", "{}").enqueue("verdict", "verdict: right")
-    graph = build_graph(model, catalog)
+    graph: Any = build_graph(model, catalog)
     tags: dict[str, set[str]] = {}
     async for _, metadata in graph.astream(QUESTION, stream_mode="messages"):
         tags.setdefault(metadata["langgraph_node"], set()).update(metadata.get("tags", []))

@@ -3,7 +3,7 @@
 import json
 import os
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 import duckdb
 import pytest
@@ -43,7 +43,7 @@ async def test_a_replay_is_the_same_run_without_model_and_database(
     replay = await replay_run(recording)
     assert replay.divergences == [] and replay.answer is not None
     for key in ("sql", "rows", "confidence", "calibrated", "doubts", "notes", "status"):
-        assert replay.answer[key] == recording["answer"][key], key  # type: ignore[literal-required]
+        assert replay.answer[key] == recording["answer"][key], key
     assert [each["node"] for each in replay.answer["ledger"]] == [e["node"] for e in recording["answer"]["ledger"]]
     assert "customer.city = 'Bergen'" in recording["notes"]
 
@@ -151,5 +151,5 @@ async def test_a_recording_survives_lone_surrogates_and_only_its_owner_reads_it(
     recording = await recorded(model, catalog, Context(strategy="single"))
     folder = tmp_path / "kept"
     json.loads(write_recording(folder, recording).read_text())
-    assert cast(int, folder.stat().st_mode) & 0o077 == 0
+    assert folder.stat().st_mode & 0o077 == 0
     assert read_recording(folder)["question"] == QUESTION

@@ -55,7 +55,7 @@ async def test_a_run_is_one_trace_of_workflow_agents_calls_and_queries(
         "invoke_workflow route-sql", "ground", "invoke_agent generate", "chat scripted", "execute", "SELECT customer",
         "answer",
     }  # fmt: skip
-    assert len({span.context.trace_id for span in found.values()}) == 1  # type: ignore[union-attr]
+    assert len({span.context.trace_id for span in found.values()}) == 1
     root = found["invoke_workflow route-sql"].context
     assert (
         root and found["invoke_agent generate"].parent and found["invoke_agent generate"].parent.span_id == root.span_id
@@ -121,7 +121,7 @@ async def test_a_resumed_run_stays_in_its_trace(
     await graph.ainvoke(Command(resume=True), THREAD, context=context)
     found = spans.get_finished_spans()
     assert "invoke_workflow route-sql" in by_name(spans)
-    assert len({span.context.trace_id for span in found}) == 1  # type: ignore[union-attr]
+    assert len({span.context.trace_id for span in found}) == 1
 
 
 async def test_a_run_that_breaks_off_ends_its_span(spans: InMemorySpanExporter, catalog: Catalog) -> None:

@@ -1,8 +1,7 @@
 """Hardness of a query, as the collaboration strategy measures it."""
 
 from route_sql.tools.schema.records import Schema
-from route_sql.tools.sql.parsing import parse_query
-from route_sql.tools.sql.scopes import Resolver
+from route_sql.tools.sql.usage import names_in
 
 HARD = 3
 """A query over this many tables is hard (ROUTE, section 3.3)."""
@@ -10,8 +9,5 @@ HARD = 3
 
 def table_count(sql: str, schema: Schema) -> int:
     """Number of different base tables that a query names, real or not; 0 if the text is not exactly one query."""
-    tree = parse_query(sql, schema.dialect)
-    if tree is None:
-        return 0
-    names = Resolver(tree, sql, schema).names()
+    names = names_in(sql, schema)
     return len({name.table.key if name.table else name.text.casefold() for name in names if name.is_table})

@@ -1,6 +1,7 @@
 """Tables and columns that a query uses, and its unknown names."""
 
 from dataclasses import dataclass
+from functools import lru_cache
 from itertools import islice
 from typing import Literal
 
@@ -48,14 +49,18 @@ class UnknownName:
         return f"There is no {self.kind} {self.name}."
 
 
+def names_in(sql: str, schema: Schema) -> tuple[Name, ...]:
+    """Table and column names of a query, in the order of the text; empty if the text is not exactly one query."""
+    return _names_in(sql, _Same(schema))
+
+
 def tables_and_columns(sql: str, schema: Schema) -> Link:
     """Tables and columns that a query uses, in the spelling and order of the schema.
 
     Columns that joins compare count too. `SELECT *` and `t.*` use every column of their tables; `COUNT(*)` uses
     none. A table without a used column has an empty list. Text that is not exactly one query uses nothing.
     """
-    tree = parse_query(sql, schema.dialect)
-    names = Resolver(tree, sql, schema).names() if tree is not None else []
+    names = names_in(sql, schema)
     used: dict[str, set[str]] = {}
     for name in names:
         if name.table is not None:
@@ -69,8 +74,7 @@ def unknown_names(sql: str, schema: Schema) -> list[UnknownName]:
     A hint, not a verdict: only the engine knows. Columns of an unknown table are unknown only if no table has such a
     column.
     """
-    tree = parse_query(sql, schema.dialect)
-    names = Resolver(tree, sql, schema).names() if tree is not None else []
+    names = names_in(sql, schema)
     unknown = dict.fromkeys(name for name in names if not name.found)
     return [described(name, schema) for name in islice(unknown, MOST_UNKNOWN)]
 
@@ -117,3 +121,23 @@ def _closest(name: str, real: list[str]) -> tuple[str, ...]:
         score_cutoff=SIMILARITY,
     )
     return tuple(choice for choice, _, _ in found)
+
+
+@dataclass(frozen=True, eq=False)
+class _Same:
+    """A schema that equals only itself, since comparing all of its columns costs more than to read a query again."""
+
+    schema: Schema
+
+    def __hash__(self) -> int:
+        return id(self.schema)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, _Same) and other.schema is self.schema
+
+
+@lru_cache(maxsize=64)
+def _names_in(sql: str, same: _Same) -> tuple[Name, ...]:
+    """The nodes of a run ask for the names of a query several times."""
+    tree = parse_query(sql, same.schema.dialect)
+    return tuple(Resolver(tree, sql, same.schema).names()) if tree is not None else ()
