@@ -141,6 +141,12 @@ def make_builder(
     )
     # LangGraph shows this schema and passes the input unchanged, as a `Question`.
     builder: Builder = StateGraph(state_schema, context_schema=Context, input_schema=asked, output_schema=output_schema)
+    _wire(builder, nodes)
+    return builder
+
+
+def _wire(builder: Builder, nodes: Nodes) -> None:
+    """Add the nodes and the edges."""
     add: dict[str, Any] = {
         "ground": nodes.ground,
         "link_schema": node(nodes.link_schema),
@@ -165,7 +171,6 @@ def make_builder(
     builder.add_edge("correct_noise", "execute")
     builder.add_edge("continue_writing", "execute")
     builder.add_edge("answer", END)
-    return builder
 
 
 def described(node: Callable[..., Any]) -> str:
