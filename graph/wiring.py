@@ -159,6 +159,12 @@ def make_builder(
     traced = trace_policy(has_content=trace_content)
     # LangGraph shows this schema and passes the input unchanged, as a `Question`.
     builder: Builder = StateGraph(state_schema, context_schema=Context, input_schema=asked, output_schema=output_schema)
+    _wire(builder, nodes)
+    return builder
+
+
+def _wire(builder: Builder, nodes: Nodes) -> None:
+    """Add the nodes and the edges."""
     add: dict[str, Any] = {
         "ground": first_node(nodes.ground),
         "clarify": node(nodes.clarify),
@@ -181,7 +187,6 @@ def make_builder(
     for agent, targets in FOLLOWING.items():
         builder.add_conditional_edges(agent, Router(after(agent), otherwise="execute"), list(targets))
     builder.add_edge("answer", END)
-    return builder
 
 
 def described(node: Callable[..., Any]) -> str:
