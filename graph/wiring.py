@@ -156,7 +156,6 @@ def make_builder(
         trace_content=trace_content,
         indexes=indexes,
     )
-    traced = trace_policy(has_content=trace_content)
     # LangGraph shows this schema and passes the input unchanged, as a `Question`.
     builder: Builder = StateGraph(state_schema, context_schema=Context, input_schema=asked, output_schema=output_schema)
     _wire(builder, nodes)
@@ -177,6 +176,7 @@ def _wire(builder: Builder, nodes: Nodes) -> None:
         "continue_writing": node(nodes.continue_writing),
         "answer": answering_node(nodes.answer),
     }
+    traced = trace_policy(has_content=nodes.trace_content)
     for name, function in add.items():
         builder.add_node(name, function, trace_policy=traced, metadata={"description": described(getattr(nodes, name))})
 
