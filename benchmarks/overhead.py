@@ -105,7 +105,7 @@ def table(spent: dict[Strategy, Times]) -> list[str]:
     head = "| strategy | ms a question | doing nothing | ratio | CPU ms a question | doing nothing | ratio |"
     lines = [head, "| --- | --: | --: | --: | --: | --: | --: |"]
     for strategy, (ours, idle) in spent.items():
-        cells = [strategy]
+        cells: list[str] = [strategy]
         for kind in (0, 1):
             cost, nothing_done = median(each[kind] for each in ours), median(each[kind] for each in idle)
             cells += [f"{cost:.1f}", f"{nothing_done:.1f}", f"{cost / nothing_done:.1f}"]

@@ -157,9 +157,14 @@ def make_builder(
         trace_content=trace_content,
         indexes=indexes,
     )
-    traced = trace_policy(has_content=trace_content)
     # LangGraph shows this schema and passes the input unchanged, as a `Question`.
     builder = QuestionGraph(state_schema, context_schema=Context, input_schema=asked, output_schema=output_schema)
+    _wire(builder, nodes)
+    return builder
+
+
+def _wire(builder: Builder, nodes: Nodes) -> None:
+    """Add the nodes and the edges."""
     add: dict[str, Any] = {
         "ground": first_node(nodes.ground),
         "clarify": node(nodes.clarify),
@@ -172,6 +177,7 @@ def make_builder(
         "continue_writing": node(nodes.continue_writing),
         "answer": answering_node(nodes.answer),
     }
+    traced = trace_policy(has_content=nodes.trace_content)
     for name, function in add.items():
         builder.add_node(name, function, trace_policy=traced, metadata={"description": described(getattr(nodes, name))})
 
@@ -182,7 +188,6 @@ def make_builder(
     for agent, targets in FOLLOWING.items():
         builder.add_conditional_edges(agent, Router(after(agent), otherwise="execute"), list(targets))
     builder.add_edge("answer", END)
-    return builder
 
 
 def described(node: Callable[..., Any]) -> str:
