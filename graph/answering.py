@@ -29,8 +29,8 @@ async def answered(state: State, execution: Execution) -> Update:
         outcome, remarks = await _whole_outcome(chosen, state, execution)
     else:
         outcome, remarks = _nothing(state, late, cut), []
-    result = _result(outcome, state)
     sql = chosen["sql"] if chosen else None
+    result = _result(outcome, state, rows_of="" if remarks else sql or "")
     return {
         "sql": sql,
         **_turn(state, sql, outcome),
@@ -91,7 +91,7 @@ def _turn(state: State, sql: str | None, outcome: Outcome) -> Update:
     return {"last_turn": turn_of(state["question"], state["database"], sql, outcome["columns"], rights)}
 
 
-def _result(outcome: Outcome, state: State) -> Update:
+def _result(outcome: Outcome, state: State, rows_of: str) -> Update:
     rows = outcome["rows"][: state["choices"]["row_limit"]]
     result: Update = {
         "status": outcome["status"],
@@ -101,4 +101,4 @@ def _result(outcome: Outcome, state: State) -> Update:
         "error": outcome["error"],
     }
     # Rows that the state holds already are not stored again.
-    return result if rows == state.get("rows") else {**result, "rows": rows}
+    return result if rows == state.get("rows") else {**result, "rows": rows, "rows_of": rows_of}

@@ -11,7 +11,7 @@ from langchain_core.tools import BaseTool
 from langgraph.runtime import Runtime
 
 from route_sql.agents import continuation_writer, generator, noise_corrector, schema_linker
-from route_sql.agents.brief import Brief, Wording
+from route_sql.agents.brief import QUESTION_CHARS, Brief, Wording
 from route_sql.agents.call import FOR_PEOPLE, FOR_PROGRAMS, Reply, ask, can_sample, wording_of
 from route_sql.agents.examples import worked_examples
 from route_sql.agents.prompts import Prompts
@@ -35,7 +35,7 @@ from route_sql.graph.extensions import Extension
 from route_sql.graph.grounding import Ground, gather_ground, question_of
 from route_sql.graph.ledger import calls_of, entry, scores_of
 from route_sql.graph.results import kept_rows
-from route_sql.graph.schemas import Schemas
+from route_sql.graph.schemas import Schemas, is_small
 from route_sql.graph.selection import attempts, leading, newest_rejected
 from route_sql.graph.spans import chat_span
 from route_sql.graph.state import AnsweredQuestion, Attempt, NoAnswer, Proposal, Question, State, TokenScores
@@ -220,7 +220,10 @@ class Nodes:
 
     async def _answerable(self, state: State, reply: Reply) -> NoAnswer:
         schema = await self._whole_schema(state)
-        return await asyncio.to_thread(judge_answerable, reply, state, schema, self.calibration)
+        given = reply, state, schema, self.calibration
+        # Under load, a trip to a thread costs more than a short question.
+        is_short = len(state["question"]) <= QUESTION_CHARS and is_small(schema)
+        return judge_answerable(*given) if is_short else await asyncio.to_thread(judge_answerable, *given)
 
     async def _whole_schema(self, state: State, *, asks_again: bool = False) -> Schema:
         schema_of = self.schemas.now if asks_again else self.schemas.recent

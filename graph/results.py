@@ -44,6 +44,11 @@ def kept_rows(chosen: Attempt, state: State) -> Rows | None:
     return outcome["rows"] if len(outcome["rows"]) >= wanted else None
 
 
+def rows_at_hand(attempt: Attempt, state: State) -> Rows:
+    """The rows of a candidate as far as the state holds them."""
+    return state.get("rows", []) if state.get("rows_of") == attempt["sql"] else attempt["outcome"]["rows"]
+
+
 def _are_few(rows: Rows) -> bool:
     """Whether the rows are short; many are not looked at to the end."""
     chars = 0

@@ -101,5 +101,16 @@ def test_a_synchronous_call_within_another_does_not_wait_for_ever(databases: Cat
         return None
 
     graph: Any = build_graph(answering(), databases, checks=[check])
-    with pytest.raises(InvalidInput, match="await ainvoke"):
-        graph.invoke(QUESTION)
+    (note,) = graph.invoke(QUESTION)["notes"]
+    assert note.startswith("The check check failed: InvalidInput: ") and "await ainvoke" in note
+
+
+def test_a_synchronous_check_may_ask_another_graph(databases: Catalog) -> None:
+    inner: Any = build_graph(answering(), databases)
+    asked: list[Any] = []
+
+    def check(question: str, sql: str, outcome: Any) -> None:
+        asked.append(inner.invoke(QUESTION)["rows"])
+
+    graph: Any = build_graph(answering(), databases, checks=[check])
+    assert graph.invoke(QUESTION)["notes"] == [] and asked and asked[0] == ROWS
