@@ -66,8 +66,8 @@ class OpenedDatabase:
         Args:
             question: The question, in words.
             evidence: Facts that it needs besides the schema.
-            decide: A person's decision on a query that waits for approval, from the interrupt's value to the value
-                that the run is resumed with. Needed with `Context(approve=True)`.
+            decide: A person's decision where the run waits for one, from the interrupt's value to the value that the
+                run is resumed with. Needed with `Context(approve=True)` and `Context(clarify=True)`.
 
         Raises:
             RouteError: the question can't be asked; a query that fails is in the answer.
@@ -150,7 +150,7 @@ class OpenedDatabase:
 
 def _decision(decide: Decide | None, value: dict[str, Any]) -> Any:
     if decide is None:
-        raise InvalidInput("the query waits for approval: give `decide`, or use the graph with a checkpointer")
+        raise InvalidInput("the run waits for a person: give `decide`, or use the graph with a checkpointer")
     return decide(value)
 
 

@@ -35,13 +35,12 @@ def _verdict(answer: Answer, database: str) -> str:
     name, status = clean(database, CELL_CHARS), answer["status"]
     if answer["error"] is not None:
         reason = _inert(answer["error"], ERROR_CHARS)
-        return f"No answer from the database {name} ({status}): {reason} Ask again in other words, or ask for less."
+        advice = "" if status == "unanswerable" else " Ask again in other words, or ask for less."
+        return f"No answer from the database {name} ({status}): {reason}{advice}"
     kind = "" if answer["calibrated"] else ", not calibrated"
     sure = f"confidence {answer['confidence']:.2f} of 1{kind}"
     if status == "unsure":
         return f"An unsure answer from the database {name} ({sure}): check it before you use it. {_count(answer)}"
-    if status == "unanswerable":
-        return f"The database {name} can't answer this ({sure})."
     return f"Answer from the database {name} ({sure}). {_count(answer)}"
 
 

@@ -142,7 +142,7 @@ async def test_the_same_for_async_callers(stub: ChatStub) -> None:
 
     async with open_default("pets.sqlite", model=stub.url, context=Context(strategy="single", approve=True)) as opened:
         assert (await opened.aask("Which pets are there?", decide=decide))["row_count"] == 2 and seen == [NAMES]
-        with pytest.raises(InvalidInput, match="waits for approval: give `decide`"):
+        with pytest.raises(InvalidInput, match="waits for a person: give `decide`"):
             await opened.aask("Which pets are there?")
 
 

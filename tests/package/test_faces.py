@@ -80,6 +80,15 @@ async def test_a_reply_has_rows_sql_and_confidence_and_the_answer_is_its_artifac
     assert json.loads(json.dumps(message.artifact)) == message.artifact
 
 
+async def test_the_calling_model_reads_that_the_database_can_not_answer(pets: Catalog) -> None:
+    model = ScriptedModel(history=[], otherwise=lambda *_: "unanswerable: no column for salary")
+    tool = ask_database(build_graph(model, pets, wording="tuned"), pets)
+    message = await call(tool, question="Show the salary of every senior engineer")
+    assert message.artifact["status"] == "unanswerable"
+    assert "(unanswerable): The database can't answer this question: no column for salary." in str(message.content)
+    assert "other words" not in str(message.content)
+
+
 def test_it_answers_synchronous_callers_too(model: ScriptedModel, files: Path) -> None:
     catalog, _ = Catalog.from_url(files / "pets.sqlite")
     with catalog:
