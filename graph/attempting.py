@@ -8,6 +8,7 @@ from route_sql.graph.checks import doubts, own_doubt
 from route_sql.graph.confidence import Calibration, assess
 from route_sql.graph.executing import Run
 from route_sql.graph.extensions import Extension
+from route_sql.graph.results import leading_rows, with_few_rows
 from route_sql.graph.schemas import is_small
 from route_sql.graph.selection import attempts
 from route_sql.graph.state import Assessment, Attempt, State
@@ -25,7 +26,7 @@ async def attempted(
     checks: Sequence[Extension],
     calibration: Calibration | None,
 ) -> dict[str, Any]:
-    """The update for a candidate that ran: the attempt, its assessment, and a note for each check that failed."""
+    """The update for a candidate that ran: the attempt, its assessment, its rows, and a note a failed check."""
     proposal, outcome = run.proposal, run.outcome
     given = state, run, schema, calibration
     is_short = len(proposal["sql"]) <= SHORT_SQL and is_small(schema)
@@ -38,7 +39,8 @@ async def attempted(
             attempt = {**attempt, "complaint": found}
             assessment = await asyncio.to_thread(assess, _with(state, attempt), schema, calibration)
     notes = {"notes": failures} if failures else {}
-    return {"attempts": [attempt], "assessment": assessment, **notes}
+    rows = leading_rows(_with(state, attempt), outcome["rows"][: state["choices"]["row_limit"]])
+    return {"attempts": [attempt], "assessment": assessment, **rows, **notes}
 
 
 def _attempt(
@@ -49,7 +51,7 @@ def _attempt(
     attempt = Attempt(
         agent=proposal["agent"],
         sql=proposal["sql"],
-        outcome={**outcome, "rows": outcome["rows"][: state["choices"]["row_limit"]]},
+        outcome=with_few_rows({**outcome, "rows": outcome["rows"][: state["choices"]["row_limit"]]}),
         complaint=found.complaint,
         tables=table_count(proposal["sql"], schema),
         scores=proposal.get("scores"),

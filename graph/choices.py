@@ -3,7 +3,8 @@
 from typing import Any
 
 from route_sql.graph.context import Context
-from route_sql.graph.state import Choices, State
+from route_sql.graph.run_choices import Choices
+from route_sql.graph.state import State
 from route_sql.tools.errors import InvalidInput
 from route_sql.tools.schema.visibility import Visibility
 
@@ -37,6 +38,7 @@ def choices_of(
         withhold=withhold if context.withhold else None,
         enough=enough if context.enough is None else context.enough,
         min_confidence=context.min_confidence,
+        follow_up=context.follow_up,
         approve=context.approve,
         keep_prompts=context.keep_prompts,
         after_rejection=context.after_rejection,

@@ -8,9 +8,10 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, create_model
 
 from route_sql.agents.brief import QUESTION_CHARS
 from route_sql.graph.approval import invalid_answer
+from route_sql.graph.channels import Begin, Change
 from route_sql.graph.decisions import Point
 from route_sql.graph.selection import attempts, leading
-from route_sql.graph.state import Begin, Change, Question, State
+from route_sql.graph.state import Question, State
 from route_sql.tools.database.catalog import Catalog
 from route_sql.tools.database.engine import Database
 from route_sql.tools.database.outcome import ran

@@ -89,6 +89,12 @@ class Context:
             "For adaptive."
         ),
     )
+    follow_up: bool = field(
+        default=True,
+        metadata=_described(
+            "Whether a question that refers to the thread's last one, such as 'And by month?', is read with it."
+        ),
+    )
     approve: bool = field(
         default=False,
         metadata=_described("Interrupt before each query, for a person to approve, edit or reject it."),
@@ -160,6 +166,7 @@ class Context:
             share = getattr(self, key)
             is_share = isinstance(share, int | float) and not isinstance(share, bool) and 0 <= share <= 1
             _require(is_share or (key == "enough" and share is None), key, "a number from 0 to 1", share)
+        _require(isinstance(self.follow_up, bool), "follow_up", "true or false", self.follow_up)
         who, keeps = self.asked_by, self.keep_prompts
         _require(who is None or isinstance(who, str), "asked_by", "the caller's name, as a text", who)
         _require(isinstance(keeps, bool), "keep_prompts", "true or false", keeps)

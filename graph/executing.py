@@ -27,6 +27,8 @@ NOT_APPROVED = "The query was not approved."
 UNABLE = "The executor takes no allow, hide and within, so it can't keep to the caller's rights."
 
 
+PERMITTED = ("approved", "edited", "picked")
+"""Decisions with which a person has let a query run."""
 FINAL = ("edited", "rejected")
 """Decisions after which nothing else is run in this step."""
 
@@ -109,7 +111,7 @@ class Execution:
         return await self.audit.recorded(self.state, proposal, decision, running)
 
     def _decided_before(self, sql: str) -> Approval | None:
-        is_known = any(each["sql"] == sql and each.get("decision") == "approved" for each in attempts(self.state))
+        is_known = any(each["sql"] == sql and each.get("decision") in PERMITTED for each in attempts(self.state))
         return Approval(type="approve") if is_known else None
 
     async def _outcome(self, proposal: Proposal) -> Outcome:

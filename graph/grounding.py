@@ -47,11 +47,17 @@ class Ground:
 
 
 async def gather_ground(
-    asked: Question, catalog: Catalog, schemas: Schemas, tools: Sequence[ContextTool | Extension], context: Context
+    asked: Question,
+    catalog: Catalog,
+    schemas: Schemas,
+    tools: Sequence[ContextTool | Extension],
+    context: Context,
+    evidence: str,
 ) -> Ground:
     """Gather the notes of the context tools and the catalog, and cut a schema that no prompt can hold.
 
-    The notes are as many and as long as a prompt shows.
+    The notes are as many and as long as a prompt shows. `evidence` is the question's own with the earlier turn that it
+    refers to; the context tools see only its own.
 
     Raises:
         RouteError: the database can't be asked.
@@ -62,7 +68,7 @@ async def gather_ground(
     found, failures = await gather_notes(tools, asked, rights)
     notes = shown_notes([*found, *await catalog.notes(database, rights)])
     warnings = await catalog.get(database, rights).warnings()
-    known = [*notes, asked.get("evidence", "")]
+    known = [*notes, evidence]
     shown, cut = await _shown(schema, asked["question"], known, context.schema_chars)
     return Ground(notes=notes, shown=shown, remarks=[*warnings, *failures, *cut])
 

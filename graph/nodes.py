@@ -11,36 +11,38 @@ from langchain_core.tools import BaseTool
 from langgraph.runtime import Runtime
 
 from route_sql.agents import continuation_writer, generator, noise_corrector, schema_linker
-from route_sql.agents.brief import Brief, Wording
+from route_sql.agents.brief import QUESTION_CHARS, Brief, Wording
 from route_sql.agents.call import FOR_PEOPLE, FOR_PROGRAMS, Reply, ask, can_sample, wording_of
 from route_sql.agents.examples import worked_examples
 from route_sql.agents.prompts import Prompts
 from route_sql.graph.answerable import is_withheld, judge_answerable
+from route_sql.graph.answering import answered
 from route_sql.graph.attempting import attempted
 from route_sql.graph.audit import Audit
-from route_sql.graph.budget import Update, in_time, is_out_of_time, out_of_time
+from route_sql.graph.budget import Update, in_time
+from route_sql.graph.channels import Begin, Change
 from route_sql.graph.checks import finding
 from route_sql.graph.choices import choices_of, rights_in
 from route_sql.graph.clarifying import clarified, unclear_points
 from route_sql.graph.confidence import Calibration
 from route_sql.graph.context import Context, context_of_first
 from route_sql.graph.decisions import Point
-from route_sql.graph.doubts import doubts_of
 from route_sql.graph.events import say
 from route_sql.graph.exchanges import keep
 from route_sql.graph.executing import Execution, candidate_of, proposed
 from route_sql.graph.executor import Executor
 from route_sql.graph.extensions import Extension
 from route_sql.graph.grounding import Ground, gather_ground, question_of
-from route_sql.graph.ledger import calls_of, cut_replies, entry, scores_of
-from route_sql.graph.schemas import Schemas
-from route_sql.graph.selection import attempts, leading, newest_rejected, settled_by_person
+from route_sql.graph.ledger import calls_of, entry, scores_of
+from route_sql.graph.results import kept_rows
+from route_sql.graph.schemas import Schemas, is_small
+from route_sql.graph.selection import attempts, leading, newest_rejected
 from route_sql.graph.spans import chat_span
-from route_sql.graph.state import VERSION, Attempt, Begin, Change, NoAnswer, Proposal, Question, State, TokenScores
+from route_sql.graph.state import AnsweredQuestion, Attempt, NoAnswer, Proposal, Question, State, TokenScores
 from route_sql.graph.state_versions import StoredState, without_old_keys
-from route_sql.graph.strategies import is_unsure
+from route_sql.graph.threads import as_evidence, earlier_turn, evidence_in, follow_up_notes
 from route_sql.tools.database.catalog import Catalog
-from route_sql.tools.database.outcome import Outcome, Status, failed, ran
+from route_sql.tools.database.outcome import ran
 from route_sql.tools.schema.links import union
 from route_sql.tools.schema.records import Schema
 from route_sql.tools.schema.relevance import reduce_schema
@@ -72,24 +74,27 @@ class Nodes:
     trace_content: bool = False
     """Whether traces hold prompts, replies, rows and literals."""
 
-    async def ground(self, state: StoredState, runtime: Runtime[Context]) -> Update:
+    async def ground(self, state: StoredState, *, runtime: Runtime[Context]) -> Update:
         """Gather notes, cut a schema that no prompt can hold, and write the run's choices into the state."""
-        question, context = question_of(state), context_of_first(runtime)
-        began = monotonic()
-        gathering = gather_ground(question, self.catalog, self.schemas, self.context_tools, context)
-        ground = await in_time(gathering, context.seconds) or Ground(notes=[], shown=None, remarks=[])
+        asked, context, began = question_of(state), context_of_first(runtime), monotonic()
+        gathered = await in_time(self._gathered(state, asked, context), context.seconds)
+        ground, earlier = gathered or (Ground(notes=[], shown=None, remarks=[]), None)
         fitted = self.calibration
         limits = {"enough": fitted.enough, "withhold": fitted.withhold} if fitted else {}
-        return {
-            **without_old_keys(state),
-            **_begun(),
-            "choices": choices_of(context, can_sample=can_sample(self.model), **limits),
-            "question_evidence": question["evidence"],
+        found: Update = {
+            "question_evidence": asked["evidence"],
+            "earlier_turn": earlier,
             "context_notes": ground.notes,
             "shown_schema": ground.shown,
-            "notes": Begin(begin=ground.remarks),
+            "unclear": await self._unclear(asked, context),
+        }
+        return {
+            **without_old_keys(state),
+            # What a checkpoint does not hold costs nothing at each later step.
+            **{name: value for name, value in found.items() if value},
+            "choices": choices_of(context, can_sample=can_sample(self.model), **limits),
+            "notes": Begin(begin=[*follow_up_notes(earlier), *ground.remarks]),
             **({} if context.seconds is None else {"spent": Begin(begin=[monotonic() - began])}),
-            "unclear": await self._unclear(question, context),
         }
 
     async def clarify(self, state: State) -> Update:
@@ -137,8 +142,7 @@ class Nodes:
         proposal = state.get("proposal")
         if proposal is None:
             return {}
-        execution = Execution(self.executor, self.query_checks, self.audit, self.catalog, state, self.trace_content)
-        run = await execution.run(proposal)
+        run = await self._execution(state).run(proposal)
         schema = await self._whole_schema(state)
         update = await attempted(state, run, schema, self.checks, self.calibration)
         candidates = [candidate_of(each) for each in (*attempts(state), *update["attempts"])]
@@ -163,7 +167,7 @@ class Nodes:
         if doubted is None:
             return {}
         brief = await self._brief(state)
-        found = finding(doubted["complaint"], doubted["outcome"])
+        found = finding(doubted["complaint"], {**doubted["outcome"], "rows": kept_rows(doubted, state) or []})
         messages = self.prompts.correct_noise(brief, doubted["sql"], found, failed=not ran(doubted["outcome"]))
         reply = await self._ask(state, messages, tag=FOR_PROGRAMS)
         verdict = noise_corrector.parse(reply.text, brief.schema.dialect)
@@ -186,19 +190,18 @@ class Nodes:
 
     async def answer(self, state: State) -> Update:
         """Pick the candidate and close the ledger."""
-        chosen = None if is_withheld(state) else leading(state)
-        cut = cut_replies(state.get("ledger", []))
-        late = [out_of_time(state)] if is_out_of_time(state) else []
-        no_sql = "No agent had written SQL." if late else _reason_without_sql(state)
-        nothing = failed("timeout" if late else "error", " ".join([*late, no_sql, *cut]))
-        result = _result(chosen["outcome"] if chosen else nothing, state["choices"]["row_limit"])
-        return {
-            "sql": chosen["sql"] if chosen else None,
-            **result,
-            **_judged(state, result["status"]),
-            "notes": [*late, *cut],
-            "candidates": [candidate_of(attempt) for attempt in attempts(state)],
-        }
+        return await answered(state, self._execution(state))
+
+    def _execution(self, state: State) -> Execution:
+        return Execution(self.executor, self.query_checks, self.audit, self.catalog, state, self.trace_content)
+
+    async def _gathered(
+        self, state: State, asked: Question, context: Context
+    ) -> tuple[Ground, AnsweredQuestion | None]:
+        """Everything that is known before the agents start, and the earlier turn that the question refers to."""
+        earlier = await earlier_turn(state, asked, self.catalog, context)
+        evidence = as_evidence(asked["evidence"], earlier)
+        return await gather_ground(asked, self.catalog, self.schemas, self.context_tools, context, evidence), earlier
 
     async def _unclear(self, asked: Question, context: Context) -> list[Point]:
         return await unclear_points(asked, self.catalog, context.rights, self.indexes) if context.clarify else []
@@ -217,7 +220,10 @@ class Nodes:
 
     async def _answerable(self, state: State, reply: Reply) -> NoAnswer:
         schema = await self._whole_schema(state)
-        return await asyncio.to_thread(judge_answerable, reply, state, schema, self.calibration)
+        given = reply, state, schema, self.calibration
+        # Under load, a trip to a thread costs more than a short question.
+        is_short = len(state["question"]) <= QUESTION_CHARS and is_small(schema)
+        return judge_answerable(*given) if is_short else await asyncio.to_thread(judge_answerable, *given)
 
     async def _whole_schema(self, state: State, *, asks_again: bool = False) -> Schema:
         schema_of = self.schemas.now if asks_again else self.schemas.recent
@@ -228,7 +234,7 @@ class Nodes:
     async def _brief(self, state: State) -> Brief:
         # A query has run since `ground`: no model is asked about a database that may be gone.
         schema = await self._whole_schema(state, asks_again=bool(attempts(state)))
-        notes, evidence = tuple(state.get("context_notes", [])), state.get("question_evidence", "")
+        notes, evidence = tuple(state.get("context_notes", [])), evidence_in(state)
         if shown := state.get("shown_schema"):
             # The rest of a schema that was cut may still have samples and comments beyond the budget.
             part, budget = schema.restrict(shown), state["choices"]["schema_chars"]
@@ -244,20 +250,6 @@ class Nodes:
         )
 
 
-def _begun() -> Update:
-    """The update with which a question begins: nothing is left of the thread's last question."""
-    lists: Update = {name: Begin(begin=[]) for name in ("attempts", "ledger", "exchanges")}
-    nothing: Update = {
-        "candidates": [],
-        "linked": {},
-        "drafted": {},
-        "proposal": None,
-        "assessment": None,
-        "no_answer": None,
-    }
-    return {"version": VERSION, **lists, **nothing, "asked_back": False}
-
-
 async def _repaired(attempt: Attempt, schema: Schema) -> str | None:
     """The SQL with repaired joins: `execute` keeps it for doubted joins; for other candidates it is computed here."""
     if "repaired" in attempt:
@@ -269,38 +261,3 @@ async def _repaired(attempt: Attempt, schema: Schema) -> str | None:
 def _new(agent: str, sql: str | None, state: State, scores: TokenScores | None) -> Proposal | None:
     """A proposal, unless it only repeats a candidate: running it again would count as agreement."""
     return proposed(agent, sql, [attempt["sql"] for attempt in attempts(state)], scores)
-
-
-def _judged(state: State, status: Status) -> Update:
-    """The answer's confidence and doubts; a result that is not sure enough for the caller is `unsure`."""
-    if is_withheld(state):
-        return {"status": "unanswerable", "confidence": 0.0, "calibrated": False, "doubts": []}
-    assessment = state.get("assessment")
-    confidence = assessment["confidence"] if assessment else 0.0
-    if settled_by_person(state):  # the numbers are about what a model writes, and a person has decided
-        confidence, assessment = float(status in ("ok", "empty")), None
-    return {
-        "status": "unsure" if is_unsure(state) else status,
-        "confidence": confidence,
-        "calibrated": assessment is not None and assessment["calibrated"],
-        "doubts": doubts_of(state),
-    }
-
-
-def _reason_without_sql(state: State) -> str:
-    judged = state.get("no_answer")
-    if judged is not None and (judged["declined"] or is_withheld(state)):
-        return f"The database can't answer this question: {judged['reason']}."
-    return "The model wrote no SQL that could be read."
-
-
-def _result(outcome: Outcome, row_limit: int | None) -> Update:
-    rows = outcome["rows"][:row_limit]
-    return {
-        "status": outcome["status"],
-        "columns": outcome["columns"],
-        "rows": rows,
-        "row_count": outcome["row_count"],
-        "truncated": outcome["truncated"] or len(rows) < outcome["row_count"],
-        "error": outcome["error"],
-    }

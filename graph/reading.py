@@ -5,20 +5,21 @@ from time import time
 from typing import Any, Protocol, cast
 
 from langchain_core.runnables import Runnable, RunnableConfig
+from langgraph._internal._runnable import RunnableCallable
 from langgraph.runtime import Runtime
 
 from route_sql.graph.budget import Agent, Update, within_budget
+from route_sql.graph.channels import Begin
 from route_sql.graph.choices import kept_choices, narrowed
 from route_sql.graph.context import Context, context_of
 from route_sql.graph.events import story
 from route_sql.graph.exchanges import kept_exchanges
 from route_sql.graph.sentences import beginning, tell_ending
 from route_sql.graph.spans import begin_workflow, node_span
-from route_sql.graph.state import VERSION, Begin, State
+from route_sql.graph.state import VERSION, State
 from route_sql.graph.state_versions import StoredState, upgrade, without_old_keys
 from route_sql.tools.errors import InvalidInput
-
-FirstNode = Callable[[StoredState, Runtime[Context]], Awaitable[Update]]
+from route_sql.tools.loop_thread import QUESTIONS
 
 
 class Node(Protocol):
@@ -32,7 +33,20 @@ def _no_update(state: State) -> Update:
     return {}
 
 
-def node(agent: Agent) -> Node:
+def in_both_ways(run: Node, name: str) -> RunnableCallable:
+    """A node for `ainvoke` and for `invoke`, which runs it in a thread with an event loop.
+
+    A question that is asked with `invoke` so works in a script, in a notebook, where a loop runs already, and in the
+    threads of a web server. All of them share one loop, since connections to databases may not cross loops.
+    """
+
+    def run_in_thread(state: StoredState, *, runtime: Runtime[Context]) -> Update:
+        return QUESTIONS.run(_begun(run, state, runtime))
+
+    return RunnableCallable(run_in_thread, run, name=name, trace=False)
+
+
+def node(agent: Agent) -> RunnableCallable:
     """A node of the graph: the agent reads a state whose choices the run's context has narrowed.
 
     It runs no longer than the question's time budget lasts.
@@ -47,10 +61,10 @@ def node(agent: Agent) -> Node:
         now: State = {**read, "choices": narrowed(read["choices"], context)}
         return await _run(agent, now, runtime, _no_update)
 
-    return run
+    return in_both_ways(run, _name_of(agent))
 
 
-def answering_node(agent: Agent) -> Node:
+def answering_node(agent: Agent) -> RunnableCallable:
     """The same for the last node, which answers whatever is left of the budget."""
 
     async def run(state: StoredState, *, runtime: Runtime[Context]) -> Update:
@@ -58,10 +72,10 @@ def answering_node(agent: Agent) -> Node:
         read = _read(state, upgrade(state, context))
         return await _run(agent, {**read, "choices": narrowed(read["choices"], context)}, runtime)
 
-    return run
+    return in_both_ways(run, _name_of(agent))
 
 
-def first_node(ground: "FirstNode") -> Node:
+def first_node(ground: Node) -> RunnableCallable:
     """The node that a run begins with; it reads the state as it comes."""
 
     async def run(state: StoredState, *, runtime: Runtime[Context]) -> Update:
@@ -69,14 +83,14 @@ def first_node(ground: "FirstNode") -> Node:
         text, _ = beginning("ground", state)
         async with story(runtime.stream_writer, "ground", text, began=began) as told:
             with node_span("ground", place):
-                update = await ground(state, runtime)
+                update = await ground(state, runtime=runtime)
             tell_ending(told, "ground", state, update)
         return {**update, "began": began, "traceparent": place}
 
-    return run
+    return in_both_ways(run, "ground")
 
 
-def recording_node(agent: Agent, late: Callable[[State], Update] = _no_update) -> Node:
+def recording_node(agent: Agent, late: Callable[[State], Update] = _no_update) -> RunnableCallable:
     """The same, but the changes made by reading are written too; for the one node that never runs next to another.
 
     The router after it then reads a state of the present version, and knows whether a person approves each query.
@@ -94,7 +108,7 @@ def recording_node(agent: Agent, late: Callable[[State], Update] = _no_update) -
             update["choices"] = {**read["choices"], "approve": choices["approve"]}
         return {**without_old_keys(state), **upgraded, **update}
 
-    return run
+    return in_both_ways(run, _name_of(agent))
 
 
 class Router(Runnable[StoredState, Any]):
@@ -141,6 +155,14 @@ async def _run(
     update = {**update, "exchanges": exchanges} if exchanges else update
     proposal = update.get("proposal")
     return {**update, "sql": proposal["sql"]} if proposal else update
+
+
+def _name_of(agent: object) -> str:
+    return str(getattr(agent, "__name__", type(agent).__name__))
+
+
+async def _begun(run: Node, state: StoredState, runtime: Runtime[Context]) -> Update:
+    return await run(state, runtime=runtime)
 
 
 def _read(stored: StoredState, upgraded: Update) -> State:

@@ -22,7 +22,8 @@ from route_sql.graph.confidence import Calibration, calibration_of
 from route_sql.graph.context import Context
 from route_sql.graph.events import Event, Tell
 from route_sql.graph.grounding import ContextTool, askable_schema
-from route_sql.graph.state import Answer, Choices, Exchange, Question, State
+from route_sql.graph.run_choices import Choices
+from route_sql.graph.state import Answer, Exchange, Question, State
 from route_sql.graph.wiring import build_graph
 from route_sql.tools.database.catalog import Catalog
 from route_sql.tools.database.outcome import Outcome
@@ -100,7 +101,7 @@ async def record_run(
         database_schema=await askable_schema(catalog, question["database"], chosen.rights),
         limits=database.limits,
         warnings=list(await database.warnings()),
-        notes=state["context_notes"],
+        notes=state.get("context_notes", []),
         wording=await wording_of(model),
         calibration=given,
         exchanges=state["exchanges"],

@@ -6,6 +6,7 @@ from sqlglot import exp
 
 from route_sql.graph.selection import attempts, is_repaired
 from route_sql.graph.state import AnswerKind, Attempt, State
+from route_sql.graph.threads import evidence_in
 from route_sql.tools.database.outcome import ran
 from route_sql.tools.schema.coverage import covered_share, texts_of
 from route_sql.tools.schema.records import Schema
@@ -49,7 +50,8 @@ def _text_signals(sql: str, state: State, schema: Schema) -> dict[str, float]:
     """How much of the question the query speaks of, and its literals that nothing the model has read contains."""
     parsed = parse_query(sql, schema.dialect)
     literals = [str(each.this) for each in parsed.find_all(exp.Literal) if each.is_string] if parsed else []
-    asked, evidence = state["question"], state.get("question_evidence", "")
+    turn = state.get("earlier_turn")
+    asked, evidence = f"{turn['question'] if turn else ''} {state['question']}", evidence_in(state)
     read = " ".join([asked, evidence, *state.get("context_notes", [])]).casefold()
     unread = [literal for literal in literals if literal.strip("%").casefold() not in read]
     used = texts_of(schema, tables_and_columns(sql, schema))

@@ -6,9 +6,10 @@ from langgraph.channels.ephemeral_value import EphemeralValue
 from pydantic import BaseModel, Field
 from typing_extensions import TypedDict
 
+from route_sql.graph.channels import OfOneQuestion, extended, kept_once, later
 from route_sql.graph.decisions import Decision, Point
+from route_sql.graph.run_choices import Choices
 from route_sql.tools.database.outcome import Cell, Outcome, Status
-from route_sql.tools.errors import InvalidInput
 from route_sql.tools.schema.records import Link
 
 VERSION = 2
@@ -24,91 +25,6 @@ Evidence = Annotated[str, EphemeralValue(str)]
 """Gone after a run's first step, so that evidence does not reach the thread's next question."""
 
 
-class Begin(TypedDict):
-    """An update that replaces a list of the state."""
-
-    begin: list[Any]
-
-
-class Change(TypedDict):
-    """An update that sets keys of one entry of a list of the state."""
-
-    at: int
-    """Place of the entry, counted from 0."""
-    set: dict[str, Any]
-
-
-def extended(known: list[Any], update: "list[Any] | Begin | Change") -> list[Any]:
-    """A list of the state after a node's update: longer, replaced, or with one entry changed.
-
-    Raises:
-        InvalidInput: the update has none of the three forms.
-    """
-    match update:
-        case list():
-            return [*known, *update]
-        case {"begin": [*entries], **rest} if not rest:
-            return entries
-        case {"at": int(at), "set": dict(changes), **rest} if not rest and 0 <= at < len(known):
-            return [*known[:at], {**known[at], **changes}, *known[at + 1 :]]
-    raise InvalidInput(
-        "a list of the state is updated by a list (it is appended), by {'begin': [...]} (it replaces) or by "
-        f"{{'at': 0, 'set': {{...}}}} (it changes one entry), not by {update!r}"
-    )
-
-
-def later(known: float, update: float | Begin) -> float:
-    """The seconds that a question has taken after a node's update: of nodes side by side, the longer time."""
-    return float(update["begin"][0]) if isinstance(update, dict) else max(known, update)
-
-
-class Choices(TypedDict):
-    """The caller's choices of one run, as it began with them; see `Context`."""
-
-    strategy: str
-    """Name of the strategy."""
-    without: list[str]
-    """Agents that are switched off."""
-    dialect: str | None
-    """sqlglot's name of the SQL dialect; None for the database's own."""
-    row_limit: int | None
-    """Rows that the answer holds at most; None for the database's own limit."""
-    deadline: float | None
-    """Seconds that a query may run; None for the database's own limit."""
-    seconds: float | None
-    """Seconds that the whole question may take; None for no limit."""
-    schema_chars: int
-    """Characters of schema that a prompt may hold."""
-    max_corrections: int
-    """Calls of the noise corrector at most."""
-    max_continuations: int
-    """Calls of the continuation writer at most."""
-    max_samples: int
-    """Calls of the generator at a temperature at most, while no candidate runs."""
-    max_tokens: int | None
-    """Tokens of a reply at most; None for the model's own limit."""
-    withhold: float | None
-    """Probability that the question can't be answered from which no SQL is given; None always gives SQL."""
-    enough: float
-    """Confidence from which no other agent is asked; 1 if all are asked for their reasons."""
-    min_confidence: float
-    """Confidence below which the answer is `unsure`."""
-    approve: bool
-    """Whether a person is asked before each query."""
-    after_rejection: str
-    """Who acts after a person rejected a query: `answer` or `correct_noise`."""
-    clarify: bool
-    """Whether a person is asked about unclear words and unsure answers."""
-    rights: dict[str, Any]
-    """Rights of the caller: `Visibility.as_json`."""
-    asked_by: str | None
-    """The caller's name in the audit."""
-    keep_prompts: bool
-    """Whether the state keeps each prompt and reply."""
-    can_sample: bool
-    """Whether the model can be asked at a temperature."""
-
-
 class Question(TypedDict):
     """A question about one database."""
 
@@ -118,6 +34,17 @@ class Question(TypedDict):
     """The database's name in the catalog; never a URL."""
     evidence: NotRequired[str]
     """Facts that the question needs besides the schema, such as a formula or the meaning of a code."""
+
+
+class AnsweredQuestion(TypedDict):
+    """An answered question of a thread, as far as a follow-up needs it."""
+
+    question: str
+    database: str
+    sql: str
+    columns: list[str]
+    rights: dict[str, Any]
+    """Rights of the caller who got the answer."""
 
 
 class QuestionArguments(BaseModel):
@@ -259,7 +186,7 @@ class Attempt(TypedDict):
     sql: str
     """The SQL as it was run, in the database's dialect."""
     outcome: Outcome
-    """The outcome; its rows are cut to the run's limit."""
+    """The outcome; many rows stand in the state's `rows` alone, if the candidate leads."""
     complaint: str | None
     """The reason to doubt it, in one sentence; None if there is none."""
     tables: int
@@ -289,33 +216,37 @@ class State(TypedDict, total=False):
     """The database's name in the catalog."""
     evidence: Evidence
     """The question's evidence, until `ground` has run."""
-    began: float
+    began: Annotated[float, OfOneQuestion(Any)]
     """Time at which the question was asked, in seconds since 1970."""
-    traceparent: str | None
+    traceparent: Annotated[str | None, OfOneQuestion(Any)]
     """The run's span as W3C writes it; None where nothing is recorded."""
-    choices: Choices
+    choices: Annotated[Choices, OfOneQuestion(Any)]
     """The run's choices, which `ground` writes here and routers read."""
-    question_evidence: str
+    question_evidence: Annotated[str, OfOneQuestion(Any)]
     """The question's evidence, for the nodes after `ground`."""
-    context_notes: list[str]
+    last_turn: AnsweredQuestion | None
+    """The thread's last answered question; it stays when a new one is asked."""
+    earlier_turn: Annotated[AnsweredQuestion, OfOneQuestion(Any)]
+    """The turn that the question refers to, if it is a follow-up."""
+    context_notes: Annotated[list[str], OfOneQuestion(Any)]
     """Notes of the context tools (matched values, glossary): untrusted text."""
-    shown_schema: Link | None
+    shown_schema: Annotated[Link | None, OfOneQuestion(Any)]
     """The part of the schema that the prompts show; None if that is all of it."""
-    unclear: list[Point]
+    unclear: Annotated[list[Point], OfOneQuestion(Any)]
     """Open points, which a person is asked about before any other agent acts."""
-    asked_back: bool
+    asked_back: Annotated[bool, OfOneQuestion(Any)]
     """Whether a person was asked about an unsure answer, which happens once."""
-    linked: Link
+    linked: Annotated[Link, OfOneQuestion(Any)]
     """Tables and columns named by the schema linker; empty until it ran."""
-    drafted: Link
+    drafted: Annotated[Link, OfOneQuestion(Any)]
     """Tables and columns used by the draft, and the real tables of columns it misplaced."""
     spent: Annotated[float, later]
     """Seconds that the nodes of a question with a time budget (`Context.seconds`) have taken."""
-    proposal: Proposal | None
+    proposal: Annotated[Proposal | None, OfOneQuestion(Any)]
     """The newest candidate, until `execute` has run it."""
-    assessment: Assessment | None
+    assessment: Annotated[Assessment | None, OfOneQuestion(Any)]
     """How sure the leading candidate is; None before the first one."""
-    no_answer: NoAnswer | None
+    no_answer: Annotated[NoAnswer | None, OfOneQuestion(Any)]
     """How likely it is that there is no answer; None before the first reply."""
     attempts: Annotated[list[Attempt], extended]
     """Every executed candidate, in order."""
@@ -325,25 +256,27 @@ class State(TypedDict, total=False):
     """Prompts and replies, if `Context.keep_prompts` is chosen."""
     notes: Annotated[list[str], extended]
     """Remarks for the reader of the answer."""
-    candidates: list[Candidate]
+    candidates: Annotated[list[Candidate], OfOneQuestion(Any)]
     """The answer's list of candidates, which `answer` writes."""
-    sql: str | None
+    sql: Annotated[str | None, OfOneQuestion(Any)]
     """The newest SQL; in the end the answer's."""
-    status: AnswerStatus
+    status: Annotated[AnswerStatus, OfOneQuestion(Any)]
     """The answer's status."""
-    confidence: float
+    confidence: Annotated[float, OfOneQuestion(Any)]
     """The answer's confidence."""
-    calibrated: bool
+    calibrated: Annotated[bool, OfOneQuestion(Any)]
     """Whether the answer's confidence is a probability."""
-    doubts: list[str]
+    doubts: Annotated[list[str], OfOneQuestion(Any)]
     """The answer's doubts."""
-    columns: list[str]
+    columns: Annotated[list[str], OfOneQuestion(Any)]
     """The answer's columns."""
-    rows: list[list[Cell]]
-    """The answer's rows."""
-    row_count: int
+    rows: Annotated[list[list[Cell]], kept_once()]
+    """Rows of the leading candidate, in the end of the answer."""
+    rows_of: Annotated[str, OfOneQuestion(Any)]
+    """SQL that the rows are of."""
+    row_count: Annotated[int, OfOneQuestion(Any)]
     """Rows that the answer's query returned."""
-    truncated: bool
+    truncated: Annotated[bool, OfOneQuestion(Any)]
     """Whether the answer's rows were cut."""
-    error: str | None
+    error: Annotated[str | None, OfOneQuestion(Any)]
     """The answer's error."""

@@ -12,6 +12,7 @@ from langgraph.graph.state import CompiledStateGraph
 from route_sql.agents.brief import Wording
 from route_sql.agents.prompts import Prompts
 from route_sql.graph.audit import Audit, AuditLog
+from route_sql.graph.beginning import QuestionGraph
 from route_sql.graph.checks import Check, QueryCheck
 from route_sql.graph.confidence import Calibration, calibration_of
 from route_sql.graph.context import Context
@@ -157,7 +158,7 @@ def make_builder(
         indexes=indexes,
     )
     # LangGraph shows this schema and passes the input unchanged, as a `Question`.
-    builder: Builder = StateGraph(state_schema, context_schema=Context, input_schema=asked, output_schema=output_schema)
+    builder = QuestionGraph(state_schema, context_schema=Context, input_schema=asked, output_schema=output_schema)
     _wire(builder, nodes)
     return builder
 

@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from route_sql.agents.brief import Brief, Wording, conversation
     from route_sql.agents.prompts import Prompts
+    from route_sql.faces.chat import chat_graph
+    from route_sql.faces.tool import ask_database
     from route_sql.graph.audit import AuditEntry
     from route_sql.graph.checks import Check, QueryCheck
     from route_sql.graph.confidence import Calibration, read_calibration
@@ -21,6 +23,7 @@ if TYPE_CHECKING:
     from route_sql.graph.state import Answer, Candidate, LedgerEntry, Question, State
     from route_sql.graph.traces import without_rows
     from route_sql.graph.wiring import build_graph, make_builder
+    from route_sql.opening import OpenedDatabase, open_default
     from route_sql.pages.run_page import run_page
     from route_sql.saved_answers import save_answer
     from route_sql.serving.client.chat import ChatTGI
@@ -64,6 +67,7 @@ __all__ = [
     "Limits",
     "ModelStore",
     "ModelUnavailable",
+    "OpenedDatabase",
     "Outcome",
     "Prompts",
     "QueryCheck",
@@ -81,11 +85,14 @@ __all__ = [
     "Strategy",
     "UnknownDatabase",
     "Wording",
+    "ask_database",
     "build_graph",
+    "chat_graph",
     "conversation",
     "failed",
     "make_builder",
     "make_execute_sql",
+    "open_default",
     "read_calibration",
     "returned",
     "read_recording",
@@ -116,6 +123,7 @@ _HOME = {
     "Limits": "route_sql.tools.limits",
     "ModelStore": "route_sql.serving.store.model_store",
     "ModelUnavailable": "route_sql.serving.errors",
+    "OpenedDatabase": "route_sql.opening",
     "Outcome": "route_sql.tools.database.outcome",
     "Prompts": "route_sql.agents.prompts",
     "QueryCheck": "route_sql.graph.checks",
@@ -142,6 +150,7 @@ _HOME = {
     "Event": "route_sql.graph.events",
     "Calibration": "route_sql.graph.confidence",
     "read_calibration": "route_sql.graph.confidence",
+    "ask_database": "route_sql.faces.tool",
     "build_graph": "route_sql.graph.wiring",
     "conversation": "route_sql.agents.brief",
     "failed": "route_sql.tools.database.outcome",
@@ -149,6 +158,8 @@ _HOME = {
     "make_builder": "route_sql.graph.wiring",
     "make_execute_sql": "route_sql.tools.execute_sql",
     "save_answer": "route_sql.saved_answers",
+    "chat_graph": "route_sql.faces.chat",
+    "open_default": "route_sql.opening",
 }
 
 

@@ -12,6 +12,7 @@ import typer
 from typer.rich_utils import rich_format_error
 
 from route_sql.commands.ask import ask
+from route_sql.commands.chat import chat
 from route_sql.commands.check import check
 from route_sql.commands.compare import compare
 from route_sql.commands.demo import demo
@@ -54,6 +55,7 @@ def _options(
 
 
 app.command()(ask)
+app.command()(chat)
 app.command()(schema)
 app.command()(check)
 app.command()(run)

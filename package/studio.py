@@ -1,4 +1,4 @@
-"""The graph that LangGraph Studio opens, by the environment's settings.
+"""The graphs that LangGraph Studio opens, by the environment's settings.
 
 Importing it asks no model: the embedded one is fetched and started by the first question and ends with the process.
 The databases are those of `databases.toml` (ROUTE_SQL_DATABASES); without one it is the demo clinic, as `clinic`.
@@ -9,6 +9,7 @@ from pathlib import Path
 from langchain_core.language_models import BaseChatModel
 
 from route_sql.demo.database import build_demo_database
+from route_sql.faces.chat import Chat, chat_graph
 from route_sql.graph.wiring import Graph, build_graph
 from route_sql.models import chat_at, is_url
 from route_sql.serving.embedded.on_demand import ChatOnDemand
@@ -19,9 +20,11 @@ from route_sql.tools.database.catalog import Catalog
 DEMO = Path(".demo/clinic.sqlite")
 
 
-def studio_graph(settings: Settings) -> Graph:
-    """The graph without a checkpointer, since the host brings its own."""
-    return build_graph(_model(settings), _catalog(settings), trace_content=settings.trace_content)
+def studio_graphs(settings: Settings) -> tuple[Graph, Chat]:
+    """The graph and its chat without a checkpointer, since the host brings its own."""
+    catalog = _catalog(settings)
+    asked = build_graph(_model(settings), catalog, trace_content=settings.trace_content)
+    return asked, chat_graph(asked, catalog)
 
 
 def _model(settings: Settings) -> BaseChatModel:
@@ -36,4 +39,4 @@ def _catalog(settings: Settings) -> Catalog:
     return Catalog.from_url(build_demo_database(DEMO))[0]
 
 
-graph = studio_graph(Settings())
+graph, chat = studio_graphs(Settings())

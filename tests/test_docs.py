@@ -63,7 +63,11 @@ def test_every_link_and_file_exists(page: Path) -> None:
 
 
 PROGRAMS = [
-    pytest.param(program, id=f"{page.stem}-{number}", marks=[pytest.mark.model] if "EmbeddedServer" in program else [])
+    pytest.param(
+        program,
+        id=f"{page.stem}-{number}",
+        marks=[pytest.mark.model] if "EmbeddedServer" in program or "open_default" in program else [],
+    )
     for page in PAGES
     for number, program in enumerate(programs(page))
 ]

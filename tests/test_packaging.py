@@ -63,7 +63,7 @@ def test_studio_opens_the_graph_by_its_module():
     """The file form would run a second copy of the file, beside the installed one."""
     config = json.loads((ROOT / "langgraph.json").read_text(encoding="utf-8"))
     assert config["dependencies"] == ["."]
-    assert [graph["path"] for graph in config["graphs"].values()] == ["route_sql.studio:graph"]
+    assert [graph["path"] for graph in config["graphs"].values()] == ["route_sql.studio:graph", "route_sql.studio:chat"]
     assert (ROOT / "package" / "studio.py").is_file()
 
 

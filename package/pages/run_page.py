@@ -6,12 +6,13 @@ from importlib.metadata import version
 from typing import Any, cast
 
 from route_sql.graph.doubts import AGENTS
+from route_sql.graph.results import rows_at_hand
 from route_sql.graph.selection import attempts
 from route_sql.graph.state import Attempt, State
 from route_sql.pages.engine import render
 from route_sql.pages.path import outcome_kind, outcome_words, path_picture
 from route_sql.pages.sql_changes import changed_pieces
-from route_sql.tools.database.outcome import ran
+from route_sql.tools.database.outcome import Cell, ran
 from route_sql.tools.errors import InvalidInput
 
 MOST_ROWS = 500
@@ -82,12 +83,12 @@ def _attempts(state: State) -> list[dict[str, Any]]:
     before: str | None = None
     shown = []
     for attempt in attempts(state):
-        shown.append(_attempt(attempt, before))
+        shown.append(_attempt(attempt, before, rows_at_hand(attempt, state)))
         before = attempt["sql"]
     return shown
 
 
-def _attempt(attempt: Attempt, before: str | None) -> dict[str, Any]:
+def _attempt(attempt: Attempt, before: str | None, rows: list[list[Cell]]) -> dict[str, Any]:
     outcome = attempt["outcome"]
     return {
         "name": AGENTS.get(attempt["agent"], attempt["agent"]),
@@ -98,8 +99,8 @@ def _attempt(attempt: Attempt, before: str | None) -> dict[str, Any]:
         "is_compared": before is not None,
         "complaint": attempt["complaint"] if ran(outcome) else None,
         "columns": outcome["columns"],
-        "rows": outcome["rows"][:FEW_ROWS],
-        "count_text": _count_text(outcome["row_count"], len(outcome["rows"]), FEW_ROWS),
+        "rows": rows[:FEW_ROWS],
+        "count_text": _count_text(outcome["row_count"], len(rows), FEW_ROWS),
     }
 
 

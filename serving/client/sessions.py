@@ -1,17 +1,14 @@
-"""HTTP sessions and queues by event loop, and a loop of our own for callers that have none."""
+"""HTTP sessions and queues by event loop."""
 
 import asyncio
-import queue
 import threading
-from collections.abc import AsyncIterator, Coroutine, Iterator
-from concurrent.futures import Future
 from dataclasses import dataclass
-from typing import Any, TypeVar
 from urllib.parse import urlsplit
 
 import httpx2
 
-T = TypeVar("T")
+from route_sql.tools.loop_thread import LoopThread
+
 _LOOPBACK = {"127.0.0.1", "localhost", "::1"}
 
 
@@ -78,48 +75,4 @@ class Sessions:
             await (await connections.opening).aclose()
 
 
-class LoopThread:
-    """An event loop in a daemon thread, so that synchronous calls work wherever they are made."""
-
-    def __init__(self) -> None:
-        """Prepare the thread; the first call starts it."""
-        self._lock = threading.Lock()
-        self._thread: threading.Thread | None = None
-        self._loop: asyncio.AbstractEventLoop | None = None
-
-    def run(self, work: Coroutine[Any, Any, T]) -> T:
-        """The result of `work`; an interrupted wait cancels it."""
-        future = self._submit(work)
-        try:
-            return future.result()
-        finally:
-            future.cancel()
-
-    def iterate(self, items: AsyncIterator[T]) -> Iterator[T]:
-        """The items as they come; leaving early cancels the rest."""
-        arrived: queue.SimpleQueue[list[T]] = queue.SimpleQueue()
-
-        async def pump() -> None:
-            async for item in items:
-                arrived.put([item])
-
-        future = self._submit(pump())
-        future.add_done_callback(lambda _: arrived.put([]))
-        try:
-            while item := arrived.get():
-                yield item[0]
-            future.result()
-        finally:
-            future.cancel()
-
-    def _submit(self, work: Coroutine[Any, Any, T]) -> Future[T]:
-        with self._lock:
-            # After a fork the thread is gone, though the object is there.
-            if self._loop is None or self._thread is None or not self._thread.is_alive():
-                self._loop = asyncio.new_event_loop()
-                self._thread = threading.Thread(target=self._loop.run_forever, name="route-sql chat", daemon=True)
-                self._thread.start()
-            return asyncio.run_coroutine_threadsafe(work, self._loop)
-
-
-SYNC_CALLS = LoopThread()
+SYNC_CALLS = LoopThread("route-sql chat")

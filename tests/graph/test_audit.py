@@ -69,9 +69,11 @@ async def test_the_user_of_the_server_is_who_asked(
     assert entries[0]["who"] == "user-7"
 
 
-@pytest.mark.parametrize(("resume", "decision", "status"), [(True, "approved", "ok"), (False, "rejected", "refused")])
+@pytest.mark.parametrize(
+    ("resume", "decision", "status"), [(True, "approved", "ok"), ({"type": "reject"}, "rejected", "refused")]
+)
 async def test_a_persons_decision_is_recorded(
-    model: ScriptedModel, catalog: Catalog, entries: list[AuditEntry], resume: bool, decision: str, status: str
+    model: ScriptedModel, catalog: Catalog, entries: list[AuditEntry], resume: Any, decision: str, status: str
 ) -> None:
     model.enqueue("sql", NAMES)
     graph: Any = build_graph(model, catalog, audit=entries.append, checkpointer=InMemorySaver())

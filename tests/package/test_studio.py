@@ -107,9 +107,20 @@ async def test_a_run_over_http_streams_every_node(server: str, stub: ChatStub) -
         ]
         assert "".join(tokens) == NAMES and len(tokens) > 1
 
-        assistant = (await client.assistants.search())[0]
+        (assistant,) = await client.assistants.search(graph_id="route_sql")
         schemas = await client.assistants.get_schemas(assistant["assistant_id"])
         assert set(schemas["input_schema"]["required"]) == {"question", "database"}  # type: ignore[index]
+
+
+async def test_a_chat_over_http_understands_a_follow_up(server: str, stub: ChatStub) -> None:
+    async with get_client(url=server) as client:
+        thread = (await client.threads.create())["thread_id"]
+        stub.enqueue(completion(NAMES), completion("SELECT kind FROM pet"))
+        for text in ("Which pets are there?", "And their kinds?"):
+            given: Any = {"messages": [{"role": "user", "content": text}]}
+            ended: Any = await client.runs.wait(thread, "route_sql_chat", input=given, context={"strategy": "single"})
+        assert "dog" in ended["messages"][-1]["content"] and len(ended["messages"]) == 4
+        assert "Earlier question: Which pets are there?" in str(stub.bodies[-1]["messages"][-1]["content"])
 
 
 async def test_a_thread_is_edited_and_run_again_over_http(server: str, stub: ChatStub) -> None:

@@ -16,6 +16,7 @@ from route_sql.tools.database.sqlite.database import DEFAULT_LIMITS
 from route_sql.tools.database.visible import VisibleDatabase
 from route_sql.tools.errors import UnknownDatabase
 from route_sql.tools.limits import Limits
+from route_sql.tools.loop_thread import QUESTIONS
 from route_sql.tools.schema.visibility import EVERYTHING, Visibility
 
 SIMILARITY = 60.0
@@ -26,7 +27,7 @@ RIGHTS = 256
 class Catalog:
     """Databases by name. They open when first used and close with the catalog.
 
-    Use it as an async context manager, or call `close`.
+    Use it as a context manager, async or not, or call `close`.
     """
 
     def __init__(
@@ -149,6 +150,14 @@ class Catalog:
                 raise UnknownDatabase(_unknown(name, self.names()))
             self._databases[name] = _opened(name, *self._entries[name])
         return self._databases[name]
+
+    def __enter__(self) -> Self:
+        """The catalog itself, for questions that are asked with `invoke`, `stream` and `batch`."""
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Close."""
+        QUESTIONS.run(self.close())
 
     async def __aenter__(self) -> Self:
         """The catalog itself."""

@@ -1,0 +1,76 @@
+"""How LangGraph keeps values of the state: for one question only, and large ones once."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from langgraph.channels.delta import DeltaChannel
+from langgraph.channels.last_value import LastValue
+from typing_extensions import TypedDict
+
+from route_sql.tools.errors import InvalidInput
+
+SNAPSHOT_EVERY = 16
+"""Updates after which a checkpoint holds such a list whole, so that its readers look at few earlier checkpoints."""
+
+
+class Begin(TypedDict):
+    """An update that replaces a list of the state."""
+
+    begin: list[Any]
+
+
+class Change(TypedDict):
+    """An update that sets keys of one entry of a list of the state."""
+
+    at: int
+    """Place of the entry, counted from 0."""
+    set: dict[str, Any]
+
+
+BEGIN = Begin(begin=[])
+"""The same for any value: it is gone."""
+
+
+class OfOneQuestion(LastValue[Any]):
+    """The value that was written last; `BEGIN` removes it."""
+
+    def update(self, values: Sequence[Any]) -> bool:
+        """Take the one value of a step; return whether anything changed."""
+        if list(values) != [BEGIN]:
+            return super().update(values)
+        was_there = self.is_available()
+        self.value = self.__class__(self.typ).value
+        return was_there
+
+
+def kept_once() -> DeltaChannel[list[Any]]:
+    """A list that checkpointers store when it is written, and not again after each later step; `BEGIN` empties it."""
+    return DeltaChannel(_newest, list, snapshot_frequency=SNAPSHOT_EVERY)
+
+
+def _newest(_: Any, writes: Sequence[Any]) -> Any:
+    return [] if writes[-1] == BEGIN else writes[-1]
+
+
+def extended(known: list[Any], update: list[Any] | Begin | Change) -> list[Any]:
+    """A list of the state after a node's update: longer, replaced, or with one entry changed.
+
+    Raises:
+        InvalidInput: the update has none of the three forms.
+    """
+    match update:
+        case list():
+            return [*known, *update]
+        case {"begin": [*entries], **rest} if not rest:
+            return entries
+        case {"at": int(at), "set": dict(changes), **rest} if not rest and 0 <= at < len(known):
+            return [*known[:at], {**known[at], **changes}, *known[at + 1 :]]
+    raise InvalidInput(
+        "a list of the state is updated by a list (it is appended), by {'begin': [...]} (it replaces) or by "
+        f"{{'at': 0, 'set': {{...}}}} (it changes one entry), not by {update!r}"
+    )
+
+
+def later(known: float, update: float | Begin) -> float:
+    """The seconds that a question has taken after a node's update: of nodes side by side, the longer time."""
+    return float(sum(update["begin"])) if isinstance(update, dict) else max(known, update)

@@ -1,0 +1,95 @@
+"""`route-sql chat`: question after question on one thread, with one start of the model."""
+
+import sys
+from collections.abc import Iterator
+from dataclasses import replace
+from typing import Annotated, Any
+
+import typer
+
+from route_sql.commands.options import Db, MaxTokens, Model, StrategyName, Without, chosen
+from route_sql.opening import OpenedDatabase
+from route_sql.printing import complain, console, print_answer, say
+from route_sql.progress import download_progress
+from route_sql.tools.errors import RouteError
+from route_sql.tools.terminal import escaped
+
+HELP = """A question may refer to the one before, such as: And by month?
+/new    begin a new thread: nothing that was asked before is known
+/help   these lines
+/quit   leave; so does Ctrl-D"""
+CHOICE = "Run it? [y]es, [n]o, [e]dit: "
+
+
+def chat(
+    db: Db,
+    model: Model = None,
+    strategy: StrategyName = "adaptive",
+    without: Without = None,
+    max_tokens: MaxTokens = None,
+    approve: Annotated[bool, typer.Option("--approve", help="Show each query and ask before it runs.")] = False,
+    follow_up: Annotated[
+        bool, typer.Option("--follow-up/--no-follow-up", help="Read a question together with the one it refers to.")
+    ] = True,
+) -> None:
+    """Ask a database question after question; the model is started once. /help lists what else can be typed."""
+    context = replace(chosen(strategy, without, max_tokens), approve=approve, follow_up=follow_up)
+    with download_progress() as progress, OpenedDatabase(db, model, context, progress) as database:
+        if sys.stdin.isatty():
+            say(f"Ask about {database.name}. /help lists what else can be typed.")
+        for line in _lines(database.name):
+            if line == "/quit":
+                break
+            _answer(line, database)
+
+
+def _lines(name: str) -> Iterator[str]:
+    """The lines that a person types, without blank ones."""
+    while (line := _typed(f"{escaped(name)}> ")) is not None:
+        if line.strip():
+            yield line.strip()
+
+
+def _answer(line: str, database: OpenedDatabase) -> None:
+    if line == "/new":
+        database.new_thread()
+    elif line.startswith("/"):
+        say(HELP)
+    else:
+        _ask(line, database)
+
+
+def _ask(question: str, database: OpenedDatabase) -> None:
+    """Ask and print. A question that can't be answered, or is stopped by Ctrl-C, does not end the chat."""
+    try:
+        print_answer(console(), database.ask(question, decide=_decide))
+    except RouteError as error:
+        complain(f"error: {error}")
+    except KeyboardInterrupt:
+        complain("stopped", style="yellow")
+
+
+def _decide(query: dict[str, Any]) -> dict[str, str]:
+    """A person's decision on a query; whatever is not understood is asked again, and the end of the input rejects."""
+    say(str(query["approve"]))
+    while (typed := _typed(CHOICE)) is not None:
+        match typed.strip().lower():
+            case "y" | "yes":
+                return {"type": "approve"}
+            case "n" | "no":
+                break
+            case "e" | "edit":
+                sql = (_typed("SQL: ") or "").strip()
+                return {"type": "edit", "sql": sql} if sql else {"type": "reject"}
+    return {"type": "reject"}
+
+
+def _typed(prompt: str) -> str | None:
+    """One line of the input; None at its end. There is a prompt only where a person can read it."""
+    if sys.stdin.isatty():
+        try:
+            return input(prompt)
+        except EOFError:
+            say("")
+            return None
+    return line if (line := sys.stdin.readline()) else None

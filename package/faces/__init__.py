@@ -1,0 +1,1 @@
+"""The graph as other programs take it: a LangChain tool, and a chat."""

@@ -1,0 +1,84 @@
+"""The graph as a LangChain tool: a question in words for any agent that calls tools."""
+
+from typing import Any, Literal
+
+from langchain_core.tools import BaseTool, StructuredTool
+from pydantic import BaseModel, Field, create_model
+
+from route_sql.faces.reply import reply_of
+from route_sql.graph.asking import no_answer
+from route_sql.graph.context import Context
+from route_sql.graph.state import Answer, Question
+from route_sql.graph.wiring import Graph
+from route_sql.tools.database.catalog import Catalog
+from route_sql.tools.errors import InvalidInput
+from route_sql.tools.text import clean
+
+DESCRIPTION = (
+    "Ask a database a question in plain words. It is answered with SQL that was executed and checked: the reply has "
+    "the rows, the SQL, how sure it is and the reasons to doubt it. Ask one whole question a call, with all names and "
+    "dates that it needs; earlier calls are not remembered."
+)
+BLANK = "The question is blank. Ask in words, such as: How many orders were paid in May?"
+SHOWN_NAMES = 50
+
+
+def ask_database(
+    graph: Graph,
+    catalog: Catalog,
+    *,
+    name: str = "ask_database",
+    description: str = DESCRIPTION,
+    context: Context | None = None,
+) -> BaseTool:
+    """The tool `ask_database(question, database)`; the message of a call has the whole `Answer` as artifact.
+
+    `database` is one of the catalog's names. A catalog of one database needs no such argument.
+
+    Args:
+        graph: A graph of `build_graph`. Within an agent it uses the agent's checkpointer, never its own.
+        catalog: The graph's catalog.
+        name: The tool's name.
+        description: What the calling model reads; say here what your databases hold.
+        context: Choices of every call, such as `hide`. None takes those of the graph around it.
+
+    Raises:
+        InvalidInput: the catalog is empty.
+    """
+    names = catalog.names()
+    if not names:
+        raise InvalidInput("the catalog is empty: a tool needs a database to ask")
+    within: Any = graph.copy(update={"checkpointer": None})
+    chosen: dict[str, Any] = {} if context is None else {"context": context}
+
+    async def ask(question: str, database: str = names[0]) -> tuple[str, Answer]:
+        if not question.strip():
+            return BLANK, no_answer(BLANK)
+        answer = await within.ainvoke(Question(question=question, database=database), **chosen)
+        return reply_of(answer, database), answer
+
+    def ask_here(question: str, database: str = names[0]) -> tuple[str, Answer]:
+        if not question.strip():
+            return BLANK, no_answer(BLANK)
+        answer = within.invoke(Question(question=question, database=database), **chosen)
+        return reply_of(answer, database), answer
+
+    return StructuredTool.from_function(
+        func=ask_here,
+        coroutine=ask,
+        name=name,
+        description=description,
+        args_schema=_arguments(names),
+        response_format="content_and_artifact",
+    )
+
+
+def _arguments(names: list[str]) -> type[BaseModel]:
+    """The arguments that a calling model sees."""
+    question = (str, Field(description="One whole question, in words."))
+    if len(names) == 1:
+        return create_model("AskDatabase", question=question)
+    shown = clean(", ".join(names[:SHOWN_NAMES]), 1_000)
+    choice: Any = Literal[tuple(names)]
+    database: Any = (choice, Field(description=f"The database to ask: {shown}."))
+    return create_model("AskDatabase", question=question, database=database)

@@ -1,0 +1,168 @@
+"""From a database to an answer in three lines: the database, the embedded model and the graph, opened together."""
+
+import asyncio
+from collections.abc import Callable
+from contextlib import AsyncExitStack
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Self, cast
+from uuid import uuid4
+
+from langgraph.checkpoint.memory import InMemorySaver
+from langgraph.types import Command
+
+from route_sql.databases import open_catalog
+from route_sql.graph.context import Context
+from route_sql.graph.grounding import askable_schema
+from route_sql.graph.state import Answer, Question
+from route_sql.graph.wiring import Graph, build_graph
+from route_sql.models import open_model
+from route_sql.serving.store.model_store import FetchProgress
+from route_sql.settings import Settings
+from route_sql.tools.database.catalog import Catalog
+from route_sql.tools.errors import InvalidInput
+from route_sql.tools.loop_thread import QUESTIONS
+
+Decide = Callable[[dict[str, Any]], Any]
+"""From an interrupt's value, such as `{"approve": "SELECT ...", "database": "shop"}`, to a person's decision."""
+
+
+def _silent(done: int, total: int, source: str) -> None:
+    """No progress."""
+
+
+@dataclass
+class OpenedDatabase:
+    """A database, a model and the graph on both. Use it as a context manager, async or not.
+
+    Questions share one thread, so that a follow-up such as `And by month?` is understood.
+    """
+
+    db: str
+    model: str | None
+    context: Context
+    progress: FetchProgress = _silent
+    """Called while the weights are fetched."""
+    settings: Settings = field(default_factory=Settings)
+    name: str = ""
+    """The database's name in the catalog."""
+    _stack: AsyncExitStack = field(default_factory=AsyncExitStack)
+    _opened: tuple[Catalog, Graph] | None = None
+    _thread: str = field(default_factory=lambda: uuid4().hex)
+
+    @property
+    def catalog(self) -> Catalog:
+        """The catalog that holds the database."""
+        return self._parts()[0]
+
+    @property
+    def graph(self) -> Graph:
+        """The graph."""
+        return self._parts()[1]
+
+    def ask(self, question: str, evidence: str = "", *, decide: Decide | None = None) -> Answer:
+        """Ask, and wait for the answer.
+
+        Args:
+            question: The question, in words.
+            evidence: Facts that it needs besides the schema.
+            decide: A person's decision where the run waits for one, from the interrupt's value to the value that the
+                run is resumed with. Needed with `Context(approve=True)` and `Context(clarify=True)`.
+
+        Raises:
+            RouteError: the question can't be asked; a query that fails is in the answer.
+        """
+        step: Any = Question(question=question, database=self.name, evidence=evidence)
+        while True:
+            result = QUESTIONS.run(self._step(step))
+            if not result.interrupts:
+                return cast(Answer, result.value)
+            step = Command(resume=_decision(decide, result.interrupts[0].value))
+
+    async def aask(self, question: str, evidence: str = "", *, decide: Decide | None = None) -> Answer:
+        """The same, for async callers; `decide` runs in a thread."""
+        step: Any = Question(question=question, database=self.name, evidence=evidence)
+        while True:
+            result = await self._step(step)
+            if not result.interrupts:
+                return cast(Answer, result.value)
+            step = Command(resume=await asyncio.to_thread(_decision, decide, result.interrupts[0].value))
+
+    def new_thread(self) -> None:
+        """Forget the questions so far."""
+        self._thread = uuid4().hex
+
+    def start(self) -> Self:
+        """Open the database, then start the model; `with` does it, and so does this where a block does not fit.
+
+        Raises:
+            RouteError: the database can't be asked, or the model can't run here.
+        """
+        return QUESTIONS.run(self._open())
+
+    def stop(self) -> None:
+        """Stop the model and close the database."""
+        QUESTIONS.run(self._close())
+
+    async def _open(self) -> Self:
+        if self._opened is not None:
+            raise InvalidInput("the database is open already; call open_default again for another one")
+        async with AsyncExitStack() as stack:
+            catalog, self.name = await stack.enter_async_context(open_catalog(self.db, self.settings))
+            # Before a model is fetched or started, the database must turn out to be one.
+            await askable_schema(catalog, self.name)
+            named = self.model or self.settings.model
+            chat = await stack.enter_async_context(open_model(named, self.settings, self.progress))
+            self._opened = catalog, build_graph(chat, catalog, checkpointer=InMemorySaver())
+            self._stack = stack.pop_all()
+        return self
+
+    async def _close(self) -> None:
+        self._opened = None
+        await self._stack.aclose()
+
+    async def _step(self, step: Any) -> Any:
+        graph: Any = self.graph
+        config = {"configurable": {"thread_id": self._thread}}
+        return await graph.ainvoke(step, config, context=self.context, version="v2")
+
+    def _parts(self) -> tuple[Catalog, Graph]:
+        if self._opened is None:
+            raise InvalidInput("the database is not open: use `with open_default(...) as database`, or `start`")
+        return self._opened
+
+    def __enter__(self) -> Self:
+        """Open."""
+        return self.start()
+
+    def __exit__(self, *_: object) -> None:
+        """Close."""
+        self.stop()
+
+    async def __aenter__(self) -> Self:
+        """Open."""
+        return await self._open()
+
+    async def __aexit__(self, *_: object) -> None:
+        """Close."""
+        await self._close()
+
+
+def _decision(decide: Decide | None, value: dict[str, Any]) -> Any:
+    if decide is None:
+        raise InvalidInput("the run waits for a person: give `decide`, or use the graph with a checkpointer")
+    return decide(value)
+
+
+def open_default(db: str | Path, *, model: str | None = None, context: Context | None = None) -> OpenedDatabase:
+    """A database with the embedded model, ready to be asked in a `with` block.
+
+    The weights are fetched when they are needed for the first time.
+
+    Args:
+        db: A SQLite or DuckDB file, a URL, or a name in `databases.toml`.
+        model: `default`, `base`, `better`, `tiny`, a GGUF file, a model folder, or the URL of a server; None for the
+            one of the environment (ROUTE_SQL_MODEL), else `default`.
+        context: Choices of every question.
+    """
+    return OpenedDatabase(str(db), model, context or Context())

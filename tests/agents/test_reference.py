@@ -1,0 +1,139 @@
+"""Which questions refer to the one before, and which are whole."""
+
+import asyncio
+from pathlib import Path
+
+import pytest
+
+from route_sql.agents.reference import refers_back
+from route_sql.demo.database import build_demo_database
+from route_sql.tools.database.catalog import Catalog
+from route_sql.tools.schema.records import Schema
+
+FOLLOW_UPS = """
+And by month?
+By month?
+By doctor?
+Per patient, please.
+How many each month?
+How many for each doctor?
+Break that down by status.
+Month by month?
+What about Oslo?
+How about the doctors?
+And for 2023?
+And in Lisbon?
+The same for cancelled ones.
+Same for the doctors
+Now São Paulo, please.
+How many are there?
+How many of them?
+How many of them were cancelled?
+How many is that?
+How many in total?
+How many in Oslo?
+How many were cancelled?
+Just the number, please.
+Count them.
+Only the first 3.
+Just 5 of them.
+The top 10 only.
+Only in 2024
+Sort them by name, highest first.
+Sort by name.
+In descending order of name.
+From the highest price to the lowest.
+Also show the phone number.
+And their names?
+What are their names?
+Which of those live in Porto?
+Who treats him?
+What is her phone number?
+With the city too.
+Add the city.
+Only those with status cancelled.
+Which of them have a price greater than 3?
+Just the ones whose status is open.
+Where price is more than 3.
+Oslo?
+The oldest?
+Which is the oldest?
+Who is the youngest?
+What is the total?
+And the average?
+And which doctors?
+without the cancelled ones
+What is the average age of those patients?
+Who else?
+And the others?
+What about the rest?
+What are the names of these?
+In that month, how many were there?
+Group by city instead
+And then?
+exclude the cancelled appointments
+""".strip().splitlines()
+
+WHOLE = """
+How many appointments were cancelled?
+How many patients are there?
+How many patients live in Oslo?
+And how many doctors are there?
+Now list all doctors.
+Also show all insurers.
+So, what is the average age of the patients?
+Which doctors have more than ten appointments?
+For each doctor, how many appointments are there?
+In which city do most patients live?
+In 2023, how many appointments were cancelled?
+Of all patients, how many have no insurer?
+List the names of the patients and their cities.
+Which doctor has the most patients, and what is his name?
+Show the doctors that work in the North building.
+Number of appointments per month
+Total appointments by doctor
+average price of an appointment
+Who is the oldest patient?
+What is the name of the department with most doctors?
+What is the capital of France?
+How do I bake bread?
+How many rockets did the space agency launch?
+How many appointments are there this month?
+List those who have no insurer.
+Where do they live who have no insurer?
+Are there patients without an insurer?
+Does any doctor work in two departments?
+Show patients and also their insurers
+Where do the patients live?
+Which patients have an appointment with the doctor that they saw first?
+Is it true that every doctor has a patient?
+Give me the phone numbers of all patients.
+When was the first appointment?
+Do doctors with more appointments cancel more of them?
+""".strip().splitlines()
+
+
+@pytest.fixture(scope="module")
+def schema(tmp_path_factory: pytest.TempPathFactory) -> Schema:
+    return asyncio.run(read(Path(tmp_path_factory.mktemp("demo")) / "clinic.sqlite"))
+
+
+async def read(file: Path) -> Schema:
+    catalog, name = Catalog.from_url(build_demo_database(file))
+    async with catalog:
+        return await catalog.get(name).schema()
+
+
+@pytest.mark.parametrize("question", FOLLOW_UPS)
+def test_a_follow_up(question: str, schema: Schema) -> None:
+    assert refers_back(question, schema)
+
+
+@pytest.mark.parametrize("question", WHOLE)
+def test_a_whole_question(question: str, schema: Schema) -> None:
+    assert not refers_back(question, schema)
+
+
+@pytest.mark.parametrize("question", ["", " ", "?", "…", "\n"])
+def test_no_words_refer_to_nothing(question: str, schema: Schema) -> None:
+    assert not refers_back(question, schema)
