@@ -73,12 +73,15 @@ def _require_enough(observations: Sequence[Observation]) -> None:
 
 
 def plain_logistic(names: Sequence[str], table: Sequence[Sequence[float]], verdicts: Sequence[bool]) -> Logistic:
-    """A logistic model of a table of signals, both verdicts weighing the same, as plain numbers."""
+    """A logistic model of a table of few signals, both verdicts weighing the same, as plain numbers.
+
+    The penalty is weak: with a strong one, on databases not fitted, fewer questions without an answer were found.
+    """
     from sklearn.linear_model import LogisticRegression
     from sklearn.pipeline import make_pipeline
     from sklearn.preprocessing import StandardScaler
 
-    balanced = LogisticRegression(C=STRENGTH, max_iter=1000, class_weight="balanced")
+    balanced = LogisticRegression(C=10.0, max_iter=1000, class_weight="balanced")
     return _plain(names, make_pipeline(StandardScaler(), balanced).fit(table, verdicts))
 
 
