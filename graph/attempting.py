@@ -55,6 +55,7 @@ def _attempt(
         complaint=found.complaint,
         tables=table_count(proposal["sql"], schema),
         scores=proposal.get("scores"),
+        calls=len(state.get("ledger", [])),
     )
     if outcome["status"] == "ok":
         attempt["repaired"] = found.sql

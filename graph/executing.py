@@ -153,7 +153,12 @@ def unrun(state: State) -> dict[str, Any]:
         return {}
     outcome = failed("timeout", f"{out_of_time(state)} The query was stopped or did not begin.")
     attempt = Attempt(
-        agent=proposal["agent"], sql=proposal["sql"], outcome=outcome, complaint=outcome["error"], tables=1
+        agent=proposal["agent"],
+        sql=proposal["sql"],
+        outcome=outcome,
+        complaint=outcome["error"],
+        tables=1,
+        calls=len(state.get("ledger", [])),
     )
     return {"proposal": None, "attempts": [attempt]}
 

@@ -16,11 +16,11 @@ from route_sql.training.evaluation.run_log import read_run
 from route_sql.training.evaluation.summary import summarise
 from route_sql.training.evaluation.wrong_questions import gold_of
 
-Run = Annotated[Path, typer.Argument(metavar="LINES", help="The lines that `eval` wrote.")]
+Lines = Annotated[Path, typer.Argument(metavar="LINES", help="The lines that `eval` wrote.")]
 
 
 def compare(
-    first: Run,
+    first: Lines,
     second: Annotated[Path, typer.Argument(metavar="LINES", help="Those of another run over the same questions.")],
     report: Annotated[
         Path | None, typer.Option(help="Write an HTML page with kinds of error and every wrong question.")

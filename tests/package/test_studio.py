@@ -107,7 +107,7 @@ async def test_a_run_over_http_streams_every_node(server: str, stub: ChatStub) -
         ]
         assert "".join(tokens) == NAMES and len(tokens) > 1
 
-        (assistant,) = await client.assistants.search(graph_id="route_sql")
+        assistant = (await client.assistants.search(graph_id="route_sql"))[0]
         schemas = await client.assistants.get_schemas(assistant["assistant_id"])
         assert set(schemas["input_schema"]["required"]) == {"question", "database"}  # type: ignore[index]
 
@@ -178,7 +178,7 @@ async def test_an_assistant_of_each_strategy_is_ready(server: str, stub: ChatStu
 
 async def test_the_form_and_the_nodes_are_described(server: str) -> None:
     async with get_client(url=server) as client:
-        assistant = (await client.assistants.search())[0]["assistant_id"]
+        assistant = (await client.assistants.search(graph_id="route_sql"))[0]["assistant_id"]
         schemas: Any = await client.assistants.get_schemas(assistant)
         form = schemas["input_schema"]["properties"]
         assert form["database"]["enum"] == ["pets"]

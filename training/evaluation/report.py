@@ -30,18 +30,17 @@ A score that no run has gets no column."""
 
 
 def summary_table(runs: Mapping[str, Summary], title: str | None = None) -> Table:
-    """A table with one row for each run, by name (such as its strategy), for rich's console."""
-    table = Table(title=title)
-    table.add_column("strategy")
-    for header in _headers(runs):
-        table.add_column(header, justify="right")
-    for cells in _cells(runs):
+    """A table for rich's console with one column for each run, by name (such as its strategy): it fits a terminal."""
+    table = Table("strategy", title=title)
+    for name in runs:
+        table.add_column(name, justify="right")
+    for cells in summary_cells(runs):
         table.add_row(*cells)
     return table
 
 
 def markdown_table(runs: Mapping[str, Summary]) -> str:
-    """The same table in Markdown, without a newline at its end."""
+    """The same figures in Markdown, with one row for each run, without a newline at its end."""
     headers = ["strategy", *_headers(runs)]
     rule = ["---", *("--:" for _ in headers[1:])]
     rows = ([cell.replace("|", "\\|") for cell in cells] for cells in _cells(runs))
