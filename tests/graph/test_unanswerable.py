@@ -11,6 +11,7 @@ from route_sql.graph.state import Answer, Question
 from route_sql.graph.wiring import build_graph
 from route_sql.testing import ScriptedModel
 from route_sql.tools.database.catalog import Catalog
+from route_sql.tools.errors import InvalidInput
 
 NAMES = "SELECT name FROM customer WHERE city = 'Bergen'"
 BERGEN = "Which customers live in Bergen?"
@@ -90,6 +91,11 @@ async def test_single_gives_the_reason_as_an_error(catalog: Catalog) -> None:
     answer, _ = await ask(catalog, FOREIGN, NO_SALARY, context=Context(strategy="single"))
     assert answer["status"] == "error" and answer["error"] is not None
     assert "no column for salary" in answer["error"]
+
+
+def test_the_choice_is_true_or_false() -> None:
+    with pytest.raises(InvalidInput, match="withhold in the context must be true or false"):
+        Context(withhold="no")  # type: ignore[arg-type]
 
 
 async def test_nothing_of_it_is_left_for_the_next_question(catalog: Catalog) -> None:
