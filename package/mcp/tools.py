@@ -1,19 +1,23 @@
 """The four tools of the server: ask, schema, execute and check. Each works with the rights of its caller."""
 
-from collections.abc import AsyncIterator, Mapping
+import asyncio
+from collections.abc import AsyncIterator, Coroutine
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
-from typing import Any
+from itertools import count
+from typing import Any, TypeVar
 
+import anyio
 from mcp.server.mcpserver import Context as CallContext
 from mcp.server.mcpserver.exceptions import ToolError
 from mcp.types import CallToolResult, TextContent
 
 from route_sql.faces.reply import reply_of
-from route_sql.graph.asking import answer_in
+from route_sql.graph.asking import answer_in, run_with_story
 from route_sql.graph.context import Context
+from route_sql.graph.events import Event
 from route_sql.graph.grounding import askable_schema
-from route_sql.graph.state import Question
+from route_sql.graph.state import Question, State
 from route_sql.graph.wiring import Graph
 from route_sql.mcp.callers import Caller, present_caller
 from route_sql.mcp.results import ROWS, SchemaResult, ask_result, check_result, execute_result
@@ -23,6 +27,8 @@ from route_sql.tools.database.visible import refusal_in
 from route_sql.tools.errors import RouteError
 from route_sql.tools.execute_sql import render_outcome
 from route_sql.tools.schema.rendering import render
+
+T = TypeVar("T")
 
 TEXT_CHARS = 8_000
 """Characters of a result's text at most; the structured content has all of it."""
@@ -85,7 +91,7 @@ class DatabaseTools:
         async with told():
             opened = await self._visible(database)
             limits = replace(opened.limits, rows=min(opened.limits.rows, ROWS))
-            outcome = await opened.execute(sql, limits)
+            outcome = await isolated(opened.execute(sql, limits))
         return result(render_outcome(outcome, TEXT_CHARS), execute_result(outcome))
 
     async def check(self, sql: str, database: str) -> CallToolResult:
@@ -105,24 +111,41 @@ class DatabaseTools:
         rights = caller.rights
         return replace(self.context, allow=rights.allow, hide=rights.hide, asked_by=caller.name)
 
-    async def _run(self, asked: Question, context: Context, call: CallContext) -> Any:
+    async def _run(self, asked: Question, context: Context, call: CallContext) -> State:
         """Run the graph and report its story as it is told."""
-        state: Any = {}
-        part: Any
-        modes: Any = ["custom", "values"]
-        steps = 0
-        async for mode, part in self.graph.astream(asked, context=context, stream_mode=modes):
-            if mode == "values":
-                state = part
-                continue
-            steps += 1
-            await call.report_progress(steps, message=progress_line(part))
-        return state
+        events: asyncio.Queue[Event | None] = asyncio.Queue()
+        running = asyncio.create_task(run_with_story(self.graph, asked, context, events.put_nowait))
+        running.add_done_callback(lambda _: events.put_nowait(None))
+        try:
+            for step in count(1):
+                if (event := await events.get()) is None:
+                    break
+                await call.report_progress(step, message=progress_line(event))
+            return await running
+        finally:
+            await stopped(running)
 
 
-def progress_line(event: Mapping[str, Any]) -> str:
+async def isolated(work: Coroutine[Any, Any, T]) -> T:
+    """Run work in a task of its own, so that a cancelled call lets it end in order."""
+    running = asyncio.create_task(work)
+    try:
+        return await running
+    finally:
+        await stopped(running)
+
+
+async def stopped(running: asyncio.Task[Any]) -> None:
+    """Cancel a run if it still goes, and wait until it has stopped its query and its request."""
+    running.cancel()
+    # A cancelled call of the SDK is cancelled again at each await, which would interrupt the run's own cleaning up.
+    with anyio.CancelScope(shield=True):
+        await asyncio.wait([running])
+
+
+def progress_line(event: Event) -> str:
     """An event of the story as one line: the node, and what it does."""
-    return f"{event['node']}: {event['text']}" if event["node"] else str(event["text"])
+    return f"{event['node']}: {event['text']}" if event["node"] else event["text"]
 
 
 def result(text: str, structured: Any) -> CallToolResult:
