@@ -36,7 +36,7 @@ BLANK = "The question is blank. Ask in words, such as: How many orders were paid
 
 
 @asynccontextmanager
-async def told() -> AsyncIterator[None]:
+async def as_tool_errors() -> AsyncIterator[None]:
     """Turn our errors, whose messages say what to do, into errors of the tool; others keep their traceback in the log.
 
     Raises:
@@ -50,7 +50,7 @@ async def told() -> AsyncIterator[None]:
 
 @dataclass(frozen=True)
 class DatabaseTools:
-    """What the server's tools do.
+    """The work of the server's tools.
 
     Args:
         catalog: The databases.
@@ -66,14 +66,14 @@ class DatabaseTools:
         """Ask a question; each step is reported as progress."""
         if not question.strip():
             raise ToolError(BLANK)
-        async with told():
+        async with as_tool_errors():
             asked = Question(question=question, database=database, evidence=evidence)
             answer = answer_in(await self._run(asked, self._context(present_caller()), call))
         return result(reply_of(answer, database, TEXT_CHARS), ask_result(answer))
 
     async def schema(self, database: str) -> CallToolResult:
         """The schema as the agents see it."""
-        async with told():
+        async with as_tool_errors():
             text = await self.schema_text(database)
             shown = SchemaResult(database=database, dialect=self.catalog.get(database).dialect, schema=text)
         return result(text, shown)
@@ -88,7 +88,7 @@ class DatabaseTools:
 
     async def execute(self, sql: str, database: str) -> CallToolResult:
         """Run one statement, guarded and within the limits."""
-        async with told():
+        async with as_tool_errors():
             opened = await self._visible(database)
             limits = replace(opened.limits, rows=min(opened.limits.rows, ROWS))
             outcome = await isolated(opened.execute(sql, limits))
@@ -96,7 +96,7 @@ class DatabaseTools:
 
     async def check(self, sql: str, database: str) -> CallToolResult:
         """Ask the guard about a statement, which is not run."""
-        async with told():
+        async with as_tool_errors():
             opened = await self._visible(database)
             verdict = check_result(await refusal_in(opened, sql))
         return result(verdict["message"], verdict)
@@ -112,7 +112,7 @@ class DatabaseTools:
         return replace(self.context, allow=rights.allow, hide=rights.hide, asked_by=caller.name)
 
     async def _run(self, asked: Question, context: Context, call: CallContext) -> State:
-        """Run the graph and report its story as it is told."""
+        """Run the graph and report the events of its story."""
         events: asyncio.Queue[Event | None] = asyncio.Queue()
         running = asyncio.create_task(run_with_story(self.graph, asked, context, events.put_nowait))
         running.add_done_callback(lambda _: events.put_nowait(None))

@@ -1,5 +1,7 @@
 """`route-sql mcp` over standard input and output, started and used as an assistant does."""
 
+import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -7,7 +9,9 @@ import anyio
 import pytest
 from mcp import Client
 from support.chat_stub import ChatStub, completion, hanging
+from support.documented import ROOT
 from support.protocol_databases import PETS, make_databases, served
+from typer.main import get_command
 from typer.testing import CliRunner
 
 from route_sql.cli import app
@@ -100,3 +104,22 @@ async def test_two_clients_at_once(catalog: Path) -> None:
 def test_without_a_database_the_command_says_what_to_do(tmp_path: Path) -> None:
     done = CliRunner().invoke(app, ["mcp"], env={"ROUTE_SQL_DATABASES": str(tmp_path / "none.toml")})
     assert isinstance(done.exception, InvalidInput) and "--db" in str(done.exception)
+
+
+CONFIGURATIONS = re.findall(
+    r"^```json\n(.*?)^```$", (ROOT / "docs" / "assistants.md").read_text(), re.DOTALL | re.MULTILINE
+)
+
+
+@pytest.mark.parametrize("text", CONFIGURATIONS)
+def test_the_command_of_each_documented_configuration_is_read(text: str) -> None:
+    servers: Any = [*json.loads(text).values()][0]
+    command = servers["databases"]
+    assert command["command"] == "route-sql" and {*command.get("env", {})} <= {"ROUTE_SQL_DATABASES"}
+    name, *options = command["args"]
+    leaf = get_command(app).commands[name]  # type: ignore[attr-defined]
+    leaf.make_context(name, options)
+
+
+def test_three_clients_are_documented() -> None:
+    assert len(CONFIGURATIONS) == 3
