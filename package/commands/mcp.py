@@ -43,6 +43,8 @@ def mcp(
     without: Without = None,
     max_tokens: MaxTokens = None,
     seconds: Annotated[float, typer.Option(min=1, help="Seconds that a question may take.")] = 300,
+    approve: Annotated[bool, typer.Option("--approve", help="Ask a person before each query runs.")] = False,
+    clarify: Annotated[bool, typer.Option("--clarify", help="Ask a person what an unclear word means.")] = False,
     http: Annotated[bool, typer.Option("--http", help="Serve streamable HTTP in place of standard input.")] = False,
     host: Annotated[
         str, typer.Option(help="The address to listen on; other than loopback only with tokens.")
@@ -59,7 +61,7 @@ def mcp(
 ) -> None:
     """Serve databases to assistants, by the Model Context Protocol: over standard input and output, or HTTP."""
     require_sdk()
-    context = replace(chosen(strategy, without, max_tokens), seconds=seconds)
+    context = replace(chosen(strategy, without, max_tokens), seconds=seconds, approve=approve, clarify=clarify)
     place = Address(host, port, tuple(allow_host or ()), tuple(allow_origin or ())) if http else None
     asyncio.run(_serve(db, model, context, place))
 

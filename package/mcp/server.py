@@ -7,10 +7,11 @@ from typing import Annotated, Any, Literal
 from urllib.parse import quote
 
 from langchain_core.language_models import BaseChatModel
+from langgraph.checkpoint.memory import InMemorySaver
 from mcp.server.mcpserver import Context as CallContext
 from mcp.server.mcpserver import MCPServer
 from mcp.server.mcpserver.exceptions import ResourceError
-from mcp.types import CallToolResult, ToolAnnotations
+from mcp.types import CallToolResult, InputRequiredResult, ToolAnnotations
 from pydantic import Field
 
 from route_sql.graph.context import Context
@@ -63,7 +64,8 @@ def build_server(
         raise InvalidInput("there is no database to serve; name one with --db or in databases.toml")
     given = context or Context()
     chosen = replace(given, row_limit=min(ROWS, ROWS if given.row_limit is None else given.row_limit))
-    graph = build_graph(model, catalog, trace_content=trace_content)
+    saver = InMemorySaver()  # a run that waits for a person must be resumed
+    graph = build_graph(model, catalog, trace_content=trace_content, checkpointer=saver)
     tools = DatabaseTools(catalog=catalog, graph=graph, context=chosen)
     server: MCPServer[Any] = MCPServer(
         "route-sql",
@@ -82,7 +84,7 @@ def build_server(
 def _add_tools(server: MCPServer[Any], tools: DatabaseTools, names: list[str]) -> None:
     async def ask(
         question: AskText, database: str, ctx: CallContext, evidence: Evidence = ""
-    ) -> Annotated[CallToolResult, AskResult]:
+    ) -> Annotated[CallToolResult, AskResult] | InputRequiredResult:
         """Ask a database a question in plain words. The answer has the SQL, its rows, the confidence and the doubts."""
         return await tools.ask(question, database, evidence, ctx)
 
@@ -90,9 +92,11 @@ def _add_tools(server: MCPServer[Any], tools: DatabaseTools, names: list[str]) -
         """Show the tables, columns and keys of a database, with examples of values."""
         return await tools.schema(database)
 
-    async def execute(sql: SqlText, database: str) -> Annotated[CallToolResult, ExecuteResult]:
+    async def execute(
+        sql: SqlText, database: str, ctx: CallContext
+    ) -> Annotated[CallToolResult, ExecuteResult] | InputRequiredResult:
         """Run one read-only SELECT statement on a database. Anything that is not clearly allowed is refused."""
-        return await tools.execute(sql, database)
+        return await tools.execute(sql, database, ctx)
 
     async def check(sql: SqlText, database: str) -> Annotated[CallToolResult, CheckResult]:
         """Say whether a statement may run on a database, without running it."""
