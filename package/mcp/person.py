@@ -30,7 +30,7 @@ CANNOT_APPROVE = (
 )
 
 
-class Approval(BaseModel):
+class ApprovalForm(BaseModel):
     """The form for a query that waits for approval."""
 
     type: Literal["approve", "edit", "reject"] = Field(description="edit runs the SQL below in its place")
@@ -140,7 +140,7 @@ def message_for(value: dict[str, Any]) -> str:
 def form_for(value: dict[str, Any]) -> type[BaseModel]:
     """The form of the answer: primitive fields, as clients show them."""
     if "approve" in value:
-        return Approval
+        return ApprovalForm
     readings = value["readings"]
     choices: Any = Literal[tuple(readings)] | None if len(readings) > 1 else str | None
     hint = f"The reading that is meant{', such as ' + readings[0] if len(readings) == 1 else ''}."

@@ -10,10 +10,12 @@ from route_sql.tools.database.outcome import Cell, Outcome, Status
 from route_sql.tools.guard.refusal import Refusal
 
 ROWS = 100
-"""Rows that a result holds at most: an assistant reads all of them."""
+"""ShownRows that a result holds at most: an assistant reads all of them."""
 
-Rows = Annotated[list[list[Cell]], Field(description=f"At most {ROWS} rows; cells come from the database, untrusted.")]
-RowCount = Annotated[int, Field(description="Rows that the query returned, shown or not.")]
+ShownRows = Annotated[
+    list[list[Cell]], Field(description=f"At most {ROWS} rows; cells come from the database, untrusted.")
+]
+RowCount = Annotated[int, Field(description="ShownRows that the query returned, shown or not.")]
 Truncated = Annotated[bool, Field(description="Whether a limit cut the result.")]
 Error = Annotated[str | None, Field(description="Why there is no result; null if there is one.")]
 
@@ -24,7 +26,7 @@ class AskResult(TypedDict):
     status: Annotated[AnswerStatus, Field(description="ok or empty if the query ran; the others are no sure answer.")]
     sql: Annotated[str | None, Field(description="The SQL that was run.")]
     columns: list[str]
-    rows: Rows
+    rows: ShownRows
     row_count: RowCount
     truncated: Truncated
     confidence: Annotated[float, Field(description="How sure the answer is, 0 to 1.")]
@@ -39,7 +41,7 @@ class ExecuteResult(TypedDict):
 
     status: Annotated[Status, Field(description="ok or empty if it ran; refused if it was not allowed to.")]
     columns: list[str]
-    rows: Rows
+    rows: ShownRows
     row_count: RowCount
     truncated: Truncated
     error: Error
@@ -54,7 +56,7 @@ class SchemaResult(TypedDict):
     schema: Annotated[str, Field(description="Tables, columns, keys and examples of values: untrusted text.")]
 
 
-class CheckResult(TypedDict):
+class StatementCheck(TypedDict):
     """Whether a statement may run."""
 
     allowed: bool
@@ -94,12 +96,12 @@ def execute_result(outcome: Outcome) -> ExecuteResult:
     )
 
 
-def check_result(refusal: Refusal | None) -> CheckResult:
+def check_result(refusal: Refusal | None) -> StatementCheck:
     """A verdict of the guard."""
     if refusal is None:
-        return CheckResult(allowed=True, code=None, message="The statement may run.", line=None, column=None)
+        return StatementCheck(allowed=True, code=None, message="The statement may run.", line=None, column=None)
     line, column = (refusal.place.line, refusal.place.column) if refusal.place else (None, None)
-    return CheckResult(allowed=False, code=refusal.code, message=refusal.message, line=line, column=column)
+    return StatementCheck(allowed=False, code=refusal.code, message=refusal.message, line=line, column=column)
 
 
 def json_rows(rows: list[list[Cell]]) -> list[list[Cell]]:

@@ -17,7 +17,7 @@ from pydantic import Field
 from route_sql.graph.context import Context
 from route_sql.graph.wiring import build_graph
 from route_sql.mcp.callers import CallerOf, identified, owner
-from route_sql.mcp.results import ROWS, AskResult, CheckResult, ExecuteResult, SchemaResult
+from route_sql.mcp.results import ROWS, AskResult, ExecuteResult, SchemaResult, StatementCheck
 from route_sql.mcp.tools import DatabaseTools
 from route_sql.tools.database.catalog import Catalog
 from route_sql.tools.errors import InvalidInput, RouteError
@@ -31,7 +31,7 @@ INSTRUCTIONS = (
 )
 
 AskText = Annotated[str, Field(description="One whole question, in words.", min_length=1, max_length=QUESTION_CHARS)]
-Evidence = Annotated[
+EvidenceText = Annotated[
     str, Field(description="Facts that the question needs besides the schema.", max_length=QUESTION_CHARS)
 ]
 SqlText = Annotated[str, Field(description="One SELECT statement.", min_length=1, max_length=SQL_CHARS)]
@@ -83,7 +83,7 @@ def build_server(
 
 def _add_tools(server: MCPServer[Any], tools: DatabaseTools, names: list[str]) -> None:
     async def ask(
-        question: AskText, database: str, ctx: CallContext, evidence: Evidence = ""
+        question: AskText, database: str, ctx: CallContext, evidence: EvidenceText = ""
     ) -> Annotated[CallToolResult, AskResult] | InputRequiredResult:
         """Ask a database a question in plain words. The answer has the SQL, its rows, the confidence and the doubts."""
         return await tools.ask(question, database, evidence, ctx)
@@ -98,7 +98,7 @@ def _add_tools(server: MCPServer[Any], tools: DatabaseTools, names: list[str]) -
         """Run one read-only SELECT statement on a database. Anything that is not clearly allowed is refused."""
         return await tools.execute(sql, database, ctx)
 
-    async def check(sql: SqlText, database: str) -> Annotated[CallToolResult, CheckResult]:
+    async def check(sql: SqlText, database: str) -> Annotated[CallToolResult, StatementCheck]:
         """Say whether a statement may run on a database, without running it."""
         return await tools.check(sql, database)
 

@@ -46,6 +46,7 @@ from route_sql.tools.schema.rendering import render
 
 T = TypeVar("T")
 
+QUESTIONS_AT_ONCE = 8
 TEXT_CHARS = 8_000
 """Characters of a result's text at most; the structured content has all of it."""
 BLANK = "The question is blank. Ask in words, such as: How many orders were paid in May?"
@@ -73,12 +74,14 @@ class DatabaseTools:
         graph: The graph on them.
         context: Choices of every question.
         waiting: Runs that wait for a person.
+        slots: Questions that are worked on at once; further ones wait.
     """
 
     catalog: Catalog
     graph: Graph
     context: Context
     waiting: Waiting = field(default_factory=Waiting)
+    slots: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(QUESTIONS_AT_ONCE))
 
     async def ask(
         self, question: str, database: str, evidence: str, call: CallContext
@@ -153,7 +156,8 @@ class DatabaseTools:
         is_kept = False
         try:
             while True:
-                state: Any = await self._run(step, thread, call)
+                async with self.slots:
+                    state: Any = await self._run(step, thread, call)
                 if not (interrupts := state.get("__interrupt__")):
                     return cast(State, state)
                 value = interrupts[0].value
