@@ -2,6 +2,8 @@
 
 import json
 import re
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -123,3 +125,9 @@ def test_the_command_of_each_documented_configuration_is_read(text: str) -> None
 
 def test_three_clients_are_documented() -> None:
     assert len(CONFIGURATIONS) == 3
+
+
+def test_without_the_sdk_the_command_says_what_to_install() -> None:
+    without = "import sys; sys.modules['mcp'] = None; from route_sql.cli import main; main(['mcp', '--db', 'x'])"
+    done = subprocess.run([sys.executable, "-c", without], capture_output=True, text=True)
+    assert done.returncode == 2 and "route-sql[mcp]" in done.stderr
