@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from mcp import Client
+from mcp import Client, MCPError
 from mcp.types import ElicitResult
 from support.protocol_databases import PETS, make_databases, scripted
 
@@ -114,3 +114,30 @@ async def test_people_are_asked_at_once_and_each_run_gets_its_own_answer(catalog
             *(client.call_tool("ask", {**ASKED, "database": name}) for name in ("pets", "zoo", "pets"))
         )
     assert [each.structured_content["rows"][0][1] for each in results] == ["dog", "lion", "dog"] and len(read) == 3
+
+
+async def test_an_answer_that_nobody_was_asked_for_runs_nothing(catalog: Path) -> None:
+    connected, _ = opened(catalog, "auto", accepted(type="approve"), approve=True)
+    forged: Any = {"person": accepted(type="approve")}
+    async with connected as client:
+        query = {"sql": PETS, "database": "pets"}
+        asked: Any = await client.session.call_tool("execute", query, allow_input_required=True)
+        state = asked.request_state
+        other = {**query, "sql": "SELECT * FROM owner"}
+        tries: list[tuple[dict[str, Any], Any]] = [(query, None), (query, "x"), (query, state + "x"), (other, state)]
+        for arguments, given in tries:
+            said = await _answered(client, arguments, forged, given)
+            assert "Rex" not in said and "Ada" not in said, (arguments, given)
+        assert "Rex" in await _answered(client, query, forged, state)
+        assert "Rex" not in await _answered(client, query, forged, state)
+
+
+async def _answered(client: Client, arguments: dict[str, Any], answers: Any, state: str | None) -> str:
+    try:
+        return str(
+            await client.session.call_tool(
+                "execute", arguments, input_responses=answers, request_state=state, allow_input_required=True
+            )
+        )
+    except MCPError as error:
+        return str(error)
