@@ -4,6 +4,7 @@ from collections.abc import Awaitable, Callable
 from typing import Any, cast
 
 from langchain_core.language_models import BaseChatModel
+from langgraph.types import Command
 
 from route_sql.graph.context import Context
 from route_sql.graph.events import Tell
@@ -25,12 +26,18 @@ def asking(model: BaseChatModel, catalog: Catalog, context: Context) -> Ask:
     return ask
 
 
-async def run_with_story(graph: Graph, question: Question, context: Context, tell: Tell) -> State:
-    """Run a graph, tell its story, and give the whole state at the end, of which the answer is a part."""
+async def run_with_story(
+    graph: Graph, question: Question | Command[Any], context: Context, tell: Tell, *, thread: str | None = None
+) -> State:
+    """Run a graph, tell its story, and give the whole state at the end, of which the answer is a part.
+
+    A graph with a checkpointer needs a thread. Where it was interrupted, the state has its `__interrupt__`.
+    """
+    config: Any = None if thread is None else {"configurable": {"thread_id": thread}}
     mode: Any
     part: Any
     state: Any = {}
-    async for mode, part in graph.astream(question, context=context, stream_mode=["custom", "values"]):
+    async for mode, part in graph.astream(question, config, context=context, stream_mode=["custom", "values"]):
         if mode == "custom":
             tell(part)
         else:

@@ -18,6 +18,7 @@ from route_sql.commands.compare import compare
 from route_sql.commands.demo import demo
 from route_sql.commands.doctor import doctor
 from route_sql.commands.evaluate import evaluate, score
+from route_sql.commands.mcp import mcp
 from route_sql.commands.reliability import show_reliability
 from route_sql.commands.run import run
 from route_sql.commands.save import save
@@ -61,6 +62,7 @@ app.command()(check)
 app.command()(run)
 app.command()(save)
 app.command()(serve)
+app.command()(mcp)
 app.command()(doctor)
 app.command()(demo)
 app.command(name="eval")(evaluate)

@@ -5,7 +5,10 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from urllib.parse import urlsplit
 
+from langchain_core.language_models import BaseChatModel
+
 from route_sql.serving.client.chat import CONCURRENCY, MAX_TOKENS, ChatTGI
+from route_sql.serving.embedded.on_demand import ChatOnDemand
 from route_sql.serving.embedded.server import EmbeddedServer
 from route_sql.serving.store.model_store import FetchProgress, ModelStore
 from route_sql.settings import Settings
@@ -71,3 +74,22 @@ async def open_model(
             yield chat
         finally:
             await chat.aclose()
+
+
+@asynccontextmanager
+async def model_on_demand(model: str, settings: Settings) -> AsyncIterator[BaseChatModel]:
+    """A chat model for a server that must be ready at once: weights are fetched and loaded by the first question.
+
+    A URL is spoken to as it is, and its connections are closed at the end.
+
+    Raises:
+        InvalidInput: the URL can't be read.
+    """
+    if not is_url(model):
+        yield ChatOnDemand(name_or_path=model, store=ModelStore(settings.cache))
+        return
+    chat = chat_at(model, settings)
+    try:
+        yield chat
+    finally:
+        await chat.aclose()

@@ -8,8 +8,7 @@ import typer
 from route_sql.databases import open_catalog
 from route_sql.printing import say
 from route_sql.settings import Settings
-from route_sql.tools.database.engine import policy_in
-from route_sql.tools.database.visible import VisibleDatabase, narrowed_query
+from route_sql.tools.database.visible import refusal_in
 from route_sql.tools.guard.check import DIALECTS, check_sql, names_to_look_up
 from route_sql.tools.guard.refusal import Refusal
 from route_sql.tools.terminal import escaped
@@ -43,10 +42,7 @@ async def _refusal(sql: str, db: str, dialect: str | None) -> Refusal | None:
         database = catalog.get(name)
         if dialect not in (None, database.dialect):
             raise typer.BadParameter(f"the database speaks {database.dialect}", param_hint="--dialect")
-        if isinstance(database, VisibleDatabase):
-            narrowed = narrowed_query(sql, await database.visible(), database.dialect, database.policy)
-            return narrowed if isinstance(narrowed, Refusal) else None
-        return check_sql(sql, await database.schema(), database.dialect, policy_in(database))
+        return await refusal_in(database, sql)
 
 
 def _allowed(sql: str, dialect: str | None) -> str:

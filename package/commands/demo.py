@@ -32,6 +32,7 @@ def demo(
     out.print(f"The demo database is {path}: a clinic of 12 tables.")
     asyncio.run(_ask_all(out, path, model))
     out.print(f"\nNow ask your own:  route-sql ask '...' --db {path}  (or any SQLite file)")
+    out.print(f"Plug it into an assistant:  route-sql mcp --db {path}  (see docs/assistants.md)")
 
 
 async def _ask_all(out: Console, path: Path, model: str | None) -> None:

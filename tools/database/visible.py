@@ -138,3 +138,17 @@ def narrowed_query(sql: str, visible: VisibleSchema, dialect: str, policy: Polic
     return check_sql(sql, visible.schema, dialect, policy) or show_only(
         sql, visible.schema, visible.partial, dialect, visible.rows
     )
+
+
+async def refusal_in(database: Database, sql: str) -> Refusal | None:
+    """The refusal that a question's query would meet in a database, of which a part may be hidden; None for none.
+
+    Raises:
+        DatabaseUnavailable: the database can't be opened or read.
+    """
+    if isinstance(database, VisibleDatabase):
+        visible = await database.visible()
+        narrowed = await asyncio.to_thread(narrowed_query, sql, visible, database.dialect, database.policy)
+        return narrowed if isinstance(narrowed, Refusal) else None
+    schema = await database.schema()
+    return await asyncio.to_thread(check_sql, sql, schema, database.dialect, policy_in(database))

@@ -1,0 +1,54 @@
+"""Callers of the server and what each may see."""
+
+from collections.abc import Callable
+from contextvars import ContextVar
+from dataclasses import dataclass
+from typing import Any
+
+from mcp.server.context import CallNext, HandlerResult, ServerMiddleware, ServerRequestContext
+
+from route_sql.tools.schema.visibility import Visibility
+
+
+@dataclass(frozen=True)
+class Caller:
+    """Someone who calls the server's tools."""
+
+    name: str | None = None
+    """Name in the configuration; None for the owner of the process."""
+    rights: Visibility = Visibility()
+    """Tables and columns that the caller may see, as far as the catalog shows them."""
+
+
+CallerOf = Callable[[Any], Caller]
+"""From the HTTP request of a call to its caller; over stdio there is no request, and it gets None."""
+
+_PRESENT: ContextVar[Caller] = ContextVar("route_sql_mcp_caller")
+
+
+def owner(_: Any) -> Caller:
+    """The caller of a server that only its owner can reach: a child process, or loopback without tokens."""
+    return Caller()
+
+
+def present_caller() -> Caller:
+    """The caller of the call that is being answered.
+
+    Raises:
+        LookupError: no call is being answered. There is no default, since it might widen rights.
+    """
+    return _PRESENT.get()
+
+
+def identified(caller_of: CallerOf) -> ServerMiddleware[Any]:
+    """A middleware of the server that makes each message's caller known to its handler."""
+
+    async def middleware(ctx: ServerRequestContext[Any], call_next: CallNext) -> HandlerResult:
+        # A session serves many HTTP requests: the rights are those of this one, not of the first.
+        token = _PRESENT.set(caller_of(ctx.request))
+        try:
+            return await call_next(ctx)
+        finally:
+            _PRESENT.reset(token)
+
+    return middleware

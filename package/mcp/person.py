@@ -1,0 +1,159 @@
+"""Questions to a person through the client: approval of a query, and the meaning of an unclear word.
+
+Clients of the protocol of 2026-07-28 get the question as the call's result and call again with the answer; older ones
+are asked while the call is open. A client that can't ask a person gets an error, and no query runs.
+"""
+
+from time import monotonic
+from typing import Any, Literal
+
+from mcp.server.elicitation import render_elicitation_schema
+from mcp.server.mcpserver import Context as CallContext
+from mcp.server.mcpserver.exceptions import ToolError
+from mcp.types import ElicitRequest, ElicitRequestFormParams, ElicitResult, InputRequiredResult
+from mcp_types.version import is_version_at_least
+from pydantic import BaseModel, Field, create_model
+
+from route_sql.mcp.callers import Caller, present_caller
+from route_sql.tools.text import clean
+
+KEY = "person"
+SHOWN_CHARS = 2_000
+WAITING = 100
+"""Runs that wait for a person at most; the oldest one is given up for a new one."""
+WAITING_SECONDS = 900.0
+FIRST_VERSION = "2026-07-28"
+"""The first version of the protocol in which a question is a result."""
+CANNOT_APPROVE = (
+    "This server runs a query only after a person has approved it, and this client can't ask a person (it lacks "
+    "elicitation), so nothing was run. Use check and schema, or a client that has elicitation."
+)
+
+
+class ApprovalForm(BaseModel):
+    """The form for a query that waits for approval."""
+
+    type: Literal["approve", "edit", "reject"] = Field(description="edit runs the SQL below in its place")
+    sql: str | None = Field(default=None, description="For edit: the SQL to run.")
+    reason: str | None = Field(default=None, description="For reject: the reason.")
+
+
+class Waiting:
+    """Runs that wait for a person, by thread, with the call that each belongs to."""
+
+    def __init__(self) -> None:
+        """Begin with none."""
+        self._runs: dict[str, tuple[float, Caller, tuple[str, ...]]] = {}
+
+    def keep(self, thread: str, call: tuple[str, ...]) -> list[str]:
+        """Keep a run of the present caller; gives the threads that are given up."""
+        now = monotonic()
+        old = [each for each, (since, _, _) in self._runs.items() if now - since > WAITING_SECONDS]
+        old += [each for each in self._runs if each not in old][: max(0, len(self._runs) - len(old) - WAITING + 1)]
+        for each in old:
+            del self._runs[each]
+        self._runs[thread] = now, present_caller(), call
+        return old
+
+    def take(self, thread: str, call: tuple[str, ...]) -> None:
+        """Take a run, which is answered once.
+
+        Raises:
+            ToolError: it does not wait, or it is not of this caller and call.
+        """
+        kept = self._runs.get(thread)
+        if kept is None or kept[1:] != (present_caller(), call):
+            raise ToolError("The question to the person is no longer open; call the tool again without an answer.")
+        del self._runs[thread]
+
+
+def require_a_person(call: CallContext, value: dict[str, Any]) -> None:
+    """Check that the client can ask a person.
+
+    Raises:
+        ToolError: it can't; the message says what to do instead.
+    """
+    capabilities = call.client_capabilities
+    elicitation = capabilities.elicitation if capabilities is not None else None
+    if elicitation is not None and (elicitation.form is not None or elicitation.url is None):
+        return
+    if "approve" in value:
+        raise ToolError(CANNOT_APPROVE)
+    readings = "; ".join(clean(each, 200) for each in value["readings"])
+    raise ToolError(
+        f"The question is not clear: {value['clarify']} It may mean: {readings}. This client can't ask a person (it "
+        "lacks elicitation): find out, and ask again with the meaning as evidence."
+    )
+
+
+def asks_in_result(call: CallContext) -> bool:
+    """Whether this client gets a question as the result of its call."""
+    version = call.protocol_version
+    return version is not None and is_version_at_least(version, FIRST_VERSION)
+
+
+def question_result(value: dict[str, Any], state: str) -> InputRequiredResult:
+    """The result that asks; the client sends the state back with the answer, and the SDK seals it."""
+    schema = render_elicitation_schema(form_for(value))
+    request = ElicitRequest(params=ElicitRequestFormParams(message=message_for(value), requested_schema=schema))
+    return InputRequiredResult(input_requests={KEY: request}, request_state=state)
+
+
+def answer_in_call(call: CallContext, value_kind: Literal["approve", "clarify"]) -> dict[str, Any]:
+    """The answer that a client sends with its second call.
+
+    Raises:
+        ToolError: there is none, or the person did not clarify.
+    """
+    response = (call.input_responses or {}).get(KEY)
+    if not isinstance(response, ElicitResult):
+        raise ToolError("The answer of the person is missing; call the tool again without a state.")
+    return _decided(response.action, response.content, value_kind)
+
+
+async def answer_now(call: CallContext, value: dict[str, Any]) -> dict[str, Any]:
+    """Ask a client of an older version, and wait.
+
+    Raises:
+        ToolError: the answer can't be read, or the person did not clarify.
+    """
+    try:
+        outcome = await call.elicit(message_for(value), form_for(value))
+    except ValueError as error:
+        raise ToolError(f"{error}. Nothing was run.") from error
+    content = outcome.data.model_dump() if outcome.action == "accept" else None
+    return _decided(outcome.action, content, kind_of(value))
+
+
+def kind_of(value: dict[str, Any]) -> Literal["approve", "clarify"]:
+    """Which of the two questions an interrupt asks."""
+    return "approve" if "approve" in value else "clarify"
+
+
+def message_for(value: dict[str, Any]) -> str:
+    """The question as the person reads it."""
+    if "approve" in value:
+        return f"May this query run on the database {value['database']}?\n\n{value['approve'][:SHOWN_CHARS]}"
+    return clean(str(value["clarify"]), SHOWN_CHARS)
+
+
+def form_for(value: dict[str, Any]) -> type[BaseModel]:
+    """The form of the answer: primitive fields, as clients show them."""
+    if "approve" in value:
+        return ApprovalForm
+    readings = value["readings"]
+    choices: Any = Literal[tuple(readings)] | None if len(readings) > 1 else str | None
+    hint = f"The reading that is meant{', such as ' + readings[0] if len(readings) == 1 else ''}."
+    evidence = Field(default=None, description="What is meant, in your own words, if no reading fits.")
+    return create_model(
+        "Meaning", reading=(choices, Field(default=None, description=hint)), evidence=(str | None, evidence)
+    )
+
+
+def _decided(action: str, content: dict[str, Any] | None, kind: Literal["approve", "clarify"]) -> dict[str, Any]:
+    """The value that the run is resumed with. Anything but a clear consent is a refusal."""
+    if action == "accept" and content:
+        return {name: given for name, given in content.items() if given not in ("", None)}
+    if kind == "approve":
+        return {"type": "reject", "reason": "The person did not approve it."}
+    raise ToolError("The person did not say what is meant, so nothing was run. Ask again with the meaning as evidence.")

@@ -1,0 +1,246 @@
+"""The four tools of the server: ask, schema, execute and check. Each works with the rights of its caller."""
+
+import asyncio
+from collections.abc import AsyncIterator, Coroutine, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field, replace
+from itertools import count
+from typing import Any, TypeVar, cast
+from uuid import uuid4
+
+import anyio
+from langgraph.checkpoint.memory import InMemorySaver
+from langgraph.types import Command
+from mcp.server.mcpserver import Context as CallContext
+from mcp.server.mcpserver.exceptions import ToolError
+from mcp.types import CallToolResult, InputRequiredResult, TextContent
+from pydantic import ValidationError
+
+from route_sql.faces.reply import reply_of
+from route_sql.graph.approval import FORMS, Approval
+from route_sql.graph.asking import answer_in, run_with_story
+from route_sql.graph.context import Context
+from route_sql.graph.events import Event
+from route_sql.graph.executing import rejection
+from route_sql.graph.grounding import askable_schema
+from route_sql.graph.state import Question, State
+from route_sql.graph.wiring import Graph
+from route_sql.mcp.callers import Caller, present_caller
+from route_sql.mcp.person import (
+    Waiting,
+    answer_in_call,
+    answer_now,
+    asks_in_result,
+    kind_of,
+    question_result,
+    require_a_person,
+)
+from route_sql.mcp.results import ROWS, SchemaResult, ask_result, check_result, execute_result
+from route_sql.tools.database.catalog import Catalog
+from route_sql.tools.database.engine import Database
+from route_sql.tools.database.outcome import failed
+from route_sql.tools.database.visible import refusal_in
+from route_sql.tools.errors import RouteError
+from route_sql.tools.execute_sql import render_outcome
+from route_sql.tools.schema.rendering import render
+
+T = TypeVar("T")
+
+QUESTIONS_AT_ONCE = 8
+TEXT_CHARS = 8_000
+"""Characters of a result's text at most; the structured content has all of it."""
+BLANK = "The question is blank. Ask in words, such as: How many orders were paid in May?"
+
+
+@asynccontextmanager
+async def as_tool_errors() -> AsyncIterator[None]:
+    """Turn our errors, whose messages say what to do, into errors of the tool; others keep their traceback in the log.
+
+    Raises:
+        ToolError: a `RouteError` was raised.
+    """
+    try:
+        yield
+    except RouteError as error:
+        raise ToolError(str(error)) from error
+
+
+@dataclass(frozen=True)
+class DatabaseTools:
+    """The work of the server's tools.
+
+    Args:
+        catalog: The databases.
+        graph: The graph on them.
+        context: Choices of every question.
+        waiting: Runs that wait for a person.
+        slots: Questions that are worked on at once; further ones wait.
+    """
+
+    catalog: Catalog
+    graph: Graph
+    context: Context
+    waiting: Waiting = field(default_factory=Waiting)
+    slots: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(QUESTIONS_AT_ONCE))
+
+    async def ask(
+        self, question: str, database: str, evidence: str, call: CallContext
+    ) -> CallToolResult | InputRequiredResult:
+        """Ask a question; each step is reported as progress, and a person may be asked."""
+        if not question.strip():
+            raise ToolError(BLANK)
+        asked = Question(question=question, database=database, evidence=evidence)
+        async with as_tool_errors():
+            state = await self._answered(asked, call)
+        if isinstance(state, InputRequiredResult):
+            return state
+        answer = answer_in(state)
+        return result(reply_of(answer, database, TEXT_CHARS), ask_result(answer))
+
+    async def schema(self, database: str) -> CallToolResult:
+        """The schema as the agents see it."""
+        async with as_tool_errors():
+            text = await self.schema_text(database)
+            shown = SchemaResult(database=database, dialect=self.catalog.get(database).dialect, schema=text)
+        return result(text, shown)
+
+    async def schema_text(self, database: str) -> str:
+        """The schema as text, as far as the caller may see it.
+
+        Raises:
+            RouteError: the database can't be read, or nothing of it is visible to the caller.
+        """
+        return render(await askable_schema(self.catalog, database, present_caller().rights))
+
+    async def execute(self, sql: str, database: str, call: CallContext) -> CallToolResult | InputRequiredResult:
+        """Run one statement, guarded and within the limits; where queries need approval, so does this one."""
+        async with as_tool_errors():
+            opened = await self._visible(database)
+            if self.context.approve:
+                decided = await self._approval(sql, database, call)
+                if isinstance(decided, InputRequiredResult):
+                    return decided
+                if decided.type == "reject":
+                    refused = failed("refused", rejection(decided.why))
+                    return result(render_outcome(refused, TEXT_CHARS), execute_result(refused))
+                sql = decided.sql or sql if decided.type == "edit" else sql
+            limits = replace(opened.limits, rows=min(opened.limits.rows, ROWS))
+            outcome = await isolated(opened.execute(sql, limits))
+        return result(render_outcome(outcome, TEXT_CHARS), execute_result(outcome))
+
+    async def check(self, sql: str, database: str) -> CallToolResult:
+        """Ask the guard about a statement, which is not run."""
+        async with as_tool_errors():
+            opened = await self._visible(database)
+            verdict = check_result(await refusal_in(opened, sql))
+        return result(verdict["message"], verdict)
+
+    async def _visible(self, database: str) -> Database:
+        """The database as the caller sees it; one that shows nothing is refused."""
+        rights = present_caller().rights
+        await askable_schema(self.catalog, database, rights)
+        return self.catalog.get(database, rights)
+
+    def _context(self, caller: Caller) -> Context:
+        rights = caller.rights
+        return replace(self.context, allow=rights.allow, hide=rights.hide, asked_by=caller.name)
+
+    async def _answered(self, asked: Question, call: CallContext) -> State | InputRequiredResult:
+        """The state at the end of the run, or a question to a person, after which the client calls again."""
+        step: Question | Command[Any] = asked
+        thread, named = uuid4().hex, ("ask", *map(str, asked.values()))
+        if call.request_state is not None:
+            kind, _, thread = call.request_state.partition(":")
+            self.waiting.take(thread, named)
+            step = Command(resume=answer_in_call(call, "approve" if kind == "approve" else "clarify"))
+        is_kept = False
+        try:
+            while True:
+                async with self.slots:
+                    state: Any = await self._run(step, thread, call)
+                if not (interrupts := state.get("__interrupt__")):
+                    return cast(State, state)
+                value = interrupts[0].value
+                require_a_person(call, value)
+                if asks_in_result(call):
+                    is_kept = True
+                    self._forget(self.waiting.keep(thread, named))
+                    return question_result(value, f"{kind_of(value)}:{thread}")
+                step = Command(resume=await answer_now(call, value))
+        finally:
+            if not is_kept:
+                self._forget([thread])
+
+    async def _approval(self, sql: str, database: str, call: CallContext) -> Approval | InputRequiredResult:
+        """A person's decision about a statement of the client, or the question to the person."""
+        value, named = {"approve": sql, "database": database}, ("execute", sql, database)
+        if call.request_state is not None:
+            self.waiting.take(call.request_state, named)
+            return decision(answer_in_call(call, "approve"))
+        require_a_person(call, value)
+        if not asks_in_result(call):
+            return decision(await answer_now(call, value))
+        thread = uuid4().hex
+        self._forget(self.waiting.keep(thread, named))
+        return question_result(value, thread)
+
+    def _forget(self, threads: Sequence[str]) -> None:
+        """Delete the states of runs that have ended or are given up."""
+        if isinstance(saver := self.graph.checkpointer, InMemorySaver):
+            for thread in threads:
+                saver.delete_thread(thread)
+
+    async def _run(self, step: Question | Command[Any], thread: str, call: CallContext) -> State:
+        """Run the graph and report the events of its story."""
+        context = self._context(present_caller())
+        events: asyncio.Queue[Event | None] = asyncio.Queue()
+        running = asyncio.create_task(run_with_story(self.graph, step, context, events.put_nowait, thread=thread))
+        running.add_done_callback(lambda _: events.put_nowait(None))
+        try:
+            for number in count(1):
+                if (event := await events.get()) is None:
+                    break
+                await call.report_progress(number, message=progress_line(event))
+            return await running
+        finally:
+            await stopped(running)
+
+
+async def isolated(work: Coroutine[Any, Any, T]) -> T:
+    """Run work in a task of its own, so that a cancelled call lets it end in order."""
+    running = asyncio.create_task(work)
+    try:
+        return await running
+    finally:
+        await stopped(running)
+
+
+async def stopped(running: asyncio.Task[Any]) -> None:
+    """Cancel a run if it still goes, and wait until it has stopped its query and its request."""
+    running.cancel()
+    # A cancelled call of the SDK is cancelled again at each await, which would interrupt the run's own cleaning up.
+    with anyio.CancelScope(shield=True):
+        await asyncio.wait([running])
+
+
+def decision(given: dict[str, Any]) -> Approval:
+    """A person's decision.
+
+    Raises:
+        ToolError: it is none that can be used.
+    """
+    try:
+        return Approval.model_validate(given)
+    except ValidationError as error:
+        raise ToolError(f"{FORMS}. Nothing was run.") from error
+
+
+def progress_line(event: Event) -> str:
+    """An event of the story as one line: the node, and what it does."""
+    return f"{event['node']}: {event['text']}" if event["node"] else event["text"]
+
+
+def result(text: str, structured: Any) -> CallToolResult:
+    """A tool's result: a short text for a model, and the structured content for a program."""
+    safe = text.encode("utf-8", "replace").decode()
+    return CallToolResult(content=[TextContent(type="text", text=safe)], structured_content=dict(structured))

@@ -1,0 +1,143 @@
+"""Questions to a person through a client of the protocol server: approval and clarification."""
+
+import asyncio
+from pathlib import Path
+from typing import Any
+
+import pytest
+from mcp import Client, MCPError
+from mcp.types import ElicitResult
+from support.protocol_databases import PETS, make_databases, scripted
+
+from route_sql import Catalog, Context
+from route_sql.mcp.server import build_server
+
+MODES = ("auto", "legacy")
+NAMES = "SELECT name FROM pet"
+ASKED = {"question": "Which pets are there?", "database": "pets"}
+
+
+@pytest.fixture
+def catalog(tmp_path: Path) -> Path:
+    return make_databases(tmp_path)
+
+
+def opened(catalog: Path, mode: Any, answer: ElicitResult | None, **choices: Any) -> tuple[Client, list[str]]:
+    """A client whose person always gives this answer, and the questions that the person read."""
+    read: list[str] = []
+
+    async def person(context: Any, params: Any) -> ElicitResult:
+        read.append(params.message)
+        assert answer is not None
+        return answer
+
+    server = build_server(scripted(), Catalog.from_toml(catalog), context=Context(strategy="single", **choices))
+    return Client(server, mode=mode, elicitation_callback=None if answer is None else person), read
+
+
+def accepted(**content: Any) -> ElicitResult:
+    return ElicitResult(action="accept", content=content)
+
+
+@pytest.mark.parametrize("mode", MODES)
+async def test_an_approved_query_runs(catalog: Path, mode: str) -> None:
+    connected, read = opened(catalog, mode, accepted(type="approve"), approve=True)
+    async with connected as client:
+        answer: Any = (await client.call_tool("ask", ASKED)).structured_content
+        outcome: Any = (await client.call_tool("execute", {"sql": NAMES, "database": "pets"})).structured_content
+    assert answer["status"] == "ok" and answer["sql"] == PETS and answer["rows"][0] == ["Rex", "dog"]
+    assert outcome["rows"] == [["Rex"], ["Mia"]]
+    assert PETS in read[0] and NAMES in read[-1] and all("pets" in each for each in read)
+
+
+@pytest.mark.parametrize("mode", MODES)
+async def test_an_edited_query_runs_in_its_place(catalog: Path, mode: str) -> None:
+    connected, _ = opened(catalog, mode, accepted(type="edit", sql=NAMES), approve=True)
+    async with connected as client:
+        answer: Any = (await client.call_tool("ask", ASKED)).structured_content
+        outcome: Any = (await client.call_tool("execute", {"sql": PETS, "database": "pets"})).structured_content
+    assert answer["sql"] == NAMES and answer["rows"] == outcome["rows"] == [["Rex"], ["Mia"]]
+
+
+@pytest.mark.parametrize("mode", MODES)
+@pytest.mark.parametrize(
+    "answer",
+    [
+        accepted(type="reject", reason="too much"),
+        ElicitResult(action="decline"),
+        ElicitResult(action="cancel"),
+        accepted(type="yes"),
+        accepted(type="edit"),
+        accepted(),
+        accepted(approved=True),
+        accepted(type="approve", sql="SELECT 1"),
+    ],
+)
+async def test_nothing_but_a_clear_consent_runs_a_query(catalog: Path, mode: str, answer: ElicitResult) -> None:
+    connected, _ = opened(catalog, mode, answer, approve=True)
+    async with connected as client:
+        for tool, arguments in (("ask", ASKED), ("execute", {"sql": PETS, "database": "pets"})):
+            result = await client.call_tool(tool, arguments)
+            assert "Rex" not in str(result)
+            assert result.is_error or (result.structured_content or {})["status"] in ("refused", "error")
+
+
+@pytest.mark.parametrize("mode", MODES)
+async def test_a_client_that_cannot_ask_a_person_is_refused(catalog: Path, mode: str) -> None:
+    connected, _ = opened(catalog, mode, None, approve=True)
+    async with connected as client:
+        for tool, arguments in (("ask", ASKED), ("execute", {"sql": PETS, "database": "pets"})):
+            result = await client.call_tool(tool, arguments)
+            assert result.is_error and "elicitation" in str(result.content) and "Rex" not in str(result)
+
+
+@pytest.mark.parametrize("mode", MODES)
+async def test_an_unclear_word_is_asked_about(catalog: Path, mode: str) -> None:
+    unclear = {"question": "List each name.", "database": "pets"}
+    connected, read = opened(catalog, mode, accepted(evidence="the pet's name"), clarify=True)
+    async with connected as client:
+        answer: Any = (await client.call_tool("ask", unclear)).structured_content
+    assert answer["status"] == "ok" and "name" in read[0]
+    silent, _ = opened(catalog, mode, ElicitResult(action="decline"), clarify=True)
+    async with silent as client:
+        assert (await client.call_tool("ask", unclear)).is_error
+    unable, _ = opened(catalog, mode, None, clarify=True)
+    async with unable as client:
+        result = await client.call_tool("ask", unclear)
+        assert result.is_error and "evidence" in str(result.content) and "pet.name" in str(result.content)
+
+
+async def test_people_are_asked_at_once_and_each_run_gets_its_own_answer(catalog: Path) -> None:
+    connected, read = opened(catalog, "auto", accepted(type="approve"), approve=True)
+    async with connected as client:
+        results: list[Any] = await asyncio.gather(
+            *(client.call_tool("ask", {**ASKED, "database": name}) for name in ("pets", "zoo", "pets"))
+        )
+    assert [each.structured_content["rows"][0][1] for each in results] == ["dog", "lion", "dog"] and len(read) == 3
+
+
+async def test_an_answer_that_nobody_was_asked_for_runs_nothing(catalog: Path) -> None:
+    connected, _ = opened(catalog, "auto", accepted(type="approve"), approve=True)
+    forged: Any = {"person": accepted(type="approve")}
+    async with connected as client:
+        query = {"sql": PETS, "database": "pets"}
+        asked: Any = await client.session.call_tool("execute", query, allow_input_required=True)
+        state = asked.request_state
+        other = {**query, "sql": "SELECT * FROM owner"}
+        tries: list[tuple[dict[str, Any], Any]] = [(query, None), (query, "x"), (query, state + "x"), (other, state)]
+        for arguments, given in tries:
+            said = await _answered(client, arguments, forged, given)
+            assert "Rex" not in said and "Ada" not in said, (arguments, given)
+        assert "Rex" in await _answered(client, query, forged, state)
+        assert "Rex" not in await _answered(client, query, forged, state)
+
+
+async def _answered(client: Client, arguments: dict[str, Any], answers: Any, state: str | None) -> str:
+    try:
+        return str(
+            await client.session.call_tool(
+                "execute", arguments, input_responses=answers, request_state=state, allow_input_required=True
+            )
+        )
+    except MCPError as error:
+        return str(error)

@@ -1,0 +1,100 @@
+"""The tools and resources of the protocol server, used by the SDK's own client in the same process."""
+
+import json
+import sqlite3
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+import pytest
+from mcp import Client, MCPError
+from support.protocol_databases import make_databases, scripted
+
+from route_sql import Catalog
+from route_sql.mcp.results import ROWS
+from route_sql.mcp.server import build_server
+
+MODES = ("auto", "legacy")
+"""The protocol of 2026-07-28, and the one with a handshake that older clients speak."""
+
+
+@pytest.fixture
+def catalog(tmp_path: Path) -> Path:
+    return make_databases(tmp_path)
+
+
+@pytest.fixture(params=MODES)
+def server(request: pytest.FixtureRequest, catalog: Path) -> Client:
+    """A client that the test opens: the SDK wants to be closed in the task that opened it."""
+    databases = Catalog.from_toml(catalog)
+    return Client(build_server(scripted(), databases), mode=request.param, read_timeout_seconds=60)
+
+
+async def call(client: Client, tool: str, **arguments: Any) -> dict[str, Any]:
+    result = await client.call_tool(tool, arguments)
+    assert not result.is_error, result.content
+    return dict(result.structured_content or {})
+
+
+async def refused(client: Client, tool: str, **arguments: Any) -> str:
+    result = await client.call_tool(tool, arguments)
+    assert result.is_error and result.structured_content is None
+    return " ".join(block.text for block in result.content if block.type == "text")
+
+
+async def test_every_tool_is_described(server: Client) -> None:
+    async with server as client:
+        tools = {tool.name: tool for tool in (await client.list_tools()).tools}
+        assert set(tools) == {"ask", "schema", "execute", "check"}
+        for tool in tools.values():
+            assert tool.title and tool.description and tool.annotations and tool.annotations.read_only_hint is True
+            assert tool.input_schema["properties"]["database"]["enum"] == ["pets", "zoo"]
+            assert tool.output_schema and tool.output_schema["properties"]
+        answer = tools["ask"].output_schema
+        assert answer and {"status", "sql", "columns", "rows", "confidence", "doubts", "notes"} <= set(
+            answer["properties"]
+        )
+
+
+async def test_schemas_are_a_tool_and_resources(server: Client) -> None:
+    async with server as client:
+        shown = await call(client, "schema", database="pets")
+        assert shown["dialect"] == "sqlite" and "phone" in shown["schema"]
+        resources = {resource.uri: resource for resource in (await client.list_resources()).resources}
+        assert set(resources) == {"schema://pets", "schema://zoo"}
+        read: Any = (await client.read_resource("schema://pets")).contents[0]
+        assert read.text == shown["schema"]
+        with pytest.raises(MCPError):
+            await client.read_resource("schema://..%2Fpets")
+
+
+async def test_statements_run_within_a_cap_and_in_json(server: Client, catalog: Path) -> None:
+    async with server as client:
+        outcome = await call(client, "execute", sql="SELECT i FROM number", database="pets")
+        assert outcome["status"] == "ok" and len(outcome["rows"]) == ROWS and outcome["truncated"]
+        infinite = await call(client, "execute", sql="SELECT weight FROM pet WHERE name = 'Rex'", database="pets")
+        assert infinite["rows"] == [["inf"]] and json.dumps(infinite, allow_nan=False)
+
+
+@pytest.mark.parametrize(
+    "sql", ["DELETE FROM pet", "SELECT 1; DROP TABLE pet", "ATTACH 'x' AS y", "PRAGMA writable_schema = 1", "\x00", "("]
+)
+async def test_hostile_statements_are_refused_and_change_nothing(catalog: Path, sql: str) -> None:
+    async with Client(build_server(scripted(), Catalog.from_toml(catalog))) as client:
+        assert (await call(client, "check", sql=sql, database="pets"))["allowed"] is False
+        assert (await call(client, "execute", sql=sql, database="pets"))["status"] in ("refused", "error")
+        assert (await call(client, "check", sql="SELECT name FROM pet", database="pets"))["allowed"] is True
+    with closing(sqlite3.connect(catalog.parent / "pets.sqlite")) as connection:
+        assert connection.execute("SELECT count(*) FROM pet").fetchone() == (2,)
+
+
+async def test_hostile_arguments_are_refused_and_the_server_lives(server: Client) -> None:
+    async with server as client:
+        for database in ("nope", "../pets.sqlite", "sqlite:///pets.sqlite", "", None, 1, ["pets"], {"a": 1}):
+            assert "database" in await refused(client, "schema", database=database)
+        assert "blank" in await refused(client, "ask", question=" \n ", database="pets")
+        for question in (None, 7, "", "x" * 100_000, ["a"]):
+            assert "question" in await refused(client, "ask", question=question, database="pets")
+        assert "sql" in await refused(client, "execute", sql="SELECT 1 --" + "x" * 100_000, database="pets")
+        assert "sql" in await refused(client, "check", database="pets")
+        assert (await call(client, "schema", database="pets"))["database"] == "pets"
