@@ -179,7 +179,14 @@ def _context_of(recording: Recording) -> Context:
     kept: dict[str, Any] = {key: value for key, value in recording["choices"].items()}
     for key in ("rights", "can_sample"):
         kept.pop(key, None)
-    return Context(**{**kept, "without": tuple(kept["without"]), "keep_prompts": True})
+    return Context(
+        **{
+            **kept,
+            "without": tuple(kept["without"]),
+            "withhold": kept.get("withhold") is not None,
+            "keep_prompts": True,
+        }
+    )
 
 
 def _prompt(exchange: Exchange) -> list[str]:
