@@ -114,7 +114,6 @@ PROGRAMS = sorted(
 @pytest.mark.parametrize("name", PROGRAMS)
 def test_every_example_runs_as_a_program(name: str, tmp_path: Path) -> None:
     command = [sys.executable, "-W", "error", str(EXAMPLES / name)]
-    ended = subprocess.run(
-        command, cwd=tmp_path, capture_output=True, text=True, timeout=300, check=False, env=dict(os.environ)
-    )
+    given: dict[str, Any] = {"cwd": tmp_path, "env": dict(os.environ), "input": "y\n" * 9}  # a person who approves
+    ended = subprocess.run(command, capture_output=True, text=True, timeout=300, check=False, **given)
     assert ended.returncode == 0 and ended.stdout.strip(), ended.stderr[-2000:]
