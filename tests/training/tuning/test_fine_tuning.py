@@ -126,7 +126,7 @@ def test_a_run_that_was_killed_ends_with_the_same_losses(make_run: MakeRun, tmp_
     whole = make_run(out=str(tmp_path / "whole"))
     killed = replace(whole, out=str(tmp_path / "killed"))
     file = tmp_path / "killed.yaml"
-    file.write_text(yaml.safe_dump(asdict(killed)))
+    file.write_text(yaml.safe_dump(asdict(killed), sort_keys=False))
     ended = subprocess.run([sys.executable, "-c", KILLED, str(file)], env=os.environ, capture_output=True, timeout=250)
     assert ended.returncode == -9, ended.stderr.decode()
     assert [line["step"] for line in read_losses(tmp_path / "killed" / "losses.csv")] == [1, 2, 3, 4]

@@ -24,7 +24,7 @@ COMMAND = ["-m", "route_sql", "train", "sft"]
 
 
 def write_config(run: SFTRun, file: Path) -> Path:
-    file.write_text(yaml.safe_dump(asdict(run)))
+    file.write_text(yaml.safe_dump(asdict(run), sort_keys=False))
     return file
 
 
