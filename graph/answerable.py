@@ -20,7 +20,7 @@ from route_sql.tools.text import words
 NAMED_WORDS = 3
 """Unknown words of a question that a reason names."""
 FEWEST_WORDS = 4
-"""Content words of a question below which nothing is made of their lacking in the schema."""
+"""Fewest content words of a question that is called irrelevant because the schema knows none of them."""
 
 
 def judge_answerable(reply: Reply, state: State, schema: Schema, calibration: Calibration | None) -> NoAnswer:
@@ -70,7 +70,7 @@ def is_irrelevant(question: str, unknown: Sequence[str]) -> bool:
 
 
 def _signals(reply: Reply, question: str, unknown: Sequence[str], *, declined: bool) -> dict[str, float]:
-    """Numbers that tell questions without an answer from others; `doubt` lacks where there are no log-probabilities."""
+    """Numbers that tell questions without an answer from others; without log-probabilities there is no `doubt`."""
     asked = content_words(question)
     signals = {
         "declined": float(declined),

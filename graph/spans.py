@@ -66,7 +66,7 @@ def node_span(node: str, place: str | None) -> Iterator[None]:
             yield
         except GraphBubbleUp:
             raise
-        except BaseException as error:
+        except BaseException as error:  # a cancelled run ends its span too; the error is raised again
             end_workflow(place, error)
             raise
     if node == "answer":
