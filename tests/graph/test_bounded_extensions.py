@@ -100,7 +100,7 @@ async def test_a_bad_extension_costs_a_note(
     began = time.monotonic()
     answer = await graph.ainvoke(QUESTION, context=SINGLE)
     released.set()
-    assert time.monotonic() - began < 5
+    assert time.monotonic() - began < 20
     assert (answer["status"], answer["row_count"]) == ("ok", 2)
     assert len(answer["notes"]) == 1 and answer["notes"][0].startswith(f"The {kind} {how} ")
     # After its result was late, the seconds that are left differ.

