@@ -1,7 +1,6 @@
 """Completions as servers send them, read with distrust: whatever has another type than it should is left out."""
 
 import json
-import math
 import re
 from dataclasses import dataclass
 from typing import Any
@@ -11,6 +10,7 @@ from langchain_core.messages.ai import InputTokenDetails, UsageMetadata
 from route_sql.serving.client.failures import BadAnswer, error_of
 
 _LONE_SURROGATE = re.compile("[\ud800-\udfff]")
+_ESCAPED_SURROGATE = re.compile(r"\\u[dD][89a-fA-F]")
 _MOST_TOKENS = 10**9
 """The largest credible token count; a larger one is ignored."""
 _MOST_VALUES = 500_000
@@ -70,7 +70,9 @@ def parsed(text: str) -> Any:
     if text.count(",") > _MOST_VALUES:
         raise BadAnswer(f"more than {_MOST_VALUES:,} values in {shown(text)}")
     try:
-        return _cleaned(json.loads(text))
+        value = json.loads(text)
+        # Cleaning copies the whole value, which a large answer would pay with twice its memory.
+        return _cleaned(value) if _ESCAPED_SURROGATE.search(text) or _LONE_SURROGATE.search(text) else value
     except (ValueError, RecursionError) as error:
         raise BadAnswer(f"no JSON, or JSON that is nested too deep, in {shown(text)}") from error
 
@@ -150,7 +152,7 @@ def _count(value: Any) -> int | None:
 def _is_number(value: Any) -> bool:
     if isinstance(value, bool) or not isinstance(value, int | float):
         return False
-    return math.isfinite(value) and abs(value) < 2**53
+    return abs(value) < 2**53  # not of nan and inf; `float` and `isfinite` fail on a whole number of 400 digits
 
 
 def _timings(value: Any) -> dict[str, float] | None:
