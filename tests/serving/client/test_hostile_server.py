@@ -134,7 +134,7 @@ async def test_a_usage_that_is_none(stub: ChatStub, usage: Any) -> None:
         assert message.text == "SELECT 1" and message.usage_metadata is None
 
 
-@pytest.mark.parametrize("count", [-1, 10**30, 10**400, -(10**4000), 1.5, True, None, "9", [9], 99])
+@pytest.mark.parametrize("count", [-1, 10**30, pytest.param(10**400, id="400 digits"), 1.5, True, None, "9", [9], 99])
 async def test_cached_tokens_that_can_not_be(stub: ChatStub, count: Any) -> None:
     usage = {"prompt_tokens": 9.0, "completion_tokens": 2, "prompt_tokens_details": {"cached_tokens": count}}
     stub.enqueue(completion("hi", usage=usage))
