@@ -62,6 +62,14 @@ def test_with_no_loss_on_enough_questions_the_lowest_threshold_is_chosen() -> No
     assert choose_enough(exit_curve([observed(n, SURE, True, True) for n in range(300)], CALIBRATION)) == 0.5
 
 
+def test_the_most_accurate_threshold_is_chosen_before_the_cheapest() -> None:
+    questions = [observed(0, 0.9, False, True), *[observed(n, SURE, True, True) for n in range(1, 600)]]
+    curve = exit_curve(questions, CALIBRATION)
+    assert curve[0].lowest > -0.01 and curve[0].accuracy < 1.0
+    chosen = next(point for point in curve if point.enough == choose_enough(curve))
+    assert chosen.accuracy == 1.0 and chosen.calls < 2.0
+
+
 def test_few_questions_say_too_little_to_end_early() -> None:
     assert choose_enough(exit_curve([observed(n, SURE, True, True) for n in range(50)], CALIBRATION)) == 1.0
 

@@ -36,9 +36,12 @@ def exit_curve(questions: Sequence[ObservedQuestion], calibration: Calibration) 
 
 
 def choose_enough(curve: Sequence[ExitPoint]) -> float:
-    """The lowest threshold that loses less than a point of accuracy, with 95 % certainty; 1 if there is none."""
-    fair = [point.enough for point in curve if point.lowest > -WORST_LOSS]
-    return min(fair, default=1.0)
+    """The best of the thresholds that lose less than a point of accuracy, with 95 % certainty; 1 if there is none.
+
+    The best is the most accurate one; of those that are equally accurate, the lowest, which asks least.
+    """
+    fair = [point for point in curve if point.lowest > -WORST_LOSS]
+    return max(fair, key=lambda point: (point.accuracy, -point.enough)).enough if fair else 1.0
 
 
 def lowest_difference(gained: int, lost: int, n: int) -> float:
