@@ -28,6 +28,10 @@ class Choices(TypedDict):
     """Calls of the continuation writer at most."""
     max_samples: int
     """Calls of the generator at a temperature at most, while no candidate runs."""
+    samples: int
+    """Samples that a question in doubt gets."""
+    sample_seconds: float
+    """Seconds that these samples may take, their queries included."""
     max_tokens: int | None
     """Tokens of a reply at most; None for the model's own limit."""
     withhold: float | None

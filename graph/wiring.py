@@ -175,6 +175,7 @@ def _wire(builder: Builder, nodes: Nodes) -> None:
         "complete_joins": node(nodes.complete_joins),
         "correct_noise": node(nodes.correct_noise),
         "continue_writing": node(nodes.continue_writing),
+        "sample": node(nodes.sample),
         "answer": answering_node(nodes.answer),
     }
     traced = trace_policy(has_content=nodes.trace_content)
