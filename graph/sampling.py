@@ -26,6 +26,8 @@ from route_sql.tools.schema.records import Schema
 Messages = Sequence[BaseMessage]
 AskSamples = Callable[[Messages, Sequence[int]], Awaitable[list[Reply]]]
 """Draws the samples of these numbers by one request; a server may give fewer."""
+DRAWING = 0.8
+"""Share of the seconds in which samples are drawn; the rest is for their queries."""
 SHARE_OF_TIME = 0.9
 """Share of the question's time that samples may take of what is left, so that there is time for the answer."""
 
@@ -48,10 +50,11 @@ class Drawing:
         first = count if linked == full else (count + 1) // 2
         parts = [("full", full, numbers[:first]), ("linked", linked, numbers[first:])]
         works = [self._draw(schema, prompt, some) for schema, prompt, some in parts if some]
-        await in_time(side_by_side(works), _seconds(state, state["choices"]["sample_seconds"]))
+        seconds = DRAWING * _seconds(state, state["choices"]["sample_seconds"])
+        await in_time(side_by_side(works), seconds)
         drawn = sorted(self.drawn, key=lambda sample: sample["number"])
         samples = Samples(drawn=drawn, seconds=round(monotonic() - began, 3), counted=False)
-        return {"samples": samples, "ledger": self.ledger, **_late(len(drawn), state)}
+        return {"samples": samples, "ledger": self.ledger, **_late(len(drawn), count, seconds)}
 
     async def _draw(self, schema: str, prompt: Messages, numbers: Sequence[int]) -> None:
         at_once = self.at_once
@@ -171,10 +174,6 @@ def _seconds(state: State, seconds: float) -> float:
     return max(0.0, seconds) if left is None else min(max(0.0, seconds), SHARE_OF_TIME * left)
 
 
-def _late(drawn: int, state: State) -> Update:
+def _late(drawn: int, count: int, seconds: float) -> Update:
     """A note for the reader if not all samples came in time."""
-    choices = state["choices"]
-    if drawn == choices["samples"]:
-        return {}
-    seconds = f"{_seconds(state, choices['sample_seconds']):g} s"
-    return {"notes": [f"{drawn} of {choices['samples']} samples came within {seconds}."]}
+    return {} if drawn == count else {"notes": [f"{drawn} of {count} samples came within {seconds:.3g} s."]}
