@@ -9,9 +9,8 @@ from dataclasses import dataclass
 from typing import Literal
 
 from route_sql.graph.answerable import is_withheld
-from route_sql.graph.attempting import REPAIRABLE
-from route_sql.graph.budget import is_out_of_time
-from route_sql.graph.ledger import calls_of
+from route_sql.graph.calls.budget import is_out_of_time
+from route_sql.graph.calls.ledger import calls_of
 from route_sql.graph.selection import (
     agreed,
     attempts,
@@ -33,6 +32,8 @@ Next = Literal[
     "link_schema", "generate", "complete_joins", "correct_noise", "continue_writing", "sample", "clarify", "answer"
 ]
 Choice = Literal["max_corrections", "max_continuations", "max_samples"]
+REPAIRABLE = ("ok", "empty", "error")
+"""Statuses of a candidate whose joins can be repaired."""
 Reason = Callable[[State], bool]
 """Whether an agent should be asked. Its docstring is the sentence that the documentation prints."""
 

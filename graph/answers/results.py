@@ -2,7 +2,7 @@
 
 import re
 
-from route_sql.graph.budget import Update
+from route_sql.graph.calls.budget import Update
 from route_sql.graph.selection import leading
 from route_sql.graph.state import Attempt, State
 from route_sql.tools.database.outcome import Cell, Outcome, ran

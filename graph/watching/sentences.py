@@ -3,12 +3,12 @@
 from collections.abc import Mapping
 from typing import Any, cast
 
-from route_sql.graph.doubts import AGENTS
 from route_sql.graph.events import Story
-from route_sql.graph.proposals import Samples
+from route_sql.graph.fields.proposals import Samples
 from route_sql.graph.selection import attempts, leading, voted_for
 from route_sql.graph.state import Attempt, State
 from route_sql.graph.strategies import next_agent
+from route_sql.graph.watching.doubts import AGENTS
 from route_sql.tools.database.outcome import ran
 
 RUNS_BUT = "The query runs, but "

@@ -9,18 +9,19 @@ from langchain_core.messages import BaseMessage
 
 from route_sql.agents import generator
 from route_sql.agents.call import Reply
-from route_sql.graph.attempting import REPAIRABLE, assessed, repaired, tried, with_attempts
-from route_sql.graph.budget import Update, in_time, seconds_left
+from route_sql.graph.answers.attempting import assessed, repaired, tried, with_attempts
+from route_sql.graph.answers.results import Rows
+from route_sql.graph.calls.budget import Update, in_time, seconds_left
+from route_sql.graph.calls.ledger import entry_of_samples, scores_of
 from route_sql.graph.confidence import Calibration
 from route_sql.graph.events import say
 from route_sql.graph.executing import Execution, candidate_of
-from route_sql.graph.extensions import Extension
-from route_sql.graph.ledger import entry_of_samples, scores_of
-from route_sql.graph.proposals import Proposal, Sample, Samples
-from route_sql.graph.results import Rows
+from route_sql.graph.extensions.extension import Extension
+from route_sql.graph.fields.proposals import Proposal, Sample, Samples
 from route_sql.graph.selection import attempts, best, leading
-from route_sql.graph.sentences import how_it_ended
 from route_sql.graph.state import Attempt, LedgerEntry, State
+from route_sql.graph.strategies import REPAIRABLE
+from route_sql.graph.watching.sentences import how_it_ended
 from route_sql.tools.schema.records import Schema
 
 Messages = Sequence[BaseMessage]

@@ -4,11 +4,11 @@ import asyncio
 from collections.abc import Sequence
 from typing import Any
 
+from route_sql.graph.answers.results import is_all_zero, leading_rows, with_few_rows
 from route_sql.graph.checks import doubts, own_doubt
 from route_sql.graph.confidence import Calibration, assess
 from route_sql.graph.executing import Run
-from route_sql.graph.extensions import Extension
-from route_sql.graph.results import is_all_zero, leading_rows, with_few_rows
+from route_sql.graph.extensions.extension import Extension
 from route_sql.graph.schemas import is_small
 from route_sql.graph.selection import attempts
 from route_sql.graph.state import Assessment, Attempt, State
@@ -16,8 +16,6 @@ from route_sql.tools.schema.records import Schema
 from route_sql.tools.sql.hardness import table_count
 from route_sql.tools.sql.joins.repair import repair_joins
 
-REPAIRABLE = ("ok", "empty", "error")
-"""Statuses of a candidate whose joins can be repaired."""
 SHORT_SQL = 500
 """Characters of a query that is read at once: under load, a trip to a thread would cost more."""
 

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from route_sql.agents.call import CUT, Reply
-from route_sql.graph.proposals import TokenScores
+from route_sql.graph.fields.proposals import TokenScores
 from route_sql.graph.state import LedgerEntry, State
 
 
