@@ -13,7 +13,6 @@ import asyncio
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import replace
-from functools import partial
 from pathlib import Path
 from statistics import fmean
 
@@ -61,10 +60,9 @@ async def main(arguments: argparse.Namespace) -> None:
                 context = Context(samples=samples, sample_seconds=arguments.sample_seconds)
                 if arguments.enough is not None:
                     context = replace(context, enough=arguments.enough)
-                log = open_run(
-                    arguments.out / f"samples_{samples}.jsonl", settings(samples, arguments), source.examples
-                )
-                logs[samples] = await stack.enter_async_context(log)
+                file = arguments.out / f"samples_{samples}.jsonl"
+                opened = open_run(file, settings(samples, arguments), source.examples)
+                logs[samples] = await stack.enter_async_context(opened)
                 ask = asking(chat, source.catalog, context)
                 await run(ask, logs[samples], source.examples, scorer, f"{samples} samples", arguments.concurrency)
         finally:
@@ -176,7 +174,7 @@ def named(arguments: argparse.Namespace) -> str:
 def options() -> argparse.ArgumentParser:
     """The options of the script."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    add = partial(parser.add_argument)
+    add = parser.add_argument
     add("--format", choices=("spider", "bird"), default="spider", help="Whose layout and measure.")
     add("--questions", type=Path, required=True)
     add("--databases", type=Path, required=True)

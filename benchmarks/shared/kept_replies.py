@@ -1,4 +1,4 @@
-"""A chat model whose replies are kept in a file: what was asked before, by the same prompt and seed, is not asked again.
+"""A chat model whose replies are kept in a file: the same prompt with the same seed is not asked again.
 
 Runs that differ only in what comes after the first agents share their replies, and a run can be made again from the
 file without a model.
@@ -76,6 +76,8 @@ class KeptReplies(BaseChatModel):
             known = await self._ask(key, messages, kwargs)
         elif (spared := _SPARED.get()) is not None:
             spared.append(known["seconds"])
+        if len(known["replies"]) < kwargs.get("n", 1):
+            self.completions_at_once = 1
         return ChatResult(generations=[_generation(each) for each in known["replies"]])
 
     async def _ask(self, key: str, messages: list[BaseMessage], settings: Mapping[str, Any]) -> Any:
@@ -86,7 +88,6 @@ class KeptReplies(BaseChatModel):
         replies = [_plain(each.message) for each in result.generations if isinstance(each.message, AIMessage)]
         line = {"key": key, "replies": replies, "seconds": _seconds(replies, perf_counter() - began)}
         self._known[key] = line
-        self.completions_at_once = completions_at_once(self.inner)
         await asyncio.to_thread(_append, self.file, line)
         return line
 

@@ -147,7 +147,7 @@ async def test_the_graph_draws_by_n_and_by_single_requests(stub: ChatStub, shop:
     stub.enqueue(several(ALL), several(CITIES), several("verdict: right"))
     stub.enqueue(several(NAMES, ALL), several(NAMES, CITIES))
     parts = [part async for part in graph.astream(question, context=Context(samples=4), stream_mode=["values", mode])]
-    answer = [part for kind, part in parts if kind == "values"][-1]
+    answer: Any = [part for kind, part in parts if kind == "values"][-1]
     assert answer["sql"] == NAMES and len(answer["ledger"]) == 5
     calls = answer["ledger"][-2:]
     assert [(call["node"], call["completions"], call["prompt_tokens"]) for call in calls] == [("sample", 2, 40)] * 2
