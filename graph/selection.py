@@ -77,10 +77,11 @@ def newest_that_ran(tried: Sequence[Attempt]) -> Attempt | None:
 def voted_for(state: State) -> list[Attempt]:
     """The candidate of each sample that ran, one entry a vote; empty before the samples were counted."""
     samples = state.get("samples")
-    by_sql = {attempt["sql"]: attempt for attempt in reversed(attempts(state))}
-    drawn = samples["drawn"] if samples and samples["counted"] else []
-    found = [by_sql[sql] for sample in drawn if (sql := sample.get("counts_for")) in by_sql]
-    return [attempt for attempt in found if ran(attempt["outcome"])]
+    if not samples or not samples["counted"]:
+        return []
+    ran_by_sql = {each["sql"]: each for each in reversed(attempts(state)) if ran(each["outcome"])}
+    voted = [sample.get("counts_for", "") for sample in samples["drawn"]]
+    return [ran_by_sql[sql] for sql in voted if sql in ran_by_sql]
 
 
 def elected(state: State) -> Attempt | None:

@@ -65,7 +65,7 @@ class Drawing:
     async def _request(self, schema: str, prompt: Messages, numbers: Sequence[int]) -> None:
         """Draw samples by one request; those that the server did not give, by one request each."""
         replies = await self.ask(prompt, numbers)
-        self.ledger.append(entry_of_samples("sample", replies))
+        self.ledger += [entry_of_samples("sample", replies)] if replies else []
         for number, reply in zip(numbers, replies, strict=False):
             self.drawn.append(self._sample(number, schema, reply))
         lacking = numbers[len(replies) :]

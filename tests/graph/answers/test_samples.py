@@ -155,6 +155,25 @@ async def test_the_joins_of_a_sample_are_repaired(catalog: Catalog) -> None:
     assert agents == ["draft", "generate", "sample", "complete_joins", "sample"]
 
 
+async def test_a_query_check_refuses_samples_too_and_the_audit_names_them(catalog: Catalog) -> None:
+    def no_bergen(question: str, sql: str, database: str) -> str | None:
+        return "Not Bergen." if "Bergen" in sql else None
+
+    audited: list[Any] = []
+    graph: Any = build_graph(sampled(NAMES, NAMES, SAME, IDS), catalog, query_checks=[no_bergen], audit=audited.append)
+    answer = await graph.ainvoke(QUESTION, context=Context(samples=4))
+    assert answer["sql"] == IDS
+    assert [each["decision"] for each in audited] == ["allowed", "allowed", "refused", "refused", "allowed"]
+
+
+async def test_samples_see_no_more_than_the_caller_may(catalog: Catalog) -> None:
+    model = sampled(NAMES, "SELECT price FROM product", draft="SELECT id FROM customer", second=ALL)
+    state = await ask(model, catalog, 2, hide=("customer.city", "product"))
+    assert [each["status"] for each in state["candidates"]][2:] == ["error", "error"] and state["sql"] == IDS
+    prompts = [str(messages[-1].content) for _, messages in model.history]
+    assert len(model.drawn) == 2 and not any(word in prompt for prompt in prompts for word in ("price", "city"))
+
+
 async def test_where_no_sample_runs_the_best_of_the_others_is_the_answer(catalog: Catalog) -> None:
     state = await ask(sampled(BROKEN, "I can't."), catalog, 2)
     assert (state["sql"], state["status"]) == (ALL, "ok")
