@@ -249,6 +249,14 @@ async def test_a_run_with_samples_is_recorded_and_replayed(catalog: Catalog, tmp
     assert [entry["node"] for entry in replay.answer["ledger"]] == nodes_then
 
 
+async def test_a_recording_of_before_samples_is_replayed(model: ScriptedModel, catalog: Catalog, tmp_path: Any) -> None:
+    model.enqueue("sql", NAMES, SAME)
+    _, recording = await record_run(model, catalog, QUESTION)
+    del recording["choices"]["samples"], recording["choices"]["sample_seconds"]
+    write_recording(tmp_path, recording)
+    assert (await replay_run(read_recording(tmp_path))).divergences == []
+
+
 @pytest.mark.parametrize(
     ("choice", "said"),
     [
