@@ -30,7 +30,7 @@ AskSamples = Callable[[Messages, Sequence[int]], Awaitable[list[Reply]]]
 DRAWING = 0.8
 """Share of the seconds in which samples are drawn; the rest is for their queries."""
 SHARE_OF_TIME = 0.9
-"""Share of the question's time that samples may take of what is left, so that there is time for the answer."""
+"""Share of a question's remaining time that samples may take, so that there is time for the answer."""
 
 
 @dataclass

@@ -42,13 +42,13 @@ MaxTokens = Annotated[
         help="Tokens of a reply at most; a model that thinks before it answers needs thousands (ROUTE_SQL_MAX_TOKENS).",
     ),
 ]
-Samples = Annotated[
+SampleCount = Annotated[
     int,
     typer.Option(
         "--samples",
         min=0,
         max=MOST_SAMPLES,
-        help="Samples that a question in doubt gets; the result that most of them return is the answer.",
+        help="SampleCount that a question in doubt gets; the result that most of them return is the answer.",
     ),
 ]
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object and nothing else.")]

@@ -9,7 +9,7 @@ from typing import Annotated
 
 import typer
 
-from route_sql.commands.options import DatabasesOption, LayoutOption, Limit, Model, Questions, Samples, Seed
+from route_sql.commands.options import DatabasesOption, LayoutOption, Limit, Model, Questions, SampleCount, Seed
 from route_sql.graph.confidence import Calibration
 from route_sql.graph.context import Context
 from route_sql.models import open_model
@@ -52,7 +52,7 @@ def calibrate_model(
             "--unanswerable", help="Ask each question also of another database and without a column, two calls more."
         ),
     ] = False,
-    samples: Samples = 0,
+    samples: SampleCount = 0,
 ) -> None:
     """Fit a model's confidence on questions that it was not tuned on; a run that was stopped is resumed."""
     require_libraries(("sklearn",))
