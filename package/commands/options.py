@@ -48,7 +48,7 @@ SampleCount = Annotated[
         "--samples",
         min=0,
         max=MOST_SAMPLES,
-        help="SampleCount that a question in doubt gets; the result that most of them return is the answer.",
+        help="Samples that a question in doubt gets; the result that most of them return is the answer.",
     ),
 ]
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object and nothing else.")]
