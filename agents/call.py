@@ -7,7 +7,7 @@ from time import perf_counter
 from typing import Any
 
 from langchain_core.language_models import BaseChatModel
-from langchain_core.messages import BaseMessage
+from langchain_core.messages import AIMessage, BaseMessage
 
 from route_sql.agents.brief import Wording
 
@@ -80,16 +80,21 @@ async def ask(
         tag: Tag of the call in traces and in LangGraph's stream of messages, which can be filtered by it.
     """
     started = perf_counter()
-    given = {} if sample is None else _drawn(model, sample)
+    given = {} if sample is None else drawn(model, sample)
     given |= {} if max_tokens is None else {"max_tokens": max_tokens}
     message = await model.ainvoke(list(messages), {"tags": [tag]}, **given)
+    return reply_of(message, perf_counter() - started)
+
+
+def reply_of(message: AIMessage, seconds: float) -> Reply:
+    """A message of a chat model as a reply that took some seconds."""
     usage = message.usage_metadata
     return Reply(
         text=str(message.text),
         prompt_tokens=usage["input_tokens"] if usage else 0,
         cached_tokens=(usage.get("input_token_details") or {}).get("cache_read") if usage else None,
         completion_tokens=usage["output_tokens"] if usage else 0,
-        seconds=perf_counter() - started,
+        seconds=seconds,
         finish_reason=_finish_reason(message.response_metadata),
         logprobs=_logprobs(message.response_metadata),
     )
@@ -112,6 +117,7 @@ def _logprobs(metadata: dict[str, Any]) -> tuple[float, ...]:
     return tuple(min(0.0, max(LEAST_LOGPROB, float(number))) for number in numbers)
 
 
-def _drawn(model: BaseChatModel, sample: int) -> dict[str, Any]:
+def drawn(model: BaseChatModel, sample: int) -> dict[str, Any]:
+    """The settings that draw a sample; a model without a seed draws another one each time."""
     seed = {"seed": sample} if hasattr(model, "seed") else {}
     return {"temperature": TEMPERATURE, **seed}

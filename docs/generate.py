@@ -19,7 +19,7 @@ from route_sql.graph.wiring import build_graph
 from route_sql.tools.database.catalog import Catalog
 
 HERE = Path(__file__).parent
-WIDTH, ROW, BOX_WIDTH, BOX_HEIGHT = 820, 88, 146, 36
+WIDTH, ROW, BOX_WIDTH, BOX_HEIGHT = 960, 88, 146, 36
 TURNS_BEGIN, TURNS_END = "<!-- turns: made by generate.py -->", "<!-- turns end -->"
 STYLE = (
     "text{font:14px system-ui,sans-serif;text-anchor:middle;fill:#1a1a2e}"

@@ -56,14 +56,20 @@ class Calibration:
     """The probability of that from which no SQL is given."""
     made_from: str = ""
     """The model and the data that it was made from."""
+    voted: Logistic | None = None
+    """For an answer that samples have voted on; None if it was made without samples."""
 
     def confidence(self, kind: AnswerKind, signals: Mapping[str, float]) -> float:
         """The probability that an answer with these signals is right."""
-        return (self.alone if kind == "alone" else self.compared).probability(signals)
+        return (self._of(kind) or self.compared).probability(signals)
 
     def has_signals(self, kind: AnswerKind, signals: Mapping[str, float]) -> bool:
-        """Whether a run has every signal that the calibration was made from."""
-        return (self.alone if kind == "alone" else self.compared).weights.keys() <= signals.keys()
+        """Whether it was made from answers of this kind, and a run has every signal that they had."""
+        model = self._of(kind)
+        return model is not None and model.weights.keys() <= signals.keys()
+
+    def _of(self, kind: AnswerKind) -> Logistic | None:
+        return {"alone": self.alone, "compared": self.compared, "voted": self.voted}[kind]
 
 
 UNCALIBRATED = Calibration(
@@ -73,6 +79,7 @@ UNCALIBRATED = Calibration(
         {"surprise": -1.0, "agreeing": 1.0, "differing": -1.0, "doubted": -1.0, "covered": 1.0},
         {"surprise": 0.5, "covered": 0.5},
     ),
+    voted=Logistic(-2.0, {"votes": 4.0, "doubted": -1.0, "covered": 1.0}, {"votes": 0.5, "covered": 0.5}),
 )
 """Values that order answers, for a model without a calibration of its own."""
 

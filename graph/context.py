@@ -12,9 +12,12 @@ from route_sql.tools.errors import InvalidInput
 from route_sql.tools.schema.visibility import Visibility
 
 Strategy = Literal["adaptive", "paper", "single"]
-AgentName = Literal["link_schema", "draft", "generate", "complete_joins", "correct_noise", "continue_writing"]
+AgentName = Literal["link_schema", "draft", "generate", "complete_joins", "correct_noise", "continue_writing", "sample"]
 
 AfterRejection = Literal["answer", "correct_noise"]
+
+MOST_SAMPLES = 16
+"""Samples of a question at most."""
 
 
 def _described(text: str) -> dict[str, Any]:
@@ -67,6 +70,18 @@ class Context:
         metadata=_described(
             "Calls of the generator at a temperature at most, while no candidate runs; for models that have one."
         ),
+    )
+    samples: int = field(
+        default=0,
+        metadata=_described(
+            "Samples that a question in doubt gets: queries that the generator writes at a temperature, half of them "
+            "on the full schema. The result that most of them return is the answer. 0 for none. For adaptive and a "
+            "model with a temperature."
+        ),
+    )
+    sample_seconds: float = field(
+        default=30.0,
+        metadata=_described("Seconds that the samples of a question may take, their queries included."),
     )
     max_tokens: int | None = field(
         default=None,
@@ -173,13 +188,17 @@ class Context:
             counts = isinstance(number, int) and number >= least
             may_lack = key in _MAY_LACK and number is None
             _require(counts or may_lack, key, f"a whole number from {least} on", number)
+        _require(
+            _is_whole(self.samples, MOST_SAMPLES), "samples", f"a whole number from 0 to {MOST_SAMPLES}", self.samples
+        )
         for key in ("enough", "min_confidence"):
             share = getattr(self, key)
             is_share = isinstance(share, int | float) and not isinstance(share, bool) and 0 <= share <= 1
             _require(is_share or (key == "enough" and share is None), key, "a number from 0 to 1", share)
-        for key in ("deadline", "seconds"):
+        for key in ("deadline", "seconds", "sample_seconds"):
             seconds = getattr(self, key)
-            runs = seconds is None or (isinstance(seconds, int | float) and seconds > 0)
+            may_lack = key != "sample_seconds" and seconds is None
+            runs = may_lack or (isinstance(seconds, int | float) and seconds > 0)
             _require(runs, key, "a number of seconds above 0", seconds)
 
     @property
@@ -240,6 +259,10 @@ _LEAST = {
     "max_tokens": 1,
 }
 _MAY_LACK = {"row_limit", "max_tokens"}
+
+
+def _is_whole(number: object, most: int) -> bool:
+    return isinstance(number, int) and not isinstance(number, bool) and 0 <= number <= most
 
 
 def _is_list(names: object) -> bool:

@@ -11,10 +11,11 @@ from route_sql.graph.extensions.audit import Audit, AuditDecision
 from route_sql.graph.extensions.executor import Executor, executed, tool_of
 from route_sql.graph.extensions.extension import Extension
 from route_sql.graph.fields.decisions import Decision
+from route_sql.graph.fields.proposals import Proposal, TokenScores
 from route_sql.graph.grounding import rights_of, takes
 from route_sql.graph.person.approval import Approval, ask_approval
 from route_sql.graph.selection import attempts
-from route_sql.graph.state import Attempt, Candidate, Proposal, State, TokenScores
+from route_sql.graph.state import Attempt, Candidate, State
 from route_sql.graph.threads.choices import rights_in
 from route_sql.graph.watching.spans import query_span
 from route_sql.graph.watching.traces import untraced
@@ -53,6 +54,7 @@ class Execution:
         catalog: The databases.
         state: The state of the run, with its choices.
         trace_content: Whether traces hold rows and the literals of SQL.
+        seconds: Seconds that a query may take at most, if that is less than its other limits.
     """
 
     executor: Executor
@@ -61,11 +63,16 @@ class Execution:
     catalog: Catalog
     state: State
     trace_content: bool = False
+    seconds: float | None = None
 
-    async def run(self, proposal: Proposal) -> Run:
+    async def run(self, proposal: Proposal, seconds: float | None = None) -> Run:
         """Run a candidate; if it fails because it is in another dialect, run its translation.
 
         A person who approves queries approves each of the two. A query that the person wrote is not translated.
+
+        Args:
+            proposal: The candidate.
+            seconds: Seconds that each query may take at most; None for the limits of the run alone.
 
         Returns:
             The candidate that counts, and its outcome.
@@ -73,6 +80,8 @@ class Execution:
         Raises:
             InvalidInput: the executor gives no `Outcome`, or the person's answer can't be used.
         """
+        if seconds is not None:
+            return await replace(self, seconds=seconds).run(proposal)
         first = await self._decided(proposal)
         if first.decision in FINAL or (translated := self._translated(first)) is None:
             return first
@@ -133,9 +142,10 @@ class Execution:
         return outcome
 
     def _limits(self) -> Limits:
-        """The database's bounds, with the shorter of the deadlines and of the time left."""
+        """The database's bounds, with the shortest of the deadlines and of the time left."""
         limits = self.catalog.get(self.state["database"]).limits
-        bounds = (self.state["choices"]["deadline"] or limits.seconds, seconds_left(self.state) or None)
+        deadline = self.state["choices"]["deadline"] or limits.seconds
+        bounds = (deadline, seconds_left(self.state) or None, self.seconds or None)
         return replace(limits, seconds=min(bound for bound in bounds if bound is not None))
 
     def _translated(self, run: Run) -> Proposal | None:

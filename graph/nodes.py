@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from time import monotonic
 
 from langchain_core.language_models import BaseChatModel
@@ -15,10 +16,12 @@ from route_sql.agents.brief import QUESTION_CHARS, Brief, Wording
 from route_sql.agents.call import FOR_PEOPLE, FOR_PROGRAMS, Reply, ask, can_sample, wording_of
 from route_sql.agents.examples import worked_examples
 from route_sql.agents.prompts import Prompts
+from route_sql.agents.samples import ask_for_samples, completions_at_once
 from route_sql.graph.answerable import is_withheld, judge_answerable
 from route_sql.graph.answers.answering import answered
-from route_sql.graph.answers.attempting import attempted
+from route_sql.graph.answers.attempting import attempted, repaired
 from route_sql.graph.answers.results import kept_rows
+from route_sql.graph.answers.sampling import Counting, Drawing, wait_to_be_counted
 from route_sql.graph.calls.budget import Update, in_time
 from route_sql.graph.calls.exchanges import keep
 from route_sql.graph.calls.ledger import calls_of, entry, scores_of
@@ -32,11 +35,12 @@ from route_sql.graph.extensions.executor import Executor
 from route_sql.graph.extensions.extension import Extension
 from route_sql.graph.fields.channels import Begin, Change
 from route_sql.graph.fields.decisions import Point
+from route_sql.graph.fields.proposals import Proposal, TokenScores
 from route_sql.graph.grounding import Ground, gather_ground, question_of
 from route_sql.graph.person.clarifying import clarified, unclear_points
 from route_sql.graph.schemas import Schemas, is_small
 from route_sql.graph.selection import attempts, leading, newest_rejected
-from route_sql.graph.state import AnsweredQuestion, Attempt, NoAnswer, Proposal, Question, State, TokenScores
+from route_sql.graph.state import AnsweredQuestion, NoAnswer, Question, State
 from route_sql.graph.threads.choices import choices_of, rights_in
 from route_sql.graph.threads.memory import as_evidence, earlier_turn, evidence_in, follow_up_notes
 from route_sql.graph.threads.state_versions import StoredState, without_old_keys
@@ -47,7 +51,6 @@ from route_sql.tools.schema.links import union
 from route_sql.tools.schema.records import Schema
 from route_sql.tools.schema.relevance import reduce_schema
 from route_sql.tools.sql.continuation import continuable_prefix
-from route_sql.tools.sql.joins.repair import repair_joins
 from route_sql.tools.sql.usage import misplaced_columns, tables_and_columns
 from route_sql.tools.values.find_values import ValueIndexes
 
@@ -125,10 +128,8 @@ class Nodes:
     async def generate(self, state: State) -> Update:
         """Ask the generator on the union of the two links, or on the full schema; each further call is a sample."""
         brief = await self._brief(state)
-        link = union(state.get("linked", {}), state.get("drafted", {}))
-        linked = replace(brief, schema=brief.schema.restrict(link)) if link else brief
         before = calls_of("generate", state)
-        messages = self.prompts.generate(linked)
+        messages = self.prompts.generate(_linked(brief, state))
         reply = await self._ask(state, messages, sample=before or None)
         sql = generator.parse(reply.text, brief.schema.dialect)
         # The first may repeat the draft, since that is agreement; a sample may not.
@@ -137,8 +138,19 @@ class Nodes:
         judged = state.get("no_answer") or await self._answerable(state, reply)
         return {"proposal": proposal, "no_answer": judged, "ledger": [entry("generate", reply)]}
 
+    async def sample(self, state: State) -> Update:
+        """Draw samples from the generator: half of them on the whole schema, half on the linked part of it."""
+        brief = await self._brief(state)
+        full, linked = (self.prompts.generate(each) for each in (brief, _linked(brief, state)))
+        ask = partial(self._ask_samples, state)
+        drawing = Drawing(ask, brief.schema.dialect, completions_at_once(self.model))
+        return await drawing.draw(full, linked, state)
+
     async def execute(self, state: State) -> Update:
-        """Run the newest candidate, if there is one that has not run yet, and look for reasons to doubt it."""
+        """Run the newest candidate, or the samples, if they have not run yet, and look for reasons to doubt them."""
+        if wait_to_be_counted(state):
+            schema = await self._whole_schema(state)
+            return await Counting(self._execution(state), schema, self.checks, state).count(self.calibration)
         proposal = state.get("proposal")
         if proposal is None:
             return {}
@@ -153,7 +165,7 @@ class Nodes:
         if not (tried := attempts(state)):
             return {}
         schema = await self._whole_schema(state)
-        sql = await _repaired(tried[-1], schema)
+        sql = await repaired(tried[-1], schema)
         used = tables_and_columns(sql, schema) if sql else {}
         return {
             "attempts": Change(at=len(tried) - 1, set={"joins_checked": True}),
@@ -218,6 +230,16 @@ class Nodes:
         keep(messages, reply, sample)
         return reply
 
+    async def _ask_samples(self, state: State, messages: Sequence[BaseMessage], numbers: Sequence[int]) -> list[Reply]:
+        """Draw the samples of these numbers by one request."""
+        limit = state["choices"]["max_tokens"]
+        with chat_span(self.model, messages, has_content=self.trace_content) as span:
+            replies = await ask_for_samples(self.model, messages, numbers, max_tokens=limit)
+            span.reply(*replies)
+        for number, reply in zip(numbers, replies, strict=False):
+            keep(messages, reply, number, drawn_with=numbers[0] if len(replies) > 1 else None)
+        return replies
+
     async def _answerable(self, state: State, reply: Reply) -> NoAnswer:
         schema = await self._whole_schema(state)
         given = reply, state, schema, self.calibration
@@ -250,12 +272,10 @@ class Nodes:
         )
 
 
-async def _repaired(attempt: Attempt, schema: Schema) -> str | None:
-    """The SQL with repaired joins: `execute` keeps it for doubted joins; for other candidates it is computed here."""
-    if "repaired" in attempt:
-        return attempt["repaired"]
-    repair = await asyncio.to_thread(repair_joins, attempt["sql"], schema, attempt["outcome"]["status"])
-    return repair.sql
+def _linked(brief: Brief, state: State) -> Brief:
+    """The brief on the union of the two links, or on the full schema where there is none."""
+    link = union(state.get("linked", {}), state.get("drafted", {}))
+    return replace(brief, schema=brief.schema.restrict(link)) if link else brief
 
 
 def _new(agent: str, sql: str | None, state: State, scores: TokenScores | None) -> Proposal | None:

@@ -1,5 +1,6 @@
 """A recorded run, run again without its model and its database: it says where it diverges."""
 
+from collections import Counter
 from dataclasses import dataclass, field
 from itertools import zip_longest
 from typing import Any
@@ -91,10 +92,11 @@ async def replay_run(recording: Recording, *, checks: "tuple[Check, ...]" = (), 
 
 
 class _RecordedModel(BaseChatModel):
-    """Gives the recorded replies: that of the same prompt, or else the next one of the same node."""
+    """Gives the recorded replies: that of the same prompt and sample, or else the next one of the same node."""
 
     replay: Any
     temperature: float | None = None
+    seed: int = 0
     _left: list[Exchange] = PrivateAttr(default_factory=list)
 
     def model_post_init(self, context: Any, /) -> None:
@@ -104,6 +106,12 @@ class _RecordedModel(BaseChatModel):
     def left(self) -> list[Exchange]:
         """Exchanges that nobody asked for yet."""
         return self._left
+
+    @property
+    def completions_at_once(self) -> int:
+        """The most samples that one recorded request drew."""
+        together = Counter(each["drawn_with"] for each in self.replay.recording["exchanges"] if "drawn_with" in each)
+        return max(together.values(), default=1)
 
     @property
     def _llm_type(self) -> str:
@@ -116,7 +124,7 @@ class _RecordedModel(BaseChatModel):
         run_manager: AsyncCallbackManagerForLLMRun | None = None,
         **kwargs: Any,
     ) -> ChatResult:
-        return self._generate(messages)
+        return self._generate(messages, **kwargs)
 
     def _generate(
         self,
@@ -126,18 +134,22 @@ class _RecordedModel(BaseChatModel):
         **kwargs: Any,
     ) -> ChatResult:
         node = str(get_config().get("metadata", {}).get("langgraph_node", ""))
-        exchange = self._next(node, [str(each.text) for each in messages])
-        self._left.remove(exchange)
-        return _result(exchange)
+        prompt = [str(each.text) for each in messages]
+        first: int | None = kwargs["seed"] if "temperature" in kwargs else None
+        samples = [None] if first is None else range(first, first + kwargs.get("n", 1))
+        return ChatResult(generations=[_generation(self._next(node, prompt, sample)) for sample in samples])
 
-    def _next(self, node: str, prompt: list[str]) -> Exchange:
+    def _next(self, node: str, prompt: list[str], sample: int | None) -> Exchange:
         of_node = [each for each in self._left if each["node"] == node]
         if not of_node:
             raise Diverged(f"{node}: asks the model, but no further reply of it was recorded")
-        known = next((each for each in of_node if _prompt(each) == prompt), None)
-        if known is None:
+        known = [each for each in of_node if _prompt(each) == prompt]
+        if not known:
             self.replay.divergences.append(f"{node}: {_first_difference(_prompt(of_node[0]), prompt)}")
-        return known or of_node[0]
+        found = known or of_node
+        exchange = next((each for each in found if each["sample"] == sample), found[0])
+        self._left.remove(exchange)
+        return exchange
 
 
 class _RecordedDatabase:
@@ -193,7 +205,7 @@ def _prompt(exchange: Exchange) -> list[str]:
     return [message["content"] for message in exchange["messages"]]
 
 
-def _result(exchange: Exchange) -> ChatResult:
+def _generation(exchange: Exchange) -> ChatGeneration:
     details: Any = {} if exchange["cached_tokens"] is None else {"cache_read": exchange["cached_tokens"]}
     used = exchange["prompt_tokens"], exchange["completion_tokens"]
     usage = UsageMetadata(
@@ -201,8 +213,7 @@ def _result(exchange: Exchange) -> ChatResult:
     )
     tokens = [{"token": "", "logprob": value} for value in exchange["logprobs"]]
     metadata = {"finish_reason": exchange["finish_reason"], **({"logprobs": {"content": tokens}} if tokens else {})}
-    message = AIMessage(exchange["reply"], usage_metadata=usage, response_metadata=metadata)
-    return ChatResult(generations=[ChatGeneration(message=message)])
+    return ChatGeneration(message=AIMessage(exchange["reply"], usage_metadata=usage, response_metadata=metadata))
 
 
 def _first_difference(recorded: list[str], now: list[str]) -> str:

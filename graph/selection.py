@@ -1,7 +1,7 @@
 """Selection of the answer among the candidates, and whether two candidates agree."""
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from route_sql.graph.state import Attempt, State
 from route_sql.tools.database.outcome import ran
@@ -16,7 +16,8 @@ def leading(state: State) -> Attempt | None:
     """The candidate that would be the answer now; None if there is none.
 
     A query that a person wrote or picked comes first. The published strategy answers with the newest that ran, every
-    other with the best. Where none ran, the one that a person has just rejected says why.
+    other with the one that samples have voted for, or else with the best. Where none ran, the one that a person has
+    just rejected says why.
     """
     if settled := settled_by_person(state):
         return settled
@@ -24,7 +25,7 @@ def leading(state: State) -> Attempt | None:
     if rejected and not any(ran(attempt["outcome"]) for attempt in attempts(state)):
         return rejected
     published = state["choices"]["strategy"] == "paper"
-    return newest_that_ran(attempts(state)) if published else best(attempts(state))
+    return newest_that_ran(attempts(state)) if published else elected(state) or best(attempts(state))
 
 
 def settled_by_person(state: State) -> Attempt | None:
@@ -71,3 +72,47 @@ def newest_that_ran(tried: Sequence[Attempt]) -> Attempt | None:
     """The last candidate that ran, or the last one if none did."""
     running = [attempt for attempt in tried if ran(attempt["outcome"])] or tried
     return running[-1] if running else None
+
+
+def voted_for(state: State) -> list[Attempt]:
+    """The candidate of each sample that ran, one entry a vote; empty before the samples were counted."""
+    samples = state.get("samples")
+    if not samples or not samples["counted"]:
+        return []
+    ran_by_sql = {each["sql"]: each for each in reversed(attempts(state)) if ran(each["outcome"])}
+    voted = [sample.get("counts_for", "") for sample in samples["drawn"]]
+    return [ran_by_sql[sql] for sql in voted if sql in ran_by_sql]
+
+
+def elected(state: State) -> Attempt | None:
+    """The candidate whose result most samples return; None without samples that ran.
+
+    Results that are empty or hold zeros alone don't count where there are others, then those of doubted queries. Among
+    results with as many votes, the one that more other candidates share counts, then the first. Of the candidates with
+    that result it is the best.
+    """
+    votes = _rather(_rather(voted_for(state), _says_something), _is_undoubted)
+    if not votes:
+        return None
+    counts = Counter(attempt["outcome"]["digest"] for attempt in votes)
+    others = Counter(each["outcome"]["digest"] for each in attempts(state) if not is_sampled(each))
+    digest = max(counts, key=lambda each: (counts[each], others[each]))
+    return best([each for each in attempts(state) if each["outcome"]["digest"] == digest])
+
+
+def is_sampled(attempt: Attempt) -> bool:
+    """Whether a candidate is a sample, or one with repaired joins."""
+    return attempt.get("sampled", False)
+
+
+def _rather(votes: list[Attempt], counts: Callable[[Attempt], bool]) -> list[Attempt]:
+    """The votes that count, or all of them if none does."""
+    return [attempt for attempt in votes if counts(attempt)] or votes
+
+
+def _says_something(attempt: Attempt) -> bool:
+    return attempt["outcome"]["status"] != "empty" and not attempt.get("all_zero", False)
+
+
+def _is_undoubted(attempt: Attempt) -> bool:
+    return attempt["complaint"] is None

@@ -4,7 +4,7 @@ from math import log1p
 
 from sqlglot import exp
 
-from route_sql.graph.selection import attempts, is_repaired
+from route_sql.graph.selection import attempts, is_repaired, is_sampled, voted_for
 from route_sql.graph.state import AnswerKind, Attempt, State
 from route_sql.graph.threads.memory import evidence_in
 from route_sql.tools.database.outcome import ran
@@ -15,7 +15,12 @@ from route_sql.tools.sql.usage import tables_and_columns
 
 
 def kind_of(state: State) -> AnswerKind:
-    """Whether the model has written more than one candidate; one with repaired joins is no opinion of its own."""
+    """Whether samples have voted, or else the model has written more than one candidate.
+
+    A candidate with repaired joins is no opinion of its own.
+    """
+    if voted_for(state):
+        return "voted"
     written = [attempt for attempt in attempts(state) if not is_repaired(attempt)]
     return "compared" if len(written) > 1 else "alone"
 
@@ -24,12 +29,14 @@ def signals_of(first: Attempt, state: State, schema: Schema) -> dict[str, float]
     """Numbers that tell right answers from wrong ones, of the leading candidate.
 
     `surprise` and `weakest` come from the log-probabilities of its tokens and are missing where the server gives none.
+    Samples have signals of their own, so that the others mean the same with and without samples.
     """
-    tried = [attempt for attempt in attempts(state) if attempt is not first]
+    tried = [attempt for attempt in attempts(state) if attempt is not first and not is_sampled(attempt)]
     same = [attempt for attempt in tried if _same_result(attempt, first) and not is_repaired(attempt)]
-    results = {attempt["outcome"]["digest"] for attempt in attempts(state) if ran(attempt["outcome"])}
+    results = {attempt["outcome"]["digest"] for attempt in (*tried, first) if ran(attempt["outcome"])}
     return {
         **_token_signals(first),
+        **_vote_signals(first, state),
         "agreeing": float(len({attempt["agent"] for attempt in same})),
         "differing": float(max(0, len(results) - 1)),
         "failing": float(sum(not ran(attempt["outcome"]) for attempt in tried)),
@@ -44,6 +51,16 @@ def signals_of(first: Attempt, state: State, schema: Schema) -> dict[str, float]
 def _token_signals(attempt: Attempt) -> dict[str, float]:
     scores = attempt.get("scores")
     return {"surprise": log1p(-scores["total"]), "weakest": -scores["lowest"]} if scores else {}
+
+
+def _vote_signals(first: Attempt, state: State) -> dict[str, float]:
+    """The share of samples with the candidate's result, and the number of different results; empty without samples."""
+    samples, votes = state.get("samples"), voted_for(state)
+    if samples is None or not votes:
+        return {}
+    same = sum(_same_result(attempt, first) for attempt in votes)
+    results = {attempt["outcome"]["digest"] for attempt in votes}
+    return {"votes": round(same / len(samples["drawn"]), 4), "voted_results": float(len(results))}
 
 
 def _text_signals(sql: str, state: State, schema: Schema) -> dict[str, float]:

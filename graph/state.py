@@ -8,6 +8,7 @@ from typing_extensions import TypedDict
 
 from route_sql.graph.fields.channels import OfOneQuestion, extended, kept_once, later
 from route_sql.graph.fields.decisions import Decision, Point
+from route_sql.graph.fields.proposals import Proposal, Samples, TokenScores
 from route_sql.graph.fields.run_choices import Choices
 from route_sql.tools.database.outcome import Cell, Outcome, Status
 from route_sql.tools.schema.records import Link
@@ -18,8 +19,8 @@ VERSION = 2
 AnswerStatus = Status | Literal["unsure", "unanswerable"]
 """Status of an answer: that of its query; `unsure` with a confidence below `Context.min_confidence`; `unanswerable` if
 the database can't answer the question."""
-AnswerKind = Literal["alone", "compared"]
-"""Whether a candidate is the only one that the model wrote, or one of several."""
+AnswerKind = Literal["alone", "compared", "voted"]
+"""Whether a candidate is the only one that the model wrote, one of several, or one that samples have voted on."""
 
 Evidence = Annotated[str, EphemeralValue(str)]
 """Gone after a run's first step, so that evidence does not reach the thread's next question."""
@@ -78,6 +79,8 @@ class LedgerEntry(TypedDict):
     seconds: float
     finish_reason: NotRequired[str | None]
     """Why the reply ended: `length` if it was cut at its limit of tokens; None where the server doesn't say."""
+    completions: NotRequired[int]
+    """Replies that the call gave; missing for one."""
 
 
 class PromptMessage(TypedDict):
@@ -102,6 +105,8 @@ class Exchange(TypedDict):
     cached_tokens: int | None
     completion_tokens: int
     seconds: float
+    drawn_with: NotRequired[int]
+    """Number of the first sample of the same request, where one request drew several."""
 
 
 class Answer(TypedDict):
@@ -130,15 +135,6 @@ class Answer(TypedDict):
     """One entry a model call."""
 
 
-class TokenScores(TypedDict):
-    """Log-probabilities (natural logarithms) of the tokens of a reply."""
-
-    total: float
-    """Their sum: the log-probability of the whole reply."""
-    lowest: float
-    """That of the least likely token."""
-
-
 class NoAnswer(TypedDict):
     """How likely it is that the database can't answer the question."""
 
@@ -152,15 +148,6 @@ class NoAnswer(TypedDict):
     """The numbers that the probability was made of."""
     probability: float
     """Probability that there is no answer, 0 to 1."""
-
-
-class Proposal(TypedDict):
-    """SQL that an agent has just written and that `execute` has not run yet."""
-
-    agent: str
-    sql: str
-    scores: NotRequired[TokenScores | None]
-    """Scores of the reply; None where the server gives none."""
 
 
 class Assessment(TypedDict):
@@ -203,6 +190,10 @@ class Attempt(TypedDict):
     """A person's decision about it, if there is one."""
     corrected: NotRequired[bool]
     """Whether the noise corrector has read why a person rejected it."""
+    sampled: NotRequired[bool]
+    """Whether it is a sample, or one with repaired joins."""
+    all_zero: NotRequired[bool]
+    """Whether it returned nothing but zeros and NULLs."""
 
 
 class State(TypedDict, total=False):
@@ -248,6 +239,8 @@ class State(TypedDict, total=False):
     """How sure the leading candidate is; None before the first one."""
     no_answer: Annotated[NoAnswer | None, OfOneQuestion(Any)]
     """How likely it is that there is no answer; None before the first reply."""
+    samples: Annotated[Samples | None, OfOneQuestion(Any)]
+    """Samples of a question in doubt; None before they are drawn."""
     attempts: Annotated[list[Attempt], extended]
     """Every executed candidate, in order."""
     ledger: Annotated[list[LedgerEntry], extended]

@@ -11,7 +11,16 @@ from typing import Literal
 from route_sql.graph.answerable import is_withheld
 from route_sql.graph.calls.budget import is_out_of_time
 from route_sql.graph.calls.ledger import calls_of
-from route_sql.graph.selection import agreed, attempts, is_repaired, leading, newest_rejected, settled_by_person
+from route_sql.graph.selection import (
+    agreed,
+    attempts,
+    is_repaired,
+    is_sampled,
+    leading,
+    newest_rejected,
+    settled_by_person,
+    voted_for,
+)
 from route_sql.graph.state import Attempt, State
 from route_sql.tools.database.outcome import ran
 from route_sql.tools.sql.hardness import HARD
@@ -19,13 +28,14 @@ from route_sql.tools.sql.hardness import HARD
 First = Literal["link_schema", "draft", "generate"]
 AfterGround = Literal["link_schema", "draft", "generate", "clarify"]
 AfterClarify = Literal["link_schema", "draft", "generate", "clarify", "answer"]
-Next = Literal["link_schema", "generate", "complete_joins", "correct_noise", "continue_writing", "clarify", "answer"]
+Next = Literal[
+    "link_schema", "generate", "complete_joins", "correct_noise", "continue_writing", "sample", "clarify", "answer"
+]
 Choice = Literal["max_corrections", "max_continuations", "max_samples"]
-Reason = Callable[[State], bool]
-"""Whether an agent should be asked. Its docstring is the sentence that the documentation prints."""
-
 REPAIRABLE = ("ok", "empty", "error")
 """Statuses of a candidate whose joins can be repaired."""
+Reason = Callable[[State], bool]
+"""Whether an agent should be asked. Its docstring is the sentence that the documentation prints."""
 
 
 @dataclass(frozen=True)
@@ -72,6 +82,8 @@ def newest_is_doubted(state: State) -> bool:
     newest = next(reversed(attempts(state)), None)
     if newest is None or newest["complaint"] is None or newest.get("joins_checked") or is_repaired(newest):
         return False
+    if is_sampled(newest):  # its joins were repaired when it was run
+        return False
     return newest["outcome"]["status"] in REPAIRABLE
 
 
@@ -101,6 +113,18 @@ def none_runs_and_samples_may_help(state: State) -> bool:
     return none_runs(state) and choices["can_sample"] and not choices["approve"]
 
 
+def samples_may_help(state: State) -> bool:
+    """Samples are chosen and none drawn yet, the model has a temperature, and queries need no approval."""
+    choices = state["choices"]
+    is_able = choices["can_sample"] and not choices["approve"]
+    return choices["samples"] > 0 and state.get("samples") is None and is_able
+
+
+def samples_have_voted(state: State) -> bool:
+    """Samples have voted for the leading candidate."""
+    return bool(voted_for(state))
+
+
 def none_runs_or_newest_is_hard(state: State) -> bool:
     """No candidate runs, or the newest reads three tables or more."""
     return none_runs(state) or attempts(state)[-1]["tables"] >= HARD
@@ -118,12 +142,15 @@ PAPER = (
 ADAPTIVE = (
     Turn("answer", when=cannot_be_answered),
     Turn("answer", when=two_agree),
+    Turn("answer", when=samples_have_voted),
     Turn("answer", when=sure_enough),
     Turn("complete_joins", when=newest_is_doubted),
     Turn("link_schema", when=leading_is_doubted, at_most=1),
     Turn("generate", when=always, at_most=1),
     Turn("correct_noise", when=a_verdict_may_help, at_most="max_corrections"),
     Turn("continue_writing", when=none_runs, at_most="max_continuations"),
+    # Self-consistency by execution: Wang et al. 2023, Li et al. 2022.
+    Turn("sample", when=samples_may_help),
     # Execution guides decoding: Wang et al. 2018.
     Turn("generate", when=none_runs_and_samples_may_help, at_most="max_samples"),
 )
@@ -142,10 +169,11 @@ TURNS: Mapping[str, Sequence[Turn]] = {"single": SINGLE, "paper": PAPER, "adapti
 FOLLOWING: Mapping[str, tuple[str, ...]] = {
     "link_schema": ("execute", "generate", "correct_noise", "continue_writing", "answer"),
     "draft": ("execute", "link_schema", "generate", "answer"),
-    "generate": ("execute", "generate", "correct_noise", "continue_writing", "answer"),
+    "generate": ("execute", "generate", "correct_noise", "continue_writing", "sample", "answer"),
     "complete_joins": ("execute", "link_schema", "generate", "correct_noise", "answer"),
-    "correct_noise": ("execute", "generate", "correct_noise", "continue_writing", "answer"),
-    "continue_writing": ("execute", "generate", "answer"),
+    "correct_noise": ("execute", "generate", "correct_noise", "continue_writing", "sample", "answer"),
+    "continue_writing": ("execute", "generate", "sample", "answer"),
+    "sample": ("execute",),
 }
 """Nodes behind each agent: `execute`, and the turns that may follow where it wrote no SQL; rare ones pass `execute`."""
 

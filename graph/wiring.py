@@ -109,6 +109,7 @@ def _functions(nodes: Nodes) -> dict[str, Any]:
         "complete_joins": node(nodes.complete_joins),
         "correct_noise": node(nodes.correct_noise),
         "continue_writing": node(nodes.continue_writing),
+        "sample": node(nodes.sample),
         "answer": answering_node(nodes.answer),
     }
 

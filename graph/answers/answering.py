@@ -5,8 +5,9 @@ from route_sql.graph.answers.results import kept_rows
 from route_sql.graph.calls.budget import Update, is_out_of_time, out_of_time
 from route_sql.graph.calls.ledger import cut_replies
 from route_sql.graph.executing import Execution, candidate_of
+from route_sql.graph.fields.proposals import Proposal
 from route_sql.graph.selection import attempts, leading, settled_by_person
-from route_sql.graph.state import Attempt, Proposal, State
+from route_sql.graph.state import Attempt, State
 from route_sql.graph.strategies import is_unsure
 from route_sql.graph.threads.memory import turn_of
 from route_sql.graph.watching.doubts import doubts_of

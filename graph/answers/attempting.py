@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Sequence
 from typing import Any
 
-from route_sql.graph.answers.results import leading_rows, with_few_rows
+from route_sql.graph.answers.results import is_all_zero, leading_rows, with_few_rows
 from route_sql.graph.checks import doubts, own_doubt
 from route_sql.graph.confidence import Calibration, assess
 from route_sql.graph.executing import Run
@@ -14,6 +14,7 @@ from route_sql.graph.selection import attempts
 from route_sql.graph.state import Assessment, Attempt, State
 from route_sql.tools.schema.records import Schema
 from route_sql.tools.sql.hardness import table_count
+from route_sql.tools.sql.joins.repair import repair_joins
 
 SHORT_SQL = 500
 """Characters of a query that is read at once: under load, a trip to a thread would cost more."""
@@ -27,42 +28,64 @@ async def attempted(
     calibration: Calibration | None,
 ) -> dict[str, Any]:
     """The update for a candidate that ran: the attempt, its assessment, its rows, and a note a failed check."""
-    proposal, outcome = run.proposal, run.outcome
-    given = state, run, schema, calibration
-    is_short = len(proposal["sql"]) <= SHORT_SQL and is_small(schema)
-    attempt, assessment = _attempt(*given) if is_short else await asyncio.to_thread(_attempt, *given)
-    failures: list[str] = []
-    if attempt["complaint"] is None and checks:
-        said = state.get("notes", [])
-        found, failures = await doubts(state["question"], proposal["sql"], outcome, checks, said)
-        if found:
-            attempt = {**attempt, "complaint": found}
-            assessment = await asyncio.to_thread(assess, _with(state, attempt), schema, calibration)
+    attempt, failures = await tried(state, run, schema, checks)
+    now = with_attempts(state, [attempt])
+    rows = leading_rows(now, run.outcome["rows"][: state["choices"]["row_limit"]])
     notes = {"notes": failures} if failures else {}
-    rows = leading_rows(_with(state, attempt), outcome["rows"][: state["choices"]["row_limit"]])
-    return {"attempts": [attempt], "assessment": assessment, **rows, **notes}
+    return {"attempts": [attempt], "assessment": await assessed(now, schema, calibration), **rows, **notes}
 
 
-def _attempt(
-    state: State, run: Run, schema: Schema, calibration: Calibration | None
-) -> tuple[Attempt, Assessment | None]:
+async def tried(state: State, run: Run, schema: Schema, checks: Sequence[Extension]) -> tuple[Attempt, list[str]]:
+    """The attempt of a candidate that ran, and a note for each check of the caller's that failed."""
+    sql, outcome = run.proposal["sql"], run.outcome
+    given = run, schema, state["choices"]["row_limit"], len(state.get("ledger", []))
+    attempt = _attempt(*given) if _is_short(sql, schema) else await asyncio.to_thread(_attempt, *given)
+    if attempt["complaint"] is not None or not checks:
+        return attempt, []
+    found, failures = await doubts(state["question"], sql, outcome, checks, state.get("notes", []))
+    return {**attempt, "complaint": found} if found else attempt, failures
+
+
+async def assessed(now: State, schema: Schema, calibration: Calibration | None) -> Assessment | None:
+    """How sure the leading candidate is."""
+    is_short = _is_short(attempts(now)[-1]["sql"], schema) if attempts(now) else True
+    given = now, schema, calibration
+    return assess(*given) if is_short else await asyncio.to_thread(assess, *given)
+
+
+async def repaired(attempt: Attempt, schema: Schema) -> str | None:
+    """The SQL with repaired joins: it is kept with doubted joins; for other candidates it is computed here."""
+    if "repaired" in attempt:
+        return attempt["repaired"]
+    repair = await asyncio.to_thread(repair_joins, attempt["sql"], schema, attempt["outcome"]["status"])
+    return repair.sql
+
+
+def with_attempts(state: State, new: Sequence[Attempt]) -> State:
+    """The state with further attempts."""
+    return {**state, "attempts": [*attempts(state), *new]}
+
+
+def _is_short(sql: str, schema: Schema) -> bool:
+    return len(sql) <= SHORT_SQL and is_small(schema)
+
+
+def _attempt(run: Run, schema: Schema, row_limit: int | None, calls: int) -> Attempt:
     proposal, outcome = run.proposal, run.outcome
     found = own_doubt(proposal["sql"], outcome, schema)
     attempt = Attempt(
         agent=proposal["agent"],
         sql=proposal["sql"],
-        outcome=with_few_rows({**outcome, "rows": outcome["rows"][: state["choices"]["row_limit"]]}),
+        outcome=with_few_rows({**outcome, "rows": outcome["rows"][:row_limit]}),
         complaint=found.complaint,
         tables=table_count(proposal["sql"], schema),
         scores=proposal.get("scores"),
-        calls=len(state.get("ledger", [])),
+        calls=calls,
     )
     if outcome["status"] == "ok":
         attempt["repaired"] = found.sql
+    if is_all_zero(outcome["rows"]):
+        attempt["all_zero"] = True
     if run.decision:
         attempt["decision"] = run.decision
-    return attempt, assess(_with(state, attempt), schema, calibration)
-
-
-def _with(state: State, attempt: Attempt) -> State:
-    return {**state, "attempts": [*attempts(state), attempt]}
+    return attempt

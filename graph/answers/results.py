@@ -1,10 +1,13 @@
 """Rows of the leading candidate: the state keeps them once, and those of other candidates only where they are few."""
 
+import re
+
 from route_sql.graph.calls.budget import Update
 from route_sql.graph.selection import leading
 from route_sql.graph.state import Attempt, State
 from route_sql.tools.database.outcome import Cell, Outcome, ran
 
+_ZERO = re.compile(r"[-+]?0+(?:\.0*)?(?:[eE][-+]?\d+)?")
 Rows = list[list[Cell]]
 FEW_CHARS = 300
 """Size of rows that an attempt keeps too; each later checkpoint of the question holds them again."""
@@ -47,6 +50,16 @@ def kept_rows(chosen: Attempt, state: State) -> Rows | None:
 def rows_at_hand(attempt: Attempt, state: State) -> Rows:
     """The rows of a candidate as far as the state holds them."""
     return state.get("rows", []) if state.get("rows_of") == attempt["sql"] else attempt["outcome"]["rows"]
+
+
+def is_all_zero(rows: Rows) -> bool:
+    """Whether rows hold nothing but zeros and NULLs, as a count or a sum of nothing does; false without rows."""
+    return bool(rows) and all(_is_nothing(cell) for row in rows for cell in row)
+
+
+def _is_nothing(cell: Cell) -> bool:
+    """Whether a cell is NULL or a zero; exact numbers are texts in some engines."""
+    return cell is None or cell == 0 or (isinstance(cell, str) and bool(_ZERO.fullmatch(cell)))
 
 
 def _are_few(rows: Rows) -> bool:

@@ -25,21 +25,30 @@ def kept_exchanges(node: str, *, is_kept: bool) -> Iterator[list[Exchange]]:
         _KEPT.reset(token)
 
 
-def keep(messages: Sequence[BaseMessage], reply: Reply, sample: int | None) -> None:
-    """Keep one exchange with the model, where exchanges are kept."""
-    if (kept := _KEPT.get()) is not None:
-        node, exchanges = kept
-        exchanges.append(
-            Exchange(
-                node=node,
-                messages=[PromptMessage(role=each.type, content=str(each.text)) for each in messages],
-                reply=reply.text[:REPLY_CHARS],
-                sample=sample,
-                finish_reason=reply.finish_reason,
-                logprobs=list(reply.logprobs),
-                prompt_tokens=reply.prompt_tokens,
-                cached_tokens=reply.cached_tokens,
-                completion_tokens=reply.completion_tokens,
-                seconds=round(reply.seconds, 3),
-            )
-        )
+def keep(messages: Sequence[BaseMessage], reply: Reply, sample: int | None, *, drawn_with: int | None = None) -> None:
+    """Keep one exchange with the model, where exchanges are kept.
+
+    Args:
+        messages: The prompt.
+        reply: The reply.
+        sample: Number of the sample; None for a call with the model's own settings.
+        drawn_with: Number of the first sample of the request, where it drew several.
+    """
+    if (kept := _KEPT.get()) is None:
+        return
+    node, exchanges = kept
+    exchange = Exchange(
+        node=node,
+        messages=[PromptMessage(role=each.type, content=str(each.text)) for each in messages],
+        reply=reply.text[:REPLY_CHARS],
+        sample=sample,
+        finish_reason=reply.finish_reason,
+        logprobs=list(reply.logprobs),
+        prompt_tokens=reply.prompt_tokens,
+        cached_tokens=reply.cached_tokens,
+        completion_tokens=reply.completion_tokens,
+        seconds=round(reply.seconds, 3),
+    )
+    if drawn_with is not None:
+        exchange["drawn_with"] = drawn_with
+    exchanges.append(exchange)

@@ -3,7 +3,8 @@
 from collections.abc import Sequence
 
 from route_sql.agents.call import CUT, Reply
-from route_sql.graph.state import LedgerEntry, State, TokenScores
+from route_sql.graph.fields.proposals import TokenScores
+from route_sql.graph.state import LedgerEntry, State
 
 
 def entry(node: str, reply: Reply) -> LedgerEntry:
@@ -16,6 +17,21 @@ def entry(node: str, reply: Reply) -> LedgerEntry:
         seconds=round(reply.seconds, 3),
         finish_reason=reply.finish_reason,
     )
+
+
+def entry_of_samples(node: str, replies: Sequence[Reply]) -> LedgerEntry:
+    """The ledger's entry for one call that gave several replies: one prompt, and all tokens that were written."""
+    cached = [reply.cached_tokens for reply in replies if reply.cached_tokens is not None]
+    is_cut = any(reply.finish_reason == CUT for reply in replies)
+    together = LedgerEntry(
+        node=node,
+        prompt_tokens=sum(reply.prompt_tokens for reply in replies),
+        cached_tokens=sum(cached) if cached else None,
+        completion_tokens=sum(reply.completion_tokens for reply in replies),
+        seconds=round(max(reply.seconds for reply in replies), 3),
+        finish_reason=CUT if is_cut else replies[0].finish_reason,
+    )
+    return together if len(replies) == 1 else {**together, "completions": len(replies)}
 
 
 def scores_of(reply: Reply) -> TokenScores | None:

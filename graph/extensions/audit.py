@@ -10,7 +10,8 @@ from langgraph.config import get_config
 from typing_extensions import TypedDict
 
 from route_sql.graph.extensions.extension import Extension, ExtensionFailed
-from route_sql.graph.state import Proposal, State
+from route_sql.graph.fields.proposals import Proposal
+from route_sql.graph.state import State
 from route_sql.tools.database.outcome import Outcome, failed
 
 AuditDecision = Literal["allowed", "approved", "edited", "rejected", "refused"]

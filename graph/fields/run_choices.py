@@ -1,6 +1,6 @@
 """The choices of a run as the state keeps them."""
 
-from typing import Any
+from typing import Any, NotRequired
 
 from typing_extensions import TypedDict
 
@@ -28,6 +28,10 @@ class Choices(TypedDict):
     """Calls of the continuation writer at most."""
     max_samples: int
     """Calls of the generator at a temperature at most, while no candidate runs."""
+    samples: NotRequired[int]
+    """Samples that a question in doubt gets; missing in older recordings."""
+    sample_seconds: NotRequired[float]
+    """Seconds that these samples may take, their queries included; missing there too."""
     max_tokens: int | None
     """Tokens of a reply at most; None for the model's own limit."""
     withhold: float | None

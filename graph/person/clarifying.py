@@ -158,7 +158,7 @@ def _picked(sql: str, state: State) -> dict[str, Any]:
 
 def _begun_again(answer: Clarification, state: State) -> dict[str, Any]:
     """The update after which the agents start again, with what the person said as evidence."""
-    return {"attempts": Begin(begin=[]), "assessment": None, **_known(_said(answer), state)}
+    return {"attempts": Begin(begin=[]), "samples": None, "assessment": None, **_known(_said(answer), state)}
 
 
 def _said(answer: Clarification) -> str:

@@ -34,6 +34,8 @@ def choices_of(
         max_corrections=context.max_corrections,
         max_continuations=context.max_continuations,
         max_samples=context.max_samples,
+        samples=context.samples,
+        sample_seconds=context.sample_seconds,
         max_tokens=context.max_tokens,
         withhold=withhold if context.withhold else None,
         enough=enough if context.enough is None else context.enough,

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from route_sql.graph.selection import attempts, is_repaired, leading
+from route_sql.graph.selection import attempts, is_repaired, leading, voted_for
 from route_sql.graph.state import Attempt, State
 from route_sql.tools.database.outcome import Outcome, ran
 
@@ -12,6 +12,7 @@ AGENTS = {
     "complete_joins": "the query with repaired joins",
     "correct_noise": "the correction",
     "continue_writing": "the continuation",
+    "sample": "a sample",
     "person": "the edited query",
 }
 """Candidates as the sentences name them, by the agent that wrote them."""
@@ -26,7 +27,7 @@ def doubts_of(state: State) -> list[str]:
     signals = assessment["signals"] if assessment else {}
     found = [
         first["complaint"],
-        _disagreement(first, attempts(state)),
+        _vote(first, state) or _disagreement(first, attempts(state)),
         "The joins were repaired by a rule, not written by the model." if is_repaired(first) else None,
         "The schema was cut, so a table or column may be missing." if state.get("shown_schema") else None,
         "The query names a value that stands neither in the question nor in its notes."
@@ -35,6 +36,15 @@ def doubts_of(state: State) -> list[str]:
         "No word of the question names a table, column or value of the query." if signals.get("covered") == 0 else None,
     ]
     return [doubt for doubt in found if doubt]
+
+
+def _vote(first: Attempt, state: State) -> str | None:
+    """How many samples returned something else; None without samples, or where there is none."""
+    samples, votes = state.get("samples"), voted_for(state)
+    if samples is None or not votes:
+        return None
+    same, drawn = sum(_same(each, first) for each in votes), len(samples["drawn"])
+    return f"Only {same} of {drawn} samples returned the answer's rows." if same < drawn else None
 
 
 def _disagreement(first: Attempt, tried: Sequence[Attempt]) -> str | None:

@@ -4,7 +4,8 @@ from collections.abc import Mapping
 from typing import Any, cast
 
 from route_sql.graph.events import Story
-from route_sql.graph.selection import attempts
+from route_sql.graph.fields.proposals import Samples
+from route_sql.graph.selection import attempts, leading, voted_for
 from route_sql.graph.state import Attempt, State
 from route_sql.graph.strategies import next_agent
 from route_sql.graph.watching.doubts import AGENTS
@@ -19,6 +20,7 @@ BEGINNINGS = {
     "complete_joins": "repairing the joins along the keys",
     "correct_noise": "asking whether the query is right",
     "continue_writing": "continuing the query from its valid part",
+    "sample": "drawing samples, which vote on the answer",
     "answer": "choosing the answer",
 }
 WITHOUT_SQL = {
@@ -34,12 +36,15 @@ NEXT = {
     "generate": "asking for a second opinion",
     "correct_noise": "asking whether it is right",
     "continue_writing": "continuing it from its valid part",
+    "sample": "drawing samples, since no two queries agree",
 }
 
 
 def beginning(node: str, state: Mapping[str, Any]) -> tuple[str, str | None]:
     """The text with which a node begins, and the SQL that it is about."""
     proposal = state.get("proposal")
+    if node == "execute" and not proposal and state.get("samples"):
+        return "running the samples", None
     if node == "execute" and proposal:
         doing = "asking a person to approve" if state["choices"]["approve"] else "running"
         return f"{doing} {_named(proposal['agent'], state)}", proposal["sql"]
@@ -52,6 +57,10 @@ def tell_ending(story: Story, node: str, state: Mapping[str, Any], update: Mappi
     """Tell how a node ended; nothing where it said so itself, or did nothing."""
     if node == "ground" and (notes := update.get("context_notes")):
         story.say("note", f"found {_count(len(notes), 'note')} on the question")
+    elif node == "sample" and (samples := update.get("samples")):
+        story.say("write", _drawn(samples))
+    elif node == "execute" and update.get("samples"):
+        story.say("result", _vote(_after(state, update)))
     elif node == "execute" and (new := _new_attempt(update)):
         story.say("result", _result(new, state, update), new["sql"])
     elif node == "answer":
@@ -64,17 +73,42 @@ def tell_ending(story: Story, node: str, state: Mapping[str, Any], update: Mappi
 
 def _result(new: Attempt, state: Mapping[str, Any], update: Mapping[str, Any]) -> str:
     """How a query ended, and who is asked next."""
-    outcome, name = new["outcome"], _named(new["agent"], state)
-    if not ran(outcome):
-        text = f"{name} failed: {(outcome['error'] or outcome['status']).rstrip('.')}"
-    else:
-        more = "more than " if outcome["truncated"] else ""
-        text = f"{name} returned {more}{_count(outcome['row_count'], 'row')}"
-        if outcome["row_count"] and new["complaint"]:
-            text = f"{text} but is doubted: {new['complaint'].removeprefix(RUNS_BUT).rstrip('.')}"
-    after = cast(State, {**state, **update, "attempts": [*attempts(cast(State, state)), new]})
-    following = NEXT.get(next_agent(after))
+    text = how_it_ended(new, _named(new["agent"], state))
+    following = NEXT.get(next_agent(_after(state, update)))
     return f"{text}; {following}" if following else text
+
+
+def _after(state: Mapping[str, Any], update: Mapping[str, Any]) -> State:
+    """The state after an execution."""
+    return cast(State, {**state, **update, "attempts": [*attempts(cast(State, state)), *update["attempts"]]})
+
+
+def how_it_ended(new: Attempt, name: str) -> str:
+    """How the query of a candidate with this name ended."""
+    outcome = new["outcome"]
+    if not ran(outcome):
+        return f"{name} failed: {(outcome['error'] or outcome['status']).rstrip('.')}"
+    more = "more than " if outcome["truncated"] else ""
+    text = f"{name} returned {more}{_count(outcome['row_count'], 'row')}"
+    is_doubted = outcome["row_count"] and new["complaint"]
+    return f"{text} but is doubted: {str(new['complaint']).removeprefix(RUNS_BUT).rstrip('.')}" if is_doubted else text
+
+
+def _vote(state: State) -> str:
+    """How the samples voted."""
+    first, votes = leading(state), voted_for(state)
+    samples = state.get("samples")
+    drawn = len(samples["drawn"]) if samples else 0
+    if first is None or not votes:
+        return f"none of {_count(drawn, 'sample')} ran"
+    same = sum(each["outcome"]["digest"] == first["outcome"]["digest"] for each in votes)
+    return f"{same} of {_count(drawn, 'sample')} returned {_count(first['outcome']['row_count'], 'row')}"
+
+
+def _drawn(samples: Samples) -> str:
+    """How many samples were drawn, and how much they differ."""
+    different = {sample["sql"] for sample in samples["drawn"]} - {None}
+    return f"drew {_count(len(samples['drawn']), 'sample')}, {len(different)} of them different"
 
 
 def _answer(update: Mapping[str, Any]) -> str:

@@ -23,7 +23,7 @@ from route_sql.tools.sql.parsing import parse_query
 if TYPE_CHECKING:
     from opentelemetry.trace import Span, Tracer
 
-AGENTS = ("link_schema", "draft", "generate", "correct_noise", "continue_writing")
+AGENTS = ("link_schema", "draft", "generate", "correct_noise", "continue_writing", "sample")
 WORKFLOW = "route-sql"
 SYSTEMS = {"postgres": "postgresql"}
 """Names of database systems that differ from those of their dialects."""
@@ -80,21 +80,23 @@ class ChatSpan:
         """Keep the span; None records nothing."""
         self._span, self._has_content = span, has_content
 
-    def reply(self, reply: Reply) -> None:
-        """Add the tokens of the reply, and its text by choice."""
+    def reply(self, *replies: Reply) -> None:
+        """Add the tokens of the replies, of which most calls give one, and their text by choice."""
         if self._span is None:
             return
         found: dict[str, Any] = {
-            "gen_ai.usage.input_tokens": reply.prompt_tokens,
-            "gen_ai.usage.output_tokens": reply.completion_tokens,
+            "gen_ai.usage.input_tokens": sum(reply.prompt_tokens for reply in replies),
+            "gen_ai.usage.output_tokens": sum(reply.completion_tokens for reply in replies),
         }
-        if reply.cached_tokens is not None:
-            found["gen_ai.usage.cache_read.input_tokens"] = reply.cached_tokens
-        if reply.finish_reason is not None:
-            found["gen_ai.response.finish_reasons"] = [reply.finish_reason]
+        cached = [reply.cached_tokens for reply in replies if reply.cached_tokens is not None]
+        if cached:
+            found["gen_ai.usage.cache_read.input_tokens"] = sum(cached)
+        reasons = [reply.finish_reason for reply in replies if reply.finish_reason is not None]
+        if reasons:
+            found["gen_ai.response.finish_reasons"] = reasons
         if self._has_content:
-            parts = [{"type": "text", "content": reply.text}]
-            found["gen_ai.output.messages"] = json.dumps([{"role": "assistant", "parts": parts}])
+            written = [{"role": "assistant", "parts": [{"type": "text", "content": each.text}]} for each in replies]
+            found["gen_ai.output.messages"] = json.dumps(written)
         self._span.set_attributes(found)
 
 

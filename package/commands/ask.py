@@ -17,6 +17,7 @@ from route_sql.commands.options import (
     MaxTokens,
     Model,
     RowsAs,
+    SampleCount,
     StrategyName,
     Without,
     check_one_form,
@@ -49,6 +50,7 @@ def ask(
     strategy: StrategyName = "adaptive",
     without: Without = None,
     max_tokens: MaxTokens = None,
+    samples: SampleCount = 0,
     as_json: AsJson = False,
     sql_only: Annotated[bool, typer.Option("--sql-only", help="Print the SQL and nothing else.")] = False,
     rows_as: RowsAs = None,
@@ -65,7 +67,7 @@ def ask(
     divergences: Sequence[str] = ()
     try:
         check_places(report, record, replay)
-        context = replace(chosen(strategy, without, max_tokens), keep_prompts=report is not None)
+        context = replace(chosen(strategy, without, max_tokens, samples), keep_prompts=report is not None)
         with narrator(is_quiet=quiet) as narrating:
             if replay is not None:
                 state, divergences = asyncio.run(replayed(replay, question, narrating))

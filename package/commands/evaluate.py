@@ -16,6 +16,7 @@ from route_sql.commands.options import (
     MaxTokens,
     Model,
     Questions,
+    SampleCount,
     Seed,
     StrategyName,
     Without,
@@ -50,6 +51,7 @@ def evaluate(
     strategy: StrategyName = "adaptive",
     without: Without = None,
     max_tokens: MaxTokens = None,
+    samples: SampleCount = 0,
     limit: Limit = None,
     seed: Seed = 0,
     concurrency: Annotated[int, typer.Option(min=1, help="Questions asked at the same time.")] = 1,
@@ -63,7 +65,8 @@ def evaluate(
     model_name = model or settings.model
     named: dict[str, JSON] = {"model": model_name, "strategy": strategy, **({"without": without} if without else {})}
     named |= {"max_tokens": max_tokens} if max_tokens else {}
-    context = chosen(strategy, without, max_tokens)
+    named |= {"samples": samples} if samples else {}
+    context = chosen(strategy, without, max_tokens, samples)
     further, before = further_scoring(layout, suite, r_ves), read_baseline(baseline, out)
     data_set = DataSet(layout, questions, databases, held_out_of=held_out_of, limit=limit, seed=seed)
 

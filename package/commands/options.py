@@ -6,7 +6,7 @@ from typing import Annotated, cast
 
 import typer
 
-from route_sql.graph.context import AgentName, Context, Strategy
+from route_sql.graph.context import MOST_SAMPLES, AgentName, Context, Strategy
 from route_sql.row_formats import RowFormat
 from route_sql.training.datasets.data_set import Layout
 
@@ -42,6 +42,15 @@ MaxTokens = Annotated[
         help="Tokens of a reply at most; a model that thinks before it answers needs thousands (ROUTE_SQL_MAX_TOKENS).",
     ),
 ]
+SampleCount = Annotated[
+    int,
+    typer.Option(
+        "--samples",
+        min=0,
+        max=MOST_SAMPLES,
+        help="Samples that a question in doubt gets; the result that most of them return is the answer.",
+    ),
+]
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object and nothing else.")]
 RowsAs = Annotated[
     RowFormat | None,
@@ -67,11 +76,13 @@ def check_one_form(**forms: bool | str | None) -> None:
         raise typer.BadParameter(f"{' and '.join(given)} each print something else; give one", param_hint=given[0])
 
 
-def chosen(strategy: Strategy, without: Sequence[str] | None, max_tokens: int | None = None) -> Context:
+def chosen(
+    strategy: Strategy, without: Sequence[str] | None, max_tokens: int | None = None, samples: int = 0
+) -> Context:
     """The run-time context of the options.
 
     Raises:
         InvalidInput: an unknown agent.
     """
     agents = cast("tuple[AgentName, ...]", tuple(without or ()))
-    return Context(strategy=strategy, without=agents, max_tokens=max_tokens)
+    return Context(strategy=strategy, without=agents, max_tokens=max_tokens, samples=samples)

@@ -17,6 +17,7 @@ LANES = (
     "complete_joins",
     "correct_noise",
     "continue_writing",
+    "sample",
     "execute",
     "answer",
 )
@@ -117,7 +118,7 @@ def _asked(call: LedgerEntry) -> Stop:
 def _tried(attempt: Attempt, *, is_written: bool) -> Iterator[Stop]:
     """The steps of a candidate; one that no call of the model wrote, such as repaired joins, has a step of its own."""
     name = AGENTS.get(attempt["agent"], attempt["agent"])
-    if not is_written and attempt["agent"] in LANES:
+    if not is_written and not attempt.get("sampled") and attempt["agent"] in LANES:
         yield Stop(attempt["agent"], name)
     text = f"{name}: {attempt['outcome']['error'] or outcome_words(attempt)}"
     yield Stop("execute", text, outcome_words(attempt), outcome_kind(attempt))

@@ -1,4 +1,4 @@
-"""Changes of a request for servers that refuse it as it is: no system role, no log-probabilities."""
+"""Changes of a request for servers that refuse it as it is: no system role, no log-probabilities, one completion."""
 
 import re
 from collections.abc import Callable
@@ -12,6 +12,13 @@ Body = dict[str, Any]
 
 _REFUSALS = {400, 404, 422, 424, 500, 501}
 _NAMES_LOGPROBS = re.compile(r"log_?prob", re.IGNORECASE)
+# Wide on purpose: a wrong guess costs one more request, whose refusal is then raised.
+_NAMES_COMPLETIONS = re.compile(
+    r"\bn_cmpl\b|\bbest_of\b|['\"`]n['\"`]|\bn\s*(?:=|>|!=|must|is|should|can|has|was|parameter)"
+    r"|(?:parameter|field|argument|option|value of|property|key|unsupported|unknown):?\s+n\b"
+    r"|(?:multiple|several|many|number of|more than one|one|single) (?:choices?|completions?|sequences?|generations?)",
+    re.IGNORECASE,
+)
 _LOGPROB_FIELDS = ("logprobs", "top_logprobs")
 
 
@@ -42,9 +49,25 @@ def without_logprobs(body: Body) -> Body:
     return {key: value for key, value in body.items() if key not in _LOGPROB_FIELDS}
 
 
+def asks_several(body: Body) -> bool:
+    """Whether a request asks for several completions."""
+    return bool(body.get("n", 1) != 1)
+
+
+def refuses_several(refusal: ServerRefused) -> bool:
+    """Whether a refusal may be one of several completions."""
+    return refusal.status in _REFUSALS and bool(_NAMES_COMPLETIONS.search(refusal.said))
+
+
+def for_one(body: Body) -> Body:
+    """The request for one completion."""
+    return {key: value for key, value in body.items() if key != "n"}
+
+
 ADAPTATIONS = (
     Adaptation(has_system, refuses_system, folded),
     Adaptation(asks_logprobs, refuses_logprobs, without_logprobs),
+    Adaptation(asks_several, refuses_several, for_one),
 )
 
 

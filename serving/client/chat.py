@@ -18,6 +18,7 @@ from route_sql.serving.client.bounds import (
     TOKEN_CHARS,
     Bounds,
 )
+from route_sql.serving.client.completion_parts import Part
 from route_sql.serving.client.completions import Completions
 from route_sql.serving.client.replies import StreamedMessage, message_of
 from route_sql.serving.client.served_model import UNNAMED, ServedModel
@@ -28,6 +29,7 @@ MOST_STOPS = 4
 """The most stop texts that text-generation-inference and vLLM take."""
 MAX_TOKENS = 512
 CONCURRENCY = 16
+MOST_COMPLETIONS = 16
 _ALWAYS_SENT = ("max_tokens", "temperature", "seed")
 
 
@@ -68,6 +70,9 @@ class ChatTGI(AsyncChatModel):
     logprobs: bool = True
     """Whether to ask for the log-probability of each token, a sign of how sure the model is. A server that refuses the
     field is asked without it from then on."""
+    most_completions: Annotated[int, Field(gt=0)] = MOST_COMPLETIONS
+    """Completions of one prompt that one request asks for at most. A server that gives fewer is asked for one by one
+    from then on."""
     extra_body: dict[str, Any] = Field(default_factory=dict)
     """Fields of one server's own, such as a grammar, sent as they are."""
     wording: PromptWording | None = None
@@ -76,6 +81,8 @@ class ChatTGI(AsyncChatModel):
     """Numbers that make a probability of an answer's signals for the served model; None without any."""
 
     _completions: Completions = PrivateAttr()
+    _gives_one: bool = PrivateAttr(default=False)
+    """Whether the server has given fewer completions than it was asked for."""
 
     def model_post_init(self, context: Any, /) -> None:
         """Prepare the client; the first call opens a connection."""
@@ -106,6 +113,11 @@ class ChatTGI(AsyncChatModel):
             "max_tokens": self.max_tokens,
             "seed": self.seed,
         }
+
+    @property
+    def completions_at_once(self) -> int:
+        """Completions of one prompt that one request may ask for (`n`)."""
+        return 1 if self._gives_one else self.most_completions
 
     async def served_model(self) -> ServedModel:
         """The name and context that the server gives its model; it is asked once.
@@ -140,9 +152,15 @@ class ChatTGI(AsyncChatModel):
     ) -> ChatResult:
         body = self._body(messages, stop, kwargs) | {"stream": False}
         part = await self._completions.create(body)
+        asked = int(body.get("n") or 1)
+        parts = [part, *part.others][:asked]
+        self._gives_one = self._gives_one or len(parts) < asked
+        return ChatResult(generations=[self._generation(each, body) for each in parts])
+
+    def _generation(self, part: Part, body: dict[str, Any]) -> ChatGeneration:
         message = message_of(part, body.get("stop", ()), alternatives="top_logprobs" in body)
         info = {"finish_reason": message.response_metadata.get("finish_reason")}
-        return ChatResult(generations=[ChatGeneration(message=message, generation_info=info)])
+        return ChatGeneration(message=message, generation_info=info)
 
     async def _astream(
         self,

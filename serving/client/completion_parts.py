@@ -2,7 +2,8 @@
 
 import json
 import re
-from dataclasses import dataclass
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
 from typing import Any
 
 from langchain_core.messages.ai import InputTokenDetails, UsageMetadata
@@ -32,6 +33,8 @@ class Part:
     timings: dict[str, float] | None = None
     """Milliseconds and counts, where the server measures them."""
     logprobs: Any = None
+    others: "tuple[Part, ...]" = ()
+    """Further completions of the same request, where several were asked for."""
 
 
 def whole_part(body: str) -> Part:
@@ -45,7 +48,7 @@ def whole_part(body: str) -> Part:
     choice = _first_choice(answer)
     if choice is None or not isinstance(message := choice.get("message"), dict):
         raise BadAnswer(f"no message in {shown(body)}")
-    return _part(answer, choice, message)
+    return replace(_part(answer, choice, message), others=tuple(_other_parts(answer)))
 
 
 def streamed_part(data: str) -> Part:
@@ -92,11 +95,19 @@ def _object(text: str) -> dict[str, Any]:
 
 
 def _first_choice(answer: dict[str, Any]) -> dict[str, Any] | None:
-    """The first choice; others were not asked for. None if there is none, as in an event with the usage."""
+    """The first choice. None if there is none, as in an event with the usage."""
     choices = answer.get("choices") or []
     if not isinstance(choices, list) or not all(isinstance(choice, dict) for choice in choices):
         raise BadAnswer("choices that are no list of objects")
     return next((choice for choice in choices if choice.get("index") in (0, None)), None)
+
+
+def _other_parts(answer: dict[str, Any]) -> Iterator[Part]:
+    """The choices behind the first; the request's usage stays with the first."""
+    for choice in answer["choices"]:
+        message = choice.get("message")
+        if choice.get("index") not in (0, None) and isinstance(message, dict):
+            yield _part({key: value for key, value in answer.items() if key == "model"}, choice, message)
 
 
 def _part(answer: dict[str, Any], choice: dict[str, Any], message: dict[str, Any]) -> Part:

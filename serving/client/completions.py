@@ -78,18 +78,18 @@ class Completions:
         self, body: dict[str, Any], allowance: Allowance, changes: tuple[Adaptation, ...]
     ) -> AsyncGenerator[Part]:
         """The parts, cut at the longest text that `max_tokens` can hold: some servers ignore that setting."""
-        left = int(body["max_tokens"]) * self._bounds.token_chars + _SPARE_CHARS
+        most = left = int(body["max_tokens"]) * self._bounds.token_chars + _SPARE_CHARS
         async with (
             self._asked("chat/completions", allowance, adapted(body, changes)) as response,
             aclosing(_parts(response, is_stream=body["stream"])) as parts,
         ):
             async for part in parts:
                 self._adaptations[body["model"]] = changes
+                part = replace(part, others=tuple(_cut(other, most) for other in part.others))
+                yield _cut(part, left)
                 left -= part.thought_chars + len(part.text)
                 if left < 0:
-                    yield replace(part, text=part.text[: max(0, len(part.text) + left)], finish_reason="length")
                     return
-                yield part
 
     async def served_model(self, allowance: Allowance | None = None) -> ServedModel:
         """The model that the server says it has; it is asked once, and tried again while it isn't ready.
@@ -125,6 +125,14 @@ class Completions:
         # The order matters: a failure is explained after its response is closed, and before the turn is given back.
         async with turns, explained(self.base_url), requested(session, url, self._api_key, allowance, body) as response:
             yield response
+
+
+def _cut(part: Part, most: int) -> Part:
+    """The part with at most so many characters, its thinking counted first."""
+    over = part.thought_chars + len(part.text) - most
+    if over <= 0:
+        return part
+    return replace(part, text=part.text[: max(0, len(part.text) - over)], finish_reason="length")
 
 
 async def _parts(response: Response, *, is_stream: bool) -> AsyncGenerator[Part]:

@@ -45,6 +45,11 @@ class ChatOnDemand(AsyncChatModel):
         return self._chat is not None
 
     @property
+    def completions_at_once(self) -> int:
+        """Completions of one prompt that one request may ask for; 1 until the server runs."""
+        return self._chat.completions_at_once if self._chat is not None else 1
+
+    @property
     def _llm_type(self) -> str:
         return "route-sql-chat-on-demand"
 

@@ -146,6 +146,8 @@ class EmbeddedServer:
             "wording": profile.wording,
             "calibration": profile.calibration,
             "concurrency": profile.slots,
+            # It refuses more than it has slots.
+            "most_completions": profile.slots,
             # No answer of the four tasks is longer, and a small model that repeats itself costs a minute otherwise.
             "max_tokens": 256,
             # A cold prompt of 8000 tokens takes minutes on two busy cores.

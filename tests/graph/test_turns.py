@@ -26,6 +26,7 @@ def state(*tried: Attempt, calls: str = "", sampled: bool = True, **choices: Any
 
 
 CHECKED: Any = {**attempt("draft"), "joins_checked": True}
+NOTHING_DRAWN: Any = {"drawn": [], "seconds": 1.0, "counted": True}
 ASKED = "draft link_schema generate correct_noise correct_noise continue_writing"
 
 
@@ -48,6 +49,13 @@ ASKED = "draft link_schema generate correct_noise correct_noise continue_writing
         (state(CHECKED, calls=ASKED, sampled=False), "answer"),
         (state(CHECKED, calls=ASKED, approve=True), "answer"),
         (state(CHECKED, calls=ASKED, without=("generate",)), "answer"),
+        (state(CHECKED, calls=ASKED, samples=4), "sample"),
+        (state(CHECKED, calls=ASKED, samples=4, without=("sample",)), "generate"),
+        (state(CHECKED, calls=ASKED, samples=4, sampled=False), "answer"),
+        (state(CHECKED, calls=ASKED, samples=4, approve=True), "answer"),
+        ({**state(CHECKED, calls=ASKED, samples=4), "samples": NOTHING_DRAWN}, "generate"),
+        (state(attempt("draft", OK, None), calls="draft", samples=4), "generate"),
+        (state(attempt("draft", OK, None), attempt("generate", OK, None), calls="draft generate", samples=4), "answer"),
         (state(strategy="paper"), "generate"),
         (state(strategy="paper", calls="generate"), "continue_writing"),
         (state(CHECKED, strategy="paper", calls="generate", max_corrections=0), "correct_noise"),

@@ -185,7 +185,7 @@ async def test_the_form_and_the_nodes_are_described(server: str) -> None:
         assert all(each["description"] for each in [*form.values(), *schemas["context_schema"]["properties"].values()])
         drawn: Any = await client.assistants.get_graph(assistant)
         nodes = {each["id"]: each for each in drawn["nodes"] if not each["id"].startswith("__")}
-        assert len(nodes) == 10
+        assert len(nodes) == 11
         assert nodes["draft"]["metadata"]["description"].startswith("Ask the generator on the full schema")
         assert all(each["metadata"]["description"].endswith((".", ":")) for each in nodes.values())
 

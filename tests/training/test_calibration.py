@@ -1,11 +1,13 @@
 """From observed questions to where a run may end early; asking them through the real graph."""
 
 import json
+from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from route_sql.graph.confidence import Calibration, Logistic
+from route_sql.graph.confidence import Calibration, Logistic, read_calibration
 from route_sql.graph.context import Context
 from route_sql.graph.state import AnswerKind
 from route_sql.graph.wiring import build_graph
@@ -117,3 +119,44 @@ async def test_observing_never_ends_early(catalog: Catalog) -> None:
     sure = Calibration(BY_SURPRISE, BY_SURPRISE, enough=0.5)
     found = await observe(build_graph(model, catalog, calibration=sure), example, ExecutionAccuracy(catalog), Context())
     assert [(each.kind, each.correct) for each in found.observations] == [("alone", True), ("compared", True)]
+
+
+class Sampled(ScriptedModel):
+    temperature: float = 0.0
+    seed: int = 0
+
+
+async def test_with_samples_the_answer_after_the_vote_is_observed_too(catalog: Catalog) -> None:
+    model = Sampled(history=[], logprob=-0.1).enqueue("sql", ALL, "SELECT city FROM customer", BERGEN, BERGEN)
+    model.enqueue("verdict", "verdict: right")
+    example = Example(index=7, database="shop", question="Who lives in Bergen?", evidence="", sql=BERGEN)
+    context = Context(samples=2)
+    found = await observe(build_graph(model, catalog), example, ExecutionAccuracy(catalog), context)
+    kinds = [(each.kind, each.correct) for each in found.observations]
+    assert kinds == [("alone", False), ("compared", False), ("voted", True)]
+    voted = found.of("voted")
+    assert voted is not None and voted.signals["votes"] == 1.0
+
+
+async def test_a_calibration_made_with_samples_speaks_of_votes(catalog: Catalog) -> None:
+    by_votes = Logistic(intercept=-1.0, weights={"votes": 3.0}, usual={})
+    for voted in (by_votes, None):
+        model = Sampled(history=[], logprob=-0.1).enqueue("sql", ALL, "SELECT city FROM customer", BERGEN, BERGEN)
+        model.enqueue("verdict", "verdict: right")
+        made = Calibration(BY_SURPRISE, BY_SURPRISE, voted=voted)
+        kept = read_calibration(json.dumps(asdict(made)))
+        assert kept == made
+        graph: Any = build_graph(model, catalog, calibration=kept)
+        question = {"question": "Who lives in Bergen?", "database": "shop"}
+        answer = await graph.ainvoke(question, context=Context(samples=2))
+        assert answer["calibrated"] is (voted is not None)
+        if voted:
+            assert answer["confidence"] == pytest.approx(by_votes.probability({"votes": 1.0}), abs=1e-4)
+
+
+def test_early_exit_is_compared_with_the_answer_after_the_vote() -> None:
+    after_vote = Observation("shop", "voted", {"surprise": UNSURE, "doubted": 0.0, "votes": 1.0}, True)
+    question = observed(0, UNSURE, False, False)
+    voted = ObservedQuestion(0, [*question.observations, after_vote], 4)
+    assert exit_curve([voted], CALIBRATION)[-1].accuracy == 1.0
+    assert exit_curve([question], CALIBRATION)[-1].accuracy == 0.0

@@ -11,7 +11,7 @@ from route_sql.graph.context import Context
 from route_sql.graph.wiring import build_graph
 from route_sql.training.calibration.early_exit import ExitPoint, choose_enough, exit_curve
 from route_sql.training.calibration.figures import ReliabilityFigures, reliability
-from route_sql.training.calibration.fitting import fit_logistic
+from route_sql.training.calibration.fitting import VOTED_SIGNALS, fit_logistic
 from route_sql.training.calibration.observing import (
     ObservedQuestion,
     check_same_run,
@@ -23,6 +23,7 @@ from route_sql.training.calibration.observing import (
 from route_sql.training.datasets.data_set import OpenDataSet
 from route_sql.training.errors import EvaluationError
 from route_sql.training.evaluation.execution_accuracy import ExecutionAccuracy
+from route_sql.training.evaluation.run_log import JSON
 from route_sql.training.resumable import OneWriter
 
 
@@ -34,25 +35,41 @@ class Calibrated:
     figures: ReliabilityFigures
     """Figures of the answers with a second opinion."""
     curve: list[ExitPoint]
+    voted: ReliabilityFigures | None = None
+    """Figures of the answers that samples have voted on; None without samples."""
 
 
 async def observe_all(
-    model: BaseChatModel, name: str, data: OpenDataSet, lines: Path, progress: Callable[[int, int], None]
+    model: BaseChatModel,
+    name: str,
+    data: OpenDataSet,
+    lines: Path,
+    progress: Callable[[int, int], None],
+    context: Context | None = None,
 ) -> list[ObservedQuestion]:
     """Ask every question that `lines` does not hold yet; a run that was stopped is resumed.
+
+    The context is that of each question.
 
     Raises:
         EvaluationError: `lines` belongs to a run with another model or other questions, or is being written.
         DatabaseUnavailable: a database can't be read; errors of the model go up as they are.
     """
     graph, scorer = build_graph(model, data.catalog), ExecutionAccuracy(data.catalog)
+    chosen = context or Context()
+    settings: dict[str, JSON] = {
+        "model": name,
+        "questions": str(data.data_set.questions),
+        "seed": data.data_set.seed,
+        **({"samples": chosen.samples} if chosen.samples else {}),
+    }
     with OneWriter(lines, "file", EvaluationError):
-        check_same_run(lines, {"model": name, "questions": str(data.data_set.questions), "seed": data.data_set.seed})
+        check_same_run(lines, settings)
         found = read_lines(lines)
         done = {question.index for question in found}
         for count, example in enumerate(data.examples, start=1):
             if example.index not in done:
-                found.append(await observe(graph, example, scorer, Context()))
+                found.append(await observe(graph, example, scorer, chosen))
                 write_line(lines, found[-1])
             progress(count, len(data.examples))
     asked = {example.index for example in data.examples}
@@ -66,6 +83,9 @@ def calibrate(questions: Sequence[ObservedQuestion], made_from: str) -> Calibrat
         TrainingError: too few questions.
     """
     alone, compared = fit_logistic(of_kind(questions, "alone")), fit_logistic(of_kind(questions, "compared"))
-    never = Calibration(alone.model, compared.model, 1.0, made_from=made_from)
+    votes = of_kind(questions, "voted")
+    voted = fit_logistic(votes, VOTED_SIGNALS) if votes else None
+    never = Calibration(alone.model, compared.model, 1.0, made_from=made_from, voted=voted.model if voted else None)
     curve = exit_curve(questions, never)
-    return Calibrated(replace(never, enough=choose_enough(curve)), reliability(compared.held_out), curve)
+    figures, of_votes = reliability(compared.held_out), reliability(voted.held_out) if voted else None
+    return Calibrated(replace(never, enough=choose_enough(curve)), figures, curve, of_votes)

@@ -81,6 +81,6 @@ def _ends(question: ObservedQuestion, calibration: Calibration, enough: float) -
 
 
 def _is_right(question: ObservedQuestion, *, ends_early: bool) -> bool:
-    first, last = question.of("alone"), question.of("compared")
+    first, last = question.of("alone"), question.of("voted") or question.of("compared")
     chosen = first if ends_early or last is None else last
     return chosen is not None and chosen.correct

@@ -11,6 +11,8 @@ from route_sql.training.errors import TrainingError
 
 SIGNALS = ("surprise", "agreeing", "differing", "failing", "doubted", "covered")
 """Signals that a calibration weighs: of five sets that were tried, the one that ranked held-out databases best."""
+VOTED_SIGNALS = (*SIGNALS, "votes", "voted_results")
+"""The same for answers that samples have voted on."""
 STRENGTH = 0.03
 """Inverse strength of the penalty on the weights, chosen in the same way."""
 LEAST = 30
@@ -36,7 +38,7 @@ class Fit:
     held_out: list[Judged]
 
 
-def fit_logistic(observations: Sequence[Observation]) -> Fit:
+def fit_logistic(observations: Sequence[Observation], signals: Sequence[str] = SIGNALS) -> Fit:
     """Fit one kind of answers; a signal that never differs has no weight.
 
     Raises:
@@ -49,7 +51,7 @@ def fit_logistic(observations: Sequence[Observation]) -> Fit:
     from sklearn.pipeline import make_pipeline
     from sklearn.preprocessing import StandardScaler
 
-    names = [name for name in SIGNALS if len({each.signals.get(name) for each in observations} - {None}) > 1]
+    names = [name for name in signals if len({each.signals.get(name) for each in observations} - {None}) > 1]
     table = [[each.signals[name] for name in names] for each in observations]
     verdicts = [each.correct for each in observations]
     groups = [each.database for each in observations]

@@ -20,7 +20,7 @@ from route_sql.training.resumable import check_same_settings, different_settings
 
 @dataclass(frozen=True)
 class ObservedQuestion:
-    """One question: its leading candidate before a second opinion, and at the end, with the calls of the whole run."""
+    """One question: its leading candidate before a second opinion, after it and after a vote, and the run's calls."""
 
     index: int
     observations: list[Observation]

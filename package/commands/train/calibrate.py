@@ -9,14 +9,16 @@ from typing import Annotated
 
 import typer
 
-from route_sql.commands.options import DatabasesOption, LayoutOption, Limit, Model, Questions, Seed
+from route_sql.commands.options import DatabasesOption, LayoutOption, Limit, Model, Questions, SampleCount, Seed
 from route_sql.graph.confidence import Calibration
+from route_sql.graph.context import Context
 from route_sql.models import open_model
 from route_sql.printing import say
 from route_sql.progress import download_progress, example_progress
 from route_sql.settings import Settings
 from route_sql.tools.files import write_whole
 from route_sql.training.calibration.calibrate import Calibrated, calibrate, observe_all
+from route_sql.training.calibration.figures import ReliabilityFigures
 from route_sql.training.calibration.no_answers import (
     AskedQuestion,
     ask_in_situations,
@@ -50,29 +52,38 @@ def calibrate_model(
             "--unanswerable", help="Ask each question also of another database and without a column, two calls more."
         ),
     ] = False,
+    samples: SampleCount = 0,
 ) -> None:
     """Fit a model's confidence on questions that it was not tuned on; a run that was stopped is resumed."""
     require_libraries(("sklearn",))
     name = model or Settings().model
     data_set = DataSet(layout, questions, databases, held_out_of=held_out_of, limit=limit, seed=seed)
     with example_progress() as progress:
-        observed, asked = asyncio.run(_observed(name, data_set, out, progress, unanswerable))
+        observed, asked = asyncio.run(_observed(name, data_set, out, progress, unanswerable, samples))
     found = calibrate(observed, f"{name}, {len(observed)} questions of {questions.name}")
     calibration = fit_no_answer(asked, found.calibration) if asked else found.calibration
     write_whole(out, json.dumps(asdict(calibration), indent=1) + "\n")
     _print(found)
+    if found.voted:
+        _print_figures("answers after a vote of samples", found.voted)
     if asked:
         _print_withheld(asked, calibration)
     say(str(out))
 
 
 async def _observed(
-    name: str, data_set: DataSet, out: Path, progress: Callable[[int, int], None], unanswerable: bool
+    name: str,
+    data_set: DataSet,
+    out: Path,
+    progress: Callable[[int, int], None],
+    unanswerable: bool,
+    samples: int,
 ) -> tuple[list[ObservedQuestion], list[AskedQuestion]]:
     """Ask the model the questions, and those of situations without an answer if they are wanted."""
     with download_progress() as fetched:
         async with open_data_set(data_set) as data, open_model(name, Settings(), fetched) as chat:
-            observed = await observe_all(chat, name, data, out.with_name(f"{out.name}.lines.jsonl"), progress)
+            lines, context = out.with_name(f"{out.name}.lines.jsonl"), Context(samples=samples)
+            observed = await observe_all(chat, name, data, lines, progress, context)
             place = out.with_name(f"{out.name}.situations.jsonl")
             return observed, await ask_in_situations(chat, name, data, place, progress) if unanswerable else []
 
@@ -87,11 +98,7 @@ def _print_withheld(asked: Sequence[AskedQuestion], calibration: Calibration) ->
 
 def _print(found: Calibrated) -> None:
     """Print the figures on databases left out of the fit."""
-    figures = found.figures
-    ranking = "none" if figures["auroc"] is None else f"{figures['auroc']:.3f}"
-    say(f"{figures['n']} answers, {100 * figures['accuracy']:.1f} % right")
-    say(f"expected calibration error {figures['calibration_error']:.3f}, AUROC {ranking}")
-    say(f"right among the surest half: {100 * figures['accuracy_of_surest_half']:.1f} %")
+    _print_figures("answers", found.figures)
     say("enough  accuracy  calls  ends early")
     for point in found.curve:
         say(
@@ -99,3 +106,10 @@ def _print(found: Calibrated) -> None:
             f"{'  (default)' if point.enough == found.calibration.enough else ''}"
         )
     say(f"a run ends early from {found.calibration.enough:.2f} on")
+
+
+def _print_figures(name: str, figures: ReliabilityFigures) -> None:
+    ranking = "none" if figures["auroc"] is None else f"{figures['auroc']:.3f}"
+    say(f"{figures['n']} {name}, {100 * figures['accuracy']:.1f} % right")
+    say(f"expected calibration error {figures['calibration_error']:.3f}, AUROC {ranking}")
+    say(f"right among the surest half: {100 * figures['accuracy_of_surest_half']:.1f} %")

@@ -57,3 +57,18 @@ def test_the_plain_numbers_are_the_librarys() -> None:
 def test_too_little_to_fit_is_refused(observations: list[Observation]) -> None:
     with pytest.raises(TrainingError, match="a calibration needs at least 30 answers"):
         fit_logistic(observations)
+
+
+def test_answers_after_a_vote_are_fitted_with_their_votes() -> None:
+    random = Random(1)
+    questions = []
+    for question in made(600):
+        votes = random.random()
+        signals = {**question.observations[0].signals, "votes": votes, "voted_results": 2.0}
+        voted = Observation(question.observations[0].database, "voted", signals, random.random() < votes)
+        questions.append(ObservedQuestion(question.index, [*question.observations, voted], 5))
+    found = calibrate(questions, "a test")
+    assert found.calibration.voted is not None and found.calibration.voted.weights["votes"] > 0
+    assert found.voted is not None and (found.voted["auroc"] or 0) > 0.75
+    assert "votes" not in found.calibration.compared.weights
+    assert calibrate(made(600), "a test").voted is None

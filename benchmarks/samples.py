@@ -1,0 +1,197 @@
+"""Samples of questions in doubt: execution accuracy, calls, tokens and seconds with none, four and eight of them.
+
+Replies are kept in `OUT/replies.jsonl`: the numbers of samples share all other replies, a run that was stopped goes on
+from where it was, and `--replay` makes the table again from the file alone, without a model.
+
+    python benchmarks/samples.py --questions DIR/dev.json --databases DIR/database --limit 200 --out DIR
+
+Writes `samples.md` next to this script.
+"""
+
+import argparse
+import asyncio
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import replace
+from pathlib import Path
+from statistics import fmean
+
+from langchain_core.language_models import BaseChatModel
+from rich.progress import Progress
+from shared.heading import heading
+from shared.kept_replies import spared_seconds, with_kept_replies
+
+from route_sql.graph.asking import Ask, asking
+from route_sql.graph.context import Context
+from route_sql.models import open_model
+from route_sql.progress import download_progress
+from route_sql.settings import Settings
+from route_sql.training.datasets.data_set import DataSet, open_data_set
+from route_sql.training.datasets.examples import Example
+from route_sql.training.evaluation.comparison import compare_runs
+from route_sql.training.evaluation.evaluate import ask_and_score, gather_or_stop
+from route_sql.training.evaluation.execution_accuracy import ExecutionAccuracy
+from route_sql.training.evaluation.report import comparison_sentence, markdown_table
+from route_sql.training.evaluation.run_log import Line, RunLog, open_run
+from route_sql.training.evaluation.summary import summarise
+
+TABLE = Path(__file__).with_name("samples.md")
+SECONDS = 600.0
+"""Seconds that samples may take here, so that none is lost on a busy machine."""
+
+Lines = Mapping[int, Sequence[Line]]
+"""The lines of each run, by the number of samples."""
+
+
+async def main(arguments: argparse.Namespace) -> None:
+    """Run what is missing, one number of samples after the other, then write the table."""
+    data_set = DataSet(
+        arguments.format, arguments.questions, arguments.databases, limit=arguments.limit, seed=arguments.seed
+    )
+    arguments.out.mkdir(parents=True, exist_ok=True)
+    async with AsyncExitStack() as stack:
+        source = await stack.enter_async_context(open_data_set(data_set))
+        inner = await stack.enter_async_context(chosen_model(arguments))
+        chat = await with_kept_replies(inner, arguments.out / "replies.jsonl")
+        scorer = ExecutionAccuracy(source.catalog, metric=arguments.format)
+        logs: dict[int, RunLog] = {}
+        try:
+            for samples in sorted(arguments.samples):
+                context = Context(samples=samples, sample_seconds=arguments.sample_seconds)
+                if arguments.enough is not None:
+                    context = replace(context, enough=arguments.enough)
+                file = arguments.out / f"samples_{samples}.jsonl"
+                opened = open_run(file, settings(samples, arguments), source.examples)
+                logs[samples] = await stack.enter_async_context(opened)
+                ask = asking(chat, source.catalog, context)
+                await run(ask, logs[samples], source.examples, scorer, f"{samples} samples", arguments.concurrency)
+        finally:
+            # A run that is stopped still tells what was answered with each number.
+            text = table({samples: log.lines for samples, log in logs.items()}, arguments)
+            arguments.table.write_text(text, encoding="utf-8")
+    print(text)
+
+
+def settings(samples: int, arguments: argparse.Namespace) -> dict[str, str | int | float | None]:
+    """The settings of one run."""
+    return {
+        "model": named(arguments),
+        "samples": samples,
+        "sample_seconds": arguments.sample_seconds,
+        "enough": arguments.enough,
+        "limit": arguments.limit,
+        "seed": arguments.seed,
+    }
+
+
+async def run(
+    ask: Ask, log: RunLog, examples: Sequence[Example], scorer: ExecutionAccuracy, name: str, concurrency: int
+) -> None:
+    """Ask the questions that a log lacks."""
+    done = {line["index"] for line in log.lines}
+    with Progress() as bar:
+        task = bar.add_task(name, total=len(examples), completed=len(done))
+        waiting = iter([example for example in examples if example.index not in done])
+
+        async def work() -> None:
+            for example in waiting:
+                await log.append(await timed(ask, example, scorer))
+                bar.advance(task)
+
+        await gather_or_stop([work() for _ in range(concurrency)])
+
+
+async def timed(ask: Ask, example: Example, scorer: ExecutionAccuracy) -> Line:
+    """The line of one question; its seconds are those that it takes when no reply is known yet."""
+    with spared_seconds() as spared:
+        line = await ask_and_score(ask, example, scorer)
+    return {**line, "seconds": (line["seconds"] or 0.0) + sum(spared)}
+
+
+def table(lines: Lines, arguments: argparse.Namespace) -> str:
+    """The figures as Markdown, of the questions that were answered with each number of samples."""
+    shared = set.intersection(*({line["index"] for line in run} for run in lines.values())) if lines else set()
+    if not shared:
+        return "No question was answered with each number of samples.\n"
+    runs = {samples: [line for line in run if line["index"] in shared] for samples, run in lines.items()}
+    names = {samples: f"{samples} samples" for samples in runs}
+    figures = markdown_table({names[samples]: summarise(run) for samples, run in runs.items()})
+    least, *others = sorted(runs)
+    compared = [
+        comparison_sentence(names[other], names[least], compare_runs(runs[other], runs[least])) for other in others
+    ]
+    drawn = f"{len(shared)} of {arguments.limit or 'all'} questions drawn with seed {arguments.seed}"
+    head = heading(f"Samples: {arguments.questions.name}, {drawn}", model=named(arguments))
+    return "\n\n".join([head, figures.replace("| strategy |", "| samples |", 1), in_doubt(runs), *compared]) + "\n"
+
+
+def in_doubt(runs: Lines) -> str:
+    """The figures of the questions that got samples in any run: those in doubt."""
+    doubted = {line["index"] for run in runs.values() for line in run if "sample" in line["asked"]}
+    if not doubted:
+        return "No question got samples."
+    head = (
+        f"Of these questions {len(doubted)} were in doubt and got samples:\n\n"
+        "| samples | right | calls | written tokens | seconds |\n| --: | --: | --: | --: | --: |"
+    )
+    rows = [
+        doubt_row(samples, [line for line in run if line["index"] in doubted]) for samples, run in sorted(runs.items())
+    ]
+    return "\n".join([head, *rows])
+
+
+def doubt_row(samples: int, lines: Sequence[Line]) -> str:
+    """One row of the table of questions in doubt; costs are means per question."""
+    right = sum(line["correct"] for line in lines)
+    calls, tokens, seconds = (
+        fmean(line[key] or 0.0 for line in lines) for key in ("calls", "completion_tokens", "seconds")
+    )
+    return f"| {samples} | {right} of {len(lines)} | {calls:.2f} | {tokens:.0f} | {seconds:.1f} |"
+
+
+@asynccontextmanager
+async def chosen_model(arguments: argparse.Namespace) -> AsyncIterator[BaseChatModel | None]:
+    """The model that the options choose; None to take replies from the file alone."""
+    if arguments.replay:
+        yield None
+        return
+    if arguments.base is not None:
+        from shared import batched_model  # needs torch, which the embedded server and a URL do not
+
+        async with batched_model.chosen_model(arguments) as chat:
+            yield chat
+        return
+    with download_progress() as fetched:
+        async with open_model(named(arguments), Settings(), fetched, questions=arguments.concurrency) as chat:
+            yield chat
+
+
+def named(arguments: argparse.Namespace) -> str:
+    """The name of the model in the settings of a run."""
+    return f"{arguments.base} with {arguments.adapter}" if arguments.base else arguments.model or Settings().model
+
+
+def options() -> argparse.ArgumentParser:
+    """The options of the script."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    add = parser.add_argument
+    add("--format", choices=("spider", "bird"), default="spider", help="Whose layout and measure.")
+    add("--questions", type=Path, required=True)
+    add("--databases", type=Path, required=True)
+    add("--limit", type=int, default=None, help="How many questions to draw; by default all.")
+    add("--seed", type=int, default=0)
+    add("--samples", type=int, nargs="+", default=[0, 4, 8], help="Numbers of samples to compare.")
+    add("--sample-seconds", type=float, default=SECONDS, help="Seconds that the samples of a question may take.")
+    add("--enough", type=float, default=None, help="Confidence that ends a run early; by default the calibration's.")
+    add("--out", type=Path, default=Path("runs/samples"), help="Where the replies and the lines of the runs go.")
+    add("--replay", action="store_true", help="Take all replies from the file, without a model.")
+    add("--model", default=None, help="A name, a file, a folder or a URL, as for the command line.")
+    add("--base", type=Path, help="Instead: a base in transformers' layout, to be asked in batches,")
+    add("--adapter", type=Path, help="with an adapter that PEFT saved.")
+    add("--concurrency", type=int, default=1, help="Questions asked at the same time.")
+    add("--table", type=Path, default=TABLE, help="The file that the table is written to.")
+    return parser
+
+
+if __name__ == "__main__":
+    asyncio.run(main(options().parse_args()))
