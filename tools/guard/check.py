@@ -12,7 +12,7 @@ from route_sql.tools.guard.lexing import disagreement
 from route_sql.tools.guard.names.resolution import RESOLVED, unresolved
 from route_sql.tools.guard.nodes import is_allowed, reason, title
 from route_sql.tools.guard.refusal import DEFAULT_POLICY, Code, Policy, Refusal, UnknownDialect, place_of
-from route_sql.tools.guard.tables import TABLE_REASON, forbidden_table, own_tables
+from route_sql.tools.guard.tables import TABLE_REASON, forbidden_table, own_tables, unclear_after_in
 from route_sql.tools.guard.types import forbidden_type
 from route_sql.tools.schema.records import Schema
 from route_sql.tools.sql.parsing import NOT_A_QUERY, TOO_DEEP, Tree, broken_at, parses, shared_tree, tokens, written
@@ -24,6 +24,7 @@ DIALECTS = tuple(FUNCTIONS)
 MOST_CHARACTERS = 100_000
 _OPERANDS = {TokenType.STRING, TokenType.IDENTIFIER, TokenType.VAR, TokenType.SELECT, TokenType.TABLE, TokenType.ALL}
 _ONE_SELECT = "only one SELECT statement may run; this "
+_AFTER_IN = "what follows IN can be read in two ways; write a list or a query in brackets"
 _UNTOLD = (
     "If it is an output column of {name}: those are not known here; name them all behind the function in FROM, "
     "such as FROM {name}(...) AS f(a, b)."
@@ -119,6 +120,8 @@ def _query(sql: str, found: list[Token], schema: Schema | None, dialect: str, po
     if grows_too_far(tree):
         message = f"written out, its WITH clause names more than {MOST_TABLES:,} tables; name its parts less often"
         return Refusal("too_large", "WITH", message)
+    if unclear := unclear_after_in(tree, dialect):
+        return Refusal("ambiguous_text", "IN", _AFTER_IN, place_of(sql, _start(unclear)))
     if call := forbidden_call(sql, found, tree, dialect, policy, own_tables(schema, dialect)):
         return _call(sql, call.name, call.start)
     if wrong := forbidden_type(sql, found, tree, schema, dialect):
