@@ -121,8 +121,8 @@ HONEST: dict[str, tuple[str, ...]] = {
     ),
     "duckdb": (
         "SELECT * FROM orders UNPIVOT (v FOR n IN (amount))",
-        "SELECT from_json('{\"a\": 1}', '{\"a\": \"INTEGER\"}')",
-        "SELECT json_transform('{\"a\": [1]}', '{\"a\": [\"DECIMAL(4, 1)\"], \"b\": \"UBIGINT\"}')",
+        'SELECT from_json(\'{"a": 1}\', \'{"a": "INTEGER"}\')',
+        'SELECT json_transform(\'{"a": [1]}\', \'{"a": ["DECIMAL(4, 1)"], "b": "UBIGINT"}\')',
         "SELECT ('[1]').json_transform('\"STRUCT(a INT)[]\"')",
         "SELECT home.city FROM person",
         "SELECT p.home.city FROM person p",

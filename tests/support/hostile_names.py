@@ -262,7 +262,7 @@ HOSTILE: dict[str, tuple[str, ...]] = {
         "SELECT from_json('1', '\"plan\"')",
         "SELECT from_json_strict('1', '\"plan\"')",
         "SELECT json_transform('1', '[\"plan\"]')",
-        "SELECT json_transform('{}', '{\"a\": {\"b\": [\"main.plan\"]}}')",
+        'SELECT json_transform(\'{}\', \'{"a": {"b": ["main.plan"]}}\')',
         "SELECT ('1').json_transform('\"plan\"')",
         "SELECT json_transform('1', '\"pl' || 'an\"')",
         "SELECT json_transform('1', name) FROM customer",
