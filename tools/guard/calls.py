@@ -15,6 +15,7 @@ from sqlglot.dialects.dialect import Dialect
 
 from route_sql.tools.guard.functions.by_dialect import FUNCTIONS
 from route_sql.tools.guard.names.words import WORDS
+from route_sql.tools.guard.nodes import Nodes, of_kind
 from route_sql.tools.guard.refusal import Policy
 from route_sql.tools.sql.parsing import written
 
@@ -45,20 +46,20 @@ class Call(NamedTuple):
 
 
 def forbidden_call(
-    sql: str, found: list[Token], tree: exp.Expr, dialect: str, policy: Policy, own: frozenset[str]
+    sql: str, found: list[Token], nodes: Nodes, dialect: str, policy: Policy, own: frozenset[str]
 ) -> Call | None:
     """The first call of a function that is not on the list.
 
     Args:
         sql: The text.
         found: Its tokens.
-        tree: Its tree.
+        nodes: The nodes of its tree.
         dialect: The sqlglot name of the dialect.
         policy: Which further functions are allowed.
         own: Case-folded names of tables that may be called (SQLite's virtual tables are searched so).
     """
     owners = QUALIFIERS.get(dialect, frozenset())
-    for call in _calls(sql, found, _named_lists(tree), dialect):
+    for call in _calls(sql, found, _named_lists(nodes), dialect):
         name = call.name.casefold()
         is_foreign = call.owner is not None and owners is not None and call.owner.casefold() not in owners
         is_known = name in FUNCTIONS[dialect] or name in own or is_named(name, None, policy.functions)
@@ -126,10 +127,10 @@ def _is_grammar(sql: str, token: Token, dialect: str) -> bool:
     return words[-1] in GRAMMAR and words[-1] not in FUNCTIONS[dialect]
 
 
-def _named_lists(tree: exp.Expr) -> set[int]:
+def _named_lists(nodes: Nodes) -> set[int]:
     """Where the names stand that are followed by a list of columns: `WITH r(x) AS`, `AS t(a, b)`."""
     return {
         int(alias.this.meta["start"])
-        for alias in tree.find_all(exp.TableAlias)
+        for alias in of_kind(nodes, exp.TableAlias)
         if isinstance(alias.this, exp.Identifier) and alias.args.get("columns") and "start" in alias.this.meta
     }

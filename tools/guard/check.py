@@ -114,21 +114,22 @@ def _query(sql: str, found: list[Token], schema: Schema | None, dialect: str, po
     tree = shared_tree(sql[:end], dialect)
     if tree is None:
         return _other_statement(sql[:end], found, dialect) or _unparsable(sql[:end], dialect)
-    for node in tree.walk():
+    nodes = list(tree.walk())
+    for node in nodes:
         if not is_allowed(node):
             return Refusal("clause", title(node), reason(node), place_of(sql, _start(node)))
-    if grows_too_far(tree):
+    if grows_too_far(nodes):
         message = f"written out, its WITH clause names more than {MOST_TABLES:,} tables; name its parts less often"
         return Refusal("too_large", "WITH", message)
-    if unclear := unclear_after_in(tree, dialect):
+    if unclear := unclear_after_in(nodes, dialect):
         return Refusal("ambiguous_text", "IN", _AFTER_IN, place_of(sql, _start(unclear)))
-    if call := forbidden_call(sql, found, tree, dialect, policy, own_tables(schema, dialect)):
+    if call := forbidden_call(sql, found, nodes, dialect, policy, own_tables(schema, dialect)):
         return _call(sql, call.name, call.start)
-    if wrong := forbidden_type(sql, found, tree, schema, dialect):
+    if wrong := forbidden_type(sql, found, nodes, schema, dialect):
         name, start = wrong
         message = f"the type {name} may not be named; use one of the engine's types of data"
         return Refusal("type", name, message, place_of(sql, start))
-    if forbidden := forbidden_table(tree, dialect, schema, policy):
+    if forbidden := forbidden_table(nodes, dialect, schema, policy):
         return _table(sql, *forbidden, schema)
     return _names(sql, tree, found, schema, dialect, policy)
 

@@ -100,7 +100,7 @@ class _Narrowing:
         for table in self.tree.find_all(exp.Table):
             if table.arg_key != "indexed":  # the name of an index
                 yield table, True
-        yield from ((table, False) for table in tables_after_in(self.tree, self.dialect))
+        yield from ((table, False) for table in tables_after_in(list(self.tree.walk()), self.dialect))
 
     def _narrowed(self, name: exp.Table, is_source: bool) -> list[_Edit] | Refusal | None:
         if isinstance(name.this, exp.Func):

@@ -13,6 +13,7 @@ from sqlglot.dialects.dialect import Dialect
 from sqlglot.errors import SqlglotError
 
 from route_sql.tools.guard.names.values import bare_type, fold, type_key
+from route_sql.tools.guard.nodes import Nodes
 from route_sql.tools.schema.records import Column, Schema
 from route_sql.tools.sql.parsing import written
 
@@ -51,7 +52,7 @@ _WORDS = (TokenType.VAR, TokenType.IDENTIFIER)
 
 
 def forbidden_type(
-    sql: str, found: list[Token], tree: exp.Expr, schema: Schema | None, dialect: str
+    sql: str, found: list[Token], nodes: Nodes, schema: Schema | None, dialect: str
 ) -> tuple[str, int | None] | None:
     """The first type that may not be named, as written, and where it begins if that is known.
 
@@ -60,11 +61,11 @@ def forbidden_type(
     if dialect not in _OWN_TYPES:
         return None
     own = _own_types(schema, dialect) if schema is not None else None
-    for kind in tree.find_all(exp.DataType, exp.ObjectIdentifier):
+    for kind in (node for node in nodes if isinstance(node, exp.DataType | exp.ObjectIdentifier)):
         if not _is_allowed(kind, own, dialect):
             return kind.sql(dialect=dialect), None
     if dialect == "duckdb":
-        return next(((text, None) for text in _types_in_text(tree) if not _is_plain(text)), None)
+        return next(((text, None) for text in _types_in_text(nodes) if not _is_plain(text)), None)
     if dialect == "postgres":
         for token in _types_by_words(sql, found):
             name = _folded(sql, token)
@@ -90,9 +91,9 @@ def _is_allowed(kind: exp.Expr, own: frozenset[str] | None, dialect: str) -> boo
     return own is None or name.lstrip("_") in own or name in own
 
 
-def _types_in_text(tree: exp.Expr) -> Iterator[str]:
+def _types_in_text(nodes: Nodes) -> Iterator[str]:
     """The types that JSON names for its values: `json_transform(doc, '{"a": "INTEGER"}')`."""
-    for call in tree.find_all(exp.Anonymous, exp.FromJson):
+    for call in (node for node in nodes if isinstance(node, exp.Anonymous | exp.FromJson)):
         if isinstance(call, exp.FromJson) or fold(call.name) in _READING_JSON:
             structure = call.expression if isinstance(call, exp.FromJson) else (call.expressions or [None])[-1]
             yield from _named_types(structure)

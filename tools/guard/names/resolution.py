@@ -218,7 +218,8 @@ class Names:
 
     def meet(self, node: exp.Expr) -> None:
         """Note that the names of a node were looked at."""
-        self.seen.update(int(name.meta["start"]) for name in node.find_all(exp.Identifier) if "start" in name.meta)
+        if self.dialect == "postgres":  # see `check_dots`
+            self.seen.update(int(name.meta["start"]) for name in node.find_all(exp.Identifier) if "start" in name.meta)
 
     def miss(self, node: exp.Expr, scope: Scope, *, is_table: bool = False) -> None:
         """Note a name that stands for nothing."""
