@@ -206,6 +206,12 @@ def context_of(runtime: Runtime[Context]) -> Context:
     return given or Context()
 
 
+def authenticated_user() -> str | None:
+    """The user that the server of LangGraph has authenticated for this call; None if there is none."""
+    user = get_config().get("configurable", {}).get("langgraph_auth_user_id")
+    return None if user is None else str(user)
+
+
 def context_of_first(runtime: Runtime[Context]) -> Context:
     """The context of a run's first node, which keeps its rights.
 

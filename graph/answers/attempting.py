@@ -61,6 +61,8 @@ def _attempt(
         attempt["repaired"] = found.sql
     if run.decision:
         attempt["decision"] = run.decision
+    if run.decided_by:
+        attempt["decided_by"] = run.decided_by
     return attempt, assess(_with(state, attempt), schema, calibration)
 
 
