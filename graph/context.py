@@ -166,7 +166,7 @@ class Context:
             share = getattr(self, key)
             is_share = isinstance(share, int | float) and not isinstance(share, bool) and 0 <= share <= 1
             _require(is_share or (key == "enough" and share is None), key, "a number from 0 to 1", share)
-        for key in ("follow_up", "withhold"):
+        for key in ("approve", "follow_up", "withhold"):
             _require(isinstance(getattr(self, key), bool), key, "true or false", getattr(self, key))
         who, keeps = self.asked_by, self.keep_prompts
         _require(who is None or isinstance(who, str), "asked_by", "the caller's name, as a text", who)
