@@ -34,6 +34,8 @@ QUALIFIERS = {"postgres": frozenset({"pg_catalog"}), "duckdb": None}
 
 FORMATTING = {"sqlite": frozenset({"printf", "format"})}
 """Functions that repeat a character as often as their format says, in one step that SQLite can't interrupt."""
+TELLS_TYPES = frozenset({"pg_typeof"})
+"""PostgreSQL's function for the name of a type, which may be that of a hidden table."""
 _LONG_FIELD = re.compile(r"%[^%a-zA-Z]*(\*|\d{4})")
 
 
@@ -62,7 +64,8 @@ def forbidden_call(
     for call in _calls(sql, found, _named_lists(nodes), dialect):
         name = call.name.casefold()
         is_foreign = call.owner is not None and owners is not None and call.owner.casefold() not in owners
-        is_known = name in FUNCTIONS[dialect] or name in own or is_named(name, None, policy.functions)
+        is_listed = name in FUNCTIONS[dialect] and not (policy.only_shown and name in TELLS_TYPES)
+        is_known = is_listed or name in own or is_named(name, None, policy.functions)
         if (is_foreign or not is_known) and not is_named(name, call.owner, policy.functions):
             return call
     return _long_format(found, dialect)
