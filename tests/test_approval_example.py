@@ -1,26 +1,16 @@
 """The example of approval in a terminal, with a scripted model and a person who types."""
 
-import importlib.util
 from pathlib import Path
-from typing import Any
 
 import pytest
+from support.example_programs import load_example
 
 from route_sql import Answer, Catalog
 from route_sql.demo.database import build_demo_database
 from route_sql.testing import ScriptedModel
 
-EXAMPLE = Path(__file__).parent.parent / "examples" / "approve_in_a_terminal.py"
 WRONG = "SELECT COUNT(*) FROM doctor"
 RIGHT = "SELECT COUNT(*) FROM appointment WHERE status = 'Cancelled'"
-
-
-def example() -> Any:
-    spec = importlib.util.spec_from_file_location("approve_in_a_terminal", EXAMPLE)
-    assert spec and spec.loader
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
 
 
 async def asked(folder: Path, model: ScriptedModel, *typed: str) -> tuple[Answer, list[str]]:
@@ -34,7 +24,7 @@ async def asked(folder: Path, model: ScriptedModel, *typed: str) -> tuple[Answer
 
     question = {"question": "How many appointments were cancelled?", "database": name}
     async with catalog:
-        answer: Answer = await example().ask(model, catalog, question, read)
+        answer: Answer = await load_example("approve_in_a_terminal").ask(model, catalog, question, read)
     assert not lines and not model.leftover
     return answer, shown
 

@@ -1,14 +1,12 @@
 """The examples of threads and faces run: on the demo clinic, with a model server that replies from a script."""
 
 import asyncio
-import importlib.util
 import json
 import runpy
 import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 from urllib.parse import quote
 from urllib.request import urlopen
@@ -17,6 +15,7 @@ from wsgiref.simple_server import make_server
 import pytest
 from langchain_core.messages import ToolMessage
 from support.chat_stub import ChatStub, completion
+from support.example_programs import load_example
 from support.tool_caller import ToolCaller
 
 from route_sql import Catalog, Context, build_graph, open_default
@@ -28,14 +27,6 @@ CANCELLED = "SELECT COUNT(*) FROM appointment WHERE status = 'Cancelled'"
 MONTHS = "SELECT strftime('%Y-%m', starts_at), COUNT(*) FROM appointment GROUP BY 1"
 DOCTORS = "SELECT COUNT(*) FROM doctor"
 SINGLE = Context(strategy="single")
-
-
-def load(name: str) -> ModuleType:
-    spec = importlib.util.spec_from_file_location(name, EXAMPLES / f"{name}.py")
-    assert spec and spec.loader
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
 
 
 @pytest.fixture(autouse=True)
@@ -58,7 +49,7 @@ def ask_again(stub: ChatStub) -> Iterator[Callable[[str], None]]:
 
 def test_follow_up_questions(stub: ChatStub, clinic: Path) -> None:
     stub.enqueue(completion(CANCELLED), completion(MONTHS), completion(DOCTORS))
-    answers = load("follow_up_questions").dialogue(clinic, SINGLE)
+    answers = load_example("follow_up_questions").dialogue(clinic, SINGLE)
     prompts = [str(body["messages"][-1]["content"]) for body in stub.bodies]
     assert ["Earlier question" in prompt for prompt in prompts] == [False, True, False]
     assert [answer["status"] for answer in answers] == ["ok", "ok", "ok"]
@@ -68,7 +59,7 @@ def test_synchronous_script(clinic: Path) -> None:
     catalog, name = Catalog.from_url(clinic)
     with catalog:
         graph = build_graph(ScriptedModel(history=[], otherwise=lambda *_: DOCTORS), catalog)
-        first, nodes, *several = load("synchronous_script").asked(graph, name)
+        first, nodes, *several = load_example("synchronous_script").asked(graph, name)
     assert nodes.startswith("ground draft execute") and nodes.endswith("answer")
     assert several == [first, first]
 
@@ -89,7 +80,7 @@ def test_in_a_notebook(ask_again: Callable[[str], None], capsys: pytest.CaptureF
 
 def test_web_server_with_threads(ask_again: Callable[[str], None], clinic: Path) -> None:
     ask_again(DOCTORS)
-    example = load("web_server_with_threads")
+    example = load_example("web_server_with_threads")
     with open_default(clinic, context=SINGLE) as database:
         with make_server("127.0.0.1", 0, example.application(database), example.Threads) as server:
             thread = threading.Thread(target=server.serve_forever, daemon=True)
@@ -111,7 +102,7 @@ def test_tool_of_an_agent(ask_again: Callable[[str], None], clinic: Path) -> Non
     ask_again("SELECT phone FROM patient")
     caller = ToolCaller.of([("ask_database", {"question": "Which phones?"})], "I can't see them.")
     with open_default(clinic, context=SINGLE) as database:
-        agent = load("tool_of_an_agent").agent_of(caller, database)
+        agent = load_example("tool_of_an_agent").agent_of(caller, database)
         messages = agent.invoke({"messages": [{"role": "user", "content": "Which phones?"}]})["messages"]
     (reply,) = [each for each in messages if isinstance(each, ToolMessage)]
     assert reply.artifact["status"] in ("error", "refused") and not reply.artifact["rows"]
@@ -122,6 +113,6 @@ def test_team_with_a_supervisor(ask_again: Callable[[str], None], clinic: Path) 
     ask_again(CANCELLED)
     caller = ToolCaller.of([("transfer_to_clinic_data", {})], "Some.")
     with open_default(clinic) as database:
-        team = load("team_with_a_supervisor").team_of(caller, database)
+        team = load_example("team_with_a_supervisor").team_of(caller, database)
         messages = team.invoke({"messages": [{"role": "user", "content": "How many were cancelled?"}]})["messages"]
     assert any(CANCELLED in each.text for each in messages) and messages[-1].text == "Some."

@@ -1,14 +1,15 @@
 """`ChatTGI`: one chat model for text-generation-inference, the embedded server, vLLM and SGLang."""
 
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from typing import Annotated, Any
 
-from langchain_core.callbacks import AsyncCallbackManagerForLLMRun, CallbackManagerForLLMRun
-from langchain_core.language_models import BaseChatModel, LangSmithParams
+from langchain_core.callbacks import AsyncCallbackManagerForLLMRun
+from langchain_core.language_models import LangSmithParams
 from langchain_core.messages import AIMessageChunk, BaseMessage, convert_to_openai_messages
 from langchain_core.outputs import ChatGeneration, ChatGenerationChunk, ChatResult
 from pydantic import Field, PrivateAttr, SecretStr
 
+from route_sql.serving.client.async_chat import AsyncChatModel
 from route_sql.serving.client.bounds import (
     BUDGET_SECONDS,
     ERROR_BYTES,
@@ -30,7 +31,7 @@ CONCURRENCY = 16
 _ALWAYS_SENT = ("max_tokens", "temperature", "seed")
 
 
-class ChatTGI(BaseChatModel):
+class ChatTGI(AsyncChatModel):
     """A chat model behind an OpenAI-compatible route.
 
     Settings on which servers disagree are always sent: without `max_tokens` some run to the end of the context,
@@ -164,27 +165,6 @@ class ChatTGI(BaseChatModel):
         finally:
             await parts.aclose()  # closes the request at once when the consumer leaves early
         yield streamed.closing()
-
-    def _generate(
-        self,
-        messages: list[BaseMessage],
-        stop: list[str] | None = None,
-        run_manager: CallbackManagerForLLMRun | None = None,
-        **kwargs: Any,
-    ) -> ChatResult:
-        return SYNC_CALLS.run(self._agenerate(messages, stop, **kwargs))
-
-    def _stream(
-        self,
-        messages: list[BaseMessage],
-        stop: list[str] | None = None,
-        run_manager: CallbackManagerForLLMRun | None = None,
-        **kwargs: Any,
-    ) -> Iterator[ChatGenerationChunk]:
-        for chunk in SYNC_CALLS.iterate(self._astream(messages, stop, **kwargs)):
-            if run_manager:
-                run_manager.on_llm_new_token(chunk.text, chunk=chunk)
-            yield chunk
 
     def _body(self, messages: list[BaseMessage], stop: list[str] | None, given: dict[str, Any]) -> dict[str, Any]:
         """The request: our settings, then those of this call."""

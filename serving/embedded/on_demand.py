@@ -6,20 +6,19 @@ import threading
 from collections.abc import AsyncIterator
 from typing import Any
 
-from langchain_core.callbacks import AsyncCallbackManagerForLLMRun, CallbackManagerForLLMRun
-from langchain_core.language_models import BaseChatModel
+from langchain_core.callbacks import AsyncCallbackManagerForLLMRun
 from langchain_core.messages import BaseMessage
 from langchain_core.outputs import ChatGenerationChunk, ChatResult
 from pydantic import ConfigDict, PrivateAttr
 
+from route_sql.serving.client.async_chat import AsyncChatModel
 from route_sql.serving.client.chat import ChatTGI
-from route_sql.serving.client.sessions import SYNC_CALLS
 from route_sql.serving.embedded.server import EmbeddedServer
 from route_sql.serving.profile import PromptWording
 from route_sql.serving.store.model_store import ModelStore
 
 
-class ChatOnDemand(BaseChatModel):
+class ChatOnDemand(AsyncChatModel):
     """The embedded model as a chat model that costs nothing until it is asked.
 
     The weights are fetched and the server is started once; it ends with the process. Raises what `ModelStore.resolve`,
@@ -79,12 +78,3 @@ class ChatOnDemand(BaseChatModel):
         chat = await asyncio.to_thread(self.start)
         async for chunk in chat._astream(messages, stop, run_manager, **kwargs):
             yield chunk
-
-    def _generate(
-        self,
-        messages: list[BaseMessage],
-        stop: list[str] | None = None,
-        run_manager: CallbackManagerForLLMRun | None = None,
-        **kwargs: Any,
-    ) -> ChatResult:
-        return SYNC_CALLS.run(self._agenerate(messages, stop, **kwargs))

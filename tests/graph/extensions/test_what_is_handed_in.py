@@ -129,3 +129,8 @@ async def test_a_caller_who_may_see_nothing_is_told_so(
 ) -> None:
     with pytest.raises(DatabaseUnavailable, match="nothing of the database shop is visible to this caller.*hide"):
         await build_graph(model, catalog).ainvoke(QUESTION, context=Context(**rights))  # type: ignore[arg-type]
+
+
+def test_an_option_with_an_unknown_name_is_said(model: ScriptedModel, catalog: Catalog) -> None:
+    with pytest.raises(TypeError, match="build_graph has no argument cheks; its options are .*checks"):
+        build_graph(model, catalog, cheks=[])  # type: ignore[call-arg]
