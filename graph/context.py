@@ -161,7 +161,7 @@ class Context:
         self._require_known()
         self._require_lists()
         self._require_numbers()
-        for key in ("clarify", "follow_up", "withhold", "keep_prompts"):
+        for key in ("approve", "clarify", "follow_up", "withhold", "keep_prompts"):
             _require(isinstance(getattr(self, key), bool), key, "true or false", getattr(self, key))
         who = self.asked_by
         _require(who is None or isinstance(who, str), "asked_by", "the caller's name, as a text", who)
@@ -229,6 +229,12 @@ def context_of(runtime: Runtime[Context]) -> Context:
             "a route_sql that holds a route_sql.Context, or call this graph in a node with context=Context(...)"
         )
     return given or Context()
+
+
+def authenticated_user() -> str | None:
+    """The user that the server of LangGraph has authenticated for this call; None if there is none."""
+    user = get_config().get("configurable", {}).get("langgraph_auth_user_id")
+    return None if user is None else str(user)
 
 
 def context_of_first(runtime: Runtime[Context]) -> Context:

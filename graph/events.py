@@ -48,6 +48,7 @@ class Story:
         self._began = time() if began is None else began
         self._doing = ""
         self._said = monotonic()
+        self._timer: asyncio.TimerHandle | None = None
 
     def say(self, kind: EventKind, text: str, sql: str | None = None) -> None:
         """Tell one event."""
@@ -57,13 +58,18 @@ class Story:
         seconds = round(max(0.0, time() - self._began), 3)
         self._tell(Event(kind=kind, node=self._node, text=clean(text, TEXT_CHARS), sql=sql, seconds=seconds))
 
-    async def repeat(self) -> None:
-        """Say that the node still works whenever it was silent for a while; runs until it is cancelled."""
-        while True:
-            # No `wait_for`: it loses a cancellation that comes together with an event.
-            await asyncio.sleep(max(0.01, self._said + PAUSE - monotonic()))
-            if monotonic() - self._said >= PAUSE:
-                self.say("work", f"still {self._doing}")
+    def repeat(self) -> None:
+        """Say that the node still works whenever it was silent for a while, until `stop`."""
+        if monotonic() - self._said >= PAUSE:
+            self.say("work", f"still {self._doing}")
+        # A timer, not a task: most nodes end before it is due.
+        wait = max(0.01, self._said + PAUSE - monotonic())
+        self._timer = asyncio.get_running_loop().call_later(wait, self.repeat)
+
+    def stop(self) -> None:
+        """Say nothing more by itself."""
+        if self._timer is not None:
+            self._timer.cancel()
 
 
 _PRESENT: ContextVar[Story | None] = ContextVar("route_sql_story", default=None)
@@ -77,11 +83,11 @@ async def story(
     told = Story(tell, node, began)
     told.say("begin", text, sql)
     token = _PRESENT.set(told)
-    repeating = asyncio.create_task(told.repeat())
+    told.repeat()
     try:
         yield told
     finally:
-        repeating.cancel()
+        told.stop()
         _PRESENT.reset(token)
 
 

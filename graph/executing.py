@@ -7,7 +7,7 @@ from typing import Any
 from route_sql.graph.calls.budget import out_of_time, seconds_left
 from route_sql.graph.checks import refusal
 from route_sql.graph.extensions.arguments import arguments
-from route_sql.graph.extensions.audit import Audit, AuditDecision
+from route_sql.graph.extensions.audit import Audit, AuditDecision, AuditedQuery
 from route_sql.graph.extensions.executor import Executor, executed, tool_of
 from route_sql.graph.extensions.extension import Extension
 from route_sql.graph.fields.decisions import Decision
@@ -41,6 +41,7 @@ class Run:
     proposal: Proposal
     outcome: Outcome
     decision: Decision | None = None
+    decided_by: str | None = None
 
 
 @dataclass(frozen=True)
@@ -97,18 +98,19 @@ class Execution:
         answer = self._decided_before(proposal["sql"]) or ask_approval(
             {"approve": proposal["sql"], "database": self.state["database"]}
         )
+        by = answer.person
         if answer.type == "reject":
             rejected = _refused(rejection(answer.why))
-            return Run(proposal, await self._recorded(proposal, "rejected", rejected), "rejected")
+            return Run(proposal, await self._recorded(proposal, "rejected", rejected, by), "rejected", by)
         if answer.type == "edit":
-            return await self._edited(Proposal(agent="person", sql=(answer.sql or "").strip(), scores=None))
-        return Run(proposal, await self._recorded(proposal, "approved", self._outcome(proposal)), "approved")
+            return await self._edited(Proposal(agent="person", sql=(answer.sql or "").strip(), scores=None), by)
+        return Run(proposal, await self._recorded(proposal, "approved", self._outcome(proposal), by), "approved", by)
 
-    async def _edited(self, proposal: Proposal) -> Run:
+    async def _edited(self, proposal: Proposal, by: str | None) -> Run:
         """Run the query of a person, unless a check refuses it."""
         if (reason := await self._refusal(proposal["sql"])) is not None:
-            return Run(proposal, await self._recorded(proposal, "refused", _refused(reason)), "edited")
-        return Run(proposal, await self._recorded(proposal, "edited", self._outcome(proposal)), "edited")
+            return Run(proposal, await self._recorded(proposal, "refused", _refused(reason), by), "edited", by)
+        return Run(proposal, await self._recorded(proposal, "edited", self._outcome(proposal), by), "edited", by)
 
     async def _refusal(self, sql: str) -> str | None:
         """The reason for which a query must not run, whoever wants it."""
@@ -116,12 +118,15 @@ class Execution:
             return UNABLE
         return await refusal(self.query_checks, self.state["question"], sql, self.state["database"])
 
-    async def _recorded(self, proposal: Proposal, decision: AuditDecision, running: Awaitable[Outcome]) -> Outcome:
-        return await self.audit.recorded(self.state, proposal, decision, running)
+    async def _recorded(
+        self, proposal: Proposal, decision: AuditDecision, running: Awaitable[Outcome], by: str | None = None
+    ) -> Outcome:
+        return await self.audit.recorded(AuditedQuery(self.state, proposal, decision, by), running)
 
     def _decided_before(self, sql: str) -> Approval | None:
-        is_known = any(each["sql"] == sql and each.get("decision") in PERMITTED for each in attempts(self.state))
-        return Approval(type="approve") if is_known else None
+        known = (each for each in attempts(self.state) if each["sql"] == sql and each.get("decision") in PERMITTED)
+        before = next(known, None)
+        return Approval(type="approve", by=before.get("decided_by")) if before else None
 
     async def _outcome(self, proposal: Proposal) -> Outcome:
         choices, limits = self.state["choices"], self._limits()
@@ -181,7 +186,7 @@ def rejection(reason: str) -> str:
 def candidate_of(attempt: Attempt) -> Candidate:
     """An executed candidate as the answer lists it."""
     outcome = attempt["outcome"]
-    return Candidate(
+    candidate = Candidate(
         agent=attempt["agent"],
         sql=attempt["sql"],
         status=outcome["status"],
@@ -189,6 +194,11 @@ def candidate_of(attempt: Attempt) -> Candidate:
         row_count=outcome["row_count"],
         seconds=outcome["seconds"],
     )
+    if "decision" in attempt:
+        candidate["decision"] = attempt["decision"]
+    if "decided_by" in attempt:
+        candidate["decided_by"] = attempt["decided_by"]
+    return candidate
 
 
 def proposed(

@@ -27,7 +27,7 @@ from route_sql.graph.calls.exchanges import keep
 from route_sql.graph.calls.ledger import calls_of, entry, scores_of
 from route_sql.graph.checks import finding
 from route_sql.graph.confidence import Calibration
-from route_sql.graph.context import Context, context_of_first
+from route_sql.graph.context import Context, authenticated_user, context_of_first
 from route_sql.graph.events import say
 from route_sql.graph.executing import Execution, candidate_of, proposed
 from route_sql.graph.extensions.audit import Audit
@@ -95,7 +95,12 @@ class Nodes:
             **without_old_keys(state),
             # What a checkpoint does not hold costs nothing at each later step.
             **{name: value for name, value in found.items() if value},
-            "choices": choices_of(context, can_sample=can_sample(self.model), **limits),
+            # Who resumes the run later may be another user.
+            "choices": choices_of(
+                replace(context, asked_by=context.asked_by or authenticated_user()),
+                can_sample=can_sample(self.model),
+                **limits,
+            ),
             "notes": Begin(begin=[*follow_up_notes(earlier), *ground.remarks]),
             **({} if context.seconds is None else {"spent": Begin(begin=[monotonic() - began])}),
         }

@@ -10,7 +10,7 @@ from route_sql.graph.threads.memory import evidence_in
 from route_sql.tools.database.outcome import ran
 from route_sql.tools.schema.coverage import covered_share, texts_of
 from route_sql.tools.schema.records import Schema
-from route_sql.tools.sql.parsing import parse_query
+from route_sql.tools.sql.parsing import shared_tree
 from route_sql.tools.sql.usage import tables_and_columns
 
 
@@ -65,7 +65,7 @@ def _vote_signals(first: Attempt, state: State) -> dict[str, float]:
 
 def _text_signals(sql: str, state: State, schema: Schema) -> dict[str, float]:
     """How much of the question the query speaks of, and its literals that nothing the model has read contains."""
-    parsed = parse_query(sql, schema.dialect)
+    parsed = shared_tree(sql, schema.dialect)
     literals = [str(each.this) for each in parsed.find_all(exp.Literal) if each.is_string] if parsed else []
     turn = state.get("earlier_turn")
     asked, evidence = f"{turn['question'] if turn else ''} {state['question']}", evidence_in(state)

@@ -66,6 +66,10 @@ class Candidate(TypedDict):
     error: str | None
     row_count: int
     seconds: float
+    decision: NotRequired[Decision]
+    """A person's decision about it, if there is one."""
+    decided_by: NotRequired[str]
+    """The person, if the name is known."""
 
 
 class LedgerEntry(TypedDict):
@@ -188,6 +192,8 @@ class Attempt(TypedDict):
     """Whether `complete_joins` has looked at it."""
     decision: NotRequired[Decision]
     """A person's decision about it, if there is one."""
+    decided_by: NotRequired[str]
+    """The person, if the name is known."""
     corrected: NotRequired[bool]
     """Whether the noise corrector has read why a person rejected it."""
     sampled: NotRequired[bool]

@@ -5,14 +5,16 @@ from collections.abc import Callable
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Self, cast
+from typing import Any, Self
 from uuid import uuid4
 
 from langgraph.checkpoint.memory import InMemorySaver
 from langgraph.types import Command
 
 from route_sql.databases import open_catalog
+from route_sql.graph.asking import answer_in, run_with_story
 from route_sql.graph.context import Context
+from route_sql.graph.events import Event, Tell, story
 from route_sql.graph.grounding import askable_schema
 from route_sql.graph.state import Answer, Question
 from route_sql.graph.wiring import Graph, build_graph
@@ -31,6 +33,10 @@ def _silent(done: int, total: int, source: str) -> None:
     """No progress."""
 
 
+def _untold(event: Event) -> None:
+    """No story."""
+
+
 @dataclass
 class OpenedDatabase:
     """A database, a model and the graph on both. Use it as a context manager, async or not.
@@ -43,6 +49,8 @@ class OpenedDatabase:
     context: Context
     progress: FetchProgress = _silent
     """Called while the weights are fetched."""
+    tell: Tell = _untold
+    """Called with each event of the story, from another thread."""
     settings: Settings = field(default_factory=Settings)
     name: str = ""
     """The database's name in the catalog."""
@@ -74,19 +82,19 @@ class OpenedDatabase:
         """
         step: Any = Question(question=question, database=self.name, evidence=evidence)
         while True:
-            result = QUESTIONS.run(self._step(step))
-            if not result.interrupts:
-                return cast(Answer, result.value)
-            step = Command(resume=_decision(decide, result.interrupts[0].value))
+            state = QUESTIONS.run(self._step(step))
+            if not (waiting := state.get("__interrupt__")):
+                return answer_in(state)
+            step = Command(resume=_decision(decide, waiting[0].value))
 
     async def aask(self, question: str, evidence: str = "", *, decide: Decide | None = None) -> Answer:
         """The same, for async callers; `decide` runs in a thread."""
         step: Any = Question(question=question, database=self.name, evidence=evidence)
         while True:
-            result = await self._step(step)
-            if not result.interrupts:
-                return cast(Answer, result.value)
-            step = Command(resume=await asyncio.to_thread(_decision, decide, result.interrupts[0].value))
+            state = await self._step(step)
+            if not (waiting := state.get("__interrupt__")):
+                return answer_in(state)
+            step = Command(resume=await asyncio.to_thread(_decision, decide, waiting[0].value))
 
     def new_thread(self) -> None:
         """Forget the questions so far."""
@@ -112,7 +120,8 @@ class OpenedDatabase:
             # Before a model is fetched or started, the database must turn out to be one.
             await askable_schema(catalog, self.name)
             named = self.model or self.settings.model
-            chat = await stack.enter_async_context(open_model(named, self.settings, self.progress))
+            async with story(self.tell, "", "loading the model"):
+                chat = await stack.enter_async_context(open_model(named, self.settings, self.progress))
             self._opened = catalog, build_graph(chat, catalog, checkpointer=InMemorySaver())
             self._stack = stack.pop_all()
         return self
@@ -122,9 +131,7 @@ class OpenedDatabase:
         await self._stack.aclose()
 
     async def _step(self, step: Any) -> Any:
-        graph: Any = self.graph
-        config = {"configurable": {"thread_id": self._thread}}
-        return await graph.ainvoke(step, config, context=self.context, version="v2")
+        return await run_with_story(self.graph, step, self.context, self.tell, thread=self._thread)
 
     def _parts(self) -> tuple[Catalog, Graph]:
         if self._opened is None:

@@ -88,4 +88,6 @@ def _attempt(run: Run, schema: Schema, row_limit: int | None, calls: int) -> Att
         attempt["all_zero"] = True
     if run.decision:
         attempt["decision"] = run.decision
+    if run.decided_by:
+        attempt["decided_by"] = run.decided_by
     return attempt

@@ -4,7 +4,7 @@ import json
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
 from logging import Logger
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 from langgraph.config import get_config
 from typing_extensions import TypedDict
@@ -37,6 +37,9 @@ class AuditEntry(TypedDict):
     """The SQL as the executor got it."""
     decision: AuditDecision
     """Whether the query might run."""
+    by: str | None
+    """The person who approved, edited or rejected it: the user that the server of LangGraph has authenticated, or else
+    `by` of the person's answer; None if neither is known, or if no person was asked."""
     status: str
     """Status of the outcome: `refused` also by the guard; `stopped` if the run ended before the query did."""
     rows: int
@@ -49,6 +52,15 @@ class AuditEntry(TypedDict):
 
 AuditLog = Logger | Callable[[AuditEntry], Any]
 """A logger, which gets each entry as one line of JSON at level INFO, or a function of the entry, async or not."""
+
+
+class AuditedQuery(NamedTuple):
+    """One query of a run: the state, the SQL and its agent, the decision, and the person who decided."""
+
+    state: State
+    proposal: Proposal
+    decision: AuditDecision
+    by: str | None
 
 
 class Audit:
@@ -64,9 +76,7 @@ class Audit:
         write = _as_line(log) if isinstance(log, Logger) else log
         self._log = Extension("audit log", write, seconds) if write else None
 
-    async def recorded(
-        self, state: State, proposal: Proposal, decision: AuditDecision, running: Awaitable[Outcome]
-    ) -> Outcome:
+    async def recorded(self, query: AuditedQuery, running: Awaitable[Outcome]) -> Outcome:
         """The outcome of a query, once its line is written; a query that was stopped has a line too."""
         if self._log is None:
             return await running
@@ -74,9 +84,9 @@ class Audit:
             outcome = await running
         except BaseException as error:  # whatever ended the run, the query may have begun
             stopped: Any = {"status": "stopped", "row_count": 0, "seconds": 0.0, "error": type(error).__name__}
-            await self._written(_entry(state, proposal, decision, stopped))
+            await self._written(_entry(query, stopped))
             raise
-        if await self._written(_entry(state, proposal, decision, outcome)):
+        if await self._written(_entry(query, outcome)):
             return outcome
         return failed("refused", WITHHELD)
 
@@ -96,17 +106,18 @@ def _as_line(logger: Logger) -> Callable[[AuditEntry], None]:
     return audit
 
 
-def _entry(state: State, proposal: Proposal, decision: AuditDecision, outcome: Outcome) -> AuditEntry:
+def _entry(query: AuditedQuery, outcome: Outcome) -> AuditEntry:
+    state, proposal, decision, by = query
     given = get_config().get("configurable", {})
-    who = state["choices"]["asked_by"] or given.get("langgraph_auth_user_id")
     return AuditEntry(
         time=datetime.now(UTC).isoformat(timespec="milliseconds"),
-        who=None if who is None else str(who),
+        who=state["choices"]["asked_by"],
         thread=None if given.get("thread_id") is None else str(given["thread_id"]),
         database=state["database"],
         agent=proposal["agent"],
         sql=proposal["sql"],
         decision=decision,
+        by=by,
         status=outcome["status"],
         rows=outcome["row_count"],
         seconds=round(outcome["seconds"], 3),

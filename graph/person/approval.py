@@ -5,15 +5,18 @@ from typing import Any, Literal
 from langgraph.types import interrupt
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
+from route_sql.graph.context import authenticated_user
 from route_sql.tools.errors import InvalidInput
 from route_sql.tools.text import clean
 
 FORMS = (
     "answer with true or {'type': 'approve'}, {'type': 'edit', 'sql': 'SELECT ...'}, {'type': 'reject'}, {'type': "
-    "'reject', 'reason': '...'}, or one of these objects as LangChain's {'decisions': [...]}"
+    "'reject', 'reason': '...'}, or one of these objects as LangChain's {'decisions': [...]}; each object may have "
+    "'by', the person's name"
 )
 SHOWN_CHARS = 80
 REASON_CHARS = 500
+NAME_CHARS = 200
 TAKES: dict[str, set[str]] = {"approve": set(), "edit": {"sql"}, "reject": {"reason"}}
 """Fields that each type of answer may fill."""
 
@@ -28,6 +31,9 @@ class Approval(BaseModel):
     )
     sql: str | None = Field(default=None, description="For edit: the SQL to run.")
     reason: str | None = Field(default=None, description="For reject: the reason, in words.")
+    by: str | None = Field(
+        default=None, max_length=NAME_CHARS, description="Name of the person who decides, for the audit."
+    )
 
     @model_validator(mode="before")
     @classmethod
@@ -48,6 +54,11 @@ class Approval(BaseModel):
         if not filled <= TAKES[self.type] or (self.type == "edit" and not filled):
             raise ValueError(FORMS)
         return self
+
+    @property
+    def person(self) -> str | None:
+        """The person who decided: the user that the server of LangGraph has authenticated, or else the name given."""
+        return authenticated_user() or clean((self.by or "").strip(), NAME_CHARS) or None
 
     @property
     def why(self) -> str:

@@ -1,5 +1,7 @@
 """The run's choices in the state: a resumed run keeps them, and its new context can only narrow them."""
 
+import json
+from functools import lru_cache
 from typing import Any
 
 from route_sql.graph.context import Context
@@ -60,6 +62,20 @@ def kept_choices(state: State) -> Choices:
     kept: object = state.get("choices")
     if not isinstance(kept, dict) or not REQUIRED <= kept.keys() <= _KEYS:
         raise InvalidInput("the state holds no choices of its run, so its rights are unknown; ask the question again")
+    try:
+        text = json.dumps(kept, sort_keys=True)
+    except (TypeError, ValueError):  # not what a checkpointer gives back
+        return _checked(kept)
+    # A copy: each node and router of a run reads the same choices.
+    return Choices(**_checked_text(text))
+
+
+@lru_cache(maxsize=64)
+def _checked_text(text: str) -> Choices:
+    return _checked(json.loads(text))
+
+
+def _checked(kept: dict[str, Any]) -> Choices:
     given: dict[str, Any] = {name: value for name, value in kept.items() if name not in _OF_THE_MODEL}
     share = kept.get("withhold")
     is_share = isinstance(share, int | float) and not isinstance(share, bool)

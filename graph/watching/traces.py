@@ -22,6 +22,8 @@ def without_rows(value: Any) -> Any:
     Also for LangSmith's own client, which records the whole run: `Client(hide_inputs=without_rows,
     hide_outputs=without_rows)`.
     """
+    if isinstance(value, str | int | float | None):  # most of a state; LangGraph asks at every node, traced or not
+        return value
     if isinstance(value, Mapping):
         return {key: _left_out(key, each) if key in HIDDEN else without_rows(each) for key, each in value.items()}
     if isinstance(value, list | tuple):

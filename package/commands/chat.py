@@ -8,10 +8,11 @@ from typing import Annotated, Any
 import typer
 
 from route_sql.commands.options import Db, MaxTokens, Model, StrategyName, Without, chosen
+from route_sql.narration import Narrator, narrator
 from route_sql.opening import OpenedDatabase
 from route_sql.printing import complain, console, print_answer, say
 from route_sql.progress import download_progress
-from route_sql.tools.errors import RouteError
+from route_sql.tools.errors import InvalidInput, RouteError
 from route_sql.tools.terminal import escaped
 
 HELP = """A question may refer to the one before, such as: And by month?
@@ -19,6 +20,8 @@ HELP = """A question may refer to the one before, such as: And by month?
 /help   these lines
 /quit   leave; so does Ctrl-D"""
 CHOICE = "Run it? [y]es, [n]o, [e]dit: "
+READING = "A number, or what you mean in your own words: "
+LEFT = "the question is still unclear, so it was left; ask it again in other words"
 
 
 def chat(
@@ -31,16 +34,22 @@ def chat(
     follow_up: Annotated[
         bool, typer.Option("--follow-up/--no-follow-up", help="Read a question together with the one it refers to.")
     ] = True,
+    clarify: Annotated[
+        bool, typer.Option("--clarify", help="Ask back where the question can be read in several ways.")
+    ] = False,
+    quiet: Annotated[bool, typer.Option("--quiet", help="Tell nothing while it works.")] = False,
 ) -> None:
     """Ask a database question after question; the model is started once. /help lists what else can be typed."""
-    context = replace(chosen(strategy, without, max_tokens), approve=approve, follow_up=follow_up)
-    with download_progress() as progress, OpenedDatabase(db, model, context, progress) as database:
-        if sys.stdin.isatty():
-            say(f"Ask about {database.name}. /help lists what else can be typed.")
-        for line in _lines(database.name):
-            if line == "/quit":
-                break
-            _answer(line, database)
+    context = replace(chosen(strategy, without, max_tokens), approve=approve, follow_up=follow_up, clarify=clarify)
+    with download_progress() as progress, narrator(is_quiet=quiet) as told:
+        with OpenedDatabase(db, model, context, told.wait_for_bar(progress), tell=told.tell) as database:
+            told.stop()
+            if sys.stdin.isatty():
+                say(f"Ask about {database.name}. /help lists what else can be typed.")
+            for line in _lines(database.name):
+                if line == "/quit":
+                    break
+                _answer(line, database, told)
 
 
 def _lines(name: str) -> Iterator[str]:
@@ -50,23 +59,32 @@ def _lines(name: str) -> Iterator[str]:
             yield line.strip()
 
 
-def _answer(line: str, database: OpenedDatabase) -> None:
+def _answer(line: str, database: OpenedDatabase, told: Narrator) -> None:
     if line == "/new":
         database.new_thread()
     elif line.startswith("/"):
         say(HELP)
     else:
-        _ask(line, database)
+        _ask(line, database, told)
 
 
-def _ask(question: str, database: OpenedDatabase) -> None:
+def _ask(question: str, database: OpenedDatabase, told: Narrator) -> None:
     """Ask and print. A question that can't be answered, or is stopped by Ctrl-C, does not end the chat."""
+
+    def decide(value: dict[str, Any]) -> dict[str, str]:
+        told.stop()
+        return _clarified(value) if "clarify" in value else _decide(value)
+
     try:
-        print_answer(console(), database.ask(question, decide=_decide))
+        answer = database.ask(question, decide=decide)
+        told.stop()
+        print_answer(console(), answer)
     except RouteError as error:
         complain(f"error: {error}")
     except KeyboardInterrupt:
         complain("stopped", style="yellow")
+    finally:
+        told.stop()
 
 
 def _decide(query: dict[str, Any]) -> dict[str, str]:
@@ -82,6 +100,27 @@ def _decide(query: dict[str, Any]) -> dict[str, str]:
                 sql = (_typed("SQL: ") or "").strip()
                 return {"type": "edit", "sql": sql} if sql else {"type": "reject"}
     return {"type": "reject"}
+
+
+def _clarified(value: dict[str, Any]) -> dict[str, str]:
+    """A person's reading of the question: one of the listed, by its number, or the meaning in own words.
+
+    Raises:
+        InvalidInput: the input ends, or a command is typed in place of an answer.
+    """
+    readings = [str(reading) for reading in value["readings"]]
+    say(str(value["clarify"]))
+    for number, reading in enumerate(readings, 1):
+        say(f"{number}. {reading}")
+    while (typed := _typed(READING)) is not None and not typed.strip().startswith("/"):
+        said = typed.strip()
+        if said in (numbers := [str(number) for number in range(1, len(readings) + 1)]):
+            return {"reading": readings[numbers.index(said)]}
+        if said in readings:
+            return {"reading": said}
+        if said and not said.isdigit():
+            return {"evidence": said}
+    raise InvalidInput(LEFT)
 
 
 def _typed(prompt: str) -> str | None:

@@ -97,6 +97,7 @@ def _attempt(attempt: Attempt, before: str | None, rows: list[list[Cell]]) -> di
         "seconds": f"{outcome['seconds']:.3f}",
         "pieces": changed_pieces(before, attempt["sql"]),
         "is_compared": before is not None,
+        "decision": " by ".join(attempt[key] for key in ("decision", "decided_by") if key in attempt),
         "complaint": attempt["complaint"] if ran(outcome) else None,
         "columns": outcome["columns"],
         "rows": rows[:FEW_ROWS],

@@ -20,6 +20,8 @@ MANY = "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i <
 QUESTION = Question(question="Which numbers are there?", database="shop")
 
 NONSENSE = [
+    ({"approve": "no"}, "approve in the context must be true or false"),
+    ({"approve": None}, "approve in the context must be true or false"),
     ({"strategy": "bogus"}, "strategy in the context must be one of adaptive, paper, single, not 'bogus'"),
     ({"without": "draft"}, "without in the context must be a list of agents, which are link_schema, draft, "),
     ({"without": ("drafts",)}, "without in the context must be a list of agents"),

@@ -52,7 +52,8 @@ def prompts(stub: ChatStub) -> list[str]:
 def test_questions_follow_each_other_on_one_thread(stub: ChatStub, talk: Talk) -> None:
     stub.enqueue(completion(NAMES), completion(KINDS), completion(NAMES))
     code, out, err = talk("Which pets are there?\n\nAnd by kind?\nList all pets.\n")
-    assert code == 0 and not err.strip()
+    assert code == 0 and "error" not in err
+    assert err.count("wrote the query: SELECT") == 3 and "loading the model" in err
     assert "Rex" in out and "dog\t1" in out and out.count("confidence") == 3
     assert "Read as a follow-up of: Which pets are there?" in out
     assert ["Earlier question" in text for text in prompts(stub)] == [False, True, False]
@@ -87,6 +88,44 @@ def test_a_query_is_approved_or_not(stub: ChatStub, talk: Talk, typed: str, is_r
     code, out, _ = talk(f"Which pets are there?\n{typed}", "--approve")
     assert code == 0 and NAMES in out
     assert ("Rex" in out) == is_run and ("not approved" in out or "rejected" in out) != is_run
+
+
+PEOPLE = """
+    CREATE TABLE owner (id INTEGER PRIMARY KEY, name TEXT); CREATE TABLE vet (id INTEGER PRIMARY KEY, name TEXT);
+    CREATE TABLE visit (id INTEGER, owner_id INTEGER REFERENCES owner (id), vet_id INTEGER REFERENCES vet (id));
+    INSERT INTO owner VALUES (1, 'Ann'); INSERT INTO vet VALUES (1, 'Bo'); INSERT INTO visit VALUES (1, 1, 1);
+"""
+UNCLEAR = "List the name of each visit.\n"
+
+
+@pytest.mark.parametrize(
+    ("typed", "said"),
+    [("1\n", "owner.name"), ("vet.name\n", "vet.name"), ("\n9\nthe vet\n", "the vet")],
+)
+def test_an_unclear_question_is_asked_back(stub: ChatStub, talk: Talk, pets: Path, typed: str, said: str) -> None:
+    with closing(sqlite3.connect(pets)) as connection:
+        connection.executescript(PEOPLE)
+    stub.enqueue(completion("SELECT name FROM vet"))
+    code, out, _ = talk(UNCLEAR + typed, "--clarify")
+    assert code == 0 and "1. " in out and "2. " in out
+    assert said in prompts(stub)[0] and "A person said" in out
+
+
+@pytest.mark.parametrize("typed", ["/new\n", ""])
+def test_an_unclear_question_can_be_left(stub: ChatStub, talk: Talk, pets: Path, typed: str) -> None:
+    with closing(sqlite3.connect(pets)) as connection:
+        connection.executescript(PEOPLE)
+    more = "Which kinds of pet are there?\n" if typed else ""
+    if more:
+        stub.enqueue(completion("SELECT kind FROM pet"))
+    code, out, err = talk(UNCLEAR + typed + more, "--clarify")
+    assert code == 0 and "it was left" in err and ("cat" in out) == bool(more)
+
+
+def test_a_quiet_chat_tells_nothing_while_it_works(stub: ChatStub, talk: Talk) -> None:
+    stub.enqueue(completion(NAMES))
+    code, out, err = talk("Which pets are there?\n", "--quiet")
+    assert code == 0 and "Rex" in out and not err.strip()
 
 
 def test_a_server_that_is_gone_does_not_end_the_chat(

@@ -73,6 +73,9 @@ HONEST: dict[str, tuple[str, ...]] = {
         "SELECT name FROM customer WHERE name GLOB 'A*'",
     ),
     "mariadb": (
+        "SELECT date_format(now(), '%Y') FROM dual",
+        "SELECT c.name FROM customer c JOIN (SELECT 1 AS n FROM DUAL) d ON d.n = c.id",
+        "SELECT utc_date, utc_time, utc_timestamp",
         "SELECT t.id FROM JSON_TABLE('[1]', '$[*]' COLUMNS (id INT PATH '$')) t",
         "WITH RECURSIVE t(a) AS (SELECT 1 UNION SELECT a + 1 FROM t WHERE a < 3) CYCLE a RESTRICT SELECT a FROM t",
         "WITH RECURSIVE t AS (SELECT id, customer_id FROM orders UNION SELECT o.id, o.customer_id FROM orders o JOIN t "
@@ -87,6 +90,8 @@ HONEST: dict[str, tuple[str, ...]] = {
         "SELECT date_format('2020-01-02', '%Y') AS y",
     ),
     "postgres": (
+        "SELECT w.word, w.ord FROM unnest(ARRAY['a', 'b']) WITH ORDINALITY AS w(word, ord)",
+        "SELECT word, ordinality FROM unnest(ARRAY['a', 'b']) WITH ORDINALITY AS w(word)",
         "SELECT (home).city FROM person",
         "SELECT (p.home).zip FROM person p",
         "SELECT (home).* FROM person",
@@ -115,6 +120,10 @@ HONEST: dict[str, tuple[str, ...]] = {
         "SELECT DISTINCT ON (customer_id) id FROM orders ORDER BY customer_id, id",
     ),
     "duckdb": (
+        "SELECT * FROM orders UNPIVOT (v FOR n IN (amount))",
+        'SELECT from_json(\'{"a": 1}\', \'{"a": "INTEGER"}\')',
+        'SELECT json_transform(\'{"a": [1]}\', \'{"a": ["DECIMAL(4, 1)"], "b": "UBIGINT"}\')',
+        "SELECT ('[1]').json_transform('\"STRUCT(a INT)[]\"')",
         "SELECT home.city FROM person",
         "SELECT p.home.city FROM person p",
         "SELECT person.home.zip FROM person",

@@ -15,6 +15,7 @@ from sqlglot.dialects.dialect import Dialect
 
 from route_sql.tools.guard.functions.by_dialect import FUNCTIONS
 from route_sql.tools.guard.names.words import WORDS
+from route_sql.tools.guard.nodes import Nodes, of_kind
 from route_sql.tools.guard.refusal import Policy
 from route_sql.tools.sql.parsing import written
 
@@ -33,6 +34,8 @@ QUALIFIERS = {"postgres": frozenset({"pg_catalog"}), "duckdb": None}
 
 FORMATTING = {"sqlite": frozenset({"printf", "format"})}
 """Functions that repeat a character as often as their format says, in one step that SQLite can't interrupt."""
+TELLS_TYPES = frozenset({"pg_typeof"})
+"""PostgreSQL's function for the name of a type, which may be that of a hidden table."""
 _LONG_FIELD = re.compile(r"%[^%a-zA-Z]*(\*|\d{4})")
 
 
@@ -45,23 +48,24 @@ class Call(NamedTuple):
 
 
 def forbidden_call(
-    sql: str, found: list[Token], tree: exp.Expr, dialect: str, policy: Policy, own: frozenset[str]
+    sql: str, found: list[Token], nodes: Nodes, dialect: str, policy: Policy, own: frozenset[str]
 ) -> Call | None:
     """The first call of a function that is not on the list.
 
     Args:
         sql: The text.
         found: Its tokens.
-        tree: Its tree.
+        nodes: The nodes of its tree.
         dialect: The sqlglot name of the dialect.
         policy: Which further functions are allowed.
         own: Case-folded names of tables that may be called (SQLite's virtual tables are searched so).
     """
     owners = QUALIFIERS.get(dialect, frozenset())
-    for call in _calls(sql, found, _named_lists(tree), dialect):
+    for call in _calls(sql, found, _named_lists(nodes), dialect):
         name = call.name.casefold()
         is_foreign = call.owner is not None and owners is not None and call.owner.casefold() not in owners
-        is_known = name in FUNCTIONS[dialect] or name in own or is_named(name, None, policy.functions)
+        is_listed = name in FUNCTIONS[dialect] and not (policy.only_shown and name in TELLS_TYPES)
+        is_known = is_listed or name in own or is_named(name, None, policy.functions)
         if (is_foreign or not is_known) and not is_named(name, call.owner, policy.functions):
             return call
     return _long_format(found, dialect)
@@ -126,10 +130,10 @@ def _is_grammar(sql: str, token: Token, dialect: str) -> bool:
     return words[-1] in GRAMMAR and words[-1] not in FUNCTIONS[dialect]
 
 
-def _named_lists(tree: exp.Expr) -> set[int]:
+def _named_lists(nodes: Nodes) -> set[int]:
     """Where the names stand that are followed by a list of columns: `WITH r(x) AS`, `AS t(a, b)`."""
     return {
         int(alias.this.meta["start"])
-        for alias in tree.find_all(exp.TableAlias)
+        for alias in of_kind(nodes, exp.TableAlias)
         if isinstance(alias.this, exp.Identifier) and alias.args.get("columns") and "start" in alias.this.meta
     }

@@ -12,7 +12,7 @@ from route_sql.tools.guard.lexing import disagreement
 from route_sql.tools.guard.names.resolution import RESOLVED, unresolved
 from route_sql.tools.guard.nodes import is_allowed, reason, title
 from route_sql.tools.guard.refusal import DEFAULT_POLICY, Code, Policy, Refusal, UnknownDialect, place_of
-from route_sql.tools.guard.tables import TABLE_REASON, forbidden_table, own_tables
+from route_sql.tools.guard.tables import TABLE_REASON, forbidden_table, own_tables, unclear_after_in
 from route_sql.tools.guard.types import forbidden_type
 from route_sql.tools.schema.records import Schema
 from route_sql.tools.sql.parsing import NOT_A_QUERY, TOO_DEEP, Tree, broken_at, parses, shared_tree, tokens, written
@@ -24,6 +24,7 @@ DIALECTS = tuple(FUNCTIONS)
 MOST_CHARACTERS = 100_000
 _OPERANDS = {TokenType.STRING, TokenType.IDENTIFIER, TokenType.VAR, TokenType.SELECT, TokenType.TABLE, TokenType.ALL}
 _ONE_SELECT = "only one SELECT statement may run; this "
+_AFTER_IN = "what follows IN can be read in two ways; write a list or a query in brackets"
 _UNTOLD = (
     "If it is an output column of {name}: those are not known here; name them all behind the function in FROM, "
     "such as FROM {name}(...) AS f(a, b)."
@@ -113,19 +114,22 @@ def _query(sql: str, found: list[Token], schema: Schema | None, dialect: str, po
     tree = shared_tree(sql[:end], dialect)
     if tree is None:
         return _other_statement(sql[:end], found, dialect) or _unparsable(sql[:end], dialect)
-    for node in tree.walk():
+    nodes = list(tree.walk())
+    for node in nodes:
         if not is_allowed(node):
             return Refusal("clause", title(node), reason(node), place_of(sql, _start(node)))
-    if grows_too_far(tree):
+    if grows_too_far(nodes):
         message = f"written out, its WITH clause names more than {MOST_TABLES:,} tables; name its parts less often"
         return Refusal("too_large", "WITH", message)
-    if call := forbidden_call(sql, found, tree, dialect, policy, own_tables(schema, dialect)):
+    if unclear := unclear_after_in(nodes, dialect):
+        return Refusal("ambiguous_text", "IN", _AFTER_IN, place_of(sql, _start(unclear)))
+    if call := forbidden_call(sql, found, nodes, dialect, policy, own_tables(schema, dialect)):
         return _call(sql, call.name, call.start)
-    if wrong := forbidden_type(sql, found, tree, schema, dialect):
+    if wrong := forbidden_type(sql, found, nodes, schema, dialect):
         name, start = wrong
         message = f"the type {name} may not be named; use one of the engine's types of data"
         return Refusal("type", name, message, place_of(sql, start))
-    if forbidden := forbidden_table(tree, dialect, schema, policy):
+    if forbidden := forbidden_table(nodes, dialect, schema, policy):
         return _table(sql, *forbidden, schema)
     return _names(sql, tree, found, schema, dialect, policy)
 

@@ -17,7 +17,7 @@ from sqlglot import Token, TokenType, exp
 from route_sql.tools.guard.declarations import declaration, same
 from route_sql.tools.guard.extents import extent_of
 from route_sql.tools.guard.refusal import Code, Refusal, place_of
-from route_sql.tools.guard.tables import DEFAULT_NAMESPACES, TABLE_REASON, tables_after_in
+from route_sql.tools.guard.tables import DEFAULT_NAMESPACES, TABLE_REASON, is_dual, tables_after_in
 from route_sql.tools.schema.quoting import table_expression
 from route_sql.tools.schema.records import Schema, Table
 from route_sql.tools.sql.parsing import Tree, shared_tree, tokens
@@ -100,7 +100,7 @@ class _Narrowing:
         for table in self.tree.find_all(exp.Table):
             if table.arg_key != "indexed":  # the name of an index
                 yield table, True
-        yield from ((table, False) for table in tables_after_in(self.tree, self.dialect))
+        yield from ((table, False) for table in tables_after_in(list(self.tree.walk()), self.dialect))
 
     def _narrowed(self, name: exp.Table, is_source: bool) -> list[_Edit] | Refusal | None:
         if isinstance(name.this, exp.Func):
@@ -109,6 +109,8 @@ class _Narrowing:
             return None  # PostgreSQL's ROWS FROM names functions only
         if not isinstance(name.this, exp.Identifier):
             return self._refusal("column", name, _UNSURE)
+        if is_dual(name, self.dialect):
+            return None
         local = declaration(name, self.dialect)
         if local is not None:
             return None if local else self._refusal("column", name, _AHEAD)

@@ -4,7 +4,14 @@ Functions are another matter: `calls` holds every called name against the dialec
 class passes but the few that are written without a call.
 """
 
+from collections.abc import Iterator, Sequence
+from typing import TypeVar
+
 from sqlglot import exp
+
+Nodes = Sequence[exp.Expr]
+"""All nodes of a query, those above before those below. The rules share one walk through the tree."""
+_N = TypeVar("_N", bound=exp.Expr)
 
 _CLAUSES = """
     Select Subquery Union Intersect Except Values With CTE RecursiveWithSearch From Join Lateral Unnest Where Group
@@ -44,6 +51,11 @@ _REASONS = {
     "QueryOption": "query options may lift the limits of a query; leave OPTION out",
 }
 _WRITES = (exp.DML, exp.DDL, exp.Command)
+
+
+def of_kind(nodes: Nodes, kind: type[_N]) -> Iterator[_N]:
+    """The nodes of a class, in their order."""
+    return (node for node in nodes if isinstance(node, kind))
 
 
 def is_allowed(node: exp.Expr) -> bool:

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 
 from sqlglot import exp
 
+from route_sql.tools.guard.nodes import Nodes, of_kind
 from route_sql.tools.guard.refusal import Code, Policy
 from route_sql.tools.schema.records import Schema
 
@@ -33,18 +34,28 @@ _ENDINGS = frozenset(
     "log xml html md sql vortex lance".split()
 )
 
+_NAMES_AFTER_IN = (exp.Identifier, exp.Anonymous, exp.GenerateSeries)
+"""Parts of what may stand behind IN without brackets in SQLite, next to strings."""
+
 TABLE_REASON = "there is no table {name} in the schema; use a table of the schema"
 
 
-def forbidden_table(
-    tree: exp.Expr, dialect: str, schema: Schema | None, policy: Policy
-) -> tuple[exp.Table, Code] | None:
+def forbidden_table(nodes: Nodes, dialect: str, schema: Schema | None, policy: Policy) -> tuple[exp.Table, Code] | None:
     """The first table that may not be read, and why."""
-    local = {cte.alias.casefold() for cte in tree.find_all(exp.CTE)}
-    for table in _tables(tree, dialect):
+    local = {cte.alias.casefold() for cte in of_kind(nodes, exp.CTE)}
+    for table in _tables(nodes, dialect):
+        if is_dual(table, dialect):
+            continue
         if isinstance(table.this, exp.Identifier) and (code := _code(table, dialect, schema, policy, local)):
             return table, code
     return None
+
+
+def is_dual(table: exp.Table, dialect: str) -> bool:
+    """Whether a name is MySQL's word for no table: `SELECT 1 FROM dual`."""
+    name = table.this
+    is_bare = isinstance(name, exp.Identifier) and not name.args.get("quoted") and not table.args.get("db")
+    return dialect == "mysql" and is_bare and table.name.casefold() == "dual"
 
 
 def own_tables(schema: Schema | None, dialect: str) -> frozenset[str]:
@@ -54,15 +65,32 @@ def own_tables(schema: Schema | None, dialect: str) -> frozenset[str]:
     return frozenset(table.name.casefold() for table in schema)
 
 
-def tables_after_in(tree: exp.Expr, dialect: str) -> Iterator[exp.Table]:
+def tables_after_in(nodes: Nodes, dialect: str) -> Iterator[exp.Table]:
     """Tables to SQLite in `x IN name`, `x IN 'name'` and `x IN name(...)`; sqlglot sees a value there."""
-    for node in tree.find_all(exp.In) if dialect == "sqlite" else ():
+    for node in of_kind(nodes, exp.In) if dialect == "sqlite" else ():
         field = node.args.get("field")
         if field is not None:
             names = [_as_name(part) for part in _parts(field)]
             table = exp.Table(**dict(zip(("this", "db", "catalog", "further"), reversed(names), strict=False)))
             table.parent = node
             yield table
+
+
+def unclear_after_in(nodes: Nodes, dialect: str) -> exp.Expr | None:
+    """The first `x IN ...` whose right-hand side is no list, query, name of a table or call.
+
+    In `x IN 'secret' 'y'` SQLite takes the first string for a table and the second for an alias; the parser makes one
+    string of both. In `x IN N'y'` the table is `N`.
+    """
+    for node in of_kind(nodes, exp.In) if dialect == "sqlite" else ():
+        field = node.args.get("field")
+        if node.args.get("unnest") is not None or (field is not None and not all(map(_is_name, _parts(field)))):
+            return node
+    return None
+
+
+def _is_name(part: exp.Expr) -> bool:
+    return isinstance(part, _NAMES_AFTER_IN) or (isinstance(part, exp.Literal) and part.is_string)
 
 
 def _parts(field: exp.Expr) -> list[exp.Expr]:
@@ -78,9 +106,9 @@ def _as_name(part: exp.Expr) -> exp.Expr:
     return copied
 
 
-def _tables(tree: exp.Expr, dialect: str) -> Iterator[exp.Table]:
-    yield from (table for table in tree.find_all(exp.Table) if table.arg_key != "indexed")
-    yield from tables_after_in(tree, dialect)
+def _tables(nodes: Nodes, dialect: str) -> Iterator[exp.Table]:
+    yield from (table for table in of_kind(nodes, exp.Table) if table.arg_key != "indexed")
+    yield from tables_after_in(nodes, dialect)
 
 
 def _code(table: exp.Table, dialect: str, schema: Schema | None, policy: Policy, local: set[str]) -> Code | None:

@@ -5,12 +5,15 @@ A type's name is a look into the catalog: every table of PostgreSQL is a type wh
 grammar lists its types, so that there is nothing to hold back.
 """
 
+import json
 from collections.abc import Iterator
 
 from sqlglot import Token, TokenType, exp
 from sqlglot.dialects.dialect import Dialect
+from sqlglot.errors import SqlglotError
 
 from route_sql.tools.guard.names.values import bare_type, fold, type_key
+from route_sql.tools.guard.nodes import Nodes
 from route_sql.tools.schema.records import Column, Schema
 from route_sql.tools.sql.parsing import written
 
@@ -28,6 +31,8 @@ _DUCKDB = frozenset(
     "hugeint uhugeint ubigint uinteger usmallint utinyint bignum varint bit bitstring blob bytea varbinary uuid json "
     "timestamp_s timestamp_ms timestamp_ns timestamp_us timestamptz timetz time_ns variant geometry".split()
 )
+_READING_JSON = frozenset({"from_json", "from_json_strict", "json_transform", "json_transform_strict"})
+"""DuckDB's functions whose last argument names types."""
 _QUERY_WORDS = frozenset({TokenType.SELECT, TokenType.WITH, TokenType.VALUES, TokenType.TABLE, TokenType.L_PAREN})
 _LOOK_UPS = frozenset(
     "regclass regcollation regconfig regdictionary regnamespace regoper regoperator regproc regprocedure regrole "
@@ -47,7 +52,7 @@ _WORDS = (TokenType.VAR, TokenType.IDENTIFIER)
 
 
 def forbidden_type(
-    sql: str, found: list[Token], tree: exp.Expr, schema: Schema | None, dialect: str
+    sql: str, found: list[Token], nodes: Nodes, schema: Schema | None, dialect: str
 ) -> tuple[str, int | None] | None:
     """The first type that may not be named, as written, and where it begins if that is known.
 
@@ -56,9 +61,11 @@ def forbidden_type(
     if dialect not in _OWN_TYPES:
         return None
     own = _own_types(schema, dialect) if schema is not None else None
-    for kind in tree.find_all(exp.DataType, exp.ObjectIdentifier):
+    for kind in (node for node in nodes if isinstance(node, exp.DataType | exp.ObjectIdentifier)):
         if not _is_allowed(kind, own, dialect):
             return kind.sql(dialect=dialect), None
+    if dialect == "duckdb":
+        return next(((text, None) for text in _types_in_text(nodes) if not _is_plain(text)), None)
     if dialect == "postgres":
         for token in _types_by_words(sql, found):
             name = _folded(sql, token)
@@ -82,6 +89,43 @@ def _is_allowed(kind: exp.Expr, own: frozenset[str] | None, dialect: str) -> boo
     if dialect == "duckdb" and namespace not in (None, "main"):
         return own is None
     return own is None or name.lstrip("_") in own or name in own
+
+
+def _types_in_text(nodes: Nodes) -> Iterator[str]:
+    """The types that JSON names for its values: `json_transform(doc, '{"a": "INTEGER"}')`."""
+    for call in (node for node in nodes if isinstance(node, exp.Anonymous | exp.FromJson)):
+        if isinstance(call, exp.FromJson) or fold(call.name) in _READING_JSON:
+            structure = call.expression if isinstance(call, exp.FromJson) else (call.expressions or [None])[-1]
+            yield from _named_types(structure)
+
+
+def _named_types(structure: exp.Expr | None) -> Iterator[str]:
+    """The types of a structure; one that isn't written out as JSON stands for itself."""
+    if not (isinstance(structure, exp.Literal) and structure.is_string):
+        yield structure.sql(dialect="duckdb") if structure is not None else ""
+        return
+    try:
+        waiting = [json.loads(structure.name)]
+    except (ValueError, RecursionError):
+        yield structure.name
+        return
+    while waiting:
+        part = waiting.pop()
+        if isinstance(part, dict | list):
+            waiting += part.values() if isinstance(part, dict) else part
+        else:
+            yield str(part)
+
+
+def _is_plain(text: str) -> bool:
+    """Whether a text is one of DuckDB's own types: to learn of a user's own it is enough to name it."""
+    if fold(text) in _DUCKDB | {"null"}:
+        return True
+    try:
+        kind = exp.DataType.build(text, dialect="duckdb")
+    except (SqlglotError, ValueError, RecursionError):
+        return False
+    return all(_is_allowed(part, frozenset(), "duckdb") for part in kind.find_all(exp.DataType))
 
 
 def _is_systems(name: str) -> bool:

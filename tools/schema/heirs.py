@@ -21,9 +21,11 @@ class Heirs:
     def __init__(self, schema: Schema, hides: _Hides) -> None:
         """Find the children of every table."""
         self._hides = hides
-        self._by_key = {table.key: table for table in schema}
+        every = (*schema, *schema.relatives)
+        self._readable = {table.key for table in schema}
+        self._by_key = {table.key: table for table in every}
         self._children: dict[str, list[Table]] = {}
-        for table in schema:
+        for table in every:
             for parent in table.inherits:
                 self._children.setdefault(parent, []).append(table)
 
@@ -36,10 +38,15 @@ class Heirs:
         return any(own is not None and self._hides(o, own) for o in near for own in [_exact(o, column.name)])
 
     def rows(self, table: Table) -> tuple[Table, ...]:
-        """Tables whose rows a table shows, itself first; empty if it shows the rows of all its heirs."""
+        """Tables whose rows a table shows, itself first; empty if it shows the rows of all its heirs.
+
+        Next to a hidden heir, one that may not be read by its name is left out.
+        """
         below = self._descendants(table)
-        kept = tuple(other for other in below if not self._is_covered(other))
-        return (table, *kept) if len(kept) < len(below) else ()
+        kept = [other for other in below if not self._is_covered(other)]
+        if len(kept) == len(below):
+            return ()
+        return (table, *(other for other in kept if other.key in self._readable))
 
     def _is_covered(self, table: Table) -> bool:
         return self._is_hidden(table) or any(map(self._is_hidden, self._ancestors(table)))

@@ -16,7 +16,9 @@ PLAIN_TYPES = frozenset({"sqlite", "mysql", "duckdb"})
 
 
 def with_plain_types(table: Table, tells: Callable[[str], bool], rows_of: frozenset[str]) -> Table:
-    """A table whose types name nothing hidden; fields of rows that are not wholly visible are left out.
+    """A table whose types name nothing hidden, nor a row that is not wholly visible.
+
+    A query that may name the type of such a row learns the names of its hidden fields: `to_json(NULL::customer)`.
 
     Args:
         table: A table with the columns that may be seen.
@@ -34,10 +36,9 @@ def row_types(tables: Iterable[Table]) -> frozenset[str]:
 def _plain(column: Column, tells: Callable[[str], bool], rows_of: frozenset[str]) -> Column:
     kind, fields = column.type, tuple(_plain(part, tells, rows_of) for part in column.fields)
     name = kind.rstrip("[]")
-    is_told = _is_own(kind) and tells(kind)
-    if is_told or name.replace('"', "").casefold() in rows_of:
-        fields = ()
+    is_told = name.replace('"', "").casefold() in rows_of or (_is_own(kind) and tells(kind))
     if is_told:
+        fields = ()
         kind = (ROW if column.fields else OWN) + kind[len(name) :]
     return replace(column, type=kind, fields=fields)
 

@@ -13,7 +13,7 @@ def plain(schema: Schema) -> dict[str, Any]:
 
 def from_plain(given: dict[str, Any]) -> Schema:
     """Convert the result of `plain` back to a schema."""
-    return Schema(given["dialect"], tuple(_table(table) for table in given["tables"]))
+    return Schema(given["dialect"], *(tuple(map(_table, given[part])) for part in ("tables", "relatives")))
 
 
 def _table(given: dict[str, Any]) -> Table:

@@ -2,7 +2,7 @@
 
 import hashlib
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import TypeVar
 
 Link = dict[str, list[str]]
@@ -69,10 +69,15 @@ class Table:
 
 @dataclass(frozen=True, slots=True)
 class Schema:
-    """Tables of one database that a caller may see."""
+    """Tables of one database that a caller may see.
+
+    `relatives` are further tables that these inherit from or that inherit from these. They may not be read by their
+    names, but tables that may be read can show their rows.
+    """
 
     dialect: str
     tables: tuple[Table, ...]
+    relatives: tuple[Table, ...] = field(default=(), repr=False)
 
     def __iter__(self) -> Iterator[Table]:
         """Iterate over the tables."""

@@ -119,7 +119,7 @@ class Visibility:
 
     def unmatched(self, schema: Schema) -> list[str]:
         """Patterns without `*` and `?` that match nothing in a schema, so that they are probably misspelt."""
-        names = [parts for table in schema for parts in _all_names(table)]
+        names = [parts for table in (*schema, *schema.relatives) for parts in _all_names(table)]
         plain = (pattern for pattern in (*(self.allow or ()), *self.hide) if not has_wildcard(pattern))
         wrong = [pattern for pattern in plain if not any_matches((pattern,), names)]
         return [*wrong, *(self.within.unmatched(schema) if self.within else ())]
@@ -173,7 +173,7 @@ def visible_schema(schema: Schema, visibility: Visibility) -> VisibleSchema:
         for table in schema
     }
     kept = [replace(table, columns=shown[table.key]) for table in schema if shown[table.key]]
-    hidden = _names_of(schema) - _names_of(kept)
+    hidden = _names_of((*schema, *schema.relatives)) - _names_of(kept)
     rows = {table.key: rows for table in kept if (rows := heirs.rows(table))}
     partial = {table.key for table in schema if 0 < len(shown[table.key]) < len(table.columns)} | rows.keys()
     by_key = {table.key.casefold(): table for table in kept}
@@ -181,7 +181,7 @@ def visible_schema(schema: Schema, visibility: Visibility) -> VisibleSchema:
     if schema.dialect not in PLAIN_TYPES:
         rows_of = row_types(table for table in schema if shown[table.key] != table.columns)
         tables = tuple(with_plain_types(table, lambda text: any(_mentions(text, hidden)), rows_of) for table in tables)
-    return VisibleSchema(replace(schema, tables=tables), frozenset(partial), hidden, rows)
+    return VisibleSchema(replace(schema, tables=tables, relatives=()), frozenset(partial), hidden, rows)
 
 
 def _cleaned_table(table: Table, visible: dict[str, Table], hidden: frozenset[str]) -> Table:

@@ -28,8 +28,15 @@ NOT_A_QUERY = "it is not a query"
 
 def tokens(sql: str, dialect: str) -> list[Token] | None:
     """Tokens of a text, without comments; None if a string, a name or a comment is unterminated."""
+    found = _tokenized(sql, dialect)
+    return list(found) if found is not None else None
+
+
+@lru_cache(maxsize=8)
+def _tokenized(sql: str, dialect: str) -> tuple[Token, ...] | None:
+    """The guard and the parser ask for the tokens of one text in turn."""
     try:
-        return list(Dialect.get_or_raise(dialect).tokenize(sql))
+        return tuple(Dialect.get_or_raise(dialect).tokenize(sql))
     except SqlglotError:
         return None
 
@@ -96,10 +103,12 @@ class _Parsed(NamedTuple):
 
 @lru_cache(maxsize=256)
 def _parsed(sql: str, dialect: str) -> _Parsed:
-    if _is_hopeless(sql, dialect):
+    found = tokens(sql, dialect)
+    if found is None:
+        return _Parsed(None, UNENDED)
+    if _is_hopeless(found):
         return _Parsed(None, "a set operator follows a bracket")
     try:
-        found = list(Dialect.get_or_raise(dialect).tokenize(sql))
         parser = Dialect.get_or_raise(dialect).parser(max_nodes=MOST_NODES)
         statements = [tree for tree in parser.parse(readable(found, dialect), sql) if tree is not None]
     except ParseError as error:
@@ -119,9 +128,8 @@ def _parsed(sql: str, dialect: str) -> _Parsed:
     return _Parsed(None, NOT_A_QUERY)
 
 
-def _is_hopeless(sql: str, dialect: str) -> bool:
+def _is_hopeless(found: list[Token]) -> bool:
     """Whether a set operator follows an opening bracket: never SQL, and each one doubles sqlglot's time."""
-    found = tokens(sql, dialect) or []
     return any(
         before.token_type == TokenType.L_PAREN and token.token_type in _SET_OPERATORS
         for before, token in pairwise(found)

@@ -8,7 +8,7 @@ from typing import Literal
 from rapidfuzz import fuzz, process, utils
 
 from route_sql.tools.schema.records import Link, Schema, Table
-from route_sql.tools.sql.parsing import parse_query, parses
+from route_sql.tools.sql.parsing import parses, shared_tree
 from route_sql.tools.sql.scopes import Name, Resolver
 
 __all__ = ["UnknownName", "misplaced_columns", "parses", "tables_and_columns", "unknown_names"]
@@ -139,5 +139,5 @@ class _Same:
 @lru_cache(maxsize=64)
 def _names_in(sql: str, same: _Same) -> tuple[Name, ...]:
     """The nodes of a run ask for the names of a query several times."""
-    tree = parse_query(sql, same.schema.dialect)
+    tree = shared_tree(sql, same.schema.dialect)
     return tuple(Resolver(tree, sql, same.schema).names()) if tree is not None else ()

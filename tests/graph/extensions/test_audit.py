@@ -83,6 +83,52 @@ async def test_a_persons_decision_is_recorded(
     assert [(each["who"], each["decision"], each["status"]) for each in entries] == [("ida", decision, status)]
 
 
+@pytest.mark.parametrize(
+    ("resume", "decision"),
+    [
+        ({"type": "approve", "by": "  bo\x1b[31m "}, "approved"),
+        ({"decisions": [{"type": "approve", "by": "bo"}]}, "approved"),
+        ({"type": "edit", "sql": f"{NAMES} LIMIT 1", "by": "bo"}, "edited"),
+        ({"type": "reject", "reason": "no", "by": "bo"}, "rejected"),
+    ],
+)
+async def test_the_person_who_decided_is_named(
+    model: ScriptedModel, catalog: Catalog, entries: list[AuditEntry], resume: Any, decision: str
+) -> None:
+    model.enqueue("sql", NAMES)
+    graph: Any = build_graph(model, catalog, audit=entries.append, checkpointer=InMemorySaver())
+    await graph.ainvoke(QUESTION, THREAD, context=Context(strategy="single", approve=True, asked_by="ida"))
+    answer = await graph.ainvoke(Command(resume=resume), THREAD)
+    assert [(each["who"], str(each["by"])[:2], each["decision"]) for each in entries] == [("ida", "bo", decision)]
+    assert "\x1b" not in str(entries)
+    (candidate,) = answer["candidates"]
+    assert (candidate["decision"], candidate["decided_by"]) == (decision, entries[0]["by"])
+
+
+async def test_a_name_given_does_not_replace_the_authenticated_user(
+    model: ScriptedModel, catalog: Catalog, entries: list[AuditEntry]
+) -> None:
+    model.enqueue("sql", NAMES)
+    graph: Any = build_graph(model, catalog, audit=entries.append, checkpointer=InMemorySaver())
+    asked: Any = {"configurable": {"thread_id": "t-1", "langgraph_auth_user_id": "user-7"}}
+    await graph.ainvoke(QUESTION, asked, context=Context(strategy="single", approve=True))
+    decided: Any = {"configurable": {"thread_id": "t-1", "langgraph_auth_user_id": "user-8"}}
+    await graph.ainvoke(Command(resume={"type": "approve", "by": "user-7"}), decided)
+    assert [(each["who"], each["by"]) for each in entries] == [("user-7", "user-8")]
+
+
+@pytest.mark.parametrize("by", [7, "x" * 201, ["ida"]])
+async def test_a_name_that_is_none_runs_nothing(
+    model: ScriptedModel, catalog: Catalog, entries: list[AuditEntry], by: Any
+) -> None:
+    model.enqueue("sql", NAMES)
+    graph: Any = build_graph(model, catalog, audit=entries.append, checkpointer=InMemorySaver())
+    await graph.ainvoke(QUESTION, THREAD, context=Context(strategy="single", approve=True))
+    with pytest.raises(InvalidInput, match="'by', the person's name"):
+        await graph.ainvoke(Command(resume={"type": "approve", "by": by}), THREAD)
+    assert entries == []
+
+
 async def test_refused_queries_are_recorded(model: ScriptedModel, catalog: Catalog, entries: list[AuditEntry]) -> None:
     def refuses(question: str, sql: str, database: str) -> str | None:
         return "No." if "customer" in sql else None

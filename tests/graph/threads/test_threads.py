@@ -100,7 +100,9 @@ MOST = 1.5
 """Bytes of checkpoints for a byte of the answer."""
 
 
-async def bytes_a_question(wide: Path, file: Path, strategy: Strategy, limit: int) -> tuple[float, int]:
+async def bytes_a_question(
+    wide: Path, file: Path, strategy: Strategy, limit: int, durability: str = "async"
+) -> tuple[float, int]:
     """Bytes that five questions leave in a file of checkpoints, and those of an answer as JSON, for one question."""
     sql = f"{VISITS} LIMIT {limit}"
     replies = {"sql": sql, "link": "{}", "verdict": "verdict: right", "continuation": sql}
@@ -110,7 +112,7 @@ async def bytes_a_question(wide: Path, file: Path, strategy: Strategy, limit: in
         graph: Any = build_graph(model, catalog, checkpointer=saver)
         for number in range(5):
             question = {"question": f"Which visits are there? ({number})", "database": name}
-            answer = await graph.ainvoke(question, THREAD, context=Context(strategy=strategy))
+            answer = await graph.ainvoke(question, THREAD, context=Context(strategy=strategy), durability=durability)
             assert len(answer["rows"]) == limit
             assert (await graph.aget_state(THREAD)).values["rows"] == answer["rows"]
     return file.stat().st_size / 5, len(json.dumps(answer))
@@ -124,6 +126,17 @@ async def test_rows_are_kept_once(wide: Path, tmp_path: Path, strategy: Strategy
     # Ten steps of the state without rows cost something too.
     without, least = await bytes_a_question(wide, tmp_path / "one.sqlite", strategy, 1)
     assert stored - without <= MOST * (size - least)
+
+
+FIXED = 12_000
+"""Bytes of one checkpoint and its tables on the disk, whatever the answer."""
+
+
+@pytest.mark.parametrize("strategy", ["single", "adaptive", "paper"])
+@pytest.mark.parametrize("limit", [1, 20, 500])
+async def test_one_checkpoint_a_question_is_small(wide: Path, tmp_path: Path, strategy: Strategy, limit: int) -> None:
+    stored, size = await bytes_a_question(wide, tmp_path / "exit.sqlite", strategy, limit, "exit")
+    assert stored <= FIXED + 1.1 * size
 
 
 async def test_a_thread_of_another_process_has_every_answer(wide: Path, tmp_path: Path) -> None:

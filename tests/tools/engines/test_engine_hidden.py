@@ -103,6 +103,40 @@ async def test_hiding_covers_what_inherits(make_engine: Callable[[str], Engine])
     assert len((await allowed.execute("SELECT * FROM parent"))["rows"]) == 3
 
 
+async def test_hiding_covers_heirs_that_are_out_of_sight(make_engine: Callable[[str], Engine]) -> None:
+    engine = make_engine("postgres")
+    engine.run(
+        "CREATE TABLE parent (id INTEGER, v TEXT)",
+        "CREATE TABLE middle () INHERITS (parent)",
+        "CREATE TABLE child () INHERITS (middle)",
+        "CREATE SCHEMA vault",
+        "CREATE TABLE vault.far (w TEXT) INHERITS (parent)",
+        "CREATE TABLE vault.base (id INTEGER, v TEXT)",
+        "CREATE TABLE near () INHERITS (vault.base)",
+        "INSERT INTO parent VALUES (1, 'p')",
+        "INSERT INTO middle VALUES (2, 'm')",
+        "INSERT INTO child VALUES (3, 'MARKER')",
+        "INSERT INTO vault.far VALUES (4, 'MARKER', 'w')",
+        "INSERT INTO near VALUES (5, 'n')",
+        f"GRANT SELECT ON parent, child, near TO {engine.reader}",  # type: ignore[attr-defined]
+    )
+    database = engine.open()
+    whole = await database.execute("SELECT id FROM parent ORDER BY id")
+    assert whole["rows"] == [[1], [2], [3], [4]]
+    for hide in (("child", "vault.far"), ("child", "vault.*"), ("chil?", "*.far")):
+        rights = Visibility(hide=hide)
+        shown = VisibleDatabase(database, rights, checked=rights)
+        outcome = await shown.execute("SELECT * FROM parent ORDER BY id")
+        # Rows of `middle`, which the role may not read by its name, go with those of the hidden heirs.
+        assert outcome["rows"] == [[1, "p"]], hide
+    below = VisibleDatabase(database, Visibility(hide=("vault.base",)))
+    assert (await below.execute("SELECT * FROM near"))["status"] == "error"
+    engine.run("CREATE TABLE vault.late () INHERITS (near)", "INSERT INTO vault.late VALUES (6, 'MARKER')")
+    await database.fresh_schema()
+    late = await VisibleDatabase(database, Visibility(hide=("vault.late",))).execute("SELECT * FROM near")
+    assert late["rows"] == [[5, "n"]]
+
+
 WORDS_OF_TABLES = [
     ("sqlite", "SELECT name FROM emp NOT INDEXED"),
     ("sqlite", "SELECT e.name FROM emp AS e INDEXED BY by_dept WHERE dept_id > 0"),

@@ -172,14 +172,46 @@ async def test_no_text_leaves_the_transaction(shop: Postgres, sql: str) -> None:
         "SELECT set_config('default_transaction_read_only', 'on', false)",
         "SELECT set_config('my.own', 'x', false)",
         "SELECT pg_advisory_xact_lock(7)",
+        "SELECT pg_advisory_lock(7)",
+        "SELECT pg_advisory_lock(-7), pg_advisory_lock_shared(9223372036854775807)",
+        "SELECT pg_try_advisory_lock(-1, 2), pg_try_advisory_lock_shared(1, -2)",
+        "SELECT pg_advisory_lock(7) FROM generate_series(1, 2500)",
+        "SELECT pg_advisory_lock(7), 1 / 0 FROM generate_series(1, 2)",
+        "SELECT pg_advisory_lock(7), pg_sleep(60)",
         "SELECT pg_notify('news', 'x')",
     ],
 )
 async def test_without_the_guard_what_a_query_sets_ends_with_it(shop: Postgres, sql: str) -> None:
     with pooled(shop), other_application(shop) as other:
         before = state(other)
-        await shop.open(pool=1, guard=False).execute(sql)
-        assert state(other) == before
+        await shop.open(Limits(seconds=1), pool=1, guard=False).execute(sql)
+        assert state(other)[1:] == before[1:]
+        assert shop.ask("SELECT count(*) FROM pg_locks WHERE locktype = 'advisory'") == [(0,)]
+
+
+LOCKS = ("pg_advisory_lock(8)", "pg_advisory_lock_shared(8)", "pg_advisory_lock(-8, 1)", "pg_advisory_lock_shared(-9)")
+
+
+@pytest.mark.parametrize("lock", LOCKS)
+async def test_without_the_guard_locks_of_others_stay(shop: Postgres, lock: str) -> None:
+    with pooled(shop), other_application(shop) as other:
+        other.execute("SELECT pg_advisory_lock(7)")
+        before = state(other)
+        database = shop.open(pool=1, guard=False)
+        for _ in range(2):
+            assert (await database.execute(f"SELECT {lock} FROM generate_series(1, 1500)"))["status"] == "ok"
+            assert state(other) == before
+        assert other.execute("SELECT pg_advisory_unlock(7)").fetchone() == (True,)
+
+
+async def test_without_the_guard_a_seed_does_not_stay(shop: Postgres) -> None:
+    with pooled(shop), other_application(shop) as other:
+        database = shop.open(pool=1, guard=False)
+        drawn = set()
+        for _ in range(2):
+            assert (await database.execute("SELECT setseed(0.5)"))["status"] == "ok"
+            drawn.add(other.execute("SELECT random()").fetchone())
+        assert len(drawn) == 2
 
 
 @pytest.mark.parametrize("lock", ["pg_advisory_lock(7)", "pg_try_advisory_lock_shared(7)", "pg_advisory_lock(1, 2)"])

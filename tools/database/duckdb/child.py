@@ -75,8 +75,9 @@ class _Engine:
                 schema = self._reflected(request["namespaces"], views=request["views"])
                 return {"schema": asdict(schema), "sampled": self._unsampled == 0}
             return self._run(request["sql"], Limits(**request["limits"]))
-        except _MEMORY:
-            return {"fault": "memory"}
+        except _MEMORY as error:
+            # What DuckDB keeps of earlier queries may leave none for the next one: then another process takes over.
+            return {"fault": "memory", "ruined": isinstance(error, MemoryError)}
         except duckdb.InterruptException:
             return {"fault": "timeout"}
         except duckdb.PermissionException as error:
@@ -95,9 +96,7 @@ class _Engine:
 
     def _run(self, sql: str, limits: Limits) -> ChildMessage:
         sql.encode()  # half a surrogate pair can't be given to DuckDB
-        timer = threading.Timer(limits.seconds, self.connection.interrupt)
-        timer.daemon = True
-        timer.start()
+        timer = self._timer(limits.seconds)
         try:
             if self._is_protected and not self._is_one_select(sql):
                 return {"fault": "refused", "message": "only one SELECT statement may run"}
@@ -112,6 +111,20 @@ class _Engine:
             timer.cancel()
         columns = names or [str(column[0]) for column in description]
         return {"columns": columns, **asdict(fetched)}
+
+    def _timer(self, seconds: float) -> threading.Timer:
+        """A timer that stops the query at its deadline.
+
+        Raises:
+            MemoryError: there is no memory left for its stack.
+        """
+        timer = threading.Timer(seconds, self.connection.interrupt)
+        timer.daemon = True
+        try:
+            timer.start()
+        except RuntimeError:
+            raise MemoryError from None
+        return timer
 
     @contextmanager
     def _nothing_kept(self, sql: str) -> Iterator[None]:
@@ -140,9 +153,7 @@ class _Engine:
             yield from batch
 
     def _sample(self, sql: str, limits: Limits) -> list[tuple[Any, ...]]:
-        timer = threading.Timer(limits.seconds, self.connection.interrupt)
-        timer.daemon = True
-        timer.start()
+        timer = self._timer(limits.seconds)
         try:
             rows = self.connection.execute(sql).fetchmany(limits.rows)
         except duckdb.InterruptException:

@@ -16,7 +16,8 @@ class PostgresDatabase(ServerDatabase):
 
     Every query runs as a server-side cursor, which takes nothing but one query, in a transaction that is READ ONLY
     and rolled back; all settings end with it. A connection that is ours alone is then wiped (`DISCARD ALL`), so that
-    no advisory lock stays. One that a pooler shares is not, as others use it; there the guard refuses such locks.
+    no advisory lock stays. One that a pooler shares is not, as others use it: there the locks that a query took are
+    given back one by one.
 
     The server stops a query at the deadline (`statement_timeout`) and so do we, from outside. Rows come in pieces of
     about a megabyte, so memory is bounded but for one single row: PostgreSQL sends a row whole, up to 1 GB. Over TCP on

@@ -13,7 +13,7 @@ from sqlalchemy.pool import StaticPool
 
 from route_sql.tools.database.postgres.types import with_fields
 from route_sql.tools.database.running.server_session import Fault, ServerSession
-from route_sql.tools.schema.records import Schema, Table
+from route_sql.tools.schema.records import Column, Schema, Table
 from route_sql.tools.schema.reflection import reflect
 from route_sql.tools.schema.samples import SAMPLE_CHARS, SAMPLES, readable, with_samples
 from route_sql.tools.text import clean, is_clean
@@ -36,7 +36,9 @@ _FINGERPRINT = """
             FROM pg_catalog.pg_attribute a JOIN shown ON a.attrelid = shown.oid WHERE a.attnum > 0),
            (SELECT count(*) || '.' || sum(pg_catalog.hashtext(d.description) # d.objsubid)
             FROM pg_catalog.pg_description d JOIN shown ON d.objoid = shown.oid),
-           (SELECT count(*) || '.' || sum(pg_catalog.hashtext(e.enumlabel) # e.oid::int4) FROM pg_catalog.pg_enum e)
+           (SELECT count(*) || '.' || sum(pg_catalog.hashtext(e.enumlabel) # e.oid::int4) FROM pg_catalog.pg_enum e),
+           (SELECT count(*) || '.' || sum(pg_catalog.hashint8((i.inhrelid::int8 << 32) + i.inhparent::int8))
+            FROM pg_catalog.pg_inherits i)
 """
 _READABLE = """
     SELECT nullif(n.nspname, pg_catalog.current_schema())::text, c.relname::text, c.reltuples::float8,
@@ -89,7 +91,17 @@ _INHERITS = """
     FROM pg_catalog.pg_inherits i
     JOIN pg_catalog.pg_class c ON c.oid = i.inhrelid JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
     JOIN pg_catalog.pg_class p ON p.oid = i.inhparent JOIN pg_catalog.pg_namespace m ON m.oid = p.relnamespace
-    WHERE NOT c.relispartition AND c.relkind IN ('r', 'f') AND n.nspname = ANY ({names})
+    WHERE NOT c.relispartition AND c.relkind IN ('r', 'f')
+"""
+# A table shows the rows of its heirs in whatever namespace they are, and needs no right on them.
+_RELATIVES = """
+    SELECT DISTINCT nullif(n.nspname, pg_catalog.current_schema())::text, c.relname::text,
+           ARRAY(SELECT a.attname::text FROM pg_catalog.pg_attribute a
+                 WHERE a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped)
+    FROM pg_catalog.pg_inherits i
+    JOIN pg_catalog.pg_class h ON h.oid = i.inhrelid AND NOT h.relispartition AND h.relkind IN ('r', 'f')
+    JOIN pg_catalog.pg_class c ON c.oid IN (i.inhrelid, i.inhparent)
+    JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
 """
 
 _Place = tuple[str | None, str]
@@ -132,9 +144,10 @@ def readable_schema(
         failure = session.unavailable(Fault("lost")) if is_lost else session.unlisted(type(error).__name__)
     else:
         tables = [_shown(table, rights[_place(table)]) for table in found if _place(table) in rights]
-        parents = _parents(session, namespaces)
+        parents = _parents(session)
         tables = [replace(table, inherits=parents.get(_place(table), ())) for table in tables]
-        schema = with_fields(Schema(found.dialect, tuple(tables)), session.ask(_filled(_FIELDS, namespaces)))
+        others = _relatives(session, parents, {_place(table) for table in tables}) if parents else ()
+        schema = with_fields(Schema(found.dialect, tuple(tables), others), session.ask(_filled(_FIELDS, namespaces)))
         return _with_values(session, schema, rights, namespaces)
     raise failure
 
@@ -175,13 +188,24 @@ def _rights(session: ServerSession, namespaces: Sequence[str]) -> dict[_Place, _
     return rights
 
 
-def _parents(session: ServerSession, namespaces: Sequence[str]) -> dict[_Place, tuple[str, ...]]:
+def _parents(session: ServerSession) -> dict[_Place, tuple[str, ...]]:
     """The keys of the tables that each table inherits from."""
     parents: dict[_Place, tuple[str, ...]] = {}
-    for namespace, name, above, parent in session.ask(_filled(_INHERITS, namespaces)):
+    for namespace, name, above, parent in session.ask(_INHERITS):
         place = None if namespace is None else str(namespace), str(name)
         parents[place] = (*parents.get(place, ()), Table(str(parent), (), None if above is None else str(above)).key)
     return parents
+
+
+def _relatives(session: ServerSession, parents: dict[_Place, tuple[str, ...]], shown: set[_Place]) -> tuple[Table, ...]:
+    """Tables of an inheritance that are not among those that may be read."""
+    found = []
+    for namespace, name, columns in session.ask(_RELATIVES):
+        place = None if namespace is None else str(namespace), str(name)
+        if place not in shown and isinstance(columns, list):
+            listed = tuple(Column(str(column), "") for column in columns)
+            found.append(Table(place[1], listed, place[0], inherits=parents.get(place, ())))
+    return tuple(found)
 
 
 def _shown(table: Table, rights: _Rights) -> Table:

@@ -92,13 +92,10 @@ class PostgresSession(ServerSession):
         if not self._is_protected:
             yield from self._run_as_it_is(text, milliseconds)
             return
-        try:
-            self._connection.execute(self._transaction.begin(milliseconds))
+        with self._transaction.around(self._connection, milliseconds):
             with self._connection.cursor(name="route_sql", scrollable=False) as cursor:
                 cursor.execute(text)
                 yield [column.name for column in cursor.description or ()], _in_pieces(cursor)
-        finally:
-            self._transaction.end(self._connection)
 
     def _run_as_it_is(self, text: bytes, milliseconds: int) -> Iterator[tuple[list[str], Iterable[Sequence[object]]]]:
         self._connection.execute(f"SET statement_timeout = {milliseconds}".encode())

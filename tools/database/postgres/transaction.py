@@ -4,8 +4,8 @@ Between us and the server may stand a pooler, which gives every transaction to a
 session would stay on a connection that others use, and what others set for theirs could hold for us.
 """
 
-from collections.abc import Sequence
-from contextlib import suppress
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from random import SystemRandom
 from typing import Any
@@ -15,6 +15,7 @@ from psycopg import sql as composed
 from psycopg.pq import TransactionStatus
 
 from route_sql.tools.database.postgres.connection import Connection
+from route_sql.tools.database.postgres.shared_locks import Locks, begin_shared, end_shared
 from route_sql.tools.database.running.server_session import IDLE_SECONDS, LOCK_SECONDS
 
 _OWN_ROLE = ("session_authorization", "role")
@@ -55,19 +56,32 @@ class Transaction:
         """Statements that begin a transaction whose statements may take that long, in one text."""
         statements = [_BEGIN, *self.settings, f"SET LOCAL statement_timeout = {milliseconds}"]
         if not self.is_pooled:  # a seed that a query has chosen outlives both rollback and DISCARD ALL
-            statements.append(f"SELECT pg_catalog.setseed({_RANDOM.uniform(-1, 1):.12f})")
+            statements.append(_new_seed())
         return "; ".join(statements).encode()
 
-    def end(self, connection: Connection) -> None:
-        """Roll back, and wipe what outlives a transaction, such as advisory locks; close what can't be wiped."""
+    @contextmanager
+    def around(self, connection: Connection, milliseconds: int) -> Iterator[None]:
+        """Begin a transaction for one query; then roll back and wipe what outlives it; close what can't be wiped."""
+        held: Locks = frozenset()
+        try:
+            connection.execute(self.begin(milliseconds))
+            if self.is_pooled:
+                held = begin_shared(connection)
+            yield
+        finally:
+            self._end(connection, held)
+
+    def _end(self, connection: Connection, held: Locks) -> None:
         if connection.closed:
             return
         try:
+            if self.is_pooled and connection.info.transaction_status != TransactionStatus.IDLE:
+                end_shared(connection, held, _new_seed())
             connection.rollback()
             if not self.is_pooled:
                 connection.execute(b"DISCARD ALL")
         except psycopg.Error:
-            connection.close()
+            connection.close()  # within a transaction: a pooler ends the server's connection too
 
 
 class ReflectionConnection(Connection):
@@ -136,6 +150,10 @@ def _notice_loss(connection: Connection) -> list[str]:
     except psycopg.Error:
         return []
     return [setting]
+
+
+def _new_seed() -> str:
+    return f"SELECT pg_catalog.setseed({_RANDOM.uniform(-1, 1):.12f})"
 
 
 def _default(name: str) -> str:

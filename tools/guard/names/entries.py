@@ -18,7 +18,7 @@ from route_sql.tools.guard.names.sources import (
     renamed,
 )
 from route_sql.tools.guard.names.values import OPEN, SCALAR, Value, fold, key_of, value_of_column
-from route_sql.tools.guard.tables import DEFAULT_NAMESPACES
+from route_sql.tools.guard.tables import DEFAULT_NAMESPACES, is_dual
 from route_sql.tools.schema.records import Table
 
 if TYPE_CHECKING:
@@ -93,8 +93,10 @@ class Entries:
     def _pivoted(self, node: exp.Expr, scope: Scope, before: int) -> None:
         """A pivoted table, whose columns come from its cells."""
         for pivot in node.args["pivots"]:
-            if not pivot.args.get("unpivot"):
-                self._names.visit(list(pivot.iter_expressions()), Scope(scope.parent, scope.sources[before:]))
+            parts = list(pivot.iter_expressions())
+            if pivot.args.get("unpivot"):
+                parts = [part for group in pivot.args.get("fields") or [] for part in group.expressions]
+            self._names.visit(parts, Scope(scope.parent, scope.sources[before:]))
             alias = alias_key(pivot, self._dialect)
             keys = {source.key for source in scope.sources[before:]}
             scope.sources[before:] = [FromEntry(alias or key, is_open=True) for key in keys]
@@ -168,6 +170,8 @@ class Entries:
         common = None if node.db else names.queries.commons.get(key_of(node.this, dialect))
         if common is not None and (outputs := common.outputs()) is not None:
             return FromEntry(key, renamed(outputs, alias_of(node), dialect))
+        if is_dual(node, dialect):
+            return FromEntry(key, [])
         if names.schema is None:
             names.doubt(node, is_table=True)
             return FromEntry(key, self._aliased(node), self._qualifiers(node, None), is_open=True, needs_schema=True)
@@ -262,9 +266,10 @@ class Entries:
             else:
                 outputs += self._one(key if len(node.expressions) == 1 else None, "unnest", part)[0]
         row = outputs[0].value() if len(outputs) == 1 and self._dialect == "postgres" else None
-        if node.args.get("offset"):
-            outputs.append(Output.plain("ordinality"))
         outputs = renamed(outputs, alias_of(named), self._dialect)
+        if offset := node.args.get("offset"):  # the parser takes the last name of the alias for that of the number
+            is_named = isinstance(offset, exp.Identifier) and "start" in offset.meta
+            outputs.append(Output.plain(key_of(offset, self._dialect) if is_named else "ordinality"))
         scope.sources.append(FromEntry(key or "unnest", outputs, row=row))
 
     def _numbered(self, node: exp.Expr, outputs: list[Output]) -> list[Output]:

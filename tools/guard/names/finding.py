@@ -10,7 +10,7 @@ from route_sql.tools.guard.functions.by_dialect import FUNCTIONS
 from route_sql.tools.guard.names.inference import value_of
 from route_sql.tools.guard.names.sources import UNKNOWABLE, UNTOLD, FromEntry, Output, Scope
 from route_sql.tools.guard.names.values import OPEN, SCALAR, Value, fold, key_of
-from route_sql.tools.guard.names.words import WORDS_WITHOUT_COLUMN
+from route_sql.tools.guard.names.words import WORDS, WORDS_WITHOUT_COLUMN
 
 if TYPE_CHECKING:
     from route_sql.tools.guard.names.resolution import Names
@@ -97,7 +97,7 @@ class Finder:
     def _word(self, parts: list[exp.Expr]) -> tuple[Value | None, list[exp.Expr]]:
         """A function that is written without brackets, where the engine takes no column for it."""
         name = parts[0]
-        words = WORDS_WITHOUT_COLUMN.get(self._dialect, frozenset())
+        words = WORDS_WITHOUT_COLUMN.get(self._dialect, frozenset()) | WORDS.get(self._dialect, frozenset())
         if len(parts) > 1 or name.args.get("quoted") or fold(name.name) not in words:
             return None, parts
         if fold(name.name) not in FUNCTIONS[self._dialect]:

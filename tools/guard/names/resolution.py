@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 
 from sqlglot import Token, TokenType, exp
 
-from route_sql.tools.guard.calls import is_named
+from route_sql.tools.guard.calls import TELLS_TYPES, is_named
 from route_sql.tools.guard.functions.by_dialect import FUNCTIONS
 from route_sql.tools.guard.names.entries import Entries
 from route_sql.tools.guard.names.finding import Finder
@@ -212,13 +212,15 @@ class Names:
     def may_call(self, part: exp.Expr) -> bool:
         """Whether a name behind a dot may be that of a function, which only PostgreSQL calls."""
         name = key_of(part, self.dialect)
-        return self.dialect == "postgres" and (name in FUNCTIONS["postgres"] or is_named(name, None, self.functions))
+        is_listed = name in FUNCTIONS["postgres"] and name not in TELLS_TYPES
+        return self.dialect == "postgres" and (is_listed or is_named(name, None, self.functions))
 
     # what was found
 
     def meet(self, node: exp.Expr) -> None:
         """Note that the names of a node were looked at."""
-        self.seen.update(int(name.meta["start"]) for name in node.find_all(exp.Identifier) if "start" in name.meta)
+        if self.dialect == "postgres":  # see `check_dots`
+            self.seen.update(int(name.meta["start"]) for name in node.find_all(exp.Identifier) if "start" in name.meta)
 
     def miss(self, node: exp.Expr, scope: Scope, *, is_table: bool = False) -> None:
         """Note a name that stands for nothing."""

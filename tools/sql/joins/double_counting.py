@@ -8,7 +8,7 @@ from sqlglot import exp
 from route_sql.tools.schema.records import Schema, Table
 from route_sql.tools.sql.joins.conditions import conjuncts
 from route_sql.tools.sql.joins.from_clause import FromClause
-from route_sql.tools.sql.parsing import parse_query
+from route_sql.tools.sql.parsing import shared_tree
 
 COUNTED_TWICE = "The query runs, but {aggregate} takes a row of {table} once for each row of {other} joined with it."
 _NO_VALUES = (exp.Distinct, exp.Case, exp.If, exp.Predicate)
@@ -23,7 +23,7 @@ def double_counting(sql: str, schema: Schema) -> str | None:
     query that selects or groups rows of the repeating table, such as the average age of the members of one club. Tables
     without a primary key are not judged.
     """
-    tree = parse_query(sql, schema.dialect)
+    tree = shared_tree(sql, schema.dialect)
     found = (_doubled(FromClause(select, schema)) for select in tree.find_all(exp.Select)) if tree else iter(())
     return next((complaint for complaint in found if complaint is not None), None)
 

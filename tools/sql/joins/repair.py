@@ -15,7 +15,7 @@ from route_sql.tools.sql.joins.conditions import conjuncts, is_join_condition
 from route_sql.tools.sql.joins.from_clause import FromClause
 from route_sql.tools.sql.joins.select_repair import SelectRepair
 from route_sql.tools.sql.joins.unused_joins import UnusedJoins
-from route_sql.tools.sql.parsing import Tree, parse_query
+from route_sql.tools.sql.parsing import Tree, parse_query, shared_tree
 from route_sql.tools.sql.scopes import Resolver
 from route_sql.tools.sql.usage import MOST_UNKNOWN, unknown_names
 
@@ -127,9 +127,10 @@ def _compares_different_keys(equation: exp.EQ, from_clause: FromClause, graph: J
 
 def _rejoin(sql: str, schema: Schema, doubt: _Doubt, *, through_parents: bool) -> tuple[list[str], str | None]:
     """Doubted equations as the query writes them, and the query with keys instead; ([], None) without a repair."""
-    tree = parse_query(sql, schema.dialect)
-    if tree is None:
+    shared = shared_tree(sql, schema.dialect)
+    if shared is None or shared.find(exp.Join) is None:
         return [], None
+    tree = shared.copy()
     graph = join_graph(schema)
     doubted = [equation.sql(dialect=schema.dialect) for _, _, equation in _doubted(tree, schema, graph, doubt)]
 
