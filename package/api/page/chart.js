@@ -1,11 +1,10 @@
 // Whether a result is a category or a date with numbers, and what its chart shows.
 
-import { element, freshId } from "./elements.js";
+import { counted, element, freshId } from "./elements.js";
 import { barChart, lineChart, shown } from "./drawing.js";
 import { visible } from "./text.js";
 
-const MOST_BARS = 24;
-const MOST_POINTS = 1000;
+const MOST = { bars: 24, line: 1000 };
 const DATE = /^(\d{4})(?:-(\d{2})(?:-(\d{2})(?:[T ]\d{2}:\d{2}.*)?)?)?$/;
 const YEAR_NAME = /(^|_)years?($|_)|jahr|annee/i;
 const ID_NAME = /(^|_)(id|key|nr|zip|code)$|Id$/;
@@ -18,8 +17,8 @@ export function chartOf(columns, rows) {
   const label = dates >= 0 ? dates : columns.findIndex((_, place) => areCategories(cells(place)));
   const numbers = columns.map((_, place) => place).filter(
     (place) => place !== label && areNumbers(cells(place)) && !ID_NAME.test(columns[place]));
-  if (label < 0 || numbers.length === 0 || rows.length > MOST_POINTS) return null;
-  return { kind: dates >= 0 ? "line" : "bars", label, numbers };
+  const kind = dates >= 0 ? "line" : "bars";
+  return label < 0 || numbers.length === 0 || rows.length > MOST[kind] ? null : { kind, label, numbers };
 }
 
 /** The picture of a result with its description; null where there is none. */
@@ -58,21 +57,19 @@ function numberChoice(columns, chart, draw) {
 
 /** Labels and numbers to draw, with a description in words. */
 export function seriesOf(columns, rows, { kind, label, numbers }, number = numbers[0]) {
-  const all = rows.filter((row) => row[label] !== null && row[number] !== null)
+  const points = rows.filter((row) => row[label] !== null && row[number] !== null)
     .map((row) => ({ label: short(row[label]), value: row[number], at: kind === "line" ? timeOf(row[label]) : 0 }));
-  if (kind === "line") all.sort((one, other) => one.at - other.at);
-  const points = kind === "line" ? all : all.slice(0, MOST_BARS);
+  if (kind === "line") points.sort((one, other) => one.at - other.at);
   const names = { number: short(columns[number]), label: short(columns[label]) };
-  return { points, ...names, summary: summaryOf(kind, points, all.length, names) };
+  return { points, ...names, summary: summaryOf(kind, points, names) };
 }
 
-function summaryOf(kind, points, count, names) {
+function summaryOf(kind, points, names) {
   const title = `${kind === "line" ? "Line" : "Bar"} chart: ${names.number} by ${names.label}`;
   if (points.length === 0) return `${title}, no value.`;
   const byValue = [...points].sort((one, other) => one.value - other.value);
   const [low, high] = [byValue[0], byValue.at(-1)];
-  const part = points.length < count ? `the first ${points.length} of ${count}` : `${count}`;
-  return `${title}, ${part} values. Highest: ${high.label}, ${shown(high.value)}. Lowest: ${low.label}, ${shown(low.value)}.`;
+  return `${title}, ${counted(points.length, "value")}. Highest: ${high.label}, ${shown(high.value)}. Lowest: ${low.label}, ${shown(low.value)}.`;
 }
 
 function short(text) {
