@@ -1,0 +1,273 @@
+"""Bodies of the API, as requests send them and as /openapi.json describes the answers."""
+
+from typing import Annotated, Any, Literal
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+from typing_extensions import TypedDict
+
+from route_sql.graph.context import AfterRejection, AgentName, Strategy
+from route_sql.graph.state import Answer
+
+QUESTION_CHARS, SQL_CHARS, NAME_CHARS = 4_000, 20_000, 200
+TurnState = Literal["answered", "needs_approval", "needs_choice", "running", "stopped"]
+"""State of a turn. `stopped`: the client left, the server closed or something failed; it can be continued."""
+
+
+def _storable(text: str) -> str:
+    """A text that UTF-8 and every database of threads can hold."""
+    if "\0" in text or not text.isascii() and any("\ud800" <= letter <= "\udfff" for letter in text):
+        raise ValueError("it has a character that is no text (NUL or half of a surrogate pair)")
+    return text
+
+
+def _worded(text: str) -> str:
+    if not text.strip():
+        raise ValueError("it is blank")
+    return text
+
+
+Text = Annotated[str, AfterValidator(_storable)]
+QuestionText = Annotated[
+    Text,
+    AfterValidator(_worded),
+    Field(min_length=1, max_length=QUESTION_CHARS, pattern=r"\S", examples=["How many orders were paid in May?"]),
+]
+EvidenceWords = Annotated[Text, Field(max_length=QUESTION_CHARS)]
+SqlWords = Annotated[
+    Text,
+    AfterValidator(_worded),
+    Field(min_length=1, max_length=SQL_CHARS, pattern=r"\S", examples=["SELECT COUNT(*) FROM orders"]),
+]
+DatabaseName = Annotated[Text, Field(min_length=1, max_length=NAME_CHARS, examples=["shop"])]
+ThreadId = Annotated[str, Field(pattern=r"^[0-9a-f]{32}$", min_length=32, max_length=32)]
+Share = Annotated[float, Field(ge=0, le=1)]
+Count = Annotated[int, Field(ge=0)]
+Positive = Annotated[int, Field(gt=0)]
+Seconds = Annotated[float, Field(gt=0)]
+
+
+class Body(BaseModel):
+    """A body without fields that nobody reads, and with the types that it names."""
+
+    model_config = ConfigDict(extra="forbid", strict=True, allow_inf_nan=False)
+
+
+class AskOptions(Body):
+    """Choices of one question. The server's own limits can be narrowed, not widened."""
+
+    strategy: Strategy | None = None
+    without: list[AgentName] | None = None
+    approve: bool | None = Field(default=None, description="Wait for a person's approval before each query.")
+    clarify: bool | None = Field(default=None, description="Wait for a person where a word is unclear.")
+    after_rejection: AfterRejection | None = None
+    follow_up: bool | None = None
+    withhold: bool | None = None
+    min_confidence: Share | None = None
+    enough: Share | None = None
+    row_limit: Count | None = None
+    deadline: Seconds | None = Field(default=None, description="Seconds that a query may run.")
+    seconds: Seconds | None = Field(default=None, description="Seconds that the question may take.")
+    max_corrections: Count | None = None
+    max_continuations: Count | None = None
+    max_samples: Count | None = None
+    max_tokens: Positive | None = None
+
+
+class AskBody(Body):
+    """A question."""
+
+    question: QuestionText
+    database: DatabaseName
+    evidence: EvidenceWords = Field(default="", description="Facts that the question needs besides the schema.")
+    thread: ThreadId | None = Field(
+        default=None, description="The thread that it continues; without one it begins a new one."
+    )
+    options: AskOptions = AskOptions()
+
+
+class CheckBody(Body):
+    """A statement that is checked and not run."""
+
+    sql: SqlWords
+    database: DatabaseName
+
+
+class ApproveBody(Body):
+    """Run the query."""
+
+    type: Literal["approve"]
+
+
+class EditBody(Body):
+    """Run another query in its place."""
+
+    type: Literal["edit"]
+    sql: SqlWords
+
+
+class RejectBody(Body):
+    """Run no query."""
+
+    type: Literal["reject"]
+    reason: Annotated[Text, Field(max_length=QUESTION_CHARS)] | None = None
+
+
+class ContinueBody(Body):
+    """Continue a run that was stopped."""
+
+    type: Literal["continue"]
+
+
+class ChoiceBody(Body):
+    """One of the choices, as it is written."""
+
+    choice: Annotated[Text, Field(min_length=1, max_length=SQL_CHARS)]
+
+
+class EvidenceBody(Body):
+    """The meaning in own words."""
+
+    evidence: Annotated[Text, AfterValidator(_worded), Field(min_length=1, max_length=QUESTION_CHARS, pattern=r"\S")]
+
+
+ResumeBody = ApproveBody | EditBody | RejectBody | ContinueBody | ChoiceBody | EvidenceBody
+RESUME_FORMS = (
+    'send {"type": "approve"}, {"type": "edit", "sql": "SELECT ..."}, {"type": "reject", "reason": "..."}, '
+    '{"choice": "..."}, {"evidence": "..."} or {"type": "continue"}'
+)
+
+
+class ErrorPart(TypedDict):
+    """A code for programs, a sentence for people, and the id by which the log has the request."""
+
+    code: str
+    message: str
+    request_id: str
+
+
+class ErrorBody(TypedDict):
+    """An error."""
+
+    error: ErrorPart
+
+
+class ApproveQuestion(TypedDict):
+    """A query that waits for a person."""
+
+    kind: Literal["approve"]
+    sql: str
+    database: str
+
+
+class ClarifyQuestion(TypedDict):
+    """An unclear word, with its possible meanings."""
+
+    kind: Literal["clarify"]
+    question: str
+    choices: list[str]
+    database: str
+
+
+PersonQuestion = ApproveQuestion | ClarifyQuestion
+
+
+class AnsweredBody(TypedDict):
+    """The end of a run: an answer, or a question to a person."""
+
+    thread: str
+    request_id: str
+    state: Literal["answered", "needs_approval", "needs_choice"]
+    answer: Answer | None
+    interrupt: PersonQuestion | None
+
+
+class DatabaseEntry(TypedDict):
+    """A database."""
+
+    name: str
+    engine: str
+
+
+class DatabasesBody(TypedDict):
+    """The databases that the caller may see."""
+
+    databases: list[DatabaseEntry]
+
+
+class ColumnEntry(TypedDict):
+    """A column. `references` is `table.column` or null; examples are cells: untrusted text."""
+
+    name: str
+    type: str
+    primary_key: bool
+    references: str | None
+    comment: str | None
+    examples: list[str]
+
+
+class TableEntry(TypedDict):
+    """A table."""
+
+    name: str
+    comment: str | None
+    columns: list[ColumnEntry]
+
+
+class SchemaBody(TypedDict):
+    """The visible part of a schema."""
+
+    database: str
+    tables: list[TableEntry]
+
+
+class CheckedBody(TypedDict):
+    """Whether a statement may run, and why not."""
+
+    allowed: bool
+    reason: str | None
+
+
+class ThreadEntry(TypedDict):
+    """A thread in the list: its first question, and the state of its last."""
+
+    thread: str
+    database: str
+    question: str
+    asked_at: str
+    state: TurnState
+    turns: int
+
+
+class ThreadsBody(TypedDict):
+    """The caller's threads, newest first."""
+
+    threads: list[ThreadEntry]
+
+
+class TurnBody(TypedDict):
+    """A question of a thread."""
+
+    question: str
+    asked_at: str
+    state: TurnState
+    answer: Answer | None
+    interrupt: PersonQuestion | None
+
+
+class ThreadBody(TypedDict):
+    """A thread with all its questions, the oldest first."""
+
+    thread: str
+    database: str
+    turns: list[TurnBody]
+
+
+class HealthBody(TypedDict):
+    """Whether the server lives, or is ready."""
+
+    status: str
+
+
+def errors(*statuses: int) -> dict[int | str, dict[str, Any]]:
+    """The errors that a route may answer with, for /openapi.json."""
+    return {status: {"model": ErrorBody, "description": "An error"} for status in statuses}

@@ -1,0 +1,120 @@
+"""Where threads are kept: a SQLite file of the user's by default, or a PostgreSQL database."""
+
+import asyncio
+import os
+import sqlite3
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import sqlalchemy as sa
+from filelock import FileLock, Timeout
+from langgraph.checkpoint.base import BaseCheckpointSaver
+from platformdirs import user_data_path
+
+from route_sql.api.thread_store import ThreadStore
+from route_sql.tools.errors import InvalidInput
+
+FILE = "threads.sqlite"
+BUSY_SECONDS = 30
+CONNECTIONS = 8
+MISSING = "threads in PostgreSQL need a library: pip install 'route-sql[threads-postgres]'"
+MISSING_SQLITE = "threads need a library: pip install 'route-sql[threads]'"
+POSTGRES = ("postgresql://", "postgres://")
+
+Kept = tuple[BaseCheckpointSaver[str], ThreadStore]
+"""Where the runs' states are, and the list of threads."""
+
+
+def default_file(folder: Path | None) -> Path:
+    """The file of the threads, in a folder or in the user's own for data."""
+    return (folder or user_data_path("route-sql")) / FILE
+
+
+@asynccontextmanager
+async def open_threads(place: str | Path) -> AsyncIterator[Kept]:
+    """The threads of a file or of a PostgreSQL database.
+
+    Raises:
+        InvalidInput: it can't be opened, another server uses the file, or a library is missing.
+    """
+    if isinstance(place, str) and "://" in place:
+        if not place.startswith(POSTGRES):
+            raise InvalidInput("threads are kept in a SQLite file or at a URL that begins with postgresql://")
+        async with _in_postgres(place) as kept:
+            yield kept
+    else:
+        async with _in_file(Path(place)) as kept:
+            yield kept
+
+
+@asynccontextmanager
+async def _in_file(path: Path) -> AsyncIterator[Kept]:
+    try:
+        import aiosqlite
+        from langgraph.checkpoint.sqlite.aio import AsyncSqliteSaver
+    except ImportError as error:
+        raise InvalidInput(MISSING_SQLITE) from error
+    lock = await asyncio.to_thread(_alone, path)
+    try:
+        async with aiosqlite.connect(path, timeout=BUSY_SECONDS) as connection:
+            saver = AsyncSqliteSaver(connection)
+            await saver.setup()
+            engine = sa.create_engine(f"sqlite:///{path}", connect_args={"timeout": BUSY_SECONDS}, pool_size=1)
+            async with _store(engine, 1, is_alone=True) as store:
+                yield saver, store
+    except sqlite3.DatabaseError as error:
+        raise InvalidInput(f"the threads in {path} can't be read: {error}; move the file away") from error
+    finally:
+        lock.release()
+
+
+@asynccontextmanager
+async def _in_postgres(url: str) -> AsyncIterator[Kept]:
+    try:
+        from langgraph.checkpoint.postgres.aio import AsyncPostgresSaver
+        from psycopg import Error
+        from psycopg.rows import dict_row
+        from psycopg_pool import AsyncConnectionPool, PoolTimeout
+    except ImportError as error:
+        raise InvalidInput(MISSING) from error
+    kwargs: dict[str, Any] = {"autocommit": True, "prepare_threshold": 0, "row_factory": dict_row}
+    pool: AsyncConnectionPool[Any] = AsyncConnectionPool(url, kwargs=kwargs, max_size=CONNECTIONS, open=False)
+    try:
+        await pool.open(wait=True, timeout=BUSY_SECONDS)
+        saver = AsyncPostgresSaver(pool)
+        await saver.setup()
+        engine = sa.create_engine(f"postgresql+psycopg://{url.partition('://')[2]}", pool_size=CONNECTIONS)
+        async with _store(engine, CONNECTIONS, is_alone=False) as store:
+            yield saver, store
+    except (PoolTimeout, Error) as error:
+        # The text of the driver's error may hold the user and the host.
+        raise InvalidInput("the database of the threads can't be reached; check the URL of --threads") from error
+    finally:
+        await pool.close()
+
+
+@asynccontextmanager
+async def _store(engine: sa.Engine, workers: int, *, is_alone: bool) -> AsyncIterator[ThreadStore]:
+    store = ThreadStore(engine, workers)
+    try:
+        await store.prepare(is_alone=is_alone)
+        yield store
+    finally:
+        await store.close()
+
+
+def _alone(path: Path) -> FileLock:
+    """Make the file for this user alone, and take it for this server alone."""
+    try:
+        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        os.close(os.open(path, os.O_CREAT | os.O_RDWR, 0o600))
+        path.chmod(0o600)
+        lock = FileLock(f"{path}.lock", timeout=0, mode=0o600, thread_local=False)
+        lock.acquire()
+    except Timeout:
+        raise InvalidInput(f"another server keeps its threads in {path}; end it, or give this one --threads") from None
+    except OSError as error:
+        raise InvalidInput(f"threads can't be kept in {path}: {error.strerror}; give another --threads") from error
+    return lock

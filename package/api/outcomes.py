@@ -1,0 +1,55 @@
+"""The end of a run, read from its last checkpoint: an answer, or a question to a person."""
+
+from typing import Any, Literal, cast
+
+from langgraph.types import StateSnapshot
+
+from route_sql.api.bodies import AnsweredBody, ApproveQuestion, ClarifyQuestion, PersonQuestion, TurnState
+from route_sql.graph.asking import answer_in
+from route_sql.graph.state import Answer, State
+from route_sql.graph.wiring import Graph
+
+
+def person_question(snapshot: StateSnapshot) -> PersonQuestion | None:
+    """The question to a person that a run waits for."""
+    if not snapshot.interrupts:
+        return None
+    value = snapshot.interrupts[0].value
+    database = str(value["database"])
+    if "approve" in value:
+        return ApproveQuestion(kind="approve", sql=str(value["approve"]), database=database)
+    return ClarifyQuestion(
+        kind="clarify", question=str(value["clarify"]), choices=list(value["readings"]), database=database
+    )
+
+
+def answer_of(snapshot: StateSnapshot) -> Answer | None:
+    """The answer; None if the run has not ended."""
+    values = snapshot.values
+    is_whole = not snapshot.next and all(key in values for key in Answer.__annotations__)
+    return answer_in(cast(State, values)) if is_whole else None
+
+
+def waiting_state(asked: PersonQuestion) -> Literal["needs_approval", "needs_choice"]:
+    """The state of a run that waits for a person."""
+    return "needs_approval" if asked["kind"] == "approve" else "needs_choice"
+
+
+def answered_body(snapshot: StateSnapshot, thread: str, request_id: str) -> AnsweredBody:
+    """The body of a run that has ended or waits for a person."""
+    asked = person_question(snapshot)
+    return AnsweredBody(
+        thread=thread,
+        request_id=request_id,
+        state="answered" if asked is None else waiting_state(asked),
+        answer=answer_of(snapshot) if asked is None else None,
+        interrupt=asked,
+    )
+
+
+async def state_of(graph: Graph, thread: str) -> tuple[TurnState, str | None]:
+    """The state of a run that was stopped or failed, and its checkpoint: it may wait for a person still."""
+    snapshot = await graph.aget_state({"configurable": {"thread_id": thread}})
+    asked = person_question(snapshot)
+    checkpoint: Any = snapshot.config["configurable"].get("checkpoint_id")
+    return ("stopped" if asked is None else waiting_state(asked)), checkpoint

@@ -1,0 +1,26 @@
+"""Sentences on bodies and parameters that can't be used."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from route_sql.tools.text import clean
+
+SHOWN_CHARS = 60
+
+
+def validation_sentence(errors: Sequence[Any]) -> str:
+    """The first thing that is wrong with a request, in one sentence."""
+    if not errors:
+        return "The request can't be read; /openapi.json says what it may hold."
+    first = errors[0]
+    where = ".".join(str(part) for part in first.get("loc", ())[1:])
+    name = clean(where, SHOWN_CHARS) or "the body"
+    match first.get("type"):
+        case "json_invalid":
+            return "The body is not valid JSON."
+        case "missing":
+            return f"{name} is missing; /openapi.json says what the body holds."
+        case "extra_forbidden":
+            return f"{name} is unknown; /openapi.json says what the body may hold."
+    said = clean(str(first.get("msg", "")), 200).removeprefix("Value error, ")
+    return f"{name} can't be used: {said[:1].lower()}{said[1:]}."
