@@ -5,6 +5,10 @@ import { Turn } from "./turn.js";
 
 /** Options of a run whose first query is replaced by a person's own. */
 const OWN_QUERY = { approve: true, clarify: false, strategy: "single", withhold: false };
+const UNANSWERED = {
+  running: "This question is being worked on, in another window perhaps.",
+  stopped: "This question has no answer, since its run was stopped.",
+};
 
 /** The questions of one thread. */
 export class Conversation {
@@ -12,6 +16,7 @@ export class Conversation {
   #announce;
   #changed;
   #turns = [];
+  #asked = 0;
   #running = null;
   thread = null;
 
@@ -36,7 +41,7 @@ export class Conversation {
   /** Begin a new thread. */
   clear() {
     this.stop();
-    [this.thread, this.#turns] = [null, []];
+    [this.thread, this.#turns, this.#asked] = [null, [], 0];
     this.#place.replaceChildren();
     this.#changed();
   }
@@ -47,27 +52,44 @@ export class Conversation {
     const kept = await call(`v1/threads/${encodeURIComponent(thread)}`);
     this.clear();
     this.thread = thread;
-    for (const { question, answer, interrupt, state } of kept.turns) {
-      const turn = this.#add({ question, database: kept.database });
-      if (answer || interrupt) this.#show(turn, { answer, interrupt }, false);
-      else turn.showProblem(new CallError(state, "This question has no answer: its run was stopped. Ask it again."));
-    }
+    for (const each of kept.turns) this.#showKept(each, kept.database, each === kept.turns.at(-1));
     this.#changed();
     return kept;
   }
 
+  /** Show a turn of the history; only the last one can still be decided or continued. */
+  #showKept({ question, answer, interrupt, state }, database, isLast) {
+    const turn = this.#add({ question, database });
+    turn.number = ++this.#asked;
+    if (answer || (interrupt && isLast)) this.#show(turn, { answer, interrupt }, false);
+    else turn.showProblem(new CallError(state, UNANSWERED[state] ?? UNANSWERED.stopped), isLast ? this.#actions(turn, state) : []);
+  }
+
+  /** What can be done about a run without an answer. */
+  #actions(turn, state) {
+    const again = ["Ask again", () => this.ask(turn.asked)];
+    const resume = ["Continue the run", () => this.#resume(turn, { type: "continue" })];
+    if (turn.number === null) return [again];
+    return state === "running" ? [this.#reload()] : [again, resume];
+  }
+
+  #reload() {
+    return ["Load the thread again", () => this.open(this.thread)];
+  }
+
   /** Ask a question; whether it was answered, or waits for a decision. */
-  async ask({ question, database, evidence, options, sql }) {
+  async ask(asked) {
     if (this.isRunning) return false;
+    const { question, database, evidence, options, sql } = asked;
     // A thread whose only question broke off has nothing to follow up on.
     if (!this.#turns.some((turn) => turn.isDone)) this.clear();
-    const turn = this.#add({ question, database, isEdited: sql !== undefined });
+    this.#turns.at(-1)?.giveUp();
+    const turn = this.#add(asked);
     turn.heading.scrollIntoView({ block: "start" });
     const body = { question, database, options: { ...options, ...(sql === undefined ? {} : OWN_QUERY) } };
     if (evidence) body.evidence = evidence;
     if (this.thread !== null) body.thread = this.thread;
-    const again = [["Ask again", () => this.ask({ question, database, evidence, options, sql })]];
-    const result = await this.#run(turn, "v1/ask", body, again);
+    const result = await this.#run(turn, "v1/ask", body);
     if (result?.interrupt?.kind === "approve" && sql !== undefined) {
       return this.#resume(turn, { type: "edit", sql });
     }
@@ -75,28 +97,26 @@ export class Conversation {
   }
 
   async #resume(turn, body) {
-    const actions = [["Load the thread again", () => this.open(this.thread)]];
-    const result = await this.#run(turn, `v1/threads/${encodeURIComponent(this.thread)}/resume`, body, actions);
+    const result = await this.#run(turn, `v1/threads/${encodeURIComponent(this.thread)}/resume`, body);
     return result !== null && this.#show(turn, result);
   }
 
   /** Follow a run to its end; null if there is no result. */
-  async #run(turn, path, body, actions) {
+  async #run(turn, path, body) {
     const controller = new AbortController();
     this.#running = controller;
     turn.begin();
     this.#changed();
     const onEvent = (name, data) => {
-      if (name === "thread") this.thread = data.thread;
+      if (name === "thread") this.#begun(turn, data.thread);
       if (name === "story") turn.story.add(data);
     };
     try {
       const result = await stream(path, { body, signal: controller.signal, onEvent });
-      this.thread = result.thread;
-      turn.isDone = true;
+      this.#begun(turn, result.thread);
       return result;
     } catch (error) {
-      turn.showProblem(problemOf(error, controller.signal), actions);
+      turn.showProblem(problemOf(error, controller.signal), turn.isDone ? [this.#reload()] : this.#actions(turn, "stopped"));
       return null;
     } finally {
       if (this.#running === controller) this.#running = null;
@@ -104,8 +124,14 @@ export class Conversation {
     }
   }
 
+  /** The server has taken the question; it counts the questions of a thread. */
+  #begun(turn, thread) {
+    this.thread = thread;
+    turn.number ??= ++this.#asked;
+  }
+
   #add(asked) {
-    const turn = new Turn({ ...asked, number: this.#turns.length + 1 }, this.#announce);
+    const turn = new Turn(asked, this.#announce);
     this.#turns.push(turn);
     this.#place.append(turn.element);
     return turn;

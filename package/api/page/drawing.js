@@ -4,7 +4,9 @@ import { drawn } from "./elements.js";
 
 const [ROW, BAR] = [30, 16];
 const [HEIGHT, TOP, BOTTOM, LEFT, RIGHT] = [240, 14, 34, 64, 18];
-const LETTER = 7.4; // pixels of a letter, wide ones included
+const FONT = "13px system-ui, sans-serif"; // as in the style sheet
+
+const ruler = document.createElement("canvas").getContext("2d");
 
 /** A number as a chart writes it. */
 export function shown(value) {
@@ -14,8 +16,8 @@ export function shown(value) {
 /** Bars from left to right, one a category; those of numbers below zero begin at the same line and end at its left. */
 export function barChart(series, width) {
   const { points } = series;
-  const labels = Math.min(Math.max(...points.map((point) => point.label.length), 3) * LETTER, width * 0.38);
-  const values = Math.max(...points.map((point) => shown(point.value).length)) * LETTER + 10;
+  const labels = Math.min(Math.max(...points.map((point) => widthOf(point.label)), 20), width * 0.38);
+  const values = Math.max(...points.map((point) => widthOf(shown(point.value)))) + 10;
   const [low, high] = reach(points);
   const room = width - labels - 12 - values * (low < 0 ? 2 : 1);
   const x = (value) => labels + 12 + (low < 0 ? values : 0) + (room * (value - low)) / (high - low);
@@ -26,13 +28,11 @@ export function barChart(series, width) {
 
 function bar(point, y, { x, labels }) {
   const [from, to] = [Math.min(x(0), x(point.value)), Math.max(x(0), x(point.value))];
-  const most = Math.max(3, Math.floor(labels / LETTER));
-  const name = point.label.length > most ? `${point.label.slice(0, most - 1)}…` : point.label;
   const middle = y + ROW / 2 + 4;
   const isNegative = point.value < 0;
   return drawn("g", {},
     drawn("title", { text: `${point.label}: ${shown(point.value)}` }),
-    drawn("text", { x: labels, y: middle, class: "end", text: name }),
+    drawn("text", { x: labels, y: middle, class: "end", text: fitting(point.label, labels) }),
     drawn("rect", { x: from, y: y + (ROW - BAR) / 2, width: Math.max(1, to - from), height: BAR, rx: 3 }),
     drawn("text", { x: isNegative ? from - 6 : to + 6, y: middle, class: isNegative ? "end soft" : "soft", text: shown(point.value) }));
 }
@@ -59,7 +59,7 @@ function levels(low, high, y, width) {
 
 /** The labels under a line: as many as there is room for, the first and the last always. */
 function times(points, x, width) {
-  const room = Math.max(...points.map((point) => point.label.length)) * LETTER + 24;
+  const room = Math.max(...points.map((point) => widthOf(point.label))) + 24;
   const most = Math.max(2, Math.floor((width - LEFT) / room));
   const step = Math.ceil((points.length - 1) / (most - 1)) || 1;
   const last = points.length - 1;
@@ -83,6 +83,19 @@ function ticks(low, high) {
   const step = [1, 2, 5, 10].find((times) => times * size >= raw) * size;
   const first = Math.ceil(low / step);
   return Array.from({ length: Math.floor(high / step) - first + 1 }, (_, place) => (first + place) * step);
+}
+
+function widthOf(text) {
+  ruler.font = FONT;
+  return ruler.measureText(text).width;
+}
+
+/** As much of a text as has room. */
+function fitting(text, width) {
+  if (widthOf(text) <= width + 1) return text;
+  let end = text.length;
+  while (end > 1 && widthOf(`${text.slice(0, end)}…`) > width) end -= 1;
+  return `${text.slice(0, end)}…`;
 }
 
 function picture(series, width, height, parts) {

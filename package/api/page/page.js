@@ -21,14 +21,20 @@ const history = new ThreadList({ list: part("threads"), state: part("threads-sta
 /** Show what the state of the conversation allows. */
 function update() {
   const { isRunning, isEmpty, thread } = conversation;
-  part("ask").setAttribute("aria-disabled", String(isRunning));
-  part("stop").hidden = !isRunning;
+  swap(isRunning ? part("ask") : part("stop"), isRunning ? part("stop") : part("ask"));
   database.disabled = isRunning;
   part("turns").setAttribute("aria-busy", String(isRunning));
   part("welcome").hidden = !isEmpty;
   part("question-label").textContent = isEmpty ? "Your question" : "Follow up, or ask another question";
   const hash = thread === null ? "" : `#${encodeURIComponent(thread)}`;
   if (location.hash !== hash) window.history.replaceState(null, "", hash || location.pathname);
+}
+
+/** Hide one control and show another, which gets the focus if the hidden one had it. */
+function swap(hidden, shown) {
+  const hadFocus = document.activeElement === hidden;
+  [hidden.hidden, shown.hidden] = [true, false];
+  if (hadFocus) shown.focus();
 }
 
 async function ask(event) {

@@ -12,11 +12,13 @@ export class Turn {
   #problem = element("div");
 
   /** `announce` takes a line for a live region. */
-  constructor({ question, database, number, isEdited = false }, announce) {
-    [this.question, this.database, this.number] = [question, database, number];
+  constructor(asked, announce) {
+    const { question, database, sql } = asked;
+    [this.asked, this.question, this.database, this.number] = [asked, question, database, null];
+    this.isDone = false;
     this.story = new Story(announce);
     this.heading = element("h2", { dir: "auto" }, clipped(question, 600));
-    const facts = `${visible(database)}${isEdited ? ", with your own query" : ""}`;
+    const facts = `${visible(database)}${sql !== undefined ? ", with your own query" : ""}`;
     this.element = element("article", { class: "turn" }, this.heading,
       element("p", { class: "soft small", text: facts }), this.story.element, this.#body, this.#problem);
     this.story.element.hidden = true;
@@ -51,6 +53,15 @@ export class Turn {
     const card = element("section", { class: "card problem", role: "alert" }, message, request, element("div", { class: "bar" }, buttons));
     this.#problem.replaceChildren(card);
     card.scrollIntoView({ block: "nearest" });
+  }
+
+  /** Another question was asked: what was not decided can't be decided any more, nor a broken run continued. */
+  giveUp() {
+    this.#problem.querySelectorAll("button").forEach((each) => each.remove());
+    if (this.#body.querySelector(".asks") === null) return;
+    const note = element("p", { class: "soft", text: "Not decided: another question was asked." });
+    this.#body.replaceChildren(note);
+    this.isDone = false;
   }
 
   #show({ card, heading }, hasFocus) {
