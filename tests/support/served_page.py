@@ -65,7 +65,7 @@ def scripted_by_question(task: str, prompt: str) -> str:
     """The query for the word that the question has; without one the countries. Verdicts approve."""
     if task != "sql":
         return "verdict: right" if task == "verdict" else "{}"
-    asked = prompt.rpartition("Question")[2].lower()
+    asked = prompt.partition("\nQuestion: ")[2].partition("\n")[0].lower()
     return next((sql for word, sql in ANSWERS.items() if word in asked), COUNTRIES)
 
 

@@ -39,8 +39,9 @@ function swap(hidden, shown) {
 
 async function ask(event) {
   event.preventDefault();
-  if (conversation.isRunning) return;
   problem("");
+  await ready;
+  if (conversation.isRunning) return;
   const asked = { question: question.value.trim(), database: database.value, evidence: part("evidence").value.trim(), options: chosen() };
   if (!asked.question) return problem("Write a question first.", question);
   if (!asked.database) return problem("There is no database to ask.", database);
@@ -71,6 +72,8 @@ async function openThread(thread) {
     part("turns").lastElementChild?.scrollIntoView({ block: "start" });
   } catch (error) {
     problem(error.message, question);
+    update();
+    await history.refresh();
   }
 }
 
@@ -99,7 +102,7 @@ async function databaseChanged() {
   await schema.show(database.value);
 }
 
-async function start() {
+async function start(kept) {
   try {
     const { databases } = await call("v1/databases");
     const options = databases.map(({ name, engine }) => element("option", { value: name, text: `${visible(name)} (${visible(engine)})` }));
@@ -108,7 +111,6 @@ async function start() {
   } catch (error) {
     return problem(error.message);
   }
-  const kept = decodeURIComponent(location.hash.slice(1));
   if (database.value) schema.show(database.value);
   return kept ? openThread(kept) : history.refresh(null);
 }
@@ -138,5 +140,5 @@ function connect() {
 }
 
 connect();
+const ready = start(decodeURIComponent(location.hash.slice(1))); // before the address is that of a new thread
 update();
-start();

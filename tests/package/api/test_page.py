@@ -111,7 +111,7 @@ async def test_rows_are_saved_as_csv_and_json(tmp_path: Path) -> None:
         assert "'=HYPERLINK(1)" in cells and "'-1+1" in cells, "a spreadsheet would run these"
         name, text = await downloaded(visit.page, "as JSON")
         assert name == "which-notes.json" and {"text": "=HYPERLINK(1)"} in json.loads(text)
-        assert {"text": "x" * 10_000} in json.loads(text)
+        assert any(len(row["text"]) > 900 for row in json.loads(text)), "not clipped as on the page"
 
 
 async def test_dates_are_a_line(tmp_path: Path) -> None:
@@ -216,7 +216,7 @@ async def test_a_follow_up_belongs_to_its_thread_and_a_thread_to_the_history(tmp
         await visit.answered(3)
         await threads.filter(has_text="How many?").get_by_role("button", name="Delete").click()
         await visit.page.get_by_role("button", name="Delete for good").click()
-        await visit.page.wait_for_function("document.querySelectorAll('#threads li').length === 1")
+        await threads.filter(has_text="How many?").wait_for(state="detached")
         await visit.page.reload()
         await visit.answered(3)
         assert await threads.count() == 1
