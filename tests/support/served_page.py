@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any
 
 import uvicorn
-from support.browser import chromium
 
 from route_sql.api.app import build_app
 from route_sql.api.checkpoints import open_threads
@@ -153,24 +152,27 @@ class Visit:
 
 @asynccontextmanager
 async def visiting(
-    address: str, width: int = 1200, scheme: str = "light", allowed: Sequence[str] = (), **more: Any
+    browser: Any, address: str, width: int = 1200, scheme: str = "light", allowed: Sequence[str] = (), **more: Any
 ) -> AsyncIterator[Visit]:
     """A visit of the page, which must ask for nothing but its own server and complain about nothing.
 
     Args:
+        browser: The browser, which other visits use too; this one has its own storage.
         address: The page.
         width: Pixels.
         scheme: `light` or `dark`.
         allowed: Beginnings of complaints that are expected, such as the browser's own on a status of 401.
         more: Further properties of the browser's page.
     """
-    async with chromium() as browser:
-        page = await browser.new_page(viewport={"width": width, "height": 900}, color_scheme=scheme, **more)
-        page.set_default_timeout(15_000)
-        visit = Visit(page)
-        visit.watch()
+    page = await browser.new_page(viewport={"width": width, "height": 900}, color_scheme=scheme, **more)
+    page.set_default_timeout(15_000)
+    visit = Visit(page)
+    visit.watch()
+    try:
         await page.goto(address)
         yield visit
         assert [url for url in visit.asked if not url.startswith((address, f"blob:{address}", "data:image/svg"))] == []
         assert [line for line in visit.complaints if not line.startswith(tuple(allowed))] == []
         assert await page.title() == "Ask your database · route-sql"
+    finally:
+        await page.context.close()

@@ -15,14 +15,16 @@ export class Conversation {
   #place;
   #announce;
   #changed;
+  #ended;
   #turns = [];
   #asked = 0;
   #running = null;
   thread = null;
 
-  /** `place` holds the turns; `announce` takes lines for a live region; `changed` is called after each change. */
-  constructor({ place, announce, changed }) {
-    [this.#place, this.#announce, this.#changed] = [place, announce, changed];
+  /** `place` holds the turns; `announce` takes lines for a live region; `changed` is called after each change, `ended`
+   * with a turn whose run has ended. */
+  constructor({ place, announce, changed, ended }) {
+    [this.#place, this.#announce, this.#changed, this.#ended] = [place, announce, changed, ended];
   }
 
   get isRunning() {
@@ -61,7 +63,9 @@ export class Conversation {
   #showKept({ question, answer, interrupt, state }, database, isLast) {
     const turn = this.#add({ question, database });
     turn.number = ++this.#asked;
-    if (answer || (interrupt && isLast)) this.#show(turn, { answer, interrupt }, false);
+    turn.isDone = Boolean(answer || (interrupt && isLast));
+    if (answer) this.#showAnswer(turn, answer, false);
+    else if (turn.isDone) this.#showDecision(turn, interrupt, false);
     else turn.showProblem(new CallError(state, UNANSWERED[state] ?? UNANSWERED.stopped), isLast ? this.#actions(turn, state) : []);
   }
 
@@ -77,9 +81,9 @@ export class Conversation {
     return ["Load the thread again", () => this.open(this.thread)];
   }
 
-  /** Ask a question; whether it was answered, or waits for a decision. */
+  /** Ask a question. */
   async ask(asked) {
-    if (this.isRunning) return false;
+    if (this.isRunning) return undefined;
     const { question, database, evidence, options, sql } = asked;
     // A thread whose only question broke off has nothing to follow up on.
     if (!this.#turns.some((turn) => turn.isDone)) this.clear();
@@ -93,12 +97,12 @@ export class Conversation {
     if (result?.interrupt?.kind === "approve" && sql !== undefined) {
       return this.#resume(turn, { type: "edit", sql });
     }
-    return result !== null && this.#show(turn, result);
+    return this.#show(turn, result);
   }
 
   async #resume(turn, body) {
     const result = await this.#run(turn, `v1/threads/${encodeURIComponent(this.thread)}/resume`, body);
-    return result !== null && this.#show(turn, result);
+    return this.#show(turn, result);
   }
 
   /** Follow a run to its end; null if there is no result. */
@@ -137,16 +141,24 @@ export class Conversation {
     return turn;
   }
 
-  #show(turn, { answer, interrupt }, hasFocus = true) {
-    turn.isDone = true;
-    if (interrupt) {
-      turn.showDecision(interrupt, (body) => this.isRunning || this.#resume(turn, body), hasFocus);
-      return true;
+  /** Show the end of a run, if it has one. */
+  #show(turn, result) {
+    if (result !== null) {
+      turn.isDone = true;
+      if (result.interrupt) this.#showDecision(turn, result.interrupt);
+      else this.#showAnswer(turn, result.answer);
     }
+    this.#ended(turn);
+  }
+
+  #showDecision(turn, interrupt, hasFocus = true) {
+    turn.showDecision(interrupt, (body) => this.isRunning || this.#resume(turn, body), hasFocus);
+  }
+
+  #showAnswer(turn, answer, hasFocus = true) {
     const report = `v1/threads/${encodeURIComponent(this.thread)}/report?turn=${turn.number}`;
     const { question, database } = turn;
     turn.showAnswer(answer, { report, hasFocus, runEdited: (sql) => this.ask({ question, database, sql }) });
-    return true;
   }
 }
 

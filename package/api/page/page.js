@@ -15,7 +15,7 @@ const announce = (line) => {
 };
 
 const schema = new SchemaBrowser({ list: part("tables"), finder: part("find"), state: part("schema-state") });
-const conversation = new Conversation({ place: part("turns"), announce, changed: update });
+const conversation = new Conversation({ place: part("turns"), announce, changed: update, ended });
 const history = new ThreadList({ list: part("threads"), state: part("threads-state"), open: openThread, deleted: threadDeleted });
 
 /** Show what the state of the conversation allows. */
@@ -45,10 +45,13 @@ async function ask(event) {
   const asked = { question: question.value.trim(), database: database.value, evidence: part("evidence").value.trim(), options: chosen() };
   if (!asked.question) return problem("Write a question first.", question);
   if (!asked.database) return problem("There is no database to ask.", database);
-  const isDone = await conversation.ask(asked);
-  // Otherwise the question stays, so that it can be asked again.
-  if (isDone && question.value.trim() === asked.question) question.value = "";
-  await history.refresh(conversation.thread);
+  await conversation.ask(asked);
+}
+
+/** A run has ended. The question of one that failed stays in the field, so that it can be asked again. */
+function ended(turn) {
+  if (turn.isDone && question.value.trim() === turn.question) question.value = "";
+  history.refresh(conversation.thread);
 }
 
 function chosen() {

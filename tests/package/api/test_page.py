@@ -12,7 +12,8 @@ from support.served_page import COUNTRIES, gated, serving_page, visiting
 from route_sql.graph.context import Context
 from route_sql.testing import ScriptedModel
 
-pytestmark = needs_browser
+# One browser for all tests of the file, so they share its event loop.
+pytestmark = [*needs_browser, pytest.mark.asyncio(loop_scope="module")]
 
 TOTALS = [["France", "30"], ["Spain", "10"], ["Italy", "200"], ["Peru", "NULL"]]
 
@@ -24,8 +25,8 @@ async def downloaded(page: Any, name: str) -> tuple[str, str]:
     return file.suggested_filename, Path(await file.path()).read_text(encoding="utf-8")
 
 
-async def test_a_question_is_answered_with_rows_chart_sql_and_cost(tmp_path: Path) -> None:
-    async with serving_page(tmp_path) as address, visiting(address) as visit:
+async def test_a_question_is_answered_with_rows_chart_sql_and_cost(browser: Any, tmp_path: Path) -> None:
+    async with serving_page(tmp_path) as address, visiting(browser, address) as visit:
         await visit.ask("Total by country?")
         card = await visit.answered()
         assert await visit.rows(card) == TOTALS
@@ -47,9 +48,9 @@ async def test_a_question_is_answered_with_rows_chart_sql_and_cost(tmp_path: Pat
         assert await report.title() == "Total by country?" and await report.locator("svg circle").count() > 2
 
 
-async def test_the_story_is_told_while_the_run_works(tmp_path: Path) -> None:
+async def test_the_story_is_told_while_the_run_works(browser: Any, tmp_path: Path) -> None:
     model = gated()
-    async with serving_page(tmp_path, model) as address, visiting(address) as visit:
+    async with serving_page(tmp_path, model) as address, visiting(browser, address) as visit:
         await visit.ask("Total by country?")
         present = visit.page.locator(".running .present")
         await present.get_by_text("still").wait_for()  # the server says so while the model is silent
@@ -63,9 +64,9 @@ async def test_the_story_is_told_while_the_run_works(tmp_path: Path) -> None:
         assert COUNTRIES in await steps.locator(".story").inner_text()
 
 
-async def test_stop_ends_the_run(tmp_path: Path) -> None:
+async def test_stop_ends_the_run(browser: Any, tmp_path: Path) -> None:
     model = gated()
-    async with serving_page(tmp_path, model) as address, visiting(address) as visit:
+    async with serving_page(tmp_path, model) as address, visiting(browser, address) as visit:
         await visit.ask("Total by country?")
         await visit.page.get_by_text("still").wait_for()
         await visit.page.click("#stop")
@@ -77,8 +78,8 @@ async def test_stop_ends_the_run(tmp_path: Path) -> None:
         assert await visit.rows(await visit.answered()) == TOTALS
 
 
-async def test_rows_are_sorted_and_come_in_parts(tmp_path: Path) -> None:
-    async with serving_page(tmp_path) as address, visiting(address) as visit:
+async def test_rows_are_sorted_and_come_in_parts(browser: Any, tmp_path: Path) -> None:
+    async with serving_page(tmp_path) as address, visiting(browser, address) as visit:
         await visit.ask("Total by country?")
         card = await visit.answered()
         head = card.locator("th").nth(1)
@@ -98,8 +99,8 @@ async def test_rows_are_sorted_and_come_in_parts(tmp_path: Path) -> None:
         assert await card.locator("svg").count() == 0, "numbers alone are no chart"
 
 
-async def test_rows_are_saved_as_csv_and_json(tmp_path: Path) -> None:
-    async with serving_page(tmp_path) as address, visiting(address) as visit:
+async def test_rows_are_saved_as_csv_and_json(browser: Any, tmp_path: Path) -> None:
+    async with serving_page(tmp_path) as address, visiting(browser, address) as visit:
         await visit.ask("Which notes?")
         await visit.answered()
         name, text = await downloaded(visit.page, "as CSV")
@@ -114,8 +115,8 @@ async def test_rows_are_saved_as_csv_and_json(tmp_path: Path) -> None:
         assert any(len(row["text"]) > 900 for row in json.loads(text)), "not clipped as on the page"
 
 
-async def test_dates_are_a_line(tmp_path: Path) -> None:
-    async with serving_page(tmp_path) as address, visiting(address) as visit:
+async def test_dates_are_a_line(browser: Any, tmp_path: Path) -> None:
+    async with serving_page(tmp_path) as address, visiting(browser, address) as visit:
         await visit.ask("Total by month?")
         chart = (await visit.answered()).get_by_role("img")
         label = await chart.get_attribute("aria-label")
@@ -123,17 +124,17 @@ async def test_dates_are_a_line(tmp_path: Path) -> None:
         assert await chart.locator("polyline").count() == 1 and await chart.locator("circle").count() == 3
 
 
-async def test_a_single_number_is_large(tmp_path: Path) -> None:
-    async with serving_page(tmp_path) as address, visiting(address) as visit:
+async def test_a_single_number_is_large(browser: Any, tmp_path: Path) -> None:
+    async with serving_page(tmp_path) as address, visiting(browser, address) as visit:
         await visit.ask("How many?")
         assert await (await visit.answered()).locator(".single").inner_text() == "4"
 
 
-async def test_candidates_are_compared_with_the_answer(tmp_path: Path) -> None:
+async def test_candidates_are_compared_with_the_answer(browser: Any, tmp_path: Path) -> None:
     model = ScriptedModel(history=[]).enqueue("sql", "SELECT land FROM sale", "SELECT country FROM sale")
     model.enqueue("link", "{}").enqueue("verdict", "verdict: right")
     context = Context(max_corrections=1)
-    async with serving_page(tmp_path, model, context=context) as address, visiting(address) as visit:
+    async with serving_page(tmp_path, model, context=context) as address, visiting(browser, address) as visit:
         await visit.ask("Which countries?")
         card = await visit.answered()
         await card.get_by_text("Queries that were tried: 2").click()
@@ -144,8 +145,8 @@ async def test_candidates_are_compared_with_the_answer(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("way", ["approve", "edit", "reject"])
-async def test_a_query_waits_for_a_person(tmp_path: Path, way: str) -> None:
-    async with serving_page(tmp_path) as address, visiting(address) as visit:
+async def test_a_query_waits_for_a_person(browser: Any, tmp_path: Path, way: str) -> None:
+    async with serving_page(tmp_path) as address, visiting(browser, address) as visit:
         await visit.ask("Total by country?", "approve")
         asks = visit.page.locator(".asks")
         await asks.wait_for()
@@ -169,8 +170,8 @@ async def test_a_query_waits_for_a_person(tmp_path: Path, way: str) -> None:
             assert "wrong table" in await (await visit.answered()).inner_text()
 
 
-async def test_the_query_of_an_answer_is_edited_and_run(tmp_path: Path) -> None:
-    async with serving_page(tmp_path) as address, visiting(address) as visit:
+async def test_the_query_of_an_answer_is_edited_and_run(browser: Any, tmp_path: Path) -> None:
+    async with serving_page(tmp_path) as address, visiting(browser, address) as visit:
         await visit.ask("Total by country?")
         card = await visit.answered()
         await card.get_by_role("button", name="Edit and run").click()
@@ -181,8 +182,8 @@ async def test_the_query_of_an_answer_is_edited_and_run(tmp_path: Path) -> None:
         assert "with your own query" in await visit.page.locator(".turn").nth(1).inner_text()
 
 
-async def test_an_unclear_word_is_asked_back(tmp_path: Path) -> None:
-    async with serving_page(tmp_path) as address, visiting(address) as visit:
+async def test_an_unclear_word_is_asked_back(browser: Any, tmp_path: Path) -> None:
+    async with serving_page(tmp_path) as address, visiting(browser, address) as visit:
         await visit.ask("What are the names?", "clarify")
         await visit.page.get_by_text('What does "name" refer to?').wait_for()
         await visit.page.get_by_role("button", name="supplier.name").click()
@@ -194,8 +195,8 @@ async def test_an_unclear_word_is_asked_back(tmp_path: Path) -> None:
         assert "A person said: the customer's name" in await (await visit.answered(2)).inner_text()
 
 
-async def test_a_follow_up_belongs_to_its_thread_and_a_thread_to_the_history(tmp_path: Path) -> None:
-    async with serving_page(tmp_path) as address, visiting(address) as visit:
+async def test_a_follow_up_belongs_to_its_thread_and_a_thread_to_the_history(browser: Any, tmp_path: Path) -> None:
+    async with serving_page(tmp_path) as address, visiting(browser, address) as visit:
         await visit.ask("Total by country?")
         await visit.answered()
         await visit.ask("And by month?")
@@ -222,8 +223,8 @@ async def test_a_follow_up_belongs_to_its_thread_and_a_thread_to_the_history(tmp
         assert await threads.count() == 1
 
 
-async def test_a_decision_waits_in_the_history(tmp_path: Path) -> None:
-    async with serving_page(tmp_path) as address, visiting(address) as visit:
+async def test_a_decision_waits_in_the_history(browser: Any, tmp_path: Path) -> None:
+    async with serving_page(tmp_path) as address, visiting(browser, address) as visit:
         await visit.ask("Total by country?", "approve")
         await visit.page.get_by_text("waits for your approval").wait_for()
         await visit.page.reload()
@@ -235,8 +236,8 @@ async def test_a_decision_waits_in_the_history(tmp_path: Path) -> None:
         await visit.page.get_by_text("Not decided: another question was asked.").wait_for()
 
 
-async def test_the_schema_is_browsed(tmp_path: Path) -> None:
-    async with serving_page(tmp_path) as address, visiting(address) as visit:
+async def test_the_schema_is_browsed(browser: Any, tmp_path: Path) -> None:
+    async with serving_page(tmp_path) as address, visiting(browser, address) as visit:
         tables = visit.page.locator("#tables > li:not([hidden])")
         await visit.page.get_by_text("4 tables").wait_for()
         await visit.page.fill("#find", "city")

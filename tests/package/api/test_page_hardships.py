@@ -21,7 +21,8 @@ from route_sql.doors.callers import Caller
 from route_sql.doors.tokens import Callers
 from route_sql.tools.schema.visibility import Visibility
 
-pytestmark = needs_browser
+# One browser for all tests of the file, so they share its event loop.
+pytestmark = [*needs_browser, pytest.mark.asyncio(loop_scope="module")]
 
 ROOT = Path(__file__).parents[3]
 KEY, OTHER = "analyst-key-0123456789", "guest-key-0123456789abc"
@@ -31,8 +32,8 @@ NOT_FOUND = "Failed to load resource: the server responded with a status of 404"
 BROKEN = "Failed to load resource: net::ERR_"
 
 
-async def test_hostile_cells_are_text(tmp_path: Path) -> None:
-    async with serving_page(tmp_path) as address, visiting(address) as visit:
+async def test_hostile_cells_are_text(browser: Any, tmp_path: Path) -> None:
+    async with serving_page(tmp_path) as address, visiting(browser, address) as visit:
         await visit.ask(f"Which notes? {HOSTILE[0]}")
         card = await visit.answered()
         cells = [row[0] for row in await visit.rows(card)]
@@ -45,8 +46,11 @@ async def test_hostile_cells_are_text(tmp_path: Path) -> None:
         await visit.page.wait_for_timeout(200)  # a script that slipped through would have run; `visiting` checks it
 
 
-async def test_the_policy_is_strict_and_stops_scripts(tmp_path: Path) -> None:
-    async with serving_page(tmp_path) as address, visiting(address, allowed=["Executing inline", "Failed to load", "Loading the image"]) as visit:
+async def test_the_policy_is_strict_and_stops_scripts(browser: Any, tmp_path: Path) -> None:
+    async with (
+        serving_page(tmp_path) as address,
+        visiting(browser, address, allowed=["Executing inline", "Failed to load", "Loading the image"]) as visit,
+    ):
         answer = await visit.page.request.get(address)
         policy = answer.headers["content-security-policy"]
         assert "default-src 'none'" in policy and "unsafe" not in policy and "http" not in policy
@@ -55,9 +59,9 @@ async def test_the_policy_is_strict_and_stops_scripts(tmp_path: Path) -> None:
         assert any("inline" in line for line in visit.complaints), "the policy was not asked"
 
 
-async def test_a_key_is_asked_for_and_kept_in_the_tab_alone(tmp_path: Path) -> None:
+async def test_a_key_is_asked_for_and_kept_in_the_tab_alone(browser: Any, tmp_path: Path) -> None:
     known = [UNAUTHORIZED, NOT_FOUND]
-    async with serving_page(tmp_path, callers=KEYS) as address, visiting(address, allowed=known) as visit:
+    async with serving_page(tmp_path, callers=KEYS) as address, visiting(browser, address, allowed=known) as visit:
         dialog = visit.page.get_by_role("dialog", name="This server needs a key")
         await dialog.wait_for()
         assert "session storage" in await dialog.inner_text()
@@ -109,12 +113,12 @@ async def command(port: int, folder: Path, model: str) -> AsyncIterator[Any]:
             await process.communicate()
 
 
-async def test_a_server_that_dies_leaves_the_question(tmp_path: Path, stub: ChatStub) -> None:
+async def test_a_server_that_dies_leaves_the_question(browser: Any, tmp_path: Path, stub: ChatStub) -> None:
     make_shop(tmp_path)
     port = free_port()
     stub.enqueue(hanging, completion(COUNTRIES))
     async with command(port, tmp_path, stub.url) as process:
-        async with visiting(f"http://127.0.0.1:{port}/", allowed=[BROKEN]) as visit:
+        async with visiting(browser, f"http://127.0.0.1:{port}/", allowed=[BROKEN]) as visit:
             await visit.ask("Total by country?")
             await visit.page.get_by_text("still").wait_for()
             process.send_signal(signal.SIGKILL)
@@ -122,16 +126,15 @@ async def test_a_server_that_dies_leaves_the_question(tmp_path: Path, stub: Chat
             assert await visit.page.input_value("#question") == "Total by country?"
             await process.communicate()
             await visit.page.press("#question", "Enter")
-            await visit.page.locator('.problem').get_by_text("The server can't be reached.").wait_for()
+            await visit.page.locator(".problem").get_by_text("The server can't be reached.").wait_for()
             assert await visit.page.input_value("#question") == "Total by country?"
             async with command(port, tmp_path, stub.url):
                 await visit.page.get_by_role("button", name="Ask again").click()
                 assert len(await visit.rows(await visit.answered())) == 4
-                await visit.page.goto("about:blank")
 
 
-async def test_the_keyboard_is_enough(tmp_path: Path) -> None:
-    async with serving_page(tmp_path) as address, visiting(address) as visit:
+async def test_the_keyboard_is_enough(browser: Any, tmp_path: Path) -> None:
+    async with serving_page(tmp_path) as address, visiting(browser, address) as visit:
         press = visit.page.keyboard.press
 
         async def reach(selector: str) -> None:
@@ -165,8 +168,8 @@ async def test_the_keyboard_is_enough(tmp_path: Path) -> None:
         assert await visit.page.evaluate("document.activeElement.className") == "code"
 
 
-async def test_names_and_landmarks_for_screen_readers(tmp_path: Path) -> None:
-    async with serving_page(tmp_path) as address, visiting(address) as visit:
+async def test_names_and_landmarks_for_screen_readers(browser: Any, tmp_path: Path) -> None:
+    async with serving_page(tmp_path) as address, visiting(browser, address) as visit:
         await visit.ask("Total by country?")
         await visit.answered()
         for role, name in (("navigation", "Threads"), ("complementary", "Schema"), ("main", None), ("banner", None)):
@@ -179,8 +182,8 @@ async def test_names_and_landmarks_for_screen_readers(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
-async def test_a_phone_needs_no_sideways_scroll(tmp_path: Path, scheme: str) -> None:
-    async with serving_page(tmp_path) as address, visiting(address, 360, scheme) as visit:
+async def test_a_phone_needs_no_sideways_scroll(browser: Any, tmp_path: Path, scheme: str) -> None:
+    async with serving_page(tmp_path) as address, visiting(browser, address, 360, scheme) as visit:
         await visit.ask("Which notes?")
         await visit.answered()
         await visit.ask("Total by country?", "approve")
@@ -215,9 +218,9 @@ CONTRAST = """() => {
 """Texts that stand out from their ground by less than WCAG's 4.5."""
 
 
-async def test_nothing_moves_for_those_who_want_that(tmp_path: Path) -> None:
+async def test_nothing_moves_for_those_who_want_that(browser: Any, tmp_path: Path) -> None:
     running = "getComputedStyle(document.querySelector('.running .present'), '::before').animationName"
-    async with serving_page(tmp_path) as address, visiting(address, reduced_motion="reduce") as visit:
+    async with serving_page(tmp_path) as address, visiting(browser, address, reduced_motion="reduce") as visit:
         await visit.page.evaluate(
             "document.querySelector('main').innerHTML += \"<div class=running><p class=present>x</p></div>\""
         )
