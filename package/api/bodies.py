@@ -2,7 +2,16 @@
 
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    ValidationError,
+    ValidatorFunctionWrapHandler,
+    WrapValidator,
+)
+from pydantic_core import PydanticCustomError
 from typing_extensions import TypedDict
 
 from route_sql.graph.context import AfterRejection, AgentName, Strategy
@@ -46,13 +55,13 @@ Positive = Annotated[int, Field(gt=0)]
 Seconds = Annotated[float, Field(gt=0)]
 
 
-class Body(BaseModel):
+class StrictBody(BaseModel):
     """A body without fields that nobody reads, and with the types that it names."""
 
     model_config = ConfigDict(extra="forbid", strict=True, allow_inf_nan=False)
 
 
-class AskOptions(Body):
+class AskOptions(StrictBody):
     """Choices of one question. The server's own limits can be narrowed, not widened."""
 
     strategy: Strategy | None = None
@@ -73,7 +82,7 @@ class AskOptions(Body):
     max_tokens: Positive | None = None
 
 
-class AskBody(Body):
+class AskBody(StrictBody):
     """A question."""
 
     question: QuestionText
@@ -85,56 +94,67 @@ class AskBody(Body):
     options: AskOptions = AskOptions()
 
 
-class CheckBody(Body):
+class CheckBody(StrictBody):
     """A statement that is checked and not run."""
 
     sql: SqlWords
     database: DatabaseName
 
 
-class ApproveBody(Body):
+class ApproveBody(StrictBody):
     """Run the query."""
 
     type: Literal["approve"]
 
 
-class EditBody(Body):
+class EditBody(StrictBody):
     """Run another query in its place."""
 
     type: Literal["edit"]
     sql: SqlWords
 
 
-class RejectBody(Body):
+class RejectBody(StrictBody):
     """Run no query."""
 
     type: Literal["reject"]
     reason: Annotated[Text, Field(max_length=QUESTION_CHARS)] | None = None
 
 
-class ContinueBody(Body):
+class ContinueBody(StrictBody):
     """Continue a run that was stopped."""
 
     type: Literal["continue"]
 
 
-class ChoiceBody(Body):
+class ChoiceBody(StrictBody):
     """One of the choices, as it is written."""
 
     choice: Annotated[Text, Field(min_length=1, max_length=SQL_CHARS)]
 
 
-class EvidenceBody(Body):
+class EvidenceBody(StrictBody):
     """The meaning in own words."""
 
     evidence: Annotated[Text, AfterValidator(_worded), Field(min_length=1, max_length=QUESTION_CHARS, pattern=r"\S")]
 
 
-ResumeBody = ApproveBody | EditBody | RejectBody | ContinueBody | ChoiceBody | EvidenceBody
 RESUME_FORMS = (
     'send {"type": "approve"}, {"type": "edit", "sql": "SELECT ..."}, {"type": "reject", "reason": "..."}, '
     '{"choice": "..."}, {"evidence": "..."} or {"type": "continue"}'
 )
+
+
+def _one_form(given: Any, read: ValidatorFunctionWrapHandler) -> Any:
+    try:
+        return read(given)
+    except ValidationError:
+        raise PydanticCustomError("form", "it has none of its forms; {forms}", {"forms": RESUME_FORMS}) from None
+
+
+ResumeBody = Annotated[
+    ApproveBody | EditBody | RejectBody | ContinueBody | ChoiceBody | EvidenceBody, WrapValidator(_one_form)
+]
 
 
 class ErrorPart(TypedDict):

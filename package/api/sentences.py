@@ -19,8 +19,8 @@ def validation_sentence(errors: Sequence[Any]) -> str:
         case "json_invalid":
             return "The body is not valid JSON."
         case "missing":
-            return f"{name} is missing; /openapi.json says what the body holds."
+            return f"{name[:1].upper()}{name[1:]} is missing; /openapi.json says what the body holds."
         case "extra_forbidden":
             return f"{name} is unknown; /openapi.json says what the body may hold."
-    said = clean(str(first.get("msg", "")), 200).removeprefix("Value error, ")
-    return f"{name} can't be used: {said[:1].lower()}{said[1:]}."
+    said = clean(str(first.get("msg", "")), 400).removeprefix("Value error, ")
+    return f"{name[:1].upper()}{name[1:]} can't be used: {said[:1].lower()}{said[1:]}."

@@ -1,11 +1,13 @@
 """Everything that the routes of the API share."""
 
+import asyncio
 from dataclasses import dataclass, field
 from hashlib import sha256
 from time import time
-from typing import Any
+from typing import Annotated, Any
 from uuid import uuid4
 
+from fastapi import Depends
 from starlette.requests import Request
 
 from route_sql.api.errors import ApiError
@@ -63,6 +65,7 @@ class Service:
     context: Context = Context(seconds=300)
     limits: ServiceLimits = ServiceLimits()
     metrics: Metrics = field(default_factory=Metrics)
+    runs: set[asyncio.Task[Any]] = field(default_factory=set)
     slots: Slots = field(init=False)
     rate: Rate = field(init=False)
 
@@ -77,9 +80,21 @@ class Service:
         """Seconds after which a run is stopped, whatever it does."""
         return (self.context.seconds or 3600.0) + self.limits.margin
 
+    @property
+    def lease_seconds(self) -> float:
+        """Seconds for which a run has its thread, its wait for a slot included, if its server is killed."""
+        return self.run_seconds * 2 + self.limits.margin
+
     def close(self) -> None:
         """Take no further question; those that run may end."""
         self.slots.close()
+
+    async def finish(self) -> None:
+        """Stop the runs that are left, and wait until their states are written."""
+        for run in self.runs:
+            run.cancel()
+        if self.runs:
+            await asyncio.wait(self.runs)
 
     async def visible(self, name: str, caller: Caller) -> tuple[Database, Schema]:
         """A database as a caller sees it, and its schema.
@@ -151,7 +166,7 @@ def service_of(request: Request) -> Service:
     return service
 
 
-def admitted(request: Request) -> Caller:
+async def admitted(request: Request) -> Caller:
     """The caller of a request, which is counted.
 
     Raises:
@@ -160,6 +175,10 @@ def admitted(request: Request) -> Caller:
     caller = caller_in(request.scope)
     service_of(request).rate.take(caller.name)
     return caller
+
+
+AdmittedCaller = Annotated[Caller, Depends(admitted)]
+"""The caller of a request, as an argument of a route."""
 
 
 def _no_database() -> ApiError:

@@ -66,7 +66,7 @@ class Door:
         # No server of ours has web sockets: uvicorn closes one that nobody accepts.
 
     def _refusal(self, scope: Scope) -> Response | None:
-        """The answer to a request that is not let in; for one that is, the scope gets its caller."""
+        """The answer to a request that is not let in. One that is, and needs a token, gets its caller in the scope."""
         headers = Headers(scope=scope)
         named = [host.lower() for host in headers.getlist("host")]
         if not self.any_host(scope) and named not in [[host] for host in self.hosts]:
@@ -79,8 +79,9 @@ class Door:
             )
         if scope["method"] in WRITING and not _is_json(headers):
             return self.refuse(scope, 415, "The body must be JSON: send Content-Type: application/json.", {})
-        caller = self._caller(headers) if self.needs_token(scope) else Caller()
-        if caller is None:
+        if not self.needs_token(scope):
+            return None
+        if (caller := self._caller(headers)) is None:
             wanted = {"WWW-Authenticate": "Bearer"}
             return self.refuse(scope, 401, "A token is needed: send Authorization: Bearer TOKEN.", wanted)
         scope[CALLER] = caller
