@@ -14,13 +14,13 @@ def validation_sentence(errors: Sequence[Any]) -> str:
         return "The request can't be read; /openapi.json says what it may hold."
     first = errors[0]
     where = ".".join(str(part) for part in first.get("loc", ())[1:])
-    name = clean(where, SHOWN_CHARS) or "the body"
+    name = f"The field {clean(where, SHOWN_CHARS)}" if where else "The body"
     match first.get("type"):
         case "json_invalid":
             return "The body is not valid JSON."
         case "missing":
-            return f"{name[:1].upper()}{name[1:]} is missing; /openapi.json says what the body holds."
+            return f"{name} is missing; /openapi.json says what the body holds."
         case "extra_forbidden":
             return f"{name} is unknown; /openapi.json says what the body may hold."
     said = clean(str(first.get("msg", "")), 400).removeprefix("Value error, ")
-    return f"{name[:1].upper()}{name[1:]} can't be used: {said[:1].lower()}{said[1:]}."
+    return f"{name} can't be used: {said[:1].lower()}{said[1:]}."
