@@ -18,6 +18,7 @@ from route_sql.tools.errors import InvalidInput
 
 FILE = "threads.sqlite"
 BUSY_SECONDS = 30
+OPENING_SECONDS = 10
 CONNECTIONS = 8
 MISSING = "threads in PostgreSQL need a library: pip install 'route-sql[threads-postgres]'"
 MISSING_SQLITE = "threads need a library: pip install 'route-sql[threads]'"
@@ -82,7 +83,7 @@ async def _in_postgres(url: str) -> AsyncIterator[Kept]:
     kwargs: dict[str, Any] = {"autocommit": True, "prepare_threshold": 0, "row_factory": dict_row}
     pool: AsyncConnectionPool[Any] = AsyncConnectionPool(url, kwargs=kwargs, max_size=CONNECTIONS, open=False)
     try:
-        await pool.open(wait=True, timeout=BUSY_SECONDS)
+        await pool.open(wait=True, timeout=OPENING_SECONDS)
         saver = AsyncPostgresSaver(pool)
         await saver.setup()
         engine = sa.create_engine(f"postgresql+psycopg://{url.partition('://')[2]}", pool_size=CONNECTIONS)

@@ -39,6 +39,7 @@ SENTENCES = {
 MODEL_AWAY = "The model can't answer now; try again later, or ask who runs this server."
 DATABASE_AWAY = "The database can't be read now; try again later, or ask who runs this server."
 TOO_LONG = "The question does not fit the model; shorten the question or the evidence."
+CLOSING = "The server is closing; a question that was asked can be continued when it is back."
 RETRY = {"Retry-After": "5"}
 
 

@@ -6,8 +6,7 @@ from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 from sqlalchemy.exc import SQLAlchemyError
 
 from route_sql.api.bodies import HealthBody, errors
-from route_sql.api.errors import FAILURE, RETRY, ApiError
-from route_sql.api.limits import CLOSING
+from route_sql.api.errors import CLOSING, FAILURE, RETRY, ApiError
 from route_sql.api.service import service_of
 
 router = APIRouter(tags=["operations"])

@@ -9,7 +9,7 @@ from fastapi.responses import JSONResponse, Response, StreamingResponse
 from starlette.requests import Request
 from starlette.types import Receive, Scope, Send
 
-from route_sql.api.errors import ApiError, as_api_error, error_body, note_failure
+from route_sql.api.errors import CLOSING, ApiError, as_api_error, error_body, note_failure
 from route_sql.api.running import ApiRun
 from route_sql.doors.json_values import json_value
 
@@ -52,6 +52,10 @@ class RunStream(StreamingResponse):
         """Send the events; the run ends with the response."""
         try:
             await super().__call__(scope, receive, send)
+        except asyncio.CancelledError:
+            event = _event("error", error_body(503, CLOSING, self._run.request_id))
+            await send({"type": "http.response.body", "body": event.encode()})
+            raise
         finally:
             await self._run.stop()
 
