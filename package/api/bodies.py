@@ -35,19 +35,21 @@ def _worded(text: str) -> str:
     return text
 
 
+NO_NUL = r"^[^\u0000]*$"
+WORDED = r"^[^\u0000]*[^\u0000\s][^\u0000]*$"
 Text = Annotated[str, AfterValidator(_storable)]
 QuestionText = Annotated[
     Text,
     AfterValidator(_worded),
-    Field(min_length=1, max_length=QUESTION_CHARS, pattern=r"\S", examples=["How many orders were paid in May?"]),
+    Field(min_length=1, max_length=QUESTION_CHARS, pattern=WORDED, examples=["How many orders were paid in May?"]),
 ]
-EvidenceWords = Annotated[Text, Field(max_length=QUESTION_CHARS)]
+EvidenceWords = Annotated[Text, Field(max_length=QUESTION_CHARS, pattern=NO_NUL)]
 SqlWords = Annotated[
     Text,
     AfterValidator(_worded),
-    Field(min_length=1, max_length=SQL_CHARS, pattern=r"\S", examples=["SELECT COUNT(*) FROM orders"]),
+    Field(min_length=1, max_length=SQL_CHARS, pattern=WORDED, examples=["SELECT COUNT(*) FROM orders"]),
 ]
-DatabaseName = Annotated[Text, Field(min_length=1, max_length=NAME_CHARS, examples=["shop"])]
+DatabaseName = Annotated[Text, Field(min_length=1, max_length=NAME_CHARS, pattern=NO_NUL, examples=["shop"])]
 ThreadId = Annotated[str, Field(pattern=r"^[0-9a-f]{32}$", min_length=32, max_length=32)]
 Share = Annotated[float, Field(ge=0, le=1)]
 Count = Annotated[int, Field(ge=0)]
@@ -118,7 +120,7 @@ class RejectBody(StrictBody):
     """Run no query."""
 
     type: Literal["reject"]
-    reason: Annotated[Text, Field(max_length=QUESTION_CHARS)] | None = None
+    reason: Annotated[Text, Field(max_length=QUESTION_CHARS, pattern=NO_NUL)] | None = None
 
 
 class ContinueBody(StrictBody):
@@ -130,13 +132,13 @@ class ContinueBody(StrictBody):
 class ChoiceBody(StrictBody):
     """One of the choices, as it is written."""
 
-    choice: Annotated[Text, Field(min_length=1, max_length=SQL_CHARS)]
+    choice: Annotated[Text, Field(min_length=1, max_length=SQL_CHARS, pattern=NO_NUL)]
 
 
 class EvidenceBody(StrictBody):
     """The meaning in own words."""
 
-    evidence: Annotated[Text, AfterValidator(_worded), Field(min_length=1, max_length=QUESTION_CHARS, pattern=r"\S")]
+    evidence: Annotated[Text, AfterValidator(_worded), Field(min_length=1, max_length=QUESTION_CHARS, pattern=WORDED)]
 
 
 RESUME_FORMS = (

@@ -20,6 +20,8 @@ def validation_sentence(errors: Sequence[Any]) -> str:
             return "The body is not valid JSON."
         case "missing":
             return f"{name} is missing; /openapi.json says what the body holds."
+        case "string_pattern_mismatch":
+            return f"{name} can't be used: it is blank, or has a form that /openapi.json does not allow."
         case "extra_forbidden":
             return f"{name} is unknown; /openapi.json says what the body may hold."
     said = clean(str(first.get("msg", "")), 400).removeprefix("Value error, ")

@@ -13,7 +13,6 @@ from route_sql.tools.errors import InvalidInput
 
 CALLER = "route_sql.caller"
 """Key of the ASGI scope under which the door leaves the caller."""
-WRITING = ("POST", "PUT", "PATCH")
 
 Refuse = Callable[[Scope, int, str, Mapping[str, str]], Response]
 """From a request, a status, a sentence and headers to the answer of a request that is not let in."""
@@ -77,7 +76,7 @@ class Door:
             return self.refuse(
                 scope, 403, "Pages of this origin may not call it; start it with --allow-origin ORIGIN.", {}
             )
-        if scope["method"] in WRITING and not _is_json(headers):
+        if scope["method"] == "POST" and not _is_json(headers):
             return self.refuse(scope, 415, "The body must be JSON: send Content-Type: application/json.", {})
         if not self.needs_token(scope):
             return None
