@@ -5,6 +5,7 @@ from typing import Annotated, Any, Literal
 from pydantic import (
     AfterValidator,
     BaseModel,
+    BeforeValidator,
     ConfigDict,
     Field,
     ValidationError,
@@ -29,32 +30,29 @@ def _storable(text: str) -> str:
     return text
 
 
-def _worded(text: str) -> str:
-    if not text.strip():
-        raise ValueError("it is blank")
-    return text
+def _whole(number: Any) -> Any:
+    """A whole number however JSON writes it, such as `5.0`."""
+    return int(number) if isinstance(number, float) and number.is_integer() else number
 
 
 NO_NUL = r"^[^\u0000]*$"
 WORDED = r"^[^\u0000]*[^\u0000\s][^\u0000]*$"
-Text = Annotated[str, AfterValidator(_storable)]
+Storable = AfterValidator(_storable)
 QuestionText = Annotated[
-    Text,
-    AfterValidator(_worded),
+    str,
     Field(min_length=1, max_length=QUESTION_CHARS, pattern=WORDED, examples=["How many orders were paid in May?"]),
+    Storable,
 ]
-EvidenceWords = Annotated[Text, Field(max_length=QUESTION_CHARS, pattern=NO_NUL)]
-SqlWords = Annotated[
-    Text,
-    AfterValidator(_worded),
-    Field(min_length=1, max_length=SQL_CHARS, pattern=WORDED, examples=["SELECT COUNT(*) FROM orders"]),
+FreeText = Annotated[str, Field(max_length=QUESTION_CHARS, pattern=NO_NUL), Storable]
+SqlText = Annotated[
+    str, Field(min_length=1, max_length=SQL_CHARS, pattern=WORDED, examples=["SELECT COUNT(*) FROM orders"]), Storable
 ]
-DatabaseName = Annotated[Text, Field(min_length=1, max_length=NAME_CHARS, pattern=NO_NUL, examples=["shop"])]
+DatabaseName = Annotated[str, Field(min_length=1, max_length=NAME_CHARS, pattern=NO_NUL, examples=["shop"]), Storable]
 ThreadId = Annotated[str, Field(pattern=r"^[0-9a-f]{32}$", min_length=32, max_length=32)]
 Share = Annotated[float, Field(ge=0, le=1)]
-Count = Annotated[int, Field(ge=0)]
-Positive = Annotated[int, Field(gt=0)]
 Seconds = Annotated[float, Field(gt=0)]
+Count = Annotated[int, Field(ge=0), BeforeValidator(_whole)]
+Positive = Annotated[int, Field(gt=0), BeforeValidator(_whole)]
 
 
 class StrictBody(BaseModel):
@@ -89,7 +87,7 @@ class AskBody(StrictBody):
 
     question: QuestionText
     database: DatabaseName
-    evidence: EvidenceWords = Field(default="", description="Facts that the question needs besides the schema.")
+    evidence: FreeText = Field(default="", description="Facts that the question needs besides the schema.")
     thread: ThreadId | None = Field(
         default=None, description="The thread that it continues; without one it begins a new one."
     )
@@ -99,7 +97,7 @@ class AskBody(StrictBody):
 class CheckBody(StrictBody):
     """A statement that is checked and not run."""
 
-    sql: SqlWords
+    sql: SqlText
     database: DatabaseName
 
 
@@ -113,14 +111,14 @@ class EditBody(StrictBody):
     """Run another query in its place."""
 
     type: Literal["edit"]
-    sql: SqlWords
+    sql: SqlText
 
 
 class RejectBody(StrictBody):
     """Run no query."""
 
     type: Literal["reject"]
-    reason: Annotated[Text, Field(max_length=QUESTION_CHARS, pattern=NO_NUL)] | None = None
+    reason: FreeText | None = None
 
 
 class ContinueBody(StrictBody):
@@ -132,13 +130,13 @@ class ContinueBody(StrictBody):
 class ChoiceBody(StrictBody):
     """One of the choices, as it is written."""
 
-    choice: Annotated[Text, Field(min_length=1, max_length=SQL_CHARS, pattern=NO_NUL)]
+    choice: Annotated[str, Field(min_length=1, max_length=SQL_CHARS, pattern=NO_NUL), Storable]
 
 
 class EvidenceBody(StrictBody):
     """The meaning in own words."""
 
-    evidence: Annotated[Text, AfterValidator(_worded), Field(min_length=1, max_length=QUESTION_CHARS, pattern=WORDED)]
+    evidence: Annotated[str, Field(min_length=1, max_length=QUESTION_CHARS, pattern=WORDED), Storable]
 
 
 RESUME_FORMS = (
