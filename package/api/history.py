@@ -6,7 +6,8 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Path, Query, Request
 from fastapi.responses import JSONResponse, Response
 
-from route_sql.api.bodies import ThreadBody, ThreadEntry, ThreadId, ThreadsBody, TurnBody, errors
+from route_sql.api.answers import ThreadBody, ThreadEntry, ThreadsBody, TurnBody, errors
+from route_sql.api.bodies import ThreadId
 from route_sql.api.errors import ApiError
 from route_sql.api.outcomes import answer_of, person_question
 from route_sql.api.running import BUSY

@@ -6,7 +6,8 @@ from uuid import uuid4
 from fastapi import APIRouter, Path, Request
 from fastapi.responses import Response
 
-from route_sql.api.bodies import AnsweredBody, AskBody, ResumeBody, ThreadId, errors
+from route_sql.api.answers import AnsweredBody, errors
+from route_sql.api.bodies import AskBody, ResumeBody, ThreadId
 from route_sql.api.choices import context_for, context_of_caller
 from route_sql.api.errors import ApiError, request_id_of
 from route_sql.api.outcomes import checkpoint_of, last_state

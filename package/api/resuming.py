@@ -4,6 +4,7 @@ from typing import Any
 
 from langgraph.types import Command
 
+from route_sql.api.answers import PersonQuestion
 from route_sql.api.bodies import (
     RESUME_FORMS,
     ApproveBody,
@@ -11,7 +12,6 @@ from route_sql.api.bodies import (
     ContinueBody,
     EditBody,
     EvidenceBody,
-    PersonQuestion,
     RejectBody,
     ResumeBody,
 )

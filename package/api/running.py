@@ -9,7 +9,7 @@ from uuid import uuid4
 import anyio
 from langgraph.types import Command
 
-from route_sql.api.bodies import AnsweredBody, TurnState
+from route_sql.api.answers import AnsweredBody, TurnState
 from route_sql.api.errors import RETRY, ApiError
 from route_sql.api.outcomes import answered_body, checkpoint_of, last_state, stopped_state
 from route_sql.api.service import Service

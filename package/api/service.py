@@ -113,14 +113,21 @@ class Service:
 
     async def shown_databases(self, caller: Caller) -> list[Database]:
         """The databases that a caller may see; one that can't be read is shown to those who may see all of it."""
-        shown = []
-        for name in self.names:
-            try:
-                shown.append((await self.visible(name, caller))[0])
-            except (ApiError, RouteError) as error:
-                if isinstance(error, DatabaseUnavailable) and not caller.rights:
-                    shown.append(self.catalog.get(name))
-        return shown
+        found = await asyncio.gather(*(self._shown(name, caller) for name in self.names))
+        return [database for database in found if database is not None]
+
+    async def _shown(self, name: str, caller: Caller) -> Database | None:
+        try:
+            return (await self.visible(name, caller))[0]
+        except (ApiError, RouteError) as error:
+            is_away = isinstance(error, DatabaseUnavailable) and not caller.rights
+            return self._unread(name) if is_away else None
+
+    def _unread(self, name: str) -> Database | None:
+        try:
+            return self.catalog.get(name)
+        except RouteError:  # its URL or its driver is wrong: there is nothing to ask
+            return None
 
     async def thread_of(self, thread: str, caller: Caller) -> ThreadRow:
         """A thread of a caller who still sees the same of its database.
@@ -144,7 +151,10 @@ class Service:
 
     def still_sees(self, caller: Caller, row: ThreadRow) -> bool:
         """Whether a thread's answers may be shown: nothing was hidden since it began."""
-        return row.database in self.names and self.seen_by(caller, row.database) == row.seen
+        try:
+            return row.database in self.names and self.seen_by(caller, row.database) == row.seen
+        except RouteError:  # what can't be read now may be hidden
+            return False
 
     def seen_by(self, caller: Caller, name: str) -> str:
         """A digest of what a caller may see of a database; blank for all of it."""

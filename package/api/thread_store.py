@@ -12,7 +12,7 @@ from typing import Any, TypeVar
 
 import sqlalchemy as sa
 
-from route_sql.api.bodies import TurnState
+from route_sql.api.answers import TurnState
 
 T = TypeVar("T")
 

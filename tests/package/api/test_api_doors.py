@@ -116,6 +116,36 @@ async def test_a_thread_of_another_key_is_as_one_that_does_not_exist(tmp_path: P
         assert (await analyst.get(f"/v1/threads/{mine}")).json()["turns"][0]["state"] == "needs_approval"
 
 
+async def test_a_thread_is_gone_when_the_catalog_hides_more(tmp_path: Path) -> None:
+    async with serving_api(tmp_path) as running, running.client() as http:
+        thread = (await http.post("/v1/ask", json=ASKED)).json()["thread"]
+    toml = tmp_path / "databases.toml"
+    for hidden, status in (('["owner"]', 404), ("[]", 200)):
+        entry = f'[databases.pets]\nurl = "sqlite:///pets.sqlite"\nhide = {hidden}\n'
+        toml.write_text(entry)
+        async with serving_api(tmp_path) as running, running.client() as http:
+            assert (await http.get(f"/v1/threads/{thread}")).status_code == status
+            assert len((await http.get("/v1/threads")).json()["threads"]) == (status == 200)
+
+
+async def test_a_database_that_is_away_is_listed_for_those_who_see_all_of_it(tmp_path: Path) -> None:
+    async with (
+        serving_api(tmp_path, **KEYS) as running,
+        running.client(ANALYST) as analyst,
+        running.client(GUEST) as guest,
+    ):
+        mine = (await guest.post("/v1/ask", json=ASKED)).json()["thread"]
+        (tmp_path / "pets.sqlite").write_text("no database")
+        names = [each["name"] for each in (await analyst.get("/v1/databases")).json()["databases"]]
+        assert names == ["zoo"] and (await guest.get("/v1/databases")).json() == {"databases": []}
+        away = await analyst.post("/v1/ask", json=ASKED)
+        assert away.status_code == 503 and str(tmp_path) not in away.text
+        assert (await guest.get(f"/v1/threads/{mine}")).status_code == 200
+    async with serving_api(tmp_path) as running, running.client() as http:
+        names = [each["name"] for each in (await http.get("/v1/databases")).json()["databases"]]
+        assert names == ["pets", "zoo"]
+
+
 async def test_a_thread_is_gone_when_more_is_hidden_from_its_key(tmp_path: Path) -> None:
     narrower = CALLERS.replace('hide = ["owner.phone"]', 'hide = ["owner"]')
     threads = []

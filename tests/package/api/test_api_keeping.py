@@ -321,4 +321,4 @@ async def test_a_database_of_threads_that_is_away_is_named_without_its_password(
     with pytest.raises(InvalidInput) as raised:
         async with open_threads("postgresql://reader:s3cret@127.0.0.1:9/x?connect_timeout=1"):
             pass
-    assert "--threads" in str(raised.value) and "s3cret" not in str(raised.value)
+    assert "threads" in str(raised.value) and "s3cret" not in str(raised.value)
