@@ -11,13 +11,11 @@ from langgraph.graph.state import CompiledStateGraph
 
 from route_sql.agents.brief import Wording
 from route_sql.agents.prompts import Prompts
-from route_sql.graph.audit import Audit, AuditLog
-from route_sql.graph.beginning import QuestionGraph
 from route_sql.graph.checks import Check, QueryCheck
 from route_sql.graph.confidence import Calibration, calibration_of
 from route_sql.graph.context import Context
 from route_sql.graph.executing import unrun
-from route_sql.graph.extension_arguments import (
+from route_sql.graph.extensions.arguments import (
     audit_log,
     check_extensions,
     checked_prompts,
@@ -26,14 +24,14 @@ from route_sql.graph.extension_arguments import (
     require_schemas,
     seconds_of,
 )
-from route_sql.graph.extensions import SECONDS
-from route_sql.graph.form import question_form
+from route_sql.graph.extensions.audit import Audit, AuditLog
+from route_sql.graph.extensions.extension import SECONDS
 from route_sql.graph.grounding import ContextTool
 from route_sql.graph.nodes import Nodes
+from route_sql.graph.person.form import question_form
 from route_sql.graph.reading import Router, answering_node, first_node, node, recording_node
 from route_sql.graph.schemas import Schemas
 from route_sql.graph.state import Answer, Question
-from route_sql.graph.state_versions import StoredState
 from route_sql.graph.strategies import (
     FOLLOWING,
     AfterClarify,
@@ -44,7 +42,9 @@ from route_sql.graph.strategies import (
     after_ground,
     next_agent,
 )
-from route_sql.graph.traces import trace_policy
+from route_sql.graph.threads.beginning import QuestionGraph
+from route_sql.graph.threads.state_versions import StoredState
+from route_sql.graph.watching.traces import trace_policy
 from route_sql.tools.database.catalog import Catalog
 from route_sql.tools.execute_sql import make_execute_sql
 from route_sql.tools.values.find_values import ValueIndexes, make_find_values

@@ -84,7 +84,7 @@ def _routes(service: Service) -> FastAPI:
         app.include_router(part.router)
     for kind in (ApiError, RouteError, RequestValidationError, HTTPException, Exception):
         app.add_exception_handler(kind, answer_error)
-    describe(app)
+    describe(app, service.context)
     return app
 
 

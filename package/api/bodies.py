@@ -1,16 +1,22 @@
-"""Bodies of the API, as requests send them and as /openapi.json describes the answers."""
+"""Bodies that requests send, checked to the last field."""
 
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field
-from typing_extensions import TypedDict
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    ValidationError,
+    ValidatorFunctionWrapHandler,
+    WrapValidator,
+)
+from pydantic_core import PydanticCustomError
 
 from route_sql.graph.context import AfterRejection, AgentName, Strategy
-from route_sql.graph.state import Answer
 
 QUESTION_CHARS, SQL_CHARS, NAME_CHARS = 4_000, 20_000, 200
-TurnState = Literal["answered", "needs_approval", "needs_choice", "running", "stopped"]
-"""State of a turn. `stopped`: the client left, the server closed or something failed; it can be continued."""
 
 
 def _storable(text: str) -> str:
@@ -20,39 +26,38 @@ def _storable(text: str) -> str:
     return text
 
 
-def _worded(text: str) -> str:
-    if not text.strip():
-        raise ValueError("it is blank")
-    return text
+def _whole(number: Any) -> Any:
+    """A whole number however JSON writes it, such as `5.0`."""
+    return int(number) if isinstance(number, float) and number.is_integer() else number
 
 
-Text = Annotated[str, AfterValidator(_storable)]
+NO_NUL = r"^[^\u0000]*$"
+WORDED = r"^[^\u0000]*[^\u0000\s][^\u0000]*$"
+Storable = AfterValidator(_storable)
 QuestionText = Annotated[
-    Text,
-    AfterValidator(_worded),
-    Field(min_length=1, max_length=QUESTION_CHARS, pattern=r"\S", examples=["How many orders were paid in May?"]),
+    str,
+    Field(min_length=1, max_length=QUESTION_CHARS, pattern=WORDED, examples=["How many orders were paid in May?"]),
+    Storable,
 ]
-EvidenceWords = Annotated[Text, Field(max_length=QUESTION_CHARS)]
-SqlWords = Annotated[
-    Text,
-    AfterValidator(_worded),
-    Field(min_length=1, max_length=SQL_CHARS, pattern=r"\S", examples=["SELECT COUNT(*) FROM orders"]),
+FreeText = Annotated[str, Field(max_length=QUESTION_CHARS, pattern=NO_NUL), Storable]
+StatementText = Annotated[
+    str, Field(min_length=1, max_length=SQL_CHARS, pattern=WORDED, examples=["SELECT COUNT(*) FROM orders"]), Storable
 ]
-DatabaseName = Annotated[Text, Field(min_length=1, max_length=NAME_CHARS, examples=["shop"])]
+DatabaseName = Annotated[str, Field(min_length=1, max_length=NAME_CHARS, pattern=NO_NUL, examples=["shop"]), Storable]
 ThreadId = Annotated[str, Field(pattern=r"^[0-9a-f]{32}$", min_length=32, max_length=32)]
 Share = Annotated[float, Field(ge=0, le=1)]
-Count = Annotated[int, Field(ge=0)]
-Positive = Annotated[int, Field(gt=0)]
 Seconds = Annotated[float, Field(gt=0)]
+Count = Annotated[int, Field(ge=0), BeforeValidator(_whole)]
+Positive = Annotated[int, Field(gt=0), BeforeValidator(_whole)]
 
 
-class Body(BaseModel):
+class StrictBody(BaseModel):
     """A body without fields that nobody reads, and with the types that it names."""
 
     model_config = ConfigDict(extra="forbid", strict=True, allow_inf_nan=False)
 
 
-class AskOptions(Body):
+class AskOptions(StrictBody):
     """Choices of one question. The server's own limits can be narrowed, not widened."""
 
     strategy: Strategy | None = None
@@ -73,201 +78,76 @@ class AskOptions(Body):
     max_tokens: Positive | None = None
 
 
-class AskBody(Body):
+class AskBody(StrictBody):
     """A question."""
 
     question: QuestionText
     database: DatabaseName
-    evidence: EvidenceWords = Field(default="", description="Facts that the question needs besides the schema.")
+    evidence: FreeText = Field(default="", description="Facts that the question needs besides the schema.")
     thread: ThreadId | None = Field(
         default=None, description="The thread that it continues; without one it begins a new one."
     )
     options: AskOptions = AskOptions()
 
 
-class CheckBody(Body):
+class CheckBody(StrictBody):
     """A statement that is checked and not run."""
 
-    sql: SqlWords
+    sql: StatementText
     database: DatabaseName
 
 
-class ApproveBody(Body):
+class ApproveBody(StrictBody):
     """Run the query."""
 
     type: Literal["approve"]
 
 
-class EditBody(Body):
+class EditBody(StrictBody):
     """Run another query in its place."""
 
     type: Literal["edit"]
-    sql: SqlWords
+    sql: StatementText
 
 
-class RejectBody(Body):
+class RejectBody(StrictBody):
     """Run no query."""
 
     type: Literal["reject"]
-    reason: Annotated[Text, Field(max_length=QUESTION_CHARS)] | None = None
+    reason: FreeText | None = None
 
 
-class ContinueBody(Body):
+class ContinueBody(StrictBody):
     """Continue a run that was stopped."""
 
     type: Literal["continue"]
 
 
-class ChoiceBody(Body):
+class ChoiceBody(StrictBody):
     """One of the choices, as it is written."""
 
-    choice: Annotated[Text, Field(min_length=1, max_length=SQL_CHARS)]
+    choice: Annotated[str, Field(min_length=1, max_length=SQL_CHARS, pattern=NO_NUL), Storable]
 
 
-class EvidenceBody(Body):
+class EvidenceBody(StrictBody):
     """The meaning in own words."""
 
-    evidence: Annotated[Text, AfterValidator(_worded), Field(min_length=1, max_length=QUESTION_CHARS, pattern=r"\S")]
+    evidence: Annotated[str, Field(min_length=1, max_length=QUESTION_CHARS, pattern=WORDED), Storable]
 
 
-ResumeBody = ApproveBody | EditBody | RejectBody | ContinueBody | ChoiceBody | EvidenceBody
 RESUME_FORMS = (
     'send {"type": "approve"}, {"type": "edit", "sql": "SELECT ..."}, {"type": "reject", "reason": "..."}, '
     '{"choice": "..."}, {"evidence": "..."} or {"type": "continue"}'
 )
 
 
-class ErrorPart(TypedDict):
-    """A code for programs, a sentence for people, and the id by which the log has the request."""
-
-    code: str
-    message: str
-    request_id: str
-
-
-class ErrorBody(TypedDict):
-    """An error."""
-
-    error: ErrorPart
+def _one_form(given: Any, read: ValidatorFunctionWrapHandler) -> Any:
+    try:
+        return read(given)
+    except ValidationError:
+        raise PydanticCustomError("form", "it has none of its forms; {forms}", {"forms": RESUME_FORMS}) from None
 
 
-class ApproveQuestion(TypedDict):
-    """A query that waits for a person."""
-
-    kind: Literal["approve"]
-    sql: str
-    database: str
-
-
-class ClarifyQuestion(TypedDict):
-    """An unclear word, with its possible meanings."""
-
-    kind: Literal["clarify"]
-    question: str
-    choices: list[str]
-    database: str
-
-
-PersonQuestion = ApproveQuestion | ClarifyQuestion
-
-
-class AnsweredBody(TypedDict):
-    """The end of a run: an answer, or a question to a person."""
-
-    thread: str
-    request_id: str
-    state: Literal["answered", "needs_approval", "needs_choice"]
-    answer: Answer | None
-    interrupt: PersonQuestion | None
-
-
-class DatabaseEntry(TypedDict):
-    """A database."""
-
-    name: str
-    engine: str
-
-
-class DatabasesBody(TypedDict):
-    """The databases that the caller may see."""
-
-    databases: list[DatabaseEntry]
-
-
-class ColumnEntry(TypedDict):
-    """A column. `references` is `table.column` or null; examples are cells: untrusted text."""
-
-    name: str
-    type: str
-    primary_key: bool
-    references: str | None
-    comment: str | None
-    examples: list[str]
-
-
-class TableEntry(TypedDict):
-    """A table."""
-
-    name: str
-    comment: str | None
-    columns: list[ColumnEntry]
-
-
-class SchemaBody(TypedDict):
-    """The visible part of a schema."""
-
-    database: str
-    tables: list[TableEntry]
-
-
-class CheckedBody(TypedDict):
-    """Whether a statement may run, and why not."""
-
-    allowed: bool
-    reason: str | None
-
-
-class ThreadEntry(TypedDict):
-    """A thread in the list: its first question, and the state of its last."""
-
-    thread: str
-    database: str
-    question: str
-    asked_at: str
-    state: TurnState
-    turns: int
-
-
-class ThreadsBody(TypedDict):
-    """The caller's threads, newest first."""
-
-    threads: list[ThreadEntry]
-
-
-class TurnBody(TypedDict):
-    """A question of a thread."""
-
-    question: str
-    asked_at: str
-    state: TurnState
-    answer: Answer | None
-    interrupt: PersonQuestion | None
-
-
-class ThreadBody(TypedDict):
-    """A thread with all its questions, the oldest first."""
-
-    thread: str
-    database: str
-    turns: list[TurnBody]
-
-
-class HealthBody(TypedDict):
-    """Whether the server lives, or is ready."""
-
-    status: str
-
-
-def errors(*statuses: int) -> dict[int | str, dict[str, Any]]:
-    """The errors that a route may answer with, for /openapi.json."""
-    return {status: {"model": ErrorBody, "description": "An error"} for status in statuses}
+ResumeBody = Annotated[
+    ApproveBody | EditBody | RejectBody | ContinueBody | ChoiceBody | EvidenceBody, WrapValidator(_one_form)
+]

@@ -4,7 +4,7 @@ import asyncio
 import os
 import sqlite3
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +18,7 @@ from route_sql.tools.errors import InvalidInput
 
 FILE = "threads.sqlite"
 BUSY_SECONDS = 30
+OPENING_SECONDS = 10
 CONNECTIONS = 8
 MISSING = "threads in PostgreSQL need a library: pip install 'route-sql[threads-postgres]'"
 MISSING_SQLITE = "threads need a library: pip install 'route-sql[threads]'"
@@ -39,39 +40,34 @@ async def open_threads(place: str | Path) -> AsyncIterator[Kept]:
     Raises:
         InvalidInput: it can't be opened, another server uses the file, or a library is missing.
     """
-    if isinstance(place, str) and "://" in place:
-        if not place.startswith(POSTGRES):
+    async with AsyncExitStack() as stack:
+        if not isinstance(place, str) or "://" not in place:
+            kept = await _of_file(Path(place), stack)
+        elif place.startswith(POSTGRES):
+            kept = await _of_postgres(place, stack)
+        else:
             raise InvalidInput("threads are kept in a SQLite file or at a URL that begins with postgresql://")
-        async with _in_postgres(place) as kept:
-            yield kept
-    else:
-        async with _in_file(Path(place)) as kept:
-            yield kept
+        yield kept
 
 
-@asynccontextmanager
-async def _in_file(path: Path) -> AsyncIterator[Kept]:
+async def _of_file(path: Path, stack: AsyncExitStack) -> Kept:
     try:
         import aiosqlite
         from langgraph.checkpoint.sqlite.aio import AsyncSqliteSaver
     except ImportError as error:
         raise InvalidInput(MISSING_SQLITE) from error
-    lock = await asyncio.to_thread(_alone, path)
+    stack.callback((await asyncio.to_thread(_alone, path)).release)
     try:
-        async with aiosqlite.connect(path, timeout=BUSY_SECONDS) as connection:
-            saver = AsyncSqliteSaver(connection)
-            await saver.setup()
-            engine = sa.create_engine(f"sqlite:///{path}", connect_args={"timeout": BUSY_SECONDS}, pool_size=1)
-            async with _store(engine, 1, is_alone=True) as store:
-                yield saver, store
-    except sqlite3.DatabaseError as error:
-        raise InvalidInput(f"the threads in {path} can't be read: {error}; move the file away") from error
-    finally:
-        lock.release()
+        saver = AsyncSqliteSaver(await stack.enter_async_context(aiosqlite.connect(path, timeout=BUSY_SECONDS)))
+        await saver.setup()
+        url = sa.URL.create("sqlite", database=str(path))
+        engine = sa.create_engine(url, connect_args={"timeout": BUSY_SECONDS}, pool_size=1)
+        return saver, await _store(engine, 1, stack, is_alone=True)
+    except (sqlite3.Error, sa.exc.SQLAlchemyError) as error:
+        raise InvalidInput(f"the threads in {path} can't be read; move the file away, or give --threads") from error
 
 
-@asynccontextmanager
-async def _in_postgres(url: str) -> AsyncIterator[Kept]:
+async def _of_postgres(url: str, stack: AsyncExitStack) -> Kept:
     try:
         from langgraph.checkpoint.postgres.aio import AsyncPostgresSaver
         from psycopg import Error
@@ -80,29 +76,24 @@ async def _in_postgres(url: str) -> AsyncIterator[Kept]:
     except ImportError as error:
         raise InvalidInput(MISSING) from error
     kwargs: dict[str, Any] = {"autocommit": True, "prepare_threshold": 0, "row_factory": dict_row}
-    pool: AsyncConnectionPool[Any] = AsyncConnectionPool(url, kwargs=kwargs, max_size=CONNECTIONS, open=False)
     try:
-        await pool.open(wait=True, timeout=BUSY_SECONDS)
+        pool: AsyncConnectionPool[Any] = AsyncConnectionPool(url, kwargs=kwargs, max_size=CONNECTIONS, open=False)
+        stack.push_async_callback(pool.close)
+        await pool.open(wait=True, timeout=OPENING_SECONDS)
         saver = AsyncPostgresSaver(pool)
         await saver.setup()
         engine = sa.create_engine(f"postgresql+psycopg://{url.partition('://')[2]}", pool_size=CONNECTIONS)
-        async with _store(engine, CONNECTIONS, is_alone=False) as store:
-            yield saver, store
-    except (PoolTimeout, Error) as error:
+        return saver, await _store(engine, CONNECTIONS, stack, is_alone=False)
+    except (PoolTimeout, Error, sa.exc.SQLAlchemyError):
         # The text of the driver's error may hold the user and the host.
-        raise InvalidInput("the database of the threads can't be reached; check the URL of --threads") from error
-    finally:
-        await pool.close()
+        raise InvalidInput("the database of the threads can't be used; check its URL and its user's rights") from None
 
 
-@asynccontextmanager
-async def _store(engine: sa.Engine, workers: int, *, is_alone: bool) -> AsyncIterator[ThreadStore]:
+async def _store(engine: sa.Engine, workers: int, stack: AsyncExitStack, *, is_alone: bool) -> ThreadStore:
     store = ThreadStore(engine, workers)
-    try:
-        await store.prepare(is_alone=is_alone)
-        yield store
-    finally:
-        await store.close()
+    stack.push_async_callback(store.close)
+    await store.prepare(is_alone=is_alone)
+    return store
 
 
 def _alone(path: Path) -> FileLock:

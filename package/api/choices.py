@@ -41,4 +41,4 @@ def context_of_caller(caller: Caller, own: Context) -> Context:
 
 def _require_within(name: str, given: float | None, most: float | None) -> None:
     if given is not None and most is not None and given > most:
-        raise ApiError(400, f"options.{name} may be {most:g} at most on this server.")
+        raise ApiError(400, f"The field options.{name} may be {most:g} at most on this server.")

@@ -2,32 +2,21 @@
 
 from typing import Annotated
 
-from fastapi import APIRouter, Depends, Query, Request
+from fastapi import APIRouter, Query, Request
 from fastapi.responses import JSONResponse, Response
 
-from route_sql.api.bodies import (
-    CheckBody,
-    CheckedBody,
-    ColumnEntry,
-    DatabaseEntry,
-    DatabaseName,
-    DatabasesBody,
-    SchemaBody,
-    TableEntry,
-    errors,
-)
-from route_sql.api.service import admitted, service_of
-from route_sql.doors.callers import Caller
+from route_sql.api.answers import CheckedBody, ColumnEntry, DatabaseEntry, DatabasesBody, SchemaBody, TableEntry, errors
+from route_sql.api.bodies import CheckBody, DatabaseName
+from route_sql.api.service import AdmittedCaller, service_of
 from route_sql.doors.json_values import json_value
 from route_sql.tools.database.visible import refusal_in
 from route_sql.tools.schema.records import Schema, Table
 
 router = APIRouter(tags=["databases"])
-Admitted = Annotated[Caller, Depends(admitted)]
 
 
 @router.get("/v1/databases", responses={200: {"model": DatabasesBody}, **errors(401, 403, 421, 429, 500)})
-async def databases(request: Request, caller: Admitted) -> Response:
+async def databases(request: Request, caller: AdmittedCaller) -> Response:
     """List the databases that the caller may see."""
     shown = await service_of(request).shown_databases(caller)
     entries = [DatabaseEntry(name=database.name, engine=database.dialect) for database in shown]
@@ -35,7 +24,7 @@ async def databases(request: Request, caller: Admitted) -> Response:
 
 
 @router.get("/v1/schema", responses={200: {"model": SchemaBody}, **errors(400, 401, 403, 404, 421, 429, 500, 503)})
-async def schema(database: Annotated[DatabaseName, Query()], request: Request, caller: Admitted) -> Response:
+async def schema(database: Annotated[DatabaseName, Query()], request: Request, caller: AdmittedCaller) -> Response:
     """Show the tables, columns and keys of a database, as far as the caller may see them."""
     _, found = await service_of(request).visible(database, caller)
     return JSONResponse(json_value(SchemaBody(database=database, tables=_tables(found))))
@@ -44,7 +33,7 @@ async def schema(database: Annotated[DatabaseName, Query()], request: Request, c
 @router.post(
     "/v1/check", responses={200: {"model": CheckedBody}, **errors(400, 401, 403, 404, 413, 415, 421, 429, 500, 503)}
 )
-async def check(body: CheckBody, request: Request, caller: Admitted) -> Response:
+async def check(body: CheckBody, request: Request, caller: AdmittedCaller) -> Response:
     """Say whether a statement may run, without running it."""
     opened, _ = await service_of(request).visible(body.database, caller)
     refusal = await refusal_in(opened, body.sql)

@@ -1,5 +1,6 @@
 """Around every request: its id, the headers of its answer, one line of the log, and the last net for exceptions."""
 
+import asyncio
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -10,7 +11,7 @@ from uuid import uuid4
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from route_sql.api.errors import FAILURE, REQUEST_ID, SENTENCES, ApiError, error_answer
+from route_sql.api.errors import CLOSING, FAILURE, REQUEST_ID, RETRY, SENTENCES, ApiError, error_answer
 from route_sql.doors.callers import Caller
 from route_sql.doors.door import CALLER
 
@@ -77,6 +78,11 @@ class Envelope:
 
         try:
             await self.app(scope, receive, sending)
+        except asyncio.CancelledError:
+            # The server's end was put off for this request, but no longer.
+            if status == 0:
+                await error_answer(ApiError(503, CLOSING, RETRY), scope)(scope, receive, sending)
+            raise
         except Exception as error:  # nobody above can answer or log it without its text, which may hold rows
             scope[FAILURE] = error
             if status == 0:

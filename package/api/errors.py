@@ -11,7 +11,7 @@ from starlette.types import Scope
 
 from route_sql.api.sentences import validation_sentence
 from route_sql.doors.json_values import json_value
-from route_sql.serving.errors import ContextExceeded, ServerRefused, ServerUnavailable
+from route_sql.serving.errors import ContextExceeded, ServingError
 from route_sql.tools.errors import InvalidInput, RouteError, UnknownDatabase
 
 REQUEST_ID = "route_sql.request_id"
@@ -39,6 +39,7 @@ SENTENCES = {
 MODEL_AWAY = "The model can't answer now; try again later, or ask who runs this server."
 DATABASE_AWAY = "The database can't be read now; try again later, or ask who runs this server."
 TOO_LONG = "The question does not fit the model; shorten the question or the evidence."
+CLOSING = "The server is closing; a question that was asked can be continued when it is back."
 RETRY = {"Retry-After": "5"}
 
 
@@ -83,7 +84,7 @@ def as_api_error(error: BaseException) -> ApiError:
             return ApiError(404, "There is no such database; GET /v1/databases lists those there are.")
         case ContextExceeded():
             return ApiError(400, TOO_LONG)
-        case ServerUnavailable() | ServerRefused():
+        case ServingError():
             return ApiError(503, MODEL_AWAY, RETRY)
         case RouteError():
             return ApiError(503, DATABASE_AWAY, RETRY)
@@ -91,6 +92,13 @@ def as_api_error(error: BaseException) -> ApiError:
 
 
 async def answer_error(request: Request, error: Exception) -> JSONResponse:
-    """FastAPI's handler of exceptions; the exception stays in the scope, for the log."""
-    request.scope[FAILURE] = error
-    return error_answer(as_api_error(error), request.scope)
+    """Answer a request whose handling raised an exception."""
+    known = as_api_error(error)
+    note_failure(request.scope, error, known)
+    return error_answer(known, request.scope)
+
+
+def note_failure(scope: Scope, error: BaseException, known: ApiError) -> None:
+    """Keep an exception for the log, if its answer does not show it."""
+    if known.status >= 500 and error is not known:
+        scope[FAILURE] = error

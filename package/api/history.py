@@ -3,28 +3,27 @@
 from datetime import UTC, datetime
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Depends, Path, Query, Request
+from fastapi import APIRouter, Path, Query, Request
 from fastapi.responses import JSONResponse, Response
 
-from route_sql.api.bodies import ThreadBody, ThreadEntry, ThreadId, ThreadsBody, TurnBody, errors
+from route_sql.api.answers import ThreadBody, ThreadEntry, ThreadsBody, TurnBody, errors
+from route_sql.api.bodies import ThreadId
 from route_sql.api.errors import ApiError
 from route_sql.api.outcomes import answer_of, person_question
 from route_sql.api.running import BUSY
-from route_sql.api.service import Service, admitted, owner_of, service_of
+from route_sql.api.service import AdmittedCaller, Service, owner_of, service_of
 from route_sql.api.thread_store import ThreadRow, TurnRow
-from route_sql.doors.callers import Caller
 from route_sql.doors.json_values import json_value
 from route_sql.pages.engine import style_policy
 from route_sql.pages.run_page import run_page
 
 router = APIRouter(tags=["threads"])
-Admitted = Annotated[Caller, Depends(admitted)]
 OneThread = Annotated[ThreadId, Path()]
 NO_TURN = "The thread has no such turn, or the turn has no report yet."
 
 
 @router.get("/v1/threads", responses={200: {"model": ThreadsBody}, **errors(401, 403, 421, 429, 500, 503)})
-async def threads(request: Request, caller: Admitted) -> Response:
+async def threads(request: Request, caller: AdmittedCaller) -> Response:
     """List the caller's threads, the newest first."""
     service = service_of(request)
     rows = [row for row in await service.store.of_owner(owner_of(caller)) if service.still_sees(caller, row)]
@@ -34,7 +33,7 @@ async def threads(request: Request, caller: Admitted) -> Response:
 
 
 @router.get("/v1/threads/{thread}", responses={200: {"model": ThreadBody}, **errors(400, 401, 403, 404, 421, 429, 500)})
-async def thread(thread: OneThread, request: Request, caller: Admitted) -> Response:
+async def thread(thread: OneThread, request: Request, caller: AdmittedCaller) -> Response:
     """Show a thread with its questions and answers."""
     service = service_of(request)
     row = await service.thread_of(thread, caller)
@@ -43,7 +42,7 @@ async def thread(thread: OneThread, request: Request, caller: Admitted) -> Respo
 
 
 @router.delete("/v1/threads/{thread}", status_code=204, responses=errors(400, 401, 403, 404, 409, 421, 429, 500))
-async def delete(thread: OneThread, request: Request, caller: Admitted) -> Response:
+async def delete(thread: OneThread, request: Request, caller: AdmittedCaller) -> Response:
     """Delete a thread with all its answers."""
     service = service_of(request)
     await service.thread_of(thread, caller)
@@ -57,7 +56,10 @@ async def delete(thread: OneThread, request: Request, caller: Admitted) -> Respo
     responses={200: {"content": {"text/html": {}}}, **errors(400, 401, 403, 404, 421, 429, 500)},
 )
 async def report(
-    thread: OneThread, request: Request, caller: Admitted, turn: Annotated[int | None, Query(ge=1, le=1_000)] = None
+    thread: OneThread,
+    request: Request,
+    caller: AdmittedCaller,
+    turn: Annotated[int | None, Query(ge=1, le=1_000)] = None,
 ) -> Response:
     """The page of a turn's run, by default of the last one: the path, each candidate, each call."""
     service = service_of(request)

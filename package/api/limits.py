@@ -11,12 +11,11 @@ from time import monotonic
 from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from route_sql.api.errors import RETRY, ApiError, error_answer
+from route_sql.api.errors import CLOSING, RETRY, ApiError, error_answer
 
 BODY_BYTES = 256 * 1024
 BODY_SECONDS = 10.0
 """Seconds that a client may take to send a body."""
-CLOSING = "The server is closing; ask again in a moment."
 FULL = "Too many questions are waiting; ask again in a moment."
 
 

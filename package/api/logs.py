@@ -66,6 +66,6 @@ def logging_requests(*, with_failures: bool = False) -> Callable[[Served], None]
             fields |= failure_fields(request.failure)
             if with_failures:
                 fields["text"] = str(request.failure)
-        logger.log(logging.ERROR if request.status >= 500 else logging.INFO, "request", extra=fields)
+        logger.log(logging.ERROR if request.failure is not None else logging.INFO, "request", extra=fields)
 
     return log

@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
-from route_sql.api.bodies import TurnState
+from route_sql.api.answers import TurnState
 from route_sql.api.envelope import Served
 from route_sql.graph.state import Answer
 

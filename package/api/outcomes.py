@@ -4,7 +4,7 @@ from typing import Any, Literal, cast
 
 from langgraph.types import StateSnapshot
 
-from route_sql.api.bodies import AnsweredBody, ApproveQuestion, ClarifyQuestion, PersonQuestion, TurnState
+from route_sql.api.answers import AnsweredBody, ApproveQuestion, ClarifyQuestion, PersonQuestion, TurnState
 from route_sql.graph.asking import answer_in
 from route_sql.graph.state import Answer, State
 from route_sql.graph.wiring import Graph
@@ -47,9 +47,25 @@ def answered_body(snapshot: StateSnapshot, thread: str, request_id: str) -> Answ
     )
 
 
-async def state_of(graph: Graph, thread: str) -> tuple[TurnState, str | None]:
-    """The state of a run that was stopped or failed, and its checkpoint: it may wait for a person still."""
-    snapshot = await graph.aget_state({"configurable": {"thread_id": thread}})
+def checkpoint_of(snapshot: StateSnapshot) -> str:
+    """The id of the checkpoint that a state is of; blank if the thread has none."""
+    configurable: Any = (snapshot.config or {}).get("configurable", {})
+    return str(configurable.get("checkpoint_id", ""))
+
+
+async def last_state(graph: Graph, thread: str) -> StateSnapshot:
+    """The last state of a thread."""
+    return await graph.aget_state({"configurable": {"thread_id": thread}})
+
+
+def stopped_state(snapshot: StateSnapshot, began_after: str) -> tuple[TurnState, str | None]:
+    """The state of a run that was stopped or failed, and its checkpoint: it may wait for a person still.
+
+    Args:
+        snapshot: The thread's last state.
+        began_after: The checkpoint before the run.
+    """
+    if (checkpoint := checkpoint_of(snapshot)) == began_after:
+        return "stopped", None
     asked = person_question(snapshot)
-    checkpoint: Any = snapshot.config["configurable"].get("checkpoint_id")
     return ("stopped" if asked is None else waiting_state(asked)), checkpoint

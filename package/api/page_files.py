@@ -8,7 +8,7 @@ from typing import Annotated
 from fastapi import APIRouter, Path
 from fastapi.responses import Response
 
-from route_sql.api.bodies import errors
+from route_sql.api.answers import errors
 from route_sql.api.errors import ApiError
 
 router = APIRouter(include_in_schema=False)

@@ -4,6 +4,7 @@ from typing import Any
 
 from langgraph.types import Command
 
+from route_sql.api.answers import PersonQuestion
 from route_sql.api.bodies import (
     RESUME_FORMS,
     ApproveBody,
@@ -11,12 +12,11 @@ from route_sql.api.bodies import (
     ContinueBody,
     EditBody,
     EvidenceBody,
-    PersonQuestion,
     RejectBody,
     ResumeBody,
 )
 from route_sql.api.errors import ApiError
-from route_sql.api.outcomes import person_question
+from route_sql.api.outcomes import checkpoint_of, last_state, person_question
 from route_sql.api.service import Service
 from route_sql.api.thread_store import TurnRow
 
@@ -30,8 +30,8 @@ async def resuming_step(service: Service, thread: str, body: ResumeBody) -> tupl
         ApiError: nothing waits, or the answer does not fit what waits.
     """
     turns = (await service.store.turns([thread]))[thread]
-    snapshot = await service.graph.aget_state({"configurable": {"thread_id": thread}})
-    if not turns or not snapshot.next:
+    snapshot = await last_state(service.graph, thread)
+    if not turns or not snapshot.next or checkpoint_of(snapshot) == turns[-1].began_after:
         raise ApiError(409, NOTHING_WAITS)
     asked = person_question(snapshot)
     if isinstance(body, ContinueBody):

@@ -9,10 +9,11 @@ from uuid import uuid4
 import anyio
 from langgraph.types import Command
 
-from route_sql.api.bodies import AnsweredBody, TurnState
+from route_sql.api.answers import AnsweredBody, TurnState
 from route_sql.api.errors import RETRY, ApiError
-from route_sql.api.outcomes import answered_body, state_of
+from route_sql.api.outcomes import answered_body, checkpoint_of, last_state, stopped_state
 from route_sql.api.service import Service
+from route_sql.api.thread_store import ThreadRow, TurnRow
 from route_sql.graph.asking import run_with_story
 from route_sql.graph.context import Context
 from route_sql.graph.events import Event
@@ -31,23 +32,28 @@ class Claim:
         ApiError: another request has it, or too many questions wait.
     """
 
-    def __init__(self, service: Service, thread: str) -> None:
-        """Claim nothing yet."""
-        self.service, self.thread, self.id = service, thread, uuid4().hex
-        self._is_kept = False
+    def __init__(self, service: Service, row: ThreadRow, *, is_new: bool = False) -> None:
+        """Claim nothing yet; a new thread is added with its claim."""
+        self.service, self.thread, self.id = service, row.thread, uuid4().hex
+        self._row, self._is_new, self._is_kept = row, is_new, False
 
     async def __aenter__(self) -> Self:
         """Take the right, and a place among the questions that wait."""
-        service = self.service
-        service.slots.promise()
+        self.service.slots.promise()
         try:
-            until = time() + service.run_seconds + service.limits.margin
-            if not await service.store.claim(self.thread, self.id, until):
+            if not await self._claimed(time() + self.service.lease_seconds):
                 raise ApiError(409, BUSY)
         except BaseException:
-            service.slots.forget()
+            self.service.slots.forget()
             raise
         return self
+
+    async def _claimed(self, until: float) -> bool:
+        store = self.service.store
+        if not self._is_new:
+            return await store.claim(self.thread, self.id, until)
+        await store.add(self._row, self.id, until)
+        return True
 
     def keep(self) -> None:
         """Leave the right to a run, which gives it back."""
@@ -58,6 +64,15 @@ class Claim:
         if not self._is_kept:
             await self.give_back()
 
+    async def renew(self) -> None:
+        """Keep the right after a long wait.
+
+        Raises:
+            ApiError: another request has taken it over.
+        """
+        if not await self.service.store.renew(self.thread, self.id, time() + self.service.lease_seconds):
+            raise ApiError(409, BUSY)
+
     async def give_back(self) -> None:
         """Give the right back."""
         self.service.slots.forget()
@@ -67,22 +82,24 @@ class Claim:
 class ApiRun:
     """A run that works in a task of its own."""
 
-    def __init__(self, claim: Claim, number: int, step: Step, context: Context, request_id: str) -> None:
+    def __init__(self, claim: Claim, turn: TurnRow, step: Step, context: Context, request_id: str) -> None:
         """Start the run.
 
         Args:
             claim: The right to run, which the run gives back.
-            number: The thread's turn.
+            turn: The thread's turn.
             step: The input.
             context: The choices.
             request_id: The request's id.
         """
         claim.keep()
-        self.thread, self.number, self.request_id = claim.thread, number, request_id
-        self.began = time()
+        self.thread, self.request_id = claim.thread, request_id
+        self._began, self._turn = time(), turn
         self._claim, self._service = claim, claim.service
         self._events: asyncio.Queue[Event | None] = asyncio.Queue()
         self._task = asyncio.create_task(self._work(step, context))
+        self._service.runs.add(self._task)
+        self._task.add_done_callback(self._ended)
 
     async def events(self, pause: float) -> AsyncIterator[Event | None]:
         """The events of the story until the run ends; None after each pause without one."""
@@ -112,39 +129,49 @@ class ApiRun:
 
     async def stop(self) -> None:
         """Stop the run if it still works, and wait until it has stopped its query and its request to the model."""
-        self._task.cancel()
         # A request that ends because its client left is cancelled again at each await.
         with anyio.CancelScope(shield=True):
+            await asyncio.sleep(0)  # a task that is cancelled before its first step would not give its claim back
+            self._task.cancel()
             await asyncio.wait([self._task])
+
+    def _ended(self, task: "asyncio.Task[AnsweredBody]") -> None:
+        """Tell those that wait for events; an error that nobody waits for is not one of the loop's."""
+        self._service.runs.discard(task)
+        self._events.put_nowait(None)
+        if not task.cancelled():
+            task.exception()
 
     async def _work(self, step: Step, context: Context) -> AnsweredBody:
         state: TurnState = "stopped"
-        checkpoint: str | None = None
-        body: AnsweredBody | None = None
+        checkpoint, body = None, None
         try:
             await self._run(step, context)
-            body, checkpoint = await self._end()
-            state = body["state"]
+            snapshot = await last_state(self._service.graph, self.thread)
+            body = answered_body(snapshot, self.thread, self.request_id)
+            state, checkpoint = body["state"], checkpoint_of(snapshot)
             return body
         except BaseException:
-            state, checkpoint = await state_of(self._service.graph, self.thread)
+            snapshot = await last_state(self._service.graph, self.thread)
+            state, checkpoint = stopped_state(snapshot, self._turn.began_after)
             raise
         finally:
-            await self._service.store.set_turn(self.thread, self.number, state, checkpoint)
+            self._service.metrics.count_run(state, time() - self._began, body["answer"] if body else None)
+            await self._give_back(state, checkpoint)
+
+    async def _give_back(self, state: TurnState, checkpoint: str | None) -> None:
+        try:
+            await self._service.store.set_turn(self.thread, self._turn.number, state, checkpoint)
+        finally:
             await self._claim.give_back()
-            self._service.metrics.count_run(state, time() - self.began, body["answer"] if body else None)
-            self._events.put_nowait(None)
 
     async def _run(self, step: Step, context: Context) -> None:
-        service = self._service
+        service, tell = self._service, self._events.put_nowait
         async with service.slots.turn():
+            if time() - self._began > service.limits.margin:
+                await self._claim.renew()
             try:
                 async with asyncio.timeout(service.run_seconds):
-                    await run_with_story(service.graph, step, context, self._events.put_nowait, thread=self.thread)
+                    await run_with_story(service.graph, step, context, tell, thread=self.thread)
             except TimeoutError as error:
                 raise ApiError(503, TOO_SLOW, RETRY) from error
-
-    async def _end(self) -> tuple[AnsweredBody, str]:
-        snapshot = await self._service.graph.aget_state({"configurable": {"thread_id": self.thread}})
-        body = answered_body(snapshot, self.thread, self.request_id)
-        return body, snapshot.config["configurable"]["checkpoint_id"]

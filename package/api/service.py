@@ -1,11 +1,13 @@
 """Everything that the routes of the API share."""
 
+import asyncio
 from dataclasses import dataclass, field
 from hashlib import sha256
 from time import time
-from typing import Any
+from typing import Annotated, Any
 from uuid import uuid4
 
+from fastapi import Depends
 from starlette.requests import Request
 
 from route_sql.api.errors import ApiError
@@ -63,6 +65,7 @@ class Service:
     context: Context = Context(seconds=300)
     limits: ServiceLimits = ServiceLimits()
     metrics: Metrics = field(default_factory=Metrics)
+    runs: set[asyncio.Task[Any]] = field(default_factory=set)
     slots: Slots = field(init=False)
     rate: Rate = field(init=False)
 
@@ -77,9 +80,21 @@ class Service:
         """Seconds after which a run is stopped, whatever it does."""
         return (self.context.seconds or 3600.0) + self.limits.margin
 
+    @property
+    def lease_seconds(self) -> float:
+        """Seconds for which a run has its thread, its wait for a slot included, if its server is killed."""
+        return self.run_seconds * 2 + self.limits.margin
+
     def close(self) -> None:
         """Take no further question; those that run may end."""
         self.slots.close()
+
+    async def finish(self) -> None:
+        """Stop the runs that are left, and wait until their states are written."""
+        for run in self.runs:
+            run.cancel()
+        if self.runs:
+            await asyncio.wait(self.runs)
 
     async def visible(self, name: str, caller: Caller) -> tuple[Database, Schema]:
         """A database as a caller sees it, and its schema.
@@ -98,14 +113,21 @@ class Service:
 
     async def shown_databases(self, caller: Caller) -> list[Database]:
         """The databases that a caller may see; one that can't be read is shown to those who may see all of it."""
-        shown = []
-        for name in self.names:
-            try:
-                shown.append((await self.visible(name, caller))[0])
-            except (ApiError, RouteError) as error:
-                if isinstance(error, DatabaseUnavailable) and not caller.rights:
-                    shown.append(self.catalog.get(name))
-        return shown
+        found = await asyncio.gather(*(self._shown(name, caller) for name in self.names))
+        return [database for database in found if database is not None]
+
+    async def _shown(self, name: str, caller: Caller) -> Database | None:
+        try:
+            return (await self.visible(name, caller))[0]
+        except (ApiError, RouteError) as error:
+            is_away = isinstance(error, DatabaseUnavailable) and not caller.rights
+            return self._unread(name) if is_away else None
+
+    def _unread(self, name: str) -> Database | None:
+        try:
+            return self.catalog.get(name)
+        except RouteError:  # its URL or its driver is wrong: there is nothing to ask
+            return None
 
     async def thread_of(self, thread: str, caller: Caller) -> ThreadRow:
         """A thread of a caller who still sees the same of its database.
@@ -129,7 +151,10 @@ class Service:
 
     def still_sees(self, caller: Caller, row: ThreadRow) -> bool:
         """Whether a thread's answers may be shown: nothing was hidden since it began."""
-        return row.database in self.names and self.seen_by(caller, row.database) == row.seen
+        try:
+            return row.database in self.names and self.seen_by(caller, row.database) == row.seen
+        except RouteError:  # what can't be read now may be hidden
+            return False
 
     def seen_by(self, caller: Caller, name: str) -> str:
         """A digest of what a caller may see of a database; blank for all of it."""
@@ -151,7 +176,7 @@ def service_of(request: Request) -> Service:
     return service
 
 
-def admitted(request: Request) -> Caller:
+async def admitted(request: Request) -> Caller:
     """The caller of a request, which is counted.
 
     Raises:
@@ -160,6 +185,10 @@ def admitted(request: Request) -> Caller:
     caller = caller_in(request.scope)
     service_of(request).rate.take(caller.name)
     return caller
+
+
+AdmittedCaller = Annotated[Caller, Depends(admitted)]
+"""The caller of a request, as an argument of a route."""
 
 
 def _no_database() -> ApiError:

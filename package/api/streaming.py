@@ -9,7 +9,7 @@ from fastapi.responses import JSONResponse, Response, StreamingResponse
 from starlette.requests import Request
 from starlette.types import Receive, Scope, Send
 
-from route_sql.api.errors import ApiError, as_api_error, error_body
+from route_sql.api.errors import CLOSING, ApiError, as_api_error, error_body, note_failure
 from route_sql.api.running import ApiRun
 from route_sql.doors.json_values import json_value
 
@@ -27,7 +27,7 @@ def wants_stream(request: Request) -> bool:
 async def respond(run: ApiRun, request: Request) -> Response:
     """The answer of a run, in the form that the client asks for."""
     if wants_stream(request):
-        return RunStream(run)
+        return RunStream(run, request.scope)
     leaving = asyncio.create_task(_left(request))
     try:
         if not await run.ended_before(leaving):
@@ -41,10 +41,10 @@ async def respond(run: ApiRun, request: Request) -> Response:
 class RunStream(StreamingResponse):
     """The story of a run and its end, as server-sent events."""
 
-    def __init__(self, run: ApiRun) -> None:
-        """Take a run that works."""
+    def __init__(self, run: ApiRun, scope: Scope) -> None:
+        """Take a run that works, and the scope of its request."""
         super().__init__(
-            _told(run), media_type=STREAM, headers={"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
+            _told(run, scope), media_type=STREAM, headers={"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
         )
         self._run = run
 
@@ -52,11 +52,15 @@ class RunStream(StreamingResponse):
         """Send the events; the run ends with the response."""
         try:
             await super().__call__(scope, receive, send)
+        except asyncio.CancelledError:
+            event = _event("error", error_body(503, CLOSING, self._run.request_id))
+            await send({"type": "http.response.body", "body": event.encode()})
+            raise
         finally:
             await self._run.stop()
 
 
-async def _told(run: ApiRun) -> AsyncIterator[str]:
+async def _told(run: ApiRun, scope: Scope) -> AsyncIterator[str]:
     yield _event("thread", {"thread": run.thread, "request_id": run.request_id})
     async for event in run.events(PING_SECONDS):
         yield ": ping\n\n" if event is None else _event("story", event)
@@ -64,9 +68,8 @@ async def _told(run: ApiRun) -> AsyncIterator[str]:
         body = await run.result()
     except Exception as error:  # the status is sent already, so whatever failed must be an event
         known = as_api_error(error)
+        note_failure(scope, error, known)
         yield _event("error", error_body(known.status, known.message, run.request_id))
-        if known.status == 500:
-            raise
     else:
         yield _event("interrupt" if body["interrupt"] else "answer", body)
 

@@ -12,7 +12,7 @@ from typing import Any, TypeVar
 
 import sqlalchemy as sa
 
-from route_sql.api.bodies import TurnState
+from route_sql.api.answers import TurnState
 
 T = TypeVar("T")
 
@@ -39,8 +39,12 @@ TURNS = sa.Table(
     sa.Column("question", sa.Text, nullable=False),
     sa.Column("asked_at", sa.Float, nullable=False),
     sa.Column("state", sa.String(20), nullable=False),
+    sa.Column("began_after", sa.Text, nullable=False),
     sa.Column("checkpoint", sa.Text),
 )
+
+
+SHOWN = [THREADS.c.thread, THREADS.c.owner, THREADS.c.database, THREADS.c.seen]
 
 
 @dataclass(frozen=True)
@@ -52,9 +56,6 @@ class ThreadRow:
     database: str
     seen: str
     """Digest of what its owner could see of the database."""
-    used_at: float
-    run: str | None
-    busy_until: float
 
 
 @dataclass(frozen=True)
@@ -66,6 +67,8 @@ class TurnRow:
     question: str
     asked_at: float
     state: TurnState
+    began_after: str
+    """The thread's checkpoint before its run; blank for the first. While it is the last one, the run has not begun."""
     checkpoint: str | None
     """The checkpoint with its last state."""
 
@@ -82,7 +85,7 @@ class ThreadStore:
         """Make the tables. A server that is alone with them ends the runs of a server that was killed."""
         await self._in_thread(lambda: _TABLES.create_all(self._engine))
         if is_alone:
-            await self._write(_end_all)
+            await self._do(_end_all)
 
     async def close(self) -> None:
         """Close the connections."""
@@ -91,59 +94,66 @@ class ThreadStore:
 
     async def ping(self) -> None:
         """Ask the database for nothing."""
-        await self._write(lambda connection: connection.execute(sa.select(sa.literal(1))))
+        await self._do(lambda connection: connection.execute(sa.select(sa.literal(1))))
 
-    async def add(self, row: ThreadRow) -> None:
-        """Add a thread."""
-        await self._write(lambda connection: connection.execute(sa.insert(THREADS).values(**vars(row))))
+    async def add(self, row: ThreadRow, run: str, busy_until: float) -> None:
+        """Add a thread with its first run."""
+        claimed = {"run": run, "busy_until": busy_until, "used_at": time()}
+        await self._do(lambda connection: connection.execute(sa.insert(THREADS).values(**vars(row), **claimed)))
 
     async def find(self, thread: str, owner: str) -> ThreadRow | None:
         """A thread of an owner; None if it is not there, or another's."""
-        query = sa.select(THREADS).where(THREADS.c.thread == thread, THREADS.c.owner == owner)
-        rows = await self._write(lambda connection: connection.execute(query).mappings().all())
+        query = sa.select(*SHOWN).where(THREADS.c.thread == thread, THREADS.c.owner == owner)
+        rows = await self._do(lambda connection: connection.execute(query).mappings().all())
         return ThreadRow(**rows[0]) if rows else None
 
     async def of_owner(self, owner: str) -> list[ThreadRow]:
         """The threads of an owner, the newest first."""
-        query = sa.select(THREADS).where(THREADS.c.owner == owner).order_by(THREADS.c.used_at.desc()).limit(LISTED)
-        rows = await self._write(lambda connection: connection.execute(query).mappings().all())
+        query = sa.select(*SHOWN).where(THREADS.c.owner == owner).order_by(THREADS.c.used_at.desc()).limit(LISTED)
+        rows = await self._do(lambda connection: connection.execute(query).mappings().all())
         return [ThreadRow(**row) for row in rows]
 
     async def turns(self, threads: list[str]) -> dict[str, list[TurnRow]]:
         """The turns of threads, in order; one that runs no longer counts as stopped."""
-        return await self._write(lambda connection: _turns(connection, threads))
+        return await self._do(lambda connection: _turns(connection, threads))
 
     async def claim(self, thread: str, run: str, busy_until: float) -> bool:
         """Begin a run, if no other one is in progress on the thread."""
-        return await self._write(lambda connection: _claim(connection, thread, run, busy_until))
+        return await self._do(lambda connection: _claim(connection, thread, run, busy_until))
 
-    async def add_turn(self, thread: str, question: str) -> int:
-        """Add a turn that runs, and give its number. A turn that waited for a person counts as stopped."""
-        return await self._write(lambda connection: _add_turn(connection, thread, question))
+    async def add_turn(self, thread: str, question: str, began_after: str) -> TurnRow:
+        """Add a turn that runs. A turn that waited for a person counts as stopped."""
+        return await self._do(lambda connection: _add_turn(connection, thread, question, began_after))
 
     async def set_turn(self, thread: str, number: int, state: TurnState, checkpoint: str | None) -> None:
         """Write a turn's state; without a checkpoint the last one stays."""
         changed: dict[str, Any] = {"state": state, **({"checkpoint": checkpoint} if checkpoint else {})}
         here = (TURNS.c.thread == thread) & (TURNS.c.number == number)
-        await self._write(lambda connection: connection.execute(sa.update(TURNS).where(here).values(**changed)))
+        await self._do(lambda connection: connection.execute(sa.update(TURNS).where(here).values(**changed)))
+
+    async def renew(self, thread: str, run: str, busy_until: float) -> bool:
+        """Keep a run's right for longer; False if another run has taken it over."""
+        mine = (THREADS.c.thread == thread) & (THREADS.c.run == run)
+        renewed = sa.update(THREADS).where(mine).values(busy_until=busy_until)
+        return await self._do(lambda connection: connection.execute(renewed).rowcount == 1)
 
     async def release(self, thread: str, run: str) -> None:
         """End a run."""
         mine = (THREADS.c.thread == thread) & (THREADS.c.run == run)
         ended = sa.update(THREADS).where(mine).values(run=None, used_at=time())
-        await self._write(lambda connection: connection.execute(ended))
+        await self._do(lambda connection: connection.execute(ended))
 
     async def delete(self, thread: str) -> None:
         """Delete a thread."""
-        await self._write(lambda connection: _delete(connection, thread))
+        await self._do(lambda connection: _delete(connection, thread))
 
     async def older_than(self, moment: float) -> list[str]:
         """The threads that were last used before a moment, and that no run uses."""
         is_idle = THREADS.c.run.is_(None) | (THREADS.c.busy_until < time())
         query = sa.select(THREADS.c.thread).where(THREADS.c.used_at < moment, is_idle).limit(LISTED)
-        return await self._write(lambda connection: [*connection.execute(query).scalars()])
+        return await self._do(lambda connection: [*connection.execute(query).scalars()])
 
-    async def _write(self, work: Callable[[sa.Connection], T]) -> T:
+    async def _do(self, work: Callable[[sa.Connection], T]) -> T:
         def in_one_transaction() -> T:
             with self._engine.begin() as connection:
                 return work(connection)
@@ -165,14 +175,14 @@ def _claim(connection: sa.Connection, thread: str, run: str, busy_until: float) 
     return connection.execute(taken.values(run=run, busy_until=busy_until, used_at=time())).rowcount == 1
 
 
-def _add_turn(connection: sa.Connection, thread: str, question: str) -> int:
+def _add_turn(connection: sa.Connection, thread: str, question: str, began_after: str) -> TurnRow:
     here = TURNS.c.thread == thread
     open_turns = here & TURNS.c.state.not_in(["answered", "stopped"])
     connection.execute(sa.update(TURNS).where(open_turns).values(state="stopped"))
-    number: int = 1 + (connection.execute(sa.select(sa.func.max(TURNS.c.number)).where(here)).scalar() or 0)
-    row = {"thread": thread, "number": number, "question": question, "asked_at": time(), "state": "running"}
-    connection.execute(sa.insert(TURNS).values(**row))
-    return number
+    number = 1 + (connection.execute(sa.select(sa.func.max(TURNS.c.number)).where(here)).scalar() or 0)
+    row = TurnRow(thread, number, question, time(), "running", began_after, None)
+    connection.execute(sa.insert(TURNS).values(**vars(row)))
+    return row
 
 
 def _delete(connection: sa.Connection, thread: str) -> None:

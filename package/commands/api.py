@@ -122,3 +122,4 @@ async def _run(service: "Service", place: Address, settings: Settings, choices: 
             closing=service.close,
             closing_seconds=choices.closing,
         )
+        await service.finish()

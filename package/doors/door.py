@@ -13,7 +13,6 @@ from route_sql.tools.errors import InvalidInput
 
 CALLER = "route_sql.caller"
 """Key of the ASGI scope under which the door leaves the caller."""
-WRITING = ("POST", "PUT", "PATCH")
 
 Refuse = Callable[[Scope, int, str, Mapping[str, str]], Response]
 """From a request, a status, a sentence and headers to the answer of a request that is not let in."""
@@ -66,7 +65,7 @@ class Door:
         # No server of ours has web sockets: uvicorn closes one that nobody accepts.
 
     def _refusal(self, scope: Scope) -> Response | None:
-        """The answer to a request that is not let in; for one that is, the scope gets its caller."""
+        """The answer to a request that is not let in. One that is, and needs a token, gets its caller in the scope."""
         headers = Headers(scope=scope)
         named = [host.lower() for host in headers.getlist("host")]
         if not self.any_host(scope) and named not in [[host] for host in self.hosts]:
@@ -77,10 +76,11 @@ class Door:
             return self.refuse(
                 scope, 403, "Pages of this origin may not call it; start it with --allow-origin ORIGIN.", {}
             )
-        if scope["method"] in WRITING and not _is_json(headers):
+        if scope["method"] == "POST" and not _is_json(headers):
             return self.refuse(scope, 415, "The body must be JSON: send Content-Type: application/json.", {})
-        caller = self._caller(headers) if self.needs_token(scope) else Caller()
-        if caller is None:
+        if not self.needs_token(scope):
+            return None
+        if (caller := self._caller(headers)) is None:
             wanted = {"WWW-Authenticate": "Bearer"}
             return self.refuse(scope, 401, "A token is needed: send Authorization: Bearer TOKEN.", wanted)
         scope[CALLER] = caller

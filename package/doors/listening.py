@@ -75,7 +75,7 @@ class ClosingServer(uvicorn.Server):
     """A server that says when it is asked to end, and then returns, so that its owner can clean up."""
 
     def __init__(self, config: uvicorn.Config, closing: Callable[[], None]) -> None:
-        """Take what is called when the process is asked to end."""
+        """Take a function that is called when the process is asked to end."""
         super().__init__(config)
         self._closing = closing
 

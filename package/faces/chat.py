@@ -15,7 +15,7 @@ from route_sql.faces.reply import reply_of
 from route_sql.graph.context import Context, context_of
 from route_sql.graph.reading import in_both_ways
 from route_sql.graph.state import Answer, AnsweredQuestion, Question
-from route_sql.graph.threads import is_turn, turn_of
+from route_sql.graph.threads.memory import is_turn, turn_of
 from route_sql.graph.wiring import Graph
 from route_sql.tools.database.catalog import Catalog
 from route_sql.tools.errors import InvalidInput

@@ -10,7 +10,7 @@ from langgraph.types import Command, Interrupt
 
 from route_sql.graph.context import Context
 from route_sql.graph.state import VERSION, Question
-from route_sql.graph.state_versions import OLD_KEYS, OLD_STATE
+from route_sql.graph.threads.state_versions import OLD_KEYS, OLD_STATE
 from route_sql.graph.wiring import build_graph
 from route_sql.testing import ScriptedModel
 from route_sql.tools.database.catalog import Catalog

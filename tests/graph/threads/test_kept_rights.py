@@ -9,9 +9,9 @@ from langgraph.graph import START, StateGraph
 from langgraph.types import Command
 from typing_extensions import TypedDict
 
-from route_sql.graph.choices import choices_of
 from route_sql.graph.context import Context
 from route_sql.graph.state import Question
+from route_sql.graph.threads.choices import choices_of
 from route_sql.graph.wiring import build_graph, make_builder
 from route_sql.testing import ScriptedModel
 from route_sql.tools.database.catalog import Catalog

@@ -3,7 +3,7 @@
 from typing import Any
 
 from route_sql.graph.context import Context
-from route_sql.graph.run_choices import Choices
+from route_sql.graph.fields.run_choices import Choices
 from route_sql.graph.state import State
 from route_sql.tools.errors import InvalidInput
 from route_sql.tools.schema.visibility import Visibility

@@ -11,8 +11,8 @@ from langchain_core.messages import ToolMessage
 from langchain_core.tools import BaseTool, ToolException, tool
 
 import route_sql
-from route_sql.graph import executor as executing
 from route_sql.graph.context import Context
+from route_sql.graph.extensions import executor as executing
 from route_sql.graph.state import Question
 from route_sql.graph.wiring import build_graph
 from route_sql.testing import ScriptedModel

@@ -1,6 +1,6 @@
 """Rows of the leading candidate: the state keeps them once, and those of other candidates only where they are few."""
 
-from route_sql.graph.budget import Update
+from route_sql.graph.calls.budget import Update
 from route_sql.graph.selection import leading
 from route_sql.graph.state import Attempt, State
 from route_sql.tools.database.outcome import Cell, Outcome, ran

@@ -8,8 +8,8 @@ from langgraph.checkpoint.memory import InMemorySaver
 from langgraph.checkpoint.sqlite.aio import AsyncSqliteSaver
 from langgraph.types import Command
 
-from route_sql.graph.approval import Approval
 from route_sql.graph.context import Context, Strategy
+from route_sql.graph.person.approval import Approval
 from route_sql.graph.state import Question
 from route_sql.graph.wiring import build_graph
 from route_sql.testing import ScriptedModel

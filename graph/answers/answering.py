@@ -1,15 +1,15 @@
 """The answer of a run: the candidate that leads in the end, with all of its rows."""
 
 from route_sql.graph.answerable import is_withheld
-from route_sql.graph.budget import Update, is_out_of_time, out_of_time
-from route_sql.graph.doubts import doubts_of
+from route_sql.graph.answers.results import kept_rows
+from route_sql.graph.calls.budget import Update, is_out_of_time, out_of_time
+from route_sql.graph.calls.ledger import cut_replies
 from route_sql.graph.executing import Execution, candidate_of
-from route_sql.graph.ledger import cut_replies
-from route_sql.graph.results import kept_rows
 from route_sql.graph.selection import attempts, leading, settled_by_person
 from route_sql.graph.state import Attempt, Proposal, State
 from route_sql.graph.strategies import is_unsure
-from route_sql.graph.threads import turn_of
+from route_sql.graph.threads.memory import turn_of
+from route_sql.graph.watching.doubts import doubts_of
 from route_sql.tools.database.outcome import Outcome, Status, failed, ran
 
 NO_TIME_FOR_ROWS = "Another candidate led in between, and there was no time to read all rows of the answer again."

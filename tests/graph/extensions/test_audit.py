@@ -10,8 +10,8 @@ import pytest
 from langgraph.checkpoint.memory import InMemorySaver
 from langgraph.types import Command
 
-from route_sql.graph.audit import WITHHELD, AuditEntry
 from route_sql.graph.context import Context
+from route_sql.graph.extensions.audit import WITHHELD, AuditEntry
 from route_sql.graph.state import Question
 from route_sql.graph.wiring import build_graph
 from route_sql.testing import ScriptedModel

@@ -9,7 +9,7 @@ from typing import Any, Literal
 from langgraph.config import get_config
 from typing_extensions import TypedDict
 
-from route_sql.graph.extensions import Extension, ExtensionFailed
+from route_sql.graph.extensions.extension import Extension, ExtensionFailed
 from route_sql.graph.state import Proposal, State
 from route_sql.tools.database.outcome import Outcome, failed
 

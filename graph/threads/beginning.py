@@ -7,10 +7,10 @@ from langgraph.graph import START, StateGraph
 from langgraph.graph.state import CompiledStateGraph
 from langgraph.pregel._write import ChannelWrite, ChannelWriteTupleEntry
 
-from route_sql.graph.channels import BEGIN, OfOneQuestion, extended, later
 from route_sql.graph.context import Context
+from route_sql.graph.fields.channels import BEGIN, OfOneQuestion, extended, later
 from route_sql.graph.state import VERSION, Answer, Question, State
-from route_sql.graph.state_versions import StoredState
+from route_sql.graph.threads.state_versions import StoredState
 
 
 class QuestionGraph(StateGraph[StoredState, Context, Question, Answer]):

@@ -7,9 +7,9 @@ from langgraph.types import interrupt
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, create_model, model_validator
 
 from route_sql.agents.brief import QUESTION_CHARS
-from route_sql.graph.approval import invalid_answer
-from route_sql.graph.channels import Begin, Change
-from route_sql.graph.decisions import Point
+from route_sql.graph.fields.channels import Begin, Change
+from route_sql.graph.fields.decisions import Point
+from route_sql.graph.person.approval import invalid_answer
 from route_sql.graph.selection import attempts, leading
 from route_sql.graph.state import Question, State
 from route_sql.tools.database.catalog import Catalog

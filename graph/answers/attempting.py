@@ -4,11 +4,11 @@ import asyncio
 from collections.abc import Sequence
 from typing import Any
 
+from route_sql.graph.answers.results import leading_rows, with_few_rows
 from route_sql.graph.checks import doubts, own_doubt
 from route_sql.graph.confidence import Calibration, assess
 from route_sql.graph.executing import Run
-from route_sql.graph.extensions import Extension
-from route_sql.graph.results import leading_rows, with_few_rows
+from route_sql.graph.extensions.extension import Extension
 from route_sql.graph.schemas import is_small
 from route_sql.graph.selection import attempts
 from route_sql.graph.state import Assessment, Attempt, State

@@ -5,8 +5,8 @@ from typing import Any
 import pytest
 from langgraph.checkpoint.memory import InMemorySaver
 
+from route_sql.graph.calls.exchanges import REPLY_CHARS
 from route_sql.graph.context import Context
-from route_sql.graph.exchanges import REPLY_CHARS
 from route_sql.graph.state import Question
 from route_sql.graph.wiring import build_graph
 from route_sql.testing import ScriptedModel

@@ -13,8 +13,8 @@ from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 
 from route_sql.graph.context import Context
-from route_sql.graph.spans import described_query
 from route_sql.graph.state import Question
+from route_sql.graph.watching.spans import described_query
 from route_sql.graph.wiring import build_graph
 from route_sql.testing import ScriptedModel
 from route_sql.tools.database.catalog import Catalog

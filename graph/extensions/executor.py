@@ -5,7 +5,7 @@ from typing import Any
 from langchain_core.runnables import RunnableConfig
 from langchain_core.tools import BaseTool
 
-from route_sql.graph.extensions import Extension, ExtensionFailed, message_of
+from route_sql.graph.extensions.extension import Extension, ExtensionFailed, message_of
 from route_sql.tools.database.outcome import Outcome, failed
 from route_sql.tools.errors import RouteError
 from route_sql.tools.execute_sql import outcome_of

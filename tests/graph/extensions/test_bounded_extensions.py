@@ -14,7 +14,7 @@ from langgraph.checkpoint.memory import InMemorySaver
 from langgraph.types import Command, interrupt
 
 from route_sql.graph.context import Context
-from route_sql.graph.extensions import MOST_ABANDONED
+from route_sql.graph.extensions.extension import MOST_ABANDONED
 from route_sql.graph.state import Question
 from route_sql.graph.wiring import build_graph
 from route_sql.testing import ScriptedModel

@@ -4,9 +4,9 @@ import warnings
 from collections.abc import Mapping
 from typing import Any
 
-from route_sql.graph.choices import choices_of
 from route_sql.graph.context import Context
 from route_sql.graph.state import VERSION, Attempt, Candidate, State
+from route_sql.graph.threads.choices import choices_of
 from route_sql.tools.database.outcome import Outcome
 from route_sql.tools.errors import InvalidInput
 from route_sql.tools.schema.records import Link

@@ -12,7 +12,7 @@ from langsmith import Client
 
 from route_sql.graph.context import Context
 from route_sql.graph.state import Question
-from route_sql.graph.traces import without_rows
+from route_sql.graph.watching.traces import without_rows
 from route_sql.graph.wiring import build_graph
 from route_sql.testing import ScriptedModel
 from route_sql.tools.database.catalog import Catalog

@@ -10,9 +10,9 @@ from langchain_core.tools import BaseTool
 from pydantic import BaseModel
 
 from route_sql.agents.prompts import Prompts
-from route_sql.graph.audit import AuditLog
-from route_sql.graph.executor import MARGIN, Executor
-from route_sql.graph.extensions import Extension, name_of
+from route_sql.graph.extensions.audit import AuditLog
+from route_sql.graph.extensions.executor import MARGIN, Executor
+from route_sql.graph.extensions.extension import Extension, name_of
 from route_sql.graph.state import State
 from route_sql.tools.errors import InvalidInput
 from route_sql.tools.execute_sql import ExecuteSQL

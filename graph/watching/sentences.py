@@ -3,11 +3,11 @@
 from collections.abc import Mapping
 from typing import Any, cast
 
-from route_sql.graph.doubts import AGENTS
 from route_sql.graph.events import Story
 from route_sql.graph.selection import attempts
 from route_sql.graph.state import Attempt, State
 from route_sql.graph.strategies import next_agent
+from route_sql.graph.watching.doubts import AGENTS
 from route_sql.tools.database.outcome import ran
 
 RUNS_BUT = "The query runs, but "
