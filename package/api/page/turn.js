@@ -61,7 +61,6 @@ export class Turn {
     if (this.#body.querySelector(".asks") === null) return;
     const note = element("p", { class: "soft", text: "Not decided: another question was asked." });
     this.#body.replaceChildren(note);
-    this.isDone = false;
   }
 
   #show({ card, heading }, hasFocus) {
