@@ -3,7 +3,7 @@
 import { drawn } from "./elements.js";
 
 const [ROW, BAR] = [30, 16];
-const [HEIGHT, TOP, BOTTOM, LEFT, RIGHT] = [240, 14, 34, 64, 18];
+const [HEIGHT, TOP, BOTTOM, RIGHT] = [240, 14, 34, 18];
 const FONT = "13px system-ui, sans-serif"; // as in the style sheet
 
 const ruler = document.createElement("canvas").getContext("2d");
@@ -42,25 +42,26 @@ export function lineChart(series, width) {
   const { points } = series;
   const [low, high] = reach(points);
   const [first, last] = [points[0]?.at ?? 0, points.at(-1)?.at ?? 1];
-  const x = (at) => LEFT + ((width - LEFT - RIGHT) * (at - first)) / (last - first || 1);
+  const left = Math.max(...ticks(low, high).map((value) => widthOf(shown(value)))) + 12;
+  const x = (at) => left + ((width - left - RIGHT) * (at - first)) / (last - first || 1);
   const y = (value) => TOP + ((HEIGHT - TOP - BOTTOM) * (high - value)) / (high - low);
   const path = drawn("polyline", { class: "way", points: points.map((point) => `${x(point.at)},${y(point.value)}`).join(" ") });
   const marks = points.length > width / 12 ? [] : points.map((point) =>
     drawn("circle", { cx: x(point.at), cy: y(point.value), r: 4 }, drawn("title", { text: `${point.label}: ${shown(point.value)}` })));
-  return picture(series, width, HEIGHT, [...levels(low, high, y, width), ...times(points, x, width), path, ...marks]);
+  return picture(series, width, HEIGHT, [...levels({ low, high, left }, y, width), ...times(points, x, width - left), path, ...marks]);
 }
 
-function levels(low, high, y, width) {
+function levels({ low, high, left }, y, width) {
   return ticks(low, high).flatMap((value) => [
-    drawn("line", { class: value === 0 ? "axis" : "level", x1: LEFT, x2: width - RIGHT, y1: y(value), y2: y(value) }),
-    drawn("text", { class: "end soft", x: LEFT - 8, y: y(value) + 4, text: shown(value) }),
+    drawn("line", { class: value === 0 ? "axis" : "level", x1: left, x2: width - RIGHT, y1: y(value), y2: y(value) }),
+    drawn("text", { class: "end soft", x: left - 8, y: y(value) + 4, text: shown(value) }),
   ]);
 }
 
 /** The labels under a line: as many as there is room for, the first and the last always. */
-function times(points, x, width) {
-  const room = Math.max(...points.map((point) => widthOf(point.label))) + 24;
-  const most = Math.max(2, Math.floor((width - LEFT) / room));
+function times(points, x, room) {
+  const needed = Math.max(...points.map((point) => widthOf(point.label))) + 24;
+  const most = Math.max(2, Math.floor(room / needed));
   const step = Math.ceil((points.length - 1) / (most - 1)) || 1;
   const last = points.length - 1;
   const places = points.map((_, place) => place).filter((place) => place === last || (place % step === 0 && last - place >= step / 2));
