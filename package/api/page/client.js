@@ -60,6 +60,7 @@ async function sent(path, { method = "GET", body, signal, accept }) {
   if (response.ok) return response;
   // Another call may have asked for a key in the meantime.
   if (response.status === 401 && (keptKey() !== key || (await askForKey(key !== null)))) return sent(path, { method, body, signal, accept });
+  if (response.status === 401) throw new CallError("no_token", "A key is needed: load the page again to enter one.");
   throw errorOf(await response.json().catch(() => ({})), response);
 }
 

@@ -5,6 +5,7 @@ import { Turn } from "./turn.js";
 
 /** Options of a run whose first query is replaced by a person's own. */
 const OWN_QUERY = { approve: true, clarify: false, strategy: "single", withhold: false };
+const NOT_RUN = "Your query was not run: the model wrote none that it could replace.";
 const UNANSWERED = {
   running: "This question is being worked on, in another window perhaps.",
   stopped: "This question has no answer, since its run was stopped.",
@@ -94,10 +95,14 @@ export class Conversation {
     if (evidence) body.evidence = evidence;
     if (this.thread !== null) body.thread = this.thread;
     const result = await this.#run(turn, "v1/ask", body);
-    if (result?.interrupt?.kind === "approve" && sql !== undefined) {
-      return this.#resume(turn, { type: "edit", sql });
-    }
-    return this.#show(turn, result);
+    return sql === undefined || result === null ? this.#show(turn, result) : this.#replace(turn, result, sql);
+  }
+
+  /** Run a person's query in place of the one that waits. */
+  #replace(turn, { interrupt }, sql) {
+    if (interrupt?.kind === "approve") return this.#resume(turn, { type: "edit", sql });
+    turn.showProblem(new CallError("not_run", NOT_RUN), [["Try again", () => this.ask(turn.asked)]]);
+    return this.#ended(turn);
   }
 
   async #resume(turn, body) {
