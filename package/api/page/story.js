@@ -25,7 +25,7 @@ export class Story {
   add({ kind, text, sql, seconds }) {
     this.#seconds = seconds;
     const shown = visible(text);
-    this.#present.textContent = kind === "begin" || kind === "load" || kind === "work" ? `${shown} …` : "";
+    this.#present.textContent = kind === "begin" || kind === "load" || kind === "work" ? `${shown} … ${Math.round(seconds)} s` : "";
     if (kind === "work") return;
     this.#announce(shown);
     if (kind === "begin" || kind === "load") return;
