@@ -70,13 +70,15 @@ async def _of_file(path: Path, stack: AsyncExitStack) -> Kept:
 async def _of_postgres(url: str, stack: AsyncExitStack) -> Kept:
     try:
         from langgraph.checkpoint.postgres.aio import AsyncPostgresSaver
-        from psycopg import Error
+        from psycopg import AsyncConnection, Error
         from psycopg.rows import dict_row
         from psycopg_pool import AsyncConnectionPool, PoolTimeout
     except ImportError as error:
         raise InvalidInput(MISSING) from error
     kwargs: dict[str, Any] = {"autocommit": True, "prepare_threshold": 0, "row_factory": dict_row}
     try:
+        # A pool would try again and again where the URL is wrong.
+        await (await AsyncConnection.connect(url, connect_timeout=OPENING_SECONDS)).close()
         pool: AsyncConnectionPool[Any] = AsyncConnectionPool(url, kwargs=kwargs, max_size=CONNECTIONS, open=False)
         stack.push_async_callback(pool.close)
         await pool.open(wait=True, timeout=OPENING_SECONDS)
