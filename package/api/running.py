@@ -101,11 +101,11 @@ class ApiRun:
         self._service.runs.add(self._task)
         self._task.add_done_callback(self._ended)
 
-    async def events(self, pause: float) -> AsyncIterator[Event | None]:
+    async def events(self) -> AsyncIterator[Event | None]:
         """The events of the story until the run ends; None after each pause without one."""
         while True:
             try:
-                async with asyncio.timeout(pause):
+                async with asyncio.timeout(self._service.limits.ping):
                     event = await self._events.get()
             except TimeoutError:
                 yield None

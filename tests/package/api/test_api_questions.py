@@ -196,3 +196,19 @@ async def test_a_model_that_fails_is_an_error_without_its_words(tmp_path: Path) 
         told = events_in((await http.post("/v1/ask", json=ASKED, headers=STREAM)).text)
         assert told[-1][0] == "error" and told[-1][1]["error"]["code"] == "internal" and "555" not in str(told)
         assert isinstance(running.seen[-1].failure, RuntimeError)
+
+
+async def test_a_stream_that_is_silent_has_a_comment_now_and_then(tmp_path: Path) -> None:
+    model = hanging()
+    limits = ServiceLimits(per_minute=0, ping=0.05)
+    async with (
+        serving_api(tmp_path, model, limits=limits) as running,
+        running.client() as http,
+        http.stream("POST", "/v1/ask", json=ASKED, headers=STREAM) as reply,
+    ):
+        lines = []
+        async for line in reply.aiter_lines():
+            lines.append(line)
+            if line == ": ping":
+                model.released.set()
+    assert ": ping" in lines and events_in("\n".join(lines) + "\n")[-1][0] == "answer"
