@@ -148,7 +148,7 @@ async def test_a_database_that_is_away_is_listed_for_those_who_see_all_of_it(tmp
 
 async def test_a_thread_is_gone_when_more_is_hidden_from_its_key(tmp_path: Path) -> None:
     narrower = CALLERS.replace('hide = ["owner.phone"]', 'hide = ["owner"]')
-    threads = []
+    threads: list[str] = []
     for callers, own in ((CALLERS, 1), (narrower, 0)):
         async with serving_api(tmp_path, **{**KEYS, "callers": callers}) as running, running.client(ANALYST) as http:
             threads += [] if threads else [(await http.post("/v1/ask", json=ASKED)).json()["thread"]]
