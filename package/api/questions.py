@@ -1,5 +1,6 @@
 """Questions, and a person's answers to runs that wait."""
 
+from dataclasses import replace
 from typing import Annotated, Any
 from uuid import uuid4
 
@@ -67,7 +68,8 @@ async def resume(
     context: Context = context_of_caller(caller, service.context)
     async with Claim(service, row) as claim:
         turn, step = await resuming_step(service, thread, body)
-        await service.store.set_turn(thread, turn.number, "running", None)
+        turn = replace(turn, state="running")
+        await service.store.keep_turn(turn)
         run = ApiRun(claim, turn, step, context, request_id_of(request.scope))
     return await respond(run, request)
 
