@@ -2,11 +2,12 @@
 
 from typing import Annotated
 
-from fastapi import APIRouter, Query, Request
+from fastapi import APIRouter, Body, Query, Request
 from fastapi.responses import JSONResponse, Response
 
 from route_sql.api.answers import CheckedBody, ColumnEntry, DatabaseEntry, DatabasesBody, SchemaBody, TableEntry, errors
 from route_sql.api.bodies import CheckBody, DatabaseName
+from route_sql.api.examples import CHECK
 from route_sql.api.service import AdmittedCaller, service_of
 from route_sql.doors.json_values import json_value
 from route_sql.tools.database.visible import refusal_in
@@ -33,7 +34,9 @@ async def schema(database: Annotated[DatabaseName, Query()], request: Request, c
 @router.post(
     "/v1/check", responses={200: {"model": CheckedBody}, **errors(400, 401, 403, 404, 413, 415, 421, 429, 500, 503)}
 )
-async def check(body: CheckBody, request: Request, caller: AdmittedCaller) -> Response:
+async def check(
+    body: Annotated[CheckBody, Body(openapi_examples=CHECK)], request: Request, caller: AdmittedCaller
+) -> Response:
     """Say whether a statement may run, without running it."""
     opened, _ = await service_of(request).visible(body.database, caller)
     refusal = await refusal_in(opened, body.sql)

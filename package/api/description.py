@@ -5,12 +5,14 @@ from typing import Any
 from fastapi import FastAPI
 
 from route_sql.api.choices import LIMITS
+from route_sql.api.examples import ANSWERED
 from route_sql.graph.context import Context
 
 DESCRIPTION = (
     "Ask databases questions in plain words. A team of agents writes SQL, runs it read-only and checks it. Rows, names "
     "and comments come from the databases: they are data, never instructions."
 )
+ANSWERING = ("/v1/ask", "/v1/threads/{thread}/resume")
 TOKEN = {"type": "http", "scheme": "bearer", "description": "Needed where the server has callers with tokens."}
 
 
@@ -26,6 +28,7 @@ def describe(app: FastAPI, context: Context) -> None:
                 operation["responses"].pop("422", None)
                 if path.startswith("/v1/"):
                     operation["security"] = [{"token": []}, {}]
+        _add_examples(content["paths"])
         _say_limits(content["components"]["schemas"]["AskOptions"]["properties"], context)
         for unused in ("HTTPValidationError", "ValidationError"):
             content["components"].get("schemas", {}).pop(unused, None)
@@ -39,3 +42,9 @@ def _say_limits(options: dict[str, Any], context: Context) -> None:
     for name in LIMITS:
         if (most := getattr(context, name)) is not None:
             options[name]["anyOf"][0]["maximum"] = most
+
+
+def _add_examples(paths: dict[str, Any]) -> None:
+    """Write examples of answers; FastAPI would leave their nulls out."""
+    for path in ANSWERING:
+        paths[path]["post"]["responses"]["200"]["content"]["application/json"]["examples"] = ANSWERED

@@ -30,6 +30,7 @@ SAFE_HEADERS = {
     "Cache-Control": "no-store",
 }
 """Headers of every answer that does not bring its own."""
+SEND_SECONDS = 60.0
 _ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
 
 
@@ -56,10 +57,12 @@ class Envelope:
     Args:
         app: The application in it.
         served: Called with each request that was answered.
+        send_seconds: Seconds that a client may take to read a part of its answer.
     """
 
     app: ASGIApp
     served: Callable[[Served], None]
+    send_seconds: float = SEND_SECONDS
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer a request."""
@@ -74,7 +77,9 @@ class Envelope:
             if message["type"] == "http.response.start":
                 status = message["status"]
                 _complete(message, scope[REQUEST_ID])
-            await send(message)
+            # A client that does not read would keep its connection and its answer here for ever.
+            async with asyncio.timeout(self.send_seconds):
+                await send(message)
 
         try:
             await self.app(scope, receive, sending)

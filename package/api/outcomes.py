@@ -1,10 +1,12 @@
 """The end of a run, read from its last checkpoint: an answer, or a question to a person."""
 
+from dataclasses import replace
 from typing import Any, Literal, cast
 
 from langgraph.types import StateSnapshot
 
 from route_sql.api.answers import AnsweredBody, ApproveQuestion, ClarifyQuestion, PersonQuestion, TurnState
+from route_sql.api.thread_store import TurnRow
 from route_sql.graph.asking import answer_in
 from route_sql.graph.state import Answer, State
 from route_sql.graph.wiring import Graph
@@ -58,14 +60,24 @@ async def last_state(graph: Graph, thread: str) -> StateSnapshot:
     return await graph.aget_state({"configurable": {"thread_id": thread}})
 
 
-def stopped_state(snapshot: StateSnapshot, began_after: str) -> tuple[TurnState, str | None]:
-    """The state of a run that was stopped or failed, and its checkpoint: it may wait for a person still.
+def open_question(snapshot: StateSnapshot, turn: TurnRow) -> PersonQuestion | None:
+    """The question to a person that nobody has answered; LangGraph shows it until its node has ended."""
+    return None if turn.decided == checkpoint_of(snapshot) else person_question(snapshot)
+
+
+def stopped_turn(turn: TurnRow, snapshot: StateSnapshot) -> TurnRow:
+    """A turn whose run was stopped or failed; it may wait for a person still.
 
     Args:
+        turn: The turn.
         snapshot: The thread's last state.
-        began_after: The checkpoint before the run.
     """
-    if (checkpoint := checkpoint_of(snapshot)) == began_after:
-        return "stopped", None
-    asked = person_question(snapshot)
-    return ("stopped" if asked is None else waiting_state(asked)), checkpoint
+    if (checkpoint := checkpoint_of(snapshot)) == turn.began_after:
+        return replace(turn, state="stopped")
+    asked = open_question(snapshot, turn)
+    return replace(turn, state="stopped" if asked is None else waiting_state(asked), checkpoint=checkpoint)
+
+
+def ended_turn(turn: TurnRow, snapshot: StateSnapshot, state: TurnState) -> TurnRow:
+    """A turn whose run has ended or waits for a person."""
+    return replace(turn, state=state, checkpoint=checkpoint_of(snapshot), decided=None)

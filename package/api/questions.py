@@ -1,15 +1,17 @@
 """Questions, and a person's answers to runs that wait."""
 
+from dataclasses import replace
 from typing import Annotated, Any
 from uuid import uuid4
 
-from fastapi import APIRouter, Path, Request
+from fastapi import APIRouter, Body, Path, Request
 from fastapi.responses import Response
 
 from route_sql.api.answers import AnsweredBody, errors
 from route_sql.api.bodies import AskBody, ResumeBody, ThreadId
 from route_sql.api.choices import context_for, context_of_caller
 from route_sql.api.errors import ApiError, request_id_of
+from route_sql.api.examples import ASK, RESUME, STREAM_EXAMPLE
 from route_sql.api.outcomes import checkpoint_of, last_state
 from route_sql.api.resuming import resuming_step
 from route_sql.api.running import ApiRun, Claim
@@ -26,14 +28,18 @@ ENDED: dict[int | str, dict[str, Any]] = {
         "model": AnsweredBody,
         "description": "The answer, or a question to a person. As a stream: thread, story, then answer, interrupt or "
         "error.",
-        "content": {STREAM: {"schema": {"type": "string"}}},
+        "content": {
+            STREAM: {"schema": {"type": "string"}, "example": STREAM_EXAMPLE},
+        },
     }
 }
 TOO_LONG = f"The thread has {LISTED} questions; begin a new one."
 
 
 @router.post("/v1/ask", responses={**ENDED, **errors(400, 401, 403, 404, 409, 413, 415, 421, 429, 500, 503)})
-async def ask(body: AskBody, request: Request, caller: AdmittedCaller) -> Response:
+async def ask(
+    body: Annotated[AskBody, Body(openapi_examples=ASK)], request: Request, caller: AdmittedCaller
+) -> Response:
     """Ask a question. With `Accept: text/event-stream` the answer is a stream of events."""
     service = service_of(request)
     context = context_for(caller, body.options, service.context)
@@ -50,7 +56,10 @@ async def ask(body: AskBody, request: Request, caller: AdmittedCaller) -> Respon
     "/v1/threads/{thread}/resume", responses={**ENDED, **errors(400, 401, 403, 404, 409, 413, 415, 421, 429, 500, 503)}
 )
 async def resume(
-    thread: Annotated[ThreadId, Path()], body: ResumeBody, request: Request, caller: AdmittedCaller
+    thread: Annotated[ThreadId, Path()],
+    body: Annotated[ResumeBody, Body(openapi_examples=RESUME)],
+    request: Request,
+    caller: AdmittedCaller,
 ) -> Response:
     """Answer a run that waits for a person, or continue one that was stopped."""
     service = service_of(request)
@@ -59,7 +68,8 @@ async def resume(
     context: Context = context_of_caller(caller, service.context)
     async with Claim(service, row) as claim:
         turn, step = await resuming_step(service, thread, body)
-        await service.store.set_turn(thread, turn.number, "running", None)
+        turn = replace(turn, state="running")
+        await service.store.keep_turn(turn)
         run = ApiRun(claim, turn, step, context, request_id_of(request.scope))
     return await respond(run, request)
 

@@ -16,7 +16,7 @@ from route_sql.api.bodies import (
     ResumeBody,
 )
 from route_sql.api.errors import ApiError
-from route_sql.api.outcomes import checkpoint_of, last_state, person_question
+from route_sql.api.outcomes import checkpoint_of, last_state, open_question
 from route_sql.api.service import Service
 from route_sql.api.thread_store import TurnRow
 
@@ -33,13 +33,13 @@ async def resuming_step(service: Service, thread: str, body: ResumeBody) -> tupl
     snapshot = await last_state(service.graph, thread)
     if not turns or not snapshot.next or checkpoint_of(snapshot) == turns[-1].began_after:
         raise ApiError(409, NOTHING_WAITS)
-    asked = person_question(snapshot)
+    asked = open_question(snapshot, turns[-1])
     if isinstance(body, ContinueBody):
         if asked is not None:
             raise ApiError(400, f"The run waits for a person: {RESUME_FORMS}.")
         return turns[-1], None
     if asked is None:
-        raise ApiError(409, 'The run waits for nobody; send {"type": "continue"} to continue it.')
+        raise ApiError(409, 'The run does not wait for a person; send {"type": "continue"} to continue it.')
     return turns[-1], Command(resume=_given(body, asked))
 
 

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from time import time
 from typing import Any, Self
 from uuid import uuid4
@@ -9,15 +10,16 @@ from uuid import uuid4
 import anyio
 from langgraph.types import Command
 
-from route_sql.api.answers import AnsweredBody, TurnState
+from route_sql.api.answers import AnsweredBody
 from route_sql.api.errors import RETRY, ApiError
-from route_sql.api.outcomes import answered_body, checkpoint_of, last_state, stopped_state
+from route_sql.api.outcomes import answered_body, checkpoint_of, ended_turn, last_state, stopped_turn
 from route_sql.api.service import Service
 from route_sql.api.thread_store import ThreadRow, TurnRow
 from route_sql.graph.asking import run_with_story
 from route_sql.graph.context import Context
 from route_sql.graph.events import Event
 from route_sql.graph.state import Question
+from route_sql.tools.errors import InvalidInput
 
 BUSY = "A question is being worked on in this thread; wait for its answer, or close its connection."
 TOO_SLOW = 'The question took too long and was stopped; send {"type": "continue"} to resume, or ask again.'
@@ -101,11 +103,11 @@ class ApiRun:
         self._service.runs.add(self._task)
         self._task.add_done_callback(self._ended)
 
-    async def events(self, pause: float) -> AsyncIterator[Event | None]:
+    async def events(self) -> AsyncIterator[Event | None]:
         """The events of the story until the run ends; None after each pause without one."""
         while True:
             try:
-                async with asyncio.timeout(pause):
+                async with asyncio.timeout(self._service.limits.ping):
                     event = await self._events.get()
             except TimeoutError:
                 yield None
@@ -143,35 +145,45 @@ class ApiRun:
             task.exception()
 
     async def _work(self, step: Step, context: Context) -> AnsweredBody:
-        state: TurnState = "stopped"
-        checkpoint, body = None, None
+        body: AnsweredBody | None = None
         try:
             await self._run(step, context)
             snapshot = await last_state(self._service.graph, self.thread)
             body = answered_body(snapshot, self.thread, self.request_id)
-            state, checkpoint = body["state"], checkpoint_of(snapshot)
+            self._turn = ended_turn(self._turn, snapshot, body["state"])
             return body
-        except BaseException:
-            snapshot = await last_state(self._service.graph, self.thread)
-            state, checkpoint = stopped_state(snapshot, self._turn.began_after)
+        except BaseException as error:
+            if isinstance(error, InvalidInput):
+                self._turn = replace(self._turn, decided=None)  # the graph has not taken the answer
+            self._turn = stopped_turn(self._turn, await last_state(self._service.graph, self.thread))
             raise
         finally:
-            self._service.metrics.count_run(state, time() - self._began, body["answer"] if body else None)
-            await self._give_back(state, checkpoint)
+            seconds, answer = time() - self._began, body["answer"] if body else None
+            self._service.metrics.count_run(self._turn.state, seconds, answer)
+            await self._give_back()
 
-    async def _give_back(self, state: TurnState, checkpoint: str | None) -> None:
+    async def _give_back(self) -> None:
         try:
-            await self._service.store.set_turn(self.thread, self._turn.number, state, checkpoint)
+            await self._service.store.keep_turn(self._turn)
         finally:
             await self._claim.give_back()
 
     async def _run(self, step: Step, context: Context) -> None:
-        service, tell = self._service, self._events.put_nowait
-        async with service.slots.turn():
-            if time() - self._began > service.limits.margin:
+        async with self._service.slots.turn():
+            if time() - self._began > self._service.limits.margin:
                 await self._claim.renew()
+            if isinstance(step, Command):
+                await self._decide()
             try:
-                async with asyncio.timeout(service.run_seconds):
-                    await run_with_story(service.graph, step, context, tell, thread=self.thread)
+                async with asyncio.timeout(self._service.run_seconds):
+                    await run_with_story(
+                        self._service.graph, step, context, self._events.put_nowait, thread=self.thread
+                    )
             except TimeoutError as error:
                 raise ApiError(503, TOO_SLOW, RETRY) from error
+
+    async def _decide(self) -> None:
+        """Write down that a person's answer is given: from now on the run can only continue with it."""
+        snapshot = await last_state(self._service.graph, self.thread)
+        self._turn = replace(self._turn, decided=checkpoint_of(snapshot))
+        await self._service.store.keep_turn(self._turn)

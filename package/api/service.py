@@ -37,12 +37,14 @@ class ServiceLimits:
         waiting: Further questions that may wait.
         per_minute: Requests a minute of each caller; 0 for no limit.
         margin: Seconds that a run may take longer than its own budget before it is stopped.
+        ping: Seconds of silence after which a stream has a comment, so that no proxy closes it.
     """
 
     questions: int = 8
     waiting: int = 100
     per_minute: int = 600
     margin: float = 30.0
+    ping: float = 15.0
 
 
 @dataclass(frozen=True)

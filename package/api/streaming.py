@@ -14,7 +14,6 @@ from route_sql.api.running import ApiRun
 from route_sql.doors.json_values import json_value
 
 STREAM = "text/event-stream"
-PING_SECONDS = 15.0
 LEFT = "The client left, so the question was stopped."
 
 
@@ -62,7 +61,7 @@ class RunStream(StreamingResponse):
 
 async def _told(run: ApiRun, scope: Scope) -> AsyncIterator[str]:
     yield _event("thread", {"thread": run.thread, "request_id": run.request_id})
-    async for event in run.events(PING_SECONDS):
+    async for event in run.events():
         yield ": ping\n\n" if event is None else _event("story", event)
     try:
         body = await run.result()

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from time import time
-from typing import Any, TypeVar
+from typing import TypeVar
 
 import sqlalchemy as sa
 
@@ -41,6 +41,7 @@ TURNS = sa.Table(
     sa.Column("state", sa.String(20), nullable=False),
     sa.Column("began_after", sa.Text, nullable=False),
     sa.Column("checkpoint", sa.Text),
+    sa.Column("decided", sa.Text),
 )
 
 
@@ -69,8 +70,10 @@ class TurnRow:
     state: TurnState
     began_after: str
     """The thread's checkpoint before its run; blank for the first. While it is the last one, the run has not begun."""
-    checkpoint: str | None
+    checkpoint: str | None = None
     """The checkpoint with its last state."""
+    decided: str | None = None
+    """The checkpoint at which a person's answer was given to a run that has not ended since."""
 
 
 class ThreadStore:
@@ -125,11 +128,10 @@ class ThreadStore:
         """Add a turn that runs. A turn that waited for a person counts as stopped."""
         return await self._do(lambda connection: _add_turn(connection, thread, question, began_after))
 
-    async def set_turn(self, thread: str, number: int, state: TurnState, checkpoint: str | None) -> None:
-        """Write a turn's state; without a checkpoint the last one stays."""
-        changed: dict[str, Any] = {"state": state, **({"checkpoint": checkpoint} if checkpoint else {})}
-        here = (TURNS.c.thread == thread) & (TURNS.c.number == number)
-        await self._do(lambda connection: connection.execute(sa.update(TURNS).where(here).values(**changed)))
+    async def keep_turn(self, row: TurnRow) -> None:
+        """Write a turn as it is now."""
+        here = (TURNS.c.thread == row.thread) & (TURNS.c.number == row.number)
+        await self._do(lambda connection: connection.execute(sa.update(TURNS).where(here).values(**vars(row))))
 
     async def renew(self, thread: str, run: str, busy_until: float) -> bool:
         """Keep a run's right for longer; False if another run has taken it over."""
@@ -180,7 +182,7 @@ def _add_turn(connection: sa.Connection, thread: str, question: str, began_after
     open_turns = here & TURNS.c.state.not_in(["answered", "stopped"])
     connection.execute(sa.update(TURNS).where(open_turns).values(state="stopped"))
     number = 1 + (connection.execute(sa.select(sa.func.max(TURNS.c.number)).where(here)).scalar() or 0)
-    row = TurnRow(thread, number, question, time(), "running", began_after, None)
+    row = TurnRow(thread, number, question, time(), "running", began_after)
     connection.execute(sa.insert(TURNS).values(**vars(row)))
     return row
 

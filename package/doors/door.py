@@ -76,7 +76,7 @@ class Door:
             return self.refuse(
                 scope, 403, "Pages of this origin may not call it; start it with --allow-origin ORIGIN.", {}
             )
-        if scope["method"] == "POST" and not _is_json(headers):
+        if scope["method"] == "POST" and _has_body(headers) and not _is_json(headers):
             return self.refuse(scope, 415, "The body must be JSON: send Content-Type: application/json.", {})
         if not self.needs_token(scope):
             return None
@@ -104,6 +104,10 @@ def caller_in(scope: Scope) -> Caller:
     if not isinstance(caller, Caller):
         raise InvalidInput("the call has no caller")
     return caller
+
+
+def _has_body(headers: Headers) -> bool:
+    return headers.get("content-length", "0") != "0" or "transfer-encoding" in headers or "content-type" in headers
 
 
 def _is_json(headers: Headers) -> bool:

@@ -50,8 +50,9 @@ class Hanging(ScriptedModel):
 def hanging() -> Hanging:
     """A model that writes the same query for each question, once it is released."""
     made = scripted()
-    events = {name: asyncio.Event() for name in ("asked", "released", "stopped")}
-    return Hanging(history=[], otherwise=made.otherwise, **events)
+    return Hanging(
+        history=[], otherwise=made.otherwise, asked=asyncio.Event(), released=asyncio.Event(), stopped=asyncio.Event()
+    )
 
 
 @dataclass

@@ -71,3 +71,17 @@ def test_its_configuration_is_read(tmp_path: Path) -> None:
     assert len(callers) == len(tomllib.loads(text)["callers"]) == 2
     found = callers.of("0123456789abcdef")
     assert found is not None and found.name == "analyst"
+
+
+async def test_the_examples_of_the_description_are_accepted(tmp_path: Path) -> None:
+    async with serving_api(tmp_path) as running, running.client() as http:
+        paths = (await http.get("/openapi.json")).json()["paths"]
+        for path, method in (("/v1/ask", "post"), ("/v1/check", "post"), ("/v1/threads/{thread}/resume", "post")):
+            for example in paths[path][method]["requestBody"]["content"]["application/json"]["examples"].values():
+                body = {**example["value"], **({"database": "pets"} if "database" in example["value"] else {})}
+                reply = await http.post(path.replace("{thread}", "0" * 32), json=body)
+                assert reply.status_code == (404 if "{thread}" in path else 200), (example, reply.text)
+        answered = paths["/v1/ask"]["post"]["responses"]["200"]["content"]["application/json"]["examples"]
+        sent = (await http.post("/v1/ask", json=ASKED)).json()
+        assert answered["answer"]["value"].keys() == sent.keys()
+        assert answered["answer"]["value"]["answer"].keys() == sent["answer"].keys()

@@ -148,7 +148,7 @@ async def test_a_database_that_is_away_is_listed_for_those_who_see_all_of_it(tmp
 
 async def test_a_thread_is_gone_when_more_is_hidden_from_its_key(tmp_path: Path) -> None:
     narrower = CALLERS.replace('hide = ["owner.phone"]', 'hide = ["owner"]')
-    threads = []
+    threads: list[str] = []
     for callers, own in ((CALLERS, 1), (narrower, 0)):
         async with serving_api(tmp_path, **{**KEYS, "callers": callers}) as running, running.client(ANALYST) as http:
             threads += [] if threads else [(await http.post("/v1/ask", json=ASKED)).json()["thread"]]
@@ -224,6 +224,7 @@ def test_own_pages_behind_a_proxy_have_no_port() -> None:
 async def test_bodies_that_a_page_may_send_unasked_are_refused(tmp_path: Path, kind: str) -> None:
     async with serving_api(tmp_path) as running, running.client() as http:
         for path in ("/v1/ask", "/v1/check", f"/v1/threads/{NOWHERE}/resume"):
+            assert (await http.post(path)).status_code == 400
             assert (await http.post(path, content=b"{}", headers={"Content-Type": kind})).status_code == 415
 
 
@@ -294,7 +295,7 @@ async def test_statements_and_paths_that_are_hostile(tmp_path: Path) -> None:
             assert (await http.get(path)).status_code in (400, 404), path
         for name in ("..%2fapp.py", "%2e%2e/app.py", "__init__.py", "index.html%00", ""):
             assert (await http.get(f"/static/{name}")).status_code == 404, name
-        for method in ("PUT", "PATCH", "DELETE", "TRACE", "OPTIONS"):
+        for method in ("POST", "PUT", "PATCH", "DELETE", "TRACE", "OPTIONS"):
             assert (await http.request(method, "/v1/databases", json={})).status_code == 405
         for page in ("/docs", "/redoc", "/v1", "/v1/"):
             assert (await http.get(page)).json()["error"]["code"] == "not_found"

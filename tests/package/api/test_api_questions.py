@@ -196,3 +196,40 @@ async def test_a_model_that_fails_is_an_error_without_its_words(tmp_path: Path) 
         told = events_in((await http.post("/v1/ask", json=ASKED, headers=STREAM)).text)
         assert told[-1][0] == "error" and told[-1][1]["error"]["code"] == "internal" and "555" not in str(told)
         assert isinstance(running.seen[-1].failure, RuntimeError)
+
+
+async def test_a_stream_that_is_silent_has_a_comment_now_and_then(tmp_path: Path) -> None:
+    model = hanging()
+    limits = ServiceLimits(per_minute=0, ping=0.05)
+    async with (
+        serving_api(tmp_path, model, limits=limits) as running,
+        running.client() as http,
+        http.stream("POST", "/v1/ask", json=ASKED, headers=STREAM) as reply,
+    ):
+        lines = []
+        async for line in reply.aiter_lines():
+            lines.append(line)
+            if line == ": ping":
+                model.released.set()
+    assert ": ping" in lines and events_in("\n".join(lines) + "\n")[-1][0] == "answer"
+
+
+SLOW = "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 99999999) SELECT COUNT(*) FROM n"
+
+
+async def test_a_decision_that_was_given_is_not_asked_for_again_when_its_run_was_stopped(tmp_path: Path) -> None:
+    asks = {**ASKED, "options": {"approve": True, "deadline": 3}}
+    async with serving_api(tmp_path) as running, running.client() as http:
+        thread = (await http.post("/v1/ask", json=asks)).json()["thread"]
+        place = f"/v1/threads/{thread}"
+        with pytest.raises(TimeoutError):
+            await asyncio.wait_for(http.post(f"{place}/resume", json={"type": "edit", "sql": SLOW}), 1)
+        while (turn := (await http.get(place)).json()["turns"][0])["state"] == "running":
+            await asyncio.sleep(0.02)
+        assert turn["state"] == "stopped" and turn["interrupt"] is None
+    async with serving_api(tmp_path) as running, running.client() as http:
+        for late in ({"type": "reject"}, {"type": "approve"}, {"type": "edit", "sql": PETS}):
+            assert (await http.post(f"{place}/resume", json=late)).status_code == 409
+        continued = (await http.post(f"{place}/resume", json={"type": "continue"})).json()
+        assert continued["answer"]["sql"] == SLOW and continued["answer"]["status"] == "timeout"
+        assert (await http.get(place)).json()["turns"][0]["state"] == "answered"
