@@ -233,6 +233,10 @@ async def test_a_follow_up_belongs_to_its_thread_and_a_thread_to_the_history(bro
         await visit.page.reload()
         await visit.answered(3)
         assert await threads.count() == 1
+        await threads.get_by_role("button", name="Delete").click()
+        await visit.page.get_by_role("button", name="Delete for good").click()
+        await visit.page.get_by_text("Ask your database in plain words").wait_for()
+        assert await visit.page.locator(".turn").count() == 0 and "#" not in visit.page.url
 
 
 async def test_a_decision_waits_in_the_history(browser: Any, tmp_path: Path) -> None:
