@@ -165,7 +165,7 @@ async def visiting(
         more: Further properties of the browser's page.
     """
     page = await browser.new_page(viewport={"width": width, "height": 900}, color_scheme=scheme, **more)
-    page.set_default_timeout(15_000)
+    page.set_default_timeout(30_000)
     visit = Visit(page)
     visit.watch()
     try:
