@@ -27,10 +27,11 @@ def asking(model: BaseChatModel, catalog: Catalog, context: Context) -> Ask:
 
 
 async def run_with_story(
-    graph: Graph, question: Question | Command[Any], context: Context, tell: Tell, *, thread: str | None = None
+    graph: Graph, question: Question | Command[Any] | None, context: Context, tell: Tell, *, thread: str | None = None
 ) -> State:
     """Run a graph, tell its story, and give the whole state at the end, of which the answer is a part.
 
+    None in place of a question continues a run of the thread that was stopped.
     A graph with a checkpointer needs a thread. Where it was interrupted, the state has its `__interrupt__`.
     """
     config: Any = None if thread is None else {"configurable": {"thread_id": thread}}

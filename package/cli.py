@@ -11,6 +11,7 @@ from typing import Annotated
 import typer
 from typer.rich_utils import rich_format_error
 
+from route_sql.commands.api import api
 from route_sql.commands.ask import ask
 from route_sql.commands.chat import chat
 from route_sql.commands.check import check
@@ -63,6 +64,7 @@ app.command()(run)
 app.command()(save)
 app.command()(serve)
 app.command()(mcp)
+app.command()(api)
 app.command()(doctor)
 app.command()(demo)
 app.command(name="eval")(evaluate)

@@ -1,11 +1,14 @@
 """Catalogs opened by a user's name for a database: a file, a URL, or a name in databases.toml."""
 
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 
 from route_sql.settings import Settings
 from route_sql.tools.database.catalog import Catalog
+from route_sql.tools.errors import InvalidInput
+
+NO_DATABASE = "there is no database to serve: name one with --db, or write a databases.toml (ROUTE_SQL_DATABASES)"
 
 
 @asynccontextmanager
@@ -21,6 +24,27 @@ async def open_catalog(db: str, settings: Settings) -> AsyncIterator[tuple[Catal
     catalog, name = _find(db, settings.databases)
     async with catalog:
         yield catalog, name
+
+
+async def served_databases(db: str | None, settings: Settings, stack: AsyncExitStack) -> tuple[Catalog, list[str]]:
+    """The catalog of a server, closed with the stack, and the names in it that are served.
+
+    Args:
+        db: A file, a URL or a name in `databases.toml`; None for all of `databases.toml`.
+        settings: The settings, which say where `databases.toml` is.
+        stack: Closes the catalog.
+
+    Raises:
+        InvalidInput: no database is named and there is no `databases.toml`.
+        UnknownDatabase, DatabaseUnavailable: as for `open_catalog`.
+    """
+    if db is not None:
+        catalog, name = await stack.enter_async_context(open_catalog(db, settings))
+        return catalog, [name]
+    if not settings.databases.is_file():
+        raise InvalidInput(NO_DATABASE)
+    catalog = await stack.enter_async_context(Catalog.from_toml(settings.databases))
+    return catalog, catalog.names()
 
 
 def _find(db: str, toml: Path) -> tuple[Catalog, str]:

@@ -77,7 +77,7 @@ async def open_model(
 
 
 @asynccontextmanager
-async def model_on_demand(model: str, settings: Settings) -> AsyncIterator[BaseChatModel]:
+async def model_on_demand(model: str, settings: Settings, *, questions: int = 1) -> AsyncIterator[BaseChatModel]:
     """A chat model for a server that must be ready at once: weights are fetched and loaded by the first question.
 
     A URL is spoken to as it is, and its connections are closed at the end.
@@ -88,7 +88,7 @@ async def model_on_demand(model: str, settings: Settings) -> AsyncIterator[BaseC
     if not is_url(model):
         yield ChatOnDemand(name_or_path=model, store=ModelStore(settings.cache))
         return
-    chat = chat_at(model, settings)
+    chat = chat_at(model, settings, questions=questions)
     try:
         yield chat
     finally:

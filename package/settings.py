@@ -32,3 +32,9 @@ class Settings(BaseSettings):
     trace_content: bool = Field(
         default=False, description="Let traces hold rows, prompts, replies and the literals of SQL."
     )
+    data: Path | None = Field(
+        default=None, description="Where the HTTP app keeps its threads, if not the user's folder for data."
+    )
+    threads: SecretStr | None = Field(
+        default=None, description="The file or the PostgreSQL URL of the HTTP app's threads, if not the default file."
+    )

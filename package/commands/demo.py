@@ -32,6 +32,7 @@ def demo(
     out.print(f"The demo database is {path}: a clinic of 12 tables.")
     asyncio.run(_ask_all(out, path, model))
     out.print(f"\nNow ask your own:  route-sql ask '...' --db {path}  (or any SQLite file)")
+    out.print(f"Open it in a browser:  route-sql api --db {path}, then http://127.0.0.1:8000  (see docs/http.md)")
     out.print(f"Plug it into an assistant:  route-sql mcp --db {path}  (see docs/assistants.md)")
 
 

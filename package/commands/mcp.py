@@ -2,42 +2,39 @@
 
 import asyncio
 from contextlib import AsyncExitStack
-from dataclasses import dataclass, replace
+from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from route_sql.commands.options import MaxTokens, Model, StrategyName, Without, chosen
-from route_sql.databases import open_catalog
+from route_sql.commands.options import (
+    AllowHost,
+    AllowOrigin,
+    Host,
+    MaxTokens,
+    Model,
+    Port,
+    ServedDb,
+    StrategyName,
+    Without,
+    chosen,
+)
+from route_sql.databases import served_databases
+from route_sql.doors.address import Address
 from route_sql.graph.context import Context
 from route_sql.models import model_on_demand
-from route_sql.printing import say
 from route_sql.settings import Settings
-from route_sql.tools.database.catalog import Catalog
 from route_sql.tools.errors import InvalidInput
 
 if TYPE_CHECKING:
     from mcp.server.mcpserver import MCPServer
 
 MISSING = "the protocol server needs the SDK mcp: pip install 'route-sql[mcp]'"
-NO_DATABASE = "there is no database to serve: name one with --db, or write a databases.toml (ROUTE_SQL_DATABASES)"
-
-
-@dataclass(frozen=True)
-class Address:
-    """An address to listen on, and further values that the headers Host and Origin may have."""
-
-    host: str
-    port: int
-    hosts: tuple[str, ...] = ()
-    origins: tuple[str, ...] = ()
 
 
 def mcp(
-    db: Annotated[
-        str | None,
-        typer.Option("--db", help="A file, a URL or a name in databases.toml; by default all of databases.toml."),
-    ] = None,
+    db: ServedDb = None,
     model: Model = None,
     strategy: StrategyName = "adaptive",
     without: Without = None,
@@ -46,18 +43,10 @@ def mcp(
     approve: Annotated[bool, typer.Option("--approve", help="Ask a person before each query runs.")] = False,
     clarify: Annotated[bool, typer.Option("--clarify", help="Ask a person what an unclear word means.")] = False,
     http: Annotated[bool, typer.Option("--http", help="Serve streamable HTTP in place of standard input.")] = False,
-    host: Annotated[
-        str, typer.Option(help="The address to listen on; other than loopback only with tokens.")
-    ] = "127.0.0.1",
-    port: Annotated[int, typer.Option(min=0, max=65535, help="The port; 0 takes a free one.")] = 8765,
-    allow_host: Annotated[
-        list[str] | None,
-        typer.Option("--allow-host", help="A further name that clients call the server by, such as sql.example:443."),
-    ] = None,
-    allow_origin: Annotated[
-        list[str] | None,
-        typer.Option("--allow-origin", help="An origin whose pages may call the server, such as https://app.example."),
-    ] = None,
+    host: Host = "127.0.0.1",
+    port: Port = 8765,
+    allow_host: AllowHost = None,
+    allow_origin: AllowOrigin = None,
 ) -> None:
     """Serve databases to assistants, by the Model Context Protocol: over standard input and output, or HTTP."""
     require_sdk()
@@ -85,7 +74,7 @@ async def _serve(db: str | None, model: str | None, context: Context, place: Add
 
     settings = Settings()
     async with AsyncExitStack() as stack:
-        catalog, names = await _databases(db, settings, stack)
+        catalog, names = await served_databases(db, settings, stack)
         chat = await stack.enter_async_context(model_on_demand(model or settings.model, settings))
         server = build_server(
             chat,
@@ -102,25 +91,7 @@ async def _serve(db: str | None, model: str | None, context: Context, place: Add
 
 
 async def _over_http(server: "MCPServer[Any]", place: Address, settings: Settings) -> None:
-    from route_sql.mcp.http import PATH, hosts_of, http_app, listening, require_safe, run_http
-    from route_sql.mcp.tokens import read_callers
+    from route_sql.doors.serving import serve_http
+    from route_sql.mcp.http import PATH, http_app
 
-    callers = read_callers(settings.databases)
-    require_safe(place.host, callers)
-    with listening(place.host, place.port) as opened:
-        port = opened.getsockname()[1]
-        hosts = hosts_of(place.host, port, place.hosts)
-        who = f"{len(callers)} callers with tokens" if len(callers) else "everyone on this machine"
-        say(f"serving http://{hosts[0]}{PATH} to {who}, until Ctrl-C")
-        await run_http(http_app(server, hosts, place.origins, callers), opened)
-
-
-async def _databases(db: str | None, settings: Settings, stack: AsyncExitStack) -> tuple[Catalog, list[str]]:
-    """The catalog, and the names in it that are served."""
-    if db is not None:
-        catalog, name = await stack.enter_async_context(open_catalog(db, settings))
-        return catalog, [name]
-    if not settings.databases.is_file():
-        raise InvalidInput(NO_DATABASE)
-    catalog = await stack.enter_async_context(Catalog.from_toml(settings.databases))
-    return catalog, catalog.names()
+    await serve_http(partial(http_app, server), place, settings.databases, PATH)

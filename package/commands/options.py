@@ -60,6 +60,20 @@ RowsAs = Annotated[
 ]
 LayoutOption = Annotated[Layout, typer.Option("--format", help="spider, bird, or log for your own pairs.")]
 Questions = Annotated[Path, typer.Option(help="The questions with their SQL: JSON; for a log CSV or JSON Lines.")]
+ServedDb = Annotated[
+    str | None,
+    typer.Option("--db", help="A file, a URL or a name in databases.toml; by default all of databases.toml."),
+]
+Host = Annotated[str, typer.Option(help="The address to listen on; other than loopback only with tokens.")]
+Port = Annotated[int, typer.Option(min=0, max=65535, help="The port; 0 takes a free one.")]
+AllowHost = Annotated[
+    list[str] | None,
+    typer.Option("--allow-host", help="A further name that clients call the server by, such as sql.example:443."),
+]
+AllowOrigin = Annotated[
+    list[str] | None,
+    typer.Option("--allow-origin", help="An origin whose pages may call the server, such as https://app.example."),
+]
 DATABASES_HELP = "The folder with one folder or file for each database; for a log also databases.toml."
 DatabasesOption = Annotated[Path, typer.Option(help=DATABASES_HELP)]
 Limit = Annotated[int | None, typer.Option("--limit", min=1, help="A random subset of this many questions.")]

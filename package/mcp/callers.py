@@ -1,24 +1,12 @@
-"""Callers of the server and what each may see."""
+"""The caller of the call that is being answered."""
 
 from collections.abc import Callable
 from contextvars import ContextVar
-from dataclasses import dataclass
 from typing import Any
 
 from mcp.server.context import CallNext, HandlerResult, ServerMiddleware, ServerRequestContext
 
-from route_sql.tools.schema.visibility import Visibility
-
-
-@dataclass(frozen=True)
-class Caller:
-    """Someone who calls the server's tools."""
-
-    name: str | None = None
-    """Name in the configuration; None for the owner of the process."""
-    rights: Visibility = Visibility()
-    """Tables and columns that the caller may see, as far as the catalog shows them."""
-
+from route_sql.doors.callers import Caller
 
 CallerOf = Callable[[Any], Caller]
 """From the HTTP request of a call to its caller; over stdio there is no request, and it gets None."""

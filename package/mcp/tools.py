@@ -16,6 +16,7 @@ from mcp.server.mcpserver.exceptions import ToolError
 from mcp.types import CallToolResult, InputRequiredResult, TextContent
 from pydantic import ValidationError
 
+from route_sql.doors.callers import Caller
 from route_sql.faces.reply import reply_of
 from route_sql.graph.asking import answer_in, run_with_story
 from route_sql.graph.context import Context
@@ -25,7 +26,7 @@ from route_sql.graph.grounding import askable_schema
 from route_sql.graph.person.approval import FORMS, Approval
 from route_sql.graph.state import Question, State
 from route_sql.graph.wiring import Graph
-from route_sql.mcp.callers import Caller, present_caller
+from route_sql.mcp.callers import present_caller
 from route_sql.mcp.person import (
     Waiting,
     answer_in_call,

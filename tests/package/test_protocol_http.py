@@ -18,10 +18,11 @@ from mcp.client.streamable_http import streamable_http_client
 from support.protocol_databases import PETS, make_databases, scripted, served
 
 from route_sql import Catalog
+from route_sql.doors.listening import hosts_of, listening, require_safe
+from route_sql.doors.tokens import Callers, read_callers
 from route_sql.mcp.callers import owner
-from route_sql.mcp.http import PATH, caller_of_request, hosts_of, http_app, listening, require_safe
+from route_sql.mcp.http import PATH, caller_of_request, http_app
 from route_sql.mcp.server import build_server
-from route_sql.mcp.tokens import Callers, read_callers
 from route_sql.testing import ScriptedModel
 from route_sql.tools.errors import InvalidInput
 

@@ -4,6 +4,9 @@
 token = "${ANALYST_TOKEN}"            # a variable of the environment, so that no token stands in the file
 allow = ["shop:customer", "shop:orders"]   # as in a database's table; shop: is for that database alone
 hide = ["customer.email"]
+
+[callers.dashboard]
+key_sha256 = "9f86d081884c7d65…"      # or the SHA-256 of the token, as `sha256sum` prints it
 """
 
 import hmac
@@ -15,22 +18,23 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
-from route_sql.mcp.callers import Caller
+from route_sql.doors.callers import Caller
 from route_sql.tools.errors import InvalidInput
 from route_sql.tools.schema.visibility import Visibility
 
 LEAST_CHARS = 16
 """Characters that a token needs: it is all that stands between a caller and the rows."""
-KEYS = {"token", "allow", "hide"}
+KEYS = {"token", "key_sha256", "allow", "hide"}
+_DIGEST = re.compile(r"[0-9a-f]{64}")
 _REFERENCE = re.compile(r"\$\{(\w+)\}")
 
 
 class Callers:
     """Callers by their tokens, of which only digests are kept."""
 
-    def __init__(self, tokens: Mapping[str, Caller]) -> None:
-        """Take callers by token."""
-        self._digests = {_digest(token): caller for token, caller in tokens.items()}
+    def __init__(self, tokens: Mapping[str, Caller], digests: Mapping[bytes, Caller] | None = None) -> None:
+        """Take callers by token, and by the SHA-256 of a token."""
+        self._digests = {**{_digest(token): caller for token, caller in tokens.items()}, **(digests or {})}
 
     def __len__(self) -> int:
         """Number of callers."""
@@ -58,24 +62,34 @@ def read_callers(path: Path, environ: Mapping[str, str] = os.environ) -> Callers
     entries = content.get("callers", {})
     if not isinstance(entries, dict):
         raise InvalidInput(f"callers in {path} must be tables such as [callers.analyst]")
-    tokens: dict[str, Caller] = {}
+    digests: dict[bytes, Caller] = {}
     for name, entry in entries.items():
-        token, caller = _caller(name, entry, f"[callers.{name}] in {path}", environ)
-        if token in tokens:
-            raise InvalidInput(f"{name} and {tokens[token].name} in {path} have the same token; give each its own")
-        tokens[token] = caller
-    return Callers(tokens)
+        digest, caller = _caller(name, entry, f"[callers.{name}] in {path}", environ)
+        if digest in digests:
+            raise InvalidInput(f"{name} and {digests[digest].name} in {path} have the same token; give each its own")
+        digests[digest] = caller
+    return Callers({}, digests)
 
 
-def _caller(name: str, entry: Any, place: str, environ: Mapping[str, str]) -> tuple[str, Caller]:
-    if not isinstance(entry, dict) or set(entry) - KEYS or "token" not in entry:
-        raise InvalidInput(f"{place} needs a token and may have allow and hide, and nothing else")
+def _caller(name: str, entry: Any, place: str, environ: Mapping[str, str]) -> tuple[bytes, Caller]:
+    if not isinstance(entry, dict) or set(entry) - KEYS or len({"token", "key_sha256"} & set(entry)) != 1:
+        raise InvalidInput(f"{place} needs a token or key_sha256 and may have allow and hide, and nothing else")
     for key in ("allow", "hide"):
         names = entry.get(key, [])
         if not isinstance(names, list) or not all(isinstance(each, str) and each.strip() for each in names):
             raise InvalidInput(f'{place}: {key} must be a list of names, such as ["shop:customer"]')
     allow = tuple(entry["allow"]) if "allow" in entry else None
-    return _token(entry["token"], place, environ), Caller(name, Visibility(allow, tuple(entry.get("hide", []))))
+    digest = _digest(_token(entry["token"], place, environ)) if "token" in entry else _hash(entry["key_sha256"], place)
+    return digest, Caller(name, Visibility(allow, tuple(entry.get("hide", []))))
+
+
+def _hash(value: Any, place: str) -> bytes:
+    if not isinstance(value, str) or not _DIGEST.fullmatch(value):
+        raise InvalidInput(
+            f"{place}: key_sha256 must be the SHA-256 of a token as 64 hexadecimal digits, such as "
+            "`printf %s TOKEN | sha256sum` prints"
+        )
+    return bytes.fromhex(value)
 
 
 def _token(value: Any, place: str, environ: Mapping[str, str]) -> str:

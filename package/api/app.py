@@ -1,0 +1,101 @@
+"""The app: routes, errors, and what stands in front of them."""
+
+from collections.abc import Callable, Mapping, Sequence
+from importlib.metadata import version
+
+from fastapi import FastAPI
+from fastapi.exceptions import RequestValidationError
+from starlette.exceptions import HTTPException
+from starlette.middleware.cors import CORSMiddleware
+from starlette.responses import Response
+from starlette.types import ASGIApp, Scope
+
+from route_sql.api import databases, history, operations, page_files, questions
+from route_sql.api.description import DESCRIPTION, describe
+from route_sql.api.envelope import Envelope, Served
+from route_sql.api.errors import ApiError, answer_error, error_answer
+from route_sql.api.limits import BoundedBody
+from route_sql.api.service import Service
+from route_sql.doors.door import Door
+from route_sql.doors.listening import own_origins
+from route_sql.doors.tokens import Callers
+from route_sql.tools.errors import RouteError
+
+NEEDS_TOKEN = "/v1/"
+PROBES = ("/health", "/ready")
+EXPOSED = ["X-Request-ID", "Retry-After"]
+
+
+def build_app(
+    service: Service,
+    hosts: Sequence[str],
+    origins: Sequence[str] = (),
+    callers: Callers | None = None,
+    served: Callable[[Served], None] | None = None,
+) -> ASGIApp:
+    """The app behind its door.
+
+    Args:
+        service: What the routes share.
+        hosts: Values that the header Host may have.
+        origins: Origins of other pages that may call it.
+        callers: Who may call, by token; without any, everyone who reaches the server.
+        served: Called with each request that was answered, in addition to the metrics.
+    """
+    app: ASGIApp = _routes(service)
+    app = BoundedBody(app)
+    if origins:
+        app = CORSMiddleware(
+            app,
+            allow_origins=list(origins),
+            allow_methods=["GET", "POST", "DELETE"],
+            allow_headers=["Authorization", "Content-Type", "X-Request-ID"],
+            expose_headers=EXPOSED,
+        )
+    door = Door(
+        app,
+        [host.lower() for host in hosts],
+        [*own_origins(hosts), *origins],
+        callers or Callers({}),
+        needs_token=_needs_token,
+        any_host=_is_probe,
+        refuse=_refuse,
+    )
+
+    def all_served(request: Served) -> None:
+        service.metrics.count(request)
+        if served is not None:
+            served(request)
+
+    return Envelope(door, all_served)
+
+
+def _routes(service: Service) -> FastAPI:
+    app = FastAPI(
+        title="route-sql",
+        description=DESCRIPTION,
+        version=version("route-sql"),
+        docs_url=None,  # those pages load scripts from elsewhere
+        redoc_url=None,
+        redirect_slashes=False,
+    )
+    app.state.service = service
+    for part in (questions, history, databases, operations, page_files):
+        app.include_router(part.router)
+    for kind in (ApiError, RouteError, RequestValidationError, HTTPException, Exception):
+        app.add_exception_handler(kind, answer_error)
+    describe(app, service.context)
+    return app
+
+
+def _needs_token(scope: Scope) -> bool:
+    # A browser asks first, without a token, whether a page of another origin may call; only the answer is open.
+    return str(scope["path"]).startswith(NEEDS_TOKEN) and scope["method"] != "OPTIONS"
+
+
+def _is_probe(scope: Scope) -> bool:
+    return scope["path"] in PROBES
+
+
+def _refuse(scope: Scope, status: int, message: str, headers: Mapping[str, str]) -> Response:
+    return error_answer(ApiError(status, message, headers), scope)

@@ -1,0 +1,44 @@
+"""The choices of one question: the server's own, narrowed by those of the caller."""
+
+from dataclasses import replace
+from typing import Any
+
+from route_sql.api.bodies import AskOptions
+from route_sql.api.errors import ApiError
+from route_sql.doors.callers import Caller
+from route_sql.graph.context import Context
+
+LIMITS = ("row_limit", "deadline", "seconds", "max_corrections", "max_continuations", "max_samples", "max_tokens")
+"""Choices that a caller can only lower."""
+
+
+def context_for(caller: Caller, given: AskOptions, own: Context) -> Context:
+    """The context of a caller's question.
+
+    Args:
+        caller: The caller, whose rights count.
+        given: The caller's choices.
+        own: The server's choices.
+
+    Raises:
+        ApiError: a choice is beyond the server's limit.
+        InvalidInput: a choice can't be used.
+    """
+    options = given.model_dump(exclude_none=True)
+    for name in LIMITS:
+        _require_within(name, options.get(name), getattr(own, name))
+    chosen: dict[str, Any] = {**options, "approve": own.approve or options.get("approve", False)}
+    if "without" in chosen:
+        chosen["without"] = tuple(chosen["without"])
+    rights = caller.rights
+    return replace(own, **chosen, allow=rights.allow, hide=rights.hide, asked_by=caller.name)
+
+
+def context_of_caller(caller: Caller, own: Context) -> Context:
+    """The context with which a run is resumed: it keeps its own choices, and the rights are the narrower."""
+    return replace(own, allow=caller.rights.allow, hide=caller.rights.hide, asked_by=caller.name)
+
+
+def _require_within(name: str, given: float | None, most: float | None) -> None:
+    if given is not None and most is not None and given > most:
+        raise ApiError(400, f"The field options.{name} may be {most:g} at most on this server.")

@@ -1,0 +1,107 @@
+"""Threads of a caller: the list, one with its answers, its report, and its end."""
+
+from datetime import UTC, datetime
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Path, Query, Request
+from fastapi.responses import JSONResponse, Response
+
+from route_sql.api.answers import ThreadBody, ThreadEntry, ThreadsBody, TurnBody, errors
+from route_sql.api.bodies import ThreadId
+from route_sql.api.errors import ApiError
+from route_sql.api.outcomes import answer_of, person_question
+from route_sql.api.running import BUSY
+from route_sql.api.service import AdmittedCaller, Service, owner_of, service_of
+from route_sql.api.thread_store import ThreadRow, TurnRow
+from route_sql.doors.json_values import json_value
+from route_sql.pages.engine import style_policy
+from route_sql.pages.run_page import run_page
+
+router = APIRouter(tags=["threads"])
+OneThread = Annotated[ThreadId, Path()]
+NO_TURN = "The thread has no such turn, or the turn has no report yet."
+
+
+@router.get("/v1/threads", responses={200: {"model": ThreadsBody}, **errors(401, 403, 421, 429, 500, 503)})
+async def threads(request: Request, caller: AdmittedCaller) -> Response:
+    """List the caller's threads, the newest first."""
+    service = service_of(request)
+    rows = [row for row in await service.store.of_owner(owner_of(caller)) if service.still_sees(caller, row)]
+    turns = await service.store.turns([row.thread for row in rows])
+    entries = [_entry(row, turns[row.thread]) for row in rows if turns[row.thread]]
+    return JSONResponse(json_value(ThreadsBody(threads=entries)))
+
+
+@router.get("/v1/threads/{thread}", responses={200: {"model": ThreadBody}, **errors(400, 401, 403, 404, 421, 429, 500)})
+async def thread(thread: OneThread, request: Request, caller: AdmittedCaller) -> Response:
+    """Show a thread with its questions and answers."""
+    service = service_of(request)
+    row = await service.thread_of(thread, caller)
+    turns = [await _turn(service, each) for each in (await service.store.turns([thread]))[thread]]
+    return JSONResponse(json_value(ThreadBody(thread=thread, database=row.database, turns=turns)))
+
+
+@router.delete("/v1/threads/{thread}", status_code=204, responses=errors(400, 401, 403, 404, 409, 421, 429, 500))
+async def delete(thread: OneThread, request: Request, caller: AdmittedCaller) -> Response:
+    """Delete a thread with all its answers."""
+    service = service_of(request)
+    await service.thread_of(thread, caller)
+    if not await service.forget(thread):
+        raise ApiError(409, BUSY)
+    return Response(status_code=204)
+
+
+@router.get(
+    "/v1/threads/{thread}/report",
+    responses={200: {"content": {"text/html": {}}}, **errors(400, 401, 403, 404, 421, 429, 500)},
+)
+async def report(
+    thread: OneThread,
+    request: Request,
+    caller: AdmittedCaller,
+    turn: Annotated[int | None, Query(ge=1, le=1_000)] = None,
+) -> Response:
+    """The page of a turn's run, by default of the last one: the path, each candidate, each call."""
+    service = service_of(request)
+    await service.thread_of(thread, caller)
+    turns = {each.number: each for each in (await service.store.turns([thread]))[thread]}
+    chosen = turns.get(turn or max(turns, default=0))
+    snapshot = await _snapshot(service, chosen) if chosen else None
+    if snapshot is None or "choices" not in snapshot.values:
+        raise ApiError(404, NO_TURN)
+    headers = {"Content-Security-Policy": style_policy()}
+    return Response(run_page(snapshot.values), media_type="text/html", headers=headers)
+
+
+def _entry(row: ThreadRow, turns: list[TurnRow]) -> ThreadEntry:
+    return ThreadEntry(
+        thread=row.thread,
+        database=row.database,
+        question=turns[0].question,
+        asked_at=_time(turns[-1].asked_at),
+        state=turns[-1].state,
+        turns=len(turns),
+    )
+
+
+async def _turn(service: Service, row: TurnRow) -> TurnBody:
+    snapshot = await _snapshot(service, row)
+    is_open = row.state in ("needs_approval", "needs_choice")
+    return TurnBody(
+        question=row.question,
+        asked_at=_time(row.asked_at),
+        state=row.state,
+        answer=answer_of(snapshot) if snapshot and row.state == "answered" else None,
+        interrupt=person_question(snapshot) if snapshot and is_open else None,
+    )
+
+
+async def _snapshot(service: Service, row: TurnRow) -> Any:
+    """The state in which a turn's run was left; None before its first step."""
+    if row.checkpoint is None:
+        return None
+    return await service.graph.aget_state({"configurable": {"thread_id": row.thread, "checkpoint_id": row.checkpoint}})
+
+
+def _time(moment: float) -> str:
+    return datetime.fromtimestamp(moment, UTC).isoformat(timespec="seconds")

@@ -1,0 +1,83 @@
+"""The end of a run, read from its last checkpoint: an answer, or a question to a person."""
+
+from dataclasses import replace
+from typing import Any, Literal, cast
+
+from langgraph.types import StateSnapshot
+
+from route_sql.api.answers import AnsweredBody, ApproveQuestion, ClarifyQuestion, PersonQuestion, TurnState
+from route_sql.api.thread_store import TurnRow
+from route_sql.graph.asking import answer_in
+from route_sql.graph.state import Answer, State
+from route_sql.graph.wiring import Graph
+
+
+def person_question(snapshot: StateSnapshot) -> PersonQuestion | None:
+    """The question to a person that a run waits for."""
+    if not snapshot.interrupts:
+        return None
+    value = snapshot.interrupts[0].value
+    database = str(value["database"])
+    if "approve" in value:
+        return ApproveQuestion(kind="approve", sql=str(value["approve"]), database=database)
+    return ClarifyQuestion(
+        kind="clarify", question=str(value["clarify"]), choices=list(value["readings"]), database=database
+    )
+
+
+def answer_of(snapshot: StateSnapshot) -> Answer | None:
+    """The answer; None if the run has not ended."""
+    values = snapshot.values
+    is_whole = not snapshot.next and all(key in values for key in Answer.__annotations__)
+    return answer_in(cast(State, values)) if is_whole else None
+
+
+def waiting_state(asked: PersonQuestion) -> Literal["needs_approval", "needs_choice"]:
+    """The state of a run that waits for a person."""
+    return "needs_approval" if asked["kind"] == "approve" else "needs_choice"
+
+
+def answered_body(snapshot: StateSnapshot, thread: str, request_id: str) -> AnsweredBody:
+    """The body of a run that has ended or waits for a person."""
+    asked = person_question(snapshot)
+    return AnsweredBody(
+        thread=thread,
+        request_id=request_id,
+        state="answered" if asked is None else waiting_state(asked),
+        answer=answer_of(snapshot) if asked is None else None,
+        interrupt=asked,
+    )
+
+
+def checkpoint_of(snapshot: StateSnapshot) -> str:
+    """The id of the checkpoint that a state is of; blank if the thread has none."""
+    configurable: Any = (snapshot.config or {}).get("configurable", {})
+    return str(configurable.get("checkpoint_id", ""))
+
+
+async def last_state(graph: Graph, thread: str) -> StateSnapshot:
+    """The last state of a thread."""
+    return await graph.aget_state({"configurable": {"thread_id": thread}})
+
+
+def open_question(snapshot: StateSnapshot, turn: TurnRow) -> PersonQuestion | None:
+    """The question to a person that nobody has answered; LangGraph shows it until its node has ended."""
+    return None if turn.decided == checkpoint_of(snapshot) else person_question(snapshot)
+
+
+def stopped_turn(turn: TurnRow, snapshot: StateSnapshot) -> TurnRow:
+    """A turn whose run was stopped or failed; it may wait for a person still.
+
+    Args:
+        turn: The turn.
+        snapshot: The thread's last state.
+    """
+    if (checkpoint := checkpoint_of(snapshot)) == turn.began_after:
+        return replace(turn, state="stopped")
+    asked = open_question(snapshot, turn)
+    return replace(turn, state="stopped" if asked is None else waiting_state(asked), checkpoint=checkpoint)
+
+
+def ended_turn(turn: TurnRow, snapshot: StateSnapshot, state: TurnState) -> TurnRow:
+    """A turn whose run has ended or waits for a person."""
+    return replace(turn, state=state, checkpoint=checkpoint_of(snapshot), decided=None)

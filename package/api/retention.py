@@ -1,0 +1,48 @@
+"""Threads that nobody has used for long are deleted while the server runs."""
+
+import asyncio
+import logging
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from time import time
+
+from route_sql.api.logs import NAME
+from route_sql.api.service import Service
+
+DAY = 24 * 3600.0
+PAUSE = 600.0
+"""Seconds between two looks for old threads."""
+
+
+@asynccontextmanager
+async def keeping_for(service: Service, days: float, pause: float = PAUSE) -> AsyncIterator[None]:
+    """Delete threads that were not used for some days, at the start and again and again; 0 keeps all."""
+    sweeping = asyncio.create_task(_sweep(service, days * DAY, pause)) if days else None
+    try:
+        yield
+    finally:
+        if sweeping is not None:
+            sweeping.cancel()
+            await asyncio.wait([sweeping])
+
+
+async def forget_old(service: Service, seconds: float) -> int:
+    """Delete the threads that were not used for some seconds, and give their number."""
+    count = 0
+    while old := await service.store.older_than(time() - seconds):
+        forgotten = [thread for thread in old if await service.forget(thread)]
+        count += len(forgotten)
+        if not forgotten:
+            break
+    return count
+
+
+async def _sweep(service: Service, seconds: float, pause: float) -> None:
+    logger = logging.getLogger(NAME)
+    while True:
+        try:
+            if count := await forget_old(service, seconds):
+                logger.info("old threads deleted", extra={"threads": count})
+        except Exception:  # a database that is away for a while must not end the looks
+            logger.exception("old threads can't be deleted")
+        await asyncio.sleep(pause)
