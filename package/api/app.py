@@ -42,32 +42,39 @@ def build_app(
         callers: Who may call, by token; without any, everyone who reaches the server.
         served: Called with each request that was answered, in addition to the metrics.
     """
-    app: ASGIApp = _routes(service)
-    app = BoundedBody(app)
-    if origins:
-        app = CORSMiddleware(
-            app,
-            allow_origins=list(origins),
-            allow_methods=["GET", "POST", "DELETE"],
-            allow_headers=["Authorization", "Content-Type", "X-Request-ID"],
-            expose_headers=EXPOSED,
-        )
-    door = Door(
-        app,
-        [host.lower() for host in hosts],
-        [*own_origins(hosts), *origins],
-        callers or Callers({}),
-        needs_token=_needs_token,
-        any_host=_is_probe,
-        refuse=_refuse,
-    )
 
     def all_served(request: Served) -> None:
         service.metrics.count(request)
         if served is not None:
             served(request)
 
-    return Envelope(door, all_served)
+    app = _open_to_pages(BoundedBody(_routes(service)), origins)
+    return Envelope(_door(app, hosts, origins, callers or Callers({})), all_served)
+
+
+def _open_to_pages(app: ASGIApp, origins: Sequence[str]) -> ASGIApp:
+    """The app with the headers by which a browser lets pages of other origins read its answers."""
+    if not origins:
+        return app
+    return CORSMiddleware(
+        app,
+        allow_origins=list(origins),
+        allow_methods=["GET", "POST", "DELETE"],
+        allow_headers=["Authorization", "Content-Type", "X-Request-ID"],
+        expose_headers=EXPOSED,
+    )
+
+
+def _door(app: ASGIApp, hosts: Sequence[str], origins: Sequence[str], callers: Callers) -> Door:
+    return Door(
+        app,
+        [host.lower() for host in hosts],
+        [*own_origins(hosts), *origins],
+        callers,
+        needs_token=_needs_token,
+        any_host=_is_probe,
+        refuse=_refuse,
+    )
 
 
 def _routes(service: Service) -> FastAPI:

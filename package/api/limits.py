@@ -105,8 +105,9 @@ class Rate:
         now, a_second = monotonic(), self.per_minute / 60
         left, since = self._left.get(caller, (float(self.per_minute), now))
         left = min(self.per_minute, left + (now - since) * a_second)
-        self._left[caller] = max(left - 1, left if left < 1 else 0), now
-        if left < 1:
+        is_over = left < 1
+        self._left[caller] = (left if is_over else left - 1), now
+        if is_over:
             again = {"Retry-After": str(ceil((1 - left) / a_second))}
             raise ApiError(429, f"Too many requests: {self.per_minute} a minute are allowed.", again)
 
