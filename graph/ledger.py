@@ -8,7 +8,7 @@ from route_sql.graph.state import LedgerEntry, State, TokenScores
 
 def entry(node: str, reply: Reply) -> LedgerEntry:
     """The ledger's entry for a reply."""
-    return LedgerEntry(
+    made = LedgerEntry(
         node=node,
         prompt_tokens=reply.prompt_tokens,
         cached_tokens=reply.cached_tokens,
@@ -16,6 +16,9 @@ def entry(node: str, reply: Reply) -> LedgerEntry:
         seconds=round(reply.seconds, 3),
         finish_reason=reply.finish_reason,
     )
+    if reply.server is not None:
+        made["server"] = reply.server
+    return made
 
 
 def scores_of(reply: Reply) -> TokenScores | None:

@@ -90,6 +90,8 @@ class ChatSpan:
         }
         if reply.cached_tokens is not None:
             found["gen_ai.usage.cache_read.input_tokens"] = reply.cached_tokens
+        if reply.server is not None:
+            found["server.address"] = reply.server
         if reply.finish_reason is not None:
             found["gen_ai.response.finish_reasons"] = [reply.finish_reason]
         if self._has_content:

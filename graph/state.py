@@ -78,6 +78,8 @@ class LedgerEntry(TypedDict):
     seconds: float
     finish_reason: NotRequired[str | None]
     """Why the reply ended: `length` if it was cut at its limit of tokens; None where the server doesn't say."""
+    server: NotRequired[str]
+    """Host and port of the server that replied, where there are several."""
 
 
 class PromptMessage(TypedDict):

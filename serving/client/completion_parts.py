@@ -32,6 +32,8 @@ class Part:
     timings: dict[str, float] | None = None
     """Milliseconds and counts, where the server measures them."""
     logprobs: Any = None
+    server: str | None = None
+    """Host and port of the server that wrote it, where there are several."""
 
 
 def whole_part(body: str) -> Part:
