@@ -9,8 +9,8 @@ from math import exp
 
 from route_sql.agents import no_answer
 from route_sql.agents.call import Reply
+from route_sql.graph.calls.ledger import calls_of
 from route_sql.graph.confidence import Calibration
-from route_sql.graph.ledger import calls_of
 from route_sql.graph.selection import agreed, attempts
 from route_sql.graph.state import NoAnswer, State
 from route_sql.tools.schema.coverage import COMMON, content_words, texts_of, uncovered_words

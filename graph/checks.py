@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 
 from route_sql.agents.noise_corrector import FINDING_CHARS
-from route_sql.graph.extensions import LATE, Extension, ExtensionFailed
+from route_sql.graph.extensions.extension import LATE, Extension, ExtensionFailed
 from route_sql.tools.database.outcome import Outcome
 from route_sql.tools.execute_sql import render_outcome
 from route_sql.tools.schema.records import Schema

@@ -143,20 +143,31 @@ class Context:
         Raises:
             InvalidInput: an unknown choice, a number out of its range, or something else in place of a list.
         """
+        self._require_known()
+        self._require_lists()
+        self._require_numbers()
+        for key in ("clarify", "follow_up", "withhold", "keep_prompts"):
+            _require(isinstance(getattr(self, key), bool), key, "true or false", getattr(self, key))
+        who = self.asked_by
+        _require(who is None or isinstance(who, str), "asked_by", "the caller's name, as a text", who)
+
+    def _require_known(self) -> None:
         _require(self.strategy in get_args(Strategy), "strategy", f"one of {_STRATEGIES}", self.strategy)
         ends = self.after_rejection in get_args(AfterRejection)
         _require(ends, "after_rejection", "answer or correct_noise", self.after_rejection)
-        _require(isinstance(self.clarify, bool), "clarify", "true or false", self.clarify)
+        known = self.dialect is None or (isinstance(self.dialect, str) and Dialect.get(self.dialect) is not None)
+        _require(known, "dialect", "sqlglot's name of a dialect, such as sqlite or postgres", self.dialect)
+
+    def _require_lists(self) -> None:
         agents = _is_list(self.without) and set(self.without) <= set(get_args(AgentName))
         _require(agents, "without", f"a list of agents, which are {_AGENTS}", self.without)
         for key in ("allow", "hide"):
             names = getattr(self, key)
             named = _is_list(names) and all(name.strip() for name in names)
-            _require(
-                named or (key == "allow" and names is None), key, "a list of names, such as ['customer.email']", names
-            )
-        known = self.dialect is None or (isinstance(self.dialect, str) and Dialect.get(self.dialect) is not None)
-        _require(known, "dialect", "sqlglot's name of a dialect, such as sqlite or postgres", self.dialect)
+            may_lack = key == "allow" and names is None
+            _require(named or may_lack, key, "a list of names, such as ['customer.email']", names)
+
+    def _require_numbers(self) -> None:
         for key, least in _LEAST.items():
             number = getattr(self, key)
             counts = isinstance(number, int) and number >= least
@@ -166,11 +177,6 @@ class Context:
             share = getattr(self, key)
             is_share = isinstance(share, int | float) and not isinstance(share, bool) and 0 <= share <= 1
             _require(is_share or (key == "enough" and share is None), key, "a number from 0 to 1", share)
-        for key in ("follow_up", "withhold"):
-            _require(isinstance(getattr(self, key), bool), key, "true or false", getattr(self, key))
-        who, keeps = self.asked_by, self.keep_prompts
-        _require(who is None or isinstance(who, str), "asked_by", "the caller's name, as a text", who)
-        _require(isinstance(keeps, bool), "keep_prompts", "true or false", keeps)
         for key in ("deadline", "seconds"):
             seconds = getattr(self, key)
             runs = seconds is None or (isinstance(seconds, int | float) and seconds > 0)

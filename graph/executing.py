@@ -4,20 +4,20 @@ from collections.abc import Awaitable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from route_sql.graph.approval import Approval, ask_approval
-from route_sql.graph.audit import Audit, AuditDecision
-from route_sql.graph.budget import out_of_time, seconds_left
+from route_sql.graph.calls.budget import out_of_time, seconds_left
 from route_sql.graph.checks import refusal
-from route_sql.graph.choices import rights_in
-from route_sql.graph.decisions import Decision
-from route_sql.graph.executor import Executor, executed, tool_of
-from route_sql.graph.extension_arguments import arguments
-from route_sql.graph.extensions import Extension
+from route_sql.graph.extensions.arguments import arguments
+from route_sql.graph.extensions.audit import Audit, AuditDecision
+from route_sql.graph.extensions.executor import Executor, executed, tool_of
+from route_sql.graph.extensions.extension import Extension
+from route_sql.graph.fields.decisions import Decision
 from route_sql.graph.grounding import rights_of, takes
+from route_sql.graph.person.approval import Approval, ask_approval
 from route_sql.graph.selection import attempts
-from route_sql.graph.spans import query_span
 from route_sql.graph.state import Attempt, Candidate, Proposal, State, TokenScores
-from route_sql.graph.traces import untraced
+from route_sql.graph.threads.choices import rights_in
+from route_sql.graph.watching.spans import query_span
+from route_sql.graph.watching.traces import untraced
 from route_sql.tools.database.catalog import Catalog
 from route_sql.tools.database.outcome import Outcome, failed, ran
 from route_sql.tools.limits import Limits

@@ -11,8 +11,8 @@ from langchain_core.tools import BaseTool
 
 from route_sql.agents.brief import NOTE_CHARS, NOTES
 from route_sql.graph.context import Context
-from route_sql.graph.extension_arguments import arguments
-from route_sql.graph.extensions import Extension, ExtensionFailed, message_of, name_of, reported
+from route_sql.graph.extensions.arguments import arguments
+from route_sql.graph.extensions.extension import Extension, ExtensionFailed, message_of, name_of, reported
 from route_sql.graph.schemas import Schemas, is_small
 from route_sql.graph.state import Question, State
 from route_sql.tools.database.catalog import Catalog

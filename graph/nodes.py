@@ -16,31 +16,31 @@ from route_sql.agents.call import FOR_PEOPLE, FOR_PROGRAMS, Reply, ask, can_samp
 from route_sql.agents.examples import worked_examples
 from route_sql.agents.prompts import Prompts
 from route_sql.graph.answerable import is_withheld, judge_answerable
-from route_sql.graph.answering import answered
-from route_sql.graph.attempting import attempted
-from route_sql.graph.audit import Audit
-from route_sql.graph.budget import Update, in_time
-from route_sql.graph.channels import Begin, Change
+from route_sql.graph.answers.answering import answered
+from route_sql.graph.answers.attempting import attempted
+from route_sql.graph.answers.results import kept_rows
+from route_sql.graph.calls.budget import Update, in_time
+from route_sql.graph.calls.exchanges import keep
+from route_sql.graph.calls.ledger import calls_of, entry, scores_of
 from route_sql.graph.checks import finding
-from route_sql.graph.choices import choices_of, rights_in
-from route_sql.graph.clarifying import clarified, unclear_points
 from route_sql.graph.confidence import Calibration
 from route_sql.graph.context import Context, context_of_first
-from route_sql.graph.decisions import Point
 from route_sql.graph.events import say
-from route_sql.graph.exchanges import keep
 from route_sql.graph.executing import Execution, candidate_of, proposed
-from route_sql.graph.executor import Executor
-from route_sql.graph.extensions import Extension
+from route_sql.graph.extensions.audit import Audit
+from route_sql.graph.extensions.executor import Executor
+from route_sql.graph.extensions.extension import Extension
+from route_sql.graph.fields.channels import Begin, Change
+from route_sql.graph.fields.decisions import Point
 from route_sql.graph.grounding import Ground, gather_ground, question_of
-from route_sql.graph.ledger import calls_of, entry, scores_of
-from route_sql.graph.results import kept_rows
+from route_sql.graph.person.clarifying import clarified, unclear_points
 from route_sql.graph.schemas import Schemas, is_small
 from route_sql.graph.selection import attempts, leading, newest_rejected
-from route_sql.graph.spans import chat_span
 from route_sql.graph.state import AnsweredQuestion, Attempt, NoAnswer, Proposal, Question, State, TokenScores
-from route_sql.graph.state_versions import StoredState, without_old_keys
-from route_sql.graph.threads import as_evidence, earlier_turn, evidence_in, follow_up_notes
+from route_sql.graph.threads.choices import choices_of, rights_in
+from route_sql.graph.threads.memory import as_evidence, earlier_turn, evidence_in, follow_up_notes
+from route_sql.graph.threads.state_versions import StoredState, without_old_keys
+from route_sql.graph.watching.spans import chat_span
 from route_sql.tools.database.catalog import Catalog
 from route_sql.tools.database.outcome import ran
 from route_sql.tools.schema.links import union

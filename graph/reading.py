@@ -8,16 +8,16 @@ from langchain_core.runnables import Runnable, RunnableConfig
 from langgraph._internal._runnable import RunnableCallable
 from langgraph.runtime import Runtime
 
-from route_sql.graph.budget import Agent, Update, within_budget
-from route_sql.graph.channels import Begin
-from route_sql.graph.choices import kept_choices, narrowed
+from route_sql.graph.calls.budget import Agent, Update, within_budget
+from route_sql.graph.calls.exchanges import kept_exchanges
 from route_sql.graph.context import Context, context_of
 from route_sql.graph.events import story
-from route_sql.graph.exchanges import kept_exchanges
-from route_sql.graph.sentences import beginning, tell_ending
-from route_sql.graph.spans import begin_workflow, node_span
+from route_sql.graph.fields.channels import Begin
 from route_sql.graph.state import VERSION, State
-from route_sql.graph.state_versions import StoredState, upgrade, without_old_keys
+from route_sql.graph.threads.choices import kept_choices, narrowed
+from route_sql.graph.threads.state_versions import StoredState, upgrade, without_old_keys
+from route_sql.graph.watching.sentences import beginning, tell_ending
+from route_sql.graph.watching.spans import begin_workflow, node_span
 from route_sql.tools.errors import InvalidInput
 from route_sql.tools.loop_thread import QUESTIONS
 

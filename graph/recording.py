@@ -21,8 +21,8 @@ from route_sql.graph.checks import Check
 from route_sql.graph.confidence import Calibration, calibration_of
 from route_sql.graph.context import Context
 from route_sql.graph.events import Event, Tell
+from route_sql.graph.fields.run_choices import Choices
 from route_sql.graph.grounding import ContextTool, askable_schema
-from route_sql.graph.run_choices import Choices
 from route_sql.graph.state import Answer, Exchange, Question, State
 from route_sql.graph.wiring import build_graph
 from route_sql.tools.database.catalog import Catalog

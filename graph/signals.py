@@ -6,7 +6,7 @@ from sqlglot import exp
 
 from route_sql.graph.selection import attempts, is_repaired
 from route_sql.graph.state import AnswerKind, Attempt, State
-from route_sql.graph.threads import evidence_in
+from route_sql.graph.threads.memory import evidence_in
 from route_sql.tools.database.outcome import ran
 from route_sql.tools.schema.coverage import covered_share, texts_of
 from route_sql.tools.schema.records import Schema

@@ -6,9 +6,9 @@ from langgraph.channels.ephemeral_value import EphemeralValue
 from pydantic import BaseModel, Field
 from typing_extensions import TypedDict
 
-from route_sql.graph.channels import OfOneQuestion, extended, kept_once, later
-from route_sql.graph.decisions import Decision, Point
-from route_sql.graph.run_choices import Choices
+from route_sql.graph.fields.channels import OfOneQuestion, extended, kept_once, later
+from route_sql.graph.fields.decisions import Decision, Point
+from route_sql.graph.fields.run_choices import Choices
 from route_sql.tools.database.outcome import Cell, Outcome, Status
 from route_sql.tools.schema.records import Link
 

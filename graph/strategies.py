@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from typing import Literal
 
 from route_sql.graph.answerable import is_withheld
-from route_sql.graph.budget import is_out_of_time
-from route_sql.graph.ledger import calls_of
+from route_sql.graph.calls.budget import is_out_of_time
+from route_sql.graph.calls.ledger import calls_of
 from route_sql.graph.selection import agreed, attempts, is_repaired, leading, newest_rejected, settled_by_person
 from route_sql.graph.state import Attempt, State
 from route_sql.tools.database.outcome import ran

@@ -12,16 +12,16 @@ if TYPE_CHECKING:
     from route_sql.agents.prompts import Prompts
     from route_sql.faces.chat import chat_graph
     from route_sql.faces.tool import ask_database
-    from route_sql.graph.audit import AuditEntry
     from route_sql.graph.checks import Check, QueryCheck
     from route_sql.graph.confidence import Calibration, read_calibration
     from route_sql.graph.context import Context, Strategy
     from route_sql.graph.events import Event
+    from route_sql.graph.extensions.audit import AuditEntry
     from route_sql.graph.grounding import ContextTool
     from route_sql.graph.recording import Recording, read_recording, record_run, write_recording
     from route_sql.graph.replaying import Replay, replay_run
     from route_sql.graph.state import Answer, Candidate, LedgerEntry, Question, State
-    from route_sql.graph.traces import without_rows
+    from route_sql.graph.watching.traces import without_rows
     from route_sql.graph.wiring import build_graph, make_builder
     from route_sql.opening import OpenedDatabase, open_default
     from route_sql.pages.run_page import run_page
@@ -106,7 +106,7 @@ __all__ = [
 
 _HOME = {
     "Answer": "route_sql.graph.state",
-    "AuditEntry": "route_sql.graph.audit",
+    "AuditEntry": "route_sql.graph.extensions.audit",
     "Brief": "route_sql.agents.brief",
     "Candidate": "route_sql.graph.state",
     "Catalog": "route_sql.tools.database.catalog",
@@ -139,7 +139,7 @@ _HOME = {
     "Strategy": "route_sql.graph.context",
     "UnknownDatabase": "route_sql.tools.errors",
     "Wording": "route_sql.agents.brief",
-    "without_rows": "route_sql.graph.traces",
+    "without_rows": "route_sql.graph.watching.traces",
     "run_page": "route_sql.pages.run_page",
     "replay_run": "route_sql.graph.replaying",
     "write_recording": "route_sql.graph.recording",

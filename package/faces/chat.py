@@ -1,6 +1,6 @@
 """The graph as a chat: messages in and out, for supervisors, sub-agents and chat pages."""
 
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Annotated, Any, NotRequired, cast
 
 from langchain_core.messages import AIMessage, AnyMessage, HumanMessage
@@ -15,7 +15,7 @@ from route_sql.faces.reply import reply_of
 from route_sql.graph.context import Context, context_of
 from route_sql.graph.reading import in_both_ways
 from route_sql.graph.state import Answer, AnsweredQuestion, Question
-from route_sql.graph.threads import is_turn, turn_of
+from route_sql.graph.threads.memory import is_turn, turn_of
 from route_sql.graph.wiring import Graph
 from route_sql.tools.database.catalog import Catalog
 from route_sql.tools.errors import InvalidInput
@@ -66,6 +66,15 @@ def chat_graph(
         raise InvalidInput(f"a chat's name must be letters, digits and underscores, not {name!r}: it names a tool too")
     if not catalog.names():
         raise InvalidInput("the catalog is empty: a chat needs a database to ask")
+    builder = StateGraph(ChatState, context_schema=Context)
+    builder.add_node("ask", in_both_ways(cast(Any, _asking(graph, catalog, name)), "ask"))
+    builder.add_edge(START, "ask")
+    builder.add_edge("ask", END)
+    return builder.compile(name=name, checkpointer=checkpointer)
+
+
+def _asking(graph: Graph, catalog: Catalog, name: str) -> Callable[..., Awaitable[dict[str, Any]]]:
+    """The chat's node: it asks the graph, and adds the answer to the messages."""
     within: Any = graph.copy(update={"checkpointer": None})
 
     async def ask(state: ChatState, *, runtime: Runtime[Context]) -> dict[str, Any]:
@@ -80,11 +89,7 @@ def chat_graph(
         kept = _entry(question, database, answer, rights, last)
         return {"messages": [AIMessage(reply_of(answer, database), name=name, additional_kwargs={KEY: kept})]}
 
-    builder = StateGraph(ChatState, context_schema=Context)
-    builder.add_node("ask", in_both_ways(cast(Any, ask), "ask"))
-    builder.add_edge(START, "ask")
-    builder.add_edge("ask", END)
-    return builder.compile(name=name, checkpointer=checkpointer)
+    return ask
 
 
 def _question(messages: Sequence[AnyMessage]) -> str:

@@ -1,5 +1,6 @@
 """The graph as a LangChain tool: a question in words for any agent that calls tools."""
 
+from collections.abc import Callable
 from typing import Any, Literal
 
 from langchain_core.tools import BaseTool, StructuredTool
@@ -48,8 +49,20 @@ def ask_database(
     names = catalog.names()
     if not names:
         raise InvalidInput("the catalog is empty: a tool needs a database to ask")
+    ask_here, ask = _both_ways(graph, names, {} if context is None else {"context": context})
+    return StructuredTool.from_function(
+        func=ask_here,
+        coroutine=ask,
+        name=name,
+        description=description,
+        args_schema=_arguments(names),
+        response_format="content_and_artifact",
+    )
+
+
+def _both_ways(graph: Graph, names: list[str], chosen: dict[str, Any]) -> tuple[Callable[..., Any], Callable[..., Any]]:
+    """The tool's function for callers without an event loop, and for those with one."""
     within: Any = graph.copy(update={"checkpointer": None})
-    chosen: dict[str, Any] = {} if context is None else {"context": context}
 
     async def ask(question: str, database: str = names[0]) -> tuple[str, Answer]:
         if not question.strip():
@@ -63,14 +76,7 @@ def ask_database(
         answer = within.invoke(Question(question=question, database=database), **chosen)
         return reply_of(answer, database), answer
 
-    return StructuredTool.from_function(
-        func=ask_here,
-        coroutine=ask,
-        name=name,
-        description=description,
-        args_schema=_arguments(names),
-        response_format="content_and_artifact",
-    )
+    return ask_here, ask
 
 
 def _arguments(names: list[str]) -> type[BaseModel]:

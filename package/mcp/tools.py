@@ -17,12 +17,12 @@ from mcp.types import CallToolResult, InputRequiredResult, TextContent
 from pydantic import ValidationError
 
 from route_sql.faces.reply import reply_of
-from route_sql.graph.approval import FORMS, Approval
 from route_sql.graph.asking import answer_in, run_with_story
 from route_sql.graph.context import Context
 from route_sql.graph.events import Event
 from route_sql.graph.executing import rejection
 from route_sql.graph.grounding import askable_schema
+from route_sql.graph.person.approval import FORMS, Approval
 from route_sql.graph.state import Question, State
 from route_sql.graph.wiring import Graph
 from route_sql.mcp.callers import Caller, present_caller

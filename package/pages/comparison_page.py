@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 from importlib.metadata import version
 from typing import Any
 
-from route_sql.graph.doubts import AGENTS
+from route_sql.graph.watching.doubts import AGENTS
 from route_sql.pages.engine import render
 from route_sql.pages.sql_changes import changed_pieces
 from route_sql.training.datasets.examples import Example

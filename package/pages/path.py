@@ -4,9 +4,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Literal
 
-from route_sql.graph.doubts import AGENTS
 from route_sql.graph.selection import attempts
 from route_sql.graph.state import Attempt, LedgerEntry, State
+from route_sql.graph.watching.doubts import AGENTS
 from route_sql.tools.database.outcome import ran
 
 LANES = (

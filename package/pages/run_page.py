@@ -5,10 +5,10 @@ from datetime import UTC, datetime
 from importlib.metadata import version
 from typing import Any, cast
 
-from route_sql.graph.doubts import AGENTS
-from route_sql.graph.results import rows_at_hand
+from route_sql.graph.answers.results import rows_at_hand
 from route_sql.graph.selection import attempts
 from route_sql.graph.state import Attempt, State
+from route_sql.graph.watching.doubts import AGENTS
 from route_sql.pages.engine import render
 from route_sql.pages.path import outcome_kind, outcome_words, path_picture
 from route_sql.pages.sql_changes import changed_pieces

@@ -5,10 +5,10 @@ from typing import Any
 
 import pytest
 
-from route_sql.graph.choices import choices_of
 from route_sql.graph.context import Context
 from route_sql.graph.state import Attempt, State
 from route_sql.graph.strategies import ADAPTIVE, PAPER, SINGLE, first_agents, next_agent
+from route_sql.graph.threads.choices import choices_of
 from route_sql.tools.database.outcome import failed
 
 FAILED = failed("error", "no such column: nam")

@@ -179,7 +179,15 @@ async def _score(scorer: ExecutionAccuracy, prediction: Prediction) -> Line:
         score = PredictionScore(False, reason, "error")
     else:
         score = await score_prediction(scorer, example, prediction.sql, line["status"] if line else None)
-    renewed = Line(
+    renewed = _line(prediction, score, await scorer.gold_tables(example))
+    known = cast("dict[str, Any]", line or {})
+    return cast(Line, {**renewed, **{key: known[key] for key in _KEPT if key in known}})
+
+
+def _line(prediction: Prediction, score: PredictionScore, gold_tables: int) -> Line:
+    """The line of a prediction that comes without costs and candidates."""
+    example = prediction.example
+    return Line(
         index=example.index,
         database=example.database,
         question=example.question,
@@ -189,7 +197,7 @@ async def _score(scorer: ExecutionAccuracy, prediction: Prediction) -> Line:
         correct=score.correct,
         reason=score.reason,
         gold_fault=score.gold_fault,
-        tables=await scorer.gold_tables(example),
+        tables=gold_tables,
         difficulty=example.difficulty,
         calls=None,
         prompt_tokens=None,
@@ -199,5 +207,3 @@ async def _score(scorer: ExecutionAccuracy, prediction: Prediction) -> Line:
         asked=[],
         candidates=[],
     )
-    known = cast("dict[str, Any]", line or {})
-    return cast(Line, {**renewed, **{key: known[key] for key in _KEPT if key in known}})

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from route_sql.training.errors import TrainingError
+from route_sql.training.export.json_object import read_object
 
 CONFIG, TOKENIZER_CONFIG, TEMPLATE = "config.json", "tokenizer_config.json", "chat_template.jinja"
 OLD_ROPE_THETA = 10_000.0
@@ -33,9 +34,9 @@ class MergedSettings:
 
 def write_both_layouts(folder: Path) -> None:
     """Complete a folder that transformers 5 saved, so that transformers 4 reads the same model."""
-    config = _read(folder / CONFIG)
+    config = read_object(folder / CONFIG)
     _write(folder / CONFIG, _in_both_ways(config))
-    tokenizer = {key: value for key, value in _read(folder / TOKENIZER_CONFIG).items() if key not in _OURS}
+    tokenizer = {key: value for key, value in read_object(folder / TOKENIZER_CONFIG).items() if key not in _OURS}
     tokenizer["chat_template"] = _template(folder)
     if tokenizer.get("tokenizer_class") == "TokenizersBackend":
         tokenizer["tokenizer_class"] = "PreTrainedTokenizerFast"
@@ -54,7 +55,7 @@ def old_reading(folder: Path) -> MergedSettings:
     Raises:
         TrainingError: it would find no chat template, or can't read a file.
     """
-    config, tokenizer = _read(folder / CONFIG), _read(folder / TOKENIZER_CONFIG)
+    config, tokenizer = read_object(folder / CONFIG), read_object(folder / TOKENIZER_CONFIG)
     template = tokenizer.get("chat_template")
     if not isinstance(template, str):
         raise TrainingError(f"{folder / TOKENIZER_CONFIG} holds no chat template, where servers look for it")
@@ -121,16 +122,6 @@ def _template(folder: Path) -> str:
         return (folder / TEMPLATE).read_text(encoding="utf-8")
     except OSError as error:
         raise TrainingError(f"the merged model {folder} has no chat template: {error}") from error
-
-
-def _read(path: Path) -> dict[str, Any]:
-    try:
-        value = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise TrainingError(f"{path} can't be read: {error}") from error
-    if not isinstance(value, dict):
-        raise TrainingError(f"{path} holds no JSON object")
-    return value
 
 
 def _write(path: Path, value: Mapping[str, Any]) -> None:

@@ -1,12 +1,11 @@
 """Exports a trained adapter as a model folder that can be served: adapter, profile, card, and a merged model."""
 
 import asyncio
-import json
 import shutil
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, cast
+from typing import cast
 
 from route_sql.serving.profile import Profile
 from route_sql.serving.store.manifest import HubFile, ModelEntry
@@ -17,6 +16,7 @@ from route_sql.training.errors import TrainingError
 from route_sql.training.evaluation.run_log import JSON
 from route_sql.training.export.agreement import Agreement, agreement, load_conversations
 from route_sql.training.export.gguf_adapter import AdapterPrecision, write_adapter
+from route_sql.training.export.json_object import read_object
 from route_sql.training.export.lora import read_lora
 from route_sql.training.export.merged_check import MergedAnswer, check_merged
 from route_sql.training.export.merged_layout import require_one_reading
@@ -186,10 +186,10 @@ def _card_facts(adapter: Path, base: AdapterBase, options: ExportOptions) -> Car
         title=options.title or f"{base.facts.title}, tuned with route-sql",
         base=base.facts,
         lora=read_lora(adapter) if base.record else None,
-        data=[cast(DataCard, _json(folder / JSON_CARD)) for folder in dict.fromkeys(folders)],
+        data=[cast(DataCard, read_object(folder / JSON_CARD)) for folder in dict.fromkeys(folders)],
         settings=settings,
         losses=_run_losses(adapter),
-        figures=_json(options.figures) if options.figures else {},
+        figures=read_object(options.figures) if options.figures else {},
         merged=options.merged,
     )
 
@@ -221,16 +221,6 @@ def _run_losses(adapter: Path) -> list[dict[str, float | None]]:
 def _of_run(adapter: Path, name: str) -> Path | None:
     folders = (adapter.resolve(), adapter.resolve().parent)
     return next((folder / name for folder in folders if (folder / name).is_file()), None)
-
-
-def _json(path: Path) -> dict[str, Any]:
-    try:
-        value = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise TrainingError(f"{path} can't be read: {error}") from error
-    if not isinstance(value, dict):
-        raise TrainingError(f"{path} should hold one JSON object")
-    return value
 
 
 def _known(record: FileRecord, store: ModelStore) -> ModelEntry | None:

@@ -185,18 +185,24 @@ async def _write_rows(
         rows: list[Row] = []
         left_out: dict[str, int] = {}
         try:
-            prepared = await preparer.prepare(example)
-            rows, complete = await asyncio.to_thread(example_rows, prepared, recipe, count)
-            if recipe.further and prepared.executable:
-                made = await further[splits[place]].rows(prepared)
-                counted = await asyncio.to_thread(_counted, made, count)
-                rows += [row for row in counted if row["tokens"] <= recipe.max_tokens]
+            rows, complete = await _all_rows(await preparer.prepare(example), further[splits[place]], recipe, count)
             left_out = {} if complete else {"some rows: longer than the limit": example.index}
         except UnusableExample as error:
             left_out = {str(error): example.index}
         await to_the_end(files.append, rows, splits[place], left_out)
     if progress:
         progress(len(opened.examples), len(opened.examples))
+
+
+async def _all_rows(
+    prepared: PreparedExample, further: FurtherRows, recipe: Recipe, count: TokenCounter
+) -> tuple[list[Row], bool]:
+    """The rows of an example, the further ones of the recipe included, and whether all of its own fit."""
+    rows, complete = await asyncio.to_thread(example_rows, prepared, recipe, count)
+    if recipe.further and prepared.executable:
+        counted = await asyncio.to_thread(_counted, await further.rows(prepared), count)
+        rows += [row for row in counted if row["tokens"] <= recipe.max_tokens]
+    return rows, complete
 
 
 @asynccontextmanager

@@ -53,19 +53,10 @@ def calibrate_model(
 ) -> None:
     """Fit a model's confidence on questions that it was not tuned on; a run that was stopped is resumed."""
     require_libraries(("sklearn",))
-    settings = Settings()
-    name = model or settings.model
+    name = model or Settings().model
     data_set = DataSet(layout, questions, databases, held_out_of=held_out_of, limit=limit, seed=seed)
-
-    async def run(progress: Callable[[int, int], None]) -> tuple[list[ObservedQuestion], list[AskedQuestion]]:
-        with download_progress() as fetched:
-            async with open_data_set(data_set) as data, open_model(name, settings, fetched) as chat:
-                observed = await observe_all(chat, name, data, out.with_name(f"{out.name}.lines.jsonl"), progress)
-                place = out.with_name(f"{out.name}.situations.jsonl")
-                return observed, await ask_in_situations(chat, name, data, place, progress) if unanswerable else []
-
     with example_progress() as progress:
-        observed, asked = asyncio.run(run(progress))
+        observed, asked = asyncio.run(_observed(name, data_set, out, progress, unanswerable))
     found = calibrate(observed, f"{name}, {len(observed)} questions of {questions.name}")
     calibration = fit_no_answer(asked, found.calibration) if asked else found.calibration
     write_whole(out, json.dumps(asdict(calibration), indent=1) + "\n")
@@ -73,6 +64,17 @@ def calibrate_model(
     if asked:
         _print_withheld(asked, calibration)
     say(str(out))
+
+
+async def _observed(
+    name: str, data_set: DataSet, out: Path, progress: Callable[[int, int], None], unanswerable: bool
+) -> tuple[list[ObservedQuestion], list[AskedQuestion]]:
+    """Ask the model the questions, and those of situations without an answer if they are wanted."""
+    with download_progress() as fetched:
+        async with open_data_set(data_set) as data, open_model(name, Settings(), fetched) as chat:
+            observed = await observe_all(chat, name, data, out.with_name(f"{out.name}.lines.jsonl"), progress)
+            place = out.with_name(f"{out.name}.situations.jsonl")
+            return observed, await ask_in_situations(chat, name, data, place, progress) if unanswerable else []
 
 
 def _print_withheld(asked: Sequence[AskedQuestion], calibration: Calibration) -> None:

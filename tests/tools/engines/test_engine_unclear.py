@@ -3,7 +3,7 @@
 import pytest
 from support.engine_cases import Engine
 
-from route_sql.graph.clarifying import unclear_points
+from route_sql.graph.person.clarifying import unclear_points
 from route_sql.graph.state import Question
 from route_sql.tools.database.catalog import Catalog
 from route_sql.tools.schema.visibility import EVERYTHING

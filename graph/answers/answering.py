@@ -1,0 +1,104 @@
+"""The answer of a run: the candidate that leads in the end, with all of its rows."""
+
+from route_sql.graph.answerable import is_withheld
+from route_sql.graph.answers.results import kept_rows
+from route_sql.graph.calls.budget import Update, is_out_of_time, out_of_time
+from route_sql.graph.calls.ledger import cut_replies
+from route_sql.graph.executing import Execution, candidate_of
+from route_sql.graph.selection import attempts, leading, settled_by_person
+from route_sql.graph.state import Attempt, Proposal, State
+from route_sql.graph.strategies import is_unsure
+from route_sql.graph.threads.memory import turn_of
+from route_sql.graph.watching.doubts import doubts_of
+from route_sql.tools.database.outcome import Outcome, Status, failed, ran
+
+NO_TIME_FOR_ROWS = "Another candidate led in between, and there was no time to read all rows of the answer again."
+
+
+async def answered(state: State, execution: Execution) -> Update:
+    """The update of the state with which a run ends.
+
+    Args:
+        state: The state.
+        execution: Runs the chosen query again where the state does not hold its rows.
+    """
+    chosen = None if is_withheld(state) else leading(state)
+    late = [out_of_time(state)] if is_out_of_time(state) else []
+    cut = cut_replies(state.get("ledger", []))
+    if chosen:
+        outcome, remarks = await _whole_outcome(chosen, state, execution)
+    else:
+        outcome, remarks = _nothing(state, late, cut), []
+    sql = chosen["sql"] if chosen else None
+    result = _result(outcome, state, rows_of="" if remarks else sql or "")
+    return {
+        "sql": sql,
+        **_turn(state, sql, outcome),
+        **result,
+        **_judged(state, result["status"]),
+        "notes": [*late, *remarks, *cut],
+        "candidates": [candidate_of(attempt) for attempt in attempts(state)],
+    }
+
+
+async def _whole_outcome(chosen: Attempt, state: State, execution: Execution) -> tuple[Outcome, list[str]]:
+    """The outcome with all of its rows, and a remark if the time did not suffice for them.
+
+    Where the state does not hold the rows, the query runs again.
+    """
+    rows = kept_rows(chosen, state)
+    if rows is not None:
+        return {**chosen["outcome"], "rows": rows}, []
+    if is_out_of_time(state):
+        return chosen["outcome"], [NO_TIME_FOR_ROWS]
+    return (await execution.run(Proposal(agent=chosen["agent"], sql=chosen["sql"]))).outcome, []
+
+
+def _nothing(state: State, late: list[str], cut: list[str]) -> Outcome:
+    """The outcome of a run without SQL."""
+    no_sql = "No agent had written SQL." if late else _reason_without_sql(state)
+    return failed("timeout" if late else "error", " ".join([*late, no_sql, *cut]))
+
+
+def _reason_without_sql(state: State) -> str:
+    judged = state.get("no_answer")
+    if judged is not None and (judged["declined"] or is_withheld(state)):
+        return f"The database can't answer this question: {judged['reason']}."
+    return "The model wrote no SQL that could be read."
+
+
+def _judged(state: State, status: Status) -> Update:
+    """The answer's confidence and doubts; a result that is not sure enough for the caller is `unsure`."""
+    if is_withheld(state):
+        return {"status": "unanswerable", "confidence": 0.0, "calibrated": False, "doubts": []}
+    assessment = state.get("assessment")
+    confidence = assessment["confidence"] if assessment else 0.0
+    if settled_by_person(state):  # the numbers are about what a model writes, and a person has decided
+        confidence, assessment = float(status in ("ok", "empty")), None
+    return {
+        "status": "unsure" if is_unsure(state) else status,
+        "confidence": confidence,
+        "calibrated": assessment is not None and assessment["calibrated"],
+        "doubts": doubts_of(state),
+    }
+
+
+def _turn(state: State, sql: str | None, outcome: Outcome) -> Update:
+    """The turn that the thread keeps; an answer that did not run leaves the one before."""
+    if sql is None or not ran(outcome):
+        return {}
+    rights = state["choices"]["rights"]
+    return {"last_turn": turn_of(state["question"], state["database"], sql, outcome["columns"], rights)}
+
+
+def _result(outcome: Outcome, state: State, rows_of: str) -> Update:
+    rows = outcome["rows"][: state["choices"]["row_limit"]]
+    result: Update = {
+        "status": outcome["status"],
+        "columns": outcome["columns"],
+        "row_count": outcome["row_count"],
+        "truncated": outcome["truncated"] or len(rows) < outcome["row_count"],
+        "error": outcome["error"],
+    }
+    # Rows that the state holds already are not stored again.
+    return result if rows == state.get("rows") else {**result, "rows": rows, "rows_of": rows_of}

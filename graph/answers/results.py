@@ -1,0 +1,59 @@
+"""Rows of the leading candidate: the state keeps them once, and those of other candidates only where they are few."""
+
+from route_sql.graph.calls.budget import Update
+from route_sql.graph.selection import leading
+from route_sql.graph.state import Attempt, State
+from route_sql.tools.database.outcome import Cell, Outcome, ran
+
+Rows = list[list[Cell]]
+FEW_CHARS = 300
+"""Size of rows that an attempt keeps too; each later checkpoint of the question holds them again."""
+
+
+def with_few_rows(outcome: Outcome) -> Outcome:
+    """The outcome as an attempt keeps it: without rows if they are many."""
+    return outcome if _are_few(outcome["rows"]) else {**outcome, "rows": []}
+
+
+def leading_rows(now: State, rows: Rows) -> Update:
+    """The update of the state's rows after an execution; empty if an earlier candidate still leads.
+
+    Args:
+        now: The state with the newest candidate.
+        rows: The rows of the newest candidate.
+    """
+    tried = now["attempts"]
+    if leading(now) is not tried[-1] or not ran(tried[-1]["outcome"]):
+        return {}
+    of: Update = {"rows_of": tried[-1]["sql"]}
+    return of if rows == now.get("rows") else {**of, "rows": rows}
+
+
+def kept_rows(chosen: Attempt, state: State) -> Rows | None:
+    """The rows of a candidate; None if the state does not hold all of them.
+
+    That is rare: the candidate lost the lead and got it back, or a person edited the state.
+    """
+    outcome = chosen["outcome"]
+    if not ran(outcome):
+        return []
+    if state.get("rows_of") == chosen["sql"]:
+        return state.get("rows", [])
+    limit = state["choices"]["row_limit"]
+    wanted = outcome["row_count"] if limit is None else min(limit, outcome["row_count"])
+    return outcome["rows"] if len(outcome["rows"]) >= wanted else None
+
+
+def rows_at_hand(attempt: Attempt, state: State) -> Rows:
+    """The rows of a candidate as far as the state holds them."""
+    return state.get("rows", []) if state.get("rows_of") == attempt["sql"] else attempt["outcome"]["rows"]
+
+
+def _are_few(rows: Rows) -> bool:
+    """Whether the rows are short; many are not looked at to the end."""
+    chars = 0
+    for row in rows:
+        chars += sum(len(str(cell)) + 2 for cell in row)
+        if chars > FEW_CHARS:
+            return False
+    return True

@@ -1,0 +1,1 @@
+"""Calls of the model: their cost, their texts, and the time that is left for them."""

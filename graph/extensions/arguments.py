@@ -1,0 +1,172 @@
+"""The caller's extensions, checked when the graph is built: a tool that can't be called is said then."""
+
+import inspect
+from collections import Counter
+from collections.abc import Callable, Sequence
+from logging import Logger
+from typing import Any, cast, get_type_hints
+
+from langchain_core.tools import BaseTool
+from pydantic import BaseModel
+
+from route_sql.agents.prompts import Prompts
+from route_sql.graph.extensions.audit import AuditLog
+from route_sql.graph.extensions.executor import MARGIN, Executor
+from route_sql.graph.extensions.extension import Extension, name_of
+from route_sql.graph.state import State
+from route_sql.tools.errors import InvalidInput
+from route_sql.tools.execute_sql import ExecuteSQL
+
+RIGHTS = ("allow", "hide", "within")
+CONTEXT_ARGUMENTS = ("question", "database", "evidence", *RIGHTS)
+EXECUTOR_ARGUMENTS = ("sql", "database", "seconds", *RIGHTS)
+PROMPT_ARGUMENTS = {
+    "link_schema": ("brief",),
+    "generate": ("brief",),
+    "correct_noise": ("brief", "sql", "finding"),
+    "continue_writing": ("brief", "prefix"),
+}
+
+
+def context_extensions(tools: Sequence[Any], seconds: float) -> tuple[Extension, ...]:
+    """The caller's context tools under a time limit.
+
+    Raises:
+        InvalidInput: one of them can't be called with a question.
+    """
+    for tool in tools:
+        if isinstance(tool, BaseTool):
+            _require_arguments(tool, "context tool", CONTEXT_ARGUMENTS)
+        else:
+            _require_call(tool, "context tool", ("question",))
+    return _extensions("context tool", tools, seconds)
+
+
+def check_extensions(kind: str, checks: Sequence[Any], names: Sequence[str], seconds: float) -> tuple[Extension, ...]:
+    """The caller's checks under a time limit.
+
+    Raises:
+        InvalidInput: one of them can't be called with these arguments.
+    """
+    for check in checks:
+        _require_call(check, kind, names)
+    return _extensions(kind, checks, seconds)
+
+
+def executor_extension(tool: Any) -> Executor:
+    """The caller's executor under its deadline; `execute_sql` keeps bounds of its own.
+
+    Raises:
+        InvalidInput: it is no tool, or can't be called with SQL.
+    """
+    if isinstance(tool, ExecuteSQL):
+        return tool
+    if not isinstance(tool, BaseTool):
+        raise InvalidInput(f"the executor must be a LangChain tool, not {name_of(tool)}: decorate it with @tool")
+    _require_arguments(tool, "executor", EXECUTOR_ARGUMENTS)
+    if "sql" not in arguments(tool):
+        raise InvalidInput(f"the executor {tool.name} must take an argument sql")
+    return Extension("executor", tool, MARGIN)
+
+
+def audit_log(log: Any) -> AuditLog | None:
+    """The caller's audit log.
+
+    Raises:
+        InvalidInput: it is neither a logger nor a function of an entry.
+    """
+    if log is not None and not isinstance(log, Logger):
+        _require_call(log, "audit log", ("entry",))
+    return cast(AuditLog | None, log)
+
+
+def checked_prompts(prompts: Prompts | None) -> Prompts:
+    """The prompts of the agents.
+
+    Raises:
+        InvalidInput: one of them is no function of what its agent has.
+    """
+    given = prompts or Prompts()
+    for agent, names in PROMPT_ARGUMENTS.items():
+        more = {"failed": False} if agent == "correct_noise" else {}
+        _require_call(getattr(given, agent), f"prompt {agent}", names, **more)
+    return given
+
+
+def seconds_of(seconds: object) -> float:
+    """The time limit of context tools and checks.
+
+    Raises:
+        InvalidInput: it is no number above 0.
+    """
+    if isinstance(seconds, bool) or not isinstance(seconds, int | float) or not seconds > 0:
+        raise InvalidInput(f"extension_seconds must be a number of seconds above 0, not {seconds!r}")
+    return float(seconds)
+
+
+def arguments(tool: BaseTool) -> set[str]:
+    """The names of a tool's arguments, with those that a model does not see."""
+    schema = tool.args_schema
+    if isinstance(schema, dict):
+        return set(schema.get("properties", ()))
+    injected = schema.model_fields if isinstance(schema, type) and issubclass(schema, BaseModel) else ()
+    return {*tool.args, *injected}
+
+
+def _required(tool: BaseTool) -> list[str]:
+    schema = tool.args_schema
+    if isinstance(schema, type) and issubclass(schema, BaseModel):
+        return [name for name, field in schema.model_fields.items() if field.is_required()]
+    return list((schema if isinstance(schema, dict) else tool.get_input_jsonschema()).get("required", ()))
+
+
+def _require_arguments(tool: BaseTool, kind: str, passed: Sequence[str]) -> None:
+    if unknown := [name for name in _required(tool) if name not in passed]:
+        raise InvalidInput(
+            f"the {kind} {tool.name} requires {', '.join(unknown)}, which route-sql does not pass: give each a "
+            f"default, or bind it. Passed are {', '.join(passed)}"
+        )
+
+
+def _require_call(function: Any, kind: str, names: Sequence[str], **more: object) -> None:
+    shown = f"({', '.join(names)})"
+    if isinstance(function, BaseTool) or not callable(function):
+        raise InvalidInput(f"the {kind} {name_of(function)} must be a function of {shown}")
+    try:
+        inspect.signature(function).bind(*names, **more)
+    except ValueError:  # a builtin without a signature
+        return
+    except TypeError as error:
+        raise InvalidInput(f"the {kind} {name_of(function)} must be a function of {shown}: {error}") from error
+
+
+def _extensions(kind: str, given: Sequence[BaseTool | Callable[..., Any]], seconds: float) -> tuple[Extension, ...]:
+    """Extensions whose titles differ, since a note names the one that failed."""
+    seen: Counter[str] = Counter()
+    made = []
+    for each in given:
+        extension = Extension(kind, each, seconds)
+        seen[extension.title] += 1
+        if seen[extension.title] > 1:
+            extension.title += f" ({seen[extension.title]})"
+        made.append(extension)
+    return tuple(made)
+
+
+def require_schemas(state: type[Any], asked: type[Any], answer: type[Any]) -> None:
+    """Check the schemas of a caller's own.
+
+    Raises:
+        InvalidInput: the state lacks keys of ours, the input the question, or the output is no keys of the state.
+    """
+    kept, given, shown = (_keys(schema) for schema in (state, asked, answer))
+    if missing := sorted(set(State.__annotations__) - kept):
+        raise InvalidInput(f"state_schema lacks {', '.join(missing)}: derive it, class MyState(route_sql.State)")
+    if missing := sorted({"question", "database"} - given):
+        raise InvalidInput(f"input_schema lacks {', '.join(missing)}: derive it, class MyQuestion(route_sql.Question)")
+    if unknown := sorted((given | shown) - kept):
+        raise InvalidInput(f"state_schema lacks keys of the input or output, which are {', '.join(unknown)}: add them")
+
+
+def _keys(schema: type[Any]) -> set[str]:
+    return set(get_type_hints(schema))

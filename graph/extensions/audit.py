@@ -1,0 +1,113 @@
+"""An audit line for each query, by choice: who asked, the database, the SQL, the decision, and how it ended."""
+
+import json
+from collections.abc import Awaitable, Callable
+from datetime import UTC, datetime
+from logging import Logger
+from typing import Any, Literal
+
+from langgraph.config import get_config
+from typing_extensions import TypedDict
+
+from route_sql.graph.extensions.extension import Extension, ExtensionFailed
+from route_sql.graph.state import Proposal, State
+from route_sql.tools.database.outcome import Outcome, failed
+
+AuditDecision = Literal["allowed", "approved", "edited", "rejected", "refused"]
+"""`allowed` needed no person, `approved`, `edited` and `rejected` had one, `refused` by a query check or for the
+rights."""
+WITHHELD = "The query's audit line could not be written, so its result is withheld: look at the audit log."
+
+
+class AuditEntry(TypedDict):
+    """One query, as the audit records it."""
+
+    time: str
+    """When the query ended, in UTC, as ISO 8601."""
+    who: str | None
+    """`Context.asked_by`, or else the user that the server of LangGraph has authenticated; None if neither is known."""
+    thread: str | None
+    """The thread's id, if there is one."""
+    database: str
+    """The database's name in the catalog."""
+    agent: str
+    """The agent that wrote the SQL."""
+    sql: str
+    """The SQL as the executor got it."""
+    decision: AuditDecision
+    """Whether the query might run."""
+    status: str
+    """Status of the outcome: `refused` also by the guard; `stopped` if the run ended before the query did."""
+    rows: int
+    """Rows that it returned."""
+    seconds: float
+    """Seconds that it took."""
+    error: str | None
+    """The error, if there was one."""
+
+
+AuditLog = Logger | Callable[[AuditEntry], Any]
+"""A logger, which gets each entry as one line of JSON at level INFO, or a function of the entry, async or not."""
+
+
+class Audit:
+    """Records the queries of a graph. Without a line in the log there is no result."""
+
+    def __init__(self, log: AuditLog | None, seconds: float) -> None:
+        """Record nothing yet.
+
+        Args:
+            log: The log; None records nothing.
+            seconds: Seconds that one call of it may take.
+        """
+        write = _as_line(log) if isinstance(log, Logger) else log
+        self._log = Extension("audit log", write, seconds) if write else None
+
+    async def recorded(
+        self, state: State, proposal: Proposal, decision: AuditDecision, running: Awaitable[Outcome]
+    ) -> Outcome:
+        """The outcome of a query, once its line is written; a query that was stopped has a line too."""
+        if self._log is None:
+            return await running
+        try:
+            outcome = await running
+        except BaseException as error:  # whatever ended the run, the query may have begun
+            stopped: Any = {"status": "stopped", "row_count": 0, "seconds": 0.0, "error": type(error).__name__}
+            await self._written(_entry(state, proposal, decision, stopped))
+            raise
+        if await self._written(_entry(state, proposal, decision, outcome)):
+            return outcome
+        return failed("refused", WITHHELD)
+
+    async def _written(self, entry: AuditEntry) -> bool:
+        assert self._log is not None
+        try:
+            await self._log.call(entry)
+        except ExtensionFailed:
+            return False
+        return True
+
+
+def _as_line(logger: Logger) -> Callable[[AuditEntry], None]:
+    def audit(entry: AuditEntry) -> None:
+        logger.info("%s", json.dumps(entry))
+
+    return audit
+
+
+def _entry(state: State, proposal: Proposal, decision: AuditDecision, outcome: Outcome) -> AuditEntry:
+    given = get_config().get("configurable", {})
+    who = state["choices"]["asked_by"] or given.get("langgraph_auth_user_id")
+    return AuditEntry(
+        time=datetime.now(UTC).isoformat(timespec="milliseconds"),
+        who=None if who is None else str(who),
+        thread=None if given.get("thread_id") is None else str(given["thread_id"]),
+        database=state["database"],
+        agent=proposal["agent"],
+        sql=proposal["sql"],
+        decision=decision,
+        status=outcome["status"],
+        rows=outcome["row_count"],
+        seconds=round(outcome["seconds"], 3),
+        error=outcome["error"],
+    )

@@ -1,0 +1,50 @@
+"""One call of the executor: ours keeps bounds of its own, a caller's gets a deadline and caps around it."""
+
+from typing import Any
+
+from langchain_core.runnables import RunnableConfig
+from langchain_core.tools import BaseTool
+
+from route_sql.graph.extensions.extension import Extension, ExtensionFailed, message_of
+from route_sql.tools.database.outcome import Outcome, failed
+from route_sql.tools.errors import RouteError
+from route_sql.tools.execute_sql import outcome_of
+from route_sql.tools.limits import Limits
+
+Executor = BaseTool | Extension
+MARGIN = 5.0
+"""Seconds after the query's deadline in which a caller's executor must return."""
+
+
+def tool_of(executor: Executor) -> BaseTool:
+    """The tool that runs the query."""
+    given = executor.given if isinstance(executor, Extension) else executor
+    assert isinstance(given, BaseTool)
+    return given
+
+
+async def executed(
+    executor: Executor, call: dict[str, Any], limits: Limits, config: RunnableConfig | None = None
+) -> Outcome:
+    """The outcome of a query. A caller's executor that raises or is too slow has an outcome too.
+
+    Args:
+        executor: The executor.
+        call: The tool call.
+        limits: Bounds of the query and its result.
+        config: The config of the call; None for that of the run.
+
+    Raises:
+        RouteError: the database can't be asked.
+        InvalidInput: the executor gives no `Outcome`.
+    """
+    if not isinstance(executor, Extension):
+        return outcome_of(executor, await executor.ainvoke(call, config))
+    try:
+        message = await executor.call(call, seconds=limits.seconds + MARGIN)
+        message_of(message)
+    except ExtensionFailed as error:
+        if isinstance(error.__cause__, RouteError):
+            raise error.__cause__ from None
+        return failed("timeout" if error.is_late else "error", f"{executor.title} {error}")
+    return outcome_of(tool_of(executor), message, limits)

@@ -1,0 +1,92 @@
+"""The run's choices in the state: a resumed run keeps them, and its new context can only narrow them."""
+
+from typing import Any
+
+from route_sql.graph.context import Context
+from route_sql.graph.fields.run_choices import Choices
+from route_sql.graph.state import State
+from route_sql.tools.errors import InvalidInput
+from route_sql.tools.schema.visibility import Visibility
+
+REQUIRED = {"approve", "rights"}
+"""Choices without which nothing runs; any other that is missing has its default."""
+
+
+def choices_of(
+    context: Context, *, can_sample: bool = False, enough: float = 1.0, withhold: float | None = 1.0
+) -> Choices:
+    """The choices of a context, in the form that the state keeps.
+
+    Args:
+        context: The caller's choices.
+        can_sample: Whether the model can be asked at a temperature.
+        enough: Confidence from which nobody else is asked, if the caller chose none.
+        withhold: Probability of no answer from which no SQL is given, if the caller allows that.
+    """
+    return Choices(
+        strategy=context.strategy,
+        without=list(context.without),
+        dialect=context.dialect,
+        row_limit=context.row_limit,
+        deadline=context.deadline,
+        seconds=context.seconds,
+        schema_chars=context.schema_chars,
+        max_corrections=context.max_corrections,
+        max_continuations=context.max_continuations,
+        max_samples=context.max_samples,
+        max_tokens=context.max_tokens,
+        withhold=withhold if context.withhold else None,
+        enough=enough if context.enough is None else context.enough,
+        min_confidence=context.min_confidence,
+        follow_up=context.follow_up,
+        approve=context.approve,
+        keep_prompts=context.keep_prompts,
+        after_rejection=context.after_rejection,
+        clarify=context.clarify,
+        rights=context.rights.as_json(),
+        asked_by=context.asked_by,
+        can_sample=can_sample,
+    )
+
+
+def kept_choices(state: State) -> Choices:
+    """The choices that the run began with, each of them checked, since the state may have been edited.
+
+    Raises:
+        InvalidInput: the state does not hold them, or one of them is not a valid choice.
+    """
+    kept: object = state.get("choices")
+    if not isinstance(kept, dict) or not REQUIRED <= kept.keys() <= _KEYS:
+        raise InvalidInput("the state holds no choices of its run, so its rights are unknown; ask the question again")
+    given: dict[str, Any] = {name: value for name, value in kept.items() if name not in _OF_THE_MODEL}
+    share = kept.get("withhold")
+    is_share = isinstance(share, int | float) and not isinstance(share, bool)
+    context = Context(**{**given, "approve": kept["approve"] is not False, "withhold": is_share})
+    choices = choices_of(context, can_sample=kept.get("can_sample") is True, withhold=share if is_share else None)
+    return {**choices, "rights": Visibility.from_json(kept["rights"]).as_json()}
+
+
+def narrowed(kept: Choices, context: Context) -> Choices:
+    """The choices of a run that is resumed with a context: approval, rights and limits are the narrower of both."""
+    return {
+        **kept,
+        "approve": kept["approve"] or bool(context.approve),
+        "rights": rights_in(kept).narrowed(context.rights).as_json() if context.rights else kept["rights"],
+        "row_limit": _lower(kept["row_limit"], context.row_limit),
+        "deadline": _lower(kept["deadline"], context.deadline),
+    }
+
+
+def rights_in(choices: Choices) -> Visibility:
+    """The caller's rights."""
+    return Visibility.from_json(choices["rights"])
+
+
+_OF_THE_MODEL = ("rights", "can_sample", "withhold")
+_KEYS = set(Choices.__annotations__)
+
+
+def _lower(kept: Any, given: Any) -> Any:
+    """The lower of two limits, of which None is the highest."""
+    limits = [limit for limit in (kept, given) if limit is not None]
+    return min(limits, default=None)

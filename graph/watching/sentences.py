@@ -1,0 +1,98 @@
+"""Sentences of the story: the text of each node's events, made from the state and the node's update."""
+
+from collections.abc import Mapping
+from typing import Any, cast
+
+from route_sql.graph.events import Story
+from route_sql.graph.selection import attempts
+from route_sql.graph.state import Attempt, State
+from route_sql.graph.strategies import next_agent
+from route_sql.graph.watching.doubts import AGENTS
+from route_sql.tools.database.outcome import ran
+
+RUNS_BUT = "The query runs, but "
+BEGINNINGS = {
+    "ground": "reading the database",
+    "link_schema": "asking which tables the question needs",
+    "draft": "writing a draft",
+    "generate": "writing a query",
+    "complete_joins": "repairing the joins along the keys",
+    "correct_noise": "asking whether the query is right",
+    "continue_writing": "continuing the query from its valid part",
+    "answer": "choosing the answer",
+}
+WITHOUT_SQL = {
+    "draft": "the reply holds no SQL",
+    "generate": "the reply holds no new SQL",
+    "complete_joins": "the joins stay as they are",
+    "correct_noise": "no correction",
+    "continue_writing": "the reply holds no new SQL",
+}
+NEXT = {
+    "complete_joins": "repairing its joins",
+    "link_schema": "asking which tables it needs",
+    "generate": "asking for a second opinion",
+    "correct_noise": "asking whether it is right",
+    "continue_writing": "continuing it from its valid part",
+}
+
+
+def beginning(node: str, state: Mapping[str, Any]) -> tuple[str, str | None]:
+    """The text with which a node begins, and the SQL that it is about."""
+    proposal = state.get("proposal")
+    if node == "execute" and proposal:
+        doing = "asking a person to approve" if state["choices"]["approve"] else "running"
+        return f"{doing} {_named(proposal['agent'], state)}", proposal["sql"]
+    if node == "generate" and state.get("attempts"):
+        return "writing a second opinion", None
+    return BEGINNINGS.get(node, f"running {node}"), None
+
+
+def tell_ending(story: Story, node: str, state: Mapping[str, Any], update: Mapping[str, Any]) -> None:
+    """Tell how a node ended; nothing where it said so itself, or did nothing."""
+    if node == "ground" and (notes := update.get("context_notes")):
+        story.say("note", f"found {_count(len(notes), 'note')} on the question")
+    elif node == "execute" and (new := _new_attempt(update)):
+        story.say("result", _result(new, state, update), new["sql"])
+    elif node == "answer":
+        story.say("answer", _answer(update), update["sql"])
+    elif node in WITHOUT_SQL:
+        proposal = update.get("proposal")
+        text = f"wrote {_named(node, state)}" if proposal else WITHOUT_SQL[node]
+        story.say("write", text, proposal["sql"] if proposal else None)
+
+
+def _result(new: Attempt, state: Mapping[str, Any], update: Mapping[str, Any]) -> str:
+    """How a query ended, and who is asked next."""
+    outcome, name = new["outcome"], _named(new["agent"], state)
+    if not ran(outcome):
+        text = f"{name} failed: {(outcome['error'] or outcome['status']).rstrip('.')}"
+    else:
+        more = "more than " if outcome["truncated"] else ""
+        text = f"{name} returned {more}{_count(outcome['row_count'], 'row')}"
+        if outcome["row_count"] and new["complaint"]:
+            text = f"{text} but is doubted: {new['complaint'].removeprefix(RUNS_BUT).rstrip('.')}"
+    after = cast(State, {**state, **update, "attempts": [*attempts(cast(State, state)), new]})
+    following = NEXT.get(next_agent(after))
+    return f"{text}; {following}" if following else text
+
+
+def _answer(update: Mapping[str, Any]) -> str:
+    if update["sql"] is None or update["error"]:
+        return f"no answer: {str(update['error']).rstrip('.')}"
+    return f"answered with {_count(update['row_count'], 'row')}, confidence {update['confidence']:.2f}"
+
+
+def _named(agent: str, state: Mapping[str, Any]) -> str:
+    """A candidate by the agent that writes it; the generator's is a second opinion only after another."""
+    is_first = agent == "generate" and not state.get("attempts")
+    return "the query" if is_first else AGENTS.get(agent, agent)
+
+
+def _new_attempt(update: Mapping[str, Any]) -> Attempt | None:
+    new = update.get("attempts")
+    return cast(Attempt, new[-1]) if isinstance(new, list) and new else None
+
+
+def _count(number: int, what: str) -> str:
+    return f"{number} {what}{'' if number == 1 else 's'}"

@@ -1,0 +1,153 @@
+"""An executor of the caller's: a deadline and caps around it, and functions that make an outcome."""
+
+import asyncio
+import time
+from datetime import date
+from decimal import Decimal
+from typing import Any
+
+import pytest
+from langchain_core.messages import ToolMessage
+from langchain_core.tools import BaseTool, ToolException, tool
+
+import route_sql
+from route_sql.graph.context import Context
+from route_sql.graph.extensions import executor as executing
+from route_sql.graph.state import Question
+from route_sql.graph.wiring import build_graph
+from route_sql.testing import ScriptedModel
+from route_sql.tools.database.catalog import Catalog
+from route_sql.tools.database.outcome import Outcome
+from route_sql.tools.errors import DatabaseUnavailable, InvalidInput
+from route_sql.tools.limits import Limits
+
+NAMES = "SELECT name FROM customer"
+QUESTION = Question(question="Who are the customers?", database="shop")
+SINGLE = Context(strategy="single")
+
+
+async def answer_of(model: ScriptedModel, catalog: Catalog, executor: BaseTool, context: Context = SINGLE) -> Any:
+    model.enqueue("sql", NAMES)
+    return await build_graph(model, catalog, executor=executor).ainvoke(QUESTION, context=context)
+
+
+@tool(response_format="content_and_artifact")
+async def sleeps(sql: str) -> tuple[str, Outcome]:
+    """Run SQL for ever."""
+    await asyncio.sleep(600)
+    raise AssertionError
+
+
+@tool(response_format="content_and_artifact")
+def blocks(sql: str) -> tuple[str, Outcome]:
+    """Run SQL for ever in a thread."""
+    time.sleep(20)
+    raise AssertionError
+
+
+@pytest.mark.parametrize("executor", [sleeps, blocks])
+async def test_an_executor_has_the_deadline_and_a_margin(
+    model: ScriptedModel, catalog: Catalog, executor: BaseTool
+) -> None:
+    began = time.monotonic()
+    answer = await answer_of(model, catalog, executor, Context(strategy="single", deadline=0.2))
+    assert executing.MARGIN < time.monotonic() - began < executing.MARGIN + 5
+    assert answer["status"] == "timeout"
+    assert answer["error"].startswith(f"The executor {executor.name} gave no result within 5.2 s.")
+
+
+@tool(response_format="content_and_artifact")
+async def raises(sql: str) -> tuple[str, Outcome]:
+    """Run SQL on a warehouse that is away."""
+    raise ConnectionError("the warehouse is away")
+
+
+@tool(response_format="content_and_artifact")
+async def reports(sql: str) -> tuple[str, Outcome]:
+    """Run SQL on a warehouse that is away."""
+    raise ToolException("the warehouse is away")
+
+
+reports.handle_tool_error = True
+
+
+@tool
+async def replies(sql: str) -> ToolMessage:
+    """Run SQL on a warehouse that is away."""
+    return ToolMessage("the warehouse is away", tool_call_id="1", status="error")
+
+
+@pytest.mark.parametrize("executor", [raises, reports, replies])
+async def test_an_executor_that_fails_has_an_outcome(
+    model: ScriptedModel, catalog: Catalog, executor: BaseTool
+) -> None:
+    answer = await answer_of(model, catalog, executor)
+    assert answer["status"] == "error" and answer["sql"] == NAMES
+    assert answer["error"].startswith(f"The executor {executor.name} failed: ")
+    assert "the warehouse is away" in answer["error"]
+
+
+async def test_a_database_that_is_away_is_still_an_error(model: ScriptedModel, catalog: Catalog) -> None:
+    @tool(response_format="content_and_artifact")
+    async def own(sql: str) -> tuple[str, Outcome]:
+        """Run SQL on a database that is away."""
+        raise DatabaseUnavailable("the warehouse is away; start it")
+
+    with pytest.raises(DatabaseUnavailable, match="start it"):
+        await answer_of(model, catalog, own)
+
+
+def giving(outcome: Any) -> BaseTool:
+    @tool(response_format="content_and_artifact")
+    async def own(sql: str) -> tuple[str, Any]:
+        """Give an outcome."""
+        return "", outcome
+
+    return own
+
+
+async def test_its_result_is_cut_to_the_limits(model: ScriptedModel, shop: Any) -> None:
+    limits = Limits(rows=3, cell_chars=10, result_bytes=1_000)
+    catalog, _ = Catalog.from_url(shop, limits)
+    rows: list[list[Any]] = [["x" * 5_000_000, n] for n in range(100)]
+    full = Outcome(
+        status="ok", columns=["a", "b"], rows=rows, row_count=100, truncated=False, error=None, digest="1", seconds=0.1
+    )
+    async with catalog:
+        answer = await answer_of(model, catalog, giving(full))
+    assert answer["rows"] == [["xxxxxxxxx…", n] for n in range(3)]
+    assert answer["truncated"] and answer["row_count"] == 100
+
+
+async def test_an_outcome_without_a_digest_has_run_if_its_status_says_so(
+    model: ScriptedModel, catalog: Catalog
+) -> None:
+    outcome = Outcome(
+        status="ok", columns=["a"], rows=[[1]], row_count=1, truncated=False, error=None, digest=None, seconds=0.1
+    )
+    model.enqueue("sql", NAMES, f"{NAMES} ORDER BY 1")
+    answer: Any = await build_graph(model, catalog, executor=giving(outcome)).ainvoke(QUESTION)
+    assert answer["status"] == "ok" and [each["agent"] for each in answer["candidates"]] == ["draft", "generate"]
+
+
+@pytest.mark.parametrize(
+    "change",
+    [{"status": "done"}, {"status": None}, {"rows": "abc"}, {"rows": [1, 2]}, {"rows": None}, {"columns": "name"}],
+)
+async def test_what_is_no_outcome_is_said(model: ScriptedModel, catalog: Catalog, change: dict[str, Any]) -> None:
+    outcome = {**route_sql.returned(["a"], [[1]]), **change}
+    with pytest.raises(InvalidInput, match=r"executor own gave no valid Outcome.*route_sql.returned or route_sql.fail"):
+        await answer_of(model, catalog, giving(outcome))
+
+
+async def test_public_functions_make_outcomes(model: ScriptedModel, catalog: Catalog) -> None:
+    rows = [(Decimal("0.10"), date(2024, 1, 2), b"\x00"), (2**64, None, "Ida")]
+    outcome = route_sql.returned(["amount", "day", "name"], rows, seconds=0.5)
+    answer = await answer_of(model, catalog, giving(outcome))
+    assert answer["rows"] == [[0.1, "2024-01-02", "x'00' (1 byte)"], ["18446744073709551616", None, "Ida"]]
+    assert (answer["status"], answer["row_count"], answer["truncated"]) == ("ok", 2, False)
+    assert (await answer_of(model, catalog, giving(route_sql.returned(["a"], []))))["status"] == "empty"
+
+    refused = route_sql.failed("refused", "The query costs too much.")
+    answer = await answer_of(model, catalog, giving(refused))
+    assert (answer["status"], answer["error"]) == ("refused", "The query costs too much.")

@@ -1,0 +1,144 @@
+"""OpenTelemetry spans by the conventions, in one trace, without prompts, rows and literals unless they are chosen."""
+
+import json
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from langgraph.checkpoint.memory import InMemorySaver
+from langgraph.types import Command
+from opentelemetry import trace
+from opentelemetry.sdk.trace import ReadableSpan, TracerProvider
+from opentelemetry.sdk.trace.export import SimpleSpanProcessor
+from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
+
+from route_sql.graph.context import Context
+from route_sql.graph.state import Question
+from route_sql.graph.watching.spans import described_query
+from route_sql.graph.wiring import build_graph
+from route_sql.testing import ScriptedModel
+from route_sql.tools.database.catalog import Catalog
+
+QUESTION = Question(question="Who lives in Bergen?", database="shop")
+NAMES = "SELECT name FROM customer WHERE city = 'Bergen'"
+SINGLE = Context(strategy="single")
+THREAD: Any = {"configurable": {"thread_id": "1"}}
+
+
+@pytest.fixture(scope="module")
+def exporter() -> InMemorySpanExporter:
+    # A process has one provider; it is what a host configures.
+    kept = InMemorySpanExporter()
+    provider = TracerProvider()
+    provider.add_span_processor(SimpleSpanProcessor(kept))
+    trace.set_tracer_provider(provider)
+    return kept
+
+
+@pytest.fixture(autouse=True)
+def spans(exporter: InMemorySpanExporter) -> Iterator[InMemorySpanExporter]:
+    exporter.clear()
+    yield exporter
+
+
+def by_name(spans: InMemorySpanExporter) -> dict[str, ReadableSpan]:
+    return {span.name: span for span in spans.get_finished_spans()}
+
+
+async def test_a_run_is_one_trace_of_workflow_agents_calls_and_queries(
+    spans: InMemorySpanExporter, model: ScriptedModel, catalog: Catalog
+) -> None:
+    model.enqueue("sql", NAMES)
+    await build_graph(model, catalog).ainvoke(QUESTION, context=SINGLE)
+    found = by_name(spans)
+    assert found.keys() == {
+        "invoke_workflow route-sql", "ground", "invoke_agent generate", "chat scripted", "execute", "SELECT customer",
+        "answer",
+    }  # fmt: skip
+    assert len({span.context.trace_id for span in found.values()}) == 1
+    root = found["invoke_workflow route-sql"].context
+    assert (
+        root and found["invoke_agent generate"].parent and found["invoke_agent generate"].parent.span_id == root.span_id
+    )
+    agent, query = found["invoke_agent generate"].context, found["execute"].context
+    assert found["chat scripted"].parent.span_id == agent.span_id  # type: ignore[union-attr]
+    assert found["SELECT customer"].parent.span_id == query.span_id  # type: ignore[union-attr]
+
+
+async def test_attributes_follow_the_conventions(
+    spans: InMemorySpanExporter, model: ScriptedModel, catalog: Catalog
+) -> None:
+    model.enqueue("sql", NAMES)
+    await build_graph(model, catalog).ainvoke(QUESTION, context=SINGLE)
+    found = by_name(spans)
+    assert dict(found["chat scripted"].attributes or {}) == {
+        "gen_ai.operation.name": "chat",
+        "gen_ai.provider.name": "scripted",
+        "gen_ai.request.model": "scripted",
+        "gen_ai.usage.input_tokens": 10,
+        "gen_ai.usage.output_tokens": 3,
+        "gen_ai.usage.cache_read.input_tokens": 4,
+    }
+    assert dict(found["SELECT customer"].attributes or {}) == {
+        "db.system.name": "sqlite",
+        "db.namespace": "shop",
+        "db.operation.name": "SELECT",
+        "db.query.summary": "SELECT customer",
+        "db.query.text": "SELECT name FROM customer WHERE city = ?",
+        "db.response.returned_rows": 2,
+    }
+    assert found["SELECT customer"].kind is trace.SpanKind.CLIENT
+
+
+@pytest.mark.parametrize("chosen", [False, True])
+async def test_content_is_there_by_choice_alone(
+    spans: InMemorySpanExporter, model: ScriptedModel, catalog: Catalog, chosen: bool
+) -> None:
+    model.enqueue("sql", NAMES)
+    await build_graph(model, catalog, trace_content=chosen).ainvoke(QUESTION, context=SINGLE)
+    text = json.dumps([dict(span.attributes or {}) for span in spans.get_finished_spans()])
+    assert ("Bergen" in text) is chosen and ("Who lives" in text) is chosen
+    assert "Ida" not in text.replace("'Ida', 'Ole'", ""), "rows are in no span"
+
+
+async def test_a_query_that_fails_is_marked(
+    spans: InMemorySpanExporter, model: ScriptedModel, catalog: Catalog
+) -> None:
+    model.enqueue("sql", "SELECT nam FROM customer")
+    await build_graph(model, catalog).ainvoke(QUESTION, context=SINGLE)
+    span = by_name(spans)["SELECT customer"]
+    assert (span.attributes or {})["error.type"] in ("error", "refused") and not span.status.is_ok
+
+
+async def test_a_resumed_run_stays_in_its_trace(
+    spans: InMemorySpanExporter, model: ScriptedModel, catalog: Catalog
+) -> None:
+    model.enqueue("sql", NAMES)
+    graph: Any = build_graph(model, catalog, checkpointer=InMemorySaver())
+    context = Context(strategy="single", approve=True)
+    await graph.ainvoke(QUESTION, THREAD, context=context)
+    assert "invoke_workflow route-sql" not in by_name(spans), "it waits"
+    await graph.ainvoke(Command(resume=True), THREAD, context=context)
+    found = spans.get_finished_spans()
+    assert "invoke_workflow route-sql" in by_name(spans)
+    assert len({span.context.trace_id for span in found}) == 1
+
+
+async def test_a_run_that_breaks_off_ends_its_span(spans: InMemorySpanExporter, catalog: Catalog) -> None:
+    with pytest.raises(AssertionError):
+        await build_graph(ScriptedModel(history=[]), catalog).ainvoke(QUESTION, context=SINGLE)
+    assert (by_name(spans)["invoke_workflow route-sql"].attributes or {})["error.type"] == "AssertionError"
+
+
+@pytest.mark.parametrize(
+    ("sql", "summary", "text"),
+    [
+        ("SELECT 1", "SELECT", "SELECT ?"),
+        ("SELECT a FROM t JOIN u ON t.id = u.id WHERE b = 'x' LIMIT 3", "SELECT t u",
+         "SELECT a FROM t JOIN u ON t.id = u.id WHERE b = ? LIMIT ?"),
+        ("SELECT 'it''s' -- secret", "SELECT", "SELECT ?"),
+        ("no SQL 'secret'", "", ""),
+    ],
+)  # fmt: skip
+def test_a_query_is_described_without_its_literals(sql: str, summary: str, text: str) -> None:
+    assert described_query(sql, "sqlite") == (summary, text) and "secret" not in text
