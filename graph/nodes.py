@@ -213,8 +213,8 @@ class Nodes:
             say("load", "loading the model")
         limit = state["choices"]["max_tokens"]
         with chat_span(self.model, messages, has_content=self.trace_content) as span:
-            given = {"sample": sample, "max_tokens": limit, "tag": tag, "database": state["database"]}
-            reply = await ask(self.model, messages, **given)
+            database = state["database"]
+            reply = await ask(self.model, messages, sample=sample, max_tokens=limit, tag=tag, database=database)
             span.reply(reply)
         keep(messages, reply, sample)
         return reply
