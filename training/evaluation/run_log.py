@@ -150,9 +150,9 @@ def _begin_or_resume(
         _check_same_run(path, meta)
         with path.open("r+b") as file:
             data = file.read()
-            whole = data.rfind(b"\n") + 1
-            file.truncate(whole)
-    return _parse(path, data[:whole])
+            ended = data.rfind(b"\n") + 1
+            file.truncate(ended)
+    return _parse(path, data[:ended])
 
 
 def _check_same_run(path: Path, now: Mapping[str, Any]) -> None:
