@@ -109,7 +109,7 @@ class _Call:
         return self._left[0]
 
     async def failed(self, server: Server, failure: WorthRetrying) -> None:
-        """Go on to the next server; after the last one, wait and begin again.
+        """Turn to the next server; after the last one, wait and begin again.
 
         Raises:
             ServingError: patience has ended.
@@ -125,7 +125,7 @@ class _Call:
         self._left, self._failures = list(self._servers), []
 
     def refused(self, server: Server, refusal: ServerRefused) -> None:
-        """Go on to the next server if the refusal may be a fault of this one alone.
+        """Turn to the next server if the refusal may be a fault of this one alone.
 
         Raises:
             ServerRefused: it is not, or no server is left.
