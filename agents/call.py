@@ -10,6 +10,7 @@ from langchain_core.language_models import BaseChatModel
 from langchain_core.messages import AIMessage, BaseMessage
 
 from route_sql.agents.brief import Wording
+from route_sql.tools.shared_prompts import about_database
 
 TEMPERATURE = 0.7
 """Temperature when a reply is sampled."""
@@ -37,6 +38,8 @@ class Reply:
     """Why the reply ended, in OpenAI's words: stop, length; None where the server doesn't say."""
     logprobs: tuple[float, ...] = ()
     """Natural logarithm of the probability of each token, at most 0; empty where the server doesn't give them."""
+    server: str | None = None
+    """Host and port of the server that replied, where the client has several."""
 
     @property
     def mean_logprob(self) -> float | None:
@@ -68,6 +71,7 @@ async def ask(
     sample: int | None = None,
     max_tokens: int | None = None,
     tag: str = FOR_PEOPLE,
+    database: str | None = None,
 ) -> Reply:
     """Ask once. Errors of the model or its server are raised: a missing reply is not the model's mistake.
 
@@ -78,11 +82,13 @@ async def ask(
             None asks with the model's own settings.
         max_tokens: Tokens of the reply; None leaves the model's own limit.
         tag: Tag of the call in traces and in LangGraph's stream of messages, which can be filtered by it.
+        database: The database that the question is about: calls on one database share the beginning of their prompts.
     """
     started = perf_counter()
     given = {} if sample is None else drawn(model, sample)
     given |= {} if max_tokens is None else {"max_tokens": max_tokens}
-    message = await model.ainvoke(list(messages), {"tags": [tag]}, **given)
+    with about_database(database):
+        message = await model.ainvoke(list(messages), {"tags": [tag]}, **given)
     return reply_of(message, perf_counter() - started)
 
 
@@ -97,7 +103,12 @@ def reply_of(message: AIMessage, seconds: float) -> Reply:
         seconds=seconds,
         finish_reason=_finish_reason(message.response_metadata),
         logprobs=_logprobs(message.response_metadata),
+        server=_text(message.response_metadata.get("server")),
     )
+
+
+def _text(value: object) -> str | None:
+    return value if isinstance(value, str) else None
 
 
 def _finish_reason(metadata: dict[str, Any]) -> str | None:

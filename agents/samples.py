@@ -12,6 +12,7 @@ from langchain_core.prompt_values import ChatPromptValue
 from langchain_core.runnables.config import ensure_config
 
 from route_sql.agents.call import FOR_PEOPLE, Reply, ask, drawn, reply_of
+from route_sql.tools.shared_prompts import about_database
 
 
 def completions_at_once(model: BaseChatModel) -> int:
@@ -26,6 +27,7 @@ async def ask_for_samples(
     *,
     max_tokens: int | None = None,
     tag: str = FOR_PEOPLE,
+    database: str | None = None,
 ) -> list[Reply]:
     """Draw samples by one request. A server that does not know of several completions gives one.
 
@@ -35,25 +37,27 @@ async def ask_for_samples(
         samples: Numbers of the samples, one after the other: the first is the request's seed.
         max_tokens: As for `ask`.
         tag: As for `ask`.
+        database: As for `ask`.
 
     Returns:
         The replies, at most one for each sample. The prompt's tokens stand in the first reply alone, so that the sum
         over all replies is what the request has cost.
     """
     if len(samples) == 1:
-        return [await ask(model, messages, sample=samples[0], max_tokens=max_tokens, tag=tag)]
+        return [await ask(model, messages, sample=samples[0], max_tokens=max_tokens, tag=tag, database=database)]
     started = perf_counter()
     given = drawn(model, samples[0]) | ({} if max_tokens is None else {"max_tokens": max_tokens})
     config = ensure_config({"tags": [tag]})
-    result = await model.agenerate_prompt(
-        [ChatPromptValue(messages=list(messages))],
-        callbacks=config.get("callbacks"),
-        tags=config.get("tags"),
-        metadata=config.get("metadata"),
-        n=len(samples),
-        stream=False,  # a stream would mix the completions
-        **given,
-    )
+    with about_database(database):
+        result = await model.agenerate_prompt(
+            [ChatPromptValue(messages=list(messages))],
+            callbacks=config.get("callbacks"),
+            tags=config.get("tags"),
+            metadata=config.get("metadata"),
+            n=len(samples),
+            stream=False,  # a stream would mix the completions
+            **given,
+        )
     found = [cast(ChatGeneration, each).message for each in result.generations[0][: len(samples)]]
     replies = [reply_of(message, perf_counter() - started) for message in found if isinstance(message, AIMessage)]
     return _with_own_tokens(replies)

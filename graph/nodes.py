@@ -230,7 +230,8 @@ class Nodes:
             say("load", "loading the model")
         limit = state["choices"]["max_tokens"]
         with chat_span(self.model, messages, has_content=self.trace_content) as span:
-            reply = await ask(self.model, messages, sample=sample, max_tokens=limit, tag=tag)
+            database = state["database"]
+            reply = await ask(self.model, messages, sample=sample, max_tokens=limit, tag=tag, database=database)
             span.reply(reply)
         keep(messages, reply, sample)
         return reply
@@ -239,7 +240,8 @@ class Nodes:
         """Draw the samples of these numbers by one request."""
         limit = state["choices"]["max_tokens"]
         with chat_span(self.model, messages, has_content=self.trace_content) as span:
-            replies = await ask_for_samples(self.model, messages, numbers, max_tokens=limit)
+            database = state["database"]
+            replies = await ask_for_samples(self.model, messages, numbers, max_tokens=limit, database=database)
             span.reply(*replies)
         for number, reply in zip(numbers, replies, strict=False):
             keep(messages, reply, number, drawn_with=numbers[0] if len(replies) > 1 else None)

@@ -85,6 +85,8 @@ class LedgerEntry(TypedDict):
     """Why the reply ended: `length` if it was cut at its limit of tokens; None where the server doesn't say."""
     completions: NotRequired[int]
     """Replies that the call gave; missing for one."""
+    server: NotRequired[str]
+    """Host and port of the server that replied, where there are several."""
 
 
 class PromptMessage(TypedDict):

@@ -20,6 +20,7 @@ from route_sql.commands.demo import demo
 from route_sql.commands.doctor import doctor
 from route_sql.commands.evaluate import evaluate, score
 from route_sql.commands.mcp import mcp
+from route_sql.commands.merge import merge
 from route_sql.commands.reliability import show_reliability
 from route_sql.commands.run import run
 from route_sql.commands.save import save
@@ -69,6 +70,7 @@ app.command()(doctor)
 app.command()(demo)
 app.command(name="eval")(evaluate)
 app.command()(score)
+app.command()(merge)
 app.command()(compare)
 app.command(name="reliability")(show_reliability)
 app.add_typer(train, name="train")

@@ -1,8 +1,9 @@
-"""Chat models opened by a user's name for a model: a store name, a file, a model folder, or a URL."""
+"""Chat models opened by a user's name for a model: a store name, a file, a model folder, or one or several URLs."""
 
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from math import ceil
 from urllib.parse import urlsplit
 
 from langchain_core.language_models import BaseChatModel
@@ -16,35 +17,55 @@ from route_sql.tools.errors import InvalidInput
 
 
 def is_url(model: str) -> bool:
-    """Whether a model is named by the URL of its server."""
-    return model.lower().startswith(("http://", "https://"))
+    """Whether a model is named by the URL of its server, or by several URLs."""
+    return model.strip().lower().startswith(("http://", "https://"))
 
 
-def chat_at(url: str, settings: Settings, *, questions: int = 1) -> ChatTGI:
-    """The client of a server that runs elsewhere, for the given number of concurrent questions.
+def urls_of(model: str) -> list[str]:
+    """The URLs of a model's servers, which commas separate.
 
     Raises:
-        InvalidInput: the URL can't be read.
+        InvalidInput: one of them can't be read.
     """
-    _require_readable(url)
+    urls = [url.strip() for url in model.split(",")]
+    for url in urls:
+        _require_readable(url)
+    return urls
+
+
+def chat_at(servers: str, settings: Settings, *, questions: int = 1) -> ChatTGI:
+    """The client of servers that run elsewhere, for the given number of concurrent questions.
+
+    Args:
+        servers: One URL, or several of the same model with commas between them.
+        settings: The key, and the model to ask for.
+        questions: Concurrent questions, of all servers together.
+
+    Raises:
+        InvalidInput: a URL can't be read.
+    """
+    urls = urls_of(servers)
     return ChatTGI(
-        base_url=url,
+        base_url=urls[0] if len(urls) == 1 else urls,
         api_key=settings.api_key,
         model=settings.server_model,
         wording=settings.wording,
         max_tokens=settings.max_tokens or MAX_TOKENS,
         # Two agents of one question may ask side by side.
-        concurrency=max(CONCURRENCY, 2 * questions),
+        concurrency=max(CONCURRENCY, ceil(2 * questions / len(urls))),
     )
 
 
 def _require_readable(url: str) -> None:
     try:
-        is_readable = bool(urlsplit(url).hostname) and urlsplit(url).port != 0
+        is_readable = is_url(url) and bool(urlsplit(url).hostname) and urlsplit(url).port != 0
     except ValueError:
         is_readable = False
     if not is_readable:
-        raise InvalidInput("the URL of the model server can't be read; it is like http://127.0.0.1:8080")
+        raise InvalidInput(
+            "the URL of the model server can't be read; it is like http://127.0.0.1:8080, "
+            "and several have commas between them"
+        )
 
 
 @asynccontextmanager

@@ -15,7 +15,8 @@ class Settings(BaseSettings):
 
     model: str = Field(
         default="default",
-        description="A store name (default, base, better, tiny), a GGUF file, a folder of `train export`, or a URL.",
+        description="A store name (default, base, better, tiny), a GGUF file, a folder of `train export`, or a URL; "
+        "several URLs of one model have commas between them.",
     )
     api_key: SecretStr | None = Field(default=None, description="Sent to the server at a URL as a bearer token.")
     server_model: str | None = Field(
@@ -29,6 +30,11 @@ class Settings(BaseSettings):
         default=None, description="`tuned` or `instruct` for the model at a URL, if its name doesn't say which."
     )
     cache: Path | None = Field(default=None, description="Where model weights are kept, if not the user's cache.")
+    warm: str | None = Field(
+        default=None,
+        description="Databases whose schemas `serve` computes at its start, with commas between them; "
+        "`all` for those of the catalog.",
+    )
     trace_content: bool = Field(
         default=False, description="Let traces hold rows, prompts, replies and the literals of SQL."
     )

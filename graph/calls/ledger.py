@@ -9,7 +9,7 @@ from route_sql.graph.state import LedgerEntry, State
 
 def entry(node: str, reply: Reply) -> LedgerEntry:
     """The ledger's entry for a reply."""
-    return LedgerEntry(
+    made = LedgerEntry(
         node=node,
         prompt_tokens=reply.prompt_tokens,
         cached_tokens=reply.cached_tokens,
@@ -17,6 +17,9 @@ def entry(node: str, reply: Reply) -> LedgerEntry:
         seconds=round(reply.seconds, 3),
         finish_reason=reply.finish_reason,
     )
+    if reply.server is not None:
+        made["server"] = reply.server
+    return made
 
 
 def entry_of_samples(node: str, replies: Sequence[Reply]) -> LedgerEntry:
@@ -31,6 +34,8 @@ def entry_of_samples(node: str, replies: Sequence[Reply]) -> LedgerEntry:
         seconds=round(max(reply.seconds for reply in replies), 3),
         finish_reason=CUT if is_cut else replies[0].finish_reason,
     )
+    if replies[0].server is not None:
+        together["server"] = replies[0].server
     return together if len(replies) == 1 else {**together, "completions": len(replies)}
 
 

@@ -91,6 +91,8 @@ class ChatSpan:
         cached = [reply.cached_tokens for reply in replies if reply.cached_tokens is not None]
         if cached:
             found["gen_ai.usage.cache_read.input_tokens"] = sum(cached)
+        if (server := next((reply.server for reply in replies if reply.server), None)) is not None:
+            found["server.address"] = server
         reasons = [reply.finish_reason for reply in replies if reply.finish_reason is not None]
         if reasons:
             found["gen_ai.response.finish_reasons"] = reasons

@@ -2,7 +2,7 @@
 
 import asyncio
 import platform
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from importlib.metadata import PackageNotFoundError, version
 from typing import Annotated
 
@@ -12,7 +12,7 @@ from rich.text import Text
 
 from route_sql.commands.options import Model
 from route_sql.databases import open_catalog, shown
-from route_sql.models import chat_at, is_url
+from route_sql.models import chat_at, is_url, urls_of
 from route_sql.printing import console
 from route_sql.serving.client.chat import ChatTGI
 from route_sql.serving.client.failures import without_password
@@ -28,6 +28,8 @@ from route_sql.tools.text import clean
 
 CheckResult = tuple[str, str | None]
 """A finding and its remedy: None if all is well, empty if the next remedy is for this finding too."""
+
+SAME_MODEL = "Serve one model on all of them under one name (--served-model-name), or set ROUTE_SQL_SERVER_MODEL."
 
 
 def doctor(
@@ -62,7 +64,7 @@ def _packages() -> Iterator[CheckResult]:
 
 def _model(model: str, settings: Settings) -> Iterator[CheckResult]:
     if is_url(model):
-        yield from asyncio.run(_server(model, settings))
+        yield from asyncio.run(_servers(urls_of(model), settings))
         return
     try:
         check_runtime()
@@ -82,18 +84,28 @@ def _model(model: str, settings: Settings) -> Iterator[CheckResult]:
         yield f"the model {model}", str(error)
 
 
-async def _server(url: str, settings: Settings) -> list[CheckResult]:
+async def _servers(urls: Sequence[str], settings: Settings) -> list[CheckResult]:
+    """The findings of each server, and whether all of them serve the same model."""
+    found = [await _server(url, settings) for url in urls]
+    names = {name for _, name in found if name is not None}
+    differ: CheckResult = (f"the servers name different models: {clean(', '.join(sorted(names)), 300)}", SAME_MODEL)
+    is_wrong = len(names) > 1 and settings.server_model is None
+    return [*(finding for findings, _ in found for finding in findings), *([differ] if is_wrong else [])]
+
+
+async def _server(url: str, settings: Settings) -> tuple[list[CheckResult], str | None]:
+    """The findings of one server, and the name of its model if it says one."""
     chat = chat_at(url, settings)
     shown_url = without_password(url)
     try:
         message = await chat.ainvoke([HumanMessage("SELECT")], max_tokens=1)
         served, wording = await chat.served_model(), await chat.find_wording()
     except RouteError as error:
-        return [(f"the server at {shown_url}", str(error))]
+        return [(f"the server at {shown_url}", str(error))], None
     finally:
         await chat.aclose()
     answers: CheckResult = (f"the server at {shown_url} answers", None)
-    return [answers, *((fact, None) for fact in _server_facts(chat, served, wording, message))]
+    return [answers, *((fact, None) for fact in _server_facts(chat, served, wording, message))], served.name
 
 
 def _server_facts(chat: ChatTGI, served: ServedModel, wording: PromptWording, message: AIMessage) -> Iterator[str]:

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
 
@@ -27,8 +28,10 @@ from route_sql.models import open_model
 from route_sql.printing import complain, console, say_json
 from route_sql.progress import download_progress, question_progress
 from route_sql.settings import Settings
+from route_sql.tools.errors import InvalidInput
 from route_sql.tools.terminal import escaped
 from route_sql.training.datasets.data_set import DataSet
+from route_sql.training.datasets.shards import read_shard
 from route_sql.training.evaluation.gate import GateResult, gate, gate_sentence
 from route_sql.training.evaluation.on_dataset import evaluate_dataset, score_dataset
 from route_sql.training.evaluation.report import summary_table
@@ -38,6 +41,10 @@ from route_sql.training.evaluation.summary import Summary, summarise
 HeldOut = Annotated[
     Path | None,
     typer.Option("--held-out-of", help="Only what this set of `train data` holds out, so that no answer was learned."),
+]
+ShardOption = Annotated[
+    str | None,
+    typer.Option("--shard", help="Only a part of the questions, such as 2/4; `merge` makes one run of all parts."),
 ]
 
 
@@ -55,12 +62,15 @@ def evaluate(
     limit: Limit = None,
     seed: Seed = 0,
     concurrency: Annotated[int, typer.Option(min=1, help="Questions asked at the same time.")] = 1,
+    shard: ShardOption = None,
     suite: Suite = None,
     r_ves: TimedRuns = None,
     baseline: Gate = None,
     as_json: AsJson = False,
 ) -> None:
     """Ask the questions of a data set and score the answers by execution accuracy."""
+    if shard is not None and baseline is not None:
+        raise InvalidInput("a shard can't be compared with a whole run; give merge the shards, then score --baseline")
     settings = Settings()
     model_name = model or settings.model
     named: dict[str, JSON] = {"model": model_name, "strategy": strategy, **({"without": without} if without else {})}
@@ -69,6 +79,7 @@ def evaluate(
     context = chosen(strategy, without, max_tokens, samples)
     further, before = further_scoring(layout, suite, r_ves), read_baseline(baseline, out)
     data_set = DataSet(layout, questions, databases, held_out_of=held_out_of, limit=limit, seed=seed)
+    data_set = replace(data_set, shard=read_shard(shard)) if shard is not None else data_set
 
     async def run(progress: Callable[[int, int, int], None]) -> Summary:
         with download_progress() as fetched:

@@ -19,17 +19,21 @@ from route_sql.serving.client.bounds import (
     Bounds,
 )
 from route_sql.serving.client.completion_parts import Part
-from route_sql.serving.client.completions import Completions
 from route_sql.serving.client.replies import StreamedMessage, message_of
 from route_sql.serving.client.served_model import UNNAMED, ServedModel
+from route_sql.serving.client.servers import Servers
 from route_sql.serving.client.sessions import SYNC_CALLS
 from route_sql.serving.profile import PromptWording
+from route_sql.tools.shared_prompts import asked_database
 
 MOST_STOPS = 4
 """The most stop texts that text-generation-inference and vLLM take."""
 MAX_TOKENS = 512
 CONCURRENCY = 16
 MOST_COMPLETIONS = 16
+KEY_CHARS = 1_000
+"""Characters at the beginning of a prompt by which a server is chosen where no database is named."""
+Url = Annotated[str, Field(pattern=r"^https?://")]
 _ALWAYS_SENT = ("max_tokens", "temperature", "seed")
 
 
@@ -39,11 +43,12 @@ class ChatTGI(AsyncChatModel):
     Settings on which servers disagree are always sent: without `max_tokens` some run to the end of the context,
     without `temperature` others sample. A call is bounded in seconds, bytes and tokens, however the server behaves.
     A server that refuses the system role gets the system text in the first user turn from then on.
+    Of several servers, one is asked for all questions on one database while it is fit; see `servers`.
     Calls raise `ServerUnavailable`, `ServerRefused` and `ContextExceeded`.
     """
 
-    base_url: Annotated[str, Field(pattern=r"^https?://")]
-    """The server's address, with or without `/v1`."""
+    base_url: Url | Annotated[list[Url], Field(min_length=1)]
+    """The server's address, with or without `/v1`; a list for several servers of the same model."""
     api_key: SecretStr | None = None
     model: str | None = None
     """The served model's name, or an adapter's; None takes the first that the server's `/v1/models` names."""
@@ -66,7 +71,8 @@ class ChatTGI(AsyncChatModel):
     max_token_chars: Annotated[int, Field(gt=0)] = TOKEN_CHARS
     """An answer is cut at `max_tokens` times as many characters, since some servers ignore `max_tokens`."""
     concurrency: Annotated[int, Field(gt=0)] = CONCURRENCY
-    """Requests under way at once on one event loop; the others wait. For the embedded server, its slots."""
+    """Requests under way at once on one event loop at each server; the others wait. For the embedded server, its
+    slots."""
     logprobs: bool = True
     """Whether to ask for the log-probability of each token, a sign of how sure the model is. A server that refuses the
     field is asked without it from then on."""
@@ -80,7 +86,7 @@ class ChatTGI(AsyncChatModel):
     calibration: dict[str, Any] | None = None
     """Numbers that make a probability of an answer's signals for the served model; None without any."""
 
-    _completions: Completions = PrivateAttr()
+    _servers: Servers = PrivateAttr()
     _gives_one: bool = PrivateAttr(default=False)
     """Whether the server has given fewer completions than it was asked for."""
 
@@ -95,7 +101,8 @@ class ChatTGI(AsyncChatModel):
             error_bytes=self.max_error_bytes,
             token_chars=self.max_token_chars,
         )
-        self._completions = Completions(self.base_url, key, bounds, self.concurrency)
+        urls = [self.base_url] if isinstance(self.base_url, str) else self.base_url
+        self._servers = Servers(urls, key, bounds, self.concurrency)
 
     @property
     def _llm_type(self) -> str:
@@ -125,7 +132,7 @@ class ChatTGI(AsyncChatModel):
         Raises:
             ServerUnavailable: it can't be reached.
         """
-        return await self._completions.served_model()
+        return await self._servers.served_model()
 
     async def find_wording(self) -> PromptWording:
         """The wording that was set, or else the one that the model's name says; `instruct` if nothing says any.
@@ -137,11 +144,11 @@ class ChatTGI(AsyncChatModel):
 
     async def aclose(self) -> None:
         """Close the connections of the running event loop; a later call opens new ones."""
-        await self._completions.aclose()
+        await self._servers.aclose()
 
     def close(self) -> None:
         """Close the connections that synchronous calls opened."""
-        SYNC_CALLS.run(self._completions.aclose())
+        SYNC_CALLS.run(self._servers.aclose())
 
     async def _agenerate(
         self,
@@ -151,7 +158,7 @@ class ChatTGI(AsyncChatModel):
         **kwargs: Any,
     ) -> ChatResult:
         body = self._body(messages, stop, kwargs) | {"stream": False}
-        part = await self._completions.create(body)
+        part = await self._servers.create(body, _key_of(messages))
         asked = int(body.get("n") or 1)
         parts = [part, *part.others][:asked]
         self._gives_one = self._gives_one or len(parts) < asked
@@ -172,7 +179,7 @@ class ChatTGI(AsyncChatModel):
         more = {"stream": True, "stream_options": {"include_usage": True}}
         body = self._body(messages, stop, kwargs) | more
         streamed = StreamedMessage(body.get("stop", ()), alternatives="top_logprobs" in body)
-        parts = self._completions.stream(body)
+        parts = self._servers.stream(body, _key_of(messages))
         try:
             async for part in parts:
                 if text := streamed.add(part):
@@ -197,3 +204,8 @@ class ChatTGI(AsyncChatModel):
         name = given.pop("model", None) or self.model
         body: dict[str, Any] = settings | given | {"model": name, "messages": wire} | ends | extra
         return body
+
+
+def _key_of(messages: list[BaseMessage]) -> str:
+    """The key by which a server is chosen: calls with the same key share the beginning of their prompts."""
+    return asked_database() or "\n".join(str(message.text) for message in messages)[:KEY_CHARS]

@@ -35,6 +35,8 @@ class Part:
     logprobs: Any = None
     others: "tuple[Part, ...]" = ()
     """Further completions of the same request, where several were asked for."""
+    server: str | None = None
+    """Host and port of the server that wrote it, where there are several."""
 
 
 def whole_part(body: str) -> Part:

@@ -1,4 +1,4 @@
-"""Chat completions from one server: queued, bounded, and tried again where that is worth it."""
+"""Chat completions from one server: queued and bounded."""
 
 import json
 from collections.abc import AsyncGenerator, AsyncIterator
@@ -12,10 +12,10 @@ from route_sql.serving.client.adaptations import Adaptation, adapted, next_adapt
 from route_sql.serving.client.bounds import Allowance, Bounds
 from route_sql.serving.client.completion_parts import Part, streamed_part, whole_part
 from route_sql.serving.client.failures import BadAnswer, WorthRetrying, explained
-from route_sql.serving.client.served_model import NOTHING_SAID, UNNAMED, ServedModel, read_served_model
+from route_sql.serving.client.served_model import NOTHING_SAID, ServedModel, read_served_model
 from route_sql.serving.client.sessions import Sessions
 from route_sql.serving.client.transport import Response, requested
-from route_sql.serving.errors import ContextExceeded, ServerRefused
+from route_sql.serving.errors import ContextExceeded, ServerRefused, ServerUnavailable
 
 _END = "[DONE]"
 _SPARE_CHARS = 256
@@ -27,7 +27,7 @@ class Completions:
     def __init__(self, base_url: str, api_key: str | None, bounds: Bounds, concurrency: int) -> None:
         """`base_url` with or without `/v1`; on each event loop, requests beyond `concurrency` wait."""
         self.base_url = base_url
-        self._root = base_url.rstrip("/").removesuffix("/chat/completions").removesuffix("/v1")
+        self.root = base_url.rstrip("/").removesuffix("/chat/completions").removesuffix("/v1")
         self._api_key = api_key.strip() if api_key else None
         self._bounds = bounds
         self._sessions = Sessions(base_url, concurrency)
@@ -35,26 +35,13 @@ class Completions:
         self._adaptations: dict[str, tuple[Adaptation, ...]] = {}
         """Changes of the request without which a model's server has refused it."""
 
-    async def create(self, body: dict[str, Any]) -> Part:
-        """The whole completion.
+    async def stream(self, body: dict[str, Any], allowance: Allowance) -> AsyncGenerator[Part]:
+        """The completion's parts as they come; the model must be named in the body.
 
         Raises:
-            ServingError: when the server refuses, or patience ends.
+            WorthRetrying: the server is busy, silent or gone.
+            ServingError: it refuses.
         """
-        async with aclosing(self.stream(body)) as parts:
-            return await anext(parts)
-
-    async def stream(self, body: dict[str, Any]) -> AsyncGenerator[Part]:
-        """The completion's parts as they come; once there was a part, a failure is final.
-
-        A body whose `model` is None asks for the server's own.
-
-        Raises:
-            ServingError: when the server refuses, or patience ends.
-        """
-        allowance = Allowance(self._bounds)
-        if body["model"] is None:
-            body = body | {"model": (await self.served_model(allowance)).name or UNNAMED}
         changes = self._adaptations.get(body["model"], ())
         delivered = False
         while True:
@@ -64,10 +51,6 @@ class Completions:
                         delivered = True
                         yield part
                 return
-            except WorthRetrying as failure:
-                if delivered:
-                    raise failure.final from failure.__cause__
-                await allowance.pause(failure)
             except ServerRefused as refusal:
                 change = None if delivered else next_adaptation(body, refusal, changes)
                 if change is None:
@@ -91,26 +74,36 @@ class Completions:
                 if left < 0:
                     return
 
-    async def served_model(self, allowance: Allowance | None = None) -> ServedModel:
-        """The model that the server says it has; it is asked once, and tried again while it isn't ready.
-
-        Args:
-            allowance: That of the call which needs the name; None for a budget of its own.
+    async def served_model(self, allowance: Allowance) -> ServedModel:
+        """The model that the server says it has; it is asked until it has answered once.
 
         Raises:
-            ServerUnavailable: it can't be reached, or patience ends.
+            WorthRetrying: the server is busy, silent or gone.
+            ServerUnavailable: the allowance is spent.
         """
         async with self._sessions.once():
-            allowance = allowance or Allowance(self._bounds)
-            while self._served is None:
+            if self._served is None:
                 try:
                     async with self._asked("models", allowance) as response:
                         self._served = read_served_model(await response.text())
-                except WorthRetrying as failure:
-                    await allowance.pause(failure)
                 except (ServerRefused, ContextExceeded):  # no list: the completion itself will name the problem
                     self._served = NOTHING_SAID
             return self._served
+
+    async def is_alive(self, seconds: float) -> bool:
+        """Whether the server answers a short request in time, with whatever but an overload."""
+        allowance = Allowance(replace(self._bounds, timeout=seconds, budget=seconds))
+        try:
+            async with self._asked("models", allowance):
+                return True
+        except (WorthRetrying, ServerUnavailable):
+            return False
+        except (ServerRefused, ContextExceeded):
+            return True
+
+    async def is_full(self) -> bool:
+        """Whether a further request would wait in our own queue."""
+        return (await self._sessions.here())[1].locked()
 
     async def aclose(self) -> None:
         """Close the session of the running event loop."""
@@ -121,7 +114,7 @@ class Completions:
         self, route: str, allowance: Allowance, body: dict[str, Any] | None = None
     ) -> AsyncIterator[Response]:
         session, turns = await self._sessions.here()
-        url = f"{self._root}/v1/{route}"
+        url = f"{self.root}/v1/{route}"
         # The order matters: a failure is explained after its response is closed, and before the turn is given back.
         async with turns, explained(self.base_url), requested(session, url, self._api_key, allowance, body) as response:
             yield response

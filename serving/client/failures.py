@@ -2,7 +2,7 @@
 
 import json
 import math
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
@@ -56,9 +56,15 @@ class TimeIsUp(Exception):
 class WorthRetrying(Exception):
     """An overload, a broken connection or a time-out; `final` is what to raise when patience ends."""
 
-    def __init__(self, final: ServerUnavailable, *, is_not_ready: bool = False, retry_after: float = 0.0) -> None:
-        """`retry_after` is in seconds, as the server asks; `is_not_ready` if it only asks for patience."""
+    def __init__(
+        self, final: ServerUnavailable, said: str, *, is_not_ready: bool = False, retry_after: float = 0.0
+    ) -> None:
+        """`said` is the failure without advice; `retry_after` is in seconds, as the server asks.
+
+        `is_not_ready` if the server only asks for patience.
+        """
         super().__init__(str(final))
+        self.said = said
         self.final = final
         self.is_not_ready = is_not_ready
         self.retry_after = retry_after
@@ -129,7 +135,21 @@ def _late(url: str, error: TimeIsUp) -> ServingError | WorthRetrying:
 def _unavailable(url: str, what: str, *, is_not_ready: bool = False, retry_after: float = 0.0) -> WorthRetrying:
     advice = "Check that it runs, and that the address is right."
     final = ServerUnavailable(f"The model server {url} {what}. {advice}")
-    return WorthRetrying(final, is_not_ready=is_not_ready, retry_after=retry_after)
+    return WorthRetrying(final, f"{url} {what}", is_not_ready=is_not_ready, retry_after=retry_after)
+
+
+def all_failed(failures: Sequence[WorthRetrying]) -> WorthRetrying:
+    """The failures of all servers of a call as one; a single one stays as it is."""
+    if len(failures) == 1:
+        return failures[0]
+    said = "; ".join(failure.said for failure in failures)
+    advice = "Check that they run, and that the addresses are right."
+    return WorthRetrying(
+        ServerUnavailable(f"None of the {len(failures)} model servers answered: {said}. {advice}"),
+        said,
+        is_not_ready=any(failure.is_not_ready for failure in failures),
+        retry_after=min(failure.retry_after for failure in failures),
+    )
 
 
 def _from_status(url: str, answer: ErrorAnswer) -> ServingError | WorthRetrying:

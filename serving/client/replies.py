@@ -60,6 +60,7 @@ def metadata_of(part: Part, finish_reason: str | None) -> dict[str, Any]:
         "finish_reason": finish_reason,
         "timings": part.timings,
         "logprobs": part.logprobs,
+        "server": part.server,
     }
     return {key: value for key, value in said.items() if value is not None}
 

@@ -56,6 +56,7 @@ def _serve(settings: dict[str, Any]) -> Any:
     params.fit_params = False  # a context that shrinks silently is worse than an error
     params.offline = True
     params.ui = False
+    params.endpoint_metrics = True  # Prometheus text at /metrics, which wants the key
     if settings["adapter"] is not None:
         params.lora_adapters = [xllamacpp.CommonAdapterLoraInfo(settings["adapter"], settings["adapter_scale"])]
     return xllamacpp.Server(params)

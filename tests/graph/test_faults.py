@@ -261,3 +261,25 @@ def test_a_file_that_may_not_grow_is_said_and_the_rest_is_fetched_later(tmp_path
     assert not store(cache, hub).cached("demo")
     assert 0 < (cache / PARTIAL / "hub.part").stat().st_size <= 100_000
     assert store(cache, hub).resolve("demo").path.read_bytes() == BYTES
+
+
+async def test_of_several_servers_one_answers_a_database_and_the_ledger_names_it(catalog: Catalog) -> None:
+    stubs = [ChatStub(otherwise=completion(NAMES)) for _ in range(3)]
+    chat = ChatTGI(base_url=[stub.url for stub in stubs], model="m")
+    graph = build_graph(chat, catalog)
+    first = await graph.ainvoke(QUESTION, context=Context(strategy="paper"))
+    served = [call["server"] for call in first["ledger"]]
+    assert len(served) > 2 and len(set(served)) == 1
+    own = next(stub for stub in stubs if stub.url.endswith(served[0]))
+    own.close()
+    second = await graph.ainvoke(QUESTION, context=Context(strategy="paper"))
+    assert second["status"] == "ok"
+    others = {call["server"] for call in second["ledger"]}
+    assert len(others) == 1 and others != {served[0]}
+    # Streamed to a reader, as Studio does: the database still decides.
+    async for _ in graph.astream(QUESTION, context=Context(strategy="paper"), stream_mode="messages"):
+        pass
+    assert sum(bool(stub.bodies) for stub in stubs) == 2
+    for stub in stubs:
+        if stub is not own:
+            stub.close()

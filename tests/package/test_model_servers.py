@@ -162,3 +162,43 @@ def test_doctor_says_what_a_server_leaves_open(stub: ChatStub, capsys: pytest.Ca
     said = capsys.readouterr().out
     for expected in ("its model: not said", "its context: not said", "its wording: instruct"):
         assert expected in said
+
+
+def test_several_servers_at_the_command_line(capsys: pytest.CaptureFixture[str]) -> None:
+    stubs = [ChatStub(otherwise=completion(SQL, usage=USAGE)) for _ in range(3)]
+    for stub in stubs:
+        stub.models.append(models("route-sql"))
+    together = ", ".join(stub.url for stub in stubs)
+    question = ("ask", "Which pets?", "--db", "pets.sqlite", "--strategy", "single", "--json")
+    assert run(*question, "--model", together) == 0
+    served = json.loads(capsys.readouterr().out)["ledger"][0]["server"]
+    next(stub for stub in stubs if stub.url.endswith(served)).close()
+    assert run(*question, "--model", together) == 0
+    assert json.loads(capsys.readouterr().out)["ledger"][0]["server"] in together.replace(served, "")
+    assert sum(len(stub.bodies) for stub in stubs) == 2
+    for stub in stubs:
+        if not stub.url.endswith(served):
+            stub.close()
+
+
+@pytest.mark.parametrize("more", [",", ",default", ",http://", ",ftp://a", ", http://b:x"])
+def test_a_list_of_servers_with_something_else_in_it_is_wrong_use(
+    stub: ChatStub, capsys: pytest.CaptureFixture[str], more: str
+) -> None:
+    assert run("ask", "Which?", "--db", "pets.sqlite", "--model", stub.url + more) == 2
+    assert "can't be read" in capsys.readouterr().err
+    assert not stub.bodies
+
+
+def test_the_doctor_looks_at_each_server(capsys: pytest.CaptureFixture[str]) -> None:
+    stubs = [ChatStub(otherwise=completion(SQL, usage=USAGE)) for _ in range(2)]
+    stubs[0].models.append(models("route-sql"))
+    stubs[1].models.append(models("qwen"))
+    assert run("doctor", "--model", ",".join(stub.url for stub in stubs)) == 1
+    out = capsys.readouterr().out
+    assert all(f"the server at {stub.url} answers" in out for stub in stubs)
+    assert "the servers name different models: qwen, route-sql" in out and "--served-model-name" in out
+    stubs[1].models[0] = models("route-sql")
+    assert run("doctor", "--model", ",".join(stub.url for stub in stubs)) == 0
+    for stub in stubs:
+        stub.close()

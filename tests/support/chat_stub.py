@@ -13,7 +13,9 @@ Reply = Callable[["_Handler", "ChatStub"], None]
 
 
 class ChatStub:
-    def __init__(self) -> None:
+    def __init__(self, port: int = 0, otherwise: Reply | None = None) -> None:
+        """`otherwise` is the reply when none is lined up; without it, that is an error."""
+        self.otherwise = otherwise or failure(500, "no reply was lined up")
         self.replies: deque[Reply] = deque()
         self.bodies: list[dict[str, Any]] = []
         self.paths: list[str] = []
@@ -26,10 +28,10 @@ class ChatStub:
         self.most_at_once = 0
         self.at_once = 0
         self.lock = threading.Lock()
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), _Handler)
+        self._server = _Server(("127.0.0.1", port), _Handler)
         self._server.stub = self  # type: ignore[attr-defined]
         self.url = f"http://127.0.0.1:{self._server.server_address[1]}"
-        self._thread = threading.Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.05})
+        self._thread = threading.Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True)
         self._thread.start()
 
     def enqueue(self, *replies: Reply) -> None:
@@ -39,6 +41,10 @@ class ChatStub:
         self._server.shutdown()
         self._thread.join()
         self._server.server_close()
+
+
+class _Server(ThreadingHTTPServer):
+    request_queue_size = 128  # with the default of 5, a burst of requests is reset
 
 
 class _Handler(BaseHTTPRequestHandler):
@@ -52,7 +58,7 @@ class _Handler(BaseHTTPRequestHandler):
             stub.bodies.append(body)
             stub.paths.append(self.path)
             stub.keys.append(self.headers.get("Authorization"))
-            reply = stub.replies.popleft() if stub.replies else failure(500, "no reply was lined up")
+            reply = stub.replies.popleft() if stub.replies else stub.otherwise
             stub.at_once += 1
             stub.most_at_once = max(stub.most_at_once, stub.at_once)
         try:

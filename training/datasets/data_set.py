@@ -14,6 +14,7 @@ from route_sql.training.datasets.described_database import FOLDER, DescribedData
 from route_sql.training.datasets.examples import Example, held_out_examples, load_examples, sample
 from route_sql.training.datasets.published_schemas import PublishedSchema, load_published_schemas
 from route_sql.training.datasets.query_log import load_query_log
+from route_sql.training.datasets.shards import Shard
 from route_sql.training.errors import DatasetError
 
 Layout = Literal["spider", "bird", "log"]
@@ -49,6 +50,8 @@ class DataSet:
     """The size of a random sample of the questions; None takes all."""
     seed: int = 0
     """The seed of the sample."""
+    shard: Shard | None = None
+    """The part of the sample that is used; None takes all."""
 
 
 @dataclass(frozen=True)
@@ -64,6 +67,8 @@ class OpenDataSet:
     """Questions in the questions file."""
     excluded: int
     """Questions that `EXCLUDED.json` leaves out."""
+    whole: Sequence[Example]
+    """The examples of all shards."""
 
 
 @asynccontextmanager
@@ -83,9 +88,11 @@ async def open_data_set(data_set: DataSet, *, some_may_lack: bool = False) -> As
     held_out_of = data_set.held_out_of
     asked = await asyncio.to_thread(held_out_examples, kept, held_out_of) if held_out_of else kept
     drawn = sample(asked, data_set.limit, data_set.seed)
+    part = data_set.shard.part(drawn) if data_set.shard else drawn
     catalog, schemas_only = await asyncio.to_thread(_catalog, drawn, data_set, some_may_lack)
     async with catalog:
-        yield OpenDataSet(data_set, drawn, catalog, schemas_only, len(everything), len(everything) - len(kept))
+        excluded = len(everything) - len(kept)
+        yield OpenDataSet(data_set, part, catalog, schemas_only, len(everything), excluded, drawn)
 
 
 def few_of(names: Sequence[str]) -> str:

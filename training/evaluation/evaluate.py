@@ -30,6 +30,7 @@ async def evaluate(
     metric: Metric = "spider",
     keep_distinct: bool = False,
     score_further: ScoreFurther = no_further_scores,
+    whole: Sequence[Example] | None = None,
     progress: OnQuestion | None = None,
 ) -> Summary:
     """Ask every question that `out` doesn't hold yet, score it, and give the figures of the whole run.
@@ -47,6 +48,7 @@ async def evaluate(
         metric: The rule of scoring.
         keep_distinct: Don't drop DISTINCT before scoring by Spider's rule.
         score_further: Further scores of each line, such as those of a test suite.
+        whole: The examples of all shards, if `examples` are one of them.
         progress: Called after every question.
 
     Raises:
@@ -57,7 +59,7 @@ async def evaluate(
         raise EvaluationError("an evaluation needs at least one question and a concurrency of 1 or more")
     scorer = ExecutionAccuracy(catalog, metric=metric, keep_distinct=keep_distinct)
     run = {**settings, "metric": metric, "keep_distinct": keep_distinct}
-    async with open_run(out, run, examples) as log:
+    async with open_run(out, run, examples, whole=whole) as log:
         done = {line["index"] for line in log.lines}
         waiting = iter([example for example in examples if example.index not in done])
         _report(log, len(examples), progress)

@@ -61,6 +61,7 @@ async def evaluate_dataset(
             settings={**settings, **_settings(data_set), **further.settings()},
             metric=metric,
             score_further=await stack.enter_async_context(scoring),
+            whole=opened.whole if data_set.shard else None,
             progress=progress,
         )
 
@@ -72,6 +73,7 @@ def _settings(data_set: DataSet) -> dict[str, JSON]:
         "questions": data_set.questions.name,
         "limit": data_set.limit,
         "seed": data_set.seed,
+        **({"shard": str(data_set.shard)} if data_set.shard else {}),
     }
 
 

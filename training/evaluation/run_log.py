@@ -88,11 +88,17 @@ class RunLog:
 
 
 @asynccontextmanager
-async def open_run(path: Path, settings: Mapping[str, JSON], examples: Sequence[Example]) -> AsyncIterator[RunLog]:
+async def open_run(
+    path: Path,
+    settings: Mapping[str, JSON],
+    examples: Sequence[Example],
+    *,
+    whole: Sequence[Example] | None = None,
+) -> AsyncIterator[RunLog]:
     """Begin a run, or resume one that was stopped: a last line that was cut off is dropped.
 
     The settings and a digest of the examples stand in `PATH.meta.json`. While the run is open, `PATH.lock`
-    keeps other processes from writing the same file.
+    keeps other processes from writing the same file. `whole` are the examples of all shards, if this is one.
 
     Raises:
         EvaluationError: the file belongs to a run with other settings or examples, is not a run's, is
@@ -101,7 +107,7 @@ async def open_run(path: Path, settings: Mapping[str, JSON], examples: Sequence[
     writer = OneWriter(path, "file", EvaluationError)
     try:
         await to_the_end(writer.acquire)
-        yield RunLog(path, await to_the_end(_begin_or_resume, path, settings, examples))
+        yield RunLog(path, await to_the_end(_begin_or_resume, path, settings, examples, whole))
     finally:
         await to_the_end(writer.release)
 
@@ -132,8 +138,10 @@ def _writing(path: Path) -> Iterator[None]:
         raise EvaluationError(f"{path} can't be written: {error}; name another file") from error
 
 
-def _begin_or_resume(path: Path, settings: Mapping[str, JSON], examples: Sequence[Example]) -> list[Line]:
-    meta = {"settings": dict(settings), "questions": len(examples), "digest": _digest(examples)}
+def _begin_or_resume(
+    path: Path, settings: Mapping[str, JSON], examples: Sequence[Example], whole: Sequence[Example] | None
+) -> list[Line]:
+    meta = {"settings": dict(settings), **_counted(examples)} | ({} if whole is None else {"whole": _counted(whole)})
     with _writing(path):
         if not path.exists():
             write_whole(meta_path(path), json.dumps(meta, indent=1) + "\n")
@@ -142,9 +150,9 @@ def _begin_or_resume(path: Path, settings: Mapping[str, JSON], examples: Sequenc
         _check_same_run(path, meta)
         with path.open("r+b") as file:
             data = file.read()
-            whole = data.rfind(b"\n") + 1
-            file.truncate(whole)
-    return _parse(path, data[:whole])
+            ended = data.rfind(b"\n") + 1
+            file.truncate(ended)
+    return _parse(path, data[:ended])
 
 
 def _check_same_run(path: Path, now: Mapping[str, Any]) -> None:
@@ -155,9 +163,13 @@ def _check_same_run(path: Path, now: Mapping[str, Any]) -> None:
         raise EvaluationError(
             f"{path} exists, but {meta_path(path).name} next to it doesn't say of which run; name another file"
         ) from error
-    if then.get("digest") != now["digest"]:
+    if then.get("digest") != now["digest"] or then.get("whole") != now.get("whole"):
         changed.append(f"the questions differ ({then.get('questions')} were asked, {now['questions']} now)")
     check_same_settings(path, changed, "name another file", EvaluationError)
+
+
+def _counted(examples: Sequence[Example]) -> dict[str, Any]:
+    return {"questions": len(examples), "digest": _digest(examples)}
 
 
 def _digest(examples: Sequence[Example]) -> str:
@@ -167,9 +179,14 @@ def _digest(examples: Sequence[Example]) -> str:
     return sha256(json.dumps(kept).encode()).hexdigest()
 
 
-def _append(path: Path, line: Line) -> None:
+def line_bytes(line: Line) -> bytes:
+    """The line as it stands in a file."""
     # A lone surrogate, which a model may write, becomes the JSON escape of itself.
-    data = json.dumps(line, ensure_ascii=False).encode("utf-8", "backslashreplace") + b"\n"
+    return json.dumps(line, ensure_ascii=False).encode("utf-8", "backslashreplace") + b"\n"
+
+
+def _append(path: Path, line: Line) -> None:
+    data = line_bytes(line)
     # Opened for each line, so that a run that dies holds nothing back in a buffer.
     with _writing(path), path.open("ab") as file:
         file.write(data)

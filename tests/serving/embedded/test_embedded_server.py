@@ -7,6 +7,7 @@ import sys
 import time
 from pathlib import Path
 
+import httpx2
 import pytest
 from langchain_core.messages import HumanMessage, SystemMessage
 from pydantic import SecretStr
@@ -181,3 +182,11 @@ def test_a_missing_file(tmp_path: Path) -> None:
     server = EmbeddedServer(ModelFile(tmp_path / "gone.gguf", "gone", Profile()))
     with pytest.raises(RuntimeMissing, match="gone.gguf"):
         server.start()
+
+
+@pytest.mark.model
+def test_its_figures_are_prometheus_text_behind_the_key(embedded_server: EmbeddedServer) -> None:
+    url = f"{embedded_server.url}/metrics"
+    key = {"Authorization": f"Bearer {embedded_server.api_key}"}
+    assert "llamacpp:requests_processing" in httpx2.get(url, headers=key).text
+    assert httpx2.get(url).status_code == 401

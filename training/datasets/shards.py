@@ -1,0 +1,47 @@
+"""Shards: the questions of a run in equal parts, so that several machines can ask them."""
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TypeVar
+
+from route_sql.training.errors import DatasetError
+
+T = TypeVar("T")
+_WRITTEN = re.compile(r"([0-9]{1,6})/([0-9]{1,6})", re.ASCII)
+
+
+@dataclass(frozen=True)
+class Shard:
+    """One part of the questions."""
+
+    number: int
+    """From 1 to `count`."""
+    count: int
+
+    def __str__(self) -> str:
+        """The shard as it is written, such as `2/4`."""
+        return f"{self.number}/{self.count}"
+
+    def part(self, items: Sequence[T]) -> Sequence[T]:
+        """The shard's items, which stand next to each other: questions on one database share a prefix cache.
+
+        Raises:
+            DatasetError: there are fewer items than shards.
+        """
+        if len(items) < self.count:
+            raise DatasetError(f"{len(items)} questions can't be cut into {self.count} shards; take fewer shards")
+        return items[len(items) * (self.number - 1) // self.count : len(items) * self.number // self.count]
+
+
+def read_shard(text: str) -> Shard:
+    """The shard that is written as `i/n`.
+
+    Raises:
+        DatasetError: it is not of that form.
+    """
+    match = _WRITTEN.fullmatch(text.strip())
+    shard = Shard(int(match[1]), int(match[2])) if match else None
+    if shard is None or not 1 <= shard.number <= shard.count:
+        raise DatasetError(f"{text[:40]!r} is no shard; write 2/4 for the second of four")
+    return shard

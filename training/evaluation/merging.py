@@ -1,0 +1,90 @@
+"""Shards of an evaluation merged into the run that one machine would have written."""
+
+import json
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from route_sql.tools.files import write_whole
+from route_sql.training.datasets.shards import Shard, read_shard
+from route_sql.training.errors import DatasetError, EvaluationError
+from route_sql.training.evaluation.run_log import Line, line_bytes, meta_path, read_run
+from route_sql.training.resumable import OneWriter, different_settings
+
+
+@dataclass(frozen=True)
+class _Part:
+    path: Path
+    shard: Shard
+    settings: Mapping[str, Any]
+    questions: int
+    whole: Mapping[str, Any]
+    lines: list[Line]
+
+
+def merge_shards(paths: Sequence[Path], out: Path) -> list[Line]:
+    """Merge the shards of one run, and write the run's lines in the order of the questions.
+
+    Returns:
+        The lines.
+
+    Raises:
+        EvaluationError: a shard is missing, twice there, unfinished, or of another run; or `out` exists.
+    """
+    with OneWriter(out, "file", EvaluationError):
+        if out.exists():
+            raise EvaluationError(f"{out} exists already; name another file")
+        parts = sorted((_read(path) for path in paths), key=lambda part: part.shard.number)
+        _check_one_run(parts)
+        _check_whole(parts)
+        lines = sorted((line for part in parts for line in part.lines), key=lambda line: line["index"])
+        meta = {"settings": dict(parts[0].settings), **parts[0].whole}
+        try:
+            write_whole(meta_path(out), json.dumps(meta, indent=1) + "\n")
+            write_whole(out, b"".join(map(line_bytes, lines)).decode())
+        except OSError as error:
+            raise EvaluationError(f"{out} can't be written: {error}; name another file") from error
+        return lines
+
+
+def _read(path: Path) -> _Part:
+    lines = read_run(path)
+    try:
+        meta = json.loads(meta_path(path).read_text(encoding="utf-8"))
+        settings, whole = dict(meta["settings"]), dict(meta["whole"])
+        shard, questions = read_shard(settings.pop("shard")), int(meta["questions"])
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, DatasetError) as error:
+        raise EvaluationError(
+            f"{path} is no shard of a run: {meta_path(path).name} next to it doesn't say which; run eval with --shard"
+        ) from error
+    return _Part(path, shard, settings, questions, whole, lines)
+
+
+def _check_one_run(parts: Sequence[_Part]) -> None:
+    first = parts[0]
+    for part in parts[1:]:
+        changed = different_settings(first.settings, part.settings)
+        if part.whole != first.whole:
+            changed.append("the questions differ")
+        if part.shard.count != first.shard.count:
+            changed.append(f"{first.shard} and {part.shard} are not of the same number of shards")
+        if changed:
+            raise EvaluationError(f"{first.path} and {part.path} are of different runs: {'; '.join(changed)}")
+
+
+def _check_whole(parts: Sequence[_Part]) -> None:
+    count = parts[0].shard.count
+    there = Counter(part.shard.number for part in parts)
+    missing = [f"{number}/{count}" for number in range(1, count + 1) if number not in there]
+    twice = [f"{number}/{count}" for number, times in there.items() if times > 1]
+    if missing or twice:
+        wrong = [f"missing: {', '.join(missing[:10])}"] * bool(missing) + [f"twice: {', '.join(twice)}"] * bool(twice)
+        raise EvaluationError(f"each shard must be there once; {'; '.join(wrong)}")
+    for part in parts:
+        if len({line["index"] for line in part.lines}) != part.questions or len(part.lines) != part.questions:
+            raise EvaluationError(
+                f"{part.path} has {len(part.lines)} lines of {part.questions} questions; run eval with "
+                f"--shard {part.shard} again, which resumes it"
+            )
