@@ -15,7 +15,7 @@ from sqlglot.dialects.dialect import Dialect
 
 from route_sql.tools.guard.functions.by_dialect import FUNCTIONS
 from route_sql.tools.guard.names.words import WORDS
-from route_sql.tools.guard.nodes import Nodes, of_kind
+from route_sql.tools.guard.nodes import QueryNodes, of_kind
 from route_sql.tools.guard.refusal import Policy
 from route_sql.tools.sql.parsing import written
 
@@ -48,7 +48,7 @@ class Call(NamedTuple):
 
 
 def forbidden_call(
-    sql: str, found: list[Token], nodes: Nodes, dialect: str, policy: Policy, own: frozenset[str]
+    sql: str, found: list[Token], nodes: QueryNodes, dialect: str, policy: Policy, own: frozenset[str]
 ) -> Call | None:
     """The first call of a function that is not on the list.
 
@@ -130,7 +130,7 @@ def _is_grammar(sql: str, token: Token, dialect: str) -> bool:
     return words[-1] in GRAMMAR and words[-1] not in FUNCTIONS[dialect]
 
 
-def _named_lists(nodes: Nodes) -> set[int]:
+def _named_lists(nodes: QueryNodes) -> set[int]:
     """Where the names stand that are followed by a list of columns: `WITH r(x) AS`, `AS t(a, b)`."""
     return {
         int(alias.this.meta["start"])

@@ -10,13 +10,13 @@ from graphlib import CycleError, TopologicalSorter
 
 from sqlglot import exp
 
-from route_sql.tools.guard.nodes import Nodes, of_kind
+from route_sql.tools.guard.nodes import QueryNodes, of_kind
 
 MOST_TABLES = 10_000
 """SQLite compiles as many in about a tenth of a second; a query that a person wrote has some tens."""
 
 
-def grows_too_far(nodes: Nodes) -> bool:
+def grows_too_far(nodes: QueryNodes) -> bool:
     """Whether a query names more than `MOST_TABLES` tables once each common table stands in the place of its name."""
     tree, commons = nodes[0], {id(common): common for common in of_kind(nodes, exp.CTE)}
     if not commons:

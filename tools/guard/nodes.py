@@ -9,7 +9,7 @@ from typing import TypeVar
 
 from sqlglot import exp
 
-Nodes = Sequence[exp.Expr]
+QueryNodes = Sequence[exp.Expr]
 """All nodes of a query, those above before those below. The rules share one walk through the tree."""
 _N = TypeVar("_N", bound=exp.Expr)
 
@@ -53,7 +53,7 @@ _REASONS = {
 _WRITES = (exp.DML, exp.DDL, exp.Command)
 
 
-def of_kind(nodes: Nodes, kind: type[_N]) -> Iterator[_N]:
+def of_kind(nodes: QueryNodes, kind: type[_N]) -> Iterator[_N]:
     """The nodes of a class, in their order."""
     return (node for node in nodes if isinstance(node, kind))
 

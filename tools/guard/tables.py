@@ -9,7 +9,7 @@ from collections.abc import Iterator
 
 from sqlglot import exp
 
-from route_sql.tools.guard.nodes import Nodes, of_kind
+from route_sql.tools.guard.nodes import QueryNodes, of_kind
 from route_sql.tools.guard.refusal import Code, Policy
 from route_sql.tools.schema.records import Schema
 
@@ -40,7 +40,9 @@ _NAMES_AFTER_IN = (exp.Identifier, exp.Anonymous, exp.GenerateSeries)
 TABLE_REASON = "there is no table {name} in the schema; use a table of the schema"
 
 
-def forbidden_table(nodes: Nodes, dialect: str, schema: Schema | None, policy: Policy) -> tuple[exp.Table, Code] | None:
+def forbidden_table(
+    nodes: QueryNodes, dialect: str, schema: Schema | None, policy: Policy
+) -> tuple[exp.Table, Code] | None:
     """The first table that may not be read, and why."""
     local = {cte.alias.casefold() for cte in of_kind(nodes, exp.CTE)}
     for table in _tables(nodes, dialect):
@@ -65,7 +67,7 @@ def own_tables(schema: Schema | None, dialect: str) -> frozenset[str]:
     return frozenset(table.name.casefold() for table in schema)
 
 
-def tables_after_in(nodes: Nodes, dialect: str) -> Iterator[exp.Table]:
+def tables_after_in(nodes: QueryNodes, dialect: str) -> Iterator[exp.Table]:
     """Tables to SQLite in `x IN name`, `x IN 'name'` and `x IN name(...)`; sqlglot sees a value there."""
     for node in of_kind(nodes, exp.In) if dialect == "sqlite" else ():
         field = node.args.get("field")
@@ -76,7 +78,7 @@ def tables_after_in(nodes: Nodes, dialect: str) -> Iterator[exp.Table]:
             yield table
 
 
-def unclear_after_in(nodes: Nodes, dialect: str) -> exp.Expr | None:
+def unclear_after_in(nodes: QueryNodes, dialect: str) -> exp.Expr | None:
     """The first `x IN ...` whose right-hand side is no list, query, name of a table or call.
 
     In `x IN 'secret' 'y'` SQLite takes the first string for a table and the second for an alias; the parser makes one
@@ -106,7 +108,7 @@ def _as_name(part: exp.Expr) -> exp.Expr:
     return copied
 
 
-def _tables(nodes: Nodes, dialect: str) -> Iterator[exp.Table]:
+def _tables(nodes: QueryNodes, dialect: str) -> Iterator[exp.Table]:
     yield from (table for table in of_kind(nodes, exp.Table) if table.arg_key != "indexed")
     yield from tables_after_in(nodes, dialect)
 

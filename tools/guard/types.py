@@ -13,7 +13,7 @@ from sqlglot.dialects.dialect import Dialect
 from sqlglot.errors import SqlglotError
 
 from route_sql.tools.guard.names.values import bare_type, fold, type_key
-from route_sql.tools.guard.nodes import Nodes
+from route_sql.tools.guard.nodes import QueryNodes
 from route_sql.tools.schema.records import Column, Schema
 from route_sql.tools.sql.parsing import written
 
@@ -52,7 +52,7 @@ _WORDS = (TokenType.VAR, TokenType.IDENTIFIER)
 
 
 def forbidden_type(
-    sql: str, found: list[Token], nodes: Nodes, schema: Schema | None, dialect: str
+    sql: str, found: list[Token], nodes: QueryNodes, schema: Schema | None, dialect: str
 ) -> tuple[str, int | None] | None:
     """The first type that may not be named, as written, and where it begins if that is known.
 
@@ -91,7 +91,7 @@ def _is_allowed(kind: exp.Expr, own: frozenset[str] | None, dialect: str) -> boo
     return own is None or name.lstrip("_") in own or name in own
 
 
-def _types_in_text(nodes: Nodes) -> Iterator[str]:
+def _types_in_text(nodes: QueryNodes) -> Iterator[str]:
     """The types that JSON names for its values: `json_transform(doc, '{"a": "INTEGER"}')`."""
     for call in (node for node in nodes if isinstance(node, exp.Anonymous | exp.FromJson)):
         if isinstance(call, exp.FromJson) or fold(call.name) in _READING_JSON:

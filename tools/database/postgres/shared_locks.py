@@ -1,4 +1,4 @@
-"""What outlives a transaction on a connection that a pooler shares: advisory locks of the session, and the seed.
+"""State that outlives a transaction on a connection shared by a pooler: advisory locks and the seed.
 
 The guard lets no query take such a lock. Without the guard one that a query took is given back before the transaction
 ends, while the connection is still ours; locks that another client of the pooler holds stay.
@@ -31,7 +31,7 @@ def end_shared(connection: Connection, held: Locks, new_seed: str) -> None:
 
     Args:
         connection: In the transaction of the query, which may have failed.
-        held: From `begin_shared`. A lock of these that the query took once more can't be told from the other client's.
+        held: From `begin_shared`. A lock of these that the query took once more looks like the lock of the other client.
         new_seed: Statement that sets a seed that nobody knows.
 
     Raises:
