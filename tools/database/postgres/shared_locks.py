@@ -31,8 +31,7 @@ def end_shared(connection: Connection, held: Locks, new_seed: str) -> None:
 
     Args:
         connection: In the transaction of the query, which may have failed.
-        held: From `begin_shared`. A lock of these that the query took once more can't be given back: it may be the other
-            client's.
+        held: From `begin_shared`. A lock of these that the query took once more stays: it may be the other client's.
         new_seed: Statement that sets a seed that nobody knows.
 
     Raises:
