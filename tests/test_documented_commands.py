@@ -177,7 +177,8 @@ def answer(handler: object, stub: ChatStub) -> None:
 @pytest.mark.parametrize("command", RUNNING, ids=str)
 def test_it_runs(command: Command, reader: Path, stub: ChatStub, capsys: pytest.CaptureFixture[str]) -> None:
     stub.enqueue(*[answer] * 200)
-    words = [{"MODEL": stub.url, "URL": stub.url}.get(word, word) for word in command.words[1:]]
+    servers = {"MODEL": stub.url, "URL": stub.url, "URL,URL": f"{stub.url},{stub.url}"}
+    words = [servers.get(word, word) for word in command.words[1:]]
     with pytest.raises(SystemExit) as ended:
         main(words)
     stub.replies.clear()
