@@ -40,6 +40,21 @@ class ChatOnDemand(AsyncChatModel):
         return self.store.profile(self.name_or_path).wording
 
     @property
+    def calibration(self) -> dict[str, Any] | None:
+        """Numbers that make a probability of an answer's signals, from the model's profile; nothing is fetched."""
+        return self.store.profile(self.name_or_path).calibration
+
+    @property
+    def temperature(self) -> float:
+        """Temperature of the model's replies, from its profile; a caller may ask for another one."""
+        return self.store.profile(self.name_or_path).temperature
+
+    @property
+    def seed(self) -> int:
+        """Seed of replies at a temperature; a caller may ask for another one."""
+        return self._chat.seed if self._chat is not None else 0
+
+    @property
     def is_loaded(self) -> bool:
         """Whether the server runs; the call that starts it takes longer."""
         return self._chat is not None
