@@ -8,7 +8,8 @@ careless program: SQLAlchemy's reflection or DuckDB in the same process, or an H
 other settings are those of `run.py`; a model server has no layers, so that only `both` is tried there. Held: it ended
 within the seconds and bytes that the table names, with an answer that is right, or an error of ours that is one line of
 printable characters. Memory is what the process and those it started took beyond what they had, looked at every 20 ms.
-Writes `hostile.md` next to this script, and exits with 1 if with both layers anything did not hold.
+Writes `hostile_files.md` and `hostile_server.md` next to this script, and exits with 1 if with both layers anything did
+not hold.
 """
 
 import argparse
@@ -33,6 +34,7 @@ SERVER_SECONDS = hostile_server.BUDGET + MARGIN
 FILE_MEMORY = 450_000_000
 """The query's 256 MB with 64 MB of room, and the program's own part: its modules and the schema."""
 SERVER_MEMORY = 200_000_000
+TITLES = {"files": "Hostile files", "server": "A hostile model server"}
 BOUNDS = {"files": (FILE_SECONDS, FILE_MEMORY), "server": (SERVER_SECONDS, SERVER_MEMORY)}
 PATIENCE = 10.0
 """Seconds beyond the bound when an attempt is ended."""
@@ -82,15 +84,14 @@ def broken(kind: str, trials: Sequence[Trial], setting: str) -> list[str]:
     return [f"{trial.group}, {trial.name}: {trial.fault(*BOUNDS[kind])}; {trial.said[:100]!a}" for trial in found]
 
 
-def report(done: dict[str, list[Trial]]) -> str:
+def report(kind: str, trials: Sequence[Trial]) -> str:
     """The whole text."""
-    text = heading("Hostile files and a hostile model server", "duckdb", "httpx2")
+    text = heading(TITLES[kind], "duckdb", "httpx2")
     text += f"\n\n{_LEGEND}\n\n"
-    for kind, trials in done.items():
-        text += "\n".join(table(kind, trials)) + "\n"
-        for setting in SETTINGS:
-            if lines := broken(kind, trials, setting):
-                text += "\n".join([f"Not held, {setting}:", "", "```text", *lines, "```", "", ""])
+    text += "\n".join(table(kind, trials)) + "\n"
+    for setting in SETTINGS:
+        if lines := broken(kind, trials, setting):
+            text += "\n".join([f"Not held, {setting}:", "", "```text", *lines, "```", "", ""])
     return text.rstrip() + "\n"
 
 
@@ -99,17 +100,18 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--kind", nargs="*", choices=BOUNDS, default=list(BOUNDS))
     parser.add_argument("--setting", nargs="*", choices=SETTINGS, default=list(SETTINGS))
-    parser.add_argument("--out", type=Path, default=Path(__file__).with_suffix(".md"))
+    parser.add_argument("--out", type=Path, default=Path(__file__).parent, help="The folder of the tables.")
     given = parser.parse_args()
     CONTEXT.set_forkserver_preload(["safety.hostile_files", "safety.hostile_server"])
     done: dict[str, list[Trial]] = {kind: [] for kind in given.kind}
     for kind, trials in done.items():
+        place = given.out / f"hostile_{kind}.md"
         for setting in given.setting:
             if kind == "files" or setting in ("bare", "both"):
                 trials += (files if kind == "files" else server)(setting)
             if trials:
-                given.out.write_text(report({kind: found for kind, found in done.items() if found}))
-    print(given.out.read_text())
+                place.write_text(report(kind, trials))
+        print(place.read_text())
     return any(broken(kind, trials, "both") for kind, trials in done.items())
 
 
