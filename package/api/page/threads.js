@@ -13,6 +13,8 @@ export class ThreadList {
   #open;
   #deleted;
   #present = null;
+  /** The thread whose deletion waits for a second click; it still does after the list is read again. */
+  #asked = null;
 
   constructor({ list, state, open, deleted }) {
     [this.#list, this.#state, this.#open, this.#deleted] = [list, state, open, deleted];
@@ -38,18 +40,21 @@ export class ThreadList {
     const facts = [visible(database), dateText(asked), turns > 1 ? `${turns} questions` : null, WAITS[state]];
     const bar = element("div", { class: "bar" });
     const made = element("li", {}, opens, element("p", { class: "soft small", text: facts.filter(Boolean).join(" · ") }), bar);
-    this.#offerDeletion(bar, thread, title);
+    if (thread === this.#asked) this.#askDeletion(bar, thread, title);
+    else this.#offerDeletion(bar, thread, title);
     return made;
   }
 
   /** A button that asks once more before it deletes. */
   #offerDeletion(bar, thread, title, hasFocus = false) {
+    if (thread === this.#asked) this.#asked = null;
     const ask = button("Delete", () => this.#askDeletion(bar, thread, title), { class: "link small", "aria-label": `Delete: ${title.slice(0, 80)}` });
     bar.replaceChildren(ask);
     if (hasFocus) ask.focus();
   }
 
   #askDeletion(bar, thread, title) {
+    this.#asked = thread;
     const sure = button("Delete for good", () => this.#delete(thread, bar), { class: "bad small" });
     const keep = button("Keep", () => this.#offerDeletion(bar, thread, title, true), { class: "small" });
     bar.replaceChildren(sure, keep);
@@ -57,6 +62,7 @@ export class ThreadList {
   }
 
   async #delete(thread, bar) {
+    this.#asked = null;
     try {
       await call(`v1/threads/${encodeURIComponent(thread)}`, { method: "DELETE" });
     } catch (error) {
