@@ -11,9 +11,9 @@ from starlette.responses import Response
 from starlette.types import ASGIApp, Scope
 
 from route_sql.api import databases, history, operations, page_files, questions
-from route_sql.api.description import DESCRIPTION, describe
 from route_sql.api.envelope import Envelope, Served
 from route_sql.api.errors import ApiError, answer_error, error_answer
+from route_sql.api.forms.description import DESCRIPTION, describe
 from route_sql.api.limits import BoundedBody
 from route_sql.api.service import Service
 from route_sql.doors.door import Door

@@ -5,9 +5,17 @@ from typing import Annotated
 from fastapi import APIRouter, Body, Query, Request
 from fastapi.responses import JSONResponse, Response
 
-from route_sql.api.answers import CheckedBody, ColumnEntry, DatabaseEntry, DatabasesBody, SchemaBody, TableEntry, errors
-from route_sql.api.bodies import CheckBody, DatabaseName
-from route_sql.api.examples import CHECK
+from route_sql.api.forms.answers import (
+    CheckedBody,
+    ColumnEntry,
+    DatabaseEntry,
+    DatabasesBody,
+    SchemaBody,
+    TableEntry,
+    errors,
+)
+from route_sql.api.forms.bodies import CheckBody, DatabaseName
+from route_sql.api.forms.examples import CHECK
 from route_sql.api.service import AdmittedCaller, service_of
 from route_sql.doors.json_values import json_value
 from route_sql.tools.database.visible import refusal_in

@@ -6,13 +6,13 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Path, Query, Request
 from fastapi.responses import JSONResponse, Response
 
-from route_sql.api.answers import ThreadBody, ThreadEntry, ThreadsBody, TurnBody, errors
-from route_sql.api.bodies import ThreadId
 from route_sql.api.errors import ApiError
-from route_sql.api.outcomes import answer_of, person_question
+from route_sql.api.forms.answers import ThreadBody, ThreadEntry, ThreadsBody, TurnBody, errors
+from route_sql.api.forms.bodies import ThreadId
 from route_sql.api.running import BUSY
 from route_sql.api.service import AdmittedCaller, Service, owner_of, service_of
-from route_sql.api.thread_store import ThreadRow, TurnRow
+from route_sql.api.threads.outcomes import answer_of, person_question
+from route_sql.api.threads.thread_store import ThreadRow, TurnRow
 from route_sql.doors.json_values import json_value
 from route_sql.pages.engine import style_policy
 from route_sql.pages.run_page import run_page

@@ -4,8 +4,8 @@ from collections.abc import Callable
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
-from route_sql.api.answers import TurnState
 from route_sql.api.envelope import Served
+from route_sql.api.forms.answers import TurnState
 from route_sql.graph.state import Answer
 
 METHODS = ("GET", "HEAD", "POST", "DELETE", "OPTIONS")

@@ -5,8 +5,8 @@ from fastapi.responses import JSONResponse, Response
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 from sqlalchemy.exc import SQLAlchemyError
 
-from route_sql.api.answers import HealthBody, errors
 from route_sql.api.errors import CLOSING, FAILURE, RETRY, ApiError
+from route_sql.api.forms.answers import HealthBody, errors
 from route_sql.api.service import service_of
 
 router = APIRouter(tags=["operations"])

@@ -8,8 +8,8 @@ from typing import Annotated
 from fastapi import APIRouter, Path
 from fastapi.responses import Response
 
-from route_sql.api.answers import errors
 from route_sql.api.errors import ApiError
+from route_sql.api.forms.answers import errors
 
 router = APIRouter(include_in_schema=False)
 INDEX = "index.html"

@@ -7,17 +7,17 @@ from uuid import uuid4
 from fastapi import APIRouter, Body, Path, Request
 from fastapi.responses import Response
 
-from route_sql.api.answers import AnsweredBody, errors
-from route_sql.api.bodies import AskBody, ResumeBody, ThreadId
-from route_sql.api.choices import context_for, context_of_caller
 from route_sql.api.errors import ApiError, request_id_of
-from route_sql.api.examples import ASK, RESUME, STREAM_EXAMPLE
-from route_sql.api.outcomes import checkpoint_of, last_state
+from route_sql.api.forms.answers import AnsweredBody, errors
+from route_sql.api.forms.bodies import AskBody, ResumeBody, ThreadId
+from route_sql.api.forms.choices import context_for, context_of_caller
+from route_sql.api.forms.examples import ASK, RESUME, STREAM_EXAMPLE
 from route_sql.api.resuming import resuming_step
 from route_sql.api.running import ApiRun, Claim
 from route_sql.api.service import AdmittedCaller, Service, owner_of, service_of
 from route_sql.api.streaming import STREAM, respond
-from route_sql.api.thread_store import LISTED, ThreadRow, TurnRow
+from route_sql.api.threads.outcomes import checkpoint_of, last_state
+from route_sql.api.threads.thread_store import LISTED, ThreadRow, TurnRow
 from route_sql.doors.callers import Caller
 from route_sql.graph.context import Context
 from route_sql.graph.state import Question

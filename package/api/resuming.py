@@ -4,8 +4,9 @@ from typing import Any
 
 from langgraph.types import Command
 
-from route_sql.api.answers import PersonQuestion
-from route_sql.api.bodies import (
+from route_sql.api.errors import ApiError
+from route_sql.api.forms.answers import PersonQuestion
+from route_sql.api.forms.bodies import (
     RESUME_FORMS,
     ApproveBody,
     ChoiceBody,
@@ -15,10 +16,9 @@ from route_sql.api.bodies import (
     RejectBody,
     ResumeBody,
 )
-from route_sql.api.errors import ApiError
-from route_sql.api.outcomes import checkpoint_of, last_state, open_question
 from route_sql.api.service import Service
-from route_sql.api.thread_store import TurnRow
+from route_sql.api.threads.outcomes import checkpoint_of, last_state, open_question
+from route_sql.api.threads.thread_store import TurnRow
 
 NOTHING_WAITS = "Nothing waits in this thread; ask with POST /v1/ask."
 

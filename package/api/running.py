@@ -10,11 +10,11 @@ from uuid import uuid4
 import anyio
 from langgraph.types import Command
 
-from route_sql.api.answers import AnsweredBody
 from route_sql.api.errors import RETRY, ApiError
-from route_sql.api.outcomes import answered_body, checkpoint_of, ended_turn, last_state, stopped_turn
+from route_sql.api.forms.answers import AnsweredBody
 from route_sql.api.service import Service
-from route_sql.api.thread_store import ThreadRow, TurnRow
+from route_sql.api.threads.outcomes import answered_body, checkpoint_of, ended_turn, last_state, stopped_turn
+from route_sql.api.threads.thread_store import ThreadRow, TurnRow
 from route_sql.graph.asking import run_with_story
 from route_sql.graph.context import Context
 from route_sql.graph.events import Event
@@ -45,7 +45,7 @@ class Claim:
         try:
             if not await self._claimed(time() + self.service.lease_seconds):
                 raise ApiError(409, BUSY)
-        except BaseException:
+        except BaseException:  # a cancelled request gives its place back too
             self.service.slots.forget()
             raise
         return self
@@ -152,7 +152,7 @@ class ApiRun:
             body = answered_body(snapshot, self.thread, self.request_id)
             self._turn = ended_turn(self._turn, snapshot, body["state"])
             return body
-        except BaseException as error:
+        except BaseException as error:  # a run that is cancelled is kept as stopped, so that it can be continued
             if isinstance(error, InvalidInput):
                 self._turn = replace(self._turn, decided=None)  # the graph has not taken the answer
             self._turn = stopped_turn(self._turn, await last_state(self._service.graph, self.thread))

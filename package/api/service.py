@@ -13,7 +13,7 @@ from starlette.requests import Request
 from route_sql.api.errors import ApiError
 from route_sql.api.limits import Rate, Slots
 from route_sql.api.metrics import Metrics
-from route_sql.api.thread_store import ThreadRow, ThreadStore
+from route_sql.api.threads.thread_store import ThreadRow, ThreadStore
 from route_sql.doors.callers import Caller
 from route_sql.doors.door import caller_in
 from route_sql.graph.context import Context

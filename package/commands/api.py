@@ -88,8 +88,8 @@ def require_api() -> None:
 
 
 async def _serve(db: str | None, model: str | None, context: Context, place: Address, choices: ServerChoices) -> None:
-    from route_sql.api.checkpoints import default_file, open_threads
     from route_sql.api.service import Service, ServiceLimits
+    from route_sql.api.threads.checkpoints import default_file, open_threads
 
     settings = Settings()
     kept = settings.threads.get_secret_value() if settings.threads else None

@@ -34,6 +34,18 @@ async def catalog(shop: Path) -> AsyncIterator[Catalog]:
 
 
 @pytest.fixture
+async def ducks(tmp_path: Path) -> AsyncIterator[Catalog]:
+    duckdb = pytest.importorskip("duckdb", reason="the extra duckdb is not installed")
+    with duckdb.connect(tmp_path / "shop.duckdb") as connection:
+        connection.execute(
+            "CREATE TABLE customer (id INTEGER, \"full name\" TEXT); INSERT INTO customer VALUES (1, 'Ida')"
+        )
+    catalog, _ = Catalog.from_url(tmp_path / "shop.duckdb")
+    async with catalog:
+        yield catalog
+
+
+@pytest.fixture
 def model() -> Iterator[ScriptedModel]:
     scripted = ScriptedModel(history=[])
     yield scripted

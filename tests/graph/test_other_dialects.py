@@ -1,8 +1,5 @@
 """A model that writes SQLite for another engine is helped, if what it means can be read and runs."""
 
-from collections.abc import AsyncIterator
-from pathlib import Path
-
 import pytest
 
 from route_sql.graph.context import Context
@@ -12,20 +9,7 @@ from route_sql.testing import ScriptedModel
 from route_sql.tools.database.catalog import Catalog
 from route_sql.tools.sql.transpiling import in_own_dialect
 
-duckdb = pytest.importorskip("duckdb", reason="the extra duckdb is not installed")
-
 QUESTION = Question(question="Which names are there?", database="shop")
-
-
-@pytest.fixture
-async def ducks(tmp_path: Path) -> AsyncIterator[Catalog]:
-    with duckdb.connect(tmp_path / "shop.duckdb") as connection:
-        connection.execute(
-            "CREATE TABLE customer (id INTEGER, \"full name\" TEXT); INSERT INTO customer VALUES (1, 'Ida')"
-        )
-    catalog, _ = Catalog.from_url(tmp_path / "shop.duckdb")
-    async with catalog:
-        yield catalog
 
 
 async def answer_to(sql: str, catalog: Catalog, model: ScriptedModel) -> Answer:

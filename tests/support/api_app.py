@@ -15,9 +15,9 @@ from support.protocol_databases import make_databases, scripted
 
 from route_sql import Catalog, Context
 from route_sql.api.app import build_app
-from route_sql.api.checkpoints import open_threads
 from route_sql.api.envelope import Served
 from route_sql.api.service import Service, ServiceLimits
+from route_sql.api.threads.checkpoints import open_threads
 from route_sql.doors.listening import ClosingServer, hosts_of, listening
 from route_sql.doors.tokens import read_callers
 from route_sql.graph.wiring import build_graph

@@ -13,8 +13,8 @@ from route_sql.training.datasets.data_set import DataSet, open_data_set
 from route_sql.training.datasets.examples import Example
 from route_sql.training.errors import EvaluationError
 from route_sql.training.evaluation.execution_accuracy import ExecutionAccuracy, Metric
-from route_sql.training.evaluation.suite_accuracy import SuiteAccuracy
-from route_sql.training.evaluation.tied_order import determined, settled_ties
+from route_sql.training.evaluation.suite.suite_accuracy import SuiteAccuracy
+from route_sql.training.evaluation.suite.tied_order import determined, settled_ties
 
 PEOPLE = """
 CREATE TABLE person (id INT PRIMARY KEY, name TEXT, age INT, city TEXT, year INT);

@@ -35,11 +35,10 @@ async def evaluate(
 ) -> Summary:
     """Ask every question that `out` doesn't hold yet, score it, and give the figures of the whole run.
 
-    The gold SQL is not part of the question. However the run is stopped, cancellation included, the same call resumes
-    it.
+    However the run is stopped, cancellation included, the same call resumes it.
 
     Args:
-        ask: Answers one question; an exception from it stops the run.
+        ask: Answers one question, which is given without its gold; an exception from it stops the run.
         examples: The questions to ask.
         catalog: The databases that the examples name, for the scoring.
         out: The JSON Lines file, one `Line` a question; `OUT.meta.json` keeps the settings.
@@ -55,8 +54,7 @@ async def evaluate(
         EvaluationError: no examples, a concurrency below 1, or a file that belongs to another run.
         DatabaseUnavailable: a database can't be read.
     """
-    if not examples or concurrency < 1:
-        raise EvaluationError("an evaluation needs at least one question and a concurrency of 1 or more")
+    _require(examples, concurrency)
     scorer = ExecutionAccuracy(catalog, metric=metric, keep_distinct=keep_distinct)
     run = {**settings, "metric": metric, "keep_distinct": keep_distinct}
     async with open_run(out, run, examples, whole=whole) as log:
@@ -72,6 +70,11 @@ async def evaluate(
 
         await gather_or_stop([work() for _ in range(concurrency)])
     return summarise(log.lines)
+
+
+def _require(examples: Sequence[Example], concurrency: int) -> None:
+    if not examples or concurrency < 1:
+        raise EvaluationError("an evaluation needs at least one question and a concurrency of 1 or more")
 
 
 async def score_prediction(

@@ -1,7 +1,5 @@
 """A person approves each query that is run, also a translated one and one that is run again."""
 
-from collections.abc import AsyncIterator
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -15,8 +13,6 @@ from route_sql.graph.wiring import build_graph
 from route_sql.testing import ScriptedModel
 from route_sql.tools.database.catalog import Catalog
 
-duckdb = pytest.importorskip("duckdb", reason="the extra duckdb is not installed")
-
 QUESTION = Question(question="Which names are there?", database="shop")
 SINGLE = Context(strategy="single")
 APPROVING = Context(strategy="single", approve=True)
@@ -24,17 +20,6 @@ THREAD: Any = {"configurable": {"thread_id": "1"}}
 REJECT = {"type": "reject"}
 FOREIGN = "SELECT `full name` FROM customer"
 OWN = 'SELECT "full name" FROM customer'
-
-
-@pytest.fixture
-async def ducks(tmp_path: Path) -> AsyncIterator[Catalog]:
-    with duckdb.connect(tmp_path / "shop.duckdb") as connection:
-        connection.execute(
-            "CREATE TABLE customer (id INTEGER, \"full name\" TEXT); INSERT INTO customer VALUES (1, 'Ida')"
-        )
-    catalog, _ = Catalog.from_url(tmp_path / "shop.duckdb")
-    async with catalog:
-        yield catalog
 
 
 def asked_for(result: Any) -> list[str]:

@@ -23,9 +23,9 @@ from support.chat_stub import hanging as hanging_reply
 from support.protocol_databases import PETS, make_databases
 from support.server_processes import postgres_server
 
-from route_sql.api.checkpoints import open_threads
 from route_sql.api.limits import Slots
 from route_sql.api.retention import forget_old, keeping_for
+from route_sql.api.threads.checkpoints import open_threads
 from route_sql.tools.errors import InvalidInput
 
 

@@ -3,8 +3,8 @@
 from dataclasses import replace
 from typing import Any
 
-from route_sql.api.bodies import AskOptions
 from route_sql.api.errors import ApiError
+from route_sql.api.forms.bodies import AskOptions
 from route_sql.doors.callers import Caller
 from route_sql.graph.context import Context
 

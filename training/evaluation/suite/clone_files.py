@@ -15,7 +15,15 @@ from filelock import FileLock
 
 from route_sql.tools.files import write_whole, written_whole
 from route_sql.training.errors import EvaluationError
-from route_sql.training.evaluation.clone_rows import RowReference, TableRow, TableRows, close, key_of, perturb, recipe
+from route_sql.training.evaluation.suite.clone_rows import (
+    RowReference,
+    TableRow,
+    TableRows,
+    close,
+    key_of,
+    perturb,
+    recipe,
+)
 
 CLONES = 20
 CLONE_ROWS = 2000

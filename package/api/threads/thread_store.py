@@ -12,7 +12,7 @@ from typing import TypeVar
 
 import sqlalchemy as sa
 
-from route_sql.api.answers import TurnState
+from route_sql.api.forms.answers import TurnState
 
 T = TypeVar("T")
 

@@ -13,7 +13,7 @@ from filelock import FileLock, Timeout
 from langgraph.checkpoint.base import BaseCheckpointSaver
 from platformdirs import user_data_path
 
-from route_sql.api.thread_store import ThreadStore
+from route_sql.api.threads.thread_store import ThreadStore
 from route_sql.tools.errors import InvalidInput
 
 FILE = "threads.sqlite"

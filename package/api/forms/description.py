@@ -4,8 +4,8 @@ from typing import Any
 
 from fastapi import FastAPI
 
-from route_sql.api.choices import LIMITS
-from route_sql.api.examples import ANSWERED
+from route_sql.api.forms.choices import LIMITS
+from route_sql.api.forms.examples import ANSWERED
 from route_sql.graph.context import Context
 
 DESCRIPTION = (

@@ -5,8 +5,8 @@ from typing import Any, Literal, cast
 
 from langgraph.types import StateSnapshot
 
-from route_sql.api.answers import AnsweredBody, ApproveQuestion, ClarifyQuestion, PersonQuestion, TurnState
-from route_sql.api.thread_store import TurnRow
+from route_sql.api.forms.answers import AnsweredBody, ApproveQuestion, ClarifyQuestion, PersonQuestion, TurnState
+from route_sql.api.threads.thread_store import TurnRow
 from route_sql.graph.asking import answer_in
 from route_sql.graph.state import Answer, State
 from route_sql.graph.wiring import Graph

@@ -1,0 +1,1 @@
+"""Forms of requests and answers of the HTTP app: bodies, choices, examples, and their description."""

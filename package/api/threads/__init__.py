@@ -1,0 +1,1 @@
+"""Threads of the HTTP app as they are kept: checkpoints of runs, rows of threads, outcomes of turns."""
