@@ -5,15 +5,22 @@ and after it keeps most of both (Wortsman et al. 2022, "Robust fine-tuning of ze
 section 3).
 """
 
+import json
 from pathlib import Path
 
 from route_sql.tools.files import written_whole
 from route_sql.training.errors import TrainingError
 from route_sql.training.export.lora import Lora, LowRank, read_lora, write_lora
+from route_sql.training.tuning.adapter_files import WEIGHTS
+from route_sql.training.tuning.pieces import sha256_of
+
+RECORD = "average.json"
 
 
 def average_adapters(before: Path, after: Path, share: float, out: Path) -> None:
     """Write the adapter whose matrices are `(1 - share) * before + share * after`.
+
+    A file `average.json` next to them says what it was made of.
 
     Only for two adapters of one line of training: the mean of unrelated low-rank matrices is no mean of their changes.
 
@@ -35,6 +42,7 @@ def average_adapters(before: Path, after: Path, share: float, out: Path) -> None
     try:
         with written_whole(out) as draft:
             write_lora(Lora(first.rank, first.alpha, modules), draft)
+            (draft / RECORD).write_text(json.dumps(_record(before, after, share), indent=1) + "\n", encoding="utf-8")
     except OSError as error:
         raise TrainingError(f"{out} can't be written: {error}; name another folder") from error
 
@@ -52,3 +60,10 @@ def _shapes(lora: Lora) -> dict[str, tuple[tuple[int, ...], tuple[int, ...]]]:
 
 def _mean(first: LowRank, second: LowRank, share: float) -> LowRank:
     return LowRank((1 - share) * first.a + share * second.a, (1 - share) * first.b + share * second.b)
+
+
+def _record(before: Path, after: Path, share: float) -> dict[str, object]:
+    """The two adapters by the SHA-256 of their weights, and the share."""
+    given = {"before": before, "after": after}
+    hashes = {name: sha256_of(folder / WEIGHTS) for name, folder in given.items()}
+    return {"share": share, **hashes}

@@ -1,5 +1,7 @@
 """`route-sql train average`: the weights between an adapter and a later one of the same form."""
 
+import json
+from hashlib import sha256
 from pathlib import Path
 
 import numpy as np
@@ -9,7 +11,7 @@ from support.tiny_lora import save_lora
 
 from route_sql.cli import main
 from route_sql.training.errors import TrainingError
-from route_sql.training.export.averaging import average_adapters
+from route_sql.training.export.averaging import RECORD, average_adapters
 from route_sql.training.export.lora import read_lora
 from route_sql.training.tuning.adapter_files import WEIGHTS
 
@@ -17,6 +19,10 @@ from route_sql.training.tuning.adapter_files import WEIGHTS
 @pytest.fixture
 def adapters(tiny_model: Path, tmp_path: Path) -> tuple[Path, Path]:
     return save_lora(tiny_model, tmp_path / "before", seed=1), save_lora(tiny_model, tmp_path / "after", seed=2)
+
+
+def digest(adapter: Path) -> str:
+    return sha256((adapter / WEIGHTS).read_bytes()).hexdigest()
 
 
 @pytest.mark.parametrize(("share", "same"), [(0.0, 0), (1.0, 1)])
@@ -37,6 +43,8 @@ def test_the_command_writes_each_matrix_between_the_two(adapters: tuple[Path, Pa
     assert not ended.value.code
     first, second, mean = read_lora(before), read_lora(after), read_lora(out)
     assert (mean.rank, mean.alpha) == (first.rank, first.alpha)
+    record = json.loads((out / RECORD).read_text(encoding="utf-8"))
+    assert record == {"share": 0.75, "before": digest(before), "after": digest(after)}
     for name, pair in mean.modules.items():
         assert np.allclose(pair.a, 0.25 * first.modules[name].a + 0.75 * second.modules[name].a)
         assert np.allclose(pair.b, 0.25 * first.modules[name].b + 0.75 * second.modules[name].b)
