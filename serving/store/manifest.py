@@ -103,7 +103,7 @@ BASE = ModelEntry(
     profile=Profile(),
 )
 
-# How it was made: training/records/qwen-0.5b-cpu, then -cpu-bird, -cpu-further and -cpu-answers.
+# How it was made: training/records/qwen-0.5b-cpu, then -cpu-bird, -cpu-further, -cpu-answers and -cpu-average.
 DEFAULT = replace(
     BASE,
     name="default",
@@ -113,7 +113,7 @@ DEFAULT = replace(
         file="route-sql-0.5b-cpu.gguf",
         sources=(PackagedParts("adapters/route-sql-0.5b-cpu.gguf"),),
         size=18_719_200,
-        sha256="de716dd76d955b6d8a2d2f7b32c004abc971b9f841018032e28f4e675e6c2927",
+        sha256="a98ccc4f3527d0a0a7d8d65871e78679317fb832a84ccd0273d209262ba907d2",
     ),
 )
 
