@@ -4,15 +4,11 @@ from random import Random
 
 import pytest
 
-pytest.importorskip("sklearn")
-
 from route_sql.training.calibration.calibrate import calibrate
 from route_sql.training.calibration.figures import auroc
 from route_sql.training.calibration.fitting import Observation, fit_logistic
 from route_sql.training.calibration.observing import ObservedQuestion
 from route_sql.training.errors import TrainingError
-
-pytestmark = pytest.mark.training
 
 
 def made(n: int, seed: int = 0) -> list[ObservedQuestion]:

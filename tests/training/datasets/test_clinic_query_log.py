@@ -23,7 +23,7 @@ from route_sql.training.rows.poison import check_for_poison, is_clean
 from route_sql.training.tasks.task import TaskName
 from route_sql.training.tuning.config import load_run
 
-LOG = Path(__file__).parents[2] / "examples" / "clinic_query_log.csv"
+LOG = Path(__file__).parents[3] / "examples" / "clinic_query_log.csv"
 TUTORIAL = LOG.with_name("train_on_your_own_queries.md").read_text(encoding="utf-8")
 
 NOTHING_FOUND = {

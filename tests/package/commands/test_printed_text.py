@@ -107,7 +107,7 @@ def test_a_file_name_can_not_forge_a_line(capsys: pytest.CaptureFixture[str]) ->
 
 
 def test_only_one_place_writes() -> None:
-    package = Path(__file__).parents[2] / "package"
+    package = Path(__file__).parents[3] / "package"
     for file in package.rglob("*.py"):
         if file.name == "printing.py" or "demo/" in str(file):
             continue

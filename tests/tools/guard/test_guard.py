@@ -14,7 +14,7 @@ from route_sql.tools.guard.check import DIALECTS, check_sql, names_to_look_up
 from route_sql.tools.guard.refusal import Place, Policy, UnknownDialect
 from route_sql.tools.schema.records import Column, Schema, Table
 
-CORPUS = Path(__file__).parent / "corpus" / "queries.sql"
+CORPUS = Path(__file__).parents[1] / "corpus" / "queries.sql"
 ENGINES = ("sqlite", "postgres", "mysql", "duckdb")
 
 

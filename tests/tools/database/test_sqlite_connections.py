@@ -105,7 +105,7 @@ import asyncio, os, sys
 from pathlib import Path
 from route_sql.tools.limits import Limits
 from route_sql.tools.database.sqlite.database import SQLiteDatabase
-from tests.tools.test_sqlite_connections import times_open
+from tests.tools.database.test_sqlite_connections import times_open
 
 async def main():
     kept = []
@@ -126,6 +126,6 @@ asyncio.run(main())
 def test_a_connection_that_can_not_be_made_ready(tmp_path: Path) -> None:
     make(tmp_path / "a.db", ONE_TABLE)
     command = [sys.executable, "-c", TOO_LITTLE_MEMORY, str(tmp_path / "a.db")]
-    environ = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[1])}
+    environ = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])}
     ran = subprocess.run(command, capture_output=True, text=True, timeout=120, env=environ)
     assert ran.stdout.splitlines() == ["failed 0"], ran.stderr

@@ -18,7 +18,7 @@ from route_sql.tools.sql.parsing import tokens
 from route_sql.tools.sql.replies.reply import extract_sql
 from route_sql.tools.sql.usage import misplaced_columns, parses, tables_and_columns, unknown_names
 
-CORPUS = Path(__file__).parent / "corpus"
+CORPUS = Path(__file__).parents[1] / "corpus"
 QUERIES = (CORPUS / "queries.sql").read_text(encoding="utf-8").strip().split("\n\n")
 NAMES = (TokenType.VAR, TokenType.IDENTIFIER)
 UNKNOWABLE = re.compile(r"json_each|zzqx\(|zzqx\.pet\.name")
