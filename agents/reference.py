@@ -8,7 +8,7 @@ import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from route_sql.tools.schema.coverage import COMMON
+from route_sql.tools.schema.question.coverage import COMMON
 from route_sql.tools.schema.records import Schema
 from route_sql.tools.text import singular, words
 

@@ -30,13 +30,13 @@ from route_sql.tools.sql.usage import misplaced_columns, tables_and_columns
 from route_sql.training.datasets.data_set import OpenDataSet
 from route_sql.training.datasets.examples import Example
 from route_sql.training.errors import EvaluationError
-from route_sql.training.evaluation.agent_effects import AgentEffect, agent_effects, as_if_only
-from route_sql.training.evaluation.comparison import compare_runs
 from route_sql.training.evaluation.evaluate import evaluate, gather_or_stop
-from route_sql.training.evaluation.execution_accuracy import ExecutionAccuracy
-from route_sql.training.evaluation.linking_accuracy import LinkScore, mean_link_score, score_link
+from route_sql.training.evaluation.figures.agent_effects import AgentEffect, agent_effects, as_if_only
+from route_sql.training.evaluation.figures.comparison import compare_runs
+from route_sql.training.evaluation.figures.summary import summarise
 from route_sql.training.evaluation.run_log import Line, read_run
-from route_sql.training.evaluation.summary import summarise
+from route_sql.training.evaluation.scores.execution_accuracy import ExecutionAccuracy
+from route_sql.training.evaluation.scores.linking_accuracy import LinkScore, mean_link_score, score_link
 
 TABLE = Path(__file__).with_name("agents.md")
 AGENTS: tuple[AgentName, ...] = get_args(AgentName)

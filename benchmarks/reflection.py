@@ -15,10 +15,10 @@ from shared.heading import heading
 from sqlalchemy import create_engine
 from sqlalchemy.pool import NullPool
 
-from route_sql.tools.schema.reflection import reflect
+from route_sql.tools.schema.reflection.reflect import reflect
+from route_sql.tools.schema.reflection.samples import with_samples
 from route_sql.tools.schema.relevance import reduce_schema
 from route_sql.tools.schema.rendering import render
-from route_sql.tools.schema.samples import with_samples
 
 TABLES = 500
 COLUMNS = 21

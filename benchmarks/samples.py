@@ -28,12 +28,12 @@ from route_sql.progress import download_progress
 from route_sql.settings import Settings
 from route_sql.training.datasets.data_set import DataSet, open_data_set
 from route_sql.training.datasets.examples import Example
-from route_sql.training.evaluation.comparison import compare_runs
 from route_sql.training.evaluation.evaluate import ask_and_score, gather_or_stop
-from route_sql.training.evaluation.execution_accuracy import ExecutionAccuracy
-from route_sql.training.evaluation.report import comparison_sentence, markdown_table
+from route_sql.training.evaluation.figures.comparison import compare_runs
+from route_sql.training.evaluation.figures.report import comparison_sentence, markdown_table
+from route_sql.training.evaluation.figures.summary import summarise
 from route_sql.training.evaluation.run_log import Line, RunLog, open_run
-from route_sql.training.evaluation.summary import summarise
+from route_sql.training.evaluation.scores.execution_accuracy import ExecutionAccuracy
 
 TABLE = Path(__file__).with_name("samples.md")
 SECONDS = 600.0

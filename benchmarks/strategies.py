@@ -23,12 +23,12 @@ from shared.heading import heading
 from route_sql.graph.asking import Ask, asking
 from route_sql.graph.context import Context, Strategy
 from route_sql.training.datasets.examples import Example
-from route_sql.training.evaluation.comparison import compare_runs
 from route_sql.training.evaluation.evaluate import ask_and_score, gather_or_stop
-from route_sql.training.evaluation.execution_accuracy import ExecutionAccuracy
-from route_sql.training.evaluation.report import comparison_sentence, markdown_table
+from route_sql.training.evaluation.figures.comparison import compare_runs
+from route_sql.training.evaluation.figures.report import comparison_sentence, markdown_table
+from route_sql.training.evaluation.figures.summary import Summary, summarise
 from route_sql.training.evaluation.run_log import Line, RunLog, open_run
-from route_sql.training.evaluation.summary import Summary, summarise
+from route_sql.training.evaluation.scores.execution_accuracy import ExecutionAccuracy
 
 STRATEGIES: tuple[Strategy, ...] = ("single", "adaptive", "paper")
 TABLE = Path(__file__).with_name("strategies.md")

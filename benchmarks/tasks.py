@@ -24,12 +24,12 @@ from route_sql.graph.asking import asking
 from route_sql.graph.context import Context
 from route_sql.training.datasets.data_set import DataSet, OpenDataSet, open_data_set
 from route_sql.training.errors import TrainingError
-from route_sql.training.evaluation.agent_effects import as_if_only
-from route_sql.training.evaluation.comparison import compare_runs
 from route_sql.training.evaluation.evaluate import evaluate
-from route_sql.training.evaluation.execution_accuracy import ExecutionAccuracy
+from route_sql.training.evaluation.figures.agent_effects import as_if_only
+from route_sql.training.evaluation.figures.comparison import compare_runs
+from route_sql.training.evaluation.figures.summary import summarise
 from route_sql.training.evaluation.run_log import Line, read_run
-from route_sql.training.evaluation.summary import summarise
+from route_sql.training.evaluation.scores.execution_accuracy import ExecutionAccuracy
 from route_sql.training.tuning.batched_replies import Sampler
 from route_sql.training.tuning.config import SFTRun, load_run
 from route_sql.training.tuning.run_record import FINAL, RECORD

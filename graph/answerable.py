@@ -13,7 +13,7 @@ from route_sql.graph.calls.ledger import calls_of
 from route_sql.graph.confidence import Calibration
 from route_sql.graph.selection import agreed, attempts
 from route_sql.graph.state import NoAnswer, State
-from route_sql.tools.schema.coverage import COMMON, content_words, texts_of, uncovered_words
+from route_sql.tools.schema.question.coverage import COMMON, content_words, texts_of, uncovered_words
 from route_sql.tools.schema.records import Schema
 from route_sql.tools.text import words
 

@@ -21,7 +21,7 @@ from route_sql.tools.errors import DatabaseUnavailable, InvalidInput, RouteError
 from route_sql.tools.schema.records import Link, Schema
 from route_sql.tools.schema.relevance import reduce_schema
 from route_sql.tools.schema.rendering import render
-from route_sql.tools.schema.visibility import EVERYTHING, Visibility
+from route_sql.tools.schema.rights.visibility import EVERYTHING, Visibility
 from route_sql.tools.text import clean
 
 Notes = Sequence[str] | str | None

@@ -5,7 +5,7 @@ from time import monotonic
 
 from route_sql.tools.database.catalog import Catalog
 from route_sql.tools.schema.records import Schema
-from route_sql.tools.schema.visibility import Visibility
+from route_sql.tools.schema.rights.visibility import Visibility
 
 SECONDS = 1.0
 """Age from which a schema is asked for again: a database looks each time whether its schema has changed."""

@@ -8,7 +8,7 @@ from route_sql.graph.selection import attempts, is_repaired, is_sampled, voted_f
 from route_sql.graph.state import AnswerKind, Attempt, State
 from route_sql.graph.threads.memory import evidence_in
 from route_sql.tools.database.outcome import ran
-from route_sql.tools.schema.coverage import covered_share, texts_of
+from route_sql.tools.schema.question.coverage import covered_share, texts_of
 from route_sql.tools.schema.records import Schema
 from route_sql.tools.sql.parsing import shared_tree
 from route_sql.tools.sql.usage import tables_and_columns

@@ -10,7 +10,7 @@ from route_sql.tools.database.outcome import Cell, Outcome, Status
 from route_sql.tools.database.running.rows import fetch
 from route_sql.tools.errors import InvalidInput
 from route_sql.tools.limits import Limits
-from route_sql.tools.schema.visibility import rights_given
+from route_sql.tools.schema.rights.visibility import rights_given
 from route_sql.tools.text import clean
 
 CONTENT_CHARS = 2_000

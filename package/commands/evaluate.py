@@ -32,11 +32,11 @@ from route_sql.tools.errors import InvalidInput
 from route_sql.tools.terminal import escaped
 from route_sql.training.datasets.data_set import DataSet
 from route_sql.training.datasets.shards import read_shard
-from route_sql.training.evaluation.gate import GateResult, gate, gate_sentence
+from route_sql.training.evaluation.figures.gate import GateResult, gate, gate_sentence
+from route_sql.training.evaluation.figures.report import summary_table
+from route_sql.training.evaluation.figures.summary import Summary, summarise
 from route_sql.training.evaluation.on_dataset import evaluate_dataset, score_dataset
-from route_sql.training.evaluation.report import summary_table
 from route_sql.training.evaluation.run_log import JSON, Line, read_run
-from route_sql.training.evaluation.summary import Summary, summarise
 
 HeldOut = Annotated[
     Path | None,

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from route_sql.tools.schema.visibility import Visibility
+from route_sql.tools.schema.rights.visibility import Visibility
 
 
 @dataclass(frozen=True)

@@ -20,7 +20,7 @@ from typing import Any
 
 from route_sql.doors.callers import Caller
 from route_sql.tools.errors import InvalidInput
-from route_sql.tools.schema.visibility import Visibility
+from route_sql.tools.schema.rights.visibility import Visibility
 
 LEAST_CHARS = 16
 """Characters that a token needs: it is all that stands between a caller and the rows."""

@@ -8,7 +8,7 @@ marker in anything that comes back is a leak.
 from collections.abc import Iterator
 from random import Random
 
-from route_sql.tools.schema.visibility import Visibility
+from route_sql.tools.schema.rights.visibility import Visibility
 
 MARKERS = ("mk7tok", "mk7mail", "739182645", "mk7heir", "mk7nick")
 """The hidden cells contain one of these; no visible cell, name or literal does."""

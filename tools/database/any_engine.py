@@ -23,8 +23,8 @@ from route_sql.tools.guard.check import DIALECTS, check_sql
 from route_sql.tools.guard.nodes import is_allowed, reason
 from route_sql.tools.limits import Limits
 from route_sql.tools.schema.records import Schema
-from route_sql.tools.schema.reflection import DIALECTS as SQLGLOT_NAMES
-from route_sql.tools.schema.reflection import reflect
+from route_sql.tools.schema.reflection.reflect import DIALECTS as SQLGLOT_NAMES
+from route_sql.tools.schema.reflection.reflect import reflect
 from route_sql.tools.sql.parsing import NOT_A_QUERY, parses, shared_tree, tokens
 from route_sql.tools.sql.statements import kind_of_statement, statement_count
 

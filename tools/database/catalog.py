@@ -17,7 +17,7 @@ from route_sql.tools.database.visible import VisibleDatabase
 from route_sql.tools.errors import UnknownDatabase
 from route_sql.tools.limits import Limits
 from route_sql.tools.loop_thread import QUESTIONS
-from route_sql.tools.schema.visibility import EVERYTHING, Visibility
+from route_sql.tools.schema.rights.visibility import EVERYTHING, Visibility
 
 SIMILARITY = 60.0
 RIGHTS = 256

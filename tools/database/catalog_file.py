@@ -28,7 +28,7 @@ from route_sql.tools.database.engines import POOL
 from route_sql.tools.database.guarded import policy_of
 from route_sql.tools.errors import DatabaseUnavailable
 from route_sql.tools.limits import Limits
-from route_sql.tools.schema.visibility import EVERYTHING, Visibility
+from route_sql.tools.schema.rights.visibility import EVERYTHING, Visibility
 
 NOTES_BYTES = 1_000_000
 _REFERENCE = re.compile(r"\$\{(\w+)\}")

@@ -14,7 +14,7 @@ from route_sql.tools.guard.columns import show_only
 from route_sql.tools.guard.refusal import DEFAULT_POLICY, Policy, Refusal
 from route_sql.tools.limits import Limits
 from route_sql.tools.schema.records import Schema
-from route_sql.tools.schema.visibility import EVERYTHING, Visibility, VisibleSchema, visible_schema
+from route_sql.tools.schema.rights.visibility import EVERYTHING, Visibility, VisibleSchema, visible_schema
 
 _FAILED = "the query failed; use only the tables and columns of the schema"
 

@@ -7,9 +7,9 @@ from sqlglot import exp
 from route_sql.tools.database.engine import Database
 from route_sql.tools.database.outcome import Cell
 from route_sql.tools.limits import Limits
+from route_sql.tools.schema.question.unclear_columns import MOST_READINGS, Unclear, reference
 from route_sql.tools.schema.quoting import literal, table_expression
 from route_sql.tools.schema.records import Column, Schema, Table
-from route_sql.tools.schema.unclear_columns import MOST_READINGS, Unclear, reference
 from route_sql.tools.text import is_clean
 from route_sql.tools.values.index import VALUE_CHARS, ValueMatch, render_match
 from route_sql.tools.values.phrases import Phrase, value_key

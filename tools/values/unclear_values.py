@@ -2,10 +2,10 @@
 
 from collections.abc import Iterator, Sequence
 
-from route_sql.tools.schema.asked_names import AskedNames, joined_columns, own_words, singulars
+from route_sql.tools.schema.question.asked_names import AskedNames, joined_columns, own_words, singulars
+from route_sql.tools.schema.question.unclear_columns import MOST_READINGS, Unclear, distinct
 from route_sql.tools.schema.quoting import literal
 from route_sql.tools.schema.records import Schema
-from route_sql.tools.schema.unclear_columns import MOST_READINGS, Unclear, distinct
 from route_sql.tools.text import words
 from route_sql.tools.values.index import ValueIndex, ValueMatch, render_match
 from route_sql.tools.values.phrases import Phrase, phrases

@@ -22,8 +22,8 @@ from route_sql.training.calibration.observing import (
 )
 from route_sql.training.datasets.data_set import OpenDataSet
 from route_sql.training.errors import EvaluationError
-from route_sql.training.evaluation.execution_accuracy import ExecutionAccuracy
 from route_sql.training.evaluation.run_log import JSON
+from route_sql.training.evaluation.scores.execution_accuracy import ExecutionAccuracy
 from route_sql.training.resumable import OneWriter
 
 

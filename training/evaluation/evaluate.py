@@ -10,10 +10,15 @@ from route_sql.graph.asking import Ask, no_answer
 from route_sql.graph.state import Answer, AnswerStatus, Question
 from route_sql.training.datasets.examples import Example
 from route_sql.training.errors import EvaluationError
-from route_sql.training.evaluation.execution_accuracy import DatabaseLookup, ExecutionAccuracy, Metric, PredictionScore
-from route_sql.training.evaluation.further_scores import ScoreFurther, no_further_scores
+from route_sql.training.evaluation.figures.summary import Summary, summarise
 from route_sql.training.evaluation.run_log import JSON, WRONG_DATABASE, Line, ProposedSQL, RunLog, open_run
-from route_sql.training.evaluation.summary import Summary, summarise
+from route_sql.training.evaluation.scores.execution_accuracy import (
+    DatabaseLookup,
+    ExecutionAccuracy,
+    Metric,
+    PredictionScore,
+)
+from route_sql.training.evaluation.scores.further_scores import ScoreFurther, no_further_scores
 
 OnQuestion = Callable[[int, int, int], None]
 """Called with the questions done, all questions and the right ones; first with the counts of a resumed run."""

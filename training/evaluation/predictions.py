@@ -8,10 +8,15 @@ from typing import Any, cast
 from route_sql.training.datasets.examples import Example
 from route_sql.training.errors import EvaluationError
 from route_sql.training.evaluation.evaluate import OnQuestion, gather_or_stop, score_prediction
-from route_sql.training.evaluation.execution_accuracy import DatabaseLookup, ExecutionAccuracy, Metric, PredictionScore
-from route_sql.training.evaluation.further_scores import ScoreFurther, no_further_scores
 from route_sql.training.evaluation.prediction_files import Record, read_records
 from route_sql.training.evaluation.run_log import WRONG_DATABASE, Line
+from route_sql.training.evaluation.scores.execution_accuracy import (
+    DatabaseLookup,
+    ExecutionAccuracy,
+    Metric,
+    PredictionScore,
+)
+from route_sql.training.evaluation.scores.further_scores import ScoreFurther, no_further_scores
 
 _INDEX = "index"
 _KEPT = (

@@ -19,7 +19,7 @@ from support.server_processes import free_port
 
 from route_sql.doors.callers import Caller
 from route_sql.doors.tokens import Callers
-from route_sql.tools.schema.visibility import Visibility
+from route_sql.tools.schema.rights.visibility import Visibility
 
 # One browser for all tests of the file, so they share its event loop.
 pytestmark = [*needs_browser, pytest.mark.asyncio(loop_scope="module")]

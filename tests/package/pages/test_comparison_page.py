@@ -10,9 +10,9 @@ from support.browser import chromium, needs_browser
 from route_sql.cli import main
 from route_sql.training.datasets.examples import Example
 from route_sql.training.errors import EvaluationError
-from route_sql.training.evaluation.error_kinds import differences, error_kinds
+from route_sql.training.evaluation.figures.error_kinds import differences, error_kinds
+from route_sql.training.evaluation.figures.wrong_questions import wrong_questions
 from route_sql.training.evaluation.run_log import Line
-from route_sql.training.evaluation.wrong_questions import wrong_questions
 
 GOLD = "SELECT name FROM pet WHERE age > 3 ORDER BY age DESC LIMIT 1"
 ATTACK = "<script>document.title='owned'</script><img src=x onerror=alert(1)>\u202e"

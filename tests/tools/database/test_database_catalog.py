@@ -15,7 +15,7 @@ from route_sql.tools.database.sqlite.database import SQLiteDatabase
 from route_sql.tools.database.visible import VisibleDatabase
 from route_sql.tools.errors import DatabaseUnavailable, UnknownDatabase
 from route_sql.tools.limits import Limits
-from route_sql.tools.schema.visibility import Visibility
+from route_sql.tools.schema.rights.visibility import Visibility
 
 
 def make(path: Path) -> Path:

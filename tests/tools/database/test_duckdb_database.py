@@ -17,7 +17,7 @@ from route_sql.tools.errors import DatabaseUnavailable
 from route_sql.tools.limits import Limits
 from route_sql.tools.schema.records import ForeignKey
 from route_sql.tools.schema.rendering import render
-from route_sql.tools.schema.visibility import Visibility
+from route_sql.tools.schema.rights.visibility import Visibility
 
 duckdb = pytest.importorskip("duckdb", reason="the extra duckdb is not installed")
 

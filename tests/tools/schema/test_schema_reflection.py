@@ -9,7 +9,7 @@ from sqlalchemy import Connection, create_engine
 from sqlalchemy.exc import DatabaseError
 
 from route_sql.tools.schema.records import Column, ForeignKey, Schema
-from route_sql.tools.schema.reflection import reflect
+from route_sql.tools.schema.reflection.reflect import reflect
 
 ODD = """
 CREATE TABLE pair (p INT, q INT, r INT(11), PRIMARY KEY (p, q));

@@ -8,7 +8,7 @@ import pytest
 
 from route_sql.tools.limits import Limits
 from route_sql.tools.schema.records import Column, Schema, Table
-from route_sql.tools.schema.samples import Fetch, with_samples
+from route_sql.tools.schema.reflection.samples import Fetch, with_samples
 
 
 @pytest.fixture

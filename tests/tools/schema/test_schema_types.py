@@ -11,12 +11,12 @@ from sqlalchemy import create_engine
 
 from route_sql.tools.database.sqlite.connection import connect, read_rows
 from route_sql.tools.schema.records import Column, Schema, Table
-from route_sql.tools.schema.reflection import reflect
+from route_sql.tools.schema.reflection.reflect import reflect
+from route_sql.tools.schema.reflection.samples import readable, with_samples
 from route_sql.tools.schema.relevance import reduce_schema
 from route_sql.tools.schema.rendering import render
-from route_sql.tools.schema.samples import readable, with_samples
+from route_sql.tools.schema.rights.visibility import Visibility, visible_schema
 from route_sql.tools.schema.types import short_type, without_labels
-from route_sql.tools.schema.visibility import Visibility, visible_schema
 
 FROZEN = {
     "ROUTE_SQL_SPIDER": (166, "d25cc43e89740e33170afc92d8febf5f", "f3a94cad4948a2c76f13239923e0c5de"),

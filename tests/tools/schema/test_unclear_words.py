@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 
 from route_sql.tools.database.sqlite.database import SQLiteDatabase
-from route_sql.tools.schema.asked_names import AskedNames
+from route_sql.tools.schema.question.asked_names import AskedNames
+from route_sql.tools.schema.question.unclear_columns import MOST_READINGS, unclear_columns
 from route_sql.tools.schema.records import Column, ForeignKey, Schema, Table
-from route_sql.tools.schema.unclear_columns import MOST_READINGS, unclear_columns
 
 
 def table(name: str, *columns: str, refers: dict[str, str] | None = None) -> Table:

@@ -25,7 +25,7 @@ from route_sql.training.calibration.observing import (
 )
 from route_sql.training.datasets.examples import Example
 from route_sql.training.errors import EvaluationError
-from route_sql.training.evaluation.execution_accuracy import ExecutionAccuracy
+from route_sql.training.evaluation.scores.execution_accuracy import ExecutionAccuracy
 
 BY_SURPRISE = Logistic(intercept=4.0, weights={"surprise": -4.0}, usual={})
 CALIBRATION = Calibration(alone=BY_SURPRISE, compared=BY_SURPRISE)

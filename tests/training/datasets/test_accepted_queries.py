@@ -8,8 +8,8 @@ from route_sql.tools.database.catalog import Catalog
 from route_sql.training.datasets.examples import Example, load_examples
 from route_sql.training.datasets.query_log import load_query_log
 from route_sql.training.errors import DatasetError
-from route_sql.training.evaluation.execution_accuracy import ExecutionAccuracy
 from route_sql.training.evaluation.run_log import meta_path, open_run
+from route_sql.training.evaluation.scores.execution_accuracy import ExecutionAccuracy
 
 DIGEST = "01ce8afc87eab77ebbb822ac87e28294cbee7d74955f9187d4d5119bdbfa80cf"
 """Of one example, as written before an example could have more than one query."""

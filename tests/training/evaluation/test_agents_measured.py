@@ -5,10 +5,10 @@ import pytest
 from route_sql.tools.database.catalog import Catalog
 from route_sql.training.datasets.examples import Example
 from route_sql.training.errors import EvaluationError
-from route_sql.training.evaluation.agent_effects import agent_effects, as_if_only
-from route_sql.training.evaluation.execution_accuracy import ExecutionAccuracy
-from route_sql.training.evaluation.linking_accuracy import mean_link_score, score_link, score_link_of_query
+from route_sql.training.evaluation.figures.agent_effects import agent_effects, as_if_only
 from route_sql.training.evaluation.run_log import Line, ProposedSQL
+from route_sql.training.evaluation.scores.execution_accuracy import ExecutionAccuracy
+from route_sql.training.evaluation.scores.linking_accuracy import mean_link_score, score_link, score_link_of_query
 
 
 def proposed(agent: str, sql: str) -> ProposedSQL:

@@ -9,9 +9,9 @@ from route_sql.tools.database.catalog import Catalog
 from route_sql.training.datasets.data_set import DataSet
 from route_sql.training.datasets.examples import Example
 from route_sql.training.errors import DatasetError, EvaluationError
+from route_sql.training.evaluation.figures.summary import summarise
 from route_sql.training.evaluation.on_dataset import evaluate_dataset, score_dataset
 from route_sql.training.evaluation.run_log import meta_path, read_run
-from route_sql.training.evaluation.summary import summarise
 
 Script = dict[str, str | None | Exception]
 

@@ -5,10 +5,10 @@ import pytest
 from rich.console import Console
 
 from route_sql.training.errors import EvaluationError
-from route_sql.training.evaluation.comparison import compare_runs, sign_test
-from route_sql.training.evaluation.report import comparison_sentence, markdown_table, summary_table
+from route_sql.training.evaluation.figures.comparison import compare_runs, sign_test
+from route_sql.training.evaluation.figures.report import comparison_sentence, markdown_table, summary_table
+from route_sql.training.evaluation.figures.summary import summarise, wilson_interval
 from route_sql.training.evaluation.run_log import Line
-from route_sql.training.evaluation.summary import summarise, wilson_interval
 
 Make = Callable[..., Line]
 

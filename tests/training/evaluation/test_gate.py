@@ -3,7 +3,7 @@ from collections.abc import Callable
 import pytest
 
 from route_sql.training.errors import EvaluationError
-from route_sql.training.evaluation.gate import check_same_questions, gate, gate_sentence, probability_of_losing
+from route_sql.training.evaluation.figures.gate import check_same_questions, gate, gate_sentence, probability_of_losing
 from route_sql.training.evaluation.run_log import Line
 
 MakeLine = Callable[..., Line]

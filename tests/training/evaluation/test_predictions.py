@@ -8,9 +8,9 @@ from route_sql.tools.database.catalog import Catalog
 from route_sql.training.datasets.examples import Example
 from route_sql.training.errors import EvaluationError
 from route_sql.training.evaluation.evaluate import evaluate
+from route_sql.training.evaluation.figures.summary import summarise
 from route_sql.training.evaluation.predictions import read_predictions, score_predictions
 from route_sql.training.evaluation.run_log import read_run
-from route_sql.training.evaluation.summary import summarise
 
 
 def write(path: Path, text: str) -> Path:

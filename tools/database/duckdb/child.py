@@ -18,7 +18,7 @@ from route_sql.tools.database.running.child_loop import ChildMessage, ParentPipe
 from route_sql.tools.database.running.rows import fetch
 from route_sql.tools.limits import Limits
 from route_sql.tools.schema.records import Schema
-from route_sql.tools.schema.samples import with_samples
+from route_sql.tools.schema.reflection.samples import with_samples
 
 THREADS = 2
 SPILLED = 8

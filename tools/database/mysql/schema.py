@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 
 from route_sql.tools.database.running.server_session import ServerSession
 from route_sql.tools.schema.records import Column, ForeignKey, Schema, Table
-from route_sql.tools.schema.samples import with_samples
+from route_sql.tools.schema.reflection.samples import with_samples
 from route_sql.tools.schema.types import without_labels
 
 _FINGERPRINT = """

@@ -14,8 +14,8 @@ from sqlalchemy.pool import StaticPool
 from route_sql.tools.database.postgres.types import with_fields
 from route_sql.tools.database.running.server_session import Fault, ServerSession
 from route_sql.tools.schema.records import Column, Schema, Table
-from route_sql.tools.schema.reflection import reflect
-from route_sql.tools.schema.samples import SAMPLE_CHARS, SAMPLES, readable, with_samples
+from route_sql.tools.schema.reflection.reflect import reflect
+from route_sql.tools.schema.reflection.samples import SAMPLE_CHARS, SAMPLES, readable, with_samples
 from route_sql.tools.text import clean, is_clean
 
 LARGE_ROWS = 10_000

@@ -23,8 +23,8 @@ from route_sql.tools.errors import DatabaseUnavailable
 from route_sql.tools.limits import Limits
 from route_sql.tools.schema.plain import plain
 from route_sql.tools.schema.records import Schema
-from route_sql.tools.schema.reflection import reflect
-from route_sql.tools.schema.samples import with_samples
+from route_sql.tools.schema.reflection.reflect import reflect
+from route_sql.tools.schema.reflection.samples import with_samples
 
 VIEW_SECONDS = 0.05
 VIEWS_SECONDS = 0.5

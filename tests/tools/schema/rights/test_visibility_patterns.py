@@ -8,7 +8,7 @@ from route_sql.tools.guard.columns import show_only
 from route_sql.tools.guard.refusal import Refusal
 from route_sql.tools.schema.records import Column, ForeignKey, Schema, Table
 from route_sql.tools.schema.rendering import render
-from route_sql.tools.schema.visibility import EVERYTHING, Visibility, visible_schema
+from route_sql.tools.schema.rights.visibility import EVERYTHING, Visibility, visible_schema
 
 SALES = Schema(
     "postgres",

@@ -2,8 +2,8 @@ from math import sqrt
 
 import pytest
 
-from route_sql.training.evaluation.bird_scores import soft_f1, time_score
-from route_sql.training.evaluation.result_match import ResultRows
+from route_sql.training.evaluation.scores.bird_scores import soft_f1, time_score
+from route_sql.training.evaluation.scores.result_match import ResultRows
 
 
 @pytest.mark.parametrize(

@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 
 from route_sql.training.errors import EvaluationError
-from route_sql.training.evaluation.suite.clone_files import make_clones, read_tables
-from route_sql.training.evaluation.suite.clone_rows import RowReference, TableRows, key_of, perturb, recipe
+from route_sql.training.evaluation.scores.suite.clone_files import make_clones, read_tables
+from route_sql.training.evaluation.scores.suite.clone_rows import RowReference, TableRows, key_of, perturb, recipe
 
 CLINIC = """
 CREATE TABLE "town hall" (code TEXT PRIMARY KEY, name TEXT NOT NULL);

@@ -7,7 +7,7 @@ from route_sql.tools.database.catalog import Catalog
 from route_sql.tools.limits import Limits
 from route_sql.training.datasets.data_set import DataSet, open_data_set
 from route_sql.training.datasets.examples import Example
-from route_sql.training.evaluation.execution_accuracy import ExecutionAccuracy, drop_distinct, has_order_by
+from route_sql.training.evaluation.scores.execution_accuracy import ExecutionAccuracy, drop_distinct, has_order_by
 
 NUMBERS = "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n LIMIT {}) SELECT i FROM n"
 

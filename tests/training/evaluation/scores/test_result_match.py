@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from route_sql.tools.database.outcome import Cell
-from route_sql.training.evaluation.result_match import ResultRows, same_by_bird, same_by_spider
+from route_sql.training.evaluation.scores.result_match import ResultRows, same_by_bird, same_by_spider
 
 
 def by_the_letter(gold: ResultRows, predicted: ResultRows, *, ordered: bool) -> bool:

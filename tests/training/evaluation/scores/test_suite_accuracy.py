@@ -8,13 +8,13 @@ import pytest
 
 from route_sql.tools.database.catalog import Catalog
 from route_sql.tools.database.sqlite.database import SQLiteDatabase
-from route_sql.tools.schema.visibility import Visibility
+from route_sql.tools.schema.rights.visibility import Visibility
 from route_sql.training.datasets.data_set import DataSet, open_data_set
 from route_sql.training.datasets.examples import Example
 from route_sql.training.errors import EvaluationError
-from route_sql.training.evaluation.execution_accuracy import ExecutionAccuracy, Metric
-from route_sql.training.evaluation.suite.suite_accuracy import SuiteAccuracy
-from route_sql.training.evaluation.suite.tied_order import determined, settled_ties
+from route_sql.training.evaluation.scores.execution_accuracy import ExecutionAccuracy, Metric
+from route_sql.training.evaluation.scores.suite.suite_accuracy import SuiteAccuracy
+from route_sql.training.evaluation.scores.suite.tied_order import determined, settled_ties
 
 PEOPLE = """
 CREATE TABLE person (id INT PRIMARY KEY, name TEXT, age INT, city TEXT, year INT);

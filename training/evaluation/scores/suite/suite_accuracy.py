@@ -16,7 +16,7 @@ from route_sql.tools.database.outcome import Outcome
 from route_sql.tools.database.sqlite.database import SQLiteDatabase
 from route_sql.training.datasets.examples import Example
 from route_sql.training.errors import EvaluationError
-from route_sql.training.evaluation.execution_accuracy import (
+from route_sql.training.evaluation.scores.execution_accuracy import (
     SCORING_LIMITS,
     DatabaseLookup,
     ExecutionAccuracy,
@@ -24,9 +24,9 @@ from route_sql.training.evaluation.execution_accuracy import (
     drop_distinct,
     has_order_by,
 )
-from route_sql.training.evaluation.result_match import ResultRows, same_by_bird, same_by_spider
-from route_sql.training.evaluation.suite.clone_files import make_clones
-from route_sql.training.evaluation.suite.tied_order import determined, settled_ties
+from route_sql.training.evaluation.scores.result_match import ResultRows, same_by_bird, same_by_spider
+from route_sql.training.evaluation.scores.suite.clone_files import make_clones
+from route_sql.training.evaluation.scores.suite.tied_order import determined, settled_ties
 from route_sql.training.resumable import to_the_end
 
 _OPEN = 4

@@ -6,7 +6,7 @@ from typing import TypedDict
 
 from route_sql.training.datasets.examples import Example
 from route_sql.training.errors import EvaluationError
-from route_sql.training.evaluation.comparison import compare_runs
+from route_sql.training.evaluation.figures.comparison import compare_runs
 from route_sql.training.evaluation.run_log import Line
 
 SIGNIFICANCE = 0.05

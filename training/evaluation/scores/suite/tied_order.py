@@ -7,7 +7,7 @@ import sqlglot
 from sqlglot import exp
 from sqlglot.errors import SqlglotError
 
-from route_sql.training.evaluation.result_match import ResultRows
+from route_sql.training.evaluation.scores.result_match import ResultRows
 
 Determined = Literal["list", "rows"]
 """Whether a query determines its list of rows, or its rows but not their order."""

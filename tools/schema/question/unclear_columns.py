@@ -3,7 +3,7 @@
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
-from route_sql.tools.schema.asked_names import CONNECTING, AskedNames, ColumnPlace, Mention
+from route_sql.tools.schema.question.asked_names import CONNECTING, AskedNames, ColumnPlace, Mention
 from route_sql.tools.schema.quoting import quote_name, quote_table
 from route_sql.tools.schema.records import Schema
 

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from math import sqrt
 from statistics import fmean, pstdev
 
-from route_sql.training.evaluation.result_match import ResultRows
+from route_sql.training.evaluation.scores.result_match import ResultRows
 
 _REWARDS = ((2.0, 1.25), (1.0, 1.0), (0.5, 0.75), (0.25, 0.5))
 """Least time ratio and reward."""

@@ -3,7 +3,7 @@
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 
-from route_sql.tools.schema.coverage import COMMON
+from route_sql.tools.schema.question.coverage import COMMON
 from route_sql.tools.schema.records import Column, Schema, Table, references
 from route_sql.tools.text import singular, words
 

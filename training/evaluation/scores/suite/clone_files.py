@@ -15,7 +15,7 @@ from filelock import FileLock
 
 from route_sql.tools.files import write_whole, written_whole
 from route_sql.training.errors import EvaluationError
-from route_sql.training.evaluation.suite.clone_rows import (
+from route_sql.training.evaluation.scores.suite.clone_rows import (
     RowReference,
     TableRow,
     TableRows,

@@ -6,10 +6,16 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from route_sql.tools.errors import InvalidInput
-from route_sql.tools.schema.heirs import Heirs
-from route_sql.tools.schema.hidden_types import PLAIN_TYPES, row_types, with_plain_types
-from route_sql.tools.schema.patterns import NameParts, any_matches, checked_patterns, has_wildcard, placed_pattern
 from route_sql.tools.schema.records import Column, ForeignKey, Schema, Table
+from route_sql.tools.schema.rights.heirs import Heirs
+from route_sql.tools.schema.rights.hidden_types import PLAIN_TYPES, row_types, with_plain_types
+from route_sql.tools.schema.rights.patterns import (
+    NameParts,
+    any_matches,
+    checked_patterns,
+    has_wildcard,
+    placed_pattern,
+)
 
 DEFAULT_NAMES = ("main", "public", "dbo")
 """Engine names of the default namespace, whose tables have none in their key."""

@@ -21,9 +21,9 @@ from sqlalchemy.engine.reflection import ObjectKind
 from sqlalchemy.exc import CompileError, SAWarning, SQLAlchemyError
 from sqlalchemy.types import NullType, TypeEngine
 
-from route_sql.tools.schema.named_types import with_named_types
-from route_sql.tools.schema.postgres_catalog import completed
 from route_sql.tools.schema.records import Column, ForeignKey, Schema, Table
+from route_sql.tools.schema.reflection.named_types import with_named_types
+from route_sql.tools.schema.reflection.postgres_catalog import completed
 from route_sql.tools.schema.types import without_labels
 
 DIALECTS = {"postgresql": "postgres", "mssql": "tsql", "mariadb": "mysql"}

@@ -6,8 +6,8 @@ from typing import TypedDict
 
 from route_sql.training.datasets.examples import Example
 from route_sql.training.errors import EvaluationError
-from route_sql.training.evaluation.execution_accuracy import ExecutionAccuracy
 from route_sql.training.evaluation.run_log import Line
+from route_sql.training.evaluation.scores.execution_accuracy import ExecutionAccuracy
 
 
 class AgentEffect(TypedDict):

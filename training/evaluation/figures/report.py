@@ -5,8 +5,8 @@ from itertools import chain
 
 from rich.table import Table
 
-from route_sql.training.evaluation.comparison import Comparison
-from route_sql.training.evaluation.summary import PartAccuracy, Summary
+from route_sql.training.evaluation.figures.comparison import Comparison
+from route_sql.training.evaluation.figures.summary import PartAccuracy, Summary
 
 _NOT_SCORED = "not scored"
 

@@ -10,7 +10,7 @@ from route_sql.training.datasets.data_set import Layout
 from route_sql.training.datasets.examples import Example, load_examples
 from route_sql.training.datasets.query_log import load_query_log
 from route_sql.training.errors import EvaluationError
-from route_sql.training.evaluation.error_kinds import error_kinds
+from route_sql.training.evaluation.figures.error_kinds import error_kinds
 from route_sql.training.evaluation.run_log import Line
 
 QuestionChange = Literal["lost", "gained", "both wrong"]

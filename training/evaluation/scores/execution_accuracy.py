@@ -18,7 +18,7 @@ from route_sql.tools.errors import UnknownDatabase
 from route_sql.tools.limits import Limits
 from route_sql.tools.sql.hardness import table_count
 from route_sql.training.datasets.examples import Example
-from route_sql.training.evaluation.result_match import ResultRows, same_by_bird, same_by_spider
+from route_sql.training.evaluation.scores.result_match import ResultRows, same_by_bird, same_by_spider
 
 Metric = Literal["spider", "bird"]
 

@@ -8,10 +8,15 @@ from pathlib import Path
 from route_sql.tools.database.outcome import Outcome
 from route_sql.training.datasets.examples import Example
 from route_sql.training.errors import EvaluationError
-from route_sql.training.evaluation.bird_scores import soft_f1, time_score
-from route_sql.training.evaluation.execution_accuracy import SCORING_LIMITS, DatabaseLookup, ExecutionAccuracy, Metric
 from route_sql.training.evaluation.run_log import Line
-from route_sql.training.evaluation.suite.suite_accuracy import SuiteAccuracy
+from route_sql.training.evaluation.scores.bird_scores import soft_f1, time_score
+from route_sql.training.evaluation.scores.execution_accuracy import (
+    SCORING_LIMITS,
+    DatabaseLookup,
+    ExecutionAccuracy,
+    Metric,
+)
+from route_sql.training.evaluation.scores.suite.suite_accuracy import SuiteAccuracy
 
 _SHORTEST = 1e-6
 """Seconds that a query takes at least, so that no time ratio is without bound."""
