@@ -19,7 +19,7 @@ from route_sql.graph.context import Context
 from route_sql.graph.events import Event, Tell
 from route_sql.graph.recording import Recording
 from route_sql.graph.state import Answer, Exchange, Question, State
-from route_sql.graph.wiring import build_graph
+from route_sql.graph.wiring import Graph, build_graph
 from route_sql.tools.database.catalog import Catalog
 from route_sql.tools.database.outcome import Outcome, failed
 from route_sql.tools.errors import RouteError
@@ -65,22 +65,8 @@ async def replay_run(recording: Recording, *, checks: "tuple[Check, ...]" = (), 
         tell: Takes the events of the run.
     """
     replay = Replay(recording)
-    name = recording["question"]["database"]
-    catalog = Catalog({name: _RecordedDatabase(name, recording)})
     model = _RecordedModel(replay=replay, temperature=0.0 if recording["choices"]["can_sample"] else None)
-
-    async def recorded_notes(question: Question) -> list[str]:
-        return recording["notes"]
-
-    graph = build_graph(
-        model,
-        catalog,
-        wording=recording["wording"],
-        calibration=recording["calibration"],
-        context_tools=[recorded_notes],
-        checks=checks,
-        executor=make_execute_sql(catalog),
-    )
+    graph = _recorded_graph(recording, model, checks)
     try:
         replay.state = await run_with_story(graph, recording["question"], _context_of(recording), tell or _ignore)
     except Diverged as error:
@@ -89,6 +75,25 @@ async def replay_run(recording: Recording, *, checks: "tuple[Check, ...]" = (), 
         replay.divergences += _differences(recording["answer"], answer_in(replay.state))
         replay.divergences += [f"{each['node']}: a recorded reply was not asked for" for each in model.left]
     return replay
+
+
+def _recorded_graph(recording: Recording, model: "_RecordedModel", checks: "tuple[Check, ...]") -> Graph:
+    """The graph on the recorded replies, notes and outcomes."""
+    name = recording["question"]["database"]
+    catalog = Catalog({name: _RecordedDatabase(name, recording)})
+
+    async def recorded_notes(question: Question) -> list[str]:
+        return recording["notes"]
+
+    return build_graph(
+        model,
+        catalog,
+        wording=recording["wording"],
+        calibration=recording["calibration"],
+        context_tools=[recorded_notes],
+        checks=checks,
+        executor=make_execute_sql(catalog),
+    )
 
 
 class _RecordedModel(BaseChatModel):

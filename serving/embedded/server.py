@@ -189,11 +189,7 @@ class EmbeddedServer:
         settings = asdict(self.model_file.profile) | {"threads": decode, "threads_batch": batch}
         settings |= {"path": str(self.model_file.path), "model": self.served_name}
         settings |= {"api_key": self.api_key, "port": self._port}
-        self._log_dir.mkdir(parents=True, exist_ok=True)
-        _remove_old_logs(self._log_dir)
-        descriptor, log = tempfile.mkstemp(prefix="embedded-", suffix=".log", dir=self._log_dir)
-        self._log = Path(log)
-        with self._lock, open(descriptor, "wb") as output:
+        with self._lock, open(self._new_log(), "wb") as output:
             if self._stopped:
                 raise ServerUnavailable("The embedded server was stopped before it had started.")
             self._child = subprocess.Popen(
@@ -208,6 +204,14 @@ class EmbeddedServer:
         self._child.stdin.write(json.dumps(settings).encode() + b"\n")
         self._child.stdin.flush()
         return self._child
+
+    def _new_log(self) -> int:
+        """An open file for the log of the child, as its descriptor."""
+        self._log_dir.mkdir(parents=True, exist_ok=True)
+        _remove_old_logs(self._log_dir)
+        descriptor, log = tempfile.mkstemp(prefix="embedded-", suffix=".log", dir=self._log_dir)
+        self._log = Path(log)
+        return descriptor
 
     def _why_not_started(self) -> str:
         assert self._child is not None

@@ -1,5 +1,6 @@
 """Parser and tokeniser that never raise: SQL written by a model may be anything."""
 
+from collections.abc import Sequence
 from functools import lru_cache
 from itertools import pairwise
 from typing import NamedTuple
@@ -120,6 +121,10 @@ def _parsed(sql: str, dialect: str) -> _Parsed:
     except (TypeError, ValueError, AttributeError, KeyError, IndexError):
         # sqlglot's constructors raise these on arguments that it parsed only in part
         return _Parsed(None, "it can't be read as SQL")
+    return _one_query(statements)
+
+
+def _one_query(statements: Sequence[exp.Expr]) -> _Parsed:
     if len(statements) != 1:
         return _Parsed(None, "it holds no statement" if not statements else "it holds more than one statement")
     query = statements[0]
