@@ -11,9 +11,9 @@ from uuid import uuid4
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from route_sql.access.access_check import CALLER
+from route_sql.access.callers import Caller
 from route_sql.api.errors import CLOSING, FAILURE, REQUEST_ID, RETRY, SENTENCES, ApiError, error_answer
-from route_sql.doors.callers import Caller
-from route_sql.doors.door import CALLER
 
 POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; img-src 'self' data:; "

@@ -10,12 +10,12 @@ from uuid import uuid4
 from fastapi import Depends
 from starlette.requests import Request
 
+from route_sql.access.access_check import caller_in
+from route_sql.access.callers import Caller
 from route_sql.api.errors import ApiError
 from route_sql.api.limits import Rate, Slots
 from route_sql.api.metrics import Metrics
 from route_sql.api.threads.thread_store import ThreadRow, ThreadStore
-from route_sql.doors.callers import Caller
-from route_sql.doors.door import caller_in
 from route_sql.graph.context import Context
 from route_sql.graph.grounding import askable_schema
 from route_sql.graph.wiring import Graph

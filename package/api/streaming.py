@@ -11,7 +11,7 @@ from starlette.types import Receive, Scope, Send
 
 from route_sql.api.errors import CLOSING, ApiError, as_api_error, error_body, note_failure
 from route_sql.api.running import ApiRun
-from route_sql.doors.json_values import json_value
+from route_sql.json_values import json_value
 
 STREAM = "text/event-stream"
 LEFT = "The client left, so the question was stopped."

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from route_sql.access.address import Address
 from route_sql.commands.options import (
     AllowHost,
     AllowOrigin,
@@ -21,7 +22,6 @@ from route_sql.commands.options import (
     chosen,
 )
 from route_sql.databases import served_databases
-from route_sql.doors.address import Address
 from route_sql.graph.context import Context
 from route_sql.graph.wiring import build_graph
 from route_sql.models import model_on_demand
@@ -107,10 +107,10 @@ async def _serve(db: str | None, model: str | None, context: Context, place: Add
 
 
 async def _run(service: "Service", place: Address, settings: Settings, choices: ServerChoices) -> None:
+    from route_sql.access.serving import serve_http
     from route_sql.api.app import build_app
     from route_sql.api.logs import log_to, logging_requests
     from route_sql.api.retention import keeping_for
-    from route_sql.doors.serving import serve_http
 
     log_to()
     served = logging_requests(with_failures=settings.trace_content)

@@ -14,7 +14,7 @@ from mcp.types import ElicitRequest, ElicitRequestFormParams, ElicitResult, Inpu
 from mcp_types.version import is_version_at_least
 from pydantic import BaseModel, Field, create_model
 
-from route_sql.doors.callers import Caller
+from route_sql.access.callers import Caller
 from route_sql.mcp.callers import present_caller
 from route_sql.tools.text import clean
 

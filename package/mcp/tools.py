@@ -16,7 +16,7 @@ from mcp.server.mcpserver.exceptions import ToolError
 from mcp.types import CallToolResult, InputRequiredResult, TextContent
 from pydantic import ValidationError
 
-from route_sql.doors.callers import Caller
+from route_sql.access.callers import Caller
 from route_sql.faces.reply import reply_of
 from route_sql.graph.asking import answer_in, run_with_story
 from route_sql.graph.context import Context

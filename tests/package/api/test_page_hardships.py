@@ -17,8 +17,8 @@ from support.chat_stub import ChatStub, completion, hanging
 from support.served_page import COUNTRIES, HOSTILE, make_shop, serving_page, visiting
 from support.server_processes import free_port
 
-from route_sql.doors.callers import Caller
-from route_sql.doors.tokens import Callers
+from route_sql.access.callers import Caller
+from route_sql.access.tokens import Callers
 from route_sql.tools.schema.rights.visibility import Visibility
 
 # One browser for all tests of the file, so they share its event loop.

@@ -18,8 +18,8 @@ from mcp.client.streamable_http import streamable_http_client
 from support.protocol_databases import PETS, make_databases, scripted, served
 
 from route_sql import Catalog
-from route_sql.doors.listening import hosts_of, listening, require_safe
-from route_sql.doors.tokens import Callers, read_callers
+from route_sql.access.listening import hosts_of, listening, require_safe
+from route_sql.access.tokens import Callers, read_callers
 from route_sql.mcp.callers import owner
 from route_sql.mcp.http import PATH, caller_of_request, http_app
 from route_sql.mcp.server import build_server

@@ -9,7 +9,7 @@ from types import FrameType
 import uvicorn
 from starlette.types import ASGIApp
 
-from route_sql.doors.tokens import Callers
+from route_sql.access.tokens import Callers
 from route_sql.tools.errors import InvalidInput
 
 HTTP_PORT, HTTPS_PORT = 80, 443

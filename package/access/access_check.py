@@ -1,4 +1,4 @@
-"""A door in front of an HTTP application: it checks the host, the origin, the kind of body and the token."""
+"""The check in front of an HTTP application: host, origin, kind of body and token of each request."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -7,12 +7,12 @@ from starlette.datastructures import Headers
 from starlette.responses import JSONResponse, Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from route_sql.doors.callers import Caller
-from route_sql.doors.tokens import Callers
+from route_sql.access.callers import Caller
+from route_sql.access.tokens import Callers
 from route_sql.tools.errors import InvalidInput
 
 CALLER = "route_sql.caller"
-"""Key of the ASGI scope under which the door leaves the caller."""
+"""Key of the ASGI scope under which the access check leaves the caller."""
 
 Refuse = Callable[[Scope, int, str, Mapping[str, str]], Response]
 """From a request, a status, a sentence and headers to the answer of a request that is not let in."""
@@ -34,7 +34,7 @@ def nothing(_: Scope) -> bool:
 
 
 @dataclass(frozen=True)
-class Door:
+class AccessCheck:
     """Lets requests in that come from where they should; any web page can send requests to loopback.
 
     Args:
@@ -95,10 +95,10 @@ class Door:
 
 
 def caller_in(scope: Scope) -> Caller:
-    """The caller that the door found.
+    """The caller that the access check found.
 
     Raises:
-        InvalidInput: the request did not come through the door.
+        InvalidInput: the request did not pass the access check.
     """
     caller = scope.get(CALLER)
     if not isinstance(caller, Caller):

@@ -1,17 +1,17 @@
-"""The start of an HTTP server of ours: its callers, its address, and its door."""
+"""The start of an HTTP server of ours: its callers, its address, and its access check."""
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from starlette.types import ASGIApp
 
-from route_sql.doors.address import Address
-from route_sql.doors.listening import CLOSING_SECONDS, hosts_of, listening, no_notice, require_safe, run_http
-from route_sql.doors.tokens import Callers, read_callers
+from route_sql.access.address import Address
+from route_sql.access.listening import CLOSING_SECONDS, hosts_of, listening, no_notice, require_safe, run_http
+from route_sql.access.tokens import Callers, read_callers
 from route_sql.printing import say
 
 MakeApp = Callable[[Sequence[str], Sequence[str], Callers], ASGIApp]
-"""From allowed hosts, allowed origins and callers to the application behind its door."""
+"""From allowed hosts, allowed origins and callers to the application behind its access check."""
 
 
 async def serve_http(

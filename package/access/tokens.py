@@ -18,7 +18,7 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
-from route_sql.doors.callers import Caller
+from route_sql.access.callers import Caller
 from route_sql.tools.errors import InvalidInput
 from route_sql.tools.schema.rights.visibility import Visibility
 
