@@ -119,7 +119,7 @@ def _finish_reason(metadata: dict[str, Any]) -> str | None:
 
 
 def _logprobs(metadata: dict[str, Any]) -> tuple[float, ...]:
-    """Log-probabilities in OpenAI's form, read with distrust: a server may send anything there."""
+    """Log-probabilities in OpenAI's form, checked field by field, since a server may send anything there."""
     given = metadata.get("logprobs")
     tokens = given.get("content") if isinstance(given, dict) else None
     values = [token.get("logprob") for token in tokens if isinstance(token, dict)] if isinstance(tokens, list) else []

@@ -6,7 +6,7 @@ again. The schema linker is asked for every question. What a *task* of the train
 
     python benchmarks/agents.py --questions DIR/dev.json --databases DIR/database --limit 300 --run runs/adaptive.jsonl
 
-Writes `agents.md` beside this script. A run that was stopped goes on from where it was, but for the linker's questions.
+Writes `agents.md` next to this script. A run that was stopped is resumed, except for the linker's questions.
 """
 
 import argparse
@@ -86,7 +86,7 @@ async def without(
 async def link_scores(
     lines: Sequence[Line], source: OpenDataSet, chat: BaseChatModel, concurrency: int
 ) -> Mapping[str, list[LinkScore]]:
-    """The linker, the draft, both and what both bring along; a gold whose scopes can't be told apart is left out."""
+    """The linker, the draft, both and what both bring along; a gold query with unclear scopes is left out."""
     graph = build_graph(chat, source.catalog)
     scores: dict[str, list[LinkScore]] = {}
     waiting = iter(zip(source.examples, lines, strict=True))

@@ -1,7 +1,7 @@
 """How long it takes to reflect, sample, render and cut a SQLite database of many tables.
 
 Measured: one process, a warm file cache, the median of five runs each. Left out: starting Python, and engines other
-than SQLite. Writes `reflection.md` beside this file.
+than SQLite. Writes `reflection.md` next to this file.
 """
 
 import sqlite3

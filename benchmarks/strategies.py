@@ -5,7 +5,7 @@ A run that was stopped goes on from where it was.
 
     python benchmarks/strategies.py --questions DIR/dev.json --databases DIR/database --limit 200 --out DIR
 
-Writes `strategies.md` beside this script.
+Writes `strategies.md` next to this script.
 """
 
 import argparse

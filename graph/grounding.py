@@ -57,7 +57,7 @@ async def gather_ground(
     """Gather the notes of the context tools and the catalog, and cut a schema that no prompt can hold.
 
     The notes are as many and as long as a prompt shows. `evidence` is the question's own with the earlier turn that it
-    refers to; the context tools see only its own.
+    refers to; the context tools see only the question's own.
 
     Raises:
         RouteError: the database can't be asked.

@@ -92,7 +92,7 @@ class Nodes:
         }
         return {
             **without_old_keys(state),
-            # What a checkpoint does not hold costs nothing at each later step.
+            # Values that the state does not hold make each later checkpoint smaller.
             **{name: value for name, value in found.items() if value},
             "choices": self._choices(context),
             "notes": Begin(begin=[*follow_up_notes(earlier), *ground.remarks]),
@@ -103,7 +103,7 @@ class Nodes:
         """The run's choices, with the limits of the model's calibration and the user who asked."""
         fitted = self.calibration
         limits = {"enough": fitted.enough, "withhold": fitted.withhold} if fitted else {}
-        # Who resumes the run later may be another user.
+        # Another user may resume the run later.
         asked = replace(context, asked_by=context.asked_by or authenticated_user())
         return choices_of(asked, can_sample=can_sample(self.model), **limits)
 

@@ -43,9 +43,9 @@ class Replay:
 
     recording: Recording
     state: State | None = None
-    """The state at the end; None if the replay could not go through."""
+    """The state at the end; None if the replay did not reach its end."""
     divergences: list[str] = field(default_factory=list)
-    """Where it differs from the recording, one sentence each, in order; empty if it is the same run."""
+    """One sentence for each difference from the recording, in order; empty if the runs are the same."""
 
     @property
     def answer(self) -> Answer | None:
@@ -56,7 +56,7 @@ class Replay:
 async def replay_run(recording: Recording, *, checks: "tuple[Check, ...]" = (), tell: Tell | None = None) -> Replay:
     """Run the graph on a recording: recorded replies for the model's, recorded outcomes for the database's.
 
-    A prompt that differs from the recorded one gets the recorded reply all the same, and is a divergence. The replay
+    A prompt that differs from the recorded one still gets the recorded reply, and is a divergence. The replay
     ends where it needs a reply or an outcome that was not recorded. Nothing is executed and no server is asked.
 
     Args:
@@ -109,7 +109,7 @@ class _RecordedModel(BaseChatModel):
 
     @property
     def left(self) -> list[Exchange]:
-        """Exchanges that nobody asked for yet."""
+        """Exchanges that were not used yet."""
         return self._left
 
     @property
@@ -158,7 +158,7 @@ class _RecordedModel(BaseChatModel):
 
 
 class _RecordedDatabase:
-    """A database that knows its recorded schema and outcomes."""
+    """A database of the recorded schema and outcomes."""
 
     def __init__(self, name: str, recording: Recording) -> None:
         self.name = name

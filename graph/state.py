@@ -23,7 +23,7 @@ AnswerKind = Literal["alone", "compared", "voted"]
 """Whether a candidate is the only one that the model wrote, one of several, or one that samples have voted on."""
 
 Evidence = Annotated[str, EphemeralValue(str)]
-"""Gone after a run's first step, so that evidence does not reach the thread's next question."""
+"""Removed after a run's first step, so that evidence does not reach the thread's next question."""
 
 
 class Question(TypedDict):
@@ -38,7 +38,7 @@ class Question(TypedDict):
 
 
 class AnsweredQuestion(TypedDict):
-    """An answered question of a thread, as far as a follow-up needs it."""
+    """An answered question of a thread, with the parts that a follow-up needs."""
 
     question: str
     database: str
@@ -51,7 +51,7 @@ class AnsweredQuestion(TypedDict):
 class QuestionArguments(BaseModel):
     """A question about one database."""
 
-    # The form and the tool made of the graph: `as_tool` treats an optional key of a `TypedDict` as required.
+    # For the graph's form and tool: `as_tool` treats an optional key of a `TypedDict` as required.
     question: str = Field(description="The question, in words.")
     database: str = Field(description="The database's name in the catalog.")
     evidence: str = Field(default="", description="Facts that the question needs, such as a formula or a code.")
@@ -179,7 +179,7 @@ class Attempt(TypedDict):
     sql: str
     """The SQL as it was run, in the database's dialect."""
     outcome: Outcome
-    """The outcome; many rows stand in the state's `rows` alone, if the candidate leads."""
+    """The outcome; many rows are kept in the state's `rows` alone, if the candidate leads."""
     complaint: str | None
     """The reason to doubt it, in one sentence; None if there is none."""
     tables: int

@@ -1,4 +1,4 @@
-"""The one place that writes to a terminal, and how an answer, a schema and a run look there.
+"""Output to a terminal: only this module writes there. It lays out answers, schemas and runs.
 
 Whatever is printed passes `escaped`, so that no cell, name, SQL, error or path can steer the terminal, and none of it
 is read as markup. Where the output is no terminal it is plain text with tabs, and rows are all there.
@@ -182,7 +182,7 @@ def _encodable(text: str, encoding: str | None) -> str:
 
 
 class _Escaping(RenderHook):
-    """Escapes what a console is about to draw, whatever it was made of; the net below `escaped` in the layouts."""
+    """Escapes all text that a console draws, a second time after `escaped` in the layouts."""
 
     def process_renderables(self, renderables: list[ConsoleRenderable]) -> list[ConsoleRenderable]:
         """Wrap each."""

@@ -1,4 +1,4 @@
-"""Profile of a model: plain settings for running and prompting it, which travel with its file."""
+"""Profile of a model: plain settings for running and prompting it, stored next to its file."""
 
 from dataclasses import dataclass
 from typing import Any, ClassVar, Literal
@@ -10,7 +10,7 @@ PromptWording = Literal["instruct", "tuned"]
 
 @dataclass(frozen=True)
 class Profile:
-    """Settings of one model; JSON-plain to the last field, so a trained model can carry its own."""
+    """Settings of one model; plain JSON, so that a trained model's folder can hold it."""
 
     __pydantic_config__: ClassVar[ConfigDict] = ConfigDict(extra="forbid")
 

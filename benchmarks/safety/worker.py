@@ -28,7 +28,7 @@ class Order:
     place: str
     """A path, or a URL."""
     folder: str
-    """Where the process stands, so that a relative path of a statement leads there."""
+    """Working folder of the process, so that a relative path of a statement leads there."""
     guard: bool
     session: bool
     is_bare: bool = False

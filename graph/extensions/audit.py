@@ -82,7 +82,7 @@ class Audit:
             return await running
         try:
             outcome = await running
-        except BaseException as error:  # whatever ended the run, the query may have begun
+        except BaseException as error:  # the query may have begun, whatever ended the run
             stopped: Any = {"status": "stopped", "row_count": 0, "seconds": 0.0, "error": type(error).__name__}
             await self._written(_entry(query, stopped))
             raise

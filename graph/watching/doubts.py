@@ -30,9 +30,7 @@ def doubts_of(state: State) -> list[str]:
         _vote(first, state) or _disagreement(first, attempts(state)),
         "The joins were repaired by a rule, not written by the model." if is_repaired(first) else None,
         "The schema was cut, so a table or column may be missing." if state.get("shown_schema") else None,
-        "The query names a value that stands neither in the question nor in its notes."
-        if signals.get("unread")
-        else None,
+        "The query names a value that is neither in the question nor in its notes." if signals.get("unread") else None,
         "No word of the question names a table, column or value of the query." if signals.get("covered") == 0 else None,
     ]
     return [doubt for doubt in found if doubt]

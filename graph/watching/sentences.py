@@ -54,7 +54,7 @@ def beginning(node: str, state: Mapping[str, Any]) -> tuple[str, str | None]:
 
 
 def tell_ending(story: Story, node: str, state: Mapping[str, Any], update: Mapping[str, Any]) -> None:
-    """Tell how a node ended; nothing where it said so itself, or did nothing."""
+    """Emit how a node ended; nothing if the node reported it itself or did nothing."""
     if node == "ground" and (notes := update.get("context_notes")):
         story.say("note", f"found {_count(len(notes), 'note')} on the question")
     elif node == "sample" and (samples := update.get("samples")):

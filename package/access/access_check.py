@@ -15,7 +15,7 @@ CALLER = "route_sql.caller"
 """Key of the ASGI scope under which the access check leaves the caller."""
 
 Refuse = Callable[[Scope, int, str, Mapping[str, str]], Response]
-"""From a request, a status, a sentence and headers to the answer of a request that is not let in."""
+"""Makes the answer to a refused request, from the request, a status, a sentence and headers."""
 
 
 def plain_refusal(_: Scope, status: int, message: str, headers: Mapping[str, str]) -> Response:
@@ -35,7 +35,7 @@ def nothing(_: Scope) -> bool:
 
 @dataclass(frozen=True)
 class AccessCheck:
-    """Lets requests in that come from where they should; any web page can send requests to loopback.
+    """Refuses requests from unknown hosts, pages and callers: any web page can send requests to loopback.
 
     Args:
         app: The application behind it.
@@ -43,8 +43,8 @@ class AccessCheck:
         origins: Values that the header Origin may have; a request without one does not come from a page.
         callers: Who may call, by token; without any, everyone who reaches the server.
         needs_token: Whether a request needs a token, where there are callers.
-        any_host: Whether a request may name any host; for probes, which know an address only.
-        refuse: Makes the answer to a request that is not let in.
+        any_host: Whether a request may name any host, as health probes do, which know only an address.
+        refuse: Makes the answer to a refused request.
     """
 
     app: ASGIApp
@@ -65,7 +65,7 @@ class AccessCheck:
         # No server of ours has web sockets: uvicorn closes one that nobody accepts.
 
     def _refusal(self, scope: Scope) -> Response | None:
-        """The answer to a request that is not let in. One that is, and needs a token, gets its caller in the scope."""
+        """The answer to a refused request; None for an allowed one, whose scope then has the caller."""
         headers = Headers(scope=scope)
         named = [host.lower() for host in headers.getlist("host")]
         if not self.any_host(scope) and named not in [[host] for host in self.hosts]:

@@ -58,7 +58,7 @@ def listening(host: str, port: int) -> socket.socket:
 
 
 def hosts_of(host: str, port: int, more: Sequence[str] = ()) -> list[str]:
-    """Values of the header Host that a server may be called by: its own address, loopback's names, and the given."""
+    """Allowed values of the header Host: the server's own address, loopback's names, and the given ones."""
     names = ["127.0.0.1", "localhost", "[::1]"] if is_loopback(host) else []
     own = f"[{host}]" if ":" in host else host
     bare = [own, *names] if port == HTTP_PORT else []

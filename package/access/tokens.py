@@ -1,7 +1,7 @@
 """`[callers.NAME]` of `databases.toml`: who may call the HTTP server, and what each may see.
 
 [callers.analyst]
-token = "${ANALYST_TOKEN}"            # a variable of the environment, so that no token stands in the file
+token = "${ANALYST_TOKEN}"            # a variable of the environment, so that the file holds no token
 allow = ["shop:customer", "shop:orders"]   # as in a database's table; shop: is for that database alone
 hide = ["customer.email"]
 
@@ -23,7 +23,7 @@ from route_sql.tools.errors import InvalidInput
 from route_sql.tools.schema.rights.visibility import Visibility
 
 LEAST_CHARS = 16
-"""Characters that a token needs: it is all that stands between a caller and the rows."""
+"""Characters that a token needs: nothing else protects the rows."""
 KEYS = {"token", "key_sha256", "allow", "hide"}
 _DIGEST = re.compile(r"[0-9a-f]{64}")
 _REFERENCE = re.compile(r"\$\{(\w+)\}")

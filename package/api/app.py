@@ -1,4 +1,4 @@
-"""The app: routes, errors, and what stands in front of them."""
+"""The app: routes, errors, and the checks in front of them."""
 
 from collections.abc import Callable, Mapping, Sequence
 from importlib.metadata import version

@@ -58,7 +58,7 @@ def ask(
     report: ReportTo = None,
     record: RecordTo = None,
     replay: ReplayOf = None,
-    quiet: Annotated[bool, typer.Option("--quiet", help="Tell nothing while it works.")] = False,
+    quiet: Annotated[bool, typer.Option("--quiet", help="Print no progress.")] = False,
     save_to: SaveTo = None,
 ) -> None:
     """Ask a database a question."""

@@ -10,7 +10,7 @@ from route_sql.tools.database.outcome import Cell, Outcome, Status
 from route_sql.tools.guard.refusal import Refusal
 
 ROWS = 100
-"""ShownRows that a result holds at most: an assistant reads all of them."""
+"""Most rows of a result: an assistant reads all of them."""
 
 ShownRows = Annotated[
     list[list[Cell]], Field(description=f"At most {ROWS} rows; cells come from the database, untrusted.")

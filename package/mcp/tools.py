@@ -75,7 +75,7 @@ class DatabaseTools:
         graph: The graph on them.
         context: Choices of every question.
         waiting: Runs that wait for a person.
-        slots: Questions that are worked on at once; further ones wait.
+        slots: Questions that are answered at once; further ones wait.
     """
 
     catalog: Catalog

@@ -126,7 +126,7 @@ class EmbeddedServer:
         except subprocess.TimeoutExpired:
             child.kill()
             child.wait()
-        if self._log is not None and not crashed:  # what a crash left is worth reading
+        if self._log is not None and not crashed:  # the log of a crash is kept
             self._log.unlink(missing_ok=True)
 
     def log_tail(self) -> str:
@@ -224,7 +224,7 @@ class EmbeddedServer:
 
 
 def _remove_old_logs(folder: Path) -> None:
-    """A crash, or the death of the parent, leaves its log; nobody reads it after a week."""
+    """Remove logs of crashes that are older than a week."""
     for log in folder.glob("embedded-*.log"):
         if log.stat().st_mtime < time.time() - _LOG_DAYS * 86_400:
             log.unlink(missing_ok=True)

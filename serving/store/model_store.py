@@ -145,12 +145,12 @@ class ModelStore:
         return ModelFile(base, folder.resolve().name, replace(tuned.profile, adapter=str(adapter)))
 
     def _own_base(self, folder: Path, tuned: TunedModel) -> Path | None:
-        """The base among the files where one would put it."""
+        """The base, if it is at one of the usual places."""
         places = self._places(folder, tuned)
         return next((path.resolve() for path in places if is_right(path, tuned.base, notes=self.cache_dir)), None)
 
     def _known_base(self, folder: Path, tuned: TunedModel) -> ModelEntry:
-        """The manifest's model that has the base's bytes, whatever it is called by now."""
+        """The manifest's model that has the base's bytes, under any name."""
         for entry in self.manifest.values():
             if (entry.sha256, entry.size) == (tuned.base.sha256, tuned.base.size):
                 return entry

@@ -37,7 +37,7 @@ class Command:
 
 
 def commands(page: Path) -> list[Command]:
-    """Commands that stand on lines of their own, or after `$` in a transcript, and whole ones inside a sentence."""
+    """Commands on lines of their own, or after `$` in a transcript, and whole ones inside a sentence."""
     text = page.read_text(encoding="utf-8")
     lines = [*_transcript_lines(text), *_indented_lines(_FENCE.sub("", text))]
     inside = _INLINE.findall(_FENCE.sub("", text))

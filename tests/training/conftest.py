@@ -102,7 +102,7 @@ Script = Mapping[str, str | None | Exception]
 
 
 class ScriptedAsk:
-    """Answers a question with the SQL of a script, or raises what stands there; keeps what it was asked."""
+    """Answers a question with the SQL of a script, or raises the exception in its place; keeps the questions."""
 
     def __init__(self, script: Script, status: Status = "ok") -> None:
         self.asked: list[Question] = []

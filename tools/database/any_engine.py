@@ -125,7 +125,7 @@ class AnyEngineDatabase:
         try:
             return await result_of(query, future, self._wait_seconds)
         except NoWorkerFree:
-            pass  # raised below, so that it does not stand in the trace
+            pass  # raised below, so that the trace does not hold it
         finally:
             self._running.discard(query)
             if not future.done():

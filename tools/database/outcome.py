@@ -9,7 +9,7 @@ Cell = str | int | float | bool | None
 
 
 class Outcome(TypedDict):
-    """The outcome of one query; JSON-plain, so it may stand in a graph's state."""
+    """The outcome of one query; plain JSON, so that a graph's state can hold it."""
 
     status: Status
     """`empty` is a query that ran and returned no row; `refused` one that was not allowed to run."""

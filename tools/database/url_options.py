@@ -96,7 +96,7 @@ def read_options(url: URL, known: Mapping[str, Option], title: str) -> dict[str,
     """The options of a URL with their types.
 
     Args:
-        url: The URL; its values stand in no message.
+        url: The URL; no message shows its values.
         known: The options that may be set.
         title: The engine's name.
 

@@ -27,7 +27,7 @@ _AHEAD = (
     "own UNION; declare it first, under another name than a table's"
 )
 _CALLED = "the table {name} may not be called like a function; select from it"
-_UNSURE = "it can't be told which columns {name} stands for; name the tables and their columns plainly"
+_UNSURE = "it is not clear which columns {name} stands for; name the tables and their columns plainly"
 
 
 class _Edit(NamedTuple):
@@ -96,7 +96,7 @@ class _Narrowing:
         return [*edits, *self._unqualified(renamed)]
 
     def _names(self) -> Iterator[tuple[exp.Table, bool]]:
-        """The names of tables, and whether each stands in a FROM clause: SQLite takes `x IN name` for one too."""
+        """The names of tables, and whether each is in a FROM clause: SQLite takes `x IN name` for one too."""
         for table in self.tree.find_all(exp.Table):
             if table.arg_key != "indexed":  # the name of an index
                 yield table, True

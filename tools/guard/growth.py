@@ -17,7 +17,7 @@ MOST_TABLES = 10_000
 
 
 def grows_too_far(nodes: QueryNodes) -> bool:
-    """Whether a query names more than `MOST_TABLES` tables once each common table stands in the place of its name."""
+    """Whether a query names more than `MOST_TABLES` tables once its common tables are written out."""
     tree, commons = nodes[0], {id(common): common for common in of_kind(nodes, exp.CTE)}
     if not commons:
         return False
@@ -40,7 +40,7 @@ def _total(named: Counter[int | None], sizes: dict[int | None, int]) -> int:
 
 
 def _scopes(commons: Iterable[exp.CTE]) -> dict[int, dict[str, int]]:
-    """The common tables that each query with a WITH clause defines, by name; both nodes stand as their ids."""
+    """The common tables that each query with a WITH clause defines, by name; both nodes by their ids."""
     scopes: dict[int, dict[str, int]] = {}
     for common in commons:
         clause = common.parent

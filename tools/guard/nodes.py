@@ -1,4 +1,4 @@
-"""The parts of a query that may stand in it, by the names of sqlglot's node classes.
+"""The parts that a query may have, by the names of sqlglot's node classes.
 
 Functions are another matter: `calls` holds every called name against the dialect's list, so that here each function
 class passes but the few that are written without a call.
@@ -59,7 +59,7 @@ def of_kind(nodes: QueryNodes, kind: type[_N]) -> Iterator[_N]:
 
 
 def is_allowed(node: exp.Expr) -> bool:
-    """Whether a node may stand in a query."""
+    """Whether a query may have a node."""
     if isinstance(node, exp.Func):
         return not isinstance(node, NOT_CALLED)
     if isinstance(node, exp.ObjectIdentifier):

@@ -35,7 +35,7 @@ _ENDINGS = frozenset(
 )
 
 _NAMES_AFTER_IN = (exp.Identifier, exp.Anonymous, exp.GenerateSeries)
-"""Parts of what may stand behind IN without brackets in SQLite, next to strings."""
+"""Parts of what SQLite allows behind IN without brackets, next to strings."""
 
 TABLE_REASON = "there is no table {name} in the schema; use a table of the schema"
 

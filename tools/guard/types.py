@@ -153,7 +153,7 @@ def _own_types(schema: Schema, dialect: str) -> frozenset[str]:
 
 
 def _types_by_words(sql: str, found: list[Token]) -> Iterator[Token]:
-    """Words that stand where PostgreSQL reads a type, however sqlglot calls the type.
+    """Words where PostgreSQL reads a type, however sqlglot calls the type.
 
     sqlglot takes `string` for `text`, but to PostgreSQL it may be a table: each row of that is of such a type.
     """

@@ -42,7 +42,7 @@ async def unclear_rows(question: str, named: Sequence[Named], database: Database
 
 
 async def different_cells(named: Sequence[Named], database: Database, schema: Schema) -> list[Named]:
-    """The same without cells that stand in the same rows as the first of them: an airport in a city of its name.
+    """The same without cells in the same rows as the first of them: an airport in a city of its name.
 
     Raises:
         DatabaseUnavailable: the database can't be read.
@@ -87,7 +87,7 @@ async def _rows(columns: Sequence[Column], match: ValueMatch, database: Database
 
 
 async def _names_rows(match: ValueMatch, database: Database, table: Table) -> bool:
-    """Whether most values of the column stand in one row."""
+    """Whether most values of the column are in one row only."""
     counts = exp.Count(this=exp.Star()), exp.Count(this=exp.Distinct(expressions=[_column(match.column)]))
     query = exp.select(*counts).from_(table_expression(table)).sql(dialect=database.dialect)
     for rows, values in (await database.execute(query, Limits(seconds=SECONDS)))["rows"]:

@@ -29,7 +29,7 @@ from route_sql.training.resumable import OneWriter
 
 @dataclass(frozen=True)
 class Calibrated:
-    """A calibration and how far it can be trusted, on databases left out of each fit."""
+    """A calibration and its figures on databases that were left out of each fit."""
 
     calibration: Calibration
     figures: ReliabilityFigures

@@ -1,4 +1,4 @@
-"""Ask questions whose right SQL is known, and keep how the graph assessed each answer, and whether it was right."""
+"""Observations for a calibration: the graph's assessment of each answer, and whether the answer is right."""
 
 import json
 from collections.abc import Mapping, Sequence

@@ -108,7 +108,7 @@ async def gather_or_stop(work: Sequence[Coroutine[Any, Any, None]]) -> None:
 
 
 async def ask_and_score(ask: Ask, example: Example, scorer: ExecutionAccuracy) -> Line:
-    """Ask one question and score its answer; a question whose database is not there is not asked and counts as wrong.
+    """Ask one question and score its answer; one whose database is missing is not asked and counts as wrong.
 
     Raises:
         DatabaseUnavailable: the database can't be read. Exceptions of `ask` are raised as they are.

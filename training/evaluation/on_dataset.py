@@ -67,7 +67,7 @@ async def evaluate_dataset(
 
 
 def _settings(data_set: DataSet) -> dict[str, JSON]:
-    """The settings that make the questions of a run others."""
+    """The settings that choose the questions of a run."""
     return {
         "layout": data_set.layout,
         "questions": data_set.questions.name,

@@ -138,7 +138,7 @@ def _by_index(
     for record in records:
         index = int(record[_INDEX]) if str(record[_INDEX]).isdecimal() else -1
         if index in predictions or not (index in asked or 0 <= index < total):
-            raise EvaluationError(f"{path}: index {record[_INDEX]} stands twice or is none of the questions'")
+            raise EvaluationError(f"{path}: index {record[_INDEX]} occurs twice or is none of the questions'")
         if index in asked:
             predictions[index] = _matched(asked[index], record, column)
     if not predictions:

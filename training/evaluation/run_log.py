@@ -97,7 +97,7 @@ async def open_run(
 ) -> AsyncIterator[RunLog]:
     """Begin a run, or resume one that was stopped: a last line that was cut off is dropped.
 
-    The settings and a digest of the examples stand in `PATH.meta.json`. While the run is open, `PATH.lock`
+    The settings and a digest of the examples are in `PATH.meta.json`. While the run is open, `PATH.lock`
     keeps other processes from writing the same file. `whole` are the examples of all shards, if this is one.
 
     Raises:
@@ -180,7 +180,7 @@ def _digest(examples: Sequence[Example]) -> str:
 
 
 def line_bytes(line: Line) -> bytes:
-    """The line as it stands in a file."""
+    """The line as a file holds it."""
     # A lone surrogate, which a model may write, becomes the JSON escape of itself.
     return json.dumps(line, ensure_ascii=False).encode("utf-8", "backslashreplace") + b"\n"
 

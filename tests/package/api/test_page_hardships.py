@@ -221,7 +221,7 @@ CONTRAST = """() => {
     return (a + 0.05) / (b + 0.05) < 4.5;
   }).map((element) => element.outerHTML.slice(0, 80));
 }"""
-"""Texts that stand out from their ground by less than WCAG's 4.5."""
+"""Texts whose contrast is below WCAG's 4.5."""
 
 
 async def test_nothing_moves_for_those_who_want_that(browser: Any, tmp_path: Path) -> None:

@@ -42,14 +42,14 @@ def test_the_story_is_on_standard_error(
     assert ask("--json") == 0
     printed = capsys.readouterr()
     assert json.loads(printed.out)["status"] == "ok"
-    told = [line[10:] for line in printed.err.splitlines() if "  still " not in line]
-    assert told[:4] == [
+    reported = [line[10:] for line in printed.err.splitlines() if "  still " not in line]
+    assert reported[:4] == [
         "loading the model",
         "reading the database",
         "writing a query",
         f"wrote the query: {SQL}".replace("\n", " "),
     ]
-    assert told[-1].startswith("answered with 2 rows")
+    assert reported[-1].startswith("answered with 2 rows")
     assert all(line[:8].endswith(" s") for line in printed.err.splitlines())
 
 
@@ -64,8 +64,8 @@ def test_a_hostile_query_is_escaped_in_the_story(
 ) -> None:
     stub.enqueue(completion("SELECT '\x1b[2J\u202e', name FROM pet"))
     assert ask() == 0
-    told = capsys.readouterr().err
-    assert r"\x1b[2J\u202e" in told and "\x1b" not in told
+    reported = capsys.readouterr().err
+    assert r"\x1b[2J\u202e" in reported and "\x1b" not in reported
 
 
 def test_a_terminal_has_a_spinner_and_no_line_for_each_beginning(stub: ChatStub, pets: Path) -> None:

@@ -125,8 +125,8 @@ def test_any_encoding_will_do(pets: Path, encoding: str, more: tuple[str, ...]) 
         env={**os.environ, "PYTHONIOENCODING": encoding},
         capture_output=True,
     )
-    shown, told = done.stdout.decode(encoding), done.stderr.decode(encoding)
-    assert done.returncode == 0 and "Traceback" not in told
+    shown, reported = done.stdout.decode(encoding), done.stderr.decode(encoding)
+    assert done.returncode == 0 and "Traceback" not in reported
     if more == ("--json",):
         assert json.loads(shown)["rows"] == [["Zoë 東京 \u2026"]]
     else:

@@ -104,10 +104,10 @@ async def posted(url: str, body: Any = None, **headers: str) -> int:
 
 @pytest.mark.parametrize("mode", MODES)
 async def test_all_tools_resources_and_progress(catalog: Path, mode: str) -> None:
-    told: list[str] = []
+    reported: list[str] = []
 
     async def tell(progress: float, total: float | None, message: str | None) -> None:
-        told.append(message or "")
+        reported.append(message or "")
 
     async with serving(catalog) as url, connected(url, mode=mode) as client:
         answer: Any = (await client.call_tool("ask", ASKED, progress_callback=tell)).structured_content
@@ -116,7 +116,7 @@ async def test_all_tools_resources_and_progress(catalog: Path, mode: str) -> Non
         assert (await call(client, "execute", sql="DELETE FROM pet", database="zoo"))["status"] == "refused"
         assert "phone" in (await call(client, "schema", database="pets"))["schema"]
         assert (await client.read_resource("schema://zoo")).contents
-    assert any(line.startswith("execute:") for line in told)
+    assert any(line.startswith("execute:") for line in reported)
 
 
 @pytest.mark.parametrize("mode", MODES)

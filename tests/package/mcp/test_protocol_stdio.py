@@ -48,10 +48,10 @@ async def left_waiting(client: Client, stub: ChatStub) -> None:
 @pytest.mark.parametrize("mode", MODES)
 async def test_all_tools_and_the_progress_of_a_question(catalog: Path, stub: ChatStub, mode: Any) -> None:
     stub.enqueue(completion(f"```sql\n{PETS}\n```"))
-    told: list[tuple[float, str]] = []
+    reported: list[tuple[float, str]] = []
 
     async def tell(progress: float, total: float | None, message: str | None) -> None:
-        told.append((progress, message or ""))
+        reported.append((progress, message or ""))
 
     async with Client(served(catalog, stub.url), mode=mode) as client:
         result = await client.call_tool("ask", ASKED, progress_callback=tell)
@@ -63,9 +63,9 @@ async def test_all_tools_and_the_progress_of_a_question(catalog: Path, stub: Cha
     assert answer and answer["status"] == "ok" and answer["rows"] == [["Rex", "lion"], ["Mia", "cat"]]
     assert answer["sql"] == PETS and 0 <= answer["confidence"] <= 1 and answer["error"] is None
     assert "Rex | lion" in str(result.content)
-    numbers = [number for number, _ in told]
+    numbers = [number for number, _ in reported]
     assert numbers == sorted(set(numbers))
-    assert {line.partition(":")[0] for _, line in told} >= {"ground", "generate", "execute", "answer"}
+    assert {line.partition(":")[0] for _, line in reported} >= {"ground", "generate", "execute", "answer"}
 
 
 @pytest.mark.parametrize("mode", MODES)

@@ -1,4 +1,4 @@
-"""The page of a run: self-contained, whole, and harmless whatever stands in cells, names, SQL and replies."""
+"""The page of a run: self-contained, whole, and harmless whatever cells, names, SQL and replies hold."""
 
 import re
 import sqlite3

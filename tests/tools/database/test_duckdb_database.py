@@ -90,7 +90,7 @@ async def test_the_schema_has_keys_comments_samples_and_views(shop: DuckDBDataba
     assert await shop.schema() is schema
 
 
-async def test_schemas_beside_main(path: Path) -> None:
+async def test_schemas_other_than_main(path: Path) -> None:
     both = DuckDBDatabase("shop", path, namespaces=["main", "sales"])
     assert "sales.lead" in (await both.schema()).names()
     assert (await both.execute("SELECT count(*) FROM sales.lead"))["rows"] == [[0]]

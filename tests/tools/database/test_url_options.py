@@ -66,8 +66,8 @@ TAKEN = [
 def test_an_option_that_may_not_be_set_is_refused_at_once(url: str, tmp_path: Path) -> None:
     with pytest.raises(DatabaseUnavailable, match=r"^the option \w+ ") as caught:
         open_database("shop", url, tmp_path)
-    told = str(caught.value)
-    assert "\n" not in told and "s3cret" not in told and "/etc/passwd" not in told
+    reported = str(caught.value)
+    assert "\n" not in reported and "s3cret" not in reported and "/etc/passwd" not in reported
 
 
 @pytest.mark.parametrize("url", TAKEN)

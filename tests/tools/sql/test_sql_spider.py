@@ -1,4 +1,4 @@
-"""The SQL tools over Spider's gold SQL, where that data is at hand."""
+"""The SQL tools over Spider's gold SQL, where that data is there."""
 
 import json
 import os

@@ -218,7 +218,7 @@ def _holds(index: ValueIndex, text: str) -> bool:
 
 
 def _texts_of(sql: str) -> set[str]:
-    """What stands in quotation marks: Spider's SQL writes texts in single and in double ones."""
+    """The texts in quotation marks, single or double: Spider's SQL uses both."""
     tree = sqlglot.parse_one(sql, dialect="sqlite")
     quoted = {name.name for name in tree.find_all(exp.Identifier) if name.quoted}
     return quoted | {text.this for text in tree.find_all(exp.Literal) if text.is_string}

@@ -59,7 +59,7 @@ def test_exclusions_go_by_the_file_name_and_keep_the_index(tmp_path: Path) -> No
 
 
 @pytest.mark.parametrize(
-    ("content", "layout", "told"),
+    ("content", "layout", "reported"),
     [
         ("[", "spider", "not JSON"),
         ('{"a": 1}', "spider", "no list"),
@@ -73,10 +73,10 @@ def test_exclusions_go_by_the_file_name_and_keep_the_index(tmp_path: Path) -> No
         ('[{"db_id": 3, "question": "q", "query": "SELECT 1"}]', "spider", "entry 0 lacks db_id"),
     ],
 )
-def test_what_is_wrong_is_told(tmp_path: Path, content: str, layout: PublishedLayout, told: str) -> None:
+def test_what_is_wrong_is_reported(tmp_path: Path, content: str, layout: PublishedLayout, reported: str) -> None:
     path = tmp_path / "dev.json"
     path.write_text(content, encoding="utf-8")
-    with pytest.raises(DatasetError, match=told) as raised:
+    with pytest.raises(DatasetError, match=reported) as raised:
         load_examples(path, layout)
     assert str(path) in str(raised.value)
 

@@ -37,10 +37,10 @@ async def test_what_the_first_agents_alone_would_answer(
     make_line: Callable[..., Line], examples: list[Example], catalog: Catalog
 ) -> None:
     right, wrong = "SELECT count(id) FROM customer", "SELECT count(*) FROM product"
-    mended = [proposed("draft", wrong), proposed("complete_joins", right), proposed("generate", wrong)]
+    repaired = [proposed("draft", wrong), proposed("complete_joins", right), proposed("generate", wrong)]
     spoiled = [proposed("draft", right), proposed("generate", wrong), proposed("complete_joins", wrong)]
     later = [proposed("generate", right), proposed("draft", right)]
-    lines = [make_line(0, candidates=candidates) for candidates in (mended, spoiled, later, [])]
+    lines = [make_line(0, candidates=candidates) for candidates in (repaired, spoiled, later, [])]
 
     async def answered(*agents: str) -> list[bool]:
         scorer = ExecutionAccuracy(catalog)
@@ -61,7 +61,7 @@ async def test_effects_of_another_run_are_refused(
             await as_if_only(["draft"], [line], examples, ExecutionAccuracy(catalog))
 
 
-def test_a_link_beside_the_golds() -> None:
+def test_a_link_compared_with_the_golds() -> None:
     score = score_link(
         {"CUSTOMER": ["ID", "name", "city"], "product": []},
         {"customer": ["id", "name"], "sale": ["customer_id", "id"]},
@@ -82,7 +82,7 @@ def test_links_of_nothing() -> None:
     assert (score["table_recall"], score["table_precision"], score["complete_tables"]) == (0.0, 1.0, 0.0)
 
 
-async def test_a_link_beside_a_gold_query(catalog: Catalog, examples: list[Example]) -> None:
+async def test_a_link_compared_with_a_gold_query(catalog: Catalog, examples: list[Example]) -> None:
     schema = await catalog.get("shop").schema()
     score = score_link_of_query({"customer": ["name"], "sale": ["customer_id"]}, examples[3].sql, schema)
     assert score["complete_tables"] == 1.0

@@ -92,13 +92,13 @@ async def test_what_is_raised_stops_the_run_and_the_rest_is_asked_on_resuming(
     with pytest.raises(RouteError, match="the server is gone"):
         await evaluate(scripted(broken), examples, catalog, out, settings=SETTINGS)
     assert indices(out) == [0, 1]
-    ask, told = scripted(gold_script), []
+    ask, reported = scripted(gold_script), []
     summary = await evaluate(
-        ask, examples, catalog, out, settings=SETTINGS, progress=lambda *figures: told.append(figures)
+        ask, examples, catalog, out, settings=SETTINGS, progress=lambda *figures: reported.append(figures)
     )
     assert [question["question"] for question in ask.asked] == [one.question for one in examples[2:]]
     assert (summary["n"], summary["ex"]) == (6, 1.0)
-    assert told == [(2, 6, 2), (3, 6, 3), (4, 6, 4), (5, 6, 5), (6, 6, 6)]
+    assert reported == [(2, 6, 2), (3, 6, 3), (4, 6, 4), (5, 6, 5), (6, 6, 6)]
 
 
 async def test_a_finished_run_asks_nothing_more(
@@ -170,7 +170,7 @@ async def test_a_damaged_line_is_not_passed_over(
 
 
 @pytest.mark.parametrize(
-    ("settings", "told"),
+    ("settings", "reported"),
     [
         ({**SETTINGS, "strategy": "paper"}, 'strategy was "single", is "paper"'),
         ({"strategy": "single", "model": "tiny"}, "seed was 0, is null"),
@@ -184,11 +184,11 @@ async def test_other_settings_are_refused(
     catalog: Catalog,
     out: Path,
     settings: Mapping[str, Any],
-    told: str,
+    reported: str,
 ) -> None:
     await evaluate(scripted(gold_script), examples, catalog, out, settings=SETTINGS)
     before = out.read_bytes()
-    with pytest.raises(EvaluationError, match=told):
+    with pytest.raises(EvaluationError, match=reported):
         await evaluate(scripted(gold_script), examples, catalog, out, settings=settings)
     assert out.read_bytes() == before
 

@@ -93,10 +93,10 @@ async def test_lines_by_index_in_any_order_and_number(
 
 
 @pytest.mark.parametrize(
-    ("records", "told"),
+    ("records", "reported"),
     [
-        ([{"index": 0, "sql": "SELECT 1"}] * 2, "index 0 stands twice"),
-        ([{"index": 7, "sql": "SELECT 1"}], "index 7 stands twice or is none"),
+        ([{"index": 0, "sql": "SELECT 1"}] * 2, "index 0 occurs twice"),
+        ([{"index": 7, "sql": "SELECT 1"}], "index 7 occurs twice or is none"),
         ([{"index": -1, "sql": "SELECT 1"}], "index -1"),
         ([{"index": 2, "sql": "SELECT 1"}], "predictions for none of the 6"),
         ([{"index": 0, "query": "SELECT 1"}], "line 1 has no text or null under 'sql'"),
@@ -105,9 +105,9 @@ async def test_lines_by_index_in_any_order_and_number(
         ([{"sql": "SELECT 1"}], "1 predictions for 6 questions"),
     ],
 )
-def test_lines_that_do_not_fit(tmp_path: Path, examples: list[Example], records: Any, told: str) -> None:
+def test_lines_that_do_not_fit(tmp_path: Path, examples: list[Example], records: Any, reported: str) -> None:
     path = write(tmp_path / "p.jsonl", "\n".join(json.dumps(record) for record in records))
-    with pytest.raises(EvaluationError, match=told):
+    with pytest.raises(EvaluationError, match=reported):
         read_predictions(path, examples, total=7)
 
 
@@ -158,9 +158,9 @@ async def test_an_answer_that_was_an_error_stays_wrong(
 
 async def test_progress(tmp_path: Path, examples: list[Example], catalog: Catalog) -> None:
     path = write(tmp_path / "p.sql", "SELECT 4\n" * 6)
-    told: list[tuple[int, int, int]] = []
-    await score_predictions(path, examples, catalog, concurrency=1, progress=lambda *figures: told.append(figures))
-    assert told == [(done, 6, 1) for done in range(1, 7)]
+    reported: list[tuple[int, int, int]] = []
+    await score_predictions(path, examples, catalog, concurrency=1, progress=lambda *figures: reported.append(figures))
+    assert reported == [(done, 6, 1) for done in range(1, 7)]
 
 
 def bird(examples: list[Example], **changes: object) -> dict[str, object]:
@@ -192,16 +192,16 @@ async def test_one_query_of_bird_may_span_lines_or_lack_its_database(
 
 
 @pytest.mark.parametrize(
-    ("text", "told"),
+    ("text", "reported"),
     [
-        ('{"0": "SELECT 1", "0": "SELECT 2"}', "index 0 stands twice"),
-        ('{"0": "SELECT 1", "70": "SELECT 2"}', "index 70 stands twice or is none"),
+        ('{"0": "SELECT 1", "0": "SELECT 2"}', "index 0 occurs twice"),
+        ('{"0": "SELECT 1", "70": "SELECT 2"}', "index 70 occurs twice or is none"),
         ('{"0": {"sql": "SELECT 1"}}', "the prediction 0 is no text"),
         ("{}", "line 1 has no text|1 predictions for 6"),
     ],
 )
-def test_predictions_of_bird_that_do_not_fit(tmp_path: Path, examples: list[Example], text: str, told: str) -> None:
-    with pytest.raises(EvaluationError, match=told):
+def test_predictions_of_bird_that_do_not_fit(tmp_path: Path, examples: list[Example], text: str, reported: str) -> None:
+    with pytest.raises(EvaluationError, match=reported):
         read_predictions(write(tmp_path / "p.json", text), examples, total=7)
 
 

@@ -147,7 +147,7 @@ async def test_continuations_begin_in_every_way_and_their_beginnings_are_the_gol
     asked = await preparer.prepare(source.examples[0])
     others = [await preparer.prepare(example) for example in source.examples[1:3]]
     rows = [row for seed in range(40) for row in TASKS["continuation_writing"].rows(asked, Random(seed))]
-    # Which wrong queries an example has is drawn; of some nothing stands but the bare SELECT.
+    # Which wrong queries an example has is drawn; of some, only the bare SELECT is valid.
     more = [
         row for other in others for seed in range(40) for row in TASKS["continuation_writing"].rows(other, Random(seed))
     ]

@@ -142,7 +142,7 @@ class _Engine:
     def _is_one_select(self, sql: str) -> bool:
         """Whether DuckDB's own parser calls a text one SELECT: a second layer below the guard."""
         kinds = self._kinds(sql)
-        # A PIVOT that looks its columns up is several statements to DuckDB; in brackets only a query may stand.
+        # A PIVOT that looks its columns up is several statements to DuckDB; in brackets only a query is allowed.
         return kinds in ([], [_SELECT]) or (kinds == [_MULTI] and self._kinds(f"SELECT * FROM (\n{sql}\n)") == [_MULTI])
 
     def _kinds(self, sql: str) -> list[duckdb.StatementType]:

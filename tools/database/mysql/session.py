@@ -171,7 +171,7 @@ class MySQLSession(ServerSession):
 
     @property
     def is_alive(self) -> bool:
-        """Whether the connection stands: the server answers."""
+        """Whether the connection is open: the server answers."""
         if self._is_spent or not self._connection.open:
             return False
         allow(self._connection, CONNECT_SECONDS)

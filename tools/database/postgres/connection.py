@@ -150,5 +150,5 @@ def reason_of(error: psycopg.Error) -> str:
     """Why no connection could be made and what to do, without any of the driver's words: they name the user."""
     text = str(error)
     if error.sqlstate and error.diag.message_primary and error.sqlstate[:2] not in ("08", "28", "3D", "53", "57"):
-        return f"the session could not be set up ({error.diag.message_primary}); check what stands in between"
+        return f"the session could not be set up ({error.diag.message_primary}); check the pooler or proxy in between"
     return next((reason for sign, reason in _REASONS if sign in text), "no connection could be made; check the url")

@@ -30,7 +30,7 @@ _TIMEOUTS = {
     "idle_in_transaction_session_timeout": f"{IDLE_SECONDS}s",
 }
 _POOLED = (
-    "a pooler stands between this machine and the server, such as PgBouncer; every setting ends with its transaction "
+    "a pooler, such as PgBouncer, is between this machine and the server; every setting ends with its transaction "
     "and nothing of the shared connection is reset"
 )
 _DISK = {"temp_file_limit": "4GB"}

@@ -121,7 +121,7 @@ class PostgresSession(ServerSession):
 
     @property
     def is_alive(self) -> bool:
-        """Whether the connection stands: an idle one has nothing to read but its end."""
+        """Whether the connection is open: an idle one has nothing to read but its end."""
         if self._connection.closed:
             return False
         with selectors.DefaultSelector() as selector:

@@ -55,7 +55,7 @@ class ServerSession(ABC):
     """The engine's words for numbers that are none."""
 
     def __init__(self, name: str) -> None:
-        """Remember the database's name, for messages; `is_pooled` says whether a pooler may stand in between."""
+        """Remember the database's name, for messages; `is_pooled` says whether there may be a pooler in between."""
         self.name = name
         self.is_pooled = False
         self._free = threading.Event()
@@ -87,7 +87,7 @@ class ServerSession(ABC):
     @property
     @abstractmethod
     def is_alive(self) -> bool:
-        """Whether the connection stands."""
+        """Whether the connection is open."""
 
     @abstractmethod
     def disconnect(self) -> None:

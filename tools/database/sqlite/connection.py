@@ -41,8 +41,8 @@ class FileConnection(sqlite3.Connection):
 def connect(path: Path, locked_seconds: float = 0.0) -> FileConnection:
     """A read-only connection to a file that must exist; no authorizer, so for our own statements only.
 
-    A file in WAL mode in a folder that can't be written is opened as one that nobody changes, if no change stands in
-    its log. Collations that are not known here have stand-ins.
+    A file in WAL mode in a folder that can't be written is opened as one that nobody changes, if its log
+    holds no change. Collations that are not known here have stand-ins.
 
     Args:
         path: The file.

@@ -174,7 +174,7 @@ class Names:
             self.miss(node, scope)
 
     def is_namespace(self, base: exp.Expr, scope: Scope) -> bool:
-        """Whether what stands before a function is the schema it lives in, which the rule for calls has judged."""
+        """Whether the name before a function is its schema, which the rule for calls has judged."""
         if self.dialect != "duckdb":
             return True
         return isinstance(base, exp.Identifier) and base.name.casefold() in ("main", "pg_catalog", "system")

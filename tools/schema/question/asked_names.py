@@ -12,7 +12,7 @@ LONGEST = 4
 SILENT = (COMMON - {"name"}) | {"id", "s"}
 """Words that name no column by themselves; `s` comes from `customer's`."""
 CONNECTING = frozenset("a all an and any each every for from in of or s the their this".split())
-"""Words that may stand between a column and its table, as in "name of each customer"."""
+"""Words between a column and its table, as in "name of each customer"."""
 PARTS = frozenset("first last middle full given family sur maiden".split())
 """Words that make parts of one name, which a question about the name means together."""
 

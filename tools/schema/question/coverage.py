@@ -23,13 +23,13 @@ def content_words(text: str) -> set[str]:
 
 
 def covered_share(question: str, texts: Iterable[str]) -> float:
-    """Share of a question's content words that stand in the texts, 0 to 1; 1 for a question without such words."""
+    """Share of a question's content words that the texts have, 0 to 1; 1 for a question without such words."""
     asked = content_words(question)
     return 1.0 - len(uncovered_words(question, texts)) / len(asked) if asked else 1.0
 
 
 def uncovered_words(question: str, texts: Iterable[str]) -> list[str]:
-    """Content words of a question that don't stand in the texts, in the question's order."""
+    """Content words of a question that the texts don't have, in the question's order."""
     known = {singular(word) for text in texts for word in words(text)}
     asked = dict.fromkeys(singular(word) for word in words(question))
     return [word for word in asked if word not in COMMON and not _is_known(word, known)]

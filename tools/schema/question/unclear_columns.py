@@ -74,7 +74,7 @@ def _referred(mention: Mention, keys: Sequence[str], asked: AskedNames) -> list[
 
 
 def _follows(mention: Mention, key: str, asked: AskedNames) -> bool:
-    """Whether a table stands after the column, with only words between that connect or that name its columns."""
+    """Whether a table follows the column, with only words between that connect or that name its columns."""
     between = CONNECTING | asked.words_of[key]
     after = [span.start for span in asked.tables[key] if span.start >= mention.end]
     return any({*asked.tokens[mention.end : at]} <= between for at in after[:1])

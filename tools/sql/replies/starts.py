@@ -30,7 +30,7 @@ def starts(text: str, *, is_code: bool) -> Iterator[int]:
 
 
 def _begins_line(text: str, start: int) -> bool:
-    """Whether nothing but brackets and a comment stand between a place and the begin of a line or a label's end."""
+    """Whether only brackets and a comment are between a place and the beginning of a line or the end of a label."""
     at = _before_comment(text, start)
     while at and text[at - 1] in " \t(":
         at -= 1
@@ -50,7 +50,7 @@ def _in_comment(text: str, start: int) -> bool:
 
 
 def _with_parentheses(text: str, start: int) -> int:
-    """Where the parentheses begin that a query may stand in."""
+    """Places where parentheses begin that may hold a query."""
     at = start
     while at and (text[at - 1] == "(" or text[at - 1].isspace()):
         at -= 1

@@ -11,7 +11,7 @@ from route_sql.training.evaluation.scores.execution_accuracy import ExecutionAcc
 
 
 class AgentEffect(TypedDict):
-    """Counts of one agent's candidates; help and harm compare with the candidate before, whoever wrote it."""
+    """Counts of one agent's candidates; help and harm compare with the candidate before, of any agent."""
 
     candidates: int
     right: int

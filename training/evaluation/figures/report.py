@@ -48,7 +48,7 @@ def markdown_table(runs: Mapping[str, Summary]) -> str:
 
 
 def summary_cells(runs: Mapping[str, Summary]) -> list[tuple[str, ...]]:
-    """The same table on its side: each header with the cells of all runs."""
+    """The same table transposed: each header with the cells of all runs."""
     rows = _cells(runs)
     return [(header, *(row[place] for row in rows)) for place, header in enumerate(_headers(runs), start=1)]
 

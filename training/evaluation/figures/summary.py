@@ -49,7 +49,7 @@ class Summary(TypedDict):
     wrong_databases: dict[str, int]
     """Questions or predictions for no database or a wrong one, by reason; they count as wrong."""
     suite_ex: NotRequired[float]
-    """The share that is right on the clones of a test suite too, 0 to 1; there if all lines say it."""
+    """The share that is right on the clones of a test suite too, 0 to 1; missing unless every line has it."""
     suite_low: NotRequired[float]
     """Lower end of its 95 % Wilson interval."""
     suite_high: NotRequired[float]
@@ -102,7 +102,7 @@ def wilson_interval(right: int, n: int) -> tuple[float, float]:
 
 
 def _add_further_figures(summary: Summary, lines: Sequence[Line]) -> None:
-    """Add the figures of scores that every line has: a mean over some of them would pass for all."""
+    """Add the figures of scores that every line has; a mean over only some lines would mislead."""
     on_suite = [line["correct_on_suite"] for line in lines if "correct_on_suite" in line]
     if len(on_suite) == len(lines):
         summary["suite_ex"] = sum(on_suite) / len(lines)

@@ -36,7 +36,7 @@ class FurtherScoring:
     """How often gold and prediction are run for R-VES, with BIRD's metric only; None leaves it out."""
 
     def settings(self) -> dict[str, bool | int]:
-        """The part of a run's settings that says so; empty for a run without, whose settings stay as they were."""
+        """The part of a run's settings that names these scores; empty for a run without them."""
         chosen: dict[str, bool | int] = {"suite": True} if self.suite else {}
         return chosen | ({"r_ves": self.timed_runs} if self.timed_runs else {})
 
@@ -58,7 +58,7 @@ async def open_further_scoring(
     *,
     keep_distinct: bool = False,
 ) -> AsyncIterator[ScoreFurther]:
-    """Open what scores further; clones that lack are made now, and closed at the end.
+    """Open the further scores. Missing clones are made first, and all are closed at the end.
 
     Raises:
         EvaluationError: a suite can't be made of the examples' databases, or R-VES is wanted by another metric.

@@ -35,7 +35,7 @@ def same_by_spider(gold: ResultRows, predicted: ResultRows, *, ordered: bool) ->
     if len(gold[0]) != len(predicted[0]):
         return False
     if ordered:
-        # ResultRow i stands against row i, so some order of the columns fits if the columns are the same multiset.
+        # Row i is compared with row i, so some order of the columns fits if the columns are the same multiset.
         return Counter(zip(*gold, strict=True)) == Counter(zip(*predicted, strict=True))
     gold_rows, predicted_rows = Counter(map(tuple, gold)), Counter(map(tuple, predicted))
     if gold_rows == predicted_rows:
@@ -79,7 +79,7 @@ class _ColumnSearch:
         ids = _shared_ids(*(list(rows.values()) for rows in self._rows))
         choices = self._choices(*ids) if ids else []
         if any(len({self._twins[place] for place in places}) > 1 for places in choices):
-            # ResultRow keys cost more than counts, so they are computed only where columns look alike.
+            # Row keys cost more than counts, so they are computed only where columns look alike.
             ids = _shared_ids(*(_row_keys(rows) for rows in self._rows))
             choices = self._choices(*ids) if ids else []
         if not ids or not all(choices):

@@ -1,6 +1,6 @@
-"""The rows of a database, perturbed: what a test suite of several databases is made of.
+"""Perturbed rows of a database, for the clones of a test suite.
 
-A query that is right only by accident of the data returns something else where rows are missing, values stand in
+A query that is right only by accident of the data returns something else where rows are missing, values are in
 other rows, ties are broken, or values are NULL. Joins keep their partners: a row that refers to a dropped row is
 dropped as well.
 """
@@ -27,7 +27,7 @@ _DIGITS = 15
 _FEW_VALUES = 3
 """With fewer values none is between the greatest and the least."""
 _FLAGS: frozenset[SQLiteValue] = frozenset({0, 1, "0", "1"})
-"""A column of these has ties by nature."""
+"""Types of columns in which equal values are normal."""
 
 
 @dataclass(frozen=True)
@@ -102,7 +102,7 @@ def close(tables: Sequence[TableRows], before: Sequence[TableRows]) -> list[Tabl
 
     Args:
         tables: The tables.
-        before: The tables of which rows were dropped. A reference that led nowhere in a whole table is let be.
+        before: The tables of which rows were dropped. A reference that led nowhere in a whole table is kept.
     """
     origin = {table.name.casefold(): table for table in before}
     kept = list(tables)
@@ -167,7 +167,7 @@ def _change(
 def _break_ties(values: list[SQLiteValue], random: Random) -> None:
     """Move numbers to numbers near them, those of several rows above all; one row each has the greatest and the least.
 
-    So a condition that all rows meet, such as `year >= 2014`, need not be met any more, and numbers stand at the border
+    So a condition that all rows meet, such as `year >= 2014`, need not be met any more, and numbers are at the border
     of others, such as 40 for `age > 40`.
     """
     known = {value for value in values if value is not None}

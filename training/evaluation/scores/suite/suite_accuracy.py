@@ -30,7 +30,7 @@ from route_sql.training.evaluation.scores.suite.tied_order import determined, se
 from route_sql.training.resumable import to_the_end
 
 _OPEN = 4
-"""DatabaseLookup whose clones are open at the same time."""
+"""Databases whose clones are open at the same time."""
 _GOLD_KEPT = 64
 
 

@@ -1,4 +1,4 @@
-"""Whether a result depends on how rows that an ORDER BY finds equal happen to fall."""
+"""Whether a result depends on the order of rows that an ORDER BY finds equal."""
 
 from collections import Counter
 from typing import Literal
