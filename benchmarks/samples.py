@@ -1,7 +1,7 @@
 """Samples of questions in doubt: execution accuracy, calls, tokens and seconds with none, four and eight of them.
 
-Replies are kept in `OUT/replies.jsonl`: the numbers of samples share all other replies, a run that was stopped goes on
-from where it was, and `--replay` makes the table again from the file alone, without a model.
+Replies are kept in `OUT/replies.jsonl`: the numbers of samples share all other replies, a run that was stopped is
+resumed, and `--replay` makes the table again from the file alone, without a model.
 
     python benchmarks/samples.py --questions DIR/dev.json --databases DIR/database --limit 200 --out DIR
 
@@ -44,7 +44,7 @@ Lines = Mapping[int, Sequence[Line]]
 
 
 async def main(arguments: argparse.Namespace) -> None:
-    """Run what is missing, one number of samples after the other, then write the table."""
+    """Run the missing parts, one number of samples after the other, then write the table."""
     data_set = DataSet(
         arguments.format, arguments.questions, arguments.databases, limit=arguments.limit, seed=arguments.seed
     )

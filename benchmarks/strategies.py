@@ -1,7 +1,7 @@
 """Execution accuracy and cost of the three strategies on a data set in Spider's layout, in turns in one run.
 
 The strategies take turns database by database, in rotating order, so that a busy minute or a warm cache favours none.
-A run that was stopped goes on from where it was.
+A run that was stopped is resumed.
 
     python benchmarks/strategies.py --questions DIR/dev.json --databases DIR/database --limit 200 --out DIR
 
@@ -35,7 +35,7 @@ TABLE = Path(__file__).with_name("strategies.md")
 
 
 async def main(arguments: argparse.Namespace) -> None:
-    """Run what is missing, then write the table."""
+    """Run the missing parts, then write the table."""
     async with AsyncExitStack() as stack:
         source, chat = await stack.enter_async_context(opened(arguments))
         logs = {}

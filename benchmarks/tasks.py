@@ -5,8 +5,8 @@ in SQL. Each model then answers the questions by `adaptive`, asked in batches; i
 
     python benchmarks/tasks.py --config qwen-0.5b-tasks --base BASE --questions DIR/dev.json --databases DIR/database
 
-A run must name `epochs`. BASE is in transformers' layout and takes the place of the run's own. Writes `tasks.md` beside
-this script, after each model; what was stopped goes on from where it was.
+A run must name `epochs`. BASE is in transformers' layout and replaces the run's own. Writes `tasks.md` next to this
+script, after each model; a stopped run is resumed.
 """
 
 import argparse

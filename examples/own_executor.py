@@ -1,4 +1,4 @@
-"""An executor of one's own: it estimates the cost of a query and runs it only if it is cheap.
+"""An executor of your own: it estimates the cost of a query and runs it only if it is cheap.
 
 python examples/own_executor.py
 """

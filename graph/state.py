@@ -138,7 +138,7 @@ class Answer(TypedDict):
     candidates: list[Candidate]
     """Every candidate, in the order in which they were executed."""
     ledger: list[LedgerEntry]
-    """One entry a model call."""
+    """One entry for each model call."""
 
 
 class NoAnswer(TypedDict):
@@ -252,7 +252,7 @@ class State(TypedDict, total=False):
     attempts: Annotated[list[Attempt], extended]
     """Every executed candidate, in order."""
     ledger: Annotated[list[LedgerEntry], extended]
-    """One entry a model call."""
+    """One entry for each model call."""
     exchanges: Annotated[list[Exchange], extended]
     """Prompts and replies, if `Context.keep_prompts` is chosen."""
     notes: Annotated[list[str], extended]

@@ -30,7 +30,7 @@ class PrintedRows:
 
 
 def laid_out(result: PrintedRows, width: int, shown: Callable[[str], str] = escaped) -> RenderableType:
-    """The rows as a table, or one block a row where the table would be too wide to be read.
+    """The rows as a table, or one block for each row where the table would be too wide to be read.
 
     Args:
         result: What to show.
@@ -75,7 +75,7 @@ def _csv_field(cell: Cell) -> str:
 
 
 def _json(result: PrintedRows) -> str:
-    """A list with one object a row; a name that occurs again gets a number."""
+    """A list with one object for each row; a name that occurs again gets a number."""
     names = _distinct(result.columns)
     return escaped_json([dict(zip(names, row, strict=True)) for row in result.rows])
 

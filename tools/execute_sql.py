@@ -108,7 +108,7 @@ def _capped(tool: BaseTool, given: dict[str, Any], limits: Limits) -> Outcome:
 def render_outcome(outcome: Outcome, max_chars: int = CONTENT_CHARS) -> str:
     """An outcome as a short text for a model: the count, the columns and the first rows, or what went wrong.
 
-    Everything out of the database is cleaned; the text has at most `max_chars` characters and no half row.
+    Text from the database is cleaned; the text has at most `max_chars` characters and no half row.
     """
     if outcome["error"] is not None:
         return clean(f"{outcome['status']}: {clean(outcome['error'], ERROR_CHARS)}", max_chars)

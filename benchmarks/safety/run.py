@@ -150,7 +150,7 @@ def sent(ground: Ground, order: Order, statements: list[str], *, fresh: bool = F
     for sql in statements:
         outcome, seconds, client, server = worker.run(ground.files.filled(sql))
         if seconds > SECONDS + MARGIN and "raised" not in outcome:
-            # The machine is not ours alone: what is slow once and not again was waiting for it.
+            # Other programs use the machine too: a statement that is slow only once has waited for them.
             again, faster, *_ = worker.run(ground.files.filled(sql))
             if faster < seconds:
                 outcome, seconds = again, faster

@@ -1,4 +1,4 @@
-"""Pack what the run in two stages needs, for a machine with a GPU, torch, transformers and peft, but no network.
+"""Pack the files of a run in two stages, for a machine with a GPU, torch, transformers and peft, but no network.
 
 It takes the rows that `route-sql train data` made, and writes folders `part-00`, `part-01`, ... of a size that can be
 carried at a time: scripts, code, wheels and data first, then the base in pieces. See README.md next to it.

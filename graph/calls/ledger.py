@@ -1,4 +1,4 @@
-"""The ledger: one entry a model call, with its cost."""
+"""The ledger: one entry for each model call, with its cost."""
 
 from collections.abc import Sequence
 

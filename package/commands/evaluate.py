@@ -118,7 +118,8 @@ def score(
     questions: Questions,
     databases: DatabasesOption,
     predictions: Annotated[
-        Path, typer.Option(help="Lines of `eval`, BIRD's own JSON, a text file with one SQL a line, or a CSV file.")
+        Path,
+        typer.Option(help="Lines of `eval`, BIRD's own JSON, a text file with one SQL on each line, or a CSV file."),
     ],
     layout: LayoutOption = "spider",
     held_out_of: HeldOut = None,

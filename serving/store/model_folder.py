@@ -1,4 +1,4 @@
-"""A model folder: an adapter of one's own and the base it was made for, as `route-sql train export` writes it.
+"""A model folder: an adapter of your own and the base it was made for, as `route-sql train export` writes it.
 
     adapter.gguf      the adapter
     profile.json      which base, by its SHA-256; the adapter's own; how the model is run and prompted

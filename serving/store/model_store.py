@@ -1,4 +1,4 @@
-"""The model store: from a name, or the path of one's own file or folder, to verified files that may be loaded."""
+"""The model store: from a name, or the path of a file or folder, to verified files that may be loaded."""
 
 import os
 import shutil
@@ -69,7 +69,7 @@ class ModelStore:
         manifest: Mapping[str, ModelEntry] = MANIFEST,
         open_source: Callable[[FileLocation], FileSource] = source_for,
     ) -> None:
-        """`cache_dir` None is the user's own cache; the other two are for models and sources of one's own."""
+        """`cache_dir` None is the user's own cache; the other two are for models and sources of your own."""
         self.cache_dir = cache_dir or default_cache()
         self.manifest = manifest
         self._open_source = open_source

@@ -1,4 +1,4 @@
-"""`databases.toml`: which databases there are, what of each is shown, and its bounds.
+"""`databases.toml`: the databases, the visible part of each, and its bounds.
 
 [databases.shop]
 url = "postgresql://reader:${SHOP_PASSWORD}@db.example/shop"   # or the path of a file, from this file's folder on

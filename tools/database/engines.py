@@ -20,7 +20,7 @@ from route_sql.tools.limits import Limits
 POOL = 4
 WAIT_SECONDS = 10.0
 FILE_WAIT_SECONDS = 60.0
-"""A file has no server that tells of its load, and batches queue all their questions at once."""
+"""A file has no server that limits its load, and batches queue all their questions at once."""
 _URL = re.compile(r"[A-Za-z][\w+.-]*://")
 _DUCKDB_MARK = b"DUCK"
 _UNREADABLE = "the URL can't be read; write it as sqlite:///path/to/file or postgresql://user:password@host/database"
@@ -138,7 +138,7 @@ def _path(url: URL, folder: Path, engine: str) -> Path:
 
 
 def _is_duckdb(path: Path) -> bool:
-    """Whether a file begins as DuckDB's do; one that can't be read is left to the adapter to complain of.
+    """Whether a file begins as DuckDB's do; the adapter reports one that can't be read.
 
     A pipe or a device is not opened: it would wait for a writer.
     """

@@ -20,7 +20,7 @@ _FAILED = "the query failed; use only the tables and columns of the schema"
 
 
 class VisibleDatabase:
-    """A `Database` of which its caller sees a part; nothing it gives away depends on the rest.
+    """A `Database` of which its caller sees a part; no answer depends on the rest.
 
     Each query is judged by the visible schema and then made blind to the rest (see `show_only`), so that a hidden table
     or column is met with the same words as one that does not exist. A view shows what it selects, whether its tables

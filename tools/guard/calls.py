@@ -1,4 +1,4 @@
-"""Which functions a query calls, by the words in front of its brackets.
+"""The functions that a query calls, by the words in front of its brackets.
 
 The words are the engine's own; the classes that sqlglot makes of them are not, since several functions share one and
 some lose their name. So every word before an opening bracket is either on the dialect's list, or one of the words that
@@ -30,7 +30,7 @@ GRAMMAR = frozenset(
 )
 """Words behind which a bracket holds no arguments, or (row, array, struct, map) the parts of a value."""
 QUALIFIERS = {"postgres": frozenset({"pg_catalog"}), "duckdb": None}
-"""Where a function may be said to live; in DuckDB the part before the dot is the first argument."""
+"""Schemas that may be named before a function; in DuckDB the part before the dot is the first argument."""
 
 FORMATTING = {"sqlite": frozenset({"printf", "format"})}
 """Functions that repeat a character as often as their format says, in one step that SQLite can't interrupt."""

@@ -1,4 +1,4 @@
-"""Which names of a query stand for its common table expressions, by the rules of each engine."""
+"""The names of a query that mean its common table expressions, by the rules of each engine."""
 
 from collections.abc import Iterator
 

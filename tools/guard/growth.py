@@ -1,4 +1,4 @@
-"""How far a query grows when an engine writes its common tables out.
+"""The size of a query after an engine has written out its common tables.
 
 SQLite copies a common table for each place that names it while it compiles the query, which nothing can interrupt. A
 chain in which each names the one before twice doubles with every link: thirty short lines are a billion tables.
@@ -13,7 +13,7 @@ from sqlglot import exp
 from route_sql.tools.guard.nodes import QueryNodes, of_kind
 
 MOST_TABLES = 10_000
-"""SQLite compiles as many in about a tenth of a second; a query that a person wrote has some tens."""
+"""SQLite compiles this number in about a tenth of a second; queries of people have some tens."""
 
 
 def grows_too_far(nodes: QueryNodes) -> bool:
@@ -30,7 +30,7 @@ def grows_too_far(nodes: QueryNodes) -> bool:
         return False  # engines call it an error
     sizes: dict[int | None, int] = {}
     for key in order:
-        # Any other table, and a recursive one's own name within it, counts as one.
+        # Any other table counts as one, and so does a recursive table inside itself.
         sizes[key] = max(1, min(_total(named[key], sizes), MOST_TABLES + 1))
     return _total(_named(tree, scopes), sizes) > MOST_TABLES
 

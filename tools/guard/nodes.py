@@ -68,7 +68,7 @@ def is_allowed(node: exp.Expr) -> bool:
 
 
 def reason(node: exp.Expr) -> str:
-    """Why a node may not, as a sentence for a model."""
+    """The reason why a query may not have it, as a sentence for a model."""
     name = type(node).__name__
     if isinstance(node, _WRITES) and not isinstance(node, exp.Query):
         return f"{name.upper()} changes data; the query may only read, in every part of it"

@@ -1,4 +1,4 @@
-"""Names in a question that several rows have, such as two cities called Springfield; the database is asked."""
+"""Names in a question that several rows have, such as two cities called Springfield, found by queries."""
 
 from collections.abc import Sequence
 

@@ -105,8 +105,8 @@ def read_predictions(
     """Read predictions and find the example of each.
 
     Four formats: JSON Lines of objects (a run's lines) with the SQL under `column` or `sql`; CSV, by its ending or with
-    a `column`; text with one query a line, whose database may follow after a tab; BIRD's own object from index to query
-    and database. Entries with an `index` are matched by it and may be fewer than the examples; those that
+    a `column`; text with one query on each line, whose database may follow after a tab; BIRD's own object from index to
+    query and database. Entries with an `index` are matched by it and may be fewer than the examples; those that
     `EXCLUDED.json` leaves out are skipped. Entries without an index are in order, one for each example or one for each
     entry of the whole questions file.
 

@@ -1,4 +1,4 @@
-"""The log of an evaluation: one JSON line a question, resumed without loss or repetition."""
+"""The log of an evaluation: one JSON line for each question, resumed without loss or repetition."""
 
 import asyncio
 import json

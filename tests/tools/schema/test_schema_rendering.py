@@ -1,4 +1,4 @@
-"""A rendered schema is short, exact in its names, and one line a column whatever the database holds."""
+"""A rendered schema is short and exact in its names, with one line for each column, whatever the database holds."""
 
 import sqlite3
 

@@ -1,7 +1,8 @@
 """The process in which DuckDB runs: `python -m route_sql.tools.database.duckdb.child`, started by `DuckDBSession`.
 
 DuckDB's own memory limit does not count the strings and lists that functions build, and nothing stops a function while
-it works on one batch of rows. A process can be held to both: its memory by the operating system, its time by its end.
+it works on one batch of rows. A process can be bounded in both: the operating system limits its memory, and it can be
+ended in time.
 """
 
 import threading

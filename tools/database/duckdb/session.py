@@ -88,7 +88,7 @@ class DuckDBSession:
         return self._child.ask(query, request, seconds=SAMPLE_SECONDS if views else OWN_SECONDS)
 
     def interrupt(self) -> None:
-        """Ask DuckDB to stop, and end its process if it does not. Returns at once."""
+        """Ask DuckDB to stop, and end its process if it does not stop. Returns at once."""
         self._child.interrupt()
 
     def close(self) -> None:
@@ -98,7 +98,7 @@ class DuckDBSession:
 
 
 def unavailable(path: Path, reason: str) -> DatabaseUnavailable:
-    """DuckDB's word about a file, as an exception that says what to do."""
+    """DuckDB's error about a file, as an exception that says what to do."""
     if "not a valid DuckDB database" in reason:
         reason = "this is not a DuckDB database; name a DuckDB file"
     elif "lock on file" in reason:

@@ -1,4 +1,4 @@
-"""A MySQL or MariaDB connection on which nothing but one bounded SELECT can run."""
+"""A MySQL or MariaDB connection that runs bounded SELECT statements only."""
 
 import socket
 from collections.abc import Iterable, Iterator, Sequence
@@ -83,7 +83,7 @@ class MySQLSession(ServerSession):
         self.is_mariadb = "mariadb" in self._connection.get_server_info().lower()
         try:
             self._set_up(memory_bytes)
-        except BaseException:  # whatever it was, nobody else has this connection to close it
+        except BaseException:  # no other code could close this connection
             self.disconnect()
             raise
 

@@ -56,7 +56,7 @@ _CREATABLE = f"""
     UNION ALL
     SELECT 'database ' || current_database() WHERE pg_catalog.has_database_privilege(current_database(), 'CREATE')
 """
-# What the role starts a session with; what our session has set since does not show.
+# The settings that the role starts a session with, without those of our session.
 _STARTS_WITH = """
     SELECT name, reset_val FROM pg_catalog.pg_settings
     WHERE name IN ('default_transaction_read_only', 'statement_timeout', 'lock_timeout',

@@ -127,7 +127,7 @@ class Pool(Generic[_S]):
         session = self._take()
         try:
             yield session
-        except BaseException:  # whatever it was, nobody knows what state it left the session in
+        except BaseException:  # the session may be in any state after it
             session.close()
             raise
         if session.is_usable:

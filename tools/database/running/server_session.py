@@ -78,7 +78,7 @@ class ServerSession(ABC):
 
     @abstractmethod
     def cancel(self) -> None:
-        """Ask the server from outside to stop what runs; blocks, and may raise anything."""
+        """Ask the server from outside to stop the running query; blocks, and may raise anything."""
 
     @abstractmethod
     def cut(self) -> None:
@@ -119,7 +119,7 @@ class ServerSession(ABC):
         self.disconnect()
 
     def interrupt(self) -> None:
-        """Stop what runs: ask the server, and cut the connection if that does not help. Returns at once."""
+        """Stop the running query: ask the server, and cut the connection if that does not help. Returns at once."""
         if self._stoppers:
             return
         self._stoppers = [

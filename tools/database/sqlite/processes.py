@@ -51,7 +51,7 @@ class SQLiteProcesses:
             self.end_one(process)
         try:
             return SQLiteProcess(memory_bytes)
-        except BaseException:  # Ctrl-C too: it counts as taken no longer
+        except BaseException:  # Ctrl-C too: the process is free again
             self._release()
             raise
 

@@ -125,7 +125,7 @@ class SQLiteSession:
 
     @contextmanager
     def _process(self, place: OpenFile | None) -> Iterator[SQLiteProcess]:
-        """A process, given back unless it ended or nobody knows what it does."""
+        """A process, given back unless it ended or may still be at work."""
         process = PROCESSES.take(place, self._memory)
         try:
             if not process.opened:

@@ -1,4 +1,4 @@
-"""PostgreSQL's functions that do nothing but compute.
+"""PostgreSQL's functions that only compute.
 
 Left out, though they look like the rest: what runs SQL that it gets as text (query_to_xml, table_to_xml,
 database_to_xml, cursor_to_xml, ts_stat, ts_rewrite), all pg_... but pg_typeof, large objects (lo_...), sequences,

@@ -244,7 +244,7 @@ class Names:
         return Name(text, start, end, is_table, found=False, sources=tables)
 
     def check_dots(self, found: list[Token]) -> None:
-        """Hold each name behind a dot against those that were looked at: the parser may have lost one."""
+        """Compare each name behind a dot with those that were checked: the parser may have lost one."""
         for before, token, after in zip(found, found[1:], [*found[2:], None], strict=False):
             is_called = after is not None and after.token_type == TokenType.L_PAREN
             if before.token_type != TokenType.DOT or token.token_type == TokenType.STAR or is_called:

@@ -1,4 +1,4 @@
-"""Words of a question that a schema, or the part of it that a query uses, speaks of."""
+"""Words of a question that a schema, or the part of it used by a query, covers."""
 
 from collections.abc import Iterable
 

@@ -35,8 +35,8 @@ _TABLE_SECONDS = 1.0
 def with_samples(schema: Schema, fetch: Fetch, *, seconds: float = 5.0) -> Schema:
     """Add up to three distinct sample values to each column.
 
-    One query a table reads its first 1,000 rows. The most frequent values come first, then the smallest. Values of
-    more than 40 characters are clipped, and used only where there are no shorter ones. NULL, blobs, empty text and
+    One query for each table reads its first 1,000 rows. The most frequent values come first, then the smallest. Values
+    of more than 40 characters are clipped, and used only where there are no shorter ones. NULL, blobs, empty text and
     unreadable values (see `readable`) are left out. Equal data give equal samples, unless time runs out.
 
     Args:

@@ -1,4 +1,4 @@
-"""Types whose name tells of something hidden.
+"""Types whose names show something hidden.
 
 To PostgreSQL each table is a type: a column may hold rows of a hidden one, and its type is then called like that. A
 domain or an enum may be called like a hidden column.

@@ -1,4 +1,4 @@
-"""Where SQL may begin in a text of a model's."""
+"""Places in a model's text where SQL may begin."""
 
 import re
 from collections.abc import Iterator
