@@ -143,7 +143,7 @@ def took_part(agent: str, line: Line) -> bool:
 
 
 def effects_table(effects: Mapping[str, AgentEffect], lines: Sequence[Line]) -> str:
-    """Who was asked how often, and what became of what it wrote; against the candidate before."""
+    """Share of questions of each agent, and its right and wrong candidates against the candidate before."""
     head = (
         "| agent | takes part, % of questions | wrote a candidate | right | made right | made wrong |\n"
         "| --- | --: | --: | --: | --: | --: |"
@@ -157,7 +157,7 @@ def effects_table(effects: Mapping[str, AgentEffect], lines: Sequence[Line]) -> 
 
 
 async def drafts_sentence(lines: Sequence[Line], examples: Sequence[Example], scorer: ExecutionAccuracy) -> str:
-    """How many drafts are right, as they are and with their joins completed: what one call is worth."""
+    """Number of right drafts, as they are and with their joins completed: the accuracy of one call."""
     shares = []
     for agents in (["draft"], ["draft", "complete_joins"]):
         right = sum(line["correct"] for line in await as_if_only(agents, lines, examples, scorer))

@@ -95,7 +95,7 @@ def question_about(table: Table) -> str:
 
 
 def milliseconds(work: Callable[[], object]) -> float:
-    """How long one call takes."""
+    """Seconds of one call."""
     began = perf_counter()
     work()
     return (perf_counter() - began) * 1000

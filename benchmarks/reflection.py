@@ -1,4 +1,4 @@
-"""How long it takes to reflect, sample, render and cut a SQLite database of many tables.
+"""The time to reflect, sample, render and cut a SQLite database of many tables.
 
 Measured: one process, a warm file cache, the median of five runs each. Left out: starting Python, and engines other
 than SQLite. Writes `reflection.md` next to this file.
@@ -76,7 +76,7 @@ def fill(file: Path) -> None:
 
 
 def seconds(work: Callable[[], object]) -> float:
-    """How long one call takes."""
+    """Seconds of one call."""
     start = time.perf_counter()
     work()
     return time.perf_counter() - start

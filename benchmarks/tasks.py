@@ -130,7 +130,7 @@ def table(done: Mapping[str, Ablated]) -> str:
 
 
 def compared(whole: Sequence[Line], ablated: Sequence[Line]) -> list[str]:
-    """How many of the ablated lines are right, in percent, and how they differ; nothing of the run against itself."""
+    """Share of right lines without a task, in percent, and the difference; empty for a run against itself."""
     right = f"{100 * summarise(ablated)['ex']:.1f}"
     if whole is ablated:
         return [right, "", "", ""]

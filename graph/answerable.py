@@ -24,7 +24,7 @@ FEWEST_WORDS = 4
 
 
 def judge_answerable(reply: Reply, state: State, schema: Schema, calibration: Calibration | None) -> NoAnswer:
-    """How likely it is that the database can't answer, by the reply of the generator and the whole schema. CPU work."""
+    """Probability that the database can't answer, by the reply of the generator and the whole schema. CPU work."""
     known = [*texts_of(schema), *state.get("context_notes", [])]
     unknown = uncovered_words(state["question"], known)
     reason = no_answer.parse(reply.text)

@@ -100,7 +100,7 @@ class Execution:
         )
         by = answer.person
         if answer.type == "reject":
-            rejected = _refused(rejection(answer.why))
+            rejected = _refused(rejection(answer.reason_in_one_line))
             return Run(proposal, await self._recorded(proposal, "rejected", rejected, by), "rejected", by)
         if answer.type == "edit":
             return await self._edited(Proposal(agent="person", sql=(answer.sql or "").strip(), scores=None), by)

@@ -64,7 +64,7 @@ def _vote_signals(first: Attempt, state: State) -> dict[str, float]:
 
 
 def _text_signals(sql: str, state: State, schema: Schema) -> dict[str, float]:
-    """How much of the question the query covers, and its literals that no text in the prompt contains."""
+    """Share of the question that the query covers, and its literals that no text in the prompt contains."""
     parsed = shared_tree(sql, schema.dialect)
     literals = [str(each.this) for each in parsed.find_all(exp.Literal) if each.is_string] if parsed else []
     turn = state.get("earlier_turn")

@@ -82,7 +82,7 @@ class LedgerEntry(TypedDict):
     completion_tokens: int
     seconds: float
     finish_reason: NotRequired[str | None]
-    """Why the reply ended: `length` if it was cut at its limit of tokens; None where the server doesn't say."""
+    """Reason for the end of the reply: `length` if it was cut at its limit; None where the server gives none."""
     completions: NotRequired[int]
     """Replies that the call gave; missing for one."""
     server: NotRequired[str]
@@ -122,7 +122,7 @@ class Answer(TypedDict):
     """None if no agent wrote SQL that could be read."""
     status: AnswerStatus
     confidence: float
-    """How sure it is that the answer is right, 0 to 1; 0 for an answer that did not run."""
+    """Confidence that the answer is right, 0 to 1; 0 for an answer that did not run."""
     calibrated: bool
     """Whether the confidence is a probability; False if it only orders answers, since the model has no calibration."""
     doubts: list[str]
@@ -142,7 +142,7 @@ class Answer(TypedDict):
 
 
 class NoAnswer(TypedDict):
-    """How likely it is that the database can't answer the question."""
+    """Probability that the database can't answer the question."""
 
     declined: bool
     """Whether the model gave a reason in place of SQL."""
@@ -157,7 +157,7 @@ class NoAnswer(TypedDict):
 
 
 class Assessment(TypedDict):
-    """How sure the leading candidate is, and why."""
+    """Confidence of the leading candidate, and its signals."""
 
     sql: str
     """The candidate's SQL."""
@@ -244,9 +244,9 @@ class State(TypedDict, total=False):
     proposal: Annotated[Proposal | None, OfOneQuestion(Any)]
     """The newest candidate, until `execute` has run it."""
     assessment: Annotated[Assessment | None, OfOneQuestion(Any)]
-    """How sure the leading candidate is; None before the first one."""
+    """Confidence of the leading candidate; None before the first one."""
     no_answer: Annotated[NoAnswer | None, OfOneQuestion(Any)]
-    """How likely it is that there is no answer; None before the first reply."""
+    """Probability that there is no answer; None before the first reply."""
     samples: Annotated[Samples | None, OfOneQuestion(Any)]
     """Samples of a question in doubt; None before they are drawn."""
     attempts: Annotated[list[Attempt], extended]

@@ -29,11 +29,11 @@ Decide = Callable[[dict[str, Any]], Any]
 """From an interrupt's value, such as `{"approve": "SELECT ...", "database": "shop"}`, to a person's decision."""
 
 
-def _silent(done: int, total: int, source: str) -> None:
+def _no_progress(done: int, total: int, source: str) -> None:
     """No progress."""
 
 
-def _untold(event: Event) -> None:
+def _no_story(event: Event) -> None:
     """No story."""
 
 
@@ -47,9 +47,9 @@ class OpenedDatabase:
     db: str
     model: str | None
     context: Context
-    progress: FetchProgress = _silent
+    progress: FetchProgress = _no_progress
     """Called while the weights are fetched."""
-    tell: Tell = _untold
+    tell: Tell = _no_story
     """Called with each event of the story, from another thread."""
     settings: Settings = field(default_factory=Settings)
     name: str = ""

@@ -95,7 +95,7 @@ def print_rows(out: Console, result: Answer | Outcome, form: RowFormat) -> None:
 
 
 def _confidence(answer: Answer) -> str:
-    """How sure the answer is, and whether that number is a probability."""
+    """Confidence of the answer, and whether that number is a probability."""
     kind = "" if answer["calibrated"] else " (not calibrated: it only orders answers)"
     unsure = ", below the bound: unsure" if answer["status"] == "unsure" else ""
     return f"confidence {answer['confidence']:.2f}{kind}{unsure}"

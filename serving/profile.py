@@ -25,7 +25,7 @@ class Profile:
     cache_ram_mib: int = 512
     """Bound, in MiB, of the prompts kept in RAM, so that one slot can serve several databases."""
     wording: PromptWording = "instruct"
-    """Which of an agent's two prompts the model was made for."""
+    """The one of an agent's two prompts that the model was made for."""
     temperature: float = 0.0
     no_extra_bufts: bool = False
     """True keeps no repacked copy of the weights: a third less memory, decoding somewhat slower."""

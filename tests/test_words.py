@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parent.parent
-FIRST = re.compile(r"\s*(Of|As|What)\b")
+FIRST = re.compile(r"\s*(Of|As|What|How|Where|When|Why|Which|Who)\b")
 AVOIDED = re.compile(
     r"\b(beside|told|mend(s|ed|ing)?|go(es)? on|taken up|anew|heed(s|ed)?|handed|stands?(?! for| out)|"
     r"one['’]s own|what is)\b",

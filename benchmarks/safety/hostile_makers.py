@@ -1,4 +1,4 @@
-"""How each hostile file is made, in a folder that is empty but for `secret.csv`."""
+"""Makers of the hostile files, each in a folder with `secret.csv` only."""
 
 import os
 import socket

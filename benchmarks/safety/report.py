@@ -57,7 +57,7 @@ def _line(row: Any) -> str:
 
 
 def _bounds(row: Any) -> list[object]:
-    """How many bombs there were, the longest that any statement took, and the most memory."""
+    """Number of bombs, the longest time of a statement, and the most memory."""
     if not row.heavy:
         return ["", "", "", ""]
     every = row.attacks + row.heavy

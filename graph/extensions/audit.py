@@ -24,7 +24,7 @@ class AuditEntry(TypedDict):
     """One query, as the audit records it."""
 
     time: str
-    """When the query ended, in UTC, as ISO 8601."""
+    """End of the query, in UTC, as ISO 8601."""
     who: str | None
     """`Context.asked_by`, or else the user that the server of LangGraph has authenticated; None if neither is known."""
     thread: str | None

@@ -63,7 +63,7 @@ class Extension:
 
     @property
     def abandoned(self) -> int:
-        """How many calls were given up and have not returned."""
+        """Number of calls that were given up and have not returned."""
         return len(self._abandoned)
 
     async def call(self, *given: Any, seconds: float | None = None) -> Any:

@@ -37,7 +37,7 @@ def doubts_of(state: State) -> list[str]:
 
 
 def _vote(first: Attempt, state: State) -> str | None:
-    """How many samples returned something else; None without samples, or where there is none."""
+    """Number of samples that returned something else; None without samples, or if it is 0."""
     samples, votes = state.get("samples"), voted_for(state)
     if samples is None or not votes:
         return None

@@ -1,4 +1,4 @@
-"""Where a server listens, by which names it may be called, and how it runs and ends."""
+"""Sockets, allowed names, start and end of an HTTP server."""
 
 import signal
 import socket

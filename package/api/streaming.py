@@ -43,7 +43,7 @@ class RunStream(StreamingResponse):
     def __init__(self, run: ApiRun, scope: Scope) -> None:
         """Take a run that works, and the scope of its request."""
         super().__init__(
-            _told(run, scope), media_type=STREAM, headers={"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
+            _story(run, scope), media_type=STREAM, headers={"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
         )
         self._run = run
 
@@ -59,7 +59,7 @@ class RunStream(StreamingResponse):
             await self._run.stop()
 
 
-async def _told(run: ApiRun, scope: Scope) -> AsyncIterator[str]:
+async def _story(run: ApiRun, scope: Scope) -> AsyncIterator[str]:
     yield _event("thread", {"thread": run.thread, "request_id": run.request_id})
     async for event in run.events():
         yield ": ping\n\n" if event is None else _event("story", event)

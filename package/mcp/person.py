@@ -127,7 +127,7 @@ async def answer_now(call: CallContext, value: dict[str, Any]) -> dict[str, Any]
 
 
 def kind_of(value: dict[str, Any]) -> Literal["approve", "clarify"]:
-    """Which of the two questions an interrupt asks."""
+    """Kind of the question that an interrupt asks: `approve` or `clarify`."""
     return "approve" if "approve" in value else "clarify"
 
 

@@ -122,7 +122,7 @@ class DatabaseTools:
                 if isinstance(decided, InputRequiredResult):
                     return decided
                 if decided.type == "reject":
-                    refused = failed("refused", rejection(decided.why))
+                    refused = failed("refused", rejection(decided.reason_in_one_line))
                     return result(render_outcome(refused, TEXT_CHARS), execute_result(refused))
                 sql = decided.sql or sql if decided.type == "edit" else sql
             limits = replace(opened.limits, rows=min(opened.limits.rows, ROWS))

@@ -10,7 +10,7 @@ _HINTS = ("USE", "FORCE", "IGNORE")
 
 
 class Extent(NamedTuple):
-    """Where a table's name with its words begins and ends, the words, and the place of those behind an alias."""
+    """Beginning and end of a table's name with its words, the words, and the place of those behind an alias."""
 
     start: int
     end: int

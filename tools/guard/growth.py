@@ -50,7 +50,7 @@ def _scopes(commons: Iterable[exp.CTE]) -> dict[int, dict[str, int]]:
 
 
 def _named(tree: exp.Expr, scopes: dict[int, dict[str, int]]) -> Counter[int | None]:
-    """How often each common table is named; None stands for all other tables."""
+    """Number of times that each common table is named; None stands for all other tables."""
     return Counter(_meant(table, scopes) for table in tree.find_all(exp.Table))
 
 

@@ -1,4 +1,4 @@
-"""Which tables a query names: the engine's own are refused by policy, and files always.
+"""The tables that a query names: the engine's own are refused by policy, and files always.
 
 Names that stand for nothing are left to the engine, whose message says so best. SQLite's and DuckDB's own tables
 include table functions that may be written without brackets.

@@ -1,4 +1,4 @@
-"""Which types a query may name: the engine's own types of data, and those of the columns that may be seen.
+"""The types that a query may name: the engine's own types of data, and those of visible columns.
 
 A type's name is a look into the catalog: every table of PostgreSQL is a type whose fields are its columns, and
 `regclass` and its like turn numbers into names. SQLite reads the words of a type for its kind alone, and MySQL's

@@ -19,7 +19,7 @@ _OPENING = ("'", '"', "`", "[", "$", "/*", "{#")
 """Openings of strings, names and comments, which may be unterminated."""
 _PATIENT_TRIES = 50
 _PATIENT_CHARACTERS = 200_000
-"""How often, and how much in all, a text is tokenised before it is halved."""
+"""Tries, and characters of all tries, to tokenise a text before it is halved."""
 MOST_NODES = 20_000
 """Bounds a parse to a tenth of a second: sqlglot's time doubles with every JOIN that no ON follows."""
 _SET_OPERATORS = (TokenType.UNION, TokenType.EXCEPT, TokenType.INTERSECT)

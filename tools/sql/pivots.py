@@ -55,7 +55,7 @@ def _opens_query(found: list[Token], at: int) -> bool:
 
 
 def _closing(found: list[Token], at: int) -> int:
-    """Where the bracket at a place is closed; the place itself if it never is."""
+    """Place where a bracket is closed; its own place if it never is."""
     depth = 0
     for end in range(at, len(found)):
         depth += LEVELS.get(found[end].token_type, 0)

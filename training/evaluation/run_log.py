@@ -41,7 +41,7 @@ class Line(TypedDict):
     error: str | None
     correct: bool
     reason: str | None
-    """Why it is wrong; None if it is right."""
+    """Reason why it is wrong; None if it is right."""
     gold_fault: bool
     """True if the gold query failed or was too large: then nothing is right."""
     tables: int
@@ -126,7 +126,7 @@ def read_run(path: Path) -> list[Line]:
 
 
 def meta_path(path: Path) -> Path:
-    """Where the settings of the run at `path` are kept."""
+    """File of the settings of the run at `path`."""
     return path.with_name(path.name + ".meta.json")
 
 

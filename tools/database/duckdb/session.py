@@ -17,7 +17,7 @@ from route_sql.tools.schema.records import Schema
 
 OWN_SECONDS = 60.0
 SAMPLE_SECONDS = 10.0
-"""How long the schema may take to be read with samples of views."""
+"""Seconds to read the schema with samples of views."""
 _CHILD = "route_sql.tools.database.duckdb.child"
 _TIMEOUT = "the query took longer than {seconds:g} s and was stopped"
 _STOPPED = "the query was cancelled"

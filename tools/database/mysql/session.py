@@ -29,7 +29,7 @@ from route_sql.tools.schema.records import Schema
 
 TITLE = "MySQL or MariaDB"
 DISK_PER_MEMORY = 16
-"""How much more a query may take on the server's disk for temporary tables than in its memory."""
+"""Factor of a query's temporary tables on the server's disk to its memory."""
 _SMALLEST_MEMORY = 16_000_000
 _READ_OTHERWISE = {
     "ANSI_QUOTES",

@@ -17,7 +17,7 @@ from route_sql.tools.database.running.server_session import CONNECT_SECONDS, LOC
 
 _T = TypeVar("_T")
 _BYTES_RECEIVED = struct.Struct("=128xQ")
-"""Where Linux's `tcp_info` holds the count of received bytes."""
+"""Place of the count of received bytes in Linux's `tcp_info`."""
 
 
 class TooMuch(psycopg.DatabaseError):

@@ -83,7 +83,7 @@ _FIELDS = """
     FROM used ORDER BY path[1:2], place LIMIT {most}
 """
 _DEEPEST, _MOST_FIELDS = 10, 20_000
-"""How many names a field's path may have, and how many fields are read."""
+"""Most names of a field's path, and most fields that are read."""
 # Partitions inherit too, but only the whole table is shown.
 _INHERITS = """
     SELECT nullif(n.nspname, pg_catalog.current_schema())::text, c.relname::text,

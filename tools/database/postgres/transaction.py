@@ -43,7 +43,7 @@ _RANDOM = SystemRandom()
 
 @dataclass(frozen=True, slots=True)
 class Transaction:
-    """How transactions begin and end on one connection.
+    """Begin and end of transactions on one connection.
 
     `is_pooled` is True unless the server's process is the one that greeted us: a pooler greets with a number of its
     own. Only a connection that is known to be ours alone is wiped after a transaction.

@@ -13,7 +13,7 @@ from decimal import Decimal
 from route_sql.tools.database.outcome import Cell
 
 SHOWN_BYTES = 16
-"""How many bytes of a blob are shown."""
+"""Bytes of a blob that are shown."""
 ELLIPSIS = "…"
 Spelling = Mapping[str, str]
 """An engine's own words for Python's `inf`, `-inf` and `nan`, where it has others."""

@@ -18,11 +18,11 @@ from route_sql.tools.schema.records import Schema
 
 CONNECT_SECONDS = 5
 LOCK_SECONDS = 5
-"""How long a query waits for a lock."""
+"""Seconds that a query waits for a lock."""
 IDLE_SECONDS = 60
 """Time after which the server ends an idle transaction, should this process hang."""
 CANCEL_SECONDS = 0.6
-"""How long the server has to stop a query that it was asked to stop, before its connection is cut."""
+"""Seconds that the server has to stop a query before its connection is cut."""
 OWN_SECONDS = 60.0
 OWN_LIMITS = Limits(OWN_SECONDS, rows=1_000_000, result_bytes=256_000_000)
 """The bounds of what we ask about the schema."""

@@ -30,7 +30,7 @@ class Workers:
 
     @property
     def stuck(self) -> int:
-        """How many that were given up are still at work."""
+        """Number of workers that were given up and are still at work."""
         return len(self._stuck)
 
     def submit(self, work: Callable[[], _T]) -> "Future[_T]":

@@ -87,7 +87,7 @@ class Names:
     unsure: list[Name] = field(default_factory=list)
     called: list[exp.Expr] = field(default_factory=list)
     seen: set[int] = field(default_factory=set)
-    """Where the names begin that were met."""
+    """Places of the names that were resolved."""
 
     def __post_init__(self) -> None:
         """Nothing is resolved yet."""

@@ -77,7 +77,7 @@ class AskedNames:
         return {key for key in self.tables if (name := singulars(key)) and before[-len(name) :] == name}
 
     def _spans(self, name: Sequence[str]) -> Iterator[range]:
-        """Where the question has the words of a name."""
+        """Places of a name's words in the question."""
         for at in range(len(self.tokens) - len(name) + 1):
             if name and self.tokens[at : at + len(name)] == [*name]:
                 yield range(at, at + len(name))

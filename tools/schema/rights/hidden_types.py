@@ -29,7 +29,7 @@ def with_plain_types(table: Table, tells: Callable[[str], bool], rows_of: frozen
 
 
 def row_types(tables: Iterable[Table]) -> frozenset[str]:
-    """How the row types of tables are written, case-folded, with their schemas and without."""
+    """Names of the row types of tables, case-folded, with their schemas and without."""
     return frozenset(text.casefold() for table in tables for text in (table.name, table.key))
 
 

@@ -34,7 +34,7 @@ class Reading:
         return self.left <= 0
 
     def complaint(self, text: str) -> str | None:
-        """Why a text does not parse as exactly one query; None if it does."""
+        """Reason why a text does not parse as exactly one query; None if it does."""
         if self.is_over:
             return TOO_DEEP
         found = parses(text, self.dialect)

@@ -17,7 +17,7 @@ _ARTICLES = frozenset("the an your these those this only which each a".split())
 
 
 def starts(text: str, *, is_code: bool) -> Iterator[int]:
-    """Where SQL may begin: in code at its first statement, in prose at any, begins of lines first."""
+    """Places where SQL may begin: in code at its first statement, in prose at any, beginnings of lines first."""
     matches = [match for match in STARTS.finditer(text) if not _in_comment(text, match.start())]
     if is_code:
         yield from (_with_parentheses(text, match.start()) for match in matches[:1])
@@ -38,7 +38,7 @@ def _begins_line(text: str, start: int) -> bool:
 
 
 def _before_comment(text: str, start: int) -> int:
-    """Where the comment begins that ends at a place, or the place itself."""
+    """Beginning of the comment that ends at a place, or the place itself."""
     closing = len(text[:start].rstrip()) - 2
     opening = text.find("/*", 0, max(closing, 0))
     return opening if opening >= 0 and text.startswith("*/", closing) else start

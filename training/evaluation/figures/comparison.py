@@ -9,7 +9,7 @@ from route_sql.training.evaluation.run_log import Line
 
 
 class Comparison(TypedDict):
-    """How many questions both runs, only the first, only the second, or neither got right."""
+    """Numbers of questions that both runs, only the first, only the second, or neither got right."""
 
     n: int
     both: int

@@ -40,7 +40,7 @@ def error_kinds(line: Line, gold: str | None, dialect: str = "sqlite") -> list[s
 
 
 def differences(sql: str, gold: str, dialect: str = "sqlite") -> list[str]:
-    """How a query differs from the gold query, in the words of the field; `other difference` if nothing is seen."""
+    """Differences of a query from the gold query, in the words of the field; `other difference` if none is known."""
     one, other = parse_query(sql, dialect), parse_query(gold, dialect)
     if one is None or other is None:
         return ["unreadable query"]

@@ -28,12 +28,12 @@ ScoreFurther = Callable[[Example, Line], Awaitable[Line]]
 
 @dataclass(frozen=True)
 class FurtherScoring:
-    """Which further scores are wanted. BIRD's soft F1 comes with BIRD's metric."""
+    """Choice of further scores. BIRD's soft F1 comes with BIRD's metric."""
 
     suite: Path | None = None
     """The folder of the clones of a test suite, which are made there where they are missing."""
     timed_runs: int | None = None
-    """How often gold and prediction are run for R-VES, with BIRD's metric only; None leaves it out."""
+    """Runs of gold and prediction for R-VES, with BIRD's metric only; None leaves it out."""
 
     def settings(self) -> dict[str, bool | int]:
         """The part of a run's settings that names these scores; empty for a run without them."""

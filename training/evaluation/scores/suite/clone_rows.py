@@ -58,7 +58,7 @@ class TableRows:
 
 @dataclass(frozen=True)
 class Perturbation:
-    """How strongly one clone is perturbed; the shares are 0 to 1."""
+    """Strength of the changes in one clone; the shares are 0 to 1."""
 
     dropped: float
     """The most rows of a table that are dropped at random."""
