@@ -16,7 +16,7 @@ PAGES = [
     *sorted((ROOT / "examples").rglob("*.md")),
 ]
 DOORS = [page for page in PAGES if not page.is_relative_to(ROOT / "examples")]
-_NO_COMMANDS = ("## The tree", "## The house")
+_NO_COMMANDS = ("## The tree", "## The folders")
 _FENCE = re.compile(r"^```.*?^```$", re.DOTALL | re.MULTILINE)
 _INLINE = re.compile(r"`((?:route-sql|make|langgraph) [^`\n]+)`")
 

@@ -21,7 +21,7 @@ IMAGE = {"type": "image", "base64": "AAAA", "mime_type": "image/png"}
 
 def a_tool(result: Any) -> BaseTool:
     async def glossary(question: str) -> Any:
-        """The house's words."""
+        """The company's terms."""
         return result
 
     return StructuredTool.from_function(coroutine=glossary)
