@@ -40,7 +40,7 @@ async def evaluate(
 ) -> Summary:
     """Ask every question that `out` doesn't hold yet, score it, and give the figures of the whole run.
 
-    However the run is stopped, cancellation included, the same call resumes it.
+    The same call resumes a run that was stopped or cancelled.
 
     Args:
         ask: Answers one question, which is given without its gold; an exception from it stops the run.
@@ -63,8 +63,7 @@ async def evaluate(
     scorer = ExecutionAccuracy(catalog, metric=metric, keep_distinct=keep_distinct)
     run = {**settings, "metric": metric, "keep_distinct": keep_distinct}
     async with open_run(out, run, examples, whole=whole) as log:
-        done = {line["index"] for line in log.lines}
-        waiting = iter([example for example in examples if example.index not in done])
+        waiting = iter(_unanswered(examples, log))
         _report(log, len(examples), progress)
 
         async def work() -> None:
@@ -75,6 +74,12 @@ async def evaluate(
 
         await gather_or_stop([work() for _ in range(concurrency)])
     return summarise(log.lines)
+
+
+def _unanswered(examples: Sequence[Example], log: RunLog) -> list[Example]:
+    """Examples without a line in the log."""
+    done = {line["index"] for line in log.lines}
+    return [example for example in examples if example.index not in done]
 
 
 def _require(examples: Sequence[Example], concurrency: int) -> None:
