@@ -32,7 +32,7 @@ PIP_INSTALL := -m pip --disable-pip-version-check install --quiet --constraint c
 
 help:
 	@echo 'make demo            three questions about a demo database, answered on this machine'
-	@echo 'make test            all tests, those with the real model included (ARGS="-k name" is handed to pytest)'
+	@echo 'make test            all tests, those with the real model included (ARGS="-k name" is passed to pytest)'
 	@echo 'make coverage        the same, and the share of the code that they ran, with a floor; it takes twice as long'
 	@echo 'make check           linter, formatter, types, import contracts, documentation'
 	@echo 'make docs            the documentation as HTML in build/docs; a broken link is an error'
@@ -68,7 +68,8 @@ format: $(DEV_INSTALLED)
 	$(BIN)/ruff format .
 
 training-tests: $(TRAINING_INSTALLED)
-	$(TRAINING)/bin/python -m pytest tests/training/tuning tests/training/export tests/training/two_stages $(ARGS)
+	$(TRAINING)/bin/python -m pytest tests/training/tuning tests/training/export tests/training/two_stages \
+		tests/training/calibration/test_calibration_fit.py $(ARGS)
 
 standard-tests: $(STANDARD_INSTALLED)
 	$(STANDARD)/bin/python -m pytest tests/standard $(ARGS)
@@ -85,7 +86,7 @@ clean:
 	rm -rf .langgraph_api .demo .coverage .coverage.*
 	find $(FOLDERS) tests -name __pycache__ -type d -prune -exec rm -rf {} +
 
-# The links stand in build/: without it what is installed can't be imported, whatever the stamps say.
+# The links are in build/: without it nothing that is installed can be imported, whatever the stamps say.
 ifeq ($(wildcard build/__editable__.*),)
 .PHONY: $(EMBEDDED_INSTALLED) $(DEV_INSTALLED) $(STANDARD_INSTALLED) $(TRAINING_INSTALLED)
 endif

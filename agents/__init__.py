@@ -1,1 +1,1 @@
-"""Agents: one agent a file; its prompt, its messages, and how its reply is read."""
+"""Agents: one file for each agent, with its prompt, its messages, and the reading of its reply."""

@@ -15,7 +15,7 @@ from route_sql.tools.shared_prompts import about_database
 TEMPERATURE = 0.7
 """Temperature when a reply is sampled."""
 LEAST_LOGPROB = -100.0
-"""Where a log-probability is cut: some servers write -9999 or minus infinity for a token that is all but impossible."""
+"""Lowest log-probability: some servers write -9999 or minus infinity for a token that is nearly impossible."""
 FOR_PEOPLE = "route-sql:text"
 """Tag of a call whose reply is SQL, which people may watch while it is written."""
 FOR_PROGRAMS = "route-sql:internal"
@@ -35,7 +35,7 @@ class Reply:
     completion_tokens: int
     seconds: float
     finish_reason: str | None = None
-    """Why the reply ended, in OpenAI's words: stop, length; None where the server doesn't say."""
+    """Reason for the end of the reply, in OpenAI's words: stop, length; None where the server gives none."""
     logprobs: tuple[float, ...] = ()
     """Natural logarithm of the probability of each token, at most 0; empty where the server doesn't give them."""
     server: str | None = None
@@ -119,7 +119,7 @@ def _finish_reason(metadata: dict[str, Any]) -> str | None:
 
 
 def _logprobs(metadata: dict[str, Any]) -> tuple[float, ...]:
-    """Log-probabilities in OpenAI's form, read with distrust: a server may send anything there."""
+    """Log-probabilities in OpenAI's form, checked field by field, since a server may send anything there."""
     given = metadata.get("logprobs")
     tokens = given.get("content") if isinstance(given, dict) else None
     values = [token.get("logprob") for token in tokens if isinstance(token, dict)] if isinstance(tokens, list) else []

@@ -1,7 +1,7 @@
 """A follow-up question: the thread's last question and its SQL, as evidence within the frozen prompt.
 
-The tuned prompt has no block for earlier turns, and its bytes are fixed. So the last turn stands in the evidence, where
-facts about a question stand anyway. Training rows are written by the same function.
+The tuned prompt has no block for earlier turns, and its bytes are fixed. So the last turn is part of the evidence, as
+any fact about a question. Training rows are written by the same function.
 """
 
 from collections.abc import Sequence

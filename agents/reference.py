@@ -8,7 +8,7 @@ import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from route_sql.tools.schema.coverage import COMMON
+from route_sql.tools.schema.question.coverage import COMMON
 from route_sql.tools.schema.records import Schema
 from route_sql.tools.text import singular, words
 
@@ -52,7 +52,7 @@ class _Asked:
         return any(singular(word) in self.tables for word in self.words[:end])
 
     def has_antecedent(self, end: int) -> bool:
-        """Whether a word before the place can be what a pronoun there stands for; an attribute such as `age` can't."""
+        """Whether a word before the place can be the noun of a pronoun there; an attribute such as `age` can't."""
         known = COMMON | _IMPERATIVE | _CHANGE | _RESTRICTION | _CONNECTIVE | _FILLER | _GENERIC | _PREPOSITION
         nouns = (singular(word) for word in self.words[:end] if word not in known)
         return any(noun in self.tables or noun not in self.columns for noun in nouns)
@@ -127,14 +127,14 @@ def _is_fragment(asked: _Asked) -> bool:
 
 
 def _has_open_pronoun(asked: _Asked) -> bool:
-    """Whether a pronoun stands for something that the question itself does not name."""
+    """Whether a pronoun means something that the question itself does not name."""
     return any(_is_open(asked, place, word) for place, word in enumerate(asked.words))
 
 
 def _is_open(asked: _Asked, place: int, word: str) -> bool:
     before, after = asked.words[place - 1 : place], asked.words[place + 1 : place + 2]
     if word in _PLURAL:
-        # `Is it true that` stands for nothing, and `Where do they live who` is described later.
+        # `it` in `Is it true that` means nothing, and `they` in `Where do they live who` is explained later.
         is_described = {*asked.words[place:]} & {"who", "whose", "whom"} and word not in ("it", "its")
         is_empty = word == "it" and {*before} & _AUXILIARY
         return not (is_described or is_empty or asked.has_antecedent(place))

@@ -40,8 +40,8 @@ async def ask_for_samples(
         database: As for `ask`.
 
     Returns:
-        The replies, at most one for each sample. The prompt's tokens stand in the first reply alone, so that the sum
-        over all replies is what the request has cost.
+        The replies, at most one for each sample. The prompt's tokens are counted in the first reply alone, so that
+        the sum over all replies is the cost of the request.
     """
     if len(samples) == 1:
         return [await ask(model, messages, sample=samples[0], max_tokens=max_tokens, tag=tag, database=database)]

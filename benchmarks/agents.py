@@ -6,7 +6,7 @@ again. The schema linker is asked for every question. What a *task* of the train
 
     python benchmarks/agents.py --questions DIR/dev.json --databases DIR/database --limit 300 --run runs/adaptive.jsonl
 
-Writes `agents.md` beside this script. A run that was stopped goes on from where it was, but for the linker's questions.
+Writes `agents.md` next to this script. A run that was stopped is resumed, except for the linker's questions.
 """
 
 import argparse
@@ -30,13 +30,13 @@ from route_sql.tools.sql.usage import misplaced_columns, tables_and_columns
 from route_sql.training.datasets.data_set import OpenDataSet
 from route_sql.training.datasets.examples import Example
 from route_sql.training.errors import EvaluationError
-from route_sql.training.evaluation.agent_effects import AgentEffect, agent_effects, as_if_only
-from route_sql.training.evaluation.comparison import compare_runs
 from route_sql.training.evaluation.evaluate import evaluate, gather_or_stop
-from route_sql.training.evaluation.execution_accuracy import ExecutionAccuracy
-from route_sql.training.evaluation.linking_accuracy import LinkScore, mean_link_score, score_link
+from route_sql.training.evaluation.figures.agent_effects import AgentEffect, agent_effects, as_if_only
+from route_sql.training.evaluation.figures.comparison import compare_runs
+from route_sql.training.evaluation.figures.summary import summarise
 from route_sql.training.evaluation.run_log import Line, read_run
-from route_sql.training.evaluation.summary import summarise
+from route_sql.training.evaluation.scores.execution_accuracy import ExecutionAccuracy
+from route_sql.training.evaluation.scores.linking_accuracy import LinkScore, mean_link_score, score_link
 
 TABLE = Path(__file__).with_name("agents.md")
 AGENTS: tuple[AgentName, ...] = get_args(AgentName)
@@ -86,7 +86,7 @@ async def without(
 async def link_scores(
     lines: Sequence[Line], source: OpenDataSet, chat: BaseChatModel, concurrency: int
 ) -> Mapping[str, list[LinkScore]]:
-    """The linker, the draft, both and what both bring along; a gold whose scopes can't be told apart is left out."""
+    """The linker, the draft, both and what both bring along; a gold query with unclear scopes is left out."""
     graph = build_graph(chat, source.catalog)
     scores: dict[str, list[LinkScore]] = {}
     waiting = iter(zip(source.examples, lines, strict=True))
@@ -143,7 +143,7 @@ def took_part(agent: str, line: Line) -> bool:
 
 
 def effects_table(effects: Mapping[str, AgentEffect], lines: Sequence[Line]) -> str:
-    """Who was asked how often, and what became of what it wrote; against the candidate before."""
+    """Share of questions of each agent, and its right and wrong candidates against the candidate before."""
     head = (
         "| agent | takes part, % of questions | wrote a candidate | right | made right | made wrong |\n"
         "| --- | --: | --: | --: | --: | --: |"
@@ -157,7 +157,7 @@ def effects_table(effects: Mapping[str, AgentEffect], lines: Sequence[Line]) -> 
 
 
 async def drafts_sentence(lines: Sequence[Line], examples: Sequence[Example], scorer: ExecutionAccuracy) -> str:
-    """How many drafts are right, as they are and with their joins completed: what one call is worth."""
+    """Number of right drafts, as they are and with their joins completed: the accuracy of one call."""
     shares = []
     for agents in (["draft"], ["draft", "complete_joins"]):
         right = sum(line["correct"] for line in await as_if_only(agents, lines, examples, scorer))

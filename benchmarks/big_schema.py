@@ -4,10 +4,10 @@
 
 The schemas are made in memory, the same in every run: tables named by two words, of 21 columns each, three of which
 refer to other tables, the rest with sample values. Each question names one table in plain words, which share a word
-with some of the other tables' names and columns. Measured: the characters of the whole schema and of what is left
+with some of the other tables' names and columns. Measured: the characters of the whole schema and of the remaining part
 within the default `schema_chars`, the tables left, whether the table named is among them, and medians of how long it
 takes. Left out: reflection (see `reflection.md`), the model, and questions that name no table. The graph cuts a schema
-once a question; each agent cuts only what was left of it. Writes `big_schema.md` beside this script.
+once a question; each agent cuts only the remaining part. Writes `big_schema.md` next to this script.
 """
 
 from collections.abc import Callable
@@ -95,7 +95,7 @@ def question_about(table: Table) -> str:
 
 
 def milliseconds(work: Callable[[], object]) -> float:
-    """How long one call takes."""
+    """Seconds of one call."""
     began = perf_counter()
     work()
     return (perf_counter() - began) * 1000

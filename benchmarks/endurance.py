@@ -2,7 +2,8 @@
 
     python benchmarks/endurance.py [--questions 10000] [--postgres URL]
 
-Writes `endurance.md` beside this script: one row an engine, with what the process held after a warm-up and at the end.
+Writes `endurance.md` next to this script: one row for each engine, with the memory of the process
+after a warm-up and at the end.
 The model answers at once from a script, in turns with queries that run, return nothing, are wrong, are refused, and
 never end, and asks as `adaptive`, `paper` and `single` in turns. A PostgreSQL, if one is named, is asked a tenth as
 often; with the packages of `benchmarks/safety/run.py`, one is started. Left out: a model's server.
@@ -59,7 +60,7 @@ class Held:
 
 
 def held() -> Held:
-    """After a collection, so that what is only waiting for one doesn't count."""
+    """Memory after a collection, so that garbage doesn't count."""
     gc.collect()
     pages = int(Path("/proc/self/statm").read_text().split()[1])
     return Held(
@@ -141,8 +142,8 @@ def row(engine: str, questions: int, before: Held, after: Held, seconds: float, 
         f"{before.tasks} to {after.tasks}",
         f"{before.objects:,} to {after.objects:,}",
     ]
-    told = ", ".join(f"{count:,} {status}" for status, count in sorted(statuses.items()))
-    return f"| {engine} | {questions:,} | {seconds * 1000:.1f} | {' | '.join(pairs)} | {told} |"
+    counts = ", ".join(f"{count:,} {status}" for status, count in sorted(statuses.items()))
+    return f"| {engine} | {questions:,} | {seconds * 1000:.1f} | {' | '.join(pairs)} | {counts} |"
 
 
 def _postgres(given: str | None, stack: ExitStack) -> Any:
@@ -164,7 +165,7 @@ def main() -> None:
     """Measure and write the table."""
     parser = argparse.ArgumentParser()
     parser.add_argument("--questions", type=int, default=QUESTIONS)
-    parser.add_argument("--postgres", help="the URL of a PostgreSQL in which a table `pet` may be made anew")
+    parser.add_argument("--postgres", help="the URL of a PostgreSQL in which a table `pet` may be replaced")
     given = parser.parse_args()
     lines = [heading("Many questions in a row", "langgraph", SQLite=sqlite3.sqlite_version), ""]
     lines += [f"What the process held after {WARM_UP:,} questions and at the end.", ""]

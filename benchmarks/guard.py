@@ -2,7 +2,7 @@
 
     python benchmarks/guard.py
 
-Writes `guard.md` beside this script: medians in milliseconds, over queries from simple to long on a small file, each
+Writes `guard.md` next to this script: medians in milliseconds, over queries from simple to long on a small file, each
 run bare (one connection of `sqlite3`, rows fetched, nothing else), with bounds (`SQLiteDatabase` without its guard
 and authorizer, but with its threads, bounds and digest), and with both layers, as everybody uses it, in turns. Every
 query has a literal of its own, so that no parse is taken from a cache. `guard alone` is `check_sql` by itself. `added`

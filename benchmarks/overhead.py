@@ -2,7 +2,7 @@
 
     python benchmarks/overhead.py
 
-Writes `overhead.md` beside this script. The model and the executor answer at once. Both graphs take turns in one run,
+Writes `overhead.md` next to this script. The model and the executor answer at once. Both graphs take turns in one run,
 so that the load of the machine is the same for both; the ratio is of the medians.
 """
 

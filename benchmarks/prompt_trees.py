@@ -3,7 +3,7 @@
     python benchmarks/prompt_trees.py --base FILE.gguf --tokenizer DIR --rows DIR
 
 The rows are those of some questions of `route-sql train data`, text to SQL and schema linking. Writes `prompt_trees.md`
-beside this script. Each packing is given two epochs, of which the second counts.
+next to this script. Each packing is given two epochs, of which the second counts.
 """
 
 import argparse

@@ -1,7 +1,7 @@
-"""How long it takes to reflect, sample, render and cut a SQLite database of many tables.
+"""The time to reflect, sample, render and cut a SQLite database of many tables.
 
 Measured: one process, a warm file cache, the median of five runs each. Left out: starting Python, and engines other
-than SQLite. Writes `reflection.md` beside this file.
+than SQLite. Writes `reflection.md` next to this file.
 """
 
 import sqlite3
@@ -15,10 +15,10 @@ from shared.heading import heading
 from sqlalchemy import create_engine
 from sqlalchemy.pool import NullPool
 
-from route_sql.tools.schema.reflection import reflect
+from route_sql.tools.schema.reflection.reflect import reflect
+from route_sql.tools.schema.reflection.samples import with_samples
 from route_sql.tools.schema.relevance import reduce_schema
 from route_sql.tools.schema.rendering import render
-from route_sql.tools.schema.samples import with_samples
 
 TABLES = 500
 COLUMNS = 21
@@ -76,7 +76,7 @@ def fill(file: Path) -> None:
 
 
 def seconds(work: Callable[[], object]) -> float:
-    """How long one call takes."""
+    """Seconds of one call."""
     start = time.perf_counter()
     work()
     return time.perf_counter() - start

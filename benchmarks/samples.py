@@ -1,7 +1,7 @@
 """Samples of questions in doubt: execution accuracy, calls, tokens and seconds with none, four and eight of them.
 
-Replies are kept in `OUT/replies.jsonl`: the numbers of samples share all other replies, a run that was stopped goes on
-from where it was, and `--replay` makes the table again from the file alone, without a model.
+Replies are kept in `OUT/replies.jsonl`: the numbers of samples share all other replies, a run that was stopped is
+resumed, and `--replay` makes the table again from the file alone, without a model.
 
     python benchmarks/samples.py --questions DIR/dev.json --databases DIR/database --limit 200 --out DIR
 
@@ -28,12 +28,12 @@ from route_sql.progress import download_progress
 from route_sql.settings import Settings
 from route_sql.training.datasets.data_set import DataSet, open_data_set
 from route_sql.training.datasets.examples import Example
-from route_sql.training.evaluation.comparison import compare_runs
 from route_sql.training.evaluation.evaluate import ask_and_score, gather_or_stop
-from route_sql.training.evaluation.execution_accuracy import ExecutionAccuracy
-from route_sql.training.evaluation.report import comparison_sentence, markdown_table
+from route_sql.training.evaluation.figures.comparison import compare_runs
+from route_sql.training.evaluation.figures.report import comparison_sentence, markdown_table
+from route_sql.training.evaluation.figures.summary import summarise
 from route_sql.training.evaluation.run_log import Line, RunLog, open_run
-from route_sql.training.evaluation.summary import summarise
+from route_sql.training.evaluation.scores.execution_accuracy import ExecutionAccuracy
 
 TABLE = Path(__file__).with_name("samples.md")
 SECONDS = 600.0
@@ -44,7 +44,7 @@ Lines = Mapping[int, Sequence[Line]]
 
 
 async def main(arguments: argparse.Namespace) -> None:
-    """Run what is missing, one number of samples after the other, then write the table."""
+    """Run the missing parts, one number of samples after the other, then write the table."""
     data_set = DataSet(
         arguments.format, arguments.questions, arguments.databases, limit=arguments.limit, seed=arguments.seed
     )

@@ -1,11 +1,11 @@
 """Execution accuracy and cost of the three strategies on a data set in Spider's layout, in turns in one run.
 
 The strategies take turns database by database, in rotating order, so that a busy minute or a warm cache favours none.
-A run that was stopped goes on from where it was.
+A run that was stopped is resumed.
 
     python benchmarks/strategies.py --questions DIR/dev.json --databases DIR/database --limit 200 --out DIR
 
-Writes `strategies.md` beside this script.
+Writes `strategies.md` next to this script.
 """
 
 import argparse
@@ -23,19 +23,19 @@ from shared.heading import heading
 from route_sql.graph.asking import Ask, asking
 from route_sql.graph.context import Context, Strategy
 from route_sql.training.datasets.examples import Example
-from route_sql.training.evaluation.comparison import compare_runs
 from route_sql.training.evaluation.evaluate import ask_and_score, gather_or_stop
-from route_sql.training.evaluation.execution_accuracy import ExecutionAccuracy
-from route_sql.training.evaluation.report import comparison_sentence, markdown_table
+from route_sql.training.evaluation.figures.comparison import compare_runs
+from route_sql.training.evaluation.figures.report import comparison_sentence, markdown_table
+from route_sql.training.evaluation.figures.summary import Summary, summarise
 from route_sql.training.evaluation.run_log import Line, RunLog, open_run
-from route_sql.training.evaluation.summary import Summary, summarise
+from route_sql.training.evaluation.scores.execution_accuracy import ExecutionAccuracy
 
 STRATEGIES: tuple[Strategy, ...] = ("single", "adaptive", "paper")
 TABLE = Path(__file__).with_name("strategies.md")
 
 
 async def main(arguments: argparse.Namespace) -> None:
-    """Run what is missing, then write the table."""
+    """Run the missing parts, then write the table."""
     async with AsyncExitStack() as stack:
         source, chat = await stack.enter_async_context(opened(arguments))
         logs = {}

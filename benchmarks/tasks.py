@@ -5,8 +5,8 @@ in SQL. Each model then answers the questions by `adaptive`, asked in batches; i
 
     python benchmarks/tasks.py --config qwen-0.5b-tasks --base BASE --questions DIR/dev.json --databases DIR/database
 
-A run must name `epochs`. BASE is in transformers' layout and takes the place of the run's own. Writes `tasks.md` beside
-this script, after each model; what was stopped goes on from where it was.
+A run must name `epochs`. BASE is in transformers' layout and replaces the run's own. Writes `tasks.md` next to this
+script, after each model; a stopped run is resumed.
 """
 
 import argparse
@@ -24,12 +24,12 @@ from route_sql.graph.asking import asking
 from route_sql.graph.context import Context
 from route_sql.training.datasets.data_set import DataSet, OpenDataSet, open_data_set
 from route_sql.training.errors import TrainingError
-from route_sql.training.evaluation.agent_effects import as_if_only
-from route_sql.training.evaluation.comparison import compare_runs
 from route_sql.training.evaluation.evaluate import evaluate
-from route_sql.training.evaluation.execution_accuracy import ExecutionAccuracy
+from route_sql.training.evaluation.figures.agent_effects import as_if_only
+from route_sql.training.evaluation.figures.comparison import compare_runs
+from route_sql.training.evaluation.figures.summary import summarise
 from route_sql.training.evaluation.run_log import Line, read_run
-from route_sql.training.evaluation.summary import summarise
+from route_sql.training.evaluation.scores.execution_accuracy import ExecutionAccuracy
 from route_sql.training.tuning.batched_replies import Sampler
 from route_sql.training.tuning.config import SFTRun, load_run
 from route_sql.training.tuning.run_record import FINAL, RECORD
@@ -130,7 +130,7 @@ def table(done: Mapping[str, Ablated]) -> str:
 
 
 def compared(whole: Sequence[Line], ablated: Sequence[Line]) -> list[str]:
-    """How many of the ablated lines are right, in percent, and how they differ; nothing of the run against itself."""
+    """Share of right lines without a task, in percent, and the difference; empty for a run against itself."""
     right = f"{100 * summarise(ablated)['ex']:.1f}"
     if whole is ablated:
         return [right, "", "", ""]

@@ -68,7 +68,7 @@ def _levels(edges: list[tuple[str, str]], start: str, end: str) -> dict[str, int
 def _places(levels: dict[str, int]) -> dict[str, tuple[float, float]]:
     """The middle of each box. Rows of several boxes leave a slot free, so that no line to the answer crosses a box.
 
-    A single box in a row that lines pass stands there too.
+    A single box in a row that lines pass is there too.
     """
     rows: dict[int, list[str]] = {}
     for name, level in sorted(levels.items()):

@@ -1,4 +1,4 @@
-"""The graph in a program of one's own: two questions about the demo clinic, side by side.
+"""The graph in your own program: two questions about the demo clinic, side by side.
 
 python examples/embed_in_an_app.py
 """

@@ -1,4 +1,4 @@
-"""Cells of a notebook: there a loop runs already, and synchronous calls work all the same.
+"""Cells of a notebook: there a loop runs already, and synchronous calls work there too.
 
 python examples/in_a_notebook.py    (or open it in an editor that shows `# %%` as cells)
 """

@@ -1,4 +1,4 @@
-"""A check of one's own: "how many" wants one row. A complaint has the agents look again.
+"""A check of your own: "how many" wants one row. After a complaint the agents try again.
 
 python examples/own_check.py
 """
@@ -13,7 +13,7 @@ from route_sql.demo.database import build_demo_database
 
 
 def one_number(question: str, sql: str, outcome: Outcome) -> str | None:
-    """Complain of a list where a number was asked for."""
+    """Complain about a list where the question wants a number."""
     if question.lower().startswith("how many") and outcome["row_count"] != 1:
         return f"The question asks for one number, but the query returns {outcome['row_count']} rows."
     return None

@@ -1,4 +1,4 @@
-"""A context tool of one's own: the range of the dates, so that "this year" is a year that the database has.
+"""A context tool of your own: the range of the dates, so that "this year" is a year that the database has.
 
 python examples/own_context_tool.py
 """

@@ -1,4 +1,4 @@
-"""An executor of one's own: it estimates the cost of a query and runs it only if it is cheap.
+"""An executor of your own: it estimates the cost of a query and runs it only if it is cheap.
 
 python examples/own_executor.py
 """
@@ -19,7 +19,7 @@ MOST_SCANS = 2
 
 
 def scans(sql: str) -> int:
-    """How many tables the engine would read from end to end."""
+    """Number of tables that the engine would read from end to end."""
     with closing(sqlite3.connect(f"file:{DATABASE}?mode=ro", uri=True)) as connection:
         plan = connection.execute(f"EXPLAIN QUERY PLAN {sql}").fetchall()
     return sum(str(step[-1]).startswith("SCAN") for step in plan)

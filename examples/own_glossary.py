@@ -1,4 +1,4 @@
-"""A glossary as a LangChain tool: the words of a house, as notes for the agents.
+"""A glossary as a LangChain tool: the terms of a company, as notes for the agents.
 
 python examples/own_glossary.py
 """
@@ -20,7 +20,7 @@ GLOSSARY = {
 
 @tool
 def glossary(question: str) -> list[str]:
-    """The house's own words."""
+    """The company's own terms."""
     return [meaning for word, meaning in GLOSSARY.items() if word in question.lower()]
 
 

@@ -19,7 +19,7 @@ server = MCPServer("words")
 
 @server.tool()
 def words(question: str) -> list[str]:
-    """Look up the house's words."""
+    """Look up the company's terms."""
     return ["a no-show is an appointment with status 'No-show'"] if "no-show" in question.lower() else []
 
 

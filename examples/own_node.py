@@ -1,4 +1,4 @@
-"""A node of one's own after the answer, with a state and an output of one's own: a sentence for the reader.
+"""A node of your own after the answer, with a state and an output of its own: a sentence for the reader.
 
 python examples/own_node.py
 """

@@ -1,4 +1,4 @@
-"""A check that refuses a query before it runs: the large table is asked by a range of dates only.
+"""A check that refuses a query before it runs: the large table may be read by a range of dates only.
 
 python examples/own_query_check.py
 """

@@ -1,4 +1,4 @@
-"""The graph as a member of a team: a supervisor hands questions about the clinic over to it.
+"""The graph as a member of a team: a supervisor sends it the questions about the clinic.
 
 python examples/team_with_a_supervisor.py MODEL    (needs langgraph-supervisor, langchain and a model that calls tools)
 """

@@ -1,4 +1,4 @@
-"""A WSGI application, as Flask makes one: each request has a thread of its own, and all of them ask one graph.
+"""A WSGI application, as Flask makes one: each request has a thread of its own, and all of them use one graph.
 
 python examples/web_server_with_threads.py    (then http://127.0.0.1:8765/?q=How+many+patients+are+there)
 """

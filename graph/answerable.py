@@ -13,7 +13,7 @@ from route_sql.graph.calls.ledger import calls_of
 from route_sql.graph.confidence import Calibration
 from route_sql.graph.selection import agreed, attempts
 from route_sql.graph.state import NoAnswer, State
-from route_sql.tools.schema.coverage import COMMON, content_words, texts_of, uncovered_words
+from route_sql.tools.schema.question.coverage import COMMON, content_words, texts_of, uncovered_words
 from route_sql.tools.schema.records import Schema
 from route_sql.tools.text import words
 
@@ -24,7 +24,7 @@ FEWEST_WORDS = 4
 
 
 def judge_answerable(reply: Reply, state: State, schema: Schema, calibration: Calibration | None) -> NoAnswer:
-    """How likely it is that the database can't answer, by the reply of the generator and the whole schema. CPU work."""
+    """Probability that the database can't answer, by the reply of the generator and the whole schema. CPU work."""
     known = [*texts_of(schema), *state.get("context_notes", [])]
     unknown = uncovered_words(state["question"], known)
     reason = no_answer.parse(reply.text)

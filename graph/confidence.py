@@ -45,26 +45,26 @@ class Calibration:
     """
 
     alone: Logistic
-    """For an answer to which there is no second opinion."""
+    """Model for an answer without a second opinion."""
     compared: Logistic
-    """For an answer that was compared with a second opinion."""
+    """Model for an answer that was compared with a second opinion."""
     enough: Probability = 1.0
     """Confidence of a draft from which nobody else is asked; 1 never ends a run early."""
     unanswerable: Logistic | None = None
-    """For the probability that the database can't answer a question; see `answerable`."""
+    """Model for the probability that the database can't answer a question; see `answerable`."""
     withhold: Probability = 1.0
-    """The probability of that from which no SQL is given."""
+    """Probability of no answer from which no SQL is given."""
     made_from: str = ""
-    """The model and the data that it was made from."""
+    """Name of the model, and the data that the calibration was fitted on."""
     voted: Logistic | None = None
-    """For an answer that samples have voted on; None if it was made without samples."""
+    """Model for an answer that samples have voted on; None if it was made without samples."""
 
     def confidence(self, kind: AnswerKind, signals: Mapping[str, float]) -> float:
         """The probability that an answer with these signals is right."""
         return (self._of(kind) or self.compared).probability(signals)
 
     def has_signals(self, kind: AnswerKind, signals: Mapping[str, float]) -> bool:
-        """Whether it was made from answers of this kind, and a run has every signal that they had."""
+        """Whether the calibration was fitted on answers of this kind, and a run has every signal of theirs."""
         model = self._of(kind)
         return model is not None and model.weights.keys() <= signals.keys()
 

@@ -9,7 +9,7 @@ from langgraph.runtime import Runtime
 from sqlglot.dialects.dialect import Dialect
 
 from route_sql.tools.errors import InvalidInput
-from route_sql.tools.schema.visibility import Visibility
+from route_sql.tools.schema.rights.visibility import Visibility
 
 Strategy = Literal["adaptive", "paper", "single"]
 AgentName = Literal["link_schema", "draft", "generate", "complete_joins", "correct_noise", "continue_writing", "sample"]

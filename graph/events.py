@@ -12,7 +12,7 @@ from typing_extensions import TypedDict
 from route_sql.tools.text import clean
 
 EventKind = Literal["begin", "load", "work", "note", "link", "write", "result", "answer"]
-"""`begin`: a node begins. `load`: the model is being loaded. `work`: it still does what it did before. `note`: notes on
+"""`begin`: a node begins. `load`: the model is being loaded. `work`: it is still at its last step. `note`: notes on
 the question were found. `link`: tables were chosen. `write`: an agent has replied. `result`: a query ended. `answer`:
 the run has an answer, or none."""
 PAUSE = 1.2
@@ -40,7 +40,7 @@ Tell = Callable[[Event], Any]
 
 
 class Story:
-    """The events of one node, in order; one that lasts says again and again that it still works."""
+    """The events of one node, in order. While the node is silent for long, an event says that it still works."""
 
     def __init__(self, tell: Tell, node: str, began: float | None = None) -> None:
         """Begin a story; `began` is the time at which the question was asked, now by default."""
@@ -59,7 +59,7 @@ class Story:
         self._tell(Event(kind=kind, node=self._node, text=clean(text, TEXT_CHARS), sql=sql, seconds=seconds))
 
     def repeat(self) -> None:
-        """Say that the node still works whenever it was silent for a while, until `stop`."""
+        """Report that the node still works after each silence, until `stop`."""
         if monotonic() - self._said >= PAUSE:
             self.say("work", f"still {self._doing}")
         # A timer, not a task: most nodes end before it is due.
@@ -67,7 +67,7 @@ class Story:
         self._timer = asyncio.get_running_loop().call_later(wait, self.repeat)
 
     def stop(self) -> None:
-        """Say nothing more by itself."""
+        """Report nothing more after a silence."""
         if self._timer is not None:
             self._timer.cancel()
 
@@ -79,19 +79,19 @@ _PRESENT: ContextVar[Story | None] = ContextVar("route_sql_story", default=None)
 async def story(
     tell: Tell, node: str, text: str, *, sql: str | None = None, began: float | None = None
 ) -> AsyncIterator[Story]:
-    """Tell a node's story from its begin to the end of the block, in which `say` adds to it."""
-    told = Story(tell, node, began)
-    told.say("begin", text, sql)
-    token = _PRESENT.set(told)
-    told.repeat()
+    """Emit the events of a node, from its beginning to the end of the block, in which `say` adds events."""
+    own = Story(tell, node, began)
+    own.say("begin", text, sql)
+    token = _PRESENT.set(own)
+    own.repeat()
     try:
-        yield told
+        yield own
     finally:
-        told.stop()
+        own.stop()
         _PRESENT.reset(token)
 
 
 def say(kind: EventKind, text: str, sql: str | None = None) -> None:
-    """Add an event to the story of the node that runs; outside a node nobody hears it."""
+    """Add an event to the story of the node that runs; outside a node the event is dropped."""
     if (present := _PRESENT.get()) is not None:
         present.say(kind, text, sql)

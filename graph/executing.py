@@ -29,7 +29,7 @@ UNABLE = "The executor takes no allow, hide and within, so it can't keep to the 
 
 
 PERMITTED = ("approved", "edited", "picked")
-"""Decisions with which a person has let a query run."""
+"""Decisions of a person after which a query runs."""
 FINAL = ("edited", "rejected")
 """Decisions after which nothing else is run in this step."""
 
@@ -100,7 +100,7 @@ class Execution:
         )
         by = answer.person
         if answer.type == "reject":
-            rejected = _refused(rejection(answer.why))
+            rejected = _refused(rejection(answer.reason_in_one_line))
             return Run(proposal, await self._recorded(proposal, "rejected", rejected, by), "rejected", by)
         if answer.type == "edit":
             return await self._edited(Proposal(agent="person", sql=(answer.sql or "").strip(), scores=None), by)
@@ -113,7 +113,7 @@ class Execution:
         return Run(proposal, await self._recorded(proposal, "edited", self._outcome(proposal), by), "edited", by)
 
     async def _refusal(self, sql: str) -> str | None:
-        """The reason for which a query must not run, whoever wants it."""
+        """The reason why a query must not run, whether an agent or a person wrote it."""
         if not takes(tool_of(self.executor), rights_in(self.state["choices"])):
             return UNABLE
         return await refusal(self.query_checks, self.state["question"], sql, self.state["database"])

@@ -21,7 +21,7 @@ from route_sql.tools.errors import DatabaseUnavailable, InvalidInput, RouteError
 from route_sql.tools.schema.records import Link, Schema
 from route_sql.tools.schema.relevance import reduce_schema
 from route_sql.tools.schema.rendering import render
-from route_sql.tools.schema.visibility import EVERYTHING, Visibility
+from route_sql.tools.schema.rights.visibility import EVERYTHING, Visibility
 from route_sql.tools.text import clean
 
 Notes = Sequence[str] | str | None
@@ -57,7 +57,7 @@ async def gather_ground(
     """Gather the notes of the context tools and the catalog, and cut a schema that no prompt can hold.
 
     The notes are as many and as long as a prompt shows. `evidence` is the question's own with the earlier turn that it
-    refers to; the context tools see only its own.
+    refers to; the context tools see only the question's own.
 
     Raises:
         RouteError: the database can't be asked.

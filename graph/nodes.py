@@ -36,6 +36,7 @@ from route_sql.graph.extensions.extension import Extension
 from route_sql.graph.fields.channels import Begin, Change
 from route_sql.graph.fields.decisions import Point
 from route_sql.graph.fields.proposals import Proposal, TokenScores
+from route_sql.graph.fields.run_choices import Choices
 from route_sql.graph.grounding import Ground, gather_ground, question_of
 from route_sql.graph.person.clarifying import clarified, unclear_points
 from route_sql.graph.schemas import Schemas, is_small
@@ -82,8 +83,6 @@ class Nodes:
         asked, context, began = question_of(state), context_of_first(runtime), monotonic()
         gathered = await in_time(self._gathered(state, asked, context), context.seconds)
         ground, earlier = gathered or (Ground(notes=[], shown=None, remarks=[]), None)
-        fitted = self.calibration
-        limits = {"enough": fitted.enough, "withhold": fitted.withhold} if fitted else {}
         found: Update = {
             "question_evidence": asked["evidence"],
             "earlier_turn": earlier,
@@ -93,17 +92,20 @@ class Nodes:
         }
         return {
             **without_old_keys(state),
-            # What a checkpoint does not hold costs nothing at each later step.
+            # Values that the state does not hold make each later checkpoint smaller.
             **{name: value for name, value in found.items() if value},
-            # Who resumes the run later may be another user.
-            "choices": choices_of(
-                replace(context, asked_by=context.asked_by or authenticated_user()),
-                can_sample=can_sample(self.model),
-                **limits,
-            ),
+            "choices": self._choices(context),
             "notes": Begin(begin=[*follow_up_notes(earlier), *ground.remarks]),
             **({} if context.seconds is None else {"spent": Begin(begin=[monotonic() - began])}),
         }
+
+    def _choices(self, context: Context) -> Choices:
+        """The run's choices, with the limits of the model's calibration and the user who asked."""
+        fitted = self.calibration
+        limits = {"enough": fitted.enough, "withhold": fitted.withhold} if fitted else {}
+        # Another user may resume the run later.
+        asked = replace(context, asked_by=context.asked_by or authenticated_user())
+        return choices_of(asked, can_sample=can_sample(self.model), **limits)
 
     async def clarify(self, state: State) -> Update:
         """Ask a person what the question means; the answer is evidence for the agents, or picks a candidate."""

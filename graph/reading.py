@@ -36,8 +36,8 @@ def _no_update(state: State) -> Update:
 def in_both_ways(run: Node, name: str) -> RunnableCallable:
     """A node for `ainvoke` and for `invoke`, which runs it in a thread with an event loop.
 
-    A question that is asked with `invoke` so works in a script, in a notebook, where a loop runs already, and in the
-    threads of a web server. All of them share one loop, since connections to databases may not cross loops.
+    So `invoke` works in a script, in a notebook, where a loop runs already, and in the
+    threads of a web server. All calls share one loop, since connections to databases belong to one loop.
     """
 
     def run_in_thread(state: StoredState, *, runtime: Runtime[Context]) -> Update:
@@ -65,7 +65,7 @@ def node(agent: Agent) -> RunnableCallable:
 
 
 def answering_node(agent: Agent) -> RunnableCallable:
-    """The same for the last node, which answers whatever is left of the budget."""
+    """The same for the last node, which answers also when the budget is spent."""
 
     async def run(state: StoredState, *, runtime: Runtime[Context]) -> Update:
         context = context_of(runtime)
@@ -81,10 +81,10 @@ def first_node(ground: Node) -> RunnableCallable:
     async def run(state: StoredState, *, runtime: Runtime[Context]) -> Update:
         began, place = time(), begin_workflow()
         text, _ = beginning("ground", state)
-        async with story(runtime.stream_writer, "ground", text, began=began) as told:
+        async with story(runtime.stream_writer, "ground", text, began=began) as node_story:
             with node_span("ground", place):
                 update = await ground(state, runtime=runtime)
-            tell_ending(told, "ground", state, update)
+            tell_ending(node_story, "ground", state, update)
         return {**update, "began": began, "traceparent": place}
 
     return in_both_ways(run, "ground")
@@ -112,7 +112,7 @@ def recording_node(agent: Agent, late: Callable[[State], Update] = _no_update) -
 
 
 class Router(Runnable[StoredState, Any]):
-    """A router of the graph. It runs in no thread, and no trace holds the state that it reads.
+    """A router of the graph. It runs in no thread, and traces don't hold the state that it reads.
 
     It takes no runtime: LangGraph has none when a state is edited.
     """
@@ -143,15 +143,15 @@ async def _run(
 ) -> Update:
     """Run an agent, within the budget if there is `late`, and tell its story.
 
-    The SQL that it wrote stands as `sql` in its update too, for every stream.
+    Its update has the SQL that it wrote as `sql` too, for every stream.
     """
     node = str(getattr(agent, "__name__", ""))
     text, sql = beginning(node, state)
-    async with story(runtime.stream_writer, node, text, sql=sql, began=state.get("began")) as told:
+    async with story(runtime.stream_writer, node, text, sql=sql, began=state.get("began")) as node_story:
         is_kept = state["choices"]["keep_prompts"]
         with kept_exchanges(node, is_kept=is_kept) as exchanges, node_span(node, state.get("traceparent")):
             update = await (agent(state) if late is None else within_budget(agent, state, late))
-        tell_ending(told, node, state, update)
+        tell_ending(node_story, node, state, update)
     update = {**update, "exchanges": exchanges} if exchanges else update
     proposal = update.get("proposal")
     return {**update, "sql": proposal["sql"]} if proposal else update

@@ -50,7 +50,7 @@ class Recording(TypedDict):
     question: Question
     choices: Choices
     database_schema: Schema
-    """The schema as far as the caller saw it."""
+    """The part of the schema that the caller may see."""
     limits: Limits
     warnings: list[str]
     """Warnings of the database for the reader of the answer."""

@@ -19,7 +19,7 @@ from route_sql.graph.context import Context
 from route_sql.graph.events import Event, Tell
 from route_sql.graph.recording import Recording
 from route_sql.graph.state import Answer, Exchange, Question, State
-from route_sql.graph.wiring import build_graph
+from route_sql.graph.wiring import Graph, build_graph
 from route_sql.tools.database.catalog import Catalog
 from route_sql.tools.database.outcome import Outcome, failed
 from route_sql.tools.errors import RouteError
@@ -43,9 +43,9 @@ class Replay:
 
     recording: Recording
     state: State | None = None
-    """The state at the end; None if the replay could not go through."""
+    """The state at the end; None if the replay did not reach its end."""
     divergences: list[str] = field(default_factory=list)
-    """Where it differs from the recording, one sentence each, in order; empty if it is the same run."""
+    """One sentence for each difference from the recording, in order; empty if the runs are the same."""
 
     @property
     def answer(self) -> Answer | None:
@@ -56,7 +56,7 @@ class Replay:
 async def replay_run(recording: Recording, *, checks: "tuple[Check, ...]" = (), tell: Tell | None = None) -> Replay:
     """Run the graph on a recording: recorded replies for the model's, recorded outcomes for the database's.
 
-    A prompt that differs from the recorded one gets the recorded reply all the same, and is a divergence. The replay
+    A prompt that differs from the recorded one still gets the recorded reply, and is a divergence. The replay
     ends where it needs a reply or an outcome that was not recorded. Nothing is executed and no server is asked.
 
     Args:
@@ -65,22 +65,8 @@ async def replay_run(recording: Recording, *, checks: "tuple[Check, ...]" = (), 
         tell: Takes the events of the run.
     """
     replay = Replay(recording)
-    name = recording["question"]["database"]
-    catalog = Catalog({name: _RecordedDatabase(name, recording)})
     model = _RecordedModel(replay=replay, temperature=0.0 if recording["choices"]["can_sample"] else None)
-
-    async def recorded_notes(question: Question) -> list[str]:
-        return recording["notes"]
-
-    graph = build_graph(
-        model,
-        catalog,
-        wording=recording["wording"],
-        calibration=recording["calibration"],
-        context_tools=[recorded_notes],
-        checks=checks,
-        executor=make_execute_sql(catalog),
-    )
+    graph = _recorded_graph(recording, model, checks)
     try:
         replay.state = await run_with_story(graph, recording["question"], _context_of(recording), tell or _ignore)
     except Diverged as error:
@@ -89,6 +75,25 @@ async def replay_run(recording: Recording, *, checks: "tuple[Check, ...]" = (), 
         replay.divergences += _differences(recording["answer"], answer_in(replay.state))
         replay.divergences += [f"{each['node']}: a recorded reply was not asked for" for each in model.left]
     return replay
+
+
+def _recorded_graph(recording: Recording, model: "_RecordedModel", checks: "tuple[Check, ...]") -> Graph:
+    """The graph on the recorded replies, notes and outcomes."""
+    name = recording["question"]["database"]
+    catalog = Catalog({name: _RecordedDatabase(name, recording)})
+
+    async def recorded_notes(question: Question) -> list[str]:
+        return recording["notes"]
+
+    return build_graph(
+        model,
+        catalog,
+        wording=recording["wording"],
+        calibration=recording["calibration"],
+        context_tools=[recorded_notes],
+        checks=checks,
+        executor=make_execute_sql(catalog),
+    )
 
 
 class _RecordedModel(BaseChatModel):
@@ -104,7 +109,7 @@ class _RecordedModel(BaseChatModel):
 
     @property
     def left(self) -> list[Exchange]:
-        """Exchanges that nobody asked for yet."""
+        """Exchanges that were not used yet."""
         return self._left
 
     @property
@@ -153,7 +158,7 @@ class _RecordedModel(BaseChatModel):
 
 
 class _RecordedDatabase:
-    """A database that knows its recorded schema and outcomes."""
+    """A database of the recorded schema and outcomes."""
 
     def __init__(self, name: str, recording: Recording) -> None:
         self.name = name

@@ -5,20 +5,20 @@ from time import monotonic
 
 from route_sql.tools.database.catalog import Catalog
 from route_sql.tools.schema.records import Schema
-from route_sql.tools.schema.visibility import Visibility
+from route_sql.tools.schema.rights.visibility import Visibility
 
 SECONDS = 1.0
-"""Age from which a schema is asked for again: a database looks each time whether its schema has changed."""
+"""Age from which a schema is read again: a database checks each time whether its schema has changed."""
 MOST = 256
 """Schemas that are kept."""
 FEW_COLUMNS = 100
 
 
 class Schemas:
-    """The schema of each database, as far as a caller's rights show it."""
+    """The schema of each database, limited to the caller's rights."""
 
     def __init__(self, catalog: Catalog) -> None:
-        """Ask nothing yet."""
+        """Keep no schema yet."""
         self._catalog = catalog
         self._kept: OrderedDict[tuple[str, Visibility], tuple[float, Schema]] = OrderedDict()
 
@@ -43,7 +43,7 @@ class Schemas:
         return schema
 
     def keep(self, name: str, rights: Visibility, schema: Schema) -> None:
-        """Keep a schema that was just asked for."""
+        """Keep a schema that was just read."""
         self._kept[name, rights] = monotonic(), schema
         self._kept.move_to_end((name, rights))
         while len(self._kept) > MOST:
@@ -51,5 +51,5 @@ class Schemas:
 
 
 def is_small(schema: Schema) -> bool:
-    """Whether work on a schema is too short to be worth a trip to a thread, which costs more when the load is high."""
+    """Whether work on a schema is too short for a thread of its own, which costs more under load."""
     return schema.column_count() <= FEW_COLUMNS

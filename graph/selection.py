@@ -75,7 +75,7 @@ def newest_that_ran(tried: Sequence[Attempt]) -> Attempt | None:
 
 
 def voted_for(state: State) -> list[Attempt]:
-    """The candidate of each sample that ran, one entry a vote; empty before the samples were counted."""
+    """The candidate of each sample that ran, one entry for each vote; empty before the samples were counted."""
     samples = state.get("samples")
     if not samples or not samples["counted"]:
         return []

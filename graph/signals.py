@@ -8,7 +8,7 @@ from route_sql.graph.selection import attempts, is_repaired, is_sampled, voted_f
 from route_sql.graph.state import AnswerKind, Attempt, State
 from route_sql.graph.threads.memory import evidence_in
 from route_sql.tools.database.outcome import ran
-from route_sql.tools.schema.coverage import covered_share, texts_of
+from route_sql.tools.schema.question.coverage import covered_share, texts_of
 from route_sql.tools.schema.records import Schema
 from route_sql.tools.sql.parsing import shared_tree
 from route_sql.tools.sql.usage import tables_and_columns
@@ -64,7 +64,7 @@ def _vote_signals(first: Attempt, state: State) -> dict[str, float]:
 
 
 def _text_signals(sql: str, state: State, schema: Schema) -> dict[str, float]:
-    """How much of the question the query speaks of, and its literals that nothing the model has read contains."""
+    """Share of the question that the query covers, and its literals that no text in the prompt contains."""
     parsed = shared_tree(sql, schema.dialect)
     literals = [str(each.this) for each in parsed.find_all(exp.Literal) if each.is_string] if parsed else []
     turn = state.get("earlier_turn")

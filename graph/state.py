@@ -23,7 +23,7 @@ AnswerKind = Literal["alone", "compared", "voted"]
 """Whether a candidate is the only one that the model wrote, one of several, or one that samples have voted on."""
 
 Evidence = Annotated[str, EphemeralValue(str)]
-"""Gone after a run's first step, so that evidence does not reach the thread's next question."""
+"""Removed after a run's first step, so that evidence does not reach the thread's next question."""
 
 
 class Question(TypedDict):
@@ -38,7 +38,7 @@ class Question(TypedDict):
 
 
 class AnsweredQuestion(TypedDict):
-    """An answered question of a thread, as far as a follow-up needs it."""
+    """An answered question of a thread, with the parts that a follow-up needs."""
 
     question: str
     database: str
@@ -51,7 +51,7 @@ class AnsweredQuestion(TypedDict):
 class QuestionArguments(BaseModel):
     """A question about one database."""
 
-    # The form and the tool made of the graph: `as_tool` treats an optional key of a `TypedDict` as required.
+    # For the graph's form and tool: `as_tool` treats an optional key of a `TypedDict` as required.
     question: str = Field(description="The question, in words.")
     database: str = Field(description="The database's name in the catalog.")
     evidence: str = Field(default="", description="Facts that the question needs, such as a formula or a code.")
@@ -82,7 +82,7 @@ class LedgerEntry(TypedDict):
     completion_tokens: int
     seconds: float
     finish_reason: NotRequired[str | None]
-    """Why the reply ended: `length` if it was cut at its limit of tokens; None where the server doesn't say."""
+    """Reason for the end of the reply: `length` if it was cut at its limit; None where the server gives none."""
     completions: NotRequired[int]
     """Replies that the call gave; missing for one."""
     server: NotRequired[str]
@@ -122,7 +122,7 @@ class Answer(TypedDict):
     """None if no agent wrote SQL that could be read."""
     status: AnswerStatus
     confidence: float
-    """How sure it is that the answer is right, 0 to 1; 0 for an answer that did not run."""
+    """Confidence that the answer is right, 0 to 1; 0 for an answer that did not run."""
     calibrated: bool
     """Whether the confidence is a probability; False if it only orders answers, since the model has no calibration."""
     doubts: list[str]
@@ -138,11 +138,11 @@ class Answer(TypedDict):
     candidates: list[Candidate]
     """Every candidate, in the order in which they were executed."""
     ledger: list[LedgerEntry]
-    """One entry a model call."""
+    """One entry for each model call."""
 
 
 class NoAnswer(TypedDict):
-    """How likely it is that the database can't answer the question."""
+    """Probability that the database can't answer the question."""
 
     declined: bool
     """Whether the model gave a reason in place of SQL."""
@@ -157,7 +157,7 @@ class NoAnswer(TypedDict):
 
 
 class Assessment(TypedDict):
-    """How sure the leading candidate is, and why."""
+    """Confidence of the leading candidate, and its signals."""
 
     sql: str
     """The candidate's SQL."""
@@ -179,7 +179,7 @@ class Attempt(TypedDict):
     sql: str
     """The SQL as it was run, in the database's dialect."""
     outcome: Outcome
-    """The outcome; many rows stand in the state's `rows` alone, if the candidate leads."""
+    """The outcome; many rows are kept in the state's `rows` alone, if the candidate leads."""
     complaint: str | None
     """The reason to doubt it, in one sentence; None if there is none."""
     tables: int
@@ -244,15 +244,15 @@ class State(TypedDict, total=False):
     proposal: Annotated[Proposal | None, OfOneQuestion(Any)]
     """The newest candidate, until `execute` has run it."""
     assessment: Annotated[Assessment | None, OfOneQuestion(Any)]
-    """How sure the leading candidate is; None before the first one."""
+    """Confidence of the leading candidate; None before the first one."""
     no_answer: Annotated[NoAnswer | None, OfOneQuestion(Any)]
-    """How likely it is that there is no answer; None before the first reply."""
+    """Probability that there is no answer; None before the first reply."""
     samples: Annotated[Samples | None, OfOneQuestion(Any)]
     """Samples of a question in doubt; None before they are drawn."""
     attempts: Annotated[list[Attempt], extended]
     """Every executed candidate, in order."""
     ledger: Annotated[list[LedgerEntry], extended]
-    """One entry a model call."""
+    """One entry for each model call."""
     exchanges: Annotated[list[Exchange], extended]
     """Prompts and replies, if `Context.keep_prompts` is chosen."""
     notes: Annotated[list[str], extended]

@@ -1,4 +1,4 @@
-"""Warm-up: the model's server computes each schema before the first question, so that this one is not the slow one."""
+"""Warm-up: the model's server computes each schema before the first question, which is then not slow."""
 
 import asyncio
 from collections.abc import AsyncIterator, Sequence
@@ -21,7 +21,7 @@ QUESTION = "?"
 async def warm_up(
     model: BaseChatModel, catalog: Catalog, names: Sequence[str], context: Context | None = None
 ) -> AsyncIterator[tuple[str, float | None]]:
-    """Ask for one token on each database; all later prompts on it begin alike.
+    """Request one token on each database; all later prompts on it have the same beginning.
 
     Yields:
         The name of each database, and the seconds that it took; None if its schema is too large for a prompt: then

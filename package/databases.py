@@ -61,5 +61,5 @@ def shown(db: str) -> str:
     """The user's name, path or URL of a database, without the password that a URL may hold."""
     scheme, mark, rest = db.partition("://")
     credentials, at, place = rest.rpartition("@")
-    # Whatever stands before the last @ may be part of a password that was not encoded, or an option of the driver.
+    # Everything before the last @ may be part of a password that was not encoded, or an option of the driver.
     return f"{scheme}{mark}{credentials.partition(':')[0]}{at}{place.partition('?')[0]}" if mark else db

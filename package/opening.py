@@ -29,11 +29,11 @@ Decide = Callable[[dict[str, Any]], Any]
 """From an interrupt's value, such as `{"approve": "SELECT ...", "database": "shop"}`, to a person's decision."""
 
 
-def _silent(done: int, total: int, source: str) -> None:
+def _no_progress(done: int, total: int, source: str) -> None:
     """No progress."""
 
 
-def _untold(event: Event) -> None:
+def _no_story(event: Event) -> None:
     """No story."""
 
 
@@ -47,9 +47,9 @@ class OpenedDatabase:
     db: str
     model: str | None
     context: Context
-    progress: FetchProgress = _silent
+    progress: FetchProgress = _no_progress
     """Called while the weights are fetched."""
-    tell: Tell = _untold
+    tell: Tell = _no_story
     """Called with each event of the story, from another thread."""
     settings: Settings = field(default_factory=Settings)
     name: str = ""
@@ -88,7 +88,7 @@ class OpenedDatabase:
             step = Command(resume=_decision(decide, waiting[0].value))
 
     async def aask(self, question: str, evidence: str = "", *, decide: Decide | None = None) -> Answer:
-        """The same, for async callers; `decide` runs in a thread."""
+        """Like `ask`, for async callers; `decide` runs in a thread."""
         step: Any = Question(question=question, database=self.name, evidence=evidence)
         while True:
             state = await self._step(step)
@@ -101,7 +101,7 @@ class OpenedDatabase:
         self._thread = uuid4().hex
 
     def start(self) -> Self:
-        """Open the database, then start the model; `with` does it, and so does this where a block does not fit.
+        """Open the database, then start the model, where a `with` block does not fit.
 
         Raises:
             RouteError: the database can't be asked, or the model can't run here.

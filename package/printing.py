@@ -1,4 +1,4 @@
-"""The one place that writes to a terminal, and how an answer, a schema and a run look there.
+"""Output to a terminal: only this module writes there. It lays out answers, schemas and runs.
 
 Whatever is printed passes `escaped`, so that no cell, name, SQL, error or path can steer the terminal, and none of it
 is read as markup. Where the output is no terminal it is plain text with tabs, and rows are all there.
@@ -95,7 +95,7 @@ def print_rows(out: Console, result: Answer | Outcome, form: RowFormat) -> None:
 
 
 def _confidence(answer: Answer) -> str:
-    """How sure the answer is, and whether that number is a probability."""
+    """Confidence of the answer, and whether that number is a probability."""
     kind = "" if answer["calibrated"] else " (not calibrated: it only orders answers)"
     unsure = ", below the bound: unsure" if answer["status"] == "unsure" else ""
     return f"confidence {answer['confidence']:.2f}{kind}{unsure}"
@@ -182,7 +182,7 @@ def _encodable(text: str, encoding: str | None) -> str:
 
 
 class _Escaping(RenderHook):
-    """Escapes what a console is about to draw, whatever it was made of; the net below `escaped` in the layouts."""
+    """Escapes all text that a console draws, a second time after `escaped` in the layouts."""
 
     def process_renderables(self, renderables: list[ConsoleRenderable]) -> list[ConsoleRenderable]:
         """Wrap each."""

@@ -30,7 +30,7 @@ class PrintedRows:
 
 
 def laid_out(result: PrintedRows, width: int, shown: Callable[[str], str] = escaped) -> RenderableType:
-    """The rows as a table, or one block a row where the table would be too wide to be read.
+    """The rows as a table, or one block for each row where the table would be too wide to be read.
 
     Args:
         result: What to show.
@@ -60,7 +60,7 @@ def _tsv(result: PrintedRows) -> str:
 
 
 def _csv(result: PrintedRows) -> str:
-    """RFC 4180 with plain line breaks; NULL is nothing at all, an empty text is `""`."""
+    """CSV by RFC 4180 with plain line breaks; NULL is an empty field, an empty text is `""`."""
     header = ",".join(_csv_field(name) for name in result.columns)
     return "\n".join([header, *(",".join(map(_csv_field, row)) for row in result.rows)])
 
@@ -75,7 +75,7 @@ def _csv_field(cell: Cell) -> str:
 
 
 def _json(result: PrintedRows) -> str:
-    """A list with one object a row; a name that occurs again gets a number."""
+    """A list with one object for each row; a name that occurs again gets a number."""
     names = _distinct(result.columns)
     return escaped_json([dict(zip(names, row, strict=True)) for row in result.rows])
 
@@ -101,7 +101,7 @@ def _text(cell: Cell) -> str:
 
 
 def _distinct(names: Iterable[str]) -> list[str]:
-    """The names in their order, `n` and `n` as `n` and `n_2`."""
+    """The names in their order; a repeated name gets a number: `n`, `n` become `n`, `n_2`."""
     found: dict[str, None] = {}
     for name in names:
         number, fresh = 1, name

@@ -33,7 +33,7 @@ def save_answer(log: str | Path, question: Mapping[str, Any], answer: Mapping[st
     if path.suffix.lower() != ENDING:
         raise InvalidInput(f"answers are saved as JSON Lines: give a file that ends in {ENDING}, not {path}")
     try:
-        # In one piece at the end, so that a process that is stopped, or reads without the lock, meets whole lines.
+        # One write at the end, so that a process that is stopped, or reads without the lock, finds whole lines.
         with path.open("ab+", buffering=0) as file:
             flock(file, LOCK_EX)
             return _append(path, file, pair)

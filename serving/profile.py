@@ -1,4 +1,4 @@
-"""Profile of a model: plain settings for running and prompting it, which travel with its file."""
+"""Profile of a model: plain settings for running and prompting it, stored next to its file."""
 
 from dataclasses import dataclass
 from typing import Any, ClassVar, Literal
@@ -10,7 +10,7 @@ PromptWording = Literal["instruct", "tuned"]
 
 @dataclass(frozen=True)
 class Profile:
-    """Settings of one model; JSON-plain to the last field, so a trained model can carry its own."""
+    """Settings of one model; plain JSON, so that a trained model's folder can hold it."""
 
     __pydantic_config__: ClassVar[ConfigDict] = ConfigDict(extra="forbid")
 
@@ -25,7 +25,7 @@ class Profile:
     cache_ram_mib: int = 512
     """Bound, in MiB, of the prompts kept in RAM, so that one slot can serve several databases."""
     wording: PromptWording = "instruct"
-    """Which of an agent's two prompts the model was made for."""
+    """The one of an agent's two prompts that the model was made for."""
     temperature: float = 0.0
     no_extra_bufts: bool = False
     """True keeps no repacked copy of the weights: a third less memory, decoding somewhat slower."""

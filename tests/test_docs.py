@@ -34,7 +34,7 @@ def test_generated_pages_are_those_of_the_code(name: str) -> None:
     assert (ROOT / "docs" / name).read_text() == generator().PAGES[name](), "run `python docs/generate.py`"
 
 
-def test_the_readme_is_a_door() -> None:
+def test_the_readme_is_short() -> None:
     assert len((ROOT / "README.md").read_text().split()) <= MOST_WORDS
 
 

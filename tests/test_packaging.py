@@ -60,7 +60,7 @@ def test_tests_are_no_package_and_their_names_are_unique():
 
 
 def test_studio_opens_the_graph_by_its_module():
-    """The file form would run a second copy of the file, beside the installed one."""
+    """The file form would run a second copy of the file, next to the installed one."""
     config = json.loads((ROOT / "langgraph.json").read_text(encoding="utf-8"))
     assert config["dependencies"] == ["."]
     assert [graph["path"] for graph in config["graphs"].values()] == ["route_sql.studio:graph", "route_sql.studio:chat"]

@@ -9,8 +9,13 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parent.parent
-FIRST = re.compile(r"\s*(Of|As|What)\b")
-AVOIDED = re.compile(r"\b(beside|told|mend(s|ed|ing)?|go(es)? on|taken up|anew|heed(s|ed)?|what is)\b", re.IGNORECASE)
+FIRST = re.compile(r"\s*(Of|As|What|How|Where|When|Why|Which|Who)\b")
+AVOIDED = re.compile(
+    r"\b(beside|told|mend(s|ed|ing)?|go(es)? on|taken up|anew|heed(s|ed)?|handed|stands?(?! for| out)|"
+    r"one['’]s own|what is)\b",
+    re.IGNORECASE,
+)
+CODE = ["agents", "graph", "package", "serving", "tools", "training", "benchmarks", "examples", "docs", "tests/support"]
 
 
 def docstrings(tree: ast.AST) -> Iterator[tuple[int, str]]:
@@ -36,14 +41,7 @@ def comments(file: Path) -> Iterator[tuple[int, str]]:
         )
 
 
-@pytest.mark.parametrize("folder", ["benchmarks", "examples", "docs", "tests/support"])
-def test_first_words(folder: str) -> None:
-    files = sorted((ROOT / folder).rglob("*.py"))
-    texts = [(file, line, text) for file in files for line, text in docstrings(ast.parse(file.read_text("utf-8")))]
-    assert not [f"{file}:{line}" for file, line, text in texts if FIRST.match(text)]
-
-
-@pytest.mark.parametrize("folder", ["agents", "graph", "package", "serving", "tools", "training"])
+@pytest.mark.parametrize("folder", CODE)
 def test_words(folder: str) -> None:
     wrong = []
     for file in sorted((ROOT / folder).rglob("*.py")):
@@ -54,3 +52,13 @@ def test_words(folder: str) -> None:
         for line, text in [*docstrings(tree), *help_texts(tree), *comments(file)]:
             wrong += [f"{file}:{line} says {found[0]!r}" for found in AVOIDED.finditer(" ".join(text.split()))]
     assert not wrong, "\n".join(wrong)
+
+
+def pages() -> list[Path]:
+    return [ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md")), *sorted((ROOT / "examples").rglob("*.md"))]
+
+
+@pytest.mark.parametrize("page", pages(), ids=lambda page: page.name)
+def test_words_of_a_page(page: Path) -> None:
+    text = re.sub(r"^ {4}.*$|`[^`]*`|```.*?```", "", page.read_text(encoding="utf-8"), flags=re.MULTILINE | re.DOTALL)
+    assert [found[0] for found in AVOIDED.finditer(" ".join(text.split()))] == []

@@ -1,1 +1,1 @@
-"""Tools for databases and for SQL text; no model is called in here."""
+"""Tools for databases and for SQL text; none calls a model."""

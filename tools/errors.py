@@ -1,4 +1,4 @@
-"""The exceptions we raise when the fault is the user's or ours; each message says what to do.
+"""Exceptions for faults of the user or of route-sql; each message says what to do.
 
 A fault of the model (SQL that fails, a reply that can't be read) is never an exception: it is data, an
 `Outcome`, and the graph continues.

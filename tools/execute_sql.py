@@ -10,7 +10,7 @@ from route_sql.tools.database.outcome import Cell, Outcome, Status
 from route_sql.tools.database.running.rows import fetch
 from route_sql.tools.errors import InvalidInput
 from route_sql.tools.limits import Limits
-from route_sql.tools.schema.visibility import rights_given
+from route_sql.tools.schema.rights.visibility import rights_given
 from route_sql.tools.text import clean
 
 CONTENT_CHARS = 2_000
@@ -108,7 +108,7 @@ def _capped(tool: BaseTool, given: dict[str, Any], limits: Limits) -> Outcome:
 def render_outcome(outcome: Outcome, max_chars: int = CONTENT_CHARS) -> str:
     """An outcome as a short text for a model: the count, the columns and the first rows, or what went wrong.
 
-    Everything out of the database is cleaned; the text has at most `max_chars` characters and no half row.
+    Text from the database is cleaned; the text has at most `max_chars` characters and no half row.
     """
     if outcome["error"] is not None:
         return clean(f"{outcome['status']}: {clean(outcome['error'], ERROR_CHARS)}", max_chars)

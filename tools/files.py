@@ -1,4 +1,4 @@
-"""Files and folders that are there whole or not at all, however the process ends."""
+"""Files and folders that are written whole or not at all, however the process ends."""
 
 import shutil
 from collections.abc import Iterator

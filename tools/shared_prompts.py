@@ -12,7 +12,7 @@ _DATABASE: ContextVar[str | None] = ContextVar("route_sql_database", default=Non
 
 @contextmanager
 def about_database(name: str | None) -> Iterator[None]:
-    """Say that the calls in the block are about a database; None for no database in particular."""
+    """Mark the calls in the block as being about a database; None for no database in particular."""
     token = _DATABASE.set(name)
     try:
         yield
@@ -21,5 +21,5 @@ def about_database(name: str | None) -> Iterator[None]:
 
 
 def asked_database() -> str | None:
-    """The database that the present call is about; None if nobody said."""
+    """The database that the present call is about; None if it was not marked."""
     return _DATABASE.get()

@@ -19,7 +19,7 @@ _JOINERS = "\u200c\u200d"
 _EMOJI_SELECTORS = "\ufe0e\ufe0f"
 _KEYCAPS = "0123456789#*\xa9\xae"
 _FIRST_SHAPED = 0x0590
-"""Latin, Greek, Cyrillic and Armenian letters stand below; none is shaped by a joiner."""
+"""Latin, Greek, Cyrillic and Armenian letters are below; none is shaped by a joiner."""
 _MORE_EUROPEAN = range(0x1E00, 0x2000)
 _IDEOGRAPHS = (range(0x3400, 0xA000), range(0xF900, 0xFB00), range(0x20000, 0x32000))
 _ASTRAL = 0x10000

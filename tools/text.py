@@ -1,6 +1,6 @@
 """Untrusted text made harmless for a prompt, and words taken out of names and sentences.
 
-Names, comments, cells and notes come from whoever filled the database. In a prompt they stand in blocks that
+Names, comments, cells and notes come from whoever filled the database. In a prompt they are in blocks that
 are fenced by lines `<<<NAME` and `NAME>>>`; after `clean` a text can neither end its line nor forge a fence, nor a
 turn: servers fill the chat template first and read its tokens afterwards, so that `<|im_end|>` in a cell would end the
 user's turn for the model.

@@ -97,6 +97,6 @@ async def to_the_end(work: Callable[_P, _T], *args: _P.args, **kwargs: _P.kwargs
     try:
         return await asyncio.shield(running)
     except asyncio.CancelledError:
-        # The cancelled caller has no more use for an error of the work.
+        # The cancelled caller does not need an error of the work.
         await asyncio.gather(running, return_exceptions=True)
         raise

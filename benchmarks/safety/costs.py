@@ -6,7 +6,7 @@ Every way to run a query takes its turn in each round, so that a busy moment hit
 to the bare driver of the same run (a connection that stays open, all rows fetched). `bounds` is the adapter without
 guard and session: threads, deadline, caps, digest, and for files the process. `session` adds the engine's own
 protection (SQLite's authorizer; a read-only transaction that is reset on servers; locked settings on DuckDB), `both`
-the guard too. `first` opens the database anew in each round; for files it starts a process. Every query has a literal
+the guard too. `first` opens the database again in each round; for files it starts a process. Every query has a literal
 of its own, so that no parse is taken from a cache. Writes `costs.md` next to this script; an engine that is not here is
 left out. Left out too: how long a first query waits for another program.
 """

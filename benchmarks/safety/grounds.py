@@ -18,7 +18,7 @@ BAIT = ("x", "x.csv", "x.json", "x.parquet", "a")
 
 
 class Ground(Protocol):
-    """A database with a marker in its catalog, beside a file with the marker in it."""
+    """A database with a marker in its catalog, next to a file with the marker in it."""
 
     title: str
     dialect: str
@@ -31,11 +31,11 @@ class Ground(Protocol):
         """Changes since `restore`, in a few words; empty if there are none."""
 
     def restore(self) -> None:
-        """Make the database and the folder anew."""
+        """Make the database and the folder again."""
 
 
 class Folder:
-    """The folder that a process stands in, and the one that it has no business in."""
+    """The working folder of a process, and a folder that it must not read."""
 
     def __init__(self, root: Path) -> None:
         """Nothing is made yet."""

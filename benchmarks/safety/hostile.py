@@ -32,7 +32,7 @@ FILE_SECONDS = 35.0
 """Reading a schema may take 30 s, opening and the query the rest."""
 SERVER_SECONDS = hostile_server.BUDGET + MARGIN
 FILE_MEMORY = 450_000_000
-"""The query's 256 MB with 64 MB of room, and the program's own part: its modules and the schema."""
+"""The query's 256 MB with 64 MB to spare, and the program's own part: its modules and the schema."""
 SERVER_MEMORY = 200_000_000
 TITLES = {"files": "Hostile files", "server": "A hostile model server"}
 BOUNDS = {"files": (FILE_SECONDS, FILE_MEMORY), "server": (SERVER_SECONDS, SERVER_MEMORY)}

@@ -1,4 +1,4 @@
-"""How each hostile file is made, in a folder that is empty but for `secret.csv`."""
+"""Makers of the hostile files, each in a folder with `secret.csv` only."""
 
 import os
 import socket
@@ -98,7 +98,7 @@ def _loop_of_overflow(folder: Path, stack: ExitStack) -> Path:
 
 
 def _with_log(suffix: str, make: Callable[[Path], object], folder: Path, stack: ExitStack, *, wal: bool) -> Path:
-    """A file, in WAL mode or not, and something that stands where its log should be."""
+    """A file, in WAL mode or not, and something else at the place of its log."""
     path = _plain(folder)
     if wal:
         data = bytearray(path.read_bytes())
@@ -118,7 +118,7 @@ def _hot_journal(path: Path) -> None:
 
 
 def _wal_left_over(folder: Path, stack: ExitStack) -> Path:
-    """A file whose last change stands in its log, as a program leaves it that was killed."""
+    """A file whose last change is in its log only, as after a program that was killed."""
     path = folder / "a.sqlite"
     connection = sqlite3.connect(path)
     stack.callback(connection.close)

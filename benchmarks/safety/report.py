@@ -57,7 +57,7 @@ def _line(row: Any) -> str:
 
 
 def _bounds(row: Any) -> list[object]:
-    """How many bombs there were, the longest that any statement took, and the most memory."""
+    """Number of bombs, the longest time of a statement, and the most memory."""
     if not row.heavy:
         return ["", "", "", ""]
     every = row.attacks + row.heavy
@@ -96,7 +96,7 @@ Statements are sent straight to each adapter, with its two layers on and off: th
 the *session*, which is the engine's own protection (SQLite's authorizer; on the others a read-only session, limits
 and, on DuckDB, a process of its own). `neither` and, for SQLite, `bare` (a plain connection that may write) show that
 the attacks are real. Deadline {seconds:g} s, memory cap {memory} MB. *Ran*: came back with rows or without, instead of
-an error. *Wrote*: a file or the database changed. *Read outside*: what stands in a file beside the database, or names
+an error. *Wrote*: a file or the database changed. *Read outside*: the content of a file next to the database, or names
 that only its catalog tells, came back. *Bombs* do nothing but work; the deadline and the caps must stop them. Without
 their session the servers are not sent any. *Memory* is what the process that runs the query took beyond what it had;
 *of the server* likewise, but a server keeps what it once took, so that a later row may show less; PostgreSQL caps no

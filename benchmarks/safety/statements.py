@@ -13,7 +13,7 @@ from safety.attacks import ATTACKS, WRITES  # noqa: E402
 from support.guard_statements import BOUNDED, HONEST, REFUSED  # noqa: E402
 
 MARKER = "m4rked_name"
-"""A table's name, which stands in the catalog, and on servers a user's."""
+"""A table's name, which is in the catalog, and on servers a user's."""
 SECRET = "s3cr3t_content"
 """Content of a file next to the database."""
 

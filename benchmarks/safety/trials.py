@@ -27,7 +27,7 @@ Work = Callable[..., End]
 
 @dataclass(frozen=True)
 class Trial:
-    """How one attempt ended."""
+    """End of one attempt."""
 
     group: str
     name: str
@@ -40,7 +40,7 @@ class Trial:
     memory: int
 
     def fault(self, most_seconds: float, most_memory: int) -> str:
-        """Why it did not hold; empty if it did."""
+        """Reason why it did not hold; empty if it did."""
         if self.end not in ("answered", "refused"):
             return self.end
         if self.end == "refused" and not is_clear(self.said):

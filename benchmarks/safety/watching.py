@@ -1,4 +1,4 @@
-"""How far the memory of processes rises while something runs (Linux)."""
+"""Growth of the memory of processes while something runs (Linux)."""
 
 import threading
 from collections.abc import Iterable, Iterator

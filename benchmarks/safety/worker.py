@@ -28,7 +28,7 @@ class Order:
     place: str
     """A path, or a URL."""
     folder: str
-    """Where the process stands, so that a relative path of a statement leads there."""
+    """Working folder of the process, so that a relative path of a statement leads there."""
     guard: bool
     session: bool
     is_bare: bool = False
@@ -90,7 +90,7 @@ def serve(order: Order, pipe: Connection) -> None:
         while (sql := _next(pipe)) is not None:
             try:
                 pipe.send(runner.run(database.execute(sql)))
-            except Exception as error:  # a lost server, a closed file: the benchmark must go on and count it
+            except Exception as error:  # a lost server, a closed file: the benchmark must continue and count it
                 pipe.send({**failed("error", f"{type(error).__name__}: {error}"), "raised": True})
 
 

@@ -49,7 +49,7 @@ class KeptReplies(BaseChatModel):
     inner: BaseChatModel | None
     """The model; None to ask for nothing new."""
     file: Path
-    """JSON Lines: the model's traits, then one line a call."""
+    """JSON Lines: the model's traits, then one line for each call."""
     completions_at_once: int = 1
     wording: Wording = "tuned"
     temperature: float | None = None

@@ -1,7 +1,7 @@
-"""Pack what the run in two stages needs, for a machine with a GPU, torch, transformers and peft, but no network.
+"""Pack the files of a run in two stages, for a machine with a GPU, torch, transformers and peft, but no network.
 
 It takes the rows that `route-sql train data` made, and writes folders `part-00`, `part-01`, ... of a size that can be
-carried at a time: scripts, code, wheels and data first, then the base in pieces. See README.md beside it.
+carried at a time: scripts, code, wheels and data first, then the base in pieces. See README.md next to it.
 """
 
 import argparse
@@ -30,7 +30,7 @@ NOT_NEEDED = shutil.ignore_patterns("__pycache__", "*.pyc", "adapters")
 
 
 def main(arguments: argparse.Namespace) -> None:
-    """Write the bundle, or only its code and scripts anew."""
+    """Write the bundle, or only its code and scripts again."""
     first = arguments.out / "part-00"
     if arguments.code_only:
         write_code(first)
@@ -129,7 +129,7 @@ if __name__ == "__main__":
     parser.add_argument("--out", type=Path, default=Path("bundle"))
     parser.add_argument("--python", default="3.12", help="The version of Python on that machine.")
     parser.add_argument("--size", type=int, default=60_000_000, help="Bytes that can be carried at a time.")
-    parser.add_argument("--code-only", action="store_true", help="Only pack the code and the scripts anew.")
+    parser.add_argument("--code-only", action="store_true", help="Only pack the code and the scripts again.")
     given = parser.parse_args()
     if not given.code_only and not (given.questions and given.databases and given.rows):
         parser.error("--questions, --databases and --rows are needed")

@@ -74,7 +74,7 @@ def _judged(state: State, status: Status) -> Update:
         return {"status": "unanswerable", "confidence": 0.0, "calibrated": False, "doubts": []}
     assessment = state.get("assessment")
     confidence = assessment["confidence"] if assessment else 0.0
-    if settled_by_person(state):  # the numbers are about what a model writes, and a person has decided
+    if settled_by_person(state):  # a calibration is about SQL that a model writes; this was decided by a person
         confidence, assessment = float(status in ("ok", "empty")), None
     return {
         "status": "unsure" if is_unsure(state) else status,

@@ -47,7 +47,7 @@ async def tried(state: State, run: Run, schema: Schema, checks: Sequence[Extensi
 
 
 async def assessed(now: State, schema: Schema, calibration: Calibration | None) -> Assessment | None:
-    """How sure the leading candidate is."""
+    """Confidence of the leading candidate."""
     is_short = _is_short(attempts(now)[-1]["sql"], schema) if attempts(now) else True
     given = now, schema, calibration
     return assess(*given) if is_short else await asyncio.to_thread(assess, *given)

@@ -1,4 +1,4 @@
-"""The ledger: one entry a model call, with its cost."""
+"""The ledger: one entry for each model call, with its cost."""
 
 from collections.abc import Sequence
 
@@ -47,7 +47,7 @@ def scores_of(reply: Reply) -> TokenScores | None:
 
 
 def calls_of(node: str, state: State) -> int:
-    """How often a node has asked the model."""
+    """Number of a node's calls of the model."""
     return sum(call["node"] == node for call in state.get("ledger", []))
 
 

@@ -1,4 +1,4 @@
-"""The caller's extensions, checked when the graph is built: a tool that can't be called is said then."""
+"""The caller's extensions, checked when the graph is built: a tool that can't be called is an error then."""
 
 import inspect
 from collections import Counter

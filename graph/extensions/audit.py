@@ -24,7 +24,7 @@ class AuditEntry(TypedDict):
     """One query, as the audit records it."""
 
     time: str
-    """When the query ended, in UTC, as ISO 8601."""
+    """End of the query, in UTC, as ISO 8601."""
     who: str | None
     """`Context.asked_by`, or else the user that the server of LangGraph has authenticated; None if neither is known."""
     thread: str | None
@@ -82,7 +82,7 @@ class Audit:
             return await running
         try:
             outcome = await running
-        except BaseException as error:  # whatever ended the run, the query may have begun
+        except BaseException as error:  # the query may have begun, whatever ended the run
             stopped: Any = {"status": "stopped", "row_count": 0, "seconds": 0.0, "error": type(error).__name__}
             await self._written(_entry(query, stopped))
             raise

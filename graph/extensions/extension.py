@@ -1,6 +1,6 @@
 """The caller's tools and functions: run off the event loop, each within a time limit.
 
-One that is slow, raises or never returns costs its time limit and a line in the notes, not the answer. An async
+An extension that is slow, raises or never returns costs its time limit and a note, not the answer. An async
 function that blocks its thread can't be stopped: it holds the event loop that it runs on.
 """
 
@@ -26,9 +26,9 @@ SECONDS = 5.0
 GRACE = 0.1
 """Seconds that an async function has to end after it was cancelled."""
 THREADS = 16
-"""Sync functions that run at a time, those that were abandoned not counted."""
+"""Sync functions that run at a time, abandoned ones not counted."""
 MOST_ABANDONED = 4
-"""Calls of one extension that have not returned, from which it is not called again until one does."""
+"""Calls of one extension that may hang; at this number it is not called again until one returns."""
 ERROR_CHARS = 300
 LATE = "gave no result within"
 
@@ -63,7 +63,7 @@ class Extension:
 
     @property
     def abandoned(self) -> int:
-        """How many calls were given up and have not returned."""
+        """Number of calls that were given up and have not returned."""
         return len(self._abandoned)
 
     async def call(self, *given: Any, seconds: float | None = None) -> Any:
@@ -164,7 +164,7 @@ def name_of(given: object) -> str:
 
 @contextmanager
 def reported() -> Iterator[None]:
-    """Whatever an extension raises as `ExtensionFailed`; an interrupt of the graph stays what it is."""
+    """Any exception of an extension as `ExtensionFailed`; an interrupt of the graph is raised as it is."""
     try:
         yield
     except (ExtensionFailed, GraphBubbleUp):
@@ -200,7 +200,7 @@ def _is_async(given: BaseTool | Callable[..., Any]) -> bool:
 
 
 def _raising(tool: BaseTool) -> BaseTool:
-    """The tool without handlers that make a result of an error: the text of an error is no note."""
+    """The tool without handlers that turn an error into a result: the text of an error is no note."""
     handlers = {"handle_tool_error": False, "handle_validation_error": False}
     return tool.model_copy(update=handlers) if tool.handle_tool_error or tool.handle_validation_error else tool
 

@@ -1,4 +1,4 @@
-"""How LangGraph keeps values of the state: for one question only, and large ones once."""
+"""Channels of the state: values that last for one question only, and large values that are stored once."""
 
 from collections.abc import Sequence
 from typing import Any

@@ -45,7 +45,7 @@ class Choices(TypedDict):
     approve: bool
     """Whether a person is asked before each query."""
     after_rejection: str
-    """Who acts after a person rejected a query: `answer` or `correct_noise`."""
+    """Node after a person rejected a query: `answer` or `correct_noise`."""
     clarify: bool
     """Whether a person is asked about unclear words and unsure answers."""
     rights: dict[str, Any]

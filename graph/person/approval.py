@@ -61,7 +61,7 @@ class Approval(BaseModel):
         return authenticated_user() or clean((self.by or "").strip(), NAME_CHARS) or None
 
     @property
-    def why(self) -> str:
+    def reason_in_one_line(self) -> str:
         """The reason as one line that is fit for a prompt; blank if there is none."""
         return clean(" ".join((self.reason or "").split()), REASON_CHARS)
 

@@ -15,10 +15,10 @@ from route_sql.graph.state import Question, State
 from route_sql.tools.database.catalog import Catalog
 from route_sql.tools.database.engine import Database
 from route_sql.tools.database.outcome import ran
-from route_sql.tools.schema.asked_names import AskedNames, singulars
+from route_sql.tools.schema.question.asked_names import AskedNames, singulars
+from route_sql.tools.schema.question.unclear_columns import MOST_READINGS, Unclear, unclear_columns
 from route_sql.tools.schema.records import Schema
-from route_sql.tools.schema.unclear_columns import MOST_READINGS, Unclear, unclear_columns
-from route_sql.tools.schema.visibility import Visibility
+from route_sql.tools.schema.rights.visibility import Visibility
 from route_sql.tools.text import clean
 from route_sql.tools.values.find_values import ValueIndexes
 from route_sql.tools.values.index import ValueIndex

@@ -1,4 +1,4 @@
-"""The beginning of a question: nothing of the thread's last question is left, whatever happens next."""
+"""The beginning of a question: no value of the thread's last question is left, also if the next one fails."""
 
 from typing import Any, get_type_hints
 

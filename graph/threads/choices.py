@@ -8,7 +8,7 @@ from route_sql.graph.context import Context
 from route_sql.graph.fields.run_choices import Choices
 from route_sql.graph.state import State
 from route_sql.tools.errors import InvalidInput
-from route_sql.tools.schema.visibility import Visibility
+from route_sql.tools.schema.rights.visibility import Visibility
 
 REQUIRED = {"approve", "rights"}
 """Choices without which nothing runs; any other that is missing has its default."""

@@ -30,16 +30,14 @@ def doubts_of(state: State) -> list[str]:
         _vote(first, state) or _disagreement(first, attempts(state)),
         "The joins were repaired by a rule, not written by the model." if is_repaired(first) else None,
         "The schema was cut, so a table or column may be missing." if state.get("shown_schema") else None,
-        "The query names a value that stands neither in the question nor in its notes."
-        if signals.get("unread")
-        else None,
+        "The query names a value that is neither in the question nor in its notes." if signals.get("unread") else None,
         "No word of the question names a table, column or value of the query." if signals.get("covered") == 0 else None,
     ]
     return [doubt for doubt in found if doubt]
 
 
 def _vote(first: Attempt, state: State) -> str | None:
-    """How many samples returned something else; None without samples, or where there is none."""
+    """Number of samples that returned something else; None without samples, or if it is 0."""
     samples, votes = state.get("samples"), voted_for(state)
     if samples is None or not votes:
         return None

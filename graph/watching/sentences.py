@@ -54,7 +54,7 @@ def beginning(node: str, state: Mapping[str, Any]) -> tuple[str, str | None]:
 
 
 def tell_ending(story: Story, node: str, state: Mapping[str, Any], update: Mapping[str, Any]) -> None:
-    """Tell how a node ended; nothing where it said so itself, or did nothing."""
+    """Emit how a node ended; nothing if the node reported it itself or did nothing."""
     if node == "ground" and (notes := update.get("context_notes")):
         story.say("note", f"found {_count(len(notes), 'note')} on the question")
     elif node == "sample" and (samples := update.get("samples")):
@@ -72,7 +72,7 @@ def tell_ending(story: Story, node: str, state: Mapping[str, Any], update: Mappi
 
 
 def _result(new: Attempt, state: Mapping[str, Any], update: Mapping[str, Any]) -> str:
-    """How a query ended, and who is asked next."""
+    """Sentence on the end of a query, and on the next agent."""
     text = how_it_ended(new, _named(new["agent"], state))
     following = NEXT.get(next_agent(_after(state, update)))
     return f"{text}; {following}" if following else text
@@ -84,7 +84,7 @@ def _after(state: Mapping[str, Any], update: Mapping[str, Any]) -> State:
 
 
 def how_it_ended(new: Attempt, name: str) -> str:
-    """How the query of a candidate with this name ended."""
+    """Sentence on the end of a candidate's query."""
     outcome = new["outcome"]
     if not ran(outcome):
         return f"{name} failed: {(outcome['error'] or outcome['status']).rstrip('.')}"
@@ -95,7 +95,7 @@ def how_it_ended(new: Attempt, name: str) -> str:
 
 
 def _vote(state: State) -> str:
-    """How the samples voted."""
+    """Sentence on the votes of the samples."""
     first, votes = leading(state), voted_for(state)
     samples = state.get("samples")
     drawn = len(samples["drawn"]) if samples else 0
@@ -106,7 +106,7 @@ def _vote(state: State) -> str:
 
 
 def _drawn(samples: Samples) -> str:
-    """How many samples were drawn, and how much they differ."""
+    """Sentence on the number of samples and their different queries."""
     different = {sample["sql"] for sample in samples["drawn"]} - {None}
     return f"drew {_count(len(samples['drawn']), 'sample')}, {len(different)} of them different"
 

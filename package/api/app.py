@@ -1,4 +1,4 @@
-"""The app: routes, errors, and what stands in front of them."""
+"""The app: routes, errors, and the checks in front of them."""
 
 from collections.abc import Callable, Mapping, Sequence
 from importlib.metadata import version
@@ -10,15 +10,15 @@ from starlette.middleware.cors import CORSMiddleware
 from starlette.responses import Response
 from starlette.types import ASGIApp, Scope
 
+from route_sql.access.access_check import AccessCheck
+from route_sql.access.listening import own_origins
+from route_sql.access.tokens import Callers
 from route_sql.api import databases, history, operations, page_files, questions
 from route_sql.api.envelope import Envelope, Served
 from route_sql.api.errors import ApiError, answer_error, error_answer
 from route_sql.api.forms.description import DESCRIPTION, describe
 from route_sql.api.limits import BoundedBody
 from route_sql.api.service import Service
-from route_sql.doors.door import Door
-from route_sql.doors.listening import own_origins
-from route_sql.doors.tokens import Callers
 from route_sql.tools.errors import RouteError
 
 NEEDS_TOKEN = "/v1/"
@@ -33,7 +33,7 @@ def build_app(
     callers: Callers | None = None,
     served: Callable[[Served], None] | None = None,
 ) -> ASGIApp:
-    """The app behind its door.
+    """The app behind its access check.
 
     Args:
         service: What the routes share.
@@ -49,7 +49,7 @@ def build_app(
             served(request)
 
     app = _open_to_pages(BoundedBody(_routes(service)), origins)
-    return Envelope(_door(app, hosts, origins, callers or Callers({})), all_served)
+    return Envelope(_access_check(app, hosts, origins, callers or Callers({})), all_served)
 
 
 def _open_to_pages(app: ASGIApp, origins: Sequence[str]) -> ASGIApp:
@@ -65,8 +65,8 @@ def _open_to_pages(app: ASGIApp, origins: Sequence[str]) -> ASGIApp:
     )
 
 
-def _door(app: ASGIApp, hosts: Sequence[str], origins: Sequence[str], callers: Callers) -> Door:
-    return Door(
+def _access_check(app: ASGIApp, hosts: Sequence[str], origins: Sequence[str], callers: Callers) -> AccessCheck:
+    return AccessCheck(
         app,
         [host.lower() for host in hosts],
         [*own_origins(hosts), *origins],

@@ -17,7 +17,7 @@ from route_sql.api.forms.answers import (
 from route_sql.api.forms.bodies import CheckBody, DatabaseName
 from route_sql.api.forms.examples import CHECK
 from route_sql.api.service import AdmittedCaller, service_of
-from route_sql.doors.json_values import json_value
+from route_sql.json_values import json_value
 from route_sql.tools.database.visible import refusal_in
 from route_sql.tools.schema.records import Schema, Table
 

@@ -1,4 +1,4 @@
-"""Around every request: its id, the headers of its answer, one line of the log, and the last net for exceptions."""
+"""The outermost layer of each request: its id, the headers of its answer, a log line, and unexpected exceptions."""
 
 import asyncio
 import re
@@ -11,9 +11,9 @@ from uuid import uuid4
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from route_sql.access.access_check import CALLER
+from route_sql.access.callers import Caller
 from route_sql.api.errors import CLOSING, FAILURE, REQUEST_ID, RETRY, SENTENCES, ApiError, error_answer
-from route_sql.doors.callers import Caller
-from route_sql.doors.door import CALLER
 
 POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; img-src 'self' data:; "
@@ -77,14 +77,14 @@ class Envelope:
             if message["type"] == "http.response.start":
                 status = message["status"]
                 _complete(message, scope[REQUEST_ID])
-            # A client that does not read would keep its connection and its answer here for ever.
+            # A client that never reads would keep its connection and its answer open for ever.
             async with asyncio.timeout(self.send_seconds):
                 await send(message)
 
         try:
             await self.app(scope, receive, sending)
         except asyncio.CancelledError:
-            # The server's end was put off for this request, but no longer.
+            # The server waited for this request before it ends, but not longer.
             if status == 0:
                 await error_answer(ApiError(503, CLOSING, RETRY), scope)(scope, receive, sending)
             raise

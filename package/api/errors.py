@@ -10,7 +10,7 @@ from starlette.requests import Request
 from starlette.types import Scope
 
 from route_sql.api.sentences import validation_sentence
-from route_sql.doors.json_values import json_value
+from route_sql.json_values import json_value
 from route_sql.serving.errors import ContextExceeded, ServingError
 from route_sql.tools.errors import InvalidInput, RouteError, UnknownDatabase
 

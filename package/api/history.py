@@ -13,7 +13,7 @@ from route_sql.api.running import BUSY
 from route_sql.api.service import AdmittedCaller, Service, owner_of, service_of
 from route_sql.api.threads.outcomes import answer_of, person_question
 from route_sql.api.threads.thread_store import ThreadRow, TurnRow
-from route_sql.doors.json_values import json_value
+from route_sql.json_values import json_value
 from route_sql.pages.engine import style_policy
 from route_sql.pages.run_page import run_page
 

@@ -114,10 +114,10 @@ class Rate:
 
 @dataclass
 class Slots:
-    """Questions that are worked on at once, and questions that wait for their turn.
+    """Questions that are answered at once, and questions that wait for their turn.
 
     Args:
-        at_once: Questions worked on at once.
+        at_once: Questions answered at once.
         most_waiting: Questions that may wait.
     """
 
@@ -134,7 +134,7 @@ class Slots:
         return self._promised - self.running
 
     def promise(self) -> None:
-        """Promise a turn to a question, which `turn` keeps and `forget` gives back.
+        """Reserve a turn for a question, which `turn` waits for and `forget` gives back.
 
         Raises:
             ApiError: too many wait, or the server is closing.
@@ -146,7 +146,7 @@ class Slots:
         self._promised += 1
 
     def forget(self) -> None:
-        """Give a promised turn back."""
+        """Give a reserved turn back."""
         self._promised -= 1
 
     @asynccontextmanager
@@ -163,7 +163,7 @@ class Slots:
             self._pass_on()
 
     def close(self) -> None:
-        """Send those away that wait; those that run may end."""
+        """Refuse questions that wait; those that run may end."""
         self.is_closing = True
         for each in self._waiting:
             if not each.done():

@@ -49,7 +49,7 @@ def logging_requests(*, with_failures: bool = False) -> Callable[[Served], None]
     """Write a line for each request.
 
     Args:
-        with_failures: Whether the texts of exceptions may stand there too.
+        with_failures: Whether the log may hold the texts of exceptions too.
     """
     logger = logging.getLogger(NAME)
 

@@ -16,7 +16,7 @@ class Metrics:
     """The figures of one server."""
 
     def __init__(self) -> None:
-        """Begin at nothing."""
+        """Begin with all figures at 0."""
         self.registry = CollectorRegistry()
         self._requests = Counter(
             "route_sql_requests", "Requests answered.", ["method", "route", "status"], registry=self.registry

@@ -1,4 +1,4 @@
-"""For those who run the server: whether it lives, whether it is ready, and its figures."""
+"""Routes for the operators of the server: whether it lives, whether it is ready, and its metrics."""
 
 from fastapi import APIRouter, Request
 from fastapi.responses import JSONResponse, Response

@@ -7,6 +7,7 @@ from uuid import uuid4
 from fastapi import APIRouter, Body, Path, Request
 from fastapi.responses import Response
 
+from route_sql.access.callers import Caller
 from route_sql.api.errors import ApiError, request_id_of
 from route_sql.api.forms.answers import AnsweredBody, errors
 from route_sql.api.forms.bodies import AskBody, ResumeBody, ThreadId
@@ -18,7 +19,6 @@ from route_sql.api.service import AdmittedCaller, Service, owner_of, service_of
 from route_sql.api.streaming import STREAM, respond
 from route_sql.api.threads.outcomes import checkpoint_of, last_state
 from route_sql.api.threads.thread_store import LISTED, ThreadRow, TurnRow
-from route_sql.doors.callers import Caller
 from route_sql.graph.context import Context
 from route_sql.graph.state import Question
 

@@ -11,12 +11,12 @@ from route_sql.api.service import Service
 
 DAY = 24 * 3600.0
 PAUSE = 600.0
-"""Seconds between two looks for old threads."""
+"""Seconds between two searches for old threads."""
 
 
 @asynccontextmanager
 async def keeping_for(service: Service, days: float, pause: float = PAUSE) -> AsyncIterator[None]:
-    """Delete threads that were not used for some days, at the start and again and again; 0 keeps all."""
+    """Delete threads that were not used for some days, at the start and then regularly; 0 keeps all."""
     sweeping = asyncio.create_task(_sweep(service, days * DAY, pause)) if days else None
     try:
         yield
@@ -43,6 +43,6 @@ async def _sweep(service: Service, seconds: float, pause: float) -> None:
         try:
             if count := await forget_old(service, seconds):
                 logger.info("old threads deleted", extra={"threads": count})
-        except Exception:  # a database that is away for a while must not end the looks
+        except Exception:  # a database that is unavailable for a while must not end these checks
             logger.exception("old threads can't be deleted")
         await asyncio.sleep(pause)

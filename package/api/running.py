@@ -138,7 +138,7 @@ class ApiRun:
             await asyncio.wait([self._task])
 
     def _ended(self, task: "asyncio.Task[AnsweredBody]") -> None:
-        """Tell those that wait for events; an error that nobody waits for is not one of the loop's."""
+        """Wake those that wait for events; an error that nobody awaits is not reported by the event loop."""
         self._service.runs.discard(task)
         self._events.put_nowait(None)
         if not task.cancelled():
@@ -183,7 +183,7 @@ class ApiRun:
                 raise ApiError(503, TOO_SLOW, RETRY) from error
 
     async def _decide(self) -> None:
-        """Write down that a person's answer is given: from now on the run can only continue with it."""
+        """Record that a person's answer is given: from now on the run can only continue with it."""
         snapshot = await last_state(self._service.graph, self.thread)
         self._turn = replace(self._turn, decided=checkpoint_of(snapshot))
         await self._service.store.keep_turn(self._turn)

@@ -1,4 +1,4 @@
-"""Sentences on bodies and parameters that can't be used."""
+"""Messages for bodies and parameters that can't be used."""
 
 from collections.abc import Sequence
 from typing import Any

@@ -10,12 +10,12 @@ from uuid import uuid4
 from fastapi import Depends
 from starlette.requests import Request
 
+from route_sql.access.access_check import caller_in
+from route_sql.access.callers import Caller
 from route_sql.api.errors import ApiError
 from route_sql.api.limits import Rate, Slots
 from route_sql.api.metrics import Metrics
 from route_sql.api.threads.thread_store import ThreadRow, ThreadStore
-from route_sql.doors.callers import Caller
-from route_sql.doors.door import caller_in
 from route_sql.graph.context import Context
 from route_sql.graph.grounding import askable_schema
 from route_sql.graph.wiring import Graph
@@ -33,7 +33,7 @@ class ServiceLimits:
     """Limits of the server.
 
     Args:
-        questions: Questions that are worked on at once.
+        questions: Questions that are answered at once.
         waiting: Further questions that may wait.
         per_minute: Requests a minute of each caller; 0 for no limit.
         margin: Seconds that a run may take longer than its own budget before it is stopped.
@@ -88,7 +88,7 @@ class Service:
         return self.run_seconds * 2 + self.limits.margin
 
     def close(self) -> None:
-        """Take no further question; those that run may end."""
+        """Accept no further question; those that run may end."""
         self.slots.close()
 
     async def finish(self) -> None:
@@ -132,7 +132,7 @@ class Service:
             return None
 
     async def thread_of(self, thread: str, caller: Caller) -> ThreadRow:
-        """A thread of a caller who still sees the same of its database.
+        """A thread of a caller whose rights on its database are still the same.
 
         Raises:
             ApiError: there is none.
@@ -155,11 +155,11 @@ class Service:
         """Whether a thread's answers may be shown: nothing was hidden since it began."""
         try:
             return row.database in self.names and self.seen_by(caller, row.database) == row.seen
-        except RouteError:  # what can't be read now may be hidden
+        except RouteError:  # a database that can't be read now may be hidden
             return False
 
     def seen_by(self, caller: Caller, name: str) -> str:
-        """A digest of what a caller may see of a database; blank for all of it."""
+        """A digest of the caller's rights on a database; blank for all of it."""
         database = self.catalog.get(name, caller.rights)
         if not isinstance(database, VisibleDatabase):
             return ""

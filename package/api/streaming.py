@@ -11,7 +11,7 @@ from starlette.types import Receive, Scope, Send
 
 from route_sql.api.errors import CLOSING, ApiError, as_api_error, error_body, note_failure
 from route_sql.api.running import ApiRun
-from route_sql.doors.json_values import json_value
+from route_sql.json_values import json_value
 
 STREAM = "text/event-stream"
 LEFT = "The client left, so the question was stopped."
@@ -43,7 +43,7 @@ class RunStream(StreamingResponse):
     def __init__(self, run: ApiRun, scope: Scope) -> None:
         """Take a run that works, and the scope of its request."""
         super().__init__(
-            _told(run, scope), media_type=STREAM, headers={"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
+            _story(run, scope), media_type=STREAM, headers={"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
         )
         self._run = run
 
@@ -59,7 +59,7 @@ class RunStream(StreamingResponse):
             await self._run.stop()
 
 
-async def _told(run: ApiRun, scope: Scope) -> AsyncIterator[str]:
+async def _story(run: ApiRun, scope: Scope) -> AsyncIterator[str]:
     yield _event("thread", {"thread": run.thread, "request_id": run.request_id})
     async for event in run.events():
         yield ": ping\n\n" if event is None else _event("story", event)

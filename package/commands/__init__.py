@@ -1,1 +1,1 @@
-"""The subcommands of `route-sql`, one file each."""
+"""The subcommands of `route-sql`, one file each, and the options that they share."""

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from route_sql.access.address import Address
 from route_sql.commands.options import (
     AllowHost,
     AllowOrigin,
@@ -21,7 +22,6 @@ from route_sql.commands.options import (
     chosen,
 )
 from route_sql.databases import served_databases
-from route_sql.doors.address import Address
 from route_sql.graph.context import Context
 from route_sql.graph.wiring import build_graph
 from route_sql.models import model_on_demand
@@ -64,7 +64,7 @@ def api(
         typer.Option(help="Where threads are kept: a file or postgresql://... (ROUTE_SQL_THREADS); by default a file."),
     ] = None,
     keep_days: Annotated[float, typer.Option(min=0, help="Days that an unused thread is kept; 0 keeps all.")] = 30,
-    questions: Annotated[int, typer.Option(min=1, help="Questions that are worked on at once.")] = 8,
+    questions: Annotated[int, typer.Option(min=1, help="Questions that are answered at once.")] = 8,
     waiting: Annotated[int, typer.Option(min=0, help="Further questions that may wait for their turn.")] = 100,
     per_minute: Annotated[int, typer.Option(min=0, help="Requests a minute of each caller; 0 for no limit.")] = 600,
     closing: Annotated[float, typer.Option(min=1, help="Seconds that questions may still take after SIGTERM.")] = 30,
@@ -107,10 +107,10 @@ async def _serve(db: str | None, model: str | None, context: Context, place: Add
 
 
 async def _run(service: "Service", place: Address, settings: Settings, choices: ServerChoices) -> None:
+    from route_sql.access.serving import serve_http
     from route_sql.api.app import build_app
     from route_sql.api.logs import log_to, logging_requests
     from route_sql.api.retention import keeping_for
-    from route_sql.doors.serving import serve_http
 
     log_to()
     served = logging_requests(with_failures=settings.trace_content)

@@ -1,8 +1,8 @@
 """`route-sql ask`: one question, one answer."""
 
 import asyncio
-from collections.abc import Sequence
-from contextlib import AsyncExitStack
+from collections.abc import Iterator, Sequence
+from contextlib import AsyncExitStack, contextmanager
 from dataclasses import replace
 from pathlib import Path
 from time import time
@@ -30,7 +30,7 @@ from route_sql.graph.context import Context
 from route_sql.graph.events import story
 from route_sql.graph.grounding import askable_schema
 from route_sql.graph.recording import record_run, write_recording
-from route_sql.graph.state import Question, State
+from route_sql.graph.state import Answer, Question, State
 from route_sql.graph.wiring import build_graph
 from route_sql.models import open_model
 from route_sql.narration import Narrator, narrator
@@ -38,6 +38,7 @@ from route_sql.pages.files import write_page
 from route_sql.pages.run_page import run_page
 from route_sql.printing import console, print_answer, print_rows, say, say_json
 from route_sql.progress import download_progress
+from route_sql.row_formats import RowFormat
 from route_sql.settings import Settings
 from route_sql.tools.errors import RouteError
 
@@ -57,7 +58,7 @@ def ask(
     report: ReportTo = None,
     record: RecordTo = None,
     replay: ReplayOf = None,
-    quiet: Annotated[bool, typer.Option("--quiet", help="Tell nothing while it works.")] = False,
+    quiet: Annotated[bool, typer.Option("--quiet", help="Print no progress.")] = False,
     save_to: SaveTo = None,
 ) -> None:
     """Ask a database a question."""
@@ -65,7 +66,7 @@ def ask(
     if replay is None:
         check_asked(question, db)
     divergences: Sequence[str] = ()
-    try:
+    with _errors_as_json(as_json):
         check_places(report, record, replay)
         context = replace(chosen(strategy, without, max_tokens, samples), keep_prompts=report is not None)
         with narrator(is_quiet=quiet) as narrating:
@@ -73,13 +74,28 @@ def ask(
                 state, divergences = asyncio.run(replayed(replay, question, narrating))
             else:
                 state = asyncio.run(_run(question, db, evidence, model, context, record, narrating))
+    if report is not None:
+        write_page(report, run_page(state))
+    answer = answer_in(state)
+    _print(answer, as_json, sql_only, rows_as)
+    if save_to:
+        rate(question, answer, db, evidence, save_to)
+    if divergences or answer["status"] not in ("ok", "empty", "unsure"):
+        raise typer.Exit(1)
+
+
+@contextmanager
+def _errors_as_json(as_json: bool) -> Iterator[None]:
+    """Print an error of ours as an answer too if JSON was asked for, so that programs can read it."""
+    try:
+        yield
     except RouteError as error:
         if as_json:
             say_json(no_answer(str(error)))
         raise
-    if report is not None:
-        write_page(report, run_page(state))
-    answer = answer_in(state)
+
+
+def _print(answer: Answer, as_json: bool, sql_only: bool, rows_as: RowFormat | None) -> None:
     if as_json:
         say_json(answer)
     elif sql_only:
@@ -88,10 +104,6 @@ def ask(
         print_rows(console(), answer, rows_as)
     else:
         print_answer(console(), answer)
-    if save_to:
-        rate(question, answer, db, evidence, save_to)
-    if divergences or answer["status"] not in ("ok", "empty", "unsure"):
-        raise typer.Exit(1)
 
 
 async def _run(

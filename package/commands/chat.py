@@ -37,58 +37,58 @@ def chat(
     clarify: Annotated[
         bool, typer.Option("--clarify", help="Ask back where the question can be read in several ways.")
     ] = False,
-    quiet: Annotated[bool, typer.Option("--quiet", help="Tell nothing while it works.")] = False,
+    quiet: Annotated[bool, typer.Option("--quiet", help="Print no progress.")] = False,
 ) -> None:
     """Ask a database question after question; the model is started once. /help lists what else can be typed."""
     context = replace(chosen(strategy, without, max_tokens), approve=approve, follow_up=follow_up, clarify=clarify)
-    with download_progress() as progress, narrator(is_quiet=quiet) as told:
-        with OpenedDatabase(db, model, context, told.wait_for_bar(progress), tell=told.tell) as database:
-            told.stop()
+    with download_progress() as progress, narrator(is_quiet=quiet) as narrating:
+        with OpenedDatabase(db, model, context, narrating.wait_for_bar(progress), tell=narrating.tell) as database:
+            narrating.stop()
             if sys.stdin.isatty():
                 say(f"Ask about {database.name}. /help lists what else can be typed.")
             for line in _lines(database.name):
                 if line == "/quit":
                     break
-                _answer(line, database, told)
+                _answer(line, database, narrating)
 
 
 def _lines(name: str) -> Iterator[str]:
-    """The lines that a person types, without blank ones."""
+    """The lines that a person types; blank ones are skipped."""
     while (line := _typed(f"{escaped(name)}> ")) is not None:
         if line.strip():
             yield line.strip()
 
 
-def _answer(line: str, database: OpenedDatabase, told: Narrator) -> None:
+def _answer(line: str, database: OpenedDatabase, narrating: Narrator) -> None:
     if line == "/new":
         database.new_thread()
     elif line.startswith("/"):
         say(HELP)
     else:
-        _ask(line, database, told)
+        _ask(line, database, narrating)
 
 
-def _ask(question: str, database: OpenedDatabase, told: Narrator) -> None:
+def _ask(question: str, database: OpenedDatabase, narrating: Narrator) -> None:
     """Ask and print. A question that can't be answered, or is stopped by Ctrl-C, does not end the chat."""
 
     def decide(value: dict[str, Any]) -> dict[str, str]:
-        told.stop()
+        narrating.stop()
         return _clarified(value) if "clarify" in value else _decide(value)
 
     try:
         answer = database.ask(question, decide=decide)
-        told.stop()
+        narrating.stop()
         print_answer(console(), answer)
     except RouteError as error:
         complain(f"error: {error}")
     except KeyboardInterrupt:
         complain("stopped", style="yellow")
     finally:
-        told.stop()
+        narrating.stop()
 
 
 def _decide(query: dict[str, Any]) -> dict[str, str]:
-    """A person's decision on a query; whatever is not understood is asked again, and the end of the input rejects."""
+    """A person's decision on a query; an unclear answer is asked again, and the end of the input rejects."""
     say(str(query["approve"]))
     while (typed := _typed(CHOICE)) is not None:
         match typed.strip().lower():

@@ -10,11 +10,11 @@ from route_sql.pages.comparison_page import comparison_page
 from route_sql.pages.files import require_writable, write_page
 from route_sql.printing import console, say, say_json
 from route_sql.tools.terminal import escaped
-from route_sql.training.evaluation.comparison import compare_runs
-from route_sql.training.evaluation.report import comparison_sentence, summary_table
+from route_sql.training.evaluation.figures.comparison import compare_runs
+from route_sql.training.evaluation.figures.report import comparison_sentence, summary_table
+from route_sql.training.evaluation.figures.summary import summarise
+from route_sql.training.evaluation.figures.wrong_questions import gold_of
 from route_sql.training.evaluation.run_log import read_run
-from route_sql.training.evaluation.summary import summarise
-from route_sql.training.evaluation.wrong_questions import gold_of
 
 Lines = Annotated[Path, typer.Argument(metavar="LINES", help="The lines that `eval` wrote.")]
 

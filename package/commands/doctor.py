@@ -138,7 +138,7 @@ async def _look_at(db: str, settings: Settings) -> list[CheckResult]:
 
 
 def _role(report: RoleReport) -> Iterator[CheckResult]:
-    """One line a note and a finding, and below the last finding the statements that repair them all."""
+    """One line for each note and finding, and after the last finding the statements that repair them all."""
     for note in report.notes:
         yield note, None
     if report.is_fine:

@@ -1,7 +1,7 @@
 """`route-sql eval` and `route-sql score`: execution accuracy on a data set."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
@@ -32,11 +32,11 @@ from route_sql.tools.errors import InvalidInput
 from route_sql.tools.terminal import escaped
 from route_sql.training.datasets.data_set import DataSet
 from route_sql.training.datasets.shards import read_shard
-from route_sql.training.evaluation.gate import GateResult, gate, gate_sentence
+from route_sql.training.evaluation.figures.gate import GateResult, gate, gate_sentence
+from route_sql.training.evaluation.figures.report import summary_table
+from route_sql.training.evaluation.figures.summary import Summary, summarise
 from route_sql.training.evaluation.on_dataset import evaluate_dataset, score_dataset
-from route_sql.training.evaluation.report import summary_table
 from route_sql.training.evaluation.run_log import JSON, Line, read_run
-from route_sql.training.evaluation.summary import Summary, summarise
 
 HeldOut = Annotated[
     Path | None,
@@ -72,10 +72,8 @@ def evaluate(
     if shard is not None and baseline is not None:
         raise InvalidInput("a shard can't be compared with a whole run; give merge the shards, then score --baseline")
     settings = Settings()
-    model_name = model or settings.model
-    named: dict[str, JSON] = {"model": model_name, "strategy": strategy, **({"without": without} if without else {})}
-    named |= {"max_tokens": max_tokens} if max_tokens else {}
-    named |= {"samples": samples} if samples else {}
+    name = model or settings.model
+    recorded = _settings(name, strategy, without, max_tokens, samples)
     context = chosen(strategy, without, max_tokens, samples)
     further, before = further_scoring(layout, suite, r_ves), read_baseline(baseline, out)
     data_set = DataSet(layout, questions, databases, held_out_of=held_out_of, limit=limit, seed=seed)
@@ -83,13 +81,13 @@ def evaluate(
 
     async def run(progress: Callable[[int, int, int], None]) -> Summary:
         with download_progress() as fetched:
-            async with open_model(model_name, settings, fetched, questions=concurrency) as chat:
+            async with open_model(name, settings, fetched, questions=concurrency) as chat:
                 return await evaluate_dataset(
                     lambda catalog: asking(chat, catalog, context),
                     data_set,
                     out,
                     concurrency=concurrency,
-                    settings=named,
+                    settings=recorded,
                     further=further,
                     baseline=before,
                     progress=progress,
@@ -100,11 +98,28 @@ def evaluate(
     _print(strategy, summary, gate(before, read_run(out)) if before is not None else None, as_json)
 
 
+def _settings(
+    model: str, strategy: str, without: Sequence[str] | None, max_tokens: int | None, samples: int
+) -> dict[str, JSON]:
+    """The settings that a run is recorded with; those that were left out are not named."""
+    given: dict[str, JSON] = {
+        "without": [*without] if without else None,
+        "max_tokens": max_tokens or None,
+        "samples": samples or None,
+    }
+    return {
+        "model": model,
+        "strategy": strategy,
+        **{name: value for name, value in given.items() if value is not None},
+    }
+
+
 def score(
     questions: Questions,
     databases: DatabasesOption,
     predictions: Annotated[
-        Path, typer.Option(help="Lines of `eval`, BIRD's own JSON, a text file with one SQL a line, or a CSV file.")
+        Path,
+        typer.Option(help="Lines of `eval`, BIRD's own JSON, a text file with one SQL on each line, or a CSV file."),
     ],
     layout: LayoutOption = "spider",
     held_out_of: HeldOut = None,

@@ -6,8 +6,8 @@ from typing import Annotated
 import typer
 
 from route_sql.training.datasets.data_set import Layout
-from route_sql.training.evaluation.further_scores import FurtherScoring
 from route_sql.training.evaluation.run_log import Line, read_run
+from route_sql.training.evaluation.scores.further_scores import FurtherScoring
 
 Suite = Annotated[
     Path | None,

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from route_sql.access.address import Address
 from route_sql.commands.options import (
     AllowHost,
     AllowOrigin,
@@ -21,7 +22,6 @@ from route_sql.commands.options import (
     chosen,
 )
 from route_sql.databases import served_databases
-from route_sql.doors.address import Address
 from route_sql.graph.context import Context
 from route_sql.models import model_on_demand
 from route_sql.settings import Settings
@@ -91,7 +91,7 @@ async def _serve(db: str | None, model: str | None, context: Context, place: Add
 
 
 async def _over_http(server: "MCPServer[Any]", place: Address, settings: Settings) -> None:
-    from route_sql.doors.serving import serve_http
+    from route_sql.access.serving import serve_http
     from route_sql.mcp.http import PATH, http_app
 
     await serve_http(partial(http_app, server), place, settings.databases, PATH)

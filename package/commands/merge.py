@@ -8,9 +8,9 @@ import typer
 from route_sql.commands.options import AsJson
 from route_sql.printing import console, say_json
 from route_sql.tools.terminal import escaped
+from route_sql.training.evaluation.figures.report import summary_table
+from route_sql.training.evaluation.figures.summary import summarise
 from route_sql.training.evaluation.merging import merge_shards
-from route_sql.training.evaluation.report import summary_table
-from route_sql.training.evaluation.summary import summarise
 
 
 def merge(

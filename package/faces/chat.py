@@ -49,7 +49,7 @@ def chat_graph(
 ) -> Chat:
     """A graph with `messages`: it answers the last question of a person in one message of its own.
 
-    A follow-up is read together with the last answer of the conversation, which stands in the messages themselves.
+    A follow-up is read together with the last answer of the conversation, which is in the messages themselves.
     With several databases a question begins with one of their names, such as `shop: How many orders?`, or the state
     has `database`; after that the conversation stays with it.
 
@@ -126,7 +126,7 @@ def _last_turn(messages: Sequence[AnyMessage]) -> AnsweredQuestion | None:
 
 
 def _last_entry(messages: Sequence[AnyMessage]) -> dict[str, Any]:
-    """Our entry in the newest message that has one; messages may come from anywhere, so it is read with distrust."""
+    """Our entry in the newest message that has one, checked field by field, since messages may come from anywhere."""
     entries = (each.additional_kwargs.get(KEY) for each in reversed(messages) if isinstance(each, AIMessage))
     return next((entry for entry in entries if isinstance(entry, dict)), {})
 

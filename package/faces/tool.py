@@ -17,8 +17,8 @@ from route_sql.tools.text import clean
 
 DESCRIPTION = (
     "Ask a database a question in plain words. It is answered with SQL that was executed and checked: the reply has "
-    "the rows, the SQL, how sure it is and the reasons to doubt it. Ask one whole question a call, with all names and "
-    "dates that it needs; earlier calls are not remembered."
+    "the rows, the SQL, how sure it is and the reasons to doubt it. Ask one whole question in each call, with all "
+    "names and dates that it needs; earlier calls are not remembered."
 )
 BLANK = "The question is blank. Ask in words, such as: How many orders were paid in May?"
 SHOWN_NAMES = 50

@@ -6,7 +6,7 @@ from typing import Any
 
 from mcp.server.context import CallNext, HandlerResult, ServerMiddleware, ServerRequestContext
 
-from route_sql.doors.callers import Caller
+from route_sql.access.callers import Caller
 
 CallerOf = Callable[[Any], Caller]
 """From the HTTP request of a call to its caller; over stdio there is no request, and it gets None."""

@@ -1,4 +1,4 @@
-"""The server over streamable HTTP, behind its door."""
+"""The server over streamable HTTP, behind its access check."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -11,9 +11,9 @@ from mcp.server.transport_security import TransportSecuritySettings
 from starlette.requests import Request
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from route_sql.doors.callers import Caller
-from route_sql.doors.door import Door, caller_in
-from route_sql.doors.tokens import Callers
+from route_sql.access.access_check import AccessCheck, caller_in
+from route_sql.access.callers import Caller
+from route_sql.access.tokens import Callers
 from route_sql.tools.errors import InvalidInput
 
 PATH = "/mcp"
@@ -38,19 +38,19 @@ class KnownUser:
 
 
 def caller_of_request(request: Any) -> Caller:
-    """The caller that the door found.
+    """The caller that the access check found.
 
     Raises:
-        InvalidInput: the request did not come through the door.
+        InvalidInput: the request did not pass the access check.
     """
     if not isinstance(request, Request):
         raise InvalidInput("the call has no caller")
     return caller_in(request.scope)
 
 
-def http_app(server: MCPServer[Any], hosts: Sequence[str], origins: Sequence[str], callers: Callers) -> Door:
-    """The server as an ASGI application behind its door."""
-    # The door compares whole values, the SDK's own check compares beginnings; one of them is enough.
+def http_app(server: MCPServer[Any], hosts: Sequence[str], origins: Sequence[str], callers: Callers) -> AccessCheck:
+    """The server as an ASGI application behind its access check."""
+    # The access check compares whole values, the SDK's own check compares beginnings; one of them is enough.
     unchecked = TransportSecuritySettings(enable_dns_rebinding_protection=False)
     app = server.streamable_http_app(
         streamable_http_path=PATH,
@@ -59,4 +59,4 @@ def http_app(server: MCPServer[Any], hosts: Sequence[str], origins: Sequence[str
         session_idle_timeout=IDLE_SECONDS,
         transport_security=unchecked,
     )
-    return Door(KnownUser(app), [host.lower() for host in hosts], origins, callers)
+    return AccessCheck(KnownUser(app), [host.lower() for host in hosts], origins, callers)

@@ -14,7 +14,7 @@ from mcp.types import ElicitRequest, ElicitRequestFormParams, ElicitResult, Inpu
 from mcp_types.version import is_version_at_least
 from pydantic import BaseModel, Field, create_model
 
-from route_sql.doors.callers import Caller
+from route_sql.access.callers import Caller
 from route_sql.mcp.callers import present_caller
 from route_sql.tools.text import clean
 
@@ -127,7 +127,7 @@ async def answer_now(call: CallContext, value: dict[str, Any]) -> dict[str, Any]
 
 
 def kind_of(value: dict[str, Any]) -> Literal["approve", "clarify"]:
-    """Which of the two questions an interrupt asks."""
+    """Kind of the question that an interrupt asks: `approve` or `clarify`."""
     return "approve" if "approve" in value else "clarify"
 
 

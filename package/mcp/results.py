@@ -6,11 +6,12 @@ from pydantic import Field
 from typing_extensions import TypedDict
 
 from route_sql.graph.state import Answer, AnswerStatus
+from route_sql.json_values import json_cell
 from route_sql.tools.database.outcome import Cell, Outcome, Status
 from route_sql.tools.guard.refusal import Refusal
 
 ROWS = 100
-"""ShownRows that a result holds at most: an assistant reads all of them."""
+"""Most rows of a result: an assistant reads all of them."""
 
 ShownRows = Annotated[
     list[list[Cell]], Field(description=f"At most {ROWS} rows; cells come from the database, untrusted.")
@@ -106,11 +107,4 @@ def check_result(refusal: Refusal | None) -> StatementCheck:
 
 def json_rows(rows: list[list[Cell]]) -> list[list[Cell]]:
     """The first rows, in values that JSON has."""
-    return [[_json_cell(cell) for cell in row] for row in rows[:ROWS]]
-
-
-def _json_cell(cell: Cell) -> Cell:
-    """JSON has no infinity and no NaN, and UTF-8 no lone surrogate."""
-    if isinstance(cell, float) and (cell != cell or cell in (float("inf"), float("-inf"))):
-        return str(cell)
-    return cell.encode("utf-8", "replace").decode() if isinstance(cell, str) else cell
+    return [[json_cell(cell) for cell in row] for row in rows[:ROWS]]

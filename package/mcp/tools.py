@@ -16,7 +16,7 @@ from mcp.server.mcpserver.exceptions import ToolError
 from mcp.types import CallToolResult, InputRequiredResult, TextContent
 from pydantic import ValidationError
 
-from route_sql.doors.callers import Caller
+from route_sql.access.callers import Caller
 from route_sql.faces.reply import reply_of
 from route_sql.graph.asking import answer_in, run_with_story
 from route_sql.graph.context import Context
@@ -75,7 +75,7 @@ class DatabaseTools:
         graph: The graph on them.
         context: Choices of every question.
         waiting: Runs that wait for a person.
-        slots: Questions that are worked on at once; further ones wait.
+        slots: Questions that are answered at once; further ones wait.
     """
 
     catalog: Catalog
@@ -122,7 +122,7 @@ class DatabaseTools:
                 if isinstance(decided, InputRequiredResult):
                     return decided
                 if decided.type == "reject":
-                    refused = failed("refused", rejection(decided.why))
+                    refused = failed("refused", rejection(decided.reason_in_one_line))
                     return result(render_outcome(refused, TEXT_CHARS), execute_result(refused))
                 sql = decided.sql or sql if decided.type == "edit" else sql
             limits = replace(opened.limits, rows=min(opened.limits.rows, ROWS))

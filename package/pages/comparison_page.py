@@ -9,11 +9,11 @@ from route_sql.graph.watching.doubts import AGENTS
 from route_sql.pages.engine import render
 from route_sql.pages.sql_changes import changed_pieces
 from route_sql.training.datasets.examples import Example
-from route_sql.training.evaluation.comparison import compare_runs
-from route_sql.training.evaluation.report import comparison_sentence, summary_cells
+from route_sql.training.evaluation.figures.comparison import compare_runs
+from route_sql.training.evaluation.figures.report import comparison_sentence, summary_cells
+from route_sql.training.evaluation.figures.summary import summarise
+from route_sql.training.evaluation.figures.wrong_questions import WrongQuestion, kinds_of_error, wrong_questions
 from route_sql.training.evaluation.run_log import Line
-from route_sql.training.evaluation.summary import summarise
-from route_sql.training.evaluation.wrong_questions import WrongQuestion, kinds_of_error, wrong_questions
 
 TITLES = {"lost": "Only {first} was right", "gained": "Only {second} was right", "both wrong": "Both were wrong"}
 

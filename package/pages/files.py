@@ -1,4 +1,4 @@
-"""Pages on disk: whether one can be written is known before hours are spent on it."""
+"""Pages on disk: that one can be written is checked before hours of work."""
 
 import os
 from pathlib import Path

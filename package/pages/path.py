@@ -26,7 +26,7 @@ StopKind = Literal["good", "warn", "bad", ""]
 
 
 @dataclass(frozen=True)
-class Stop:
+class Step:
     """One step of a run: its node, how it ended, and its place in the picture."""
 
     node: str
@@ -54,7 +54,7 @@ class PathPicture:
     height: int
     left: int
     lanes: list[LaneOfPicture]
-    stops: list[Stop]
+    steps: list[Step]
     points: str
     summary: str
 
@@ -62,37 +62,37 @@ class PathPicture:
 def path_picture(state: State) -> PathPicture:
     """The picture of a run's path."""
     rows = {node: TOP + place * LANE for place, node in enumerate(LANES)}
-    stops = [
-        Stop(stop.node, stop.text, stop.mark, stop.kind, LEFT + STEP // 2 + place * STEP, rows[stop.node])
-        for place, stop in enumerate(stops_of(state))
+    steps = [
+        Step(step.node, step.text, step.mark, step.kind, LEFT + STEP // 2 + place * STEP, rows[step.node])
+        for place, step in enumerate(steps_of(state))
     ]
-    visited = {stop.node for stop in stops}
+    visited = {step.node for step in steps}
     return PathPicture(
-        width=LEFT + STEP * len(stops),
+        width=LEFT + STEP * len(steps),
         height=TOP + LANE * len(LANES) - LANE // 2,
         left=LEFT,
         lanes=[LaneOfPicture(node, y, node in visited) for node, y in rows.items()],
-        stops=stops,
-        points=" ".join(f"{stop.x},{stop.y}" for stop in stops),
-        summary=" → ".join(stop.node for stop in stops),
+        steps=steps,
+        points=" ".join(f"{step.x},{step.y}" for step in steps),
+        summary=" → ".join(step.node for step in steps),
     )
 
 
-def stops_of(state: State) -> list[Stop]:
+def steps_of(state: State) -> list[Step]:
     """The steps of a run in order, from its calls and its candidates."""
     calls = state.get("ledger", [])
-    stops, done = [Stop("ground", "notes on the question, and the part of the schema that is shown")], 0
+    steps, done = [Step("ground", "notes on the question, and the part of the schema that is shown")], 0
     tried = attempts(state)
     for place, attempt in enumerate(tried):
         asked = calls[done : attempt.get("calls", done + 1)]
         done += len(asked)
-        stops += map(_asked, asked)
-        stops += _tried(attempt, is_written=attempt["agent"] in [call["node"] for call in asked])
+        steps += map(_asked, asked)
+        steps += _tried(attempt, is_written=attempt["agent"] in [call["node"] for call in asked])
         following = tried[place + 1]["agent"] if place + 1 < len(tried) else ""
         if attempt.get("joins_checked") and following != "complete_joins":
-            stops.append(Stop("complete_joins", "the joins stay as they are"))
-    stops += map(_asked, calls[done:])
-    return [*stops, Stop("answer", "the answer")] if "status" in state else stops
+            steps.append(Step("complete_joins", "the joins stay as they are"))
+    steps += map(_asked, calls[done:])
+    return [*steps, Step("answer", "the answer")] if "status" in state else steps
 
 
 def outcome_kind(attempt: Attempt) -> StopKind:
@@ -103,7 +103,7 @@ def outcome_kind(attempt: Attempt) -> StopKind:
 
 
 def outcome_words(attempt: Attempt) -> str:
-    """How a candidate ended, in a few words."""
+    """End of a candidate, in a few words."""
     outcome = attempt["outcome"]
     if not ran(outcome):
         return outcome["status"]
@@ -111,14 +111,14 @@ def outcome_words(attempt: Attempt) -> str:
     return f"{outcome['row_count']}{more} row{'' if outcome['row_count'] == 1 else 's'}"
 
 
-def _asked(call: LedgerEntry) -> Stop:
-    return Stop(call["node"], f"asked the model: {call['completion_tokens']} tokens in {call['seconds']} s")
+def _asked(call: LedgerEntry) -> Step:
+    return Step(call["node"], f"asked the model: {call['completion_tokens']} tokens in {call['seconds']} s")
 
 
-def _tried(attempt: Attempt, *, is_written: bool) -> Iterator[Stop]:
+def _tried(attempt: Attempt, *, is_written: bool) -> Iterator[Step]:
     """The steps of a candidate; one that no call of the model wrote, such as repaired joins, has a step of its own."""
     name = AGENTS.get(attempt["agent"], attempt["agent"])
     if not is_written and not attempt.get("sampled") and attempt["agent"] in LANES:
-        yield Stop(attempt["agent"], name)
+        yield Step(attempt["agent"], name)
     text = f"{name}: {attempt['outcome']['error'] or outcome_words(attempt)}"
-    yield Stop("execute", text, outcome_words(attempt), outcome_kind(attempt))
+    yield Step("execute", text, outcome_words(attempt), outcome_kind(attempt))

@@ -27,11 +27,11 @@ class Adaptation:
     """One change that a server may need."""
 
     concerns: Callable[[Body], bool]
-    """Whether a request has what may be refused."""
+    """Whether a request has the part that may be refused."""
     explains: Callable[[ServerRefused], bool]
-    """Whether a refusal may be due to that, in whatever words."""
+    """Whether a refusal may be about that part, in any wording."""
     change: Callable[[Body], Body]
-    """The request without it."""
+    """The request without that part."""
 
 
 def asks_logprobs(body: Body) -> bool:

@@ -82,7 +82,7 @@ class ChatTGI(AsyncChatModel):
     extra_body: dict[str, Any] = Field(default_factory=dict)
     """Fields of one server's own, such as a grammar, sent as they are."""
     wording: PromptWording | None = None
-    """Which of an agent's two prompts the served model was made for; None takes what the model's name says."""
+    """The one of an agent's two prompts that the served model was made for; None decides by the model's name."""
     calibration: dict[str, Any] | None = None
     """Numbers that make a probability of an answer's signals for the served model; None without any."""
 

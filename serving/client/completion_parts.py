@@ -1,4 +1,4 @@
-"""Completions as servers send them, read with distrust: whatever has another type than it should is left out."""
+"""Completions as servers send them, checked field by field: a value of a wrong type is left out."""
 
 import json
 import re

@@ -91,7 +91,7 @@ class Completions:
             return self._served
 
     async def is_alive(self, seconds: float) -> bool:
-        """Whether the server answers a short request in time, with whatever but an overload."""
+        """Whether the server answers a short request in time, with anything except an overload."""
         allowance = Allowance(replace(self._bounds, timeout=seconds, budget=seconds))
         try:
             async with self._asked("models", allowance):

@@ -170,7 +170,7 @@ def _from_status(url: str, answer: ErrorAnswer) -> ServingError | WorthRetrying:
 
 
 def _seconds(retry_after: str) -> float:
-    """The header's seconds from now on, be it a number or a date; 0 if it says nothing that can be read."""
+    """The header's seconds from now on, given as a number or a date; 0 if it can't be read."""
     try:
         seconds = float(retry_after)
     except ValueError:

@@ -1,4 +1,4 @@
-"""One or several servers behind one name: which of them is asked, and which is left alone for a while.
+"""One or several servers behind one name: the choice of a server, and pauses for servers that fail.
 
 Requests with the same key go to the same server, so that its prefix cache stays warm. A server that fails rests; its
 requests go to the others meanwhile. Afterwards one request tries it again.
@@ -29,10 +29,10 @@ _OUT_OF_MEMORY = 424
 
 
 class Server:
-    """One server, and how it has done lately."""
+    """One server and its recent failures."""
 
     def __init__(self, completions: Completions) -> None:
-        """A server that is fit until it fails."""
+        """Begin without failures."""
         self.completions = completions
         self._failures = 0
         self._rests_until = 0.0
@@ -70,7 +70,7 @@ class Server:
         return self._is_on_trial
 
     def failed(self, retry_after: float = 0.0) -> None:
-        """Leave it alone for a while, longer each time; requests that fail together count once."""
+        """Pause the server, longer after each failure; requests that fail together count once."""
         now = time.monotonic()
         if now >= self._rests_until:
             self._failures += 1
@@ -87,7 +87,7 @@ class Server:
 
 
 class _Call:
-    """The way of one call through the servers."""
+    """The servers that one call tries, in their order."""
 
     def __init__(self, servers: Sequence[Server], key: str, allowance: Allowance) -> None:
         self._allowance = allowance

@@ -21,7 +21,7 @@ def has_system(body: dict[str, Any]) -> bool:
 
 
 def refuses_system(refusal: ServerRefused) -> bool:
-    """Whether a refusal may be one of the system turn, in whatever words."""
+    """Whether a refusal may be about the system turn, in any wording."""
     return refusal.status in _STATUSES and bool(_NAMES_ROLES.search(refusal.said))
 
 

@@ -17,7 +17,7 @@ _LIBRARIES = {"libgomp.so.1": "libgomp1", "libstdc++.so.6": "libstdc++6"}
 
 
 def preflight(model: ModelFile) -> None:
-    """Find out why the embedded server would not start, since the runtime's own error says nothing.
+    """Find the reason why the embedded server can't start, since the runtime's own error gives none.
 
     Raises:
         RuntimeMissing: with what to install or change.
@@ -30,7 +30,7 @@ def preflight(model: ModelFile) -> None:
 
 
 def check_runtime() -> None:
-    """Find out whether the runtime can run here, whatever the model.
+    """Check that the runtime can run here, for any model.
 
     Raises:
         RuntimeMissing: with what to install or change.

@@ -126,7 +126,7 @@ class EmbeddedServer:
         except subprocess.TimeoutExpired:
             child.kill()
             child.wait()
-        if self._log is not None and not crashed:  # what a crash left is worth reading
+        if self._log is not None and not crashed:  # the log of a crash is kept
             self._log.unlink(missing_ok=True)
 
     def log_tail(self) -> str:
@@ -189,11 +189,7 @@ class EmbeddedServer:
         settings = asdict(self.model_file.profile) | {"threads": decode, "threads_batch": batch}
         settings |= {"path": str(self.model_file.path), "model": self.served_name}
         settings |= {"api_key": self.api_key, "port": self._port}
-        self._log_dir.mkdir(parents=True, exist_ok=True)
-        _remove_old_logs(self._log_dir)
-        descriptor, log = tempfile.mkstemp(prefix="embedded-", suffix=".log", dir=self._log_dir)
-        self._log = Path(log)
-        with self._lock, open(descriptor, "wb") as output:
+        with self._lock, open(self._new_log(), "wb") as output:
             if self._stopped:
                 raise ServerUnavailable("The embedded server was stopped before it had started.")
             self._child = subprocess.Popen(
@@ -209,6 +205,14 @@ class EmbeddedServer:
         self._child.stdin.flush()
         return self._child
 
+    def _new_log(self) -> int:
+        """An open file for the log of the child, as its descriptor."""
+        self._log_dir.mkdir(parents=True, exist_ok=True)
+        _remove_old_logs(self._log_dir)
+        descriptor, log = tempfile.mkstemp(prefix="embedded-", suffix=".log", dir=self._log_dir)
+        self._log = Path(log)
+        return descriptor
+
     def _why_not_started(self) -> str:
         assert self._child is not None
         code = self._child.wait()
@@ -220,7 +224,7 @@ class EmbeddedServer:
 
 
 def _remove_old_logs(folder: Path) -> None:
-    """A crash, or the death of the parent, leaves its log; nobody reads it after a week."""
+    """Remove logs of crashes that are older than a week."""
     for log in folder.glob("embedded-*.log"):
         if log.stat().st_mtime < time.time() - _LOG_DAYS * 86_400:
             log.unlink(missing_ok=True)

@@ -1,7 +1,7 @@
-"""A model folder: an adapter of one's own and the base it was made for, as `route-sql train export` writes it.
+"""A model folder: an adapter of your own and the base it was made for, as `route-sql train export` writes it.
 
     adapter.gguf      the adapter
-    profile.json      which base, by its SHA-256; the adapter's own; how the model is run and spoken to
+    profile.json      which base, by its SHA-256; the adapter's own; how the model is run and prompted
 
 It is named wherever a model is. Everything in it is checked before a server starts: the runtime's own error for a
 wrong adapter says nothing, and an adapter on other weights of the same shape is wrong without any error.

@@ -1,4 +1,4 @@
-"""The model store: from a name, or the path of one's own file or folder, to verified files that may be loaded."""
+"""The model store: from a name, or the path of a file or folder, to verified files that may be loaded."""
 
 import os
 import shutil
@@ -69,7 +69,7 @@ class ModelStore:
         manifest: Mapping[str, ModelEntry] = MANIFEST,
         open_source: Callable[[FileLocation], FileSource] = source_for,
     ) -> None:
-        """`cache_dir` None is the user's own cache; the other two are for models and sources of one's own."""
+        """`cache_dir` None is the user's own cache; the other two are for models and sources of your own."""
         self.cache_dir = cache_dir or default_cache()
         self.manifest = manifest
         self._open_source = open_source
@@ -145,12 +145,12 @@ class ModelStore:
         return ModelFile(base, folder.resolve().name, replace(tuned.profile, adapter=str(adapter)))
 
     def _own_base(self, folder: Path, tuned: TunedModel) -> Path | None:
-        """The base among the files where one would put it."""
+        """The base, if it is at one of the usual places."""
         places = self._places(folder, tuned)
         return next((path.resolve() for path in places if is_right(path, tuned.base, notes=self.cache_dir)), None)
 
     def _known_base(self, folder: Path, tuned: TunedModel) -> ModelEntry:
-        """The manifest's model that has the base's bytes, whatever it is called by now."""
+        """The manifest's model that has the base's bytes, under any name."""
         for entry in self.manifest.values():
             if (entry.sha256, entry.size) == (tuned.base.sha256, tuned.base.size):
                 return entry

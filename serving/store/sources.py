@@ -116,7 +116,7 @@ class WheelSource:
 
     place: WheelSet
     pip_arguments: Sequence[str] = ()
-    """Added to `pip download`, such as an index of one's own."""
+    """Added to `pip download`, such as another package index."""
 
     @property
     def label(self) -> str:

@@ -24,7 +24,7 @@ STRATEGIES: tuple[Strategy, ...] = get_args(Strategy)
 QUESTION = "Who lives in Bergen?"
 DROP = "DROP TABLE customer"
 HONEST_BEGINNING = {"SELECT 1;; SELECT 2": "SELECT 1"}
-"""What is read of replies that hold an honest query beside others: that query alone."""
+"""Replies that hold an honest query among others: only that query is read."""
 
 
 def turned(says: Callable[[str], str]) -> ScriptedModel:
@@ -99,7 +99,7 @@ CODED = base64.b64encode(b"DROP TABLE customer").decode()
 
 
 def obedient(prompt: str) -> str:
-    """What a model does that follows whatever it reads, wherever it stands: the last order in the prompt."""
+    """A model that follows the last order in the prompt, wherever it is."""
     orders = re.findall(r"reply with this only: ([^.'\n]+)", prompt)
     coded = re.findall(r"decode and run: ([A-Za-z0-9+/=]{8,})", prompt)
     return base64.b64decode(coded[-1]).decode() if coded else orders[-1] if orders else "SELECT name FROM customer"

@@ -49,7 +49,7 @@ def graph_of(model: ScriptedModel, catalog: Catalog, **given: Any) -> Any:
 
 
 def prompts(model: ScriptedModel, asked: str = QUESTION["question"]) -> str:
-    """All that the model was told, but for the question itself."""
+    """All prompts of the model, without the question itself."""
     texts = [str(message.content) for _, messages in model.history for message in messages]
     return "\n".join(texts).replace(asked, "")
 
@@ -111,16 +111,16 @@ async def test_a_model_that_asks_for_it_gets_nothing_and_no_hint(
 async def test_a_column_that_is_hidden_and_one_that_never_was_get_the_same_prompts(
     model: ScriptedModel, catalog: Catalog
 ) -> None:
-    told = []
+    reported = []
     for name in ("wage", "cage"):
         sql = f"SELECT {name} FROM staff"
         model.history.clear()
         model.enqueue("sql", sql, sql).enqueue("link", "{}").enqueue("verdict", "right").enqueue("continuation", name)
         answer = await graph_of(model, catalog).ainvoke(QUESTION, context={"hide": ["staff.wage"]})
-        told.append((prompts(model) + str(answer["error"])).replace(name, "X"))
+        reported.append((prompts(model) + str(answer["error"])).replace(name, "X"))
         for task in model.leftover:
             model.leftover[task].clear()
-    assert told[0] == told[1]
+    assert reported[0] == reported[1]
 
 
 async def test_callers_with_different_rights_do_not_mix(model: ScriptedModel, catalog: Catalog) -> None:
@@ -131,9 +131,9 @@ async def test_callers_with_different_rights_do_not_mix(model: ScriptedModel, ca
     for context, answer in zip(contexts, answers, strict=True):
         assert ("wage" in answer["columns"]) == (context is SINGLE)
         assert ("Wealthy" in json.dumps(answer)) == (context is SINGLE)
-    told = [str(messages[-1].content).replace(QUESTION["question"], "") for _, messages in model.history]
-    assert sorted("wage" in text for text in told) == [False] * 10 + [True] * 10
-    assert ["wage" in text for text in told] == ["Wealthy" in text for text in told]
+    reported = [str(messages[-1].content).replace(QUESTION["question"], "") for _, messages in model.history]
+    assert sorted("wage" in text for text in reported) == [False] * 10 + [True] * 10
+    assert ["wage" in text for text in reported] == ["Wealthy" in text for text in reported]
 
 
 async def test_a_context_never_widens_what_the_catalog_shows(model: ScriptedModel, catalog: Catalog) -> None:

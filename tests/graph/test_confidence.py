@@ -130,7 +130,7 @@ async def test_an_answer_that_did_not_run_has_no_confidence(sure: ScriptedModel,
 async def test_a_value_that_nobody_named_is_a_doubt(sure: ScriptedModel, catalog: Catalog) -> None:
     sure.enqueue("sql", "SELECT name FROM customer WHERE city <> 'Paris'")
     answer = await ask(sure, catalog, Context(strategy="single"))
-    assert answer["doubts"] == ["The query names a value that stands neither in the question nor in its notes."]
+    assert answer["doubts"] == ["The query names a value that is neither in the question nor in its notes."]
 
 
 async def test_a_model_may_carry_its_calibration(sure: ScriptedModel, catalog: Catalog) -> None:

@@ -91,15 +91,15 @@ async def test_an_answer_has_the_databases_own_number_of_rows_or_fewer(
 async def test_an_executor_learns_the_deadline_that_holds(
     model: ScriptedModel, shop_with_limits: Catalog, choice: dict[str, Any], seconds: float
 ) -> None:
-    told: list[float] = []
+    reported: list[float] = []
 
     @tool(response_format="content_and_artifact")
     async def own(sql: str, database: str, seconds: float) -> tuple[str, Outcome]:
         """Run SQL within a deadline."""
-        told.append(seconds)
+        reported.append(seconds)
         return "", await shop_with_limits.get(database).execute(sql)
 
     model.enqueue("sql", MANY)
     graph = build_graph(model, shop_with_limits, executor=own)
     await graph.ainvoke(QUESTION, context=Context(strategy="single", **choice))
-    assert told == [seconds]
+    assert reported == [seconds]

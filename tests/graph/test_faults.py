@@ -76,7 +76,7 @@ class StallingProxy:
                 target.write(data)
                 await target.drain()
         except ConnectionError:
-            pass  # either side may hang up; the other is told below
+            pass  # either side may hang up; the other is closed below
         finally:
             target.close()
 

@@ -88,7 +88,7 @@ def fill(path: Path, text: str) -> Path:
 
 
 class Attacked:
-    """One run with the text everywhere, and what the agents were told."""
+    """One run with the text everywhere, and the prompts of the agents."""
 
     def __init__(self, folder: Path, text: str, wording: Wording = "instruct") -> None:
         self.text = text
@@ -203,8 +203,8 @@ async def test_rows_and_complaints_that_quote_them_stay_in_their_fence(attacked:
     answer = await attacked.ask()
     assert answer["status"] == "ok"
     check_prompts(attacked, harmless)
-    told = next(str(messages[-1].content) for task, messages in attacked.model.history if task == "verdict")
-    assert "The first row is" in dict(blocks(told))["RESULT"]
+    reported = next(str(messages[-1].content) for task, messages in attacked.model.history if task == "verdict")
+    assert "The first row is" in dict(blocks(reported))["RESULT"]
     assert [task for task, _ in attacked.model.history].count("sql") == 2
 
 

@@ -86,8 +86,8 @@ async def test_adaptive_asks_the_linker_when_the_draft_fails(model: ScriptedMode
 async def test_the_corrector_is_told_what_is_wrong(model: ScriptedModel, catalog: Catalog) -> None:
     model.enqueue("sql", BROKEN, BROKEN).enqueue("link", LINK).enqueue("verdict", f"verdict: wrong\n{NAMES}")
     answer, _ = await ask(model, catalog)
-    told = str(model.history[model.tasks.index("verdict")][1][-1].content)
-    assert "no such column: nam" in told and "close to it: name" in told
+    reported = str(model.history[model.tasks.index("verdict")][1][-1].content)
+    assert "no such column: nam" in reported and "close to it: name" in reported
     assert answer["sql"] == NAMES
 
 
@@ -132,8 +132,8 @@ async def test_the_continuation_writer_goes_on_from_what_stands(model: ScriptedM
     model.enqueue("continuation", NAMES)
     answer, calls = await ask(model, catalog)
     assert calls[-1] == "continue_writing"
-    told = str(model.history[-1][1][-1].content)
-    assert "<<<SQL\nSELECT\nSQL>>>" in told
+    reported = str(model.history[-1][1][-1].content)
+    assert "<<<SQL\nSELECT\nSQL>>>" in reported
     assert answer["sql"] == NAMES
 
 
@@ -185,7 +185,7 @@ async def test_the_deadline_reaches_the_query(model: ScriptedModel, catalog: Cat
 
 
 @pytest.mark.parametrize(
-    ("sql", "told"),
+    ("sql", "reported"),
     [
         (BROKEN, "no such column: nam. There is no column nam; close to it: name"),
         ("SELECT c.nam FROM customer AS c", "no such column: c.nam."),
@@ -195,11 +195,11 @@ async def test_the_deadline_reaches_the_query(model: ScriptedModel, catalog: Cat
     ],
 )
 async def test_the_corrector_reads_of_an_unknown_name_what_it_was_tuned_on(
-    model: ScriptedModel, catalog: Catalog, sql: str, told: str
+    model: ScriptedModel, catalog: Catalog, sql: str, reported: str
 ) -> None:
     model.enqueue("link", "{}").enqueue("sql", sql, sql)
     model.enqueue("verdict", "verdict: right").enqueue("continuation", sql)
     answer, _ = await ask(model, catalog, "paper")
     assert answer["status"] == "error"
     prompts = [str(messages[-1].content) for task, messages in model.history if task == "verdict"]
-    assert len(prompts) == 1 and told in prompts[0] and "unknown column" not in prompts[0]
+    assert len(prompts) == 1 and reported in prompts[0] and "unknown column" not in prompts[0]

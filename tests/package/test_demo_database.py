@@ -107,7 +107,7 @@ def test_questions_rise_and_ask_for_values_in_another_case():
     assert sum(literal not in gold.question for gold, literal in literals) >= 5
 
 
-def test_an_older_demo_is_replaced_and_nothing_is_left_beside_it(tmp_path):
+def test_an_older_demo_is_replaced_and_nothing_is_left_next_to_it(tmp_path):
     path = build_demo_database(tmp_path / "clinic.sqlite")
     with closing(sqlite3.connect(path)) as connection, connection:
         connection.execute("DELETE FROM invoice")

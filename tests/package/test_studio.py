@@ -94,8 +94,8 @@ async def test_a_run_over_http_streams_every_node(server: str, stub: ChatStub) -
         assert list(updates) == ["ground", "generate", "execute", "answer"]
         assert updates["generate"]["sql"] == NAMES
         assert [each["sql"] for each in updates["execute"]["candidates"]] == [NAMES]
-        told: list[Any] = [part.data for part in parts if part.event == "custom"]
-        assert told[0]["text"] == "reading the database" and told[-1]["kind"] == "answer"
+        reported: list[Any] = [part.data for part in parts if part.event == "custom"]
+        assert reported[0]["text"] == "reading the database" and reported[-1]["kind"] == "answer"
 
         stub.enqueue(streamed("SELECT name", " FROM pet"))
         tokens = [

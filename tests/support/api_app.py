@@ -2,9 +2,11 @@
 
 import asyncio
 import json
+import socket
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
@@ -14,12 +16,12 @@ from langchain_core.language_models import BaseChatModel
 from support.protocol_databases import make_databases, scripted
 
 from route_sql import Catalog, Context
+from route_sql.access.listening import ClosingServer, hosts_of, listening
+from route_sql.access.tokens import read_callers
 from route_sql.api.app import build_app
 from route_sql.api.envelope import Served
 from route_sql.api.service import Service, ServiceLimits
 from route_sql.api.threads.checkpoints import open_threads
-from route_sql.doors.listening import ClosingServer, hosts_of, listening
-from route_sql.doors.tokens import read_callers
 from route_sql.graph.wiring import build_graph
 from route_sql.testing import ScriptedModel
 
@@ -28,6 +30,19 @@ ASKED = {"question": "Which pets are there?", "database": "pets"}
 APPROVING = {**ASKED, "options": {"approve": True}}
 STREAM = {"Accept": "text/event-stream"}
 ORIGIN = "https://app.example"
+ANALYST, GUEST = "analyst-token-0123456789", "guest-token-0123456789ab"
+CALLERS = f"""
+[callers.analyst]
+token = "${{ANALYST_TOKEN}}"
+hide = ["owner.phone"]
+
+[callers.guest]
+key_sha256 = "{sha256(GUEST.encode()).hexdigest()}"
+allow = ["pets:pet"]
+"""
+KEYS: dict[str, Any] = {"callers": CALLERS, "environ": {"ANALYST_TOKEN": ANALYST}}
+NOWHERE = "0" * 32
+OPEN = ("/", "/health", "/ready", "/metrics", "/openapi.json")
 
 
 class Hanging(ScriptedModel):
@@ -113,3 +128,18 @@ def events_in(text: str) -> list[tuple[str, Any]]:
     """The events of a stream, without its comments."""
     parts = [part.split("\n") for part in text.split("\n\n") if part and not part.startswith(":")]
     return [(lines[0].removeprefix("event: "), json.loads(lines[1].removeprefix("data: "))) for lines in parts]
+
+
+def host_of(running: Running) -> str:
+    return running.url.partition("//")[2]
+
+
+async def raw(running: Running, *lines: str, body: bytes = b"") -> tuple[int, bytes]:
+    """The answer to a request as it is written here."""
+    host, port = host_of(running).split(":")
+    reader, writer = await asyncio.open_connection(host, int(port), family=socket.AF_INET)
+    writer.write("\r\n".join([*lines, "Connection: close", "", ""]).encode() + body)
+    await writer.drain()
+    answer = await asyncio.wait_for(reader.read(), 20)
+    writer.close()
+    return int(answer.split()[1]), answer

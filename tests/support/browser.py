@@ -1,4 +1,4 @@
-"""A headless chromium that opens a page and says what it did."""
+"""A headless chromium that opens a page and records its requests and messages."""
 
 import os
 import shutil

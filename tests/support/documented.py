@@ -16,7 +16,7 @@ PAGES = [
     *sorted((ROOT / "examples").rglob("*.md")),
 ]
 DOORS = [page for page in PAGES if not page.is_relative_to(ROOT / "examples")]
-_NO_COMMANDS = ("## The tree", "## The house")
+_NO_COMMANDS = ("## The tree", "## The folders")
 _FENCE = re.compile(r"^```.*?^```$", re.DOTALL | re.MULTILINE)
 _INLINE = re.compile(r"`((?:route-sql|make|langgraph) [^`\n]+)`")
 
@@ -37,7 +37,7 @@ class Command:
 
 
 def commands(page: Path) -> list[Command]:
-    """Commands that stand on lines of their own, or after `$` in a transcript, and whole ones inside a sentence."""
+    """Commands on lines of their own, or after `$` in a transcript, and whole ones inside a sentence."""
     text = page.read_text(encoding="utf-8")
     lines = [*_transcript_lines(text), *_indented_lines(_FENCE.sub("", text))]
     inside = _INLINE.findall(_FENCE.sub("", text))

@@ -1,4 +1,4 @@
-"""The four engines as the contract tests see them: one small database each, made anew for every test."""
+"""The four engines as the contract tests see them: one small database each, new for every test."""
 
 import sqlite3
 from abc import ABC, abstractmethod

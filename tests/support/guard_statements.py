@@ -1,4 +1,4 @@
-"""Statements by dialect: what the static guard must refuse, what it must not, and what is not its matter."""
+"""Statements by dialect: those that the static guard must refuse, those it must pass, and those left to the engine."""
 
 REFUSED: dict[str, list[str]] = {
     "sqlite": [
@@ -280,7 +280,7 @@ REFUSED: dict[str, list[str]] = {
         "SELECT 1 OPTION (MAXRECURSION 0)",
     ],
 }
-"""They write, read outside the tables, wait, lock, or hide what they do."""
+"""Statements that write, read outside the tables, wait, lock, or hide their effect."""
 
 HONEST: dict[str, list[str]] = {
     "sqlite": [
@@ -440,4 +440,4 @@ BOUNDED: dict[str, list[str]] = {
         "SELECT count(*) FROM range(1000000000000)",
     ],
 }
-"""Nothing but work: the guard lets them pass, and the deadline and the memory cap of the engine stop them."""
+"""Statements that only take time or memory: the guard passes them, the deadline and the memory cap stop them."""

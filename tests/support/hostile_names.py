@@ -1,4 +1,4 @@
-"""Statements that ask for what is hidden (`secret`, `customer.email`), for what is not there, or for more than rows."""
+"""Statements about hidden names (`secret`, `customer.email`), missing names, or more than rows."""
 
 EVERYWHERE = (
     "SELECT email FROM customer",

@@ -16,11 +16,11 @@ class Proxy:
         threading.Thread(target=self._accept, daemon=True).start()
 
     def stall(self) -> None:
-        """From now on nothing passes, and no connection ends."""
+        """Pass nothing from now on, without ending a connection."""
         self._flows.clear()
 
     def sever(self) -> None:
-        """Cut what is connected; new connections pass."""
+        """Cut the open connections; new ones pass."""
         self._flows.set()
         while self._open:
             with suppress(OSError):

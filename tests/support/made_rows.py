@@ -10,7 +10,7 @@ CITIES = ("Bern", "Ulm", "Zürich", "Köln")
 
 
 def write_rows(file: Path, task: str, indices: Iterable[int]) -> Path:
-    """Write one row an index."""
+    """Write one row for each index."""
     file.write_text("".join(json.dumps(row(task, index)) + "\n" for index in indices), encoding="utf-8")
     return file
 

@@ -8,7 +8,7 @@ marker in anything that comes back is a leak.
 from collections.abc import Iterator
 from random import Random
 
-from route_sql.tools.schema.visibility import Visibility
+from route_sql.tools.schema.rights.visibility import Visibility
 
 MARKERS = ("mk7tok", "mk7mail", "739182645", "mk7heir", "mk7nick")
 """The hidden cells contain one of these; no visible cell, name or literal does."""
@@ -48,7 +48,7 @@ FUNCTIONS = ("coalesce", "nullif")
 BARE_FUNCTIONS = ("pg_sleep", "ts_stat", "row_to_json", "to_json", "upper", "length", "text", "query_to_xml", "user")
 SQL_AS_TEXT = "'select to_tsvector(''simple'', token) from secret'"
 SQL_FUNCTIONS = ("ts_stat", "query_to_xml", "cursor_to_xml")
-"""PostgreSQL's functions that run SQL handed to them as text; `(x).f` calls `f(x)`."""
+"""PostgreSQL's functions that run SQL which they get as text; `(x).f` calls `f(x)`."""
 TYPES = {
     "sqlite": ("TEXT", "INTEGER", "UNSIGNED BIG INT", "secret"),
     "mysql": ("CHAR", "SIGNED", "JSON", "secret"),

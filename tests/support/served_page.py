@@ -10,11 +10,11 @@ from typing import Any
 
 import uvicorn
 
+from route_sql.access.listening import hosts_of, listening
+from route_sql.access.tokens import Callers
 from route_sql.api.app import build_app
 from route_sql.api.service import Service
 from route_sql.api.threads.checkpoints import open_threads
-from route_sql.doors.listening import hosts_of, listening
-from route_sql.doors.tokens import Callers
 from route_sql.graph.context import Context
 from route_sql.graph.wiring import build_graph
 from route_sql.testing import ScriptedModel

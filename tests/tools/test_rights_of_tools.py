@@ -12,7 +12,7 @@ from route_sql.graph.context import Context
 from route_sql.tools.database.catalog import Catalog
 from route_sql.tools.errors import DatabaseUnavailable, InvalidInput, UnknownDatabase
 from route_sql.tools.execute_sql import make_execute_sql
-from route_sql.tools.schema.visibility import Visibility
+from route_sql.tools.schema.rights.visibility import Visibility
 from route_sql.tools.values.find_values import make_find_values
 
 ALL = "SELECT * FROM item"

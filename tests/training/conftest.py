@@ -17,6 +17,8 @@ from route_sql.training.evaluation.run_log import Line
 
 CHAIN = tuple(Path(__file__).parent / name for name in ("tuning", "export", "two_stages"))
 """Folders of tests that need the extra `training`: run by `make training-tests`, skipped where torch is missing."""
+FITTING = Path(__file__).parent / "calibration" / "test_calibration_fit.py"
+"""The one test file outside those folders that needs the extra."""
 HAVE_LIBRARIES = all(find_spec(name) for name in ("torch", "trl", "peft", "datasets"))
 NEED_NO_LIBRARIES = {"test_training_configs.py", "test_plan.py"}
 
@@ -25,16 +27,21 @@ os.environ.setdefault("HF_HUB_OFFLINE", "1")
 
 
 def pytest_ignore_collect(collection_path: Path) -> bool | None:
-    needs = collection_path.parent in CHAIN and collection_path.name.startswith("test_")
-    is_needed = needs and collection_path.name not in NEED_NO_LIBRARIES
-    return True if is_needed and not HAVE_LIBRARIES else None
+    is_test = collection_path.name.startswith("test_") and collection_path.name not in NEED_NO_LIBRARIES
+    needs = is_test and is_of_chain(collection_path)
+    return True if needs and not HAVE_LIBRARIES else None
+
+
+def is_of_chain(file: Path) -> bool:
+    """Whether `make training-tests` runs a test file."""
+    return file.parent in CHAIN or file == FITTING
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     # PEFT and TRL use names that transformers is giving up.
     ignored = pytest.mark.filterwarnings("ignore:.*(gradient|activation)_checkpointing:FutureWarning")
     for item in items:
-        if item.path.parent in CHAIN:
+        if is_of_chain(item.path):
             item.add_marker(ignored)
             item.add_marker(pytest.mark.training)
 
@@ -95,7 +102,7 @@ Script = Mapping[str, str | None | Exception]
 
 
 class ScriptedAsk:
-    """Answers a question with the SQL of a script, or raises what stands there; keeps what it was asked."""
+    """Answers a question with the SQL of a script, or raises the exception in its place; keeps the questions."""
 
     def __init__(self, script: Script, status: Status = "ok") -> None:
         self.asked: list[Question] = []

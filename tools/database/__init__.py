@@ -1,1 +1,1 @@
-"""The ground the executor stands on: one adapter an engine, bounded and read-only."""
+"""Databases: one adapter for each engine, bounded and read-only."""

@@ -1,4 +1,4 @@
-"""Any database that SQLAlchemy reaches, with the bounds that hold without knowing its engine."""
+"""Any database that SQLAlchemy supports, with the bounds that are possible on an unknown engine."""
 
 import asyncio
 import threading
@@ -23,18 +23,18 @@ from route_sql.tools.guard.check import DIALECTS, check_sql
 from route_sql.tools.guard.nodes import is_allowed, reason
 from route_sql.tools.limits import Limits
 from route_sql.tools.schema.records import Schema
-from route_sql.tools.schema.reflection import DIALECTS as SQLGLOT_NAMES
-from route_sql.tools.schema.reflection import reflect
+from route_sql.tools.schema.reflection.reflect import DIALECTS as SQLGLOT_NAMES
+from route_sql.tools.schema.reflection.reflect import reflect
 from route_sql.tools.sql.parsing import NOT_A_QUERY, parses, shared_tree, tokens
 from route_sql.tools.sql.statements import kind_of_statement, statement_count
 
 WAIT_SECONDS = 10.0
 SCHEMA_SECONDS = 300.0
-"""How long a reflected schema counts as fresh: there is no cheap way to ask any engine whether it changed."""
+"""Seconds that a reflected schema counts as fresh: not every engine has a cheap query for changes."""
 AGAIN_SECONDS = 1.0
-"""How long it counts as fresh after a query with an unknown name."""
+"""Seconds that it counts as fresh after a query with an unknown name."""
 REFLECT_SECONDS = 120.0
-"""How long reading the schema may take."""
+"""Seconds that reading the schema may take."""
 _T = TypeVar("_T")
 _TIMEOUT = "the query took longer than {seconds:g} s; its result was thrown away"
 
@@ -125,7 +125,7 @@ class AnyEngineDatabase:
         try:
             return await result_of(query, future, self._wait_seconds)
         except NoWorkerFree:
-            pass  # raised below, so that it does not stand in the trace
+            pass  # raised below, so that the trace does not hold it
         finally:
             self._running.discard(query)
             if not future.done():
@@ -133,7 +133,7 @@ class AnyEngineDatabase:
         raise all_busy(self.name, self._workers, self._wait_seconds)
 
     async def warnings(self) -> tuple[str, ...]:
-        """The promises that do not hold on this engine."""
+        """Warnings about the bounds that do not hold on this engine."""
         functions = "" if self.dialect in DIALECTS else "; the functions that it calls are not checked"
         return (
             f"The database {self.name} runs on an engine without an adapter of its own: its session is not read-only, "
@@ -248,7 +248,7 @@ class _Cancelling:
         self._connection = connection
 
     def interrupt(self) -> None:
-        """Call the driver's `cancel` or `interrupt`, as far as it has one."""
+        """Call the driver's `cancel` or `interrupt`, if it has one."""
         driver = self._connection.connection.dbapi_connection
         stop = getattr(driver, "cancel", None) or getattr(driver, "interrupt", None)
         if callable(stop):

@@ -1,4 +1,4 @@
-"""The databases that questions may be asked of, by name."""
+"""The databases that can be asked, by name."""
 
 import os
 from collections import OrderedDict
@@ -17,7 +17,7 @@ from route_sql.tools.database.visible import VisibleDatabase
 from route_sql.tools.errors import UnknownDatabase
 from route_sql.tools.limits import Limits
 from route_sql.tools.loop_thread import QUESTIONS
-from route_sql.tools.schema.visibility import EVERYTHING, Visibility
+from route_sql.tools.schema.rights.visibility import EVERYTHING, Visibility
 
 SIMILARITY = 60.0
 RIGHTS = 256
@@ -71,7 +71,7 @@ class Catalog:
     def from_toml(cls, path: Path, environ: Mapping[str, str] = os.environ) -> "Catalog":
         """The catalog that a TOML file describes; see `catalog_file` for its keys.
 
-        A database whose URL or driver is wrong is complained of by `get`, so that it does not keep the others closed.
+        `get` reports a database whose URL or driver is wrong, so that the others can be used.
 
         Raises:
             DatabaseUnavailable: the file can't be read, a variable is not set, or an entry is wrong.

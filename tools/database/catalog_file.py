@@ -1,4 +1,4 @@
-"""`databases.toml`: which databases there are, what of each is shown, and its bounds.
+"""`databases.toml`: the databases, the visible part of each, and its bounds.
 
 [databases.shop]
 url = "postgresql://reader:${SHOP_PASSWORD}@db.example/shop"   # or the path of a file, from this file's folder on
@@ -28,7 +28,7 @@ from route_sql.tools.database.engines import POOL
 from route_sql.tools.database.guarded import policy_of
 from route_sql.tools.errors import DatabaseUnavailable
 from route_sql.tools.limits import Limits
-from route_sql.tools.schema.visibility import EVERYTHING, Visibility
+from route_sql.tools.schema.rights.visibility import EVERYTHING, Visibility
 
 NOTES_BYTES = 1_000_000
 _REFERENCE = re.compile(r"\$\{(\w+)\}")

@@ -21,7 +21,7 @@ class Database(Protocol):
 
     @property
     def limits(self) -> Limits:
-        """The bounds of a query that is not given its own; a caller may ask for less, not for more."""
+        """The bounds of a query without bounds of its own; a caller may lower them, not raise them."""
 
     async def schema(self) -> Schema:
         """The reflected schema with sample values, cached until the database's schema changes.
@@ -40,7 +40,7 @@ class Database(Protocol):
         """
 
     async def warnings(self) -> tuple[str, ...]:
-        """Sentences that belong into every answer, on what weaker protection means for its reader; most often none.
+        """Warnings for every answer about weaker protection of this database; usually none.
 
         Raises:
             DatabaseUnavailable: the database can't be reached.

@@ -4,6 +4,7 @@ import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypedDict
 
 from sqlalchemy import URL, make_url
 from sqlalchemy.exc import ArgumentError
@@ -20,7 +21,7 @@ from route_sql.tools.limits import Limits
 POOL = 4
 WAIT_SECONDS = 10.0
 FILE_WAIT_SECONDS = 60.0
-"""A file has no server that tells of its load, and batches queue all their questions at once."""
+"""A file has no server that limits its load, and batches queue all their questions at once."""
 _URL = re.compile(r"[A-Za-z][\w+.-]*://")
 _DUCKDB_MARK = b"DUCK"
 _UNREADABLE = "the URL can't be read; write it as sqlite:///path/to/file or postgresql://user:password@host/database"
@@ -37,6 +38,16 @@ class _Request:
     pool: int
     wait_seconds: float | None
     functions: Sequence[str] = ()
+
+    def workers(self, wait_seconds: float) -> "_Workers":
+        """The arguments of an adapter that brings its own workers, with the wait for one if none was given."""
+        return _Workers(workers=self.pool, wait_seconds=self.wait_seconds or wait_seconds, functions=self.functions)
+
+
+class _Workers(TypedDict):
+    workers: int
+    wait_seconds: float
+    functions: Sequence[str]
 
 
 def open_database(
@@ -138,7 +149,7 @@ def _path(url: URL, folder: Path, engine: str) -> Path:
 
 
 def _is_duckdb(path: Path) -> bool:
-    """Whether a file begins as DuckDB's do; one that can't be read is left to the adapter to complain of.
+    """Whether a file begins as DuckDB's do; the adapter reports one that can't be read.
 
     A pipe or a device is not opened: it would wait for a writer.
     """
@@ -154,28 +165,14 @@ def _is_duckdb(path: Path) -> bool:
 def _sqlite(request: _Request, path: Path) -> Database:
     if request.namespaces:
         raise DatabaseUnavailable(f"the database {request.name} is a SQLite file, which has no schemas; remove schemas")
-    return SQLiteDatabase(
-        request.name,
-        path,
-        request.limits,
-        workers=request.pool,
-        wait_seconds=request.wait_seconds or FILE_WAIT_SECONDS,
-        functions=request.functions,
-    )
+    return SQLiteDatabase(request.name, path, request.limits, **request.workers(FILE_WAIT_SECONDS))
 
 
 def _duckdb(request: _Request, path: Path) -> Database:
     from route_sql.tools.database.duckdb.database import DuckDBDatabase
 
-    return DuckDBDatabase(
-        request.name,
-        path,
-        request.limits,
-        namespaces=request.namespaces,
-        workers=request.pool,
-        wait_seconds=request.wait_seconds or FILE_WAIT_SECONDS,
-        functions=request.functions,
-    )
+    shared = request.workers(FILE_WAIT_SECONDS)
+    return DuckDBDatabase(request.name, path, request.limits, namespaces=request.namespaces, **shared)
 
 
 def _server(request: _Request, url: URL) -> Database:
@@ -192,15 +189,8 @@ def _server(request: _Request, url: URL) -> Database:
 def _any(request: _Request, url: URL) -> Database:
     from route_sql.tools.database.any_engine import AnyEngineDatabase
 
-    return AnyEngineDatabase(
-        request.name,
-        url,
-        request.limits,
-        namespaces=request.namespaces,
-        workers=request.pool,
-        wait_seconds=request.wait_seconds or WAIT_SECONDS,
-        functions=request.functions,
-    )
+    shared = request.workers(WAIT_SECONDS)
+    return AnyEngineDatabase(request.name, url, request.limits, namespaces=request.namespaces, **shared)
 
 
 _FILES: dict[str, Callable[[_Request, Path], Database]] = {"sqlite": _sqlite, "duckdb": _duckdb}

@@ -18,7 +18,7 @@ _Schema = Callable[[], Schema]
 
 
 def refused(refusal: Refusal) -> Outcome:
-    """The outcome of a query that the guard lets not run.
+    """The outcome of a query that the guard refuses.
 
     Text that it can't read and names that stand for nothing are mistakes, not attempts.
     """
@@ -54,7 +54,7 @@ def refused_query(
         sql: The text, from a model or anybody.
         dialect: As for `check_sql`.
         known: Gives the schema as it was last read.
-        fresh: Reads the schema again if it has changed. What it could lift is held against it once more.
+        fresh: Reads the schema again if it has changed. Refusals that it could lift are checked again.
         policy: The functions that are allowed beyond the lists.
 
     Raises:

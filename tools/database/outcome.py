@@ -9,7 +9,7 @@ Cell = str | int | float | bool | None
 
 
 class Outcome(TypedDict):
-    """The outcome of one query; JSON-plain, so it may stand in a graph's state."""
+    """The outcome of one query; plain JSON, so that a graph's state can hold it."""
 
     status: Status
     """`empty` is a query that ran and returned no row; `refused` one that was not allowed to run."""
@@ -17,13 +17,13 @@ class Outcome(TypedDict):
     rows: list[list[Cell]]
     """At most `Limits.rows` rows; long cells are clipped, bytes are shown as text."""
     row_count: int
-    """Rows fetched. When `truncated`, the query had more."""
+    """Rows fetched; the query has more if it is `truncated`."""
     truncated: bool
     """True if a row, cell or byte cap cut the result."""
     error: str | None
     """One sentence that a model or a person can act on, for `error`, `timeout` and `refused`."""
     digest: str | None
-    """Equal for results with the same rows, whatever their order and that of columns; None unless it ran (`ran`)."""
+    """Equal for results with the same rows in any order of rows and columns; None unless the query ran (`ran`)."""
     seconds: float
 
 

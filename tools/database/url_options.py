@@ -1,4 +1,4 @@
-"""The options of a database's URL that may be set; whatever else follows the `?` is refused.
+"""The options that a database's URL may have after the `?`; any other is refused.
 
 Drivers take options that write, read a file of this machine, run statements or take our bounds away, and new releases
 bring more. So each option is listed with its type.
@@ -87,7 +87,7 @@ MYSQL: Mapping[str, Option] = {
 }
 SQLITE: Mapping[str, Option] = {"mode": _one_of("ro")}
 DUCKDB: Mapping[str, Option] = {"access_mode": _one_of("read_only", "READ_ONLY")}
-"""Files are read-only anyway; these say no more."""
+"""Files are read-only anyway; these options only repeat it."""
 
 _SEVERAL = ("host", "hostaddr", "port")
 
@@ -96,7 +96,7 @@ def read_options(url: URL, known: Mapping[str, Option], title: str) -> dict[str,
     """The options of a URL with their types.
 
     Args:
-        url: The URL; its values stand in no message.
+        url: The URL; no message shows its values.
         known: The options that may be set.
         title: The engine's name.
 

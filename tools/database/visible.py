@@ -14,13 +14,13 @@ from route_sql.tools.guard.columns import show_only
 from route_sql.tools.guard.refusal import DEFAULT_POLICY, Policy, Refusal
 from route_sql.tools.limits import Limits
 from route_sql.tools.schema.records import Schema
-from route_sql.tools.schema.visibility import EVERYTHING, Visibility, VisibleSchema, visible_schema
+from route_sql.tools.schema.rights.visibility import EVERYTHING, Visibility, VisibleSchema, visible_schema
 
 _FAILED = "the query failed; use only the tables and columns of the schema"
 
 
 class VisibleDatabase:
-    """A `Database` of which its caller sees a part; nothing it gives away depends on the rest.
+    """A `Database` of which its caller sees a part; no answer depends on the rest.
 
     Each query is judged by the visible schema and then made blind to the rest (see `show_only`), so that a hidden table
     or column is met with the same words as one that does not exist. A view shows what it selects, whether its tables

@@ -1,1 +1,1 @@
-"""The static guard: an allow-list over the parsed statement, which trusts no engine and which no engine trusts."""
+"""The static guard: an allow-list over the parsed statement, independent of the engine's own protection."""

@@ -1,4 +1,4 @@
-"""Which functions a query calls, by the words in front of its brackets.
+"""The functions that a query calls, by the words in front of its brackets.
 
 The words are the engine's own; the classes that sqlglot makes of them are not, since several functions share one and
 some lose their name. So every word before an opening bracket is either on the dialect's list, or one of the words that
@@ -30,7 +30,7 @@ GRAMMAR = frozenset(
 )
 """Words behind which a bracket holds no arguments, or (row, array, struct, map) the parts of a value."""
 QUALIFIERS = {"postgres": frozenset({"pg_catalog"}), "duckdb": None}
-"""Where a function may be said to live; in DuckDB what stands before the dot is the first argument."""
+"""Schemas that may be named before a function; in DuckDB the part before the dot is the first argument."""
 
 FORMATTING = {"sqlite": frozenset({"printf", "format"})}
 """Functions that repeat a character as often as their format says, in one step that SQLite can't interrupt."""
@@ -40,7 +40,7 @@ _LONG_FIELD = re.compile(r"%[^%a-zA-Z]*(\*|\d{4})")
 
 
 class Call(NamedTuple):
-    """A function's name, as the query has it, where it begins, and whose it is if a name stands before it."""
+    """A function's name, as the query has it, where it begins, and its owner if a name is before it."""
 
     name: str
     start: int
@@ -76,7 +76,7 @@ def is_named(name: str, owner: str | None, patterns: Collection[str]) -> bool:
 
     Args:
         name: The function's name.
-        owner: What stands before its dot, if anything.
+        owner: The part before its dot, if there is one.
         patterns: Names in lower case, such as `st_area`, `st_*` or `gis.st_*`.
     """
     for pattern in patterns:
@@ -131,7 +131,7 @@ def _is_grammar(sql: str, token: Token, dialect: str) -> bool:
 
 
 def _named_lists(nodes: QueryNodes) -> set[int]:
-    """Where the names stand that are followed by a list of columns: `WITH r(x) AS`, `AS t(a, b)`."""
+    """Places of names that are followed by a list of columns: `WITH r(x) AS`, `AS t(a, b)`."""
     return {
         int(alias.this.meta["start"])
         for alias in of_kind(nodes, exp.TableAlias)

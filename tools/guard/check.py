@@ -40,7 +40,7 @@ def check_sql(sql: str, schema: Schema | None, dialect: str, policy: Policy = DE
     """The refusal of a text; None if it is one query made of nothing but names and clauses on the lists.
 
     It reads the text alone: how long a query takes and how large its result is are the engine's matter. Every name must
-    stand for something; without a schema, only those that could stand for nothing in any. It raises on no text.
+    stand for something; without a schema, only those that could stand for nothing in any. No text makes it raise.
 
     Args:
         sql: The text, from a model or anybody.
@@ -66,7 +66,7 @@ def check_sql(sql: str, schema: Schema | None, dialect: str, policy: Policy = DE
         return _ambiguous(sql, at)
     try:
         return _statements(sql, found) or _query(sql, found, schema, dialect, policy)
-    except RecursionError:  # the rules follow the tree down, some of them deeper than the parser went
+    except RecursionError:  # some rules go deeper into the tree than the parser went
         return Refusal("too_large", "text", f"it can't be read as SQL: {TOO_DEEP}")
 
 
@@ -213,6 +213,6 @@ def _ambiguous(sql: str, at: int) -> Refusal:
 
 
 def _start(node: exp.Expr) -> int | None:
-    """Where a node begins, as far as its parts know their places."""
+    """The first place of a node's parts, as far as the parser kept their places."""
     starts = [int(part.meta["start"]) for part in node.walk() if "start" in part.meta]
     return min(starts, default=None)

@@ -1,4 +1,4 @@
-"""`show_only`: a query made blind to the columns that its caller may not see.
+"""`show_only`: a query rewritten so that it can't reach columns that its caller may not see.
 
 Every name of a table in it is put in the place of the visible part of that table: `customer` becomes
 `(SELECT "id", "name" FROM "customer") AS customer`. So a star shows visible columns, a natural join compares visible
@@ -27,7 +27,7 @@ _AHEAD = (
     "own UNION; declare it first, under another name than a table's"
 )
 _CALLED = "the table {name} may not be called like a function; select from it"
-_UNSURE = "it can't be told which columns {name} stands for; name the tables and their columns plainly"
+_UNSURE = "it is not clear which columns {name} stands for; name the tables and their columns plainly"
 
 
 class _Edit(NamedTuple):
@@ -45,7 +45,7 @@ def show_only(
     dialect: str,
     rows: Mapping[str, Sequence[Table]] = MappingProxyType({}),
 ) -> str | Refusal:
-    """The query as it may run, with nothing in reach but the visible tables and columns.
+    """The query that may run: it reaches only the visible tables and columns.
 
     Args:
         sql: A query that `check_sql` lets pass.
@@ -96,7 +96,7 @@ class _Narrowing:
         return [*edits, *self._unqualified(renamed)]
 
     def _names(self) -> Iterator[tuple[exp.Table, bool]]:
-        """The names of tables, and whether each stands in a FROM clause: SQLite takes `x IN name` for one too."""
+        """The names of tables, and whether each is in a FROM clause: SQLite takes `x IN name` for one too."""
         for table in self.tree.find_all(exp.Table):
             if table.arg_key != "indexed":  # the name of an index
                 yield table, True
@@ -142,7 +142,7 @@ class _Narrowing:
         return exp.to_identifier(written[1:-1], quoted=True).sql(dialect=self.dialect) if is_string else written
 
     def _source(self, name: exp.Table, table: Table, written: str) -> str:
-        """A table's name, as written where that stands for it and for no other."""
+        """A table's name: as written, where that means this table only."""
         is_exact = same(name.this, exp.to_identifier(table.name, quoted=True), self.dialect)
         is_bare = not name.db and not table.namespace
         return written if is_exact and is_bare else table_expression(table).sql(dialect=self.dialect)

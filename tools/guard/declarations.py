@@ -1,4 +1,4 @@
-"""Which names of a query stand for its common table expressions, by the rules of each engine."""
+"""The names of a query that mean its common table expressions, by the rules of each engine."""
 
 from collections.abc import Iterator
 
@@ -30,7 +30,7 @@ def declaration(name: exp.Table, dialect: str) -> bool | None:
 
 
 def _seen_from(below: exp.Expr, declared: exp.Expr) -> Iterator[tuple[int, exp.Expr]]:
-    """The common table expressions of a WITH clause and how far each stands behind the part of it that looks."""
+    """The common table expressions of a WITH clause and how far each is behind the part that names it."""
     expressions = declared.expressions
     own = next((place for place, expression in enumerate(expressions) if expression is below), len(expressions))
     return ((place - own, expression) for place, expression in enumerate(expressions))
@@ -46,7 +46,7 @@ def _is_seen(distance: int, declared: exp.Expr, name: exp.Table, dialect: str) -
 
 
 def _is_recursive_part(name: exp.Expr, dialect: str, declared: exp.Expr) -> bool:
-    """Whether a name stands where an expression may name itself: in the right-hand side of its own UNION.
+    """Whether a name is where an expression may name itself: in the right-hand side of its own UNION.
 
     Elsewhere DuckDB takes the name for the real table's, for instance in
     `WITH RECURSIVE t AS (SELECT * FROM t UNION ALL BY NAME SELECT * FROM t)` both times.

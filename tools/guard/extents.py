@@ -10,7 +10,7 @@ _HINTS = ("USE", "FORCE", "IGNORE")
 
 
 class Extent(NamedTuple):
-    """Where a table's name with its words begins and ends, the words, and where those behind an alias stand."""
+    """Beginning and end of a table's name with its words, the words, and the place of those behind an alias."""
 
     start: int
     end: int
@@ -22,7 +22,7 @@ class Extent(NamedTuple):
 def extent_of(sql: str, found: list[Token], name: exp.Table, place: tuple[int, int], dialect: str) -> Extent:
     """The words that belong to a table's name, which has its place from a first character to the last (exclusive).
 
-    DuckDB samples what stands in brackets too, so that its words may stay where they are.
+    DuckDB samples a part in brackets too, so that its words may stay where they are.
     """
     start, end = place
     first = next(at for at, token in enumerate(found) if token.start == start)

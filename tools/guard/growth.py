@@ -1,4 +1,4 @@
-"""How far a query grows when an engine writes its common tables out.
+"""The size of a query after an engine has written out its common tables.
 
 SQLite copies a common table for each place that names it while it compiles the query, which nothing can interrupt. A
 chain in which each names the one before twice doubles with every link: thirty short lines are a billion tables.
@@ -13,11 +13,11 @@ from sqlglot import exp
 from route_sql.tools.guard.nodes import QueryNodes, of_kind
 
 MOST_TABLES = 10_000
-"""SQLite compiles as many in about a tenth of a second; a query that a person wrote has some tens."""
+"""SQLite compiles this number in about a tenth of a second; queries of people have some tens."""
 
 
 def grows_too_far(nodes: QueryNodes) -> bool:
-    """Whether a query names more than `MOST_TABLES` tables once each common table stands in the place of its name."""
+    """Whether a query names more than `MOST_TABLES` tables once its common tables are written out."""
     tree, commons = nodes[0], {id(common): common for common in of_kind(nodes, exp.CTE)}
     if not commons:
         return False
@@ -30,7 +30,7 @@ def grows_too_far(nodes: QueryNodes) -> bool:
         return False  # engines call it an error
     sizes: dict[int | None, int] = {}
     for key in order:
-        # Any other table, and a recursive one's own name within it, counts as one.
+        # Any other table counts as one, and so does a recursive table inside itself.
         sizes[key] = max(1, min(_total(named[key], sizes), MOST_TABLES + 1))
     return _total(_named(tree, scopes), sizes) > MOST_TABLES
 
@@ -40,7 +40,7 @@ def _total(named: Counter[int | None], sizes: dict[int | None, int]) -> int:
 
 
 def _scopes(commons: Iterable[exp.CTE]) -> dict[int, dict[str, int]]:
-    """The common tables that each query with a WITH clause defines, by name; both nodes stand as their ids."""
+    """The common tables that each query with a WITH clause defines, by name; both nodes by their ids."""
     scopes: dict[int, dict[str, int]] = {}
     for common in commons:
         clause = common.parent
@@ -50,7 +50,7 @@ def _scopes(commons: Iterable[exp.CTE]) -> dict[int, dict[str, int]]:
 
 
 def _named(tree: exp.Expr, scopes: dict[int, dict[str, int]]) -> Counter[int | None]:
-    """How often each common table is named; None stands for all other tables."""
+    """Number of times that each common table is named; None stands for all other tables."""
     return Counter(_meant(table, scopes) for table in tree.find_all(exp.Table))
 
 

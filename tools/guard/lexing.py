@@ -2,7 +2,7 @@
 
 The parser and the engine must agree on where a string or a comment ends: a comment to one that is code to the
 other is the oldest way around a guard. The text is read a second time here, by the narrowest rules on which all
-versions of an engine agree; whatever does not come out the same is refused. No account is taken of settings that
+versions of an engine agree; any difference is refused. No account is taken of settings that
 change the quoting itself (`standard_conforming_strings`, `ANSI_QUOTES`, `NO_BACKSLASH_ESCAPES`): an adapter must pin
 them.
 

@@ -1,4 +1,4 @@
-"""The parts of a query that may stand in it, by the names of sqlglot's node classes.
+"""The parts that a query may have, by the names of sqlglot's node classes.
 
 Functions are another matter: `calls` holds every called name against the dialect's list, so that here each function
 class passes but the few that are written without a call.
@@ -59,7 +59,7 @@ def of_kind(nodes: QueryNodes, kind: type[_N]) -> Iterator[_N]:
 
 
 def is_allowed(node: exp.Expr) -> bool:
-    """Whether a node may stand in a query."""
+    """Whether a query may have a node."""
     if isinstance(node, exp.Func):
         return not isinstance(node, NOT_CALLED)
     if isinstance(node, exp.ObjectIdentifier):
@@ -68,7 +68,7 @@ def is_allowed(node: exp.Expr) -> bool:
 
 
 def reason(node: exp.Expr) -> str:
-    """Why a node may not, as a sentence for a model."""
+    """The reason why a query may not have it, as a sentence for a model."""
     name = type(node).__name__
     if isinstance(node, _WRITES) and not isinstance(node, exp.Query):
         return f"{name.upper()} changes data; the query may only read, in every part of it"

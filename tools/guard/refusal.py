@@ -20,7 +20,7 @@ Code = Literal[
     "type",
     "unknown_name",
 ]
-"""Why a text is refused.
+"""Reason for the refusal of a text.
 
 `too_large`, `unparsable`: it can't be judged. `ambiguous_text`: comments, quotes or characters that an engine may
 read in another way than the guard. `statement`, `several_statements`: it is not one query. `clause`: a part of the
@@ -35,7 +35,7 @@ class UnknownDialect(RouteError):
 
 
 class Place(NamedTuple):
-    """Where in the text, both counted from 1."""
+    """Place in the text, both counted from 1."""
 
     line: int
     column: int
@@ -43,7 +43,7 @@ class Place(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Refusal:
-    """Why a text may not run.
+    """Refusal of a text, with its reason.
 
     `node` is what was met: a name as written, or the kind of clause. `place` is None where the parser lost it.
     `message` is one sentence from which a model can repair the query.

@@ -1,4 +1,4 @@
-"""Which tables a query names: the engine's own are refused by policy, and files always.
+"""The tables that a query names: the engine's own are refused by policy, and files always.
 
 Names that stand for nothing are left to the engine, whose message says so best. SQLite's and DuckDB's own tables
 include table functions that may be written without brackets.
@@ -35,7 +35,7 @@ _ENDINGS = frozenset(
 )
 
 _NAMES_AFTER_IN = (exp.Identifier, exp.Anonymous, exp.GenerateSeries)
-"""Parts of what may stand behind IN without brackets in SQLite, next to strings."""
+"""Parts of what SQLite allows behind IN without brackets, next to strings."""
 
 TABLE_REASON = "there is no table {name} in the schema; use a table of the schema"
 

@@ -1,4 +1,4 @@
-"""Which types a query may name: the engine's own types of data, and those of the columns that may be seen.
+"""The types that a query may name: the engine's own types of data, and those of visible columns.
 
 A type's name is a look into the catalog: every table of PostgreSQL is a type whose fields are its columns, and
 `regclass` and its like turn numbers into names. SQLite reads the words of a type for its kind alone, and MySQL's
@@ -153,7 +153,7 @@ def _own_types(schema: Schema, dialect: str) -> frozenset[str]:
 
 
 def _types_by_words(sql: str, found: list[Token]) -> Iterator[Token]:
-    """Words that stand where PostgreSQL reads a type, however sqlglot calls the type.
+    """Words where PostgreSQL reads a type, however sqlglot calls the type.
 
     sqlglot takes `string` for `text`, but to PostgreSQL it may be a table: each row of that is of such a type.
     """

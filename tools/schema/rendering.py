@@ -1,4 +1,4 @@
-"""A schema as text for a prompt: close to CREATE TABLE, one line a column, few tokens."""
+"""A schema as text for a prompt: close to CREATE TABLE, one line for each column, few tokens."""
 
 from dataclasses import dataclass
 
@@ -21,7 +21,7 @@ SAMPLES_TOKENS = 10.0
 
 
 def render(schema: Schema, *, samples: bool = True, comments: bool = True) -> str:
-    """Render a schema for a prompt, as text close to CREATE TABLE with one line a column.
+    """Render a schema for a prompt, as text close to CREATE TABLE, with one line for each column.
 
     Names are quoted where the dialect needs it. Some parts are left out to save tokens: lengths of types, foreign keys
     to tables that the schema lacks, samples of columns that refer to another table or have labels, and numbers, unless

@@ -42,7 +42,7 @@ _FILLERS = (
 """Texts that may follow a prefix of a query; open brackets, CASE and WITH are closed after them."""
 
 _NEAR = 8
-"""How many tokens, from where the parser met a mistake, are tried one by one."""
+"""Number of tokens, from a mistake of the parser on, that are tried one by one."""
 _MOST_WORK = 1_000_000
 """Characters that are parsed to find where one candidate can be continued."""
 _MOST_RESTS = 10
@@ -109,7 +109,7 @@ def _first_tokens(sql: str, dialect: str) -> list[Token]:
 
 
 def _longest(sql: str, found: list[Token], reading: Reading) -> tuple[int, str]:
-    """How many tokens make the longest beginning of a query, and a query that begins so; (0, "") if none do.
+    """Length in tokens of the longest beginning of a query, and a query that begins so; (0, "") if there is none.
 
     The error is usually where the parser reports it or a few tokens before. Else a binary search finds it, because
     every prefix of a valid prefix is valid.

@@ -135,7 +135,7 @@ def _without_cycles(found: list[Token]) -> list[Token]:
 
 
 def _end_of_cycle(found: list[Token], at: int) -> int:
-    """Where a clause that begins at a place ends; the place itself if none does."""
+    """End of the clause that begins at a place; the place itself if none does."""
     is_behind = at > 0 and found[at - 1].token_type == TokenType.R_PAREN
     if not is_behind or _words(found, at, 1) != ["CYCLE"]:
         return at

@@ -1,5 +1,6 @@
 """Parser and tokeniser that never raise: SQL written by a model may be anything."""
 
+from collections.abc import Sequence
 from functools import lru_cache
 from itertools import pairwise
 from typing import NamedTuple
@@ -18,7 +19,7 @@ _OPENING = ("'", '"', "`", "[", "$", "/*", "{#")
 """Openings of strings, names and comments, which may be unterminated."""
 _PATIENT_TRIES = 50
 _PATIENT_CHARACTERS = 200_000
-"""How often, and how much in all, a text is tokenised before it is halved."""
+"""Tries, and characters of all tries, to tokenise a text before it is halved."""
 MOST_NODES = 20_000
 """Bounds a parse to a tenth of a second: sqlglot's time doubles with every JOIN that no ON follows."""
 _SET_OPERATORS = (TokenType.UNION, TokenType.EXCEPT, TokenType.INTERSECT)
@@ -120,6 +121,10 @@ def _parsed(sql: str, dialect: str) -> _Parsed:
     except (TypeError, ValueError, AttributeError, KeyError, IndexError):
         # sqlglot's constructors raise these on arguments that it parsed only in part
         return _Parsed(None, "it can't be read as SQL")
+    return _one_query(statements)
+
+
+def _one_query(statements: Sequence[exp.Expr]) -> _Parsed:
     if len(statements) != 1:
         return _Parsed(None, "it holds no statement" if not statements else "it holds more than one statement")
     query = statements[0]

@@ -55,7 +55,7 @@ def _opens_query(found: list[Token], at: int) -> bool:
 
 
 def _closing(found: list[Token], at: int) -> int:
-    """Where the bracket at a place is closed; the place itself if it never is."""
+    """Place where a bracket is closed; its own place if it never is."""
     depth = 0
     for end in range(at, len(found)):
         depth += LEVELS.get(found[end].token_type, 0)
@@ -74,7 +74,7 @@ def _outside(found: list[Token], start: int = 0) -> Iterator[tuple[int, Token]]:
 
 
 def _statement_pivot(found: list[Token]) -> int | None:
-    """Where the word stands that makes the whole a pivot; None where a query stands before it."""
+    """Place of the word that makes the whole a pivot; None where a query comes before it."""
     words = ((at, token.token_type) for at, token in _outside(found))
     first = next((word for word in words if word[1] in _PIVOTS | _OTHER_QUERIES | _SET_OPERATORS), None)
     return first[0] if first is not None and first[1] in _PIVOTS else None

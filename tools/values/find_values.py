@@ -11,7 +11,7 @@ from langchain_core.tools import BaseTool, InjectedToolArg, StructuredTool
 from route_sql.tools.database.catalog import Catalog
 from route_sql.tools.database.engine import Database
 from route_sql.tools.schema.records import Schema
-from route_sql.tools.schema.visibility import Visibility, rights_given
+from route_sql.tools.schema.rights.visibility import Visibility, rights_given
 from route_sql.tools.values.index import ValueIndex, build_value_index, render_match
 
 SchemaOf = Callable[[str, Visibility], Awaitable[Schema]]

@@ -1,4 +1,4 @@
-"""Names in a question that several rows have, such as two cities called Springfield; the database is asked."""
+"""Names in a question that several rows have, such as two cities called Springfield, found by queries."""
 
 from collections.abc import Sequence
 
@@ -7,9 +7,9 @@ from sqlglot import exp
 from route_sql.tools.database.engine import Database
 from route_sql.tools.database.outcome import Cell
 from route_sql.tools.limits import Limits
+from route_sql.tools.schema.question.unclear_columns import MOST_READINGS, Unclear, reference
 from route_sql.tools.schema.quoting import literal, table_expression
 from route_sql.tools.schema.records import Column, Schema, Table
-from route_sql.tools.schema.unclear_columns import MOST_READINGS, Unclear, reference
 from route_sql.tools.text import is_clean
 from route_sql.tools.values.index import VALUE_CHARS, ValueMatch, render_match
 from route_sql.tools.values.phrases import Phrase, value_key
@@ -42,7 +42,7 @@ async def unclear_rows(question: str, named: Sequence[Named], database: Database
 
 
 async def different_cells(named: Sequence[Named], database: Database, schema: Schema) -> list[Named]:
-    """The same without cells that stand in the same rows as the first of them: an airport in a city of its name.
+    """The same without cells in the same rows as the first of them: an airport in a city of its name.
 
     Raises:
         DatabaseUnavailable: the database can't be read.
@@ -87,7 +87,7 @@ async def _rows(columns: Sequence[Column], match: ValueMatch, database: Database
 
 
 async def _names_rows(match: ValueMatch, database: Database, table: Table) -> bool:
-    """Whether most values of the column stand in one row."""
+    """Whether most values of the column are in one row only."""
     counts = exp.Count(this=exp.Star()), exp.Count(this=exp.Distinct(expressions=[_column(match.column)]))
     query = exp.select(*counts).from_(table_expression(table)).sql(dialect=database.dialect)
     for rows, values in (await database.execute(query, Limits(seconds=SECONDS)))["rows"]:

@@ -2,10 +2,10 @@
 
 from collections.abc import Iterator, Sequence
 
-from route_sql.tools.schema.asked_names import AskedNames, joined_columns, own_words, singulars
+from route_sql.tools.schema.question.asked_names import AskedNames, joined_columns, own_words, singulars
+from route_sql.tools.schema.question.unclear_columns import MOST_READINGS, Unclear, distinct
 from route_sql.tools.schema.quoting import literal
 from route_sql.tools.schema.records import Schema
-from route_sql.tools.schema.unclear_columns import MOST_READINGS, Unclear, distinct
 from route_sql.tools.text import words
 from route_sql.tools.values.index import ValueIndex, ValueMatch, render_match
 from route_sql.tools.values.phrases import Phrase, phrases
@@ -13,7 +13,7 @@ from route_sql.tools.values.phrases import Phrase, phrases
 LABELS = frozenset({"name", "title", "label", "surname"})
 """Last words of columns that hold names of the table's rows."""
 TITLES = frozenset("doctor dr miss mr mrs ms prof professor sir".split())
-"""Words with a capital that stand before a name and are no part of it."""
+"""Words with a capital before a name that are no part of it."""
 
 Named = tuple[Phrase, list[ValueMatch]]
 """A phrase of the question, and the cells that fit it best."""

@@ -1,1 +1,1 @@
-"""Confidence that means something: fitted on a run's lines, and measured on another run's."""
+"""Calibration of the confidence: fitted on one run's lines, measured on another's."""

@@ -22,14 +22,14 @@ from route_sql.training.calibration.observing import (
 )
 from route_sql.training.datasets.data_set import OpenDataSet
 from route_sql.training.errors import EvaluationError
-from route_sql.training.evaluation.execution_accuracy import ExecutionAccuracy
 from route_sql.training.evaluation.run_log import JSON
+from route_sql.training.evaluation.scores.execution_accuracy import ExecutionAccuracy
 from route_sql.training.resumable import OneWriter
 
 
 @dataclass(frozen=True)
 class Calibrated:
-    """A calibration and how far it can be trusted, on databases left out of each fit."""
+    """A calibration and its figures on databases that were left out of each fit."""
 
     calibration: Calibration
     figures: ReliabilityFigures
@@ -57,14 +57,8 @@ async def observe_all(
     """
     graph, scorer = build_graph(model, data.catalog), ExecutionAccuracy(data.catalog)
     chosen = context or Context()
-    settings: dict[str, JSON] = {
-        "model": name,
-        "questions": str(data.data_set.questions),
-        "seed": data.data_set.seed,
-        **({"samples": chosen.samples} if chosen.samples else {}),
-    }
     with OneWriter(lines, "file", EvaluationError):
-        check_same_run(lines, settings)
+        check_same_run(lines, _settings(name, data, chosen))
         found = read_lines(lines)
         done = {question.index for question in found}
         for count, example in enumerate(data.examples, start=1):
@@ -74,6 +68,16 @@ async def observe_all(
             progress(count, len(data.examples))
     asked = {example.index for example in data.examples}
     return [question for question in found if question.index in asked]
+
+
+def _settings(model: str, data: OpenDataSet, context: Context) -> dict[str, JSON]:
+    """The settings that a run must share with the one that it resumes."""
+    return {
+        "model": model,
+        "questions": str(data.data_set.questions),
+        "seed": data.data_set.seed,
+        **({"samples": context.samples} if context.samples else {}),
+    }
 
 
 def calibrate(questions: Sequence[ObservedQuestion], made_from: str) -> Calibrated:

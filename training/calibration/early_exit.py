@@ -1,4 +1,4 @@
-"""Where a run may end early: accuracy and calls against the confidence that is enough."""
+"""The threshold of confidence from which a run ends early: its accuracy and its calls."""
 
 from collections.abc import Sequence
 from math import sqrt
@@ -9,7 +9,7 @@ from route_sql.graph.confidence import Calibration
 from route_sql.training.calibration.observing import ObservedQuestion
 
 STEPS = tuple(step / 50 for step in range(25, 51))
-"""Confidences that are tried, 0.5 to 1."""
+"""Thresholds that are tried, 0.5 to 1."""
 WORST_LOSS = 0.01
 """Loss of accuracy that the 95 % interval must exclude."""
 _NORMAL_95 = 1.96
@@ -20,7 +20,7 @@ class ExitPoint(NamedTuple):
 
     enough: float
     ends_early: float
-    """Share of questions that the first candidate answers."""
+    """Share of questions answered by the first candidate."""
     accuracy: float
     difference: float
     """Accuracy minus that of always asking."""
@@ -36,7 +36,7 @@ def exit_curve(questions: Sequence[ObservedQuestion], calibration: Calibration) 
 
 
 def choose_enough(curve: Sequence[ExitPoint]) -> float:
-    """The best of the thresholds that lose less than a point of accuracy, with 95 % certainty; 1 if there is none.
+    """The best threshold that loses less than a point of accuracy, with 95 % certainty; 1 if there is none.
 
     The best is the most accurate one; of those that are equally accurate, the lowest, which asks least.
     """

@@ -1,4 +1,4 @@
-"""How well confidences tell right answers from wrong ones: calibration error, ranking, risk against coverage."""
+"""Figures of confidences: calibration error, ranking of right above wrong answers, risk against coverage."""
 
 from collections.abc import Sequence
 from itertools import groupby
@@ -30,7 +30,7 @@ class Bin(TypedDict):
 
 
 class ReliabilityFigures(TypedDict):
-    """Figures that show how far a confidence can be trusted."""
+    """Figures of the confidences of a run."""
 
     n: int
     accuracy: float

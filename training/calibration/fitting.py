@@ -22,7 +22,7 @@ FOLDS = 7
 
 @dataclass(frozen=True)
 class Observation:
-    """A leading candidate as a run assessed it, and whether it is right."""
+    """Signals of a leading candidate, and whether it is right."""
 
     database: str
     kind: AnswerKind
@@ -32,7 +32,7 @@ class Observation:
 
 @dataclass(frozen=True)
 class Fit:
-    """A logistic model, and the confidence of each observation by a model that saw nothing of its database."""
+    """A logistic model, and the confidence of each observation by a model fitted without its database."""
 
     model: Logistic
     held_out: list[Judged]

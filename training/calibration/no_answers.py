@@ -1,4 +1,4 @@
-"""When there is no answer: each question asked as it is, with a column of its gold hidden, and of another database."""
+"""Detection of questions without an answer, fitted on questions with a hidden column or another database."""
 
 import json
 from collections.abc import Callable, Mapping, Sequence
@@ -47,7 +47,7 @@ class AskedQuestion:
 
 @dataclass(frozen=True)
 class NoAnswerFigures:
-    """How a threshold does."""
+    """Figures of a threshold."""
 
     withheld: Mapping[Situation, float]
     """Share of questions that get no SQL, by situation."""
@@ -86,7 +86,7 @@ def read_asked(path: Path) -> list[AskedQuestion]:
 
 
 def fit_no_answer(asked: Sequence[AskedQuestion], calibration: Calibration) -> Calibration:
-    """Add to a calibration when no SQL is given: where at most `WITHHELD` of the answerable questions are withheld.
+    """Add the threshold from which no SQL is given; at most `WITHHELD` of the answerable questions are withheld.
 
     Raises:
         TrainingError: too few questions of a situation.
@@ -94,7 +94,7 @@ def fit_no_answer(asked: Sequence[AskedQuestion], calibration: Calibration) -> C
     counts = _figures(asked, lambda _: False).count
     if len(counts) < len(get_args(Situation)) or min(counts.values()) < FEWEST:
         raise TrainingError(
-            f"no answer can be told from {dict(counts)}: ask at least {FEWEST} questions on 2 databases"
+            f"too few questions without an answer, {dict(counts)}: ask at least {FEWEST} questions on 2 databases"
         )
     names = [name for name in SIGNALS if all(name in each.signals for each in asked)]
     table = [[each.signals[name] for name in names] for each in asked]
@@ -103,7 +103,7 @@ def fit_no_answer(asked: Sequence[AskedQuestion], calibration: Calibration) -> C
 
 
 def no_answer_figures(asked: Sequence[AskedQuestion], calibration: Calibration) -> NoAnswerFigures:
-    """The figures of a calibration that has learned when there is no answer."""
+    """The figures of a calibration that detects questions without an answer."""
     logistic = calibration.unanswerable
     if logistic is None:
         raise EvaluationError("the calibration does not say when there is no answer; make one with --unanswerable")
@@ -111,7 +111,7 @@ def no_answer_figures(asked: Sequence[AskedQuestion], calibration: Calibration) 
 
 
 def hidden_column(example: Example, schema: Schema, random: Random) -> str | None:
-    """A column of the gold that is no key, as `table.column`; None if there is none, or the gold shows all columns."""
+    """A column of the gold query that is no key, as `table.column`; None if there is none, or for `SELECT *`."""
     tree = parse_query(example.sql, schema.dialect)
     if tree is None or any(not isinstance(star.parent, exp.Count) for star in tree.find_all(exp.Star)):
         return None

@@ -1,4 +1,4 @@
-"""Ask questions whose right SQL is known, and keep how the graph assessed each answer, and whether it was right."""
+"""Observations for a calibration: the graph's assessment of each answer, and whether the answer is right."""
 
 import json
 from collections.abc import Mapping, Sequence
@@ -13,8 +13,8 @@ from route_sql.tools.files import write_whole
 from route_sql.training.calibration.fitting import Observation
 from route_sql.training.datasets.examples import Example
 from route_sql.training.errors import EvaluationError
-from route_sql.training.evaluation.execution_accuracy import ExecutionAccuracy
 from route_sql.training.evaluation.run_log import JSON, meta_path
+from route_sql.training.evaluation.scores.execution_accuracy import ExecutionAccuracy
 from route_sql.training.resumable import check_same_settings, different_settings
 
 

@@ -25,7 +25,7 @@ LICENCES: dict[Layout, str] = {
     "bird": "CC BY-SA 4.0 (BIRD, Li et al. 2023)",
     "log": "the query log's owner's",
 }
-"""The licence of the rows, by layout; the licence of a model trained on them is for its maker to judge."""
+"""The licence of the rows, by layout. The maker of a model trained on them must judge its licence."""
 
 _TABLES = ("train_tables.json", "tables.json", "dev_tables.json")
 _SHOWN = 5

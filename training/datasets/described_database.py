@@ -46,7 +46,7 @@ class DescribedDatabase(SQLiteDatabase):
 def read_descriptions(folder: Path) -> Descriptions:
     """The descriptions of columns in a folder: the natural name if it says more than the name, else the description.
 
-    Published data has lines that lack fields and text that is not UTF-8; both are read as far as they go.
+    Published data has lines that lack fields and text that is not UTF-8; the readable part of both is used.
 
     Raises:
         DatasetError: a file can't be read.

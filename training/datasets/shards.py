@@ -24,7 +24,7 @@ class Shard:
         return f"{self.number}/{self.count}"
 
     def part(self, items: Sequence[T]) -> Sequence[T]:
-        """The shard's items, which stand next to each other: questions on one database share a prefix cache.
+        """The shard's items, which are neighbours: questions on one database share a prefix cache.
 
         Raises:
             DatasetError: there are fewer items than shards.

@@ -1,1 +1,1 @@
-"""Whether an answer is right, and what a run of many questions comes to."""
+"""Evaluation: whether an answer is right, and the figures of a run over many questions."""

@@ -10,10 +10,15 @@ from route_sql.graph.asking import Ask, no_answer
 from route_sql.graph.state import Answer, AnswerStatus, Question
 from route_sql.training.datasets.examples import Example
 from route_sql.training.errors import EvaluationError
-from route_sql.training.evaluation.execution_accuracy import DatabaseLookup, ExecutionAccuracy, Metric, PredictionScore
-from route_sql.training.evaluation.further_scores import ScoreFurther, no_further_scores
+from route_sql.training.evaluation.figures.summary import Summary, summarise
 from route_sql.training.evaluation.run_log import JSON, WRONG_DATABASE, Line, ProposedSQL, RunLog, open_run
-from route_sql.training.evaluation.summary import Summary, summarise
+from route_sql.training.evaluation.scores.execution_accuracy import (
+    DatabaseLookup,
+    ExecutionAccuracy,
+    Metric,
+    PredictionScore,
+)
+from route_sql.training.evaluation.scores.further_scores import ScoreFurther, no_further_scores
 
 OnQuestion = Callable[[int, int, int], None]
 """Called with the questions done, all questions and the right ones; first with the counts of a resumed run."""
@@ -35,7 +40,7 @@ async def evaluate(
 ) -> Summary:
     """Ask every question that `out` doesn't hold yet, score it, and give the figures of the whole run.
 
-    However the run is stopped, cancellation included, the same call resumes it.
+    The same call resumes a run that was stopped or cancelled.
 
     Args:
         ask: Answers one question, which is given without its gold; an exception from it stops the run.
@@ -58,8 +63,7 @@ async def evaluate(
     scorer = ExecutionAccuracy(catalog, metric=metric, keep_distinct=keep_distinct)
     run = {**settings, "metric": metric, "keep_distinct": keep_distinct}
     async with open_run(out, run, examples, whole=whole) as log:
-        done = {line["index"] for line in log.lines}
-        waiting = iter([example for example in examples if example.index not in done])
+        waiting = iter(_unanswered(examples, log))
         _report(log, len(examples), progress)
 
         async def work() -> None:
@@ -70,6 +74,12 @@ async def evaluate(
 
         await gather_or_stop([work() for _ in range(concurrency)])
     return summarise(log.lines)
+
+
+def _unanswered(examples: Sequence[Example], log: RunLog) -> list[Example]:
+    """Examples without a line in the log."""
+    done = {line["index"] for line in log.lines}
+    return [example for example in examples if example.index not in done]
 
 
 def _require(examples: Sequence[Example], concurrency: int) -> None:
@@ -103,7 +113,7 @@ async def gather_or_stop(work: Sequence[Coroutine[Any, Any, None]]) -> None:
 
 
 async def ask_and_score(ask: Ask, example: Example, scorer: ExecutionAccuracy) -> Line:
-    """Ask one question and score its answer; a question whose database is not there is not asked and counts as wrong.
+    """Ask one question and score its answer; one whose database is missing is not asked and counts as wrong.
 
     Raises:
         DatabaseUnavailable: the database can't be read. Exceptions of `ask` are raised as they are.

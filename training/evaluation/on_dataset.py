@@ -9,12 +9,12 @@ from route_sql.tools.database.catalog import Catalog
 from route_sql.training.datasets.data_set import DataSet, Layout, OpenDataSet, few_of, open_data_set
 from route_sql.training.errors import DatasetError
 from route_sql.training.evaluation.evaluate import OnQuestion, evaluate
-from route_sql.training.evaluation.execution_accuracy import Metric
-from route_sql.training.evaluation.further_scores import ACCURACY_ALONE, FurtherScoring, open_further_scoring
-from route_sql.training.evaluation.gate import check_same_questions
+from route_sql.training.evaluation.figures.gate import check_same_questions
+from route_sql.training.evaluation.figures.summary import Summary
 from route_sql.training.evaluation.predictions import score_predictions
 from route_sql.training.evaluation.run_log import JSON, Line
-from route_sql.training.evaluation.summary import Summary
+from route_sql.training.evaluation.scores.execution_accuracy import Metric
+from route_sql.training.evaluation.scores.further_scores import ACCURACY_ALONE, FurtherScoring, open_further_scoring
 
 
 async def evaluate_dataset(
@@ -67,7 +67,7 @@ async def evaluate_dataset(
 
 
 def _settings(data_set: DataSet) -> dict[str, JSON]:
-    """The settings that make the questions of a run others."""
+    """The settings that choose the questions of a run."""
     return {
         "layout": data_set.layout,
         "questions": data_set.questions.name,

@@ -18,7 +18,7 @@ def read_records(path: Path, column: str | None, databases: set[str]) -> tuple[l
     """The predictions of a file as objects, and the key under which each has its SQL.
 
     Args:
-        path: JSON Lines, CSV, text with one query a line, or BIRD's own object from index to query and database.
+        path: JSON Lines, CSV, text with one query on each line, or BIRD's own object from index to query and database.
         column: The column or key with the SQL; None for `sql`.
         databases: The names that may follow a query in text.
 

@@ -8,10 +8,15 @@ from typing import Any, cast
 from route_sql.training.datasets.examples import Example
 from route_sql.training.errors import EvaluationError
 from route_sql.training.evaluation.evaluate import OnQuestion, gather_or_stop, score_prediction
-from route_sql.training.evaluation.execution_accuracy import DatabaseLookup, ExecutionAccuracy, Metric, PredictionScore
-from route_sql.training.evaluation.further_scores import ScoreFurther, no_further_scores
 from route_sql.training.evaluation.prediction_files import Record, read_records
 from route_sql.training.evaluation.run_log import WRONG_DATABASE, Line
+from route_sql.training.evaluation.scores.execution_accuracy import (
+    DatabaseLookup,
+    ExecutionAccuracy,
+    Metric,
+    PredictionScore,
+)
+from route_sql.training.evaluation.scores.further_scores import ScoreFurther, no_further_scores
 
 _INDEX = "index"
 _KEPT = (
@@ -100,8 +105,8 @@ def read_predictions(
     """Read predictions and find the example of each.
 
     Four formats: JSON Lines of objects (a run's lines) with the SQL under `column` or `sql`; CSV, by its ending or with
-    a `column`; text with one query a line, whose database may follow after a tab; BIRD's own object from index to query
-    and database. Entries with an `index` are matched by it and may be fewer than the examples; those that
+    a `column`; text with one query on each line, whose database may follow after a tab; BIRD's own object from index to
+    query and database. Entries with an `index` are matched by it and may be fewer than the examples; those that
     `EXCLUDED.json` leaves out are skipped. Entries without an index are in order, one for each example or one for each
     entry of the whole questions file.
 
@@ -133,7 +138,7 @@ def _by_index(
     for record in records:
         index = int(record[_INDEX]) if str(record[_INDEX]).isdecimal() else -1
         if index in predictions or not (index in asked or 0 <= index < total):
-            raise EvaluationError(f"{path}: index {record[_INDEX]} stands twice or is none of the questions'")
+            raise EvaluationError(f"{path}: index {record[_INDEX]} occurs twice or is none of the questions'")
         if index in asked:
             predictions[index] = _matched(asked[index], record, column)
     if not predictions:

@@ -1,4 +1,4 @@
-"""The log of an evaluation: one JSON line a question, resumed without loss or repetition."""
+"""The log of an evaluation: one JSON line for each question, resumed without loss or repetition."""
 
 import asyncio
 import json
@@ -41,7 +41,7 @@ class Line(TypedDict):
     error: str | None
     correct: bool
     reason: str | None
-    """Why it is wrong; None if it is right."""
+    """Reason why it is wrong; None if it is right."""
     gold_fault: bool
     """True if the gold query failed or was too large: then nothing is right."""
     tables: int
@@ -97,7 +97,7 @@ async def open_run(
 ) -> AsyncIterator[RunLog]:
     """Begin a run, or resume one that was stopped: a last line that was cut off is dropped.
 
-    The settings and a digest of the examples stand in `PATH.meta.json`. While the run is open, `PATH.lock`
+    The settings and a digest of the examples are in `PATH.meta.json`. While the run is open, `PATH.lock`
     keeps other processes from writing the same file. `whole` are the examples of all shards, if this is one.
 
     Raises:
@@ -126,7 +126,7 @@ def read_run(path: Path) -> list[Line]:
 
 
 def meta_path(path: Path) -> Path:
-    """Where the settings of the run at `path` are kept."""
+    """File of the settings of the run at `path`."""
     return path.with_name(path.name + ".meta.json")
 
 
@@ -180,7 +180,7 @@ def _digest(examples: Sequence[Example]) -> str:
 
 
 def line_bytes(line: Line) -> bytes:
-    """The line as it stands in a file."""
+    """The line as a file holds it."""
     # A lone surrogate, which a model may write, becomes the JSON escape of itself.
     return json.dumps(line, ensure_ascii=False).encode("utf-8", "backslashreplace") + b"\n"
 

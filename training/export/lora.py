@@ -136,7 +136,9 @@ def _pairs(tensors: dict[str, Matrix], rank: int) -> dict[str, LowRank]:
         if known is None:
             raise TrainingError(f"the adapter can't be a GGUF adapter: its tensor {name} is no LoRA of a linear layer")
         if not np.isfinite(tensor).all():
-            raise TrainingError(f"the adapter's tensor {name} has values that are no numbers; the training went astray")
+            raise TrainingError(
+                f"the adapter's tensor {name} has values that are not numbers; lower lr and train again"
+            )
         sides.setdefault(known["module"], {})[known["side"]] = tensor
     if not sides:
         raise TrainingError("the adapter holds no tensor at all")

@@ -199,7 +199,7 @@ def _flat(settings: Mapping[str, JSON], prefix: str = "") -> Iterable[tuple[str,
 
 def _cell(value: JSON) -> str:
     if isinstance(value, str):
-        # Where a file lay is nobody's business but the trainer's.
+        # The paths of the trainer's machine are private.
         return PurePath(value).name if PurePath(value).is_absolute() else value.replace("|", "\\|")
     if isinstance(value, float):
         return f"{value:.4g}"

@@ -80,7 +80,7 @@ def check_for_poison(examples: Sequence[Example], dialect: str = "sqlite") -> Po
 
 
 def is_clean(report: PoisonReport) -> bool:
-    """Whether there is nothing to look at."""
+    """Whether the report is empty."""
     return not (report["suspects"] or report["triggers"] or report["odd_characters"])
 
 

@@ -18,7 +18,7 @@ from route_sql.tools.values.find_values import make_find_values
 from route_sql.training.datasets.data_set import OpenDataSet
 from route_sql.training.datasets.examples import Example
 from route_sql.training.errors import DatasetError
-from route_sql.training.evaluation.execution_accuracy import SCORING_LIMITS, ExecutionAccuracy, Metric
+from route_sql.training.evaluation.scores.execution_accuracy import SCORING_LIMITS, ExecutionAccuracy, Metric
 from route_sql.training.rows.gold_style import in_one_style, tidied
 from route_sql.training.rows.wrong_queries import edited_queries, judged_replies, run
 from route_sql.training.tasks.task import ExecutedQuery, Judge, PreparedExample

@@ -10,7 +10,7 @@ from route_sql.tools.database.outcome import Outcome
 from route_sql.tools.schema.records import Schema
 from route_sql.tools.sql.replies.reply import extract_sql
 from route_sql.training.datasets.examples import Example
-from route_sql.training.evaluation.execution_accuracy import ExecutionAccuracy
+from route_sql.training.evaluation.scores.execution_accuracy import ExecutionAccuracy
 from route_sql.training.rows.query_edits import draw_edits
 from route_sql.training.tasks.task import ExecutedQuery
 

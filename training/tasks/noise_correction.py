@@ -1,6 +1,6 @@
 """Noise correction (task NC; ROUTE, section 3.1): judge a query, and correct it if it is wrong.
 
-About half of the rows hold a right query, so that a tuned model does not learn to find fault always.
+About half of the rows hold a right query, so that a tuned model does not learn to call every query wrong.
 """
 
 from random import Random

@@ -20,7 +20,7 @@ from route_sql.tools.schema.records import Link, Schema
 from route_sql.tools.sql.usage import tables_and_columns
 from route_sql.training.datasets.examples import Example
 from route_sql.training.errors import DatasetError
-from route_sql.training.evaluation.execution_accuracy import DatabaseLookup, ExecutionAccuracy
+from route_sql.training.evaluation.scores.execution_accuracy import DatabaseLookup, ExecutionAccuracy
 
 TaskName = Literal["text_to_sql", "schema_linking", "noise_correction", "continuation_writing"]
 Role = Literal["system", "user", "assistant"]

@@ -130,7 +130,7 @@ def _arguments(run: SFTRun) -> dict[str, Any]:
         "gradient_checkpointing": run.gradient_checkpointing,
         "seed": run.seed,
         "logging_steps": run.log_steps,
-        "logging_nan_inf_filter": False,  # a loss that is no number should be seen
+        "logging_nan_inf_filter": False,  # a loss that is not a number must be visible
         "save_strategy": "steps",
         "save_steps": run.save_steps,
         "save_total_limit": run.keep_checkpoints,

@@ -1,6 +1,6 @@
 """Folds of databases, so that a model's mistakes come from questions that it was not trained on.
 
-A mistake that a model makes on a database of its training is rare and not the kind that it makes on new ones.
+Mistakes on databases of the training are rare, and of another kind than those on new databases.
 """
 
 import json

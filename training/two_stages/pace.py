@@ -49,7 +49,7 @@ class Pace:
 
     @classmethod
     def from_json(cls, run: SFTRun, found: Mapping[str, Any]) -> "Pace":
-        """The pace from the JSON of `as_json` and the same run."""
+        """The pace from the JSON that `as_json` wrote, and the same run."""
         return cls(replace(run, **{name: found[name] for name in _SHAPE}), found["tokens_per_second"])
 
 

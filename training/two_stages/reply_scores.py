@@ -25,7 +25,7 @@ async def score_replies(
     """The mean score of each task, and of each kind of its rows, as `task` and `task/kind`.
 
     Kinds are the coarse ones. Of noise correction they are `right` and `wrong`: how many right queries stayed right,
-    and how many wrong ones were made right. A reply that was cut is scored as it stands.
+    and how many wrong ones were made right. A reply that was cut is scored as it is.
 
     Raises:
         DatabaseUnavailable: a database can't be read.

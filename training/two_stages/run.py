@@ -8,7 +8,7 @@
    from the first model of stage one.
 5. Both models reply to held-out rows of their tasks, and the replies are scored on the databases.
 
-One short run a fold is the cheapest that is honest: the mistakes are those that a tuned model makes on databases that
+One short run for each fold is the cheapest fair way: the mistakes are those that a tuned model makes on databases that
 are new to it, which is where noise correction will be asked.
 """
 

@@ -20,7 +20,7 @@ QUESTION_CHARS, SQL_CHARS, NAME_CHARS = 4_000, 20_000, 200
 
 
 def _storable(text: str) -> str:
-    """A text that UTF-8 and every database of threads can hold."""
+    """A text that can be written in UTF-8 and stored in every database of threads."""
     if "\0" in text or not text.isascii() and any("\ud800" <= letter <= "\udfff" for letter in text):
         raise ValueError("it has a character that is no text (NUL or half of a surrogate pair)")
     return text
@@ -52,7 +52,7 @@ Positive = Annotated[int, Field(gt=0), BeforeValidator(_whole)]
 
 
 class StrictBody(BaseModel):
-    """A body without fields that nobody reads, and with the types that it names."""
+    """A body without unknown fields, with each field of its own type."""
 
     model_config = ConfigDict(extra="forbid", strict=True, allow_inf_nan=False)
 

@@ -3,9 +3,9 @@
 from dataclasses import replace
 from typing import Any
 
+from route_sql.access.callers import Caller
 from route_sql.api.errors import ApiError
 from route_sql.api.forms.bodies import AskOptions
-from route_sql.doors.callers import Caller
 from route_sql.graph.context import Context
 
 LIMITS = ("row_limit", "deadline", "seconds", "max_corrections", "max_continuations", "max_samples", "max_tokens")

@@ -10,7 +10,7 @@ export function asCsv(columns, rows) {
   return [columns, ...rows].map((row) => `${row.map(csvField).join(",")}\r\n`).join("");
 }
 
-/** A list with one object a row; a name that occurs again gets a number. */
+/** A list with one object for each row; a name that occurs again gets a number. */
 export function asJson(columns, rows) {
   const names = distinct(columns);
   // No prototype, so that a column may be named `__proto__`.

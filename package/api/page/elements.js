@@ -32,7 +32,7 @@ export function counted(count, noun) {
   return `${count.toLocaleString("en")} ${noun}${count === 1 ? "" : "s"}`;
 }
 
-/** Move the focus to a heading or another part that is no control, and show it, or the part that it stands in. */
+/** Move the focus to a heading or another part that is no control, and show it, or the part that holds it. */
 export function focusOn(target, shown = target) {
   target.tabIndex = -1;
   target.focus({ preventScroll: true });

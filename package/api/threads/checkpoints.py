@@ -1,4 +1,4 @@
-"""Where threads are kept: a SQLite file of the user's by default, or a PostgreSQL database."""
+"""Storage of the threads: a SQLite file of the user's by default, or a PostgreSQL database."""
 
 import asyncio
 import os
@@ -25,7 +25,7 @@ MISSING_SQLITE = "threads need a library: pip install 'route-sql[threads]'"
 POSTGRES = ("postgresql://", "postgres://")
 
 Kept = tuple[BaseCheckpointSaver[str], ThreadStore]
-"""Where the runs' states are, and the list of threads."""
+"""The checkpointer, and the list of threads."""
 
 
 def default_file(folder: Path | None) -> Path:

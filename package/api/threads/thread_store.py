@@ -1,6 +1,6 @@
 """The list of threads and their turns: whose they are, and where the checkpointer has each turn's state.
 
-Answers and rows stand in the checkpoints alone. The list is in the same database as they are.
+Answers and rows are in the checkpoints alone, which are in the same database.
 """
 
 import asyncio

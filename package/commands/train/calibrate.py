@@ -64,8 +64,6 @@ def calibrate_model(
     calibration = fit_no_answer(asked, found.calibration) if asked else found.calibration
     write_whole(out, json.dumps(asdict(calibration), indent=1) + "\n")
     _print(found)
-    if found.voted:
-        _print_figures("answers after a vote of samples", found.voted)
     if asked:
         _print_withheld(asked, calibration)
     say(str(out))
@@ -106,6 +104,8 @@ def _print(found: Calibrated) -> None:
             f"{'  (default)' if point.enough == found.calibration.enough else ''}"
         )
     say(f"a run ends early from {found.calibration.enough:.2f} on")
+    if found.voted:
+        _print_figures("answers after a vote of samples", found.voted)
 
 
 def _print_figures(name: str, figures: ReliabilityFigures) -> None:

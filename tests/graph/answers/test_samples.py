@@ -226,8 +226,8 @@ async def test_the_next_question_of_a_thread_begins_without_samples(catalog: Cat
 async def test_the_story_tells_the_samples_and_their_vote(catalog: Catalog) -> None:
     graph = build_graph(sampled(NAMES, SAME, IDS, IDS), catalog)
     context = Context(samples=4)
-    told: list[Any] = [each async for each in graph.astream(QUESTION, context=context, stream_mode="custom")]
-    texts = [event["text"] for event in told]
+    reported: list[Any] = [each async for each in graph.astream(QUESTION, context=context, stream_mode="custom")]
+    texts = [event["text"] for event in reported]
     assert "drew 4 samples, 3 of them different" in texts
     assert texts.count("sample 1 returned 2 rows") == 1 and "sample 3 returned 3 rows" in texts
     assert "2 of 4 samples returned 2 rows" in texts

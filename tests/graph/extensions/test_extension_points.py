@@ -26,7 +26,7 @@ SINGLE = Context(strategy="single")
 
 @tool
 def glossary(question: str) -> list[str]:
-    """The house's words."""
+    """The company's terms."""
     return ["a regular is a customer with two sales", f"asked was: {question}"]
 
 

@@ -13,7 +13,7 @@ from route_sql.graph.wiring import build_graph
 from route_sql.testing import ScriptedModel
 from route_sql.tools.database.catalog import Catalog
 from route_sql.tools.errors import InvalidInput
-from route_sql.tools.schema.visibility import Visibility
+from route_sql.tools.schema.rights.visibility import Visibility
 
 THREAD: Any = {"configurable": {"thread_id": "1"}}
 SINGLE = Context(strategy="single")

@@ -1,4 +1,4 @@
-"""The story of a run: typed JSON events, no silence, no step that does nothing, and replies that can be told apart."""
+"""The story of a run: typed JSON events, no silence, no empty step, and replies with the name of their agent."""
 
 import asyncio
 import json

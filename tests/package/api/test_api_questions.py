@@ -193,8 +193,10 @@ async def test_a_model_that_fails_is_an_error_without_its_words(tmp_path: Path) 
     async with serving_api(tmp_path, model) as running, running.client() as http:
         reply = await http.post("/v1/ask", json=ASKED)
         assert reply.status_code == 500 and reply.json()["error"]["code"] == "internal" and "555" not in reply.text
-        told = events_in((await http.post("/v1/ask", json=ASKED, headers=STREAM)).text)
-        assert told[-1][0] == "error" and told[-1][1]["error"]["code"] == "internal" and "555" not in str(told)
+        reported = events_in((await http.post("/v1/ask", json=ASKED, headers=STREAM)).text)
+        assert (
+            reported[-1][0] == "error" and reported[-1][1]["error"]["code"] == "internal" and "555" not in str(reported)
+        )
         assert isinstance(running.seen[-1].failure, RuntimeError)
 
 

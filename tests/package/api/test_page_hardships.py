@@ -17,9 +17,9 @@ from support.chat_stub import ChatStub, completion, hanging
 from support.served_page import COUNTRIES, HOSTILE, make_shop, serving_page, visiting
 from support.server_processes import free_port
 
-from route_sql.doors.callers import Caller
-from route_sql.doors.tokens import Callers
-from route_sql.tools.schema.visibility import Visibility
+from route_sql.access.callers import Caller
+from route_sql.access.tokens import Callers
+from route_sql.tools.schema.rights.visibility import Visibility
 
 # One browser for all tests of the file, so they share its event loop.
 pytestmark = [*needs_browser, pytest.mark.asyncio(loop_scope="module")]
@@ -221,7 +221,7 @@ CONTRAST = """() => {
     return (a + 0.05) / (b + 0.05) < 4.5;
   }).map((element) => element.outerHTML.slice(0, 80));
 }"""
-"""Texts that stand out from their ground by less than WCAG's 4.5."""
+"""Texts whose contrast is below WCAG's 4.5."""
 
 
 async def test_nothing_moves_for_those_who_want_that(browser: Any, tmp_path: Path) -> None:

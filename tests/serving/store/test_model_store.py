@@ -72,7 +72,7 @@ def write_wheel(folder: Path, n: int, content: bytes) -> None:
 def test_the_first_source_that_gives_the_right_bytes_wins(tmp_path: Path) -> None:
     away, right = Given("away", SourceFailed("no route")), Given("right", BYTES)
     seen: list[tuple[int, int, str]] = []
-    model = store(tmp_path, away, right).resolve("demo", lambda *told: seen.append(told))
+    model = store(tmp_path, away, right).resolve("demo", lambda *reported: seen.append(reported))
     assert model.path.read_bytes() == BYTES
     assert (model.name, model.profile) == ("demo", ENTRY.profile)
     assert seen == [(len(BYTES), len(BYTES), "right")]

@@ -182,7 +182,7 @@ def test_a_base_of_ones_own_is_found_by_its_bytes(
     assert store.resolve(folder).path == path.resolve()
 
 
-def test_a_file_beside_the_adapter_spares_the_download(
+def test_a_file_next_to_the_adapter_spares_the_download(
     open_store: Callable[..., ModelStore], folder: Path, hub: Hub
 ) -> None:
     (folder / "base.gguf").write_bytes(WEIGHTS)

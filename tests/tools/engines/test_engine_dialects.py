@@ -8,7 +8,7 @@ from support.engine_cases import Engine
 
 from route_sql.tools.database.visible import VisibleDatabase
 from route_sql.tools.guard.check import check_sql
-from route_sql.tools.schema.visibility import Visibility
+from route_sql.tools.schema.rights.visibility import Visibility
 
 JSON = (
     "JSON_TABLE('[{\"a\": 1}]', '$[*]' COLUMNS (a INT PATH '$.a', b INT PATH '$.b' DEFAULT '7' ON EMPTY NULL ON ERROR"

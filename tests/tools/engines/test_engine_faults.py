@@ -36,7 +36,7 @@ STATE = (
 
 
 class Asked:
-    """A graph on one database, and a model that is told what to say."""
+    """A graph on one database, and a model with scripted replies."""
 
     def __init__(self, database: Any) -> None:
         self.model = ScriptedModel(history=[])

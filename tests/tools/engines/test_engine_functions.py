@@ -7,7 +7,7 @@ from support.engine_cases import Engine
 
 from route_sql.tools.database.visible import VisibleDatabase
 from route_sql.tools.errors import DatabaseUnavailable
-from route_sql.tools.schema.visibility import Visibility
+from route_sql.tools.schema.rights.visibility import Visibility
 
 ENGINES = ["sqlite", "duckdb", "postgres", "mariadb"]
 MADE = {

@@ -6,7 +6,7 @@ import pytest
 from support.engine_cases import Engine
 
 from route_sql.tools.database.visible import VisibleDatabase
-from route_sql.tools.schema.visibility import Visibility
+from route_sql.tools.schema.rights.visibility import Visibility
 
 BASE = "SELECT 9 AS id, 'base' AS token"
 STEP = "SELECT id + 1, token FROM secret WHERE id < 10"

@@ -9,7 +9,7 @@ from support.honest_names import FINE, HONEST
 from support.hostile_names import EVERYWHERE, HOSTILE
 
 from route_sql.tools.database.visible import VisibleDatabase
-from route_sql.tools.schema.visibility import Visibility
+from route_sql.tools.schema.rights.visibility import Visibility
 
 HIDE = Visibility(hide=("secret", "customer.email"))
 SCRIPT = (

@@ -262,4 +262,4 @@ def test_doctor_says_so(
         url = shop.url.set(drivername="postgresql").render_as_string(hide_password=False)
         with pytest.raises(SystemExit):
             main(["doctor", "--model", stub.url, "--db", url])
-    assert "a pooler stands between" in capsys.readouterr().out
+    assert "a pooler, such as PgBouncer, is between" in capsys.readouterr().out

@@ -1,4 +1,4 @@
-"""What is said of a role, and that the statements which are to mend it do."""
+"""The report on a role, and that the statements which should repair it do."""
 
 import re
 

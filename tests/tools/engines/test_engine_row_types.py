@@ -9,7 +9,7 @@ from route_sql.tools.database.visible import VisibleDatabase
 from route_sql.tools.guard.check import check_sql
 from route_sql.tools.guard.refusal import Policy
 from route_sql.tools.schema.rendering import render
-from route_sql.tools.schema.visibility import Visibility
+from route_sql.tools.schema.rights.visibility import Visibility
 
 SCRIPT = (
     "CREATE TABLE salary_mk7 (id INTEGER, amount_mk7 INTEGER)",

@@ -6,7 +6,7 @@ from support.engine_cases import Engine
 from route_sql.graph.person.clarifying import unclear_points
 from route_sql.graph.state import Question
 from route_sql.tools.database.catalog import Catalog
-from route_sql.tools.schema.visibility import EVERYTHING
+from route_sql.tools.schema.rights.visibility import EVERYTHING
 from route_sql.tools.values.find_values import ValueIndexes
 
 SCRIPT = (

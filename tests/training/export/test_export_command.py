@@ -59,7 +59,7 @@ async def test_an_adapter_becomes_a_model_that_answers(
     assert "--served-model-name route-sql" in (out / "merged" / "README.md").read_text()
     assert sorted(path.name for path in out.iterdir()) == ["MODEL_CARD.md", "adapter.gguf", "merged", "profile.json"]
     assert str(tmp_path) not in (out / "profile.json").read_text() + (out / "MODEL_CARD.md").read_text()
-    moved = out.rename(tmp_path / "moved")  # beside the base, which is found by its bytes
+    moved = out.rename(tmp_path / "moved")  # next to the base, which is found by its bytes
     async with open_model(str(moved), Settings(), lambda done, total, source: None) as chat:
         assert chat.wording == "tuned"
         assert (await chat.ainvoke("How many singers?", max_tokens=4)).usage_metadata

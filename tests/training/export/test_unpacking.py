@@ -33,7 +33,7 @@ def a_cache_of_its_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture
 def exported(tiny_model: Path, tiny_gguf: Path, tmp_path: Path) -> Path:
-    """A model folder, its base beside it."""
+    """A model folder, its base next to it."""
     base = shutil.copy(tiny_gguf, tmp_path / "tiny.gguf")
     adapter = save_lora(tiny_model, tmp_path / "trained", r=32)
     assert command("export", "--adapter", adapter, "--base", base, "--out", tmp_path / "ours") == 0

@@ -86,7 +86,7 @@ def test_the_rows_of_several_folders_are_drawn_together(
     rows = {task: (counts["rows"], counts["eval_rows"]) for task, counts in record["data"].items()}
     assert rows == {"text_to_sql": (60, 8), "schema_linking": (16, 4)}
     assert record["settings"]["data"] == [str(rows_folder), str(tmp_path)]
-    assert fine_tune(run) == tmp_path / "run", "the same run is not begun anew"
+    assert fine_tune(run) == tmp_path / "run", "the same run is not begun again"
 
 
 @pytest.mark.parametrize("packing", [True, False])

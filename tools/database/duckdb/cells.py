@@ -1,4 +1,4 @@
-"""Cells of DuckDB: what Python can't hold as DuckDB means it is cast to text by DuckDB itself.
+"""Cells of DuckDB: values that Python can't hold exactly are cast to text by DuckDB itself.
 
 Python has no month-long durations, no infinite dates, no years before Christ and no nanoseconds, and writes structures
 in its own way. A query with such columns is wrapped in one that casts them.

@@ -1,7 +1,8 @@
 """The process in which DuckDB runs: `python -m route_sql.tools.database.duckdb.child`, started by `DuckDBSession`.
 
 DuckDB's own memory limit does not count the strings and lists that functions build, and nothing stops a function while
-it works on one batch of rows. A process can be held to both: its memory by the operating system, its time by its end.
+it works on one batch of rows. A process can be bounded in both: the operating system limits its memory, and it can be
+ended in time.
 """
 
 import threading
@@ -18,7 +19,7 @@ from route_sql.tools.database.running.child_loop import ChildMessage, ParentPipe
 from route_sql.tools.database.running.rows import fetch
 from route_sql.tools.limits import Limits
 from route_sql.tools.schema.records import Schema
-from route_sql.tools.schema.samples import with_samples
+from route_sql.tools.schema.reflection.samples import with_samples
 
 THREADS = 2
 SPILLED = 8
@@ -142,7 +143,7 @@ class _Engine:
     def _is_one_select(self, sql: str) -> bool:
         """Whether DuckDB's own parser calls a text one SELECT: a second layer below the guard."""
         kinds = self._kinds(sql)
-        # A PIVOT that looks its columns up is several statements to DuckDB; in brackets only a query may stand.
+        # A PIVOT that looks its columns up is several statements to DuckDB; in brackets only a query is allowed.
         return kinds in ([], [_SELECT]) or (kinds == [_MULTI] and self._kinds(f"SELECT * FROM (\n{sql}\n)") == [_MULTI])
 
     def _kinds(self, sql: str) -> list[duckdb.StatementType]:

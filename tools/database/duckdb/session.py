@@ -17,7 +17,7 @@ from route_sql.tools.schema.records import Schema
 
 OWN_SECONDS = 60.0
 SAMPLE_SECONDS = 10.0
-"""How long the schema may take to be read with samples of views."""
+"""Seconds to read the schema with samples of views."""
 _CHILD = "route_sql.tools.database.duckdb.child"
 _TIMEOUT = "the query took longer than {seconds:g} s and was stopped"
 _STOPPED = "the query was cancelled"
@@ -88,7 +88,7 @@ class DuckDBSession:
         return self._child.ask(query, request, seconds=SAMPLE_SECONDS if views else OWN_SECONDS)
 
     def interrupt(self) -> None:
-        """Ask DuckDB to stop, and end its process if it does not. Returns at once."""
+        """Ask DuckDB to stop, and end its process if it does not stop. Returns at once."""
         self._child.interrupt()
 
     def close(self) -> None:
@@ -98,7 +98,7 @@ class DuckDBSession:
 
 
 def unavailable(path: Path, reason: str) -> DatabaseUnavailable:
-    """DuckDB's word about a file, as an exception that says what to do."""
+    """DuckDB's error about a file, as an exception that says what to do."""
     if "not a valid DuckDB database" in reason:
         reason = "this is not a DuckDB database; name a DuckDB file"
     elif "lock on file" in reason:

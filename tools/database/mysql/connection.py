@@ -1,4 +1,4 @@
-"""Connecting to MySQL and MariaDB: what a URL means and what errors become."""
+"""Connections to MySQL and MariaDB: the meaning of a URL, and of errors."""
 
 import re
 import ssl
@@ -45,7 +45,7 @@ _MANUAL = re.compile(r"You have an error in your SQL syntax; check the manual .*
 
 
 def connect(url: URL, seconds: float) -> "pymysql.connections.Connection[Any]":
-    """Connect as a URL says; one statement a text, and no file of this machine is ever sent.
+    """Connect by a URL; a text is one statement, and no file of this machine is ever sent.
 
     Args:
         url: Where and who.
@@ -121,7 +121,7 @@ def code_and_message(error: Exception) -> tuple[int, str]:
 
 
 def reason_of(error: Exception) -> str:
-    """Why no connection could be made and what to do, without any of the driver's words: they name user and host."""
+    """The reason why there is no connection and the remedy, without the driver's words, which name user and host."""
     code, message = code_and_message(error)
     if code in (ER.ACCESS_DENIED_ERROR, 1698):
         return "user or password are wrong; check the url"

@@ -46,7 +46,7 @@ def read_role(session: ServerSession, namespaces: Sequence[str], has_deadline: b
 
 
 def _grants(session: ServerSession) -> list[str]:
-    """The lines of SHOW GRANTS, those of granted roles too; they may hold a password's hash and go no further."""
+    """The lines of SHOW GRANTS, those of granted roles too; they may hold a password's hash and are not passed on."""
     lines = [str(row[0]) for row in session.ask("SHOW GRANTS")]
     roles = [match["role"] for line in lines if " ON " not in line and (match := _ROLE.match(line))]
     return lines + [str(row[0]) for role in roles for row in session.sample(f"SHOW GRANTS FOR {role}", OWN_LIMITS)]

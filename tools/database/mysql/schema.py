@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 
 from route_sql.tools.database.running.server_session import ServerSession
 from route_sql.tools.schema.records import Column, ForeignKey, Schema, Table
-from route_sql.tools.schema.samples import with_samples
+from route_sql.tools.schema.reflection.samples import with_samples
 from route_sql.tools.schema.types import without_labels
 
 _FINGERPRINT = """
@@ -39,7 +39,7 @@ _KEYS = """
     ORDER BY table_schema, table_name, constraint_name, ordinal_position
 """
 _WIDTH = re.compile(r"^(TINYINT(?!\(1\))|SMALLINT|MEDIUMINT|INT|BIGINT|YEAR)\(\d+\)")
-"""How wide a terminal would show an integer says nothing of its values; `TINYINT(1)` tells a flag."""
+"""The display width of an integer says nothing about its values, except that `TINYINT(1)` is a flag."""
 _VIEW_COMMENT = "VIEW"
 _ESCAPED = re.compile(r"\\(.)", re.DOTALL)
 _MEANT = {"n": "\n", "r": "\r", "0": "\0"}

@@ -1,4 +1,4 @@
-"""A MySQL or MariaDB connection on which nothing but one bounded SELECT can run."""
+"""A MySQL or MariaDB connection that runs bounded SELECT statements only."""
 
 import socket
 from collections.abc import Iterable, Iterator, Sequence
@@ -29,7 +29,7 @@ from route_sql.tools.schema.records import Schema
 
 TITLE = "MySQL or MariaDB"
 DISK_PER_MEMORY = 16
-"""How much more a query may take on the server's disk for temporary tables than in its memory."""
+"""Factor of a query's temporary tables on the server's disk to its memory."""
 _SMALLEST_MEMORY = 16_000_000
 _READ_OTHERWISE = {
     "ANSI_QUOTES",
@@ -83,7 +83,7 @@ class MySQLSession(ServerSession):
         self.is_mariadb = "mariadb" in self._connection.get_server_info().lower()
         try:
             self._set_up(memory_bytes)
-        except BaseException:  # whatever it was, nobody else has this connection to close it
+        except BaseException:  # no other code could close this connection
             self.disconnect()
             raise
 
@@ -171,7 +171,7 @@ class MySQLSession(ServerSession):
 
     @property
     def is_alive(self) -> bool:
-        """Whether the connection stands: the server answers."""
+        """Whether the connection is open: the server answers."""
         if self._is_spent or not self._connection.open:
             return False
         allow(self._connection, CONNECT_SECONDS)

@@ -1,4 +1,4 @@
-"""Connecting to PostgreSQL: what a URL means, what errors become."""
+"""Connections to PostgreSQL: the meaning of a URL, and of errors."""
 
 import math
 import socket
@@ -17,11 +17,11 @@ from route_sql.tools.database.running.server_session import CONNECT_SECONDS, LOC
 
 _T = TypeVar("_T")
 _BYTES_RECEIVED = struct.Struct("=128xQ")
-"""Where Linux's `tcp_info` holds the count of received bytes."""
+"""Place of the count of received bytes in Linux's `tcp_info`."""
 
 
 class TooMuch(psycopg.DatabaseError):
-    """More bytes came than one query may take."""
+    """A result has more bytes than one query may take."""
 
 
 class Connection(psycopg.Connection[tuple[Any, ...]]):
@@ -35,7 +35,7 @@ class Connection(psycopg.Connection[tuple[Any, ...]]):
     most_seconds: float = CONNECT_SECONDS
 
     def wait(self, gen: Generator[Any, Any, _T], *arguments: Any, **options: Any) -> _T:
-        """Wait as psycopg does, but not for ever."""
+        """Wait as psycopg does, but with a deadline."""
         return super().wait(self._bounded(gen), *arguments, **options)
 
     def _bounded(self, steps: Generator[Any, Any, _T]) -> Generator[Any, Any, _T]:
@@ -147,8 +147,8 @@ _REASONS = (
 
 
 def reason_of(error: psycopg.Error) -> str:
-    """Why no connection could be made and what to do, without any of the driver's words: they name the user."""
+    """The reason why there is no connection and the remedy, without the driver's words, which name the user."""
     text = str(error)
     if error.sqlstate and error.diag.message_primary and error.sqlstate[:2] not in ("08", "28", "3D", "53", "57"):
-        return f"the session could not be set up ({error.diag.message_primary}); check what stands in between"
+        return f"the session could not be set up ({error.diag.message_primary}); check the pooler or proxy in between"
     return next((reason for sign, reason in _REASONS if sign in text), "no connection could be made; check the url")

@@ -30,7 +30,7 @@ _TIMEOUTS = {
     "idle_in_transaction_session_timeout": f"{IDLE_SECONDS}s",
 }
 _POOLED = (
-    "a pooler stands between this machine and the server, such as PgBouncer; every setting ends with its transaction "
+    "a pooler, such as PgBouncer, is between this machine and the server; every setting ends with its transaction "
     "and nothing of the shared connection is reset"
 )
 _DISK = {"temp_file_limit": "4GB"}
@@ -56,7 +56,7 @@ _CREATABLE = f"""
     UNION ALL
     SELECT 'database ' || current_database() WHERE pg_catalog.has_database_privilege(current_database(), 'CREATE')
 """
-# What the role starts a session with; what our session has set since does not show.
+# The settings that the role starts a session with, without those of our session.
 _STARTS_WITH = """
     SELECT name, reset_val FROM pg_catalog.pg_settings
     WHERE name IN ('default_transaction_read_only', 'statement_timeout', 'lock_timeout',

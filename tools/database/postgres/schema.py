@@ -14,8 +14,8 @@ from sqlalchemy.pool import StaticPool
 from route_sql.tools.database.postgres.types import with_fields
 from route_sql.tools.database.running.server_session import Fault, ServerSession
 from route_sql.tools.schema.records import Column, Schema, Table
-from route_sql.tools.schema.reflection import reflect
-from route_sql.tools.schema.samples import SAMPLE_CHARS, SAMPLES, readable, with_samples
+from route_sql.tools.schema.reflection.reflect import reflect
+from route_sql.tools.schema.reflection.samples import SAMPLE_CHARS, SAMPLES, readable, with_samples
 from route_sql.tools.text import clean, is_clean
 
 LARGE_ROWS = 10_000
@@ -83,7 +83,7 @@ _FIELDS = """
     FROM used ORDER BY path[1:2], place LIMIT {most}
 """
 _DEEPEST, _MOST_FIELDS = 10, 20_000
-"""How many names a field's path may have, and how many fields are read."""
+"""Most names of a field's path, and most fields that are read."""
 # Partitions inherit too, but only the whole table is shown.
 _INHERITS = """
     SELECT nullif(n.nspname, pg_catalog.current_schema())::text, c.relname::text,

@@ -1,4 +1,4 @@
-"""A PostgreSQL connection on which nothing but one bounded SELECT can run."""
+"""A PostgreSQL connection that runs bounded SELECT statements only."""
 
 import os
 import selectors
@@ -68,7 +68,7 @@ class PostgresSession(ServerSession):
         self._connection = connect(url, Connection)
         try:
             self._set_up(namespaces)
-        except BaseException:  # whatever it was, nobody else has this connection to close it
+        except BaseException:  # no other code could close this connection
             self._connection.close()
             raise
 
@@ -121,7 +121,7 @@ class PostgresSession(ServerSession):
 
     @property
     def is_alive(self) -> bool:
-        """Whether the connection stands: an idle one has nothing to read but its end."""
+        """Whether the connection is open: an idle one has nothing to read but its end."""
         if self._connection.closed:
             return False
         with selectors.DefaultSelector() as selector:

@@ -1,7 +1,7 @@
 """The transaction in which everything runs on PostgreSQL: read-only, and all settings end with it.
 
-Between us and the server may stand a pooler, which gives every transaction to any of its connections. What we set for a
-session would stay on a connection that others use, and what others set for theirs could hold for us.
+A pooler between us and the server may give each transaction to any of its connections. Our settings of a session would
+then stay on a connection that others use, and settings of others could apply to us.
 """
 
 from collections.abc import Iterator, Sequence
@@ -43,7 +43,7 @@ _RANDOM = SystemRandom()
 
 @dataclass(frozen=True, slots=True)
 class Transaction:
-    """How transactions begin and end on one connection.
+    """Begin and end of transactions on one connection.
 
     `is_pooled` is True unless the server's process is the one that greeted us: a pooler greets with a number of its
     own. Only a connection that is known to be ours alone is wiped after a transaction.

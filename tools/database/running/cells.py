@@ -1,4 +1,4 @@
-"""One value as it comes from an engine's driver, made into a cell that JSON and every checkpointer hold exactly.
+"""Conversion of a driver's value into a cell that JSON and every checkpointer hold exactly.
 
 A value stays a number where that is exact: an integer of up to 64 bits, a fraction whose digits a float has. All
 others are text, written as their engine writes them.
@@ -13,7 +13,7 @@ from decimal import Decimal
 from route_sql.tools.database.outcome import Cell
 
 SHOWN_BYTES = 16
-"""How many bytes of a blob are shown."""
+"""Bytes of a blob that are shown."""
 ELLIPSIS = "…"
 Spelling = Mapping[str, str]
 """An engine's own words for Python's `inf`, `-inf` and `nan`, where it has others."""
@@ -21,13 +21,13 @@ NO_SPELLING: Spelling = {}
 _INTEGERS = range(-(2**63), 2**64)
 """Integers of 64 bits; a checkpointer's MessagePack holds no others."""
 _EXACT = 2**53
-"""Below it a float tells neighbouring integers apart."""
+"""Below it, neighbouring integers are different floats."""
 _MOST_DIGITS = 1_000
 """Numbers beyond are written with an exponent."""
 
 
 class WrittenList(list[object]):
-    """A list and the text that its engine writes for it; the text is shown, the items are compared."""
+    """A list with the text that its engine writes for it: the text is shown, the items are compared."""
 
     text: str
 

@@ -1,8 +1,9 @@
 """The parent's side of a process that works on a database file; `child_loop` is the other side.
 
 A function of the engine that works in one step can't be interrupted. A process can be ended, and the system holds its
-memory. Both sides speak JSON, one object a line. The first line says what to open; each line after it is a request with
-a number and has one answer, but for `stop`, which has none. Lines with `at` tell where a long request is.
+memory. Both sides speak JSON, one object on each line. The first line says what to open; each line after it is a
+request with a number and has one answer, except `stop`, which has none. Lines with `at` report the place of a long
+request.
 """
 
 import json
@@ -16,9 +17,9 @@ from route_sql.tools.database.running.child_loop import ChildMessage
 from route_sql.tools.database.running.query import Query
 
 STOP_SECONDS = 0.5
-"""How long the engine has to stop a query that it was asked to stop, before its process is ended."""
+"""Seconds that the engine has to stop a query before its process is ended."""
 MARGIN = 1.0
-"""Seconds after a request's deadline when its process ends by itself, should nobody have ended it."""
+"""Seconds after a request's deadline when its process ends by itself, if it was not ended before."""
 
 
 class Child:
@@ -78,7 +79,7 @@ class Child:
             self._end()
 
     def interrupt(self) -> None:
-        """Ask the process to stop what it does, and end it if it does not. Returns at once."""
+        """Ask the process to stop its request, and end the process if it does not stop. Returns at once."""
         with self._state:
             number, is_new = self._number, self._stopped != self._number
             self._stopped = number

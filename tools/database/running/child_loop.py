@@ -38,7 +38,7 @@ class ParentPipe:
         self._file.flush()
 
     def at(self, place: str) -> None:
-        """Tell how far a long request has come, so that the parent knows it if the process is ended here."""
+        """Report the place of a long request, so that the parent knows it if the process is ended here."""
         self.send({"at": place})
 
 
@@ -88,7 +88,7 @@ class _Loop:
                 pass
         except MemoryError:
             pass  # the parent says what it means that the process has ended
-        except Exception:  # whatever it is must be seen, and nobody would answer the next request
+        except Exception:  # any error must be visible, and no request would be answered after it
             traceback.print_exc()
         os._exit(1)
 
@@ -105,13 +105,13 @@ class _Loop:
 
 
 def end_in(seconds: float) -> None:
-    """Let the system end this process after this many seconds, whatever it does then; 0 cancels that."""
+    """Let the system end this process after this many seconds, in any state; 0 cancels that."""
     if hasattr(signal, "setitimer"):
         signal.setitimer(signal.ITIMER_REAL, min(seconds, 1e8))
 
 
 def hold_memory(memory: int) -> None:
-    """Let the process take that much beyond what it has now; only Linux counts the memory that is mapped."""
+    """Let the process take that much more memory than it has now; only Linux counts the memory that is mapped."""
     with suppress(ImportError, OSError, ValueError):
         import resource
 

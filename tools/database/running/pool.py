@@ -94,7 +94,7 @@ class Pool(Generic[_S]):
             with self.submitted(query, work) as future:
                 return await result_of(query, future, wait_seconds)
         except NoWorkerFree:
-            pass  # raised below, so that it does not stand in the trace
+            pass  # raised below, so that the trace does not hold it
         raise all_busy(self._name, self._size, wait_seconds)
 
     async def outcome(self, query: Query, work: Callable[[_S], Outcome], wait_seconds: float) -> Outcome:
@@ -127,7 +127,7 @@ class Pool(Generic[_S]):
         session = self._take()
         try:
             yield session
-        except BaseException:  # whatever it was, nobody knows what state it left the session in
+        except BaseException:  # the session may be in any state after it
             session.close()
             raise
         if session.is_usable:

@@ -20,7 +20,7 @@ class Interruptible(Protocol):
 
 
 class Query:
-    """A statement under limits. Its clock starts when a worker takes it up, not while it waits for one."""
+    """A statement under limits. Its clock starts when a worker begins it, not while it waits for one."""
 
     def __init__(self, sql: str, limits: Limits) -> None:
         """Set up a run that has not started."""

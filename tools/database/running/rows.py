@@ -1,4 +1,4 @@
-"""Rows as they come from an engine, made plain for JSON, capped, and made comparable by a digest."""
+"""Rows of an engine: converted to plain JSON, capped, and compared by a digest."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -88,7 +88,7 @@ def _size(cell: Cell) -> int:
 
 
 def _token(value: object) -> bytes:
-    """A value's stand-in for comparison; long ones are hashed."""
+    """A value as bytes for comparison; long ones are hashed."""
     if isinstance(value, Decimal):
         text = _decimal_token(value)
     elif isinstance(value, float):

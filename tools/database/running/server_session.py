@@ -18,11 +18,11 @@ from route_sql.tools.schema.records import Schema
 
 CONNECT_SECONDS = 5
 LOCK_SECONDS = 5
-"""How long a query waits for a lock."""
+"""Seconds that a query waits for a lock."""
 IDLE_SECONDS = 60
 """Time after which the server ends an idle transaction, should this process hang."""
 CANCEL_SECONDS = 0.6
-"""How long the server has to stop a query that it was asked to stop, before its connection is cut."""
+"""Seconds that the server has to stop a query before its connection is cut."""
 OWN_SECONDS = 60.0
 OWN_LIMITS = Limits(OWN_SECONDS, rows=1_000_000, result_bytes=256_000_000)
 """The bounds of what we ask about the schema."""
@@ -55,7 +55,7 @@ class ServerSession(ABC):
     """The engine's words for numbers that are none."""
 
     def __init__(self, name: str) -> None:
-        """Remember the database's name, for messages; `is_pooled` says whether a pooler may stand in between."""
+        """Remember the database's name, for messages; `is_pooled` says whether there may be a pooler in between."""
         self.name = name
         self.is_pooled = False
         self._free = threading.Event()
@@ -78,7 +78,7 @@ class ServerSession(ABC):
 
     @abstractmethod
     def cancel(self) -> None:
-        """Ask the server from outside to stop what runs; blocks, and may raise anything."""
+        """Ask the server from outside to stop the running query; blocks, and may raise anything."""
 
     @abstractmethod
     def cut(self) -> None:
@@ -87,7 +87,7 @@ class ServerSession(ABC):
     @property
     @abstractmethod
     def is_alive(self) -> bool:
-        """Whether the connection stands."""
+        """Whether the connection is open."""
 
     @abstractmethod
     def disconnect(self) -> None:
@@ -119,7 +119,7 @@ class ServerSession(ABC):
         self.disconnect()
 
     def interrupt(self) -> None:
-        """Stop what runs: ask the server, and cut the connection if that does not help. Returns at once."""
+        """Stop the running query: ask the server, and cut the connection if that does not help. Returns at once."""
         if self._stoppers:
             return
         self._stoppers = [

@@ -1,4 +1,4 @@
-"""Threads for work that nothing may be able to stop: one that is stuck is given up and another takes its place."""
+"""Threads for work that may be impossible to stop: a thread that hangs is given up, and another replaces it."""
 
 import threading
 from collections import deque
@@ -7,7 +7,7 @@ from concurrent.futures import Future
 from typing import Any, TypeVar
 
 MOST_STUCK = 8
-"""Workers that may be given up and still be at work."""
+"""Most workers that are given up but still at work."""
 _T = TypeVar("_T")
 
 
@@ -30,7 +30,7 @@ class Workers:
 
     @property
     def stuck(self) -> int:
-        """How many that were given up are still at work."""
+        """Number of workers that were given up and are still at work."""
         return len(self._stuck)
 
     def submit(self, work: Callable[[], _T]) -> "Future[_T]":
@@ -43,7 +43,7 @@ class Workers:
         return future
 
     def give_up(self, future: "Future[Any]") -> None:
-        """Let another thread take the place of the one at this work; without one, do nothing."""
+        """Replace the thread that does this work by another; without one, do nothing."""
         with self._changed:
             if not future.done() and future.running() and future not in self._stuck:
                 self._stuck.add(future)
@@ -51,7 +51,7 @@ class Workers:
                 self._start_threads()
 
     def close(self) -> None:
-        """Drop what waits, and wait for the threads that were not given up."""
+        """Drop waiting work, and wait for the threads that were not given up."""
         with self._changed:
             self._is_closed = True
             while self._waiting:
@@ -95,7 +95,7 @@ class Workers:
 def _do(future: Future[Any], work: Callable[[], Any]) -> None:
     try:
         result = work()
-    except BaseException as error:  # whatever it is, it belongs to whom waits for the work
+    except BaseException as error:  # any error is raised where the result is awaited
         future.set_exception(error)
     else:
         future.set_result(result)

@@ -1,4 +1,4 @@
-"""Stand-ins for the collations that a SQLite file names and that only the program which made it has.
+"""Substitutes for collations that a SQLite file names and that only the program which made it has.
 
 Anki's files compare by `unicase`, those of Android by `LOCALIZED` and `PHONEBOOK`. SQLite refuses each query that needs
 one which the connection does not know.
@@ -18,7 +18,7 @@ _STATEMENTS = (
 
 
 def add_stand_ins(connection: sqlite3.Connection) -> tuple[str, ...]:
-    """Register a stand-in for each collation of the schema that the connection does not know.
+    """Register a substitute for each collation of the schema that the connection does not know.
 
     It compares texts by their letters, whatever the case.
 
@@ -34,7 +34,7 @@ def add_stand_ins(connection: sqlite3.Connection) -> tuple[str, ...]:
 
 
 def note(database: str, names: tuple[str, ...]) -> str:
-    """The sentence that warns of stand-ins."""
+    """The warning about substituted collations."""
     return (
         f"The database {database} compares texts by rules that only the program which made it has "
         f"({', '.join(names)}); they were compared by their letters, whatever the case, so the order of such texts "

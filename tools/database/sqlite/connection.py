@@ -41,8 +41,8 @@ class FileConnection(sqlite3.Connection):
 def connect(path: Path, locked_seconds: float = 0.0) -> FileConnection:
     """A read-only connection to a file that must exist; no authorizer, so for our own statements only.
 
-    A file in WAL mode in a folder that can't be written is opened as one that nobody changes, if no change stands in
-    its log. Collations that are not known here have stand-ins.
+    A file in WAL mode in a folder that can't be written is opened as one that nobody changes, if its log
+    holds no change. Unknown collations have substitutes.
 
     Args:
         path: The file.
@@ -125,7 +125,7 @@ def closed_on_failure(connection: sqlite3.Connection) -> Iterator[None]:
 
 
 def unavailable(path: Path, error: BaseException | None) -> DatabaseUnavailable:
-    """SQLite's error about a file, as one that says what to do."""
+    """SQLite's error about a file, as an exception that says what to do."""
     return DatabaseUnavailable(f"{path}: {_reason(path, error)}")
 
 
@@ -172,7 +172,7 @@ def read_rows(
     except sqlite3.Error as error:
         code = getattr(error, "sqlite_errorcode", 0) & 0xFF
         if code == sqlite3.SQLITE_TOOBIG:
-            return rows  # as where the rows before it have taken all bytes
+            return rows  # as if the rows before it had used all bytes
         if code in (sqlite3.SQLITE_INTERRUPT, sqlite3.SQLITE_NOMEM):
             too_costly()
         return []  # a view on a table that is gone, or the deadline: samples are worth no more
@@ -186,7 +186,7 @@ def _text(raw: bytes) -> str:
 
 
 def check_file(path: Path, engine: str) -> None:
-    """Look at a path before it is opened: a pipe would wait for its writer, a device has no end.
+    """Check a path before it is opened: a pipe would wait for its writer, a device has no end.
 
     Raises:
         DatabaseUnavailable: there is no such file, or it is something else, or it may not be read.
@@ -208,13 +208,13 @@ def check_file(path: Path, engine: str) -> None:
 
 
 def _check_logs(path: Path) -> None:
-    """Look at the files that SQLite opens by itself with this one: a pipe among them would wait for its writer.
+    """Check the files that SQLite opens together with this one: a pipe among them would wait for its writer.
 
     Raises:
         DatabaseUnavailable: one of them is no file.
     """
     for log in (path.with_name(path.name + ending) for ending in _LOGS):
-        with suppress(OSError):  # it is not there, which is usual, or SQLite says more about it
+        with suppress(OSError):  # it is missing, which is usual, or SQLite will report more about it
             if not stat.S_ISREG(log.stat().st_mode):
                 raise DatabaseUnavailable(f"{path}: {log.name} next to it is not a regular file; remove it")
 

@@ -14,7 +14,7 @@ from route_sql.tools.database.running.child import Child
 MOST_IDLE = 8
 """Processes that are kept; with so many, another file is opened in the one that was idle longest."""
 PATIENCE = 1.0
-"""How long to wait for one of these, before one more is started that is ended after its use."""
+"""Seconds to wait for one of these, before one more is started that is ended after its use."""
 _CHILD = "route_sql.tools.database.sqlite.child"
 OpenFile = tuple[object, ...]
 """File that a process has open: its path, its identity, and how it is opened."""
@@ -51,7 +51,7 @@ class SQLiteProcesses:
             self.end_one(process)
         try:
             return SQLiteProcess(memory_bytes)
-        except BaseException:  # Ctrl-C too: it counts as taken no longer
+        except BaseException:  # Ctrl-C too: the process is free again
             self._release()
             raise
 

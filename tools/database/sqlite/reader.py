@@ -1,4 +1,4 @@
-"""A SQLite connection on which nothing but one bounded SELECT can run. It lives in a process of its own.
+"""A SQLite connection that runs bounded SELECT statements only. It lives in a process of its own.
 
 The static guard has read the text before. Behind it the connection is read-only three times: by the URI (`mode=ro`), by
 an authorizer that allows reading and calling functions and nothing else, and by `query_only`. Work is bounded by the

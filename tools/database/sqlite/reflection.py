@@ -23,12 +23,12 @@ from route_sql.tools.errors import DatabaseUnavailable
 from route_sql.tools.limits import Limits
 from route_sql.tools.schema.plain import plain
 from route_sql.tools.schema.records import Schema
-from route_sql.tools.schema.reflection import reflect
-from route_sql.tools.schema.samples import with_samples
+from route_sql.tools.schema.reflection.reflect import reflect
+from route_sql.tools.schema.reflection.samples import with_samples
 
 VIEW_SECONDS = 0.05
 VIEWS_SECONDS = 0.5
-"""Seconds of processor time, so that a busy machine costs no view."""
+"""Seconds of processor time, so that no view is lost on a busy machine."""
 STEP_SECONDS = 1.0
 VIEW_SAMPLES_SECONDS = 2.0
 """Seconds that the samples of all views may take."""

@@ -16,7 +16,7 @@ from route_sql.tools.errors import DatabaseUnavailable
 from route_sql.tools.limits import Limits
 
 OPEN_SECONDS = 10.0
-"""How long opening a file may take: a file can have virtual tables whose opening has no end."""
+"""Seconds that opening a file may take: it can have virtual tables whose opening never ends."""
 LOCKED_SECONDS = 5.0
 _TIMEOUT = "the query took longer than {seconds:g} s and was stopped"
 STOPPED = "the query was cancelled"
@@ -125,7 +125,7 @@ class SQLiteSession:
 
     @contextmanager
     def _process(self, place: OpenFile | None) -> Iterator[SQLiteProcess]:
-        """A process, given back unless it ended or nobody knows what it does."""
+        """A process, given back unless it ended or may still be at work."""
         process = PROCESSES.take(place, self._memory)
         try:
             if not process.opened:

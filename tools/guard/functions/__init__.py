@@ -1,1 +1,1 @@
-"""The functions that may be called, one list an engine."""
+"""The functions that may be called, one list for each engine."""

@@ -1,6 +1,6 @@
-"""DuckDB's functions that do nothing but compute.
+"""DuckDB's functions that only compute.
 
-Left out: what reads files (read_..., glob, parquet_..., sniff_csv), what runs SQL handed to it as text (query,
+Left out: what reads files (read_..., glob, parquet_..., sniff_csv), what runs SQL that it gets as text (query,
 query_table, json_execute_serialized_sql, and histogram, which is also a table macro over query_table), sequences,
 settings, variables, secrets, logs, sleep_ms, and what tells about the server, the session or the catalog.
 """

@@ -1,4 +1,4 @@
-"""The functions of MySQL and MariaDB that do nothing but compute.
+"""The functions of MySQL and MariaDB that only compute.
 
 Left out: LOAD_FILE, SLEEP, BENCHMARK, locks (GET_LOCK and its like), replication and sequences, LAST_INSERT_ID and
 what else keeps or tells the state of the session or the server, encryption with keys of the server, and functions

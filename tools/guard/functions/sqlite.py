@@ -1,4 +1,4 @@
-"""SQLite's functions that do nothing but compute.
+"""SQLite's functions that only compute.
 
 Left out: load_extension, fts3_tokenizer, the shell's readfile, writefile, edit and fsdir, and what tells about the
 connection or the library.

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from route_sql.tools.guard.names.resolution import Names
 
 _FIRST_COLUMN = {"postgres": ("column", 1), "sqlite": ("column", 1), "mysql": ("column_", 0), "duckdb": ("col", 0)}
-"""How engines number the columns of VALUES."""
+"""Numbers of the columns of VALUES, by engine."""
 
 
 class Entries:

@@ -1,4 +1,4 @@
-"""Value of an expression of a query, as far as its fields may be asked for."""
+"""Value of an expression of a query, with the fields that the query may name."""
 
 from collections.abc import Iterator, Mapping
 from typing import Protocol

@@ -87,7 +87,7 @@ class Names:
     unsure: list[Name] = field(default_factory=list)
     called: list[exp.Expr] = field(default_factory=list)
     seen: set[int] = field(default_factory=set)
-    """Where the names begin that were met."""
+    """Places of the names that were resolved."""
 
     def __post_init__(self) -> None:
         """Nothing is resolved yet."""
@@ -174,7 +174,7 @@ class Names:
             self.miss(node, scope)
 
     def is_namespace(self, base: exp.Expr, scope: Scope) -> bool:
-        """Whether what stands before a function is the schema it lives in, which the rule for calls has judged."""
+        """Whether the name before a function is its schema, which the rule for calls has judged."""
         if self.dialect != "duckdb":
             return True
         return isinstance(base, exp.Identifier) and base.name.casefold() in ("main", "pg_catalog", "system")
@@ -244,7 +244,7 @@ class Names:
         return Name(text, start, end, is_table, found=False, sources=tables)
 
     def check_dots(self, found: list[Token]) -> None:
-        """Hold each name behind a dot against those that were looked at: the parser may have lost one."""
+        """Compare each name behind a dot with those that were checked: the parser may have lost one."""
         for before, token, after in zip(found, found[1:], [*found[2:], None], strict=False):
             is_called = after is not None and after.token_type == TokenType.L_PAREN
             if before.token_type != TokenType.DOT or token.token_type == TokenType.STAR or is_called:

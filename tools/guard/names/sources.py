@@ -54,7 +54,7 @@ class FromEntry:
     Args:
         key: Its alias, or the name it has without one.
         outputs: Its columns.
-        qualifiers: The keys of the namespaces that may stand before its name.
+        qualifiers: The keys of the namespaces that may be written before its name.
         table: The table of the schema, if it is one.
         implicit: Keys of columns that it has without showing them, such as SQLite's `rowid`.
         is_open: Its columns can't be known.

@@ -1,4 +1,4 @@
-"""A value as far as it is known: the fields behind its dots and the items behind its brackets."""
+"""The known part of a value: the fields behind its dots and the items behind its brackets."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field

@@ -19,7 +19,7 @@ _REMARK = re.compile(r"\s\((?=[A-Za-z])")
 _BLANK_LINE = re.compile(r"\n[ \t]*\n")
 _LINE_END = re.compile(r"\n")
 _BORDERS = ((_BLANK_LINE, False), (_LINE_END, True), (_SENTENCE, True), (_REMARK, True))
-"""Where prose may begin behind SQL, and whether it must read as such."""
+"""A place where prose may begin behind SQL, and whether it must read as prose."""
 
 
 def first_statement(text: str, reading: Reading) -> str | None:

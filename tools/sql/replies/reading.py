@@ -1,4 +1,4 @@
-"""How much work the reading of one reply may be: a model can write text on which a parser's time explodes."""
+"""Bound of the work to read one reply: a model can write text on which a parser's time explodes."""
 
 from sqlglot import Token
 
@@ -16,7 +16,7 @@ _SLACK = 200
 class Reading:
     """Reads the texts of one reply until its work is used up; then nothing parses and nothing has tokens.
 
-    Work is counted in characters, not in seconds, so that a reply is read alike on every machine.
+    Work is counted in characters, not in seconds, so that a reply is read in the same way on every machine.
 
     Args:
         dialect: The sqlglot name of the dialect.
@@ -34,7 +34,7 @@ class Reading:
         return self.left <= 0
 
     def complaint(self, text: str) -> str | None:
-        """Why a text does not parse as exactly one query; None if it does."""
+        """Reason why a text does not parse as exactly one query; None if it does."""
         if self.is_over:
             return TOO_DEEP
         found = parses(text, self.dialect)

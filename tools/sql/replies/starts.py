@@ -1,4 +1,4 @@
-"""Where SQL may begin in a text of a model's."""
+"""Places in a model's text where SQL may begin."""
 
 import re
 from collections.abc import Iterator
@@ -17,7 +17,7 @@ _ARTICLES = frozenset("the an your these those this only which each a".split())
 
 
 def starts(text: str, *, is_code: bool) -> Iterator[int]:
-    """Where SQL may begin: in code at its first statement, in prose at any, begins of lines first."""
+    """Places where SQL may begin: in code at its first statement, in prose at any, beginnings of lines first."""
     matches = [match for match in STARTS.finditer(text) if not _in_comment(text, match.start())]
     if is_code:
         yield from (_with_parentheses(text, match.start()) for match in matches[:1])
@@ -30,7 +30,7 @@ def starts(text: str, *, is_code: bool) -> Iterator[int]:
 
 
 def _begins_line(text: str, start: int) -> bool:
-    """Whether nothing but brackets and a comment stand between a place and the begin of a line or a label's end."""
+    """Whether only brackets and a comment are between a place and the beginning of a line or the end of a label."""
     at = _before_comment(text, start)
     while at and text[at - 1] in " \t(":
         at -= 1
@@ -38,7 +38,7 @@ def _begins_line(text: str, start: int) -> bool:
 
 
 def _before_comment(text: str, start: int) -> int:
-    """Where the comment begins that ends at a place, or the place itself."""
+    """Beginning of the comment that ends at a place, or the place itself."""
     closing = len(text[:start].rstrip()) - 2
     opening = text.find("/*", 0, max(closing, 0))
     return opening if opening >= 0 and text.startswith("*/", closing) else start
@@ -50,7 +50,7 @@ def _in_comment(text: str, start: int) -> bool:
 
 
 def _with_parentheses(text: str, start: int) -> int:
-    """Where the parentheses begin that a query may stand in."""
+    """Places where parentheses begin that may hold a query."""
     at = start
     while at and (text[at - 1] == "(" or text[at - 1].isspace()):
         at -= 1

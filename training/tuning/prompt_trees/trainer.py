@@ -46,7 +46,7 @@ def one_pack(packs: Sequence[Mapping[str, Sequence[int]]]) -> dict[str, torch.Te
 def keep_freed_memory() -> None:
     """Make glibc keep freed memory: a new request to the system for each large tensor costs as much as filling it.
 
-    Nothing happens with another C library.
+    Another C library is left as it is.
     """
     if not sys.platform.startswith("linux"):
         return

@@ -1,0 +1,115 @@
+"""The check in front of an HTTP application: host, origin, kind of body and token of each request."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+from starlette.datastructures import Headers
+from starlette.responses import JSONResponse, Response
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from route_sql.access.callers import Caller
+from route_sql.access.tokens import Callers
+from route_sql.tools.errors import InvalidInput
+
+CALLER = "route_sql.caller"
+"""Key of the ASGI scope under which the access check leaves the caller."""
+
+Refuse = Callable[[Scope, int, str, Mapping[str, str]], Response]
+"""Makes the answer to a refused request, from the request, a status, a sentence and headers."""
+
+
+def plain_refusal(_: Scope, status: int, message: str, headers: Mapping[str, str]) -> Response:
+    """An answer with the sentence as its `error`."""
+    return JSONResponse({"error": message}, status, headers)
+
+
+def everything(_: Scope) -> bool:
+    """Whether a request needs a token: each does."""
+    return True
+
+
+def nothing(_: Scope) -> bool:
+    """Whether a request may be sent to the server by any name: none may."""
+    return False
+
+
+@dataclass(frozen=True)
+class AccessCheck:
+    """Refuses requests from unknown hosts, pages and callers: any web page can send requests to loopback.
+
+    Args:
+        app: The application behind it.
+        hosts: Values that the header Host may have, in lower case, ports included.
+        origins: Values that the header Origin may have; a request without one does not come from a page.
+        callers: Who may call, by token; without any, everyone who reaches the server.
+        needs_token: Whether a request needs a token, where there are callers.
+        any_host: Whether a request may name any host, as health probes do, which know only an address.
+        refuse: Makes the answer to a refused request.
+    """
+
+    app: ASGIApp
+    hosts: Sequence[str]
+    origins: Sequence[str] = ()
+    callers: Callers = Callers({})
+    needs_token: Callable[[Scope], bool] = everything
+    any_host: Callable[[Scope], bool] = nothing
+    refuse: Refuse = plain_refusal
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer a request, or refuse it."""
+        if scope["type"] == "http" and (refusal := self._refusal(scope)) is not None:
+            await refusal(scope, receive, send)
+            return
+        if scope["type"] in ("http", "lifespan"):
+            await self.app(scope, receive, send)
+        # No server of ours has web sockets: uvicorn closes one that nobody accepts.
+
+    def _refusal(self, scope: Scope) -> Response | None:
+        """The answer to a refused request; None for an allowed one, whose scope then has the caller."""
+        headers = Headers(scope=scope)
+        named = [host.lower() for host in headers.getlist("host")]
+        if not self.any_host(scope) and named not in [[host] for host in self.hosts]:
+            return self.refuse(
+                scope, 421, "This name of the server is not allowed; start it with --allow-host NAME.", {}
+            )
+        if not set(headers.getlist("origin")) <= set(self.origins):
+            return self.refuse(
+                scope, 403, "Pages of this origin may not call it; start it with --allow-origin ORIGIN.", {}
+            )
+        if scope["method"] == "POST" and _has_body(headers) and not _is_json(headers):
+            return self.refuse(scope, 415, "The body must be JSON: send Content-Type: application/json.", {})
+        if not self.needs_token(scope):
+            return None
+        if (caller := self._caller(headers)) is None:
+            wanted = {"WWW-Authenticate": "Bearer"}
+            return self.refuse(scope, 401, "A token is needed: send Authorization: Bearer TOKEN.", wanted)
+        scope[CALLER] = caller
+        return None
+
+    def _caller(self, headers: Headers) -> Caller | None:
+        if not len(self.callers):
+            return Caller()
+        given = headers.getlist("authorization")
+        scheme, _, token = given[0].partition(" ") if len(given) == 1 else ("", "", "")
+        return self.callers.of(token.strip()) if scheme.lower() == "bearer" else None
+
+
+def caller_in(scope: Scope) -> Caller:
+    """The caller that the access check found.
+
+    Raises:
+        InvalidInput: the request did not pass the access check.
+    """
+    caller = scope.get(CALLER)
+    if not isinstance(caller, Caller):
+        raise InvalidInput("the call has no caller")
+    return caller
+
+
+def _has_body(headers: Headers) -> bool:
+    return headers.get("content-length", "0") != "0" or "transfer-encoding" in headers or "content-type" in headers
+
+
+def _is_json(headers: Headers) -> bool:
+    kinds = headers.getlist("content-type")
+    return len(kinds) == 1 and kinds[0].partition(";")[0].strip().lower() == "application/json"

@@ -1,0 +1,136 @@
+"""What callers hand in: the shapes of notes, outcomes and questions; what can't be used is said in plain words."""
+
+import re
+from typing import Any
+
+import pytest
+from langchain_core.tools import BaseTool, StructuredTool, tool
+
+from route_sql.graph.context import Context
+from route_sql.graph.state import Question
+from route_sql.graph.wiring import build_graph
+from route_sql.testing import ScriptedModel
+from route_sql.tools.database.catalog import Catalog
+from route_sql.tools.errors import DatabaseUnavailable, InvalidInput
+
+NAMES = "SELECT name FROM customer"
+QUESTION = Question(question="Who are the customers?", database="shop")
+SINGLE = Context(strategy="single")
+IMAGE = {"type": "image", "base64": "AAAA", "mime_type": "image/png"}
+
+
+def a_tool(result: Any) -> BaseTool:
+    async def glossary(question: str) -> Any:
+        """The company's terms."""
+        return result
+
+    return StructuredTool.from_function(coroutine=glossary)
+
+
+def a_function(result: Any) -> Any:
+    async def glossary(question: Question) -> Any:
+        return result
+
+    return glossary
+
+
+async def asked(model: ScriptedModel, catalog: Catalog, context_tool: Any) -> tuple[str | None, list[str]]:
+    """The notes in the prompt, and those in the answer."""
+    model.enqueue("sql", NAMES)
+    graph = build_graph(model, catalog, context_tools=[context_tool])
+    answer = (await graph.ainvoke(QUESTION, context=SINGLE, version="v2")).value
+    found = re.search(r"<<<NOTES\n(.*)\nNOTES>>>", str(model.history[-1][1][-1].content), re.DOTALL)
+    return found and found[1], answer["notes"]
+
+
+@pytest.mark.parametrize("given_by", [a_tool, a_function])
+@pytest.mark.parametrize(
+    ("result", "notes"),
+    [
+        (None, None),
+        ([], None),
+        ("one", "one"),
+        (["one", "two"], "one\ntwo"),
+        (("one", None, ""), "one"),
+        ([{"type": "text", "text": "one"}, IMAGE, {"type": "text", "text": "two", "id": "2"}], "one\ntwo"),
+        ({"type": "text", "text": "one"}, "one"),
+        (IMAGE, None),
+    ],
+)
+async def test_notes_are_texts_or_blocks_of_text(
+    model: ScriptedModel, catalog: Catalog, given_by: Any, result: Any, notes: str | None
+) -> None:
+    assert await asked(model, catalog, given_by(result)) == (notes, [])
+
+
+@pytest.mark.parametrize(
+    ("result", "notes"),
+    [(5, "5"), ([5, "one"], "5\none"), ([{"term": "vip", "type": "word"}], "{'term': 'vip', 'type': 'word'}")],
+)
+async def test_data_of_a_langchain_tool_is_shown_as_it_prints(
+    model: ScriptedModel, catalog: Catalog, result: Any, notes: str
+) -> None:
+    assert await asked(model, catalog, a_tool(result)) == (notes, [])
+
+
+@pytest.mark.parametrize(("result", "kind"), [(5, "int"), ([5, "one"], "int"), ([{"a": 1}], "dict")])
+async def test_what_a_function_may_not_give_counts_as_its_failure(
+    model: ScriptedModel, catalog: Catalog, result: Any, kind: str
+) -> None:
+    notes, said = await asked(model, catalog, a_function(result))
+    failure = f"The context tool glossary failed: TypeError: notes must be a text or a list of texts, not {kind}"
+    assert (notes, said) == (None, [failure])
+
+
+@tool
+async def rows_only(sql: str, database: str) -> str:
+    """Run SQL and give its rows as text."""
+    return "1 row"
+
+
+@tool(response_format="content_and_artifact")
+async def half(sql: str, database: str) -> tuple[str, dict[str, Any]]:
+    """Run SQL and give a part of an outcome."""
+    return "1 row", {"status": "ok", "rows": [[1]]}
+
+
+@pytest.mark.parametrize("executor", [rows_only, half])
+async def test_an_executor_without_an_outcome_is_told_what_it_must_give(
+    model: ScriptedModel, catalog: Catalog, executor: BaseTool
+) -> None:
+    model.enqueue("sql", NAMES)
+    with pytest.raises(InvalidInput, match=f"the executor {executor.name} must give an Outcome .* status, columns, "):
+        await build_graph(model, catalog, executor=executor).ainvoke(QUESTION, context=SINGLE)
+
+
+@pytest.mark.parametrize(
+    ("question", "said"),
+    [
+        ({"question": "", "database": "shop"}, "question must be a text that is not blank, not ''"),
+        ({"question": " \n", "database": "shop"}, "question must be a text that is not blank"),
+        ({"question": None, "database": "shop"}, "question must be a text that is not blank, not None"),
+        ({"database": "shop"}, "question must be a text that is not blank, not None"),
+        ({"question": "Who?"}, "database must be a name in the catalog, not None"),
+        ({"question": "Who?", "database": 5}, "database must be a name in the catalog, not 5"),
+        ({"question": "Who?", "database": "shop", "evidence": ["a"]}, "evidence must be a text"),
+    ],
+)
+async def test_what_is_no_question_is_not_asked(
+    model: ScriptedModel, catalog: Catalog, question: Any, said: str
+) -> None:
+    with pytest.raises(InvalidInput, match=said):
+        await build_graph(model, catalog).ainvoke(question, context=SINGLE)
+    assert model.history == []
+
+
+@pytest.mark.parametrize("rights", [{"hide": ("*",)}, {"allow": ()}, {"allow": ("cust?mmer",)}])
+async def test_a_caller_who_may_see_nothing_is_told_so(
+    model: ScriptedModel, catalog: Catalog, rights: dict[str, tuple[str, ...]]
+) -> None:
+    with pytest.raises(DatabaseUnavailable, match="nothing of the database shop is visible to this caller.*hide"):
+        await build_graph(model, catalog).ainvoke(QUESTION, context=Context(**rights))  # type: ignore[arg-type]
+
+
+def test_an_option_with_an_unknown_name_is_said(model: ScriptedModel, catalog: Catalog) -> None:
+    with pytest.raises(TypeError, match="build_graph has no argument cheks; its options are .*checks"):
+        build_graph(model, catalog, cheks=[])  # type: ignore[call-arg]

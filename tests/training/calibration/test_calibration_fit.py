@@ -1,0 +1,70 @@
+"""Fitting a calibration with the real library."""
+
+from random import Random
+
+import pytest
+
+from route_sql.training.calibration.calibrate import calibrate
+from route_sql.training.calibration.figures import auroc
+from route_sql.training.calibration.fitting import Observation, fit_logistic
+from route_sql.training.calibration.observing import ObservedQuestion
+from route_sql.training.errors import TrainingError
+
+
+def made(n: int, seed: int = 0) -> list[ObservedQuestion]:
+    """Questions on ten databases, of which the surprising ones are mostly wrong."""
+    random = Random(seed)
+    questions = []
+    for index in range(n):
+        surprise = random.random() * 2
+        correct = random.random() > surprise / 2
+        signals = {"surprise": surprise, "doubted": 0.0, "covered": 0.5}
+        both = [Observation(f"db{index % 10}", kind, signals, correct) for kind in ("alone", "compared")]
+        questions.append(ObservedQuestion(index, both, 2))
+    return questions
+
+
+def test_the_fit_finds_the_sign_and_its_confidence_is_a_probability() -> None:
+    found = calibrate(made(600), "a test")
+    weights = found.calibration.alone.weights
+    assert weights["surprise"] < 0 and "covered" not in weights
+    assert found.figures["calibration_error"] < 0.1
+    assert (found.figures["auroc"] or 0) > 0.75
+
+
+def test_the_plain_numbers_are_the_librarys() -> None:
+    observations = [question.observations[0] for question in made(300)]
+    fit = fit_logistic(observations)
+    again = [(fit.model.probability(each.signals), each.correct) for each in observations]
+    sure = sorted(again)[-100:]
+    assert sum(correct for _, correct in sure) > 70
+    assert auroc(fit.held_out) == pytest.approx(auroc(fit.held_out[::-1]))
+
+
+@pytest.mark.parametrize(
+    "observations",
+    [
+        [Observation("a", "alone", {"surprise": 1.0}, True)] * 5,
+        [Observation("a", "alone", {"surprise": 1.0}, bool(n % 2)) for n in range(60)],
+        [Observation(f"db{n % 3}", "alone", {"surprise": 1.0}, True) for n in range(60)],
+    ],
+    ids=["too few", "one database", "all right"],
+)
+def test_too_little_to_fit_is_refused(observations: list[Observation]) -> None:
+    with pytest.raises(TrainingError, match="a calibration needs at least 30 answers"):
+        fit_logistic(observations)
+
+
+def test_answers_after_a_vote_are_fitted_with_their_votes() -> None:
+    random = Random(1)
+    questions = []
+    for question in made(600):
+        votes = random.random()
+        signals = {**question.observations[0].signals, "votes": votes, "voted_results": 2.0}
+        voted = Observation(question.observations[0].database, "voted", signals, random.random() < votes)
+        questions.append(ObservedQuestion(question.index, [*question.observations, voted], 5))
+    found = calibrate(questions, "a test")
+    assert found.calibration.voted is not None and found.calibration.voted.weights["votes"] > 0
+    assert found.voted is not None and (found.voted["auroc"] or 0) > 0.75
+    assert "votes" not in found.calibration.compared.weights
+    assert calibrate(made(600), "a test").voted is None

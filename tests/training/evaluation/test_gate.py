@@ -1,0 +1,45 @@
+from collections.abc import Callable
+
+import pytest
+
+from route_sql.training.errors import EvaluationError
+from route_sql.training.evaluation.figures.gate import check_same_questions, gate, gate_sentence, probability_of_losing
+from route_sql.training.evaluation.run_log import Line
+
+MakeLine = Callable[..., Line]
+
+
+@pytest.mark.parametrize(
+    ("lost", "gained", "p_value"),
+    [(0, 0, 1.0), (4, 0, 1 / 16), (5, 0, 1 / 32), (9, 2, 67 / 2048), (0, 5, 1.0), (1, 1, 3 / 4)],
+)
+def test_the_p_value_is_one_sided_and_exact(lost: int, gained: int, p_value: float) -> None:
+    assert probability_of_losing(lost, gained) == pytest.approx(p_value)
+
+
+@pytest.mark.parametrize(("lost", "gained", "passed"), [(4, 0, True), (5, 0, False), (9, 2, False), (0, 20, True)])
+def test_only_a_significant_loss_fails(make_line: MakeLine, lost: int, gained: int, passed: bool) -> None:
+    baseline = [make_line(index, correct=index >= gained) for index in range(30)]
+    now = [make_line(index, correct=index < 30 - lost) for index in range(30)]
+    result = gate(baseline, now)
+    assert (result["passed"], result["lost"], result["gained"]) == (passed, lost, gained)
+    assert (result["right_before"], result["right_now"], result["n"]) == (30 - gained, 30 - lost, 30)
+    said = gate_sentence(result)
+    assert f"{30 - lost} of 30 right, {30 - gained} in the baseline ({gained} gained, {lost} lost" in said
+    assert ("FAILED" in said) is not passed
+
+
+def test_other_questions_can_not_be_compared(make_line: MakeLine) -> None:
+    baseline = [make_line(index) for index in range(3)]
+    with pytest.raises(EvaluationError, match="of 3 in the baseline 1 are not asked now and 0 have another text"):
+        gate(baseline, baseline[1:])
+    with pytest.raises(EvaluationError, match="0 are not asked now and 1 have another text.*; 1 of 4 now are not"):
+        gate(baseline, [make_line(0), make_line(1, question="Other?"), make_line(2), make_line(7)])
+    with pytest.raises(EvaluationError, match="a question twice"):
+        gate([*baseline, baseline[0]], baseline)
+
+
+def test_the_order_of_the_lines_is_free(make_line: MakeLine) -> None:
+    baseline = [make_line(index) for index in range(3)]
+    check_same_questions(baseline, baseline[::-1])
+    assert gate(baseline, baseline[::-1])["passed"]

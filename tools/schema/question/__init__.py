@@ -1,0 +1,1 @@
+"""Words of a question that name tables and columns of a schema."""

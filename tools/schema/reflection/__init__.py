@@ -1,0 +1,1 @@
+"""Reading of a schema, and of sample values, from a database."""

@@ -1,0 +1,1 @@
+"""Rights of a caller: which tables, columns and types are hidden, and the schema without them."""

@@ -1,0 +1,252 @@
+"""Rights of a caller: patterns of visible and hidden names, and the part of a schema that they show."""
+
+import re
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from route_sql.tools.errors import InvalidInput
+from route_sql.tools.schema.records import Column, ForeignKey, Schema, Table
+from route_sql.tools.schema.rights.heirs import Heirs
+from route_sql.tools.schema.rights.hidden_types import PLAIN_TYPES, row_types, with_plain_types
+from route_sql.tools.schema.rights.patterns import (
+    NameParts,
+    any_matches,
+    checked_patterns,
+    has_wildcard,
+    placed_pattern,
+)
+
+DEFAULT_NAMES = ("main", "public", "dbo")
+"""Engine names of the default namespace, whose tables have none in their key."""
+_WORD = re.compile(r"\w+")
+
+
+@dataclass(frozen=True, slots=True)
+class Visibility:
+    """Tables and columns that a caller may see.
+
+    A pattern is `table`, `table.column`, `schema.table` or `schema.table.column`; `*` and `?` match any letters
+    within a name. Case, blanks around a name and the quotes of SQL, " and `, are ignored; a dot or a colon within
+    quotes belongs to the name. An ambiguous pattern counts in both meanings. A pattern such as `shop:customer.email`
+    applies to the database `shop` of the catalog only (see `of_database`).
+
+    Args:
+        allow: Patterns of visible names; None shows everything, an empty list nothing. An allowed table is allowed
+            with all its columns.
+        hide: Patterns of hidden names; they win over `allow`.
+        within: Wider rights, which apply too.
+
+    Raises:
+        InvalidInput: `allow` or `hide` is no list of names.
+    """
+
+    allow: tuple[str, ...] | None = None
+    hide: tuple[str, ...] = ()
+    within: "Visibility | None" = None
+
+    def __post_init__(self) -> None:
+        """Check the patterns: one text in place of a list would be read letter by letter and hide nothing."""
+        if self.allow is not None:
+            object.__setattr__(self, "allow", checked_patterns("allow", self.allow))
+        object.__setattr__(self, "hide", checked_patterns("hide", self.hide))
+
+    @classmethod
+    def from_json(cls, given: object) -> "Visibility":
+        """Read the rights that `as_json` wrote.
+
+        Raises:
+            InvalidInput: `given` has another form. No default replaces it, since that might widen the rights.
+        """
+        if not isinstance(given, dict) or given.keys() != {"allow", "hide", "within"}:
+            raise InvalidInput(f"rights must be an object with allow, hide and within, not {given!r}")
+        within = given["within"]
+        return cls(given["allow"], given["hide"], None if within is None else cls.from_json(within))
+
+    def as_json(self) -> dict[str, Any]:
+        """Write the rights as plain JSON: `allow` (None for everything), `hide` and `within`."""
+        return {
+            "allow": None if self.allow is None else list(self.allow),
+            "hide": list(self.hide),
+            "within": self.within and self.within.as_json(),
+        }
+
+    def __bool__(self) -> bool:
+        """Whether the rights can hide anything."""
+        return bool(self.allow is not None or self.hide or self.within)
+
+    def narrowed(self, other: "Visibility") -> "Visibility":
+        """Narrow the rights to names that both show; rights can never be widened."""
+        if not other or other == self:
+            return self
+        if not self:
+            return other
+        for one, two in ((self, other), (other, self)):
+            if one.allow is None and one.within is None:
+                return replace(two, hide=tuple(dict.fromkeys((*self.hide, *other.hide))))
+        return replace(other, within=self.narrowed(other.within) if other.within else self)
+
+    def shows(self, table: Table, column: Column) -> bool:
+        """Whether the caller may see a column of a table."""
+        if self.within is not None and not self.within.shows(table, column):
+            return False
+        whole, part = _table_names(table), _column_names(table, column)
+        if any_matches(self.hide, whole) or any_matches(self.hide, part):
+            return False
+        return self.allow is None or any_matches(self.allow, whole) or any_matches(self.allow, part)
+
+    def of_database(self, name: str, names: Collection[str]) -> "Visibility":
+        """Keep the patterns that apply to one database of a catalog.
+
+        If all patterns of `allow` are for other databases, nothing of this one is visible.
+
+        Args:
+            name: The database.
+            names: All databases of the catalog.
+
+        Raises:
+            UnknownDatabase: a pattern is for a database that the catalog lacks.
+        """
+
+        def own(patterns: tuple[str, ...]) -> tuple[str, ...]:
+            placed = [placed_pattern(pattern, names) for pattern in patterns]
+            return tuple(pattern for database, pattern in placed if database in (None, name))
+
+        return Visibility(
+            None if self.allow is None else own(self.allow),
+            own(self.hide),
+            self.within and self.within.of_database(name, names),
+        )
+
+    def hides(self, table: Table, column: Column) -> bool:
+        """Whether a pattern hides a column, even if it is allowed."""
+        names = [*_table_names(table), *_column_names(table, column)]
+        return any_matches(self.hide, names) or bool(self.within and self.within.hides(table, column))
+
+    def unmatched(self, schema: Schema) -> list[str]:
+        """Patterns without `*` and `?` that match nothing in a schema, so that they are probably misspelt."""
+        names = [parts for table in (*schema, *schema.relatives) for parts in _all_names(table)]
+        plain = (pattern for pattern in (*(self.allow or ()), *self.hide) if not has_wildcard(pattern))
+        wrong = [pattern for pattern in plain if not any_matches((pattern,), names)]
+        return [*wrong, *(self.within.unmatched(schema) if self.within else ())]
+
+
+EVERYTHING = Visibility()
+
+
+def rights_given(
+    allow: Sequence[str] | None = None, hide: Sequence[str] | None = None, within: object = None
+) -> Visibility:
+    """Read a caller's rights from the arguments of a tool.
+
+    Args:
+        allow: Patterns of visible names; None shows everything, an empty list nothing.
+        hide: Patterns of hidden names; None hides nothing.
+        within: Wider rights, which apply too, in the form of `Visibility.as_json`.
+
+    Raises:
+        InvalidInput: an argument has another form.
+    """
+    return Visibility.from_json({"allow": allow, "hide": [] if hide is None else hide, "within": within})
+
+
+@dataclass(frozen=True)
+class VisibleSchema:
+    """Visible part of a schema.
+
+    `partial` are the keys of its tables with hidden columns or rows. `hidden` are the case-folded names that no visible
+    table or column has. `rows` has, for each table with hidden heirs, the tables whose rows it shows.
+    """
+
+    schema: Schema
+    partial: frozenset[str]
+    hidden: frozenset[str]
+    rows: Mapping[str, tuple[Table, ...]] = field(default_factory=dict)
+
+    def betrayed_by(self, text: str, known: str = "") -> bool:
+        """Whether a text has a hidden name that the text `known` does not have."""
+        return any(name not in known.casefold() for name in _mentions(text, self.hidden))
+
+
+def visible_schema(schema: Schema, visibility: Visibility) -> VisibleSchema:
+    """Reduce a schema to its visible part; keys, samples and comments with hidden names are left out.
+
+    So are tables without a visible column, and primary and foreign keys with a hidden column.
+    """
+    heirs = Heirs(schema, visibility.hides)
+    shown = {
+        table.key: tuple(c for c in table.columns if visibility.shows(table, c) and not heirs.hides(table, c))
+        for table in schema
+    }
+    kept = [replace(table, columns=shown[table.key]) for table in schema if shown[table.key]]
+    hidden = _names_of((*schema, *schema.relatives)) - _names_of(kept)
+    rows = {table.key: rows for table in kept if (rows := heirs.rows(table))}
+    partial = {table.key for table in schema if 0 < len(shown[table.key]) < len(table.columns)} | rows.keys()
+    by_key = {table.key.casefold(): table for table in kept}
+    tables = tuple(_cleaned_table(table, by_key, hidden) for table in kept)
+    if schema.dialect not in PLAIN_TYPES:
+        rows_of = row_types(table for table in schema if shown[table.key] != table.columns)
+        tables = tuple(with_plain_types(table, lambda text: any(_mentions(text, hidden)), rows_of) for table in tables)
+    return VisibleSchema(replace(schema, tables=tables, relatives=()), frozenset(partial), hidden, rows)
+
+
+def _cleaned_table(table: Table, visible: dict[str, Table], hidden: frozenset[str]) -> Table:
+    """Leave out the keys, samples and comments of a table that have hidden names."""
+    names = {column.name for column in table.columns}
+    return replace(
+        table,
+        columns=tuple(_cleaned_column(column, hidden) for column in table.columns),
+        primary_key=table.primary_key if names.issuperset(table.primary_key) else (),
+        foreign_keys=tuple(key for key in table.foreign_keys if _is_visible(key, table, visible)),
+        comment=_cleaned_comment(table.comment, hidden),
+    )
+
+
+def _cleaned_column(column: Column, hidden: frozenset[str]) -> Column:
+    samples = tuple(sample for sample in column.samples if not any(_mentions(sample, hidden)))
+    # A part of the labels would look like all of them.
+    labels = () if any(any(_mentions(label, hidden)) for label in column.labels) else column.labels
+    return replace(column, comment=_cleaned_comment(column.comment, hidden), samples=samples, labels=labels)
+
+
+def _cleaned_comment(comment: str | None, hidden: frozenset[str]) -> str | None:
+    return None if comment and any(_mentions(comment, hidden)) else comment
+
+
+def _is_visible(key: ForeignKey, table: Table, visible: dict[str, Table]) -> bool:
+    target = visible.get(key.target_table.casefold())
+    if target is None:
+        return False
+    # Without target columns a key refers to the primary key, which is empty if it is hidden.
+    targets = key.target_columns or target.primary_key
+    return all(map(table.column, key.columns)) and bool(targets) and all(map(target.column, targets))
+
+
+def _names_of(tables: Iterable[Table]) -> frozenset[str]:
+    named = {name for table in tables for name in (table.name, *(column.name for column in table.columns))}
+    return frozenset(name.casefold() for name in named)
+
+
+def _mentions(text: str, names: frozenset[str]) -> Iterator[str]:
+    """Names in a text: those of one word as whole words, those of several words anywhere."""
+    if not names:
+        return
+    folded = text.casefold()
+    yield from names.intersection(_WORD.findall(folded))
+    yield from (name for name in names if not _WORD.fullmatch(name) and name in folded)
+
+
+def _table_names(table: Table) -> list[NameParts]:
+    name = table.name.casefold()
+    namespaces = (table.namespace.casefold(),) if table.namespace else DEFAULT_NAMES
+    return [(name,), *((namespace, name) for namespace in namespaces)]
+
+
+def _column_names(table: Table, column: Column) -> list[NameParts]:
+    return [(*parts, column.name.casefold()) for parts in _table_names(table)]
+
+
+def _all_names(table: Table) -> Iterator[NameParts]:
+    yield from _table_names(table)
+    for column in table.columns:
+        yield from _column_names(table, column)

@@ -1,0 +1,92 @@
+"""A gate for continuous integration: does a run get significantly fewer questions right than a baseline."""
+
+from collections.abc import Sequence
+from math import comb
+from typing import TypedDict
+
+from route_sql.training.datasets.examples import Example
+from route_sql.training.errors import EvaluationError
+from route_sql.training.evaluation.figures.comparison import compare_runs
+from route_sql.training.evaluation.run_log import Line
+
+SIGNIFICANCE = 0.05
+"""The gate fails below this p-value."""
+
+
+class GateResult(TypedDict):
+    """A run against its baseline, question by question."""
+
+    passed: bool
+    n: int
+    right_before: int
+    right_now: int
+    gained: int
+    """Questions that are right now and were wrong before."""
+    lost: int
+    """Questions that were right before and are wrong now."""
+    p_value: float
+    """One-sided, exact McNemar test: the chance of losing at least so many of the questions that changed, if the run
+    were as good as the baseline."""
+
+
+def gate(baseline: Sequence[Line], lines: Sequence[Line]) -> GateResult:
+    """Compare a run with the baseline over the same questions.
+
+    Raises:
+        EvaluationError: the two are not over the same questions.
+    """
+    check_same_questions(baseline, lines)
+    seen = compare_runs(baseline, lines)
+    lost, gained = seen["only_first"], seen["only_second"]
+    p_value = probability_of_losing(lost, gained)
+    return GateResult(
+        passed=p_value >= SIGNIFICANCE,
+        n=seen["n"],
+        right_before=seen["both"] + lost,
+        right_now=seen["both"] + gained,
+        gained=gained,
+        lost=lost,
+        p_value=p_value,
+    )
+
+
+def check_same_questions(baseline: Sequence[Line], asked: Sequence[Line] | Sequence[Example]) -> None:
+    """Check that a run asks the questions of its baseline, each once, before hours are spent on it.
+
+    Raises:
+        EvaluationError: a question is only in one of them, differs, or is there twice.
+    """
+    before = {line["index"]: (line["database"], line["question"]) for line in baseline}
+    now = dict(map(_question, asked))
+    if len(before) != len(baseline) or len(now) != len(asked):
+        raise EvaluationError("the gate needs each question once; there is a question twice in the baseline or the run")
+    lacking, new = len(before.keys() - now.keys()), len(now.keys() - before.keys())
+    other = sum(before[index] != now[index] for index in before.keys() & now.keys())
+    if lacking or new or other:
+        raise EvaluationError(
+            f"the gate compares the same questions: of {len(before)} in the baseline {lacking} are not asked now and "
+            f"{other} have another text or database; {new} of {len(now)} now are not in the baseline. "
+            "Take the same questions file, --limit and --seed, or make a new baseline"
+        )
+
+
+def probability_of_losing(lost: int, gained: int) -> float:
+    """The one-sided exact p-value: of all questions that changed, at least `lost` are losses by mere chance."""
+    changed = lost + gained
+    return sum(comb(changed, k) for k in range(lost, changed + 1)) / (1 << changed)
+
+
+def gate_sentence(result: GateResult) -> str:
+    """The result in one line, for the log of a CI."""
+    verdict = "gate passed" if result["passed"] else "gate FAILED, significantly fewer are right"
+    return (
+        f"{verdict}: {result['right_now']} of {result['n']} right, {result['right_before']} in the baseline "
+        f"({result['gained']} gained, {result['lost']} lost; one-sided exact McNemar p = {result['p_value']:.2g}, "
+        f"fails below {SIGNIFICANCE})"
+    )
+
+
+def _question(asked: Line | Example) -> tuple[int, tuple[str, str]]:
+    if isinstance(asked, Example):
+        return asked.index, (asked.database, asked.question)
+    return asked["index"], (asked["database"], asked["question"])

@@ -1,0 +1,1 @@
+"""Scores of one answer: execution accuracy, and the further scores next to it."""
