@@ -4,7 +4,7 @@ from dataclasses import replace
 from typing import Any
 
 from route_sql.api.errors import ApiError
-from route_sql.api.forms.bodies import AskOptions
+from route_sql.api.forms.bodies import RunOptions
 from route_sql.doors.callers import Caller
 from route_sql.graph.context import Context
 
@@ -12,7 +12,7 @@ LIMITS = ("row_limit", "deadline", "seconds", "max_corrections", "max_continuati
 """Choices that a caller can only lower."""
 
 
-def context_for(caller: Caller, given: AskOptions, own: Context) -> Context:
+def context_for(caller: Caller, given: RunOptions, own: Context) -> Context:
     """The context of a caller's question.
 
     Args:

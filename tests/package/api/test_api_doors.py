@@ -34,6 +34,7 @@ CLOSED = [
     ("GET", "/v1/databases"),
     ("GET", "/v1/schema?database=pets"),
     ("POST", "/v1/check"),
+    ("POST", "/v1/run"),
     ("POST", "/v1/ask"),
     ("GET", "/v1/threads"),
     ("GET", f"/v1/threads/{NOWHERE}"),
@@ -223,7 +224,7 @@ def test_own_pages_behind_a_proxy_have_no_port() -> None:
 @pytest.mark.parametrize("kind", ["text/plain", "application/x-www-form-urlencoded", "application/jsonp", ""])
 async def test_bodies_that_a_page_may_send_unasked_are_refused(tmp_path: Path, kind: str) -> None:
     async with serving_api(tmp_path) as running, running.client() as http:
-        for path in ("/v1/ask", "/v1/check", f"/v1/threads/{NOWHERE}/resume"):
+        for path in ("/v1/ask", "/v1/run", "/v1/check", f"/v1/threads/{NOWHERE}/resume"):
             assert (await http.post(path)).status_code == 400
             assert (await http.post(path, content=b"{}", headers={"Content-Type": kind})).status_code == 415
 
@@ -350,9 +351,10 @@ async def raw(running: Running, *lines: str, body: bytes = b"") -> tuple[int, by
     return int(answer.split()[1]), answer
 
 
-async def test_a_body_is_bounded_whether_its_length_is_said_or_not(tmp_path: Path) -> None:
+@pytest.mark.parametrize("path", ["/v1/ask", "/v1/run"])
+async def test_a_body_is_bounded_whether_its_length_is_said_or_not(tmp_path: Path, path: str) -> None:
     async with serving_api(tmp_path) as running:
-        head = ("POST /v1/ask HTTP/1.1", f"Host: {host_of(running)}", "Content-Type: application/json")
+        head = (f"POST {path} HTTP/1.1", f"Host: {host_of(running)}", "Content-Type: application/json")
         said = await raw(running, *head, "Content-Length: 300000", body=b"{}")
         assert said[0] == 413 and b"too_large" in said[1]
         chunk = b"10000\r\n" + b" " * 0x10000 + b"\r\n"
