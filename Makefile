@@ -28,7 +28,7 @@ PIP_INSTALL := -m pip --disable-pip-version-check install --quiet --constraint c
 
 .NOTPARALLEL:
 .DELETE_ON_ERROR:
-.PHONY: deploy-tests help demo test coverage check docs format training-tests standard-tests clean
+.PHONY: deploy-tests load help demo test coverage check docs format training-tests standard-tests clean
 
 help:
 	@echo 'make demo            three questions about a demo database, answered on this machine'
@@ -40,6 +40,7 @@ help:
 	@echo 'make training-tests  from data to a tuned model on a tiny one, in an environment of its own (1.5 GB)'
 	@echo "make standard-tests  LangChain's standard tests of the chat client, in an environment of their own"
 	@echo 'make deploy-tests    the Dockerfile and the Kubernetes manifests, in an environment of their own'
+	@echo 'make load            200 questions at once over HTTP for five minutes; writes benchmarks/load.md'
 	@echo 'make clean           remove the environments and everything built; fetched models stay in the cache'
 
 demo: $(EMBEDDED_INSTALLED)
@@ -79,6 +80,9 @@ deploy-tests: $(DEV_INSTALLED)
 	$(DEPLOY)/bin/hadolint serving/deploy/Dockerfile
 	$(DEPLOY)/bin/kubernetes-validate --strict --quiet serving/deploy/kubernetes/*.yaml
 	$(BIN)/python -m pytest tests/serving/deploy $(ARGS)
+
+load: $(DEV_INSTALLED)
+	$(BIN)/python benchmarks/load.py $(ARGS)
 
 clean:
 	rm -rf $(VENV) build dist *.egg-info .mypy_cache .pytest_cache .ruff_cache .hypothesis .import_linter_cache
