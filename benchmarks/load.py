@@ -30,9 +30,9 @@ HERE = Path(__file__).parent
 PETS = "CREATE TABLE pet (name TEXT, weight INTEGER); INSERT INTO pet VALUES ('Rex', 4), ('Mia', 5), ('Tom', 30);"
 BUDGET = 60
 """Seconds that a question may take while the model server is busy."""
-THINKING = 0.3
+THINKING = 2.0
 """Seconds of the model's reply in the part with SIGTERM."""
-CLOSING = 3
+CLOSING = 1
 """Seconds that questions may still take after SIGTERM."""
 SERVE = "from shared.scripted_api import main; main()"
 
@@ -170,8 +170,8 @@ async def tables(load: Load) -> list[str]:
         connection.executescript(PETS)
     return [
         f"A model that replies at once; {load.seconds:g} seconds. Times in ms, from the request to the whole answer: "
-        "all of it is the app's own, and with many clients nearly all of that is waiting for the processor. Memory of the "
-        "server in MB, after a tenth of the time.",
+        "all of it is the app's own, and with many clients nearly all of that is waiting for the processor. Memory of "
+        "the server in MB, after a tenth of the time.",
         "",
         "| clients | answered | lost | a second | p50 | p95 | p99 | memory |",
         "| --: | --: | --: | --: | --: | --: | --: | --: |",
@@ -184,7 +184,7 @@ async def tables(load: Load) -> list[str]:
         await busy_model(load),
         "",
         f"SIGTERM when a quarter of the questions is answered; the model needs {THINKING:g} s for each, and the server "
-        f"has {CLOSING} seconds to end. The next server continues what was stopped.",
+        f"has {CLOSING} second to end. The next server continues what was stopped.",
         "",
         "| questions | answered before the end | answered by the next server | refused before they began | lost |",
         "| --: | --: | --: | --: | --: |",

@@ -4,13 +4,16 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 SCRIPT = Path(__file__).parents[1] / "benchmarks" / "load.py"
 
 
+@pytest.mark.timeout(900)  # four servers start, on a machine that may be busy
 def test_no_question_is_lost(tmp_path: Path) -> None:
     out = tmp_path / "load.md"
     command = [sys.executable, str(SCRIPT), "--seconds", "4", "--clients", "16", "--out", str(out)]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=290)
+    done = subprocess.run(command, capture_output=True, text=True, timeout=850)
     assert done.returncode == 0, done.stderr[-2000:]
     rows = [[cell.strip() for cell in line.split("|")[1:-1]] for line in out.read_text().splitlines()]
     alone, busy, refused, ended = (row for row in rows if row and row[0].isdecimal())

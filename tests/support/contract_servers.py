@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 import httpx2
 from pydantic import SecretStr
@@ -46,6 +47,8 @@ class Served:
 
     url: str
     key: str | None = None
+    model: str | None = None
+    """The name to ask for; None for the first that the server names."""
     context: int | None = CONTEXT
     """Tokens that `/v1/models` names; None if it names none."""
     unknown_name_is_refused: bool = False
@@ -54,11 +57,13 @@ class Served:
     gives_n: bool = True
     gives_scores: bool = True
     says_cached: bool = True
+    system: Literal["refused", "taken", "broken"] = "refused"
+    """What it does with a system turn that the template refuses: says so, folds it itself, or fails without a word."""
 
     def chat(self, **more: object) -> ChatTGI:
         """A client of it."""
         key = SecretStr(self.key) if self.key else None
-        return ChatTGI(**{"base_url": self.url, "api_key": key, "max_tokens": 12, **more})  # type: ignore[arg-type]
+        return ChatTGI(**{"base_url": self.url, "api_key": key, "model": self.model, "max_tokens": 12, **more})  # type: ignore[arg-type]
 
 
 @contextmanager
@@ -76,7 +81,7 @@ def embedded(folder: Path) -> Iterator[Served]:
     """The embedded server."""
     file = ModelFile(tiny_model(folder).with_suffix(".gguf"), "route-sql", Profile(context=CONTEXT, wording="tuned"))
     with EmbeddedServer(file, log_dir=folder) as server:
-        yield Served(server.url, server.api_key, gives_n=False)
+        yield Served(server.url, server.api_key, gives_n=False, system="taken")
 
 
 @contextmanager
@@ -86,8 +91,8 @@ def transformers(folder: Path) -> Iterator[Served]:
     command = ["transformers", "serve", str(tiny_model(folder)), "--device", "cpu", "--dtype", "float32"]
     with started([*command, "--host", "127.0.0.1", "--port", str(port)], port, folder) as url:
         yield Served(
-            url, context=None, unknown_name_is_refused=True, too_long_is_refused=False, gives_n=False,
-            gives_scores=False, says_cached=False,
+            url, model=str(tiny_model(folder)), context=None, unknown_name_is_refused=True, too_long_is_refused=False,
+            gives_n=False, gives_scores=False, says_cached=False, system="broken",
         )  # fmt: skip
 
 
@@ -115,7 +120,14 @@ def tiny_model(folder: Path) -> Path:
 def started(command: list[str], port: int, folder: Path) -> Iterator[str]:
     """The address of a server of the environment for servers, when it answers."""
     url, log = f"http://127.0.0.1:{port}", folder / f"{command[0]}.log"
-    environ = {**os.environ, "HF_HUB_OFFLINE": "1", "VLLM_NO_USAGE_STATS": "1", "DO_NOT_TRACK": "1"}
+    (folder / "hub").mkdir(exist_ok=True)  # without it, transformers can't list its models
+    environ = {
+        **os.environ,
+        "HF_HOME": str(folder),
+        "HF_HUB_OFFLINE": "1",
+        "VLLM_NO_USAGE_STATS": "1",
+        "DO_NOT_TRACK": "1",
+    }
     with log.open("wb") as output:
         process = subprocess.Popen(
             [str(Path(SERVERS or "") / command[0]), *command[1:]], stdout=output, stderr=output, env=environ

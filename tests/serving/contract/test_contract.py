@@ -3,7 +3,6 @@
 import asyncio
 import re
 from collections.abc import Iterator
-from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +12,7 @@ from support.contract_servers import SERVERS, Served, embedded, tgi, transformer
 
 from route_sql.agents.samples import ask_for_samples, completions_at_once
 from route_sql.serving.client.chat import ChatTGI
-from route_sql.serving.errors import ContextExceeded, ServerRefused, ServerUnavailable
+from route_sql.serving.errors import ContextExceeded, ServerRefused, ServerUnavailable, ServingError
 
 STARTS = {"tgi": tgi, "embedded": embedded, "transformers": transformers, "vllm": vllm}
 HI = [HumanMessage("SELECT name FROM customer WHERE city = 'Bergen' ORDER BY name")]
@@ -74,7 +73,8 @@ async def test_a_reply_ends_before_a_stop_text(served: Served) -> None:
 async def test_each_token_has_a_log_probability_where_the_server_gives_them(served: Served) -> None:
     reply = await served.chat().ainvoke(HI)
     found = scores(reply)
-    assert len(found) == (12 if served.gives_scores else 0) and all(score <= 0 for score in found)
+    # A token that is a part of a letter has none at some servers.
+    assert len(found) in (range(9, 13) if served.gives_scores else [0]) and all(score <= 0 for score in found)
 
 
 async def test_samples_are_as_many_as_were_asked_for_or_one(served: Served) -> None:
@@ -141,9 +141,11 @@ async def test_a_system_text_reaches_a_model_without_a_system_role(served: Serve
     model = served.chat()
     with_system = [SystemMessage("Answer with SQL."), *HI]
     folded = [HumanMessage(f"Answer with SQL.\n\n{HI[0].text}")]
+    if served.system == "broken":
+        with pytest.raises(ServingError):
+            await served.chat(max_retries=0).ainvoke(with_system)
+        return
     reply = await model.ainvoke(with_system)
-    assert reply.text == (await served.chat().ainvoke(folded)).text
+    assert served.system == "taken" or reply.text == (await served.chat().ainvoke(folded)).text
     text, _ = await gathered(served.chat(), with_system)
     assert text == reply.text
-    with suppress(ServerUnavailable):
-        await model.aclose()
