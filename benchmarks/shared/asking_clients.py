@@ -15,6 +15,8 @@ import httpx2
 
 QUESTION_SECONDS = 300.0
 """Seconds that a client waits for an answer."""
+START_SECONDS = 300.0
+"""Seconds that a server may take to start, on a machine that may be busy."""
 BODY = {"database": "pets"}
 
 
@@ -94,7 +96,7 @@ async def thread_and_end(http: httpx2.AsyncClient, question: str) -> tuple[str |
 
 async def until_ready(url: str) -> None:
     """Wait until a server takes questions."""
-    async with asyncio.timeout(60), httpx2.AsyncClient(base_url=url) as http:
+    async with asyncio.timeout(START_SECONDS), httpx2.AsyncClient(base_url=url) as http:
         while True:
             try:
                 if (await http.get("/ready")).status_code == 200:

@@ -31,7 +31,7 @@ MAKE = """
 import sys
 from pathlib import Path
 from support.tiny_model import CHAT_TEMPLATE, make_tiny_model, write_gguf
-folder = make_tiny_model(Path(sys.argv[1]) / "route-sql", seed=3)
+folder = make_tiny_model(Path(sys.argv[1]) / "route-sql", seed=3, width=128)  # vLLM wants heads of 32 and more
 refusing = (
     "{%- for message in messages %}{%- if message['role'] == 'system' %}"
     "{{- raise_exception('System role not supported') }}{%- endif %}{%- endfor %}"
