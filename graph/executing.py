@@ -11,7 +11,7 @@ from route_sql.graph.extensions.audit import Audit, AuditDecision, AuditedQuery
 from route_sql.graph.extensions.executor import Executor, executed, tool_of
 from route_sql.graph.extensions.extension import Extension
 from route_sql.graph.fields.decisions import Decision
-from route_sql.graph.fields.proposals import Proposal, TokenScores
+from route_sql.graph.fields.proposals import PERSON, Proposal, TokenScores
 from route_sql.graph.grounding import rights_of, takes
 from route_sql.graph.person.approval import Approval, ask_approval
 from route_sql.graph.selection import attempts
@@ -69,7 +69,7 @@ class Execution:
     async def run(self, proposal: Proposal, seconds: float | None = None) -> Run:
         """Run a candidate; if it fails because it is in another dialect, run its translation.
 
-        A person who approves queries approves each of the two. A query that the person wrote is not translated.
+        A person who approves queries approves each of the two. A query that a person wrote is not translated.
 
         Args:
             proposal: The candidate.
@@ -103,7 +103,7 @@ class Execution:
             rejected = _refused(rejection(answer.reason_in_one_line))
             return Run(proposal, await self._recorded(proposal, "rejected", rejected, by), "rejected", by)
         if answer.type == "edit":
-            return await self._edited(Proposal(agent="person", sql=(answer.sql or "").strip(), scores=None), by)
+            return await self._edited(Proposal(agent=PERSON, sql=(answer.sql or "").strip(), scores=None), by)
         return Run(proposal, await self._recorded(proposal, "approved", self._outcome(proposal), by), "approved", by)
 
     async def _edited(self, proposal: Proposal, by: str | None) -> Run:
@@ -155,7 +155,7 @@ class Execution:
 
     def _translated(self, run: Run) -> Proposal | None:
         """The SQL in the database's dialect, if it failed because it is in another."""
-        if ran(run.outcome) or run.outcome["error"] == UNABLE:
+        if ran(run.outcome) or run.outcome["error"] == UNABLE or run.proposal["agent"] == PERSON:
             return None
         dialect = self.state["choices"]["dialect"] or self.catalog.get(self.state["database"]).dialect
         proposal = run.proposal

@@ -73,6 +73,16 @@ async def gather_ground(
     return Ground(notes=notes, shown=shown, remarks=[*warnings, *failures, *cut])
 
 
+async def ground_of_own_query(asked: Question, catalog: Catalog, schemas: Schemas, rights: Visibility) -> Ground:
+    """Everything that is known before a person's own query runs: no agent reads notes.
+
+    Raises:
+        RouteError: the database can't be asked.
+    """
+    schemas.keep(asked["database"], rights, await askable_schema(catalog, asked["database"], rights))
+    return Ground(notes=[], shown=None, remarks=[*await catalog.get(asked["database"], rights).warnings()])
+
+
 def question_of(state: State) -> Question:
     """The question of the input.
 

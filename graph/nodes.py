@@ -37,7 +37,7 @@ from route_sql.graph.fields.channels import Begin, Change
 from route_sql.graph.fields.decisions import Point
 from route_sql.graph.fields.proposals import Proposal, TokenScores
 from route_sql.graph.fields.run_choices import Choices
-from route_sql.graph.grounding import Ground, gather_ground, question_of
+from route_sql.graph.grounding import Ground, gather_ground, ground_of_own_query, question_of
 from route_sql.graph.person.clarifying import clarified, unclear_points
 from route_sql.graph.schemas import Schemas, is_small
 from route_sql.graph.selection import attempts, leading, newest_rejected
@@ -88,7 +88,7 @@ class Nodes:
             "earlier_turn": earlier,
             "context_notes": ground.notes,
             "shown_schema": ground.shown,
-            "unclear": await self._unclear(asked, context),
+            "unclear": [] if state.get("proposal") else await self._unclear(asked, context),
         }
         return {
             **without_old_keys(state),
@@ -218,6 +218,8 @@ class Nodes:
         self, state: State, asked: Question, context: Context
     ) -> tuple[Ground, AnsweredQuestion | None]:
         """Everything that is known before the agents start, and the earlier turn that the question refers to."""
+        if state.get("proposal"):
+            return await ground_of_own_query(asked, self.catalog, self.schemas, context.rights), None
         earlier = await earlier_turn(state, asked, self.catalog, context)
         evidence = as_evidence(asked["evidence"], earlier)
         return await gather_ground(asked, self.catalog, self.schemas, self.context_tools, context, evidence), earlier

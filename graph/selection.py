@@ -3,6 +3,7 @@
 from collections import Counter
 from collections.abc import Callable, Sequence
 
+from route_sql.graph.fields.proposals import PERSON
 from route_sql.graph.state import Attempt, State
 from route_sql.tools.database.outcome import ran
 
@@ -31,7 +32,12 @@ def leading(state: State) -> Attempt | None:
 def settled_by_person(state: State) -> Attempt | None:
     """The newest candidate that a person wrote or picked; None if there is none."""
     tried = reversed(attempts(state))
-    return next((attempt for attempt in tried if attempt.get("decision") in ("edited", "picked")), None)
+    return next((attempt for attempt in tried if is_a_persons(attempt)), None)
+
+
+def is_a_persons(attempt: Attempt) -> bool:
+    """Whether a person wrote or picked a candidate."""
+    return attempt["agent"] == PERSON or attempt.get("decision") in ("edited", "picked")
 
 
 def newest_rejected(state: State) -> Attempt | None:

@@ -37,6 +37,13 @@ class Question(TypedDict):
     """Facts that the question needs besides the schema, such as a formula or the meaning of a code."""
 
 
+class OwnQuery(Question):
+    """A query of a person's own, as the input of a run that asks no model."""
+
+    own_sql: str
+    """The query, which is run as the model's are: guarded, with the caller's rights, within the limits."""
+
+
 class AnsweredQuestion(TypedDict):
     """An answered question of a thread, with the parts that a follow-up needs."""
 

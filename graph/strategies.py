@@ -14,6 +14,7 @@ from route_sql.graph.calls.ledger import calls_of
 from route_sql.graph.selection import (
     agreed,
     attempts,
+    is_a_persons,
     is_repaired,
     is_sampled,
     leading,
@@ -26,7 +27,7 @@ from route_sql.tools.database.outcome import ran
 from route_sql.tools.sql.hardness import HARD
 
 First = Literal["link_schema", "draft", "generate"]
-AfterGround = Literal["link_schema", "draft", "generate", "clarify"]
+AfterGround = Literal["link_schema", "draft", "generate", "clarify", "execute"]
 AfterClarify = Literal["link_schema", "draft", "generate", "clarify", "answer"]
 Next = Literal[
     "link_schema", "generate", "complete_joins", "correct_noise", "continue_writing", "sample", "clarify", "answer"
@@ -179,7 +180,9 @@ FOLLOWING: Mapping[str, tuple[str, ...]] = {
 
 
 def after_ground(state: State) -> list[AfterGround]:
-    """The nodes after `ground`: the person who is asked about an open point, or else the first agents."""
+    """The nodes after `ground`: a person's own query is run; an open point is asked about; else the first agents."""
+    if state.get("proposal"):
+        return ["execute"]
     return ["clarify"] if state.get("unclear") else [*first_agents(state)]
 
 
@@ -233,7 +236,7 @@ def after_clarify(state: State) -> list[AfterClarify]:
 def is_unsure(state: State) -> bool:
     """Whether the leading candidate runs, but is less sure than the caller wants."""
     first, assessment = leading(state), state.get("assessment")
-    if first is None or not ran(first["outcome"]) or first.get("decision") in ("edited", "picked"):
+    if first is None or not ran(first["outcome"]) or is_a_persons(first):
         return False
     return (assessment["confidence"] if assessment else 0.0) < state["choices"]["min_confidence"]
 

@@ -1,5 +1,6 @@
 """The rows of a result as a table, as blocks, or as text for other programs."""
 
+import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Literal
@@ -12,12 +13,14 @@ from rich.text import Text
 from route_sql.tools.database.outcome import Cell
 from route_sql.tools.terminal import escaped, escaped_json
 
-RowFormat = Literal["table", "csv", "json", "markdown"]
+RowFormat = Literal["table", "csv", "spreadsheet", "json", "markdown"]
 
 READABLE = 12
 """The narrowest column that a longer cell may be wrapped in; where a table needs narrower ones, rows become blocks."""
 _BORDERS = 3
 _QUOTED = frozenset('",\n\r')
+_FORMULA = re.compile(r"\s*[=+\-@\uff1d\uff0b\uff0d\uff20]|[\t\r\n]")
+_NUMBER = re.compile(r"[-+]?\d+(\.\d+)?([eE][-+]?\d+)?")
 
 
 @dataclass(frozen=True)
@@ -50,7 +53,7 @@ def laid_out(result: PrintedRows, width: int, shown: Callable[[str], str] = esca
     return _table(names, styled, result.caption)
 
 
-def as_text(result: PrintedRows, form: Literal["csv", "json", "markdown", "tsv"]) -> str:
+def as_text(result: PrintedRows, form: Literal["csv", "spreadsheet", "json", "markdown", "tsv"]) -> str:
     """The rows as text, without a line break at its end."""
     return _WRITERS[form](result)
 
@@ -63,6 +66,18 @@ def _csv(result: PrintedRows) -> str:
     """CSV by RFC 4180 with plain line breaks; NULL is an empty field, an empty text is `""`."""
     header = ",".join(_csv_field(name) for name in result.columns)
     return "\n".join([header, *(",".join(map(_csv_field, row)) for row in result.rows)])
+
+
+def _spreadsheet(result: PrintedRows) -> str:
+    """CSV in which a text that a spreadsheet would compute begins with `'`, so that it stays a text."""
+    names = [_harmless(name) for name in result.columns]
+    rows = [[_harmless(cell) if isinstance(cell, str) else cell for cell in row] for row in result.rows]
+    return _csv(PrintedRows(names, rows))
+
+
+def _harmless(text: str) -> str:
+    """The text, quoted if it is a formula; exact numbers, which are texts in some engines, stay numbers."""
+    return f"'{text}" if _FORMULA.match(text) and not _NUMBER.fullmatch(text) else text
 
 
 def _csv_field(cell: Cell) -> str:
@@ -85,7 +100,13 @@ def _markdown(result: PrintedRows) -> str:
     return "\n".join(f"| {' | '.join(line)} |" for line in [header, ["---"] * len(header), *rows])
 
 
-_WRITERS: dict[str, Callable[[PrintedRows], str]] = {"csv": _csv, "json": _json, "markdown": _markdown, "tsv": _tsv}
+_WRITERS: dict[str, Callable[[PrintedRows], str]] = {
+    "csv": _csv,
+    "spreadsheet": _spreadsheet,
+    "json": _json,
+    "markdown": _markdown,
+    "tsv": _tsv,
+}
 
 
 def _lines(result: PrintedRows) -> Iterator[list[str]]:

@@ -4,6 +4,9 @@ from typing import Literal, NotRequired
 
 from typing_extensions import TypedDict
 
+PERSON = "person"
+"""Agent of a query that a person wrote."""
+
 
 class TokenScores(TypedDict):
     """Log-probabilities (natural logarithms) of the tokens of a reply."""

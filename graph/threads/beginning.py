@@ -9,8 +9,10 @@ from langgraph.pregel._write import ChannelWrite, ChannelWriteTupleEntry
 
 from route_sql.graph.context import Context
 from route_sql.graph.fields.channels import BEGIN, OfOneQuestion, extended, later
+from route_sql.graph.fields.proposals import PERSON, Proposal
 from route_sql.graph.state import VERSION, Answer, Question, State
 from route_sql.graph.threads.state_versions import StoredState
+from route_sql.tools.errors import InvalidInput
 
 
 class QuestionGraph(StateGraph[StoredState, Context, Question, Answer]):
@@ -37,8 +39,21 @@ OF_ONE_QUESTION = [name for name, each in get_type_hints(State, include_extras=T
 
 
 def _begun(given: object) -> list[tuple[str, Any]]:
-    """The values that every input writes. A face that keeps the conversation itself gives the last turn with it."""
+    """The values that every input writes.
+
+    A face that keeps the conversation itself gives the last turn with it. A person's own query waits to be run.
+    """
     if given is None:  # LangGraph draws the graph
         return []
-    begun = [("version", VERSION), *((name, BEGIN) for name in OF_ONE_QUESTION)]
-    return [*begun, ("last_turn", given["last_turn"])] if isinstance(given, dict) and "last_turn" in given else begun
+    begun: dict[str, Any] = {"version": VERSION, **dict.fromkeys(OF_ONE_QUESTION, BEGIN)}
+    if isinstance(given, dict) and "last_turn" in given:
+        begun["last_turn"] = given["last_turn"]
+    if isinstance(given, dict) and "own_sql" in given:
+        begun["proposal"] = _own(given["own_sql"])
+    return [*begun.items()]
+
+
+def _own(sql: object) -> Proposal:
+    if not isinstance(sql, str) or not sql.strip():
+        raise InvalidInput(f"the input's own_sql must be a query, as a text that is not blank, not {sql!r}")
+    return Proposal(agent=PERSON, sql=sql.strip(), scores=None)

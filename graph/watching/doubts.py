@@ -13,7 +13,7 @@ AGENTS = {
     "correct_noise": "the correction",
     "continue_writing": "the continuation",
     "sample": "a sample",
-    "person": "the edited query",
+    "person": "the person's query",
 }
 """Candidates as the sentences name them, by the agent that wrote them."""
 

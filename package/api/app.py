@@ -13,7 +13,7 @@ from starlette.types import ASGIApp, Scope
 from route_sql.access.access_check import AccessCheck
 from route_sql.access.listening import own_origins
 from route_sql.access.tokens import Callers
-from route_sql.api import databases, history, operations, page_files, questions
+from route_sql.api import databases, history, operations, own_queries, page_files, questions
 from route_sql.api.envelope import Envelope, Served
 from route_sql.api.errors import ApiError, answer_error, error_answer
 from route_sql.api.forms.description import DESCRIPTION, describe
@@ -87,7 +87,7 @@ def _routes(service: Service) -> FastAPI:
         redirect_slashes=False,
     )
     app.state.service = service
-    for part in (questions, history, databases, operations, page_files):
+    for part in (questions, own_queries, history, databases, operations, page_files):
         app.include_router(part.router)
     for kind in (ApiError, RouteError, RequestValidationError, HTTPException, Exception):
         app.add_exception_handler(kind, answer_error)

@@ -18,13 +18,13 @@ from route_sql.api.threads.thread_store import ThreadRow, TurnRow
 from route_sql.graph.asking import run_with_story
 from route_sql.graph.context import Context
 from route_sql.graph.events import Event
-from route_sql.graph.state import Question
+from route_sql.graph.state import OwnQuery, Question
 from route_sql.tools.errors import InvalidInput
 
 BUSY = "A question is being worked on in this thread; wait for its answer, or close its connection."
 TOO_SLOW = 'The question took too long and was stopped; send {"type": "continue"} to resume, or ask again.'
-Step = Question | Command[Any] | None
-"""The input of a run: a question, a person's answer, or None to continue a stopped run."""
+Step = Question | OwnQuery | Command[Any] | None
+"""The input of a run: a question, a person's own query or answer, or None to continue a stopped run."""
 
 
 class Claim:

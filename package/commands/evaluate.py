@@ -4,11 +4,12 @@ import asyncio
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
 from route_sql.commands.further_scores import Gate, Suite, TimedRuns, further_scoring, read_baseline
+from route_sql.commands.on_ray import evaluate_on_ray
 from route_sql.commands.options import (
     AsJson,
     DatabasesOption,
@@ -47,8 +48,17 @@ ShardOption = Annotated[
     typer.Option("--shard", help="Only a part of the questions, such as 2/4; `merge` makes one run of all parts."),
 ]
 
+RayOption = Annotated[
+    str | None,
+    typer.Option("--ray", help="A Ray cluster that asks the questions in parts, such as auto or ray://HOST:10001."),
+]
+PartsOption = Annotated[
+    int | None, typer.Option(min=1, help="Parts for --ray; by default one for each processor of the cluster.")
+]
+
 
 def evaluate(
+    ctx: typer.Context,
     questions: Questions,
     databases: DatabasesOption,
     out: Annotated[Path, typer.Option("--out", help="Where the lines go; a run that was stopped is resumed.")],
@@ -63,6 +73,8 @@ def evaluate(
     seed: Seed = 0,
     concurrency: Annotated[int, typer.Option(min=1, help="Questions asked at the same time.")] = 1,
     shard: ShardOption = None,
+    ray: RayOption = None,
+    parts: PartsOption = None,
     suite: Suite = None,
     r_ves: TimedRuns = None,
     baseline: Gate = None,
@@ -73,6 +85,9 @@ def evaluate(
         raise InvalidInput("a shard can't be compared with a whole run; give merge the shards, then score --baseline")
     settings = Settings()
     name = model or settings.model
+    if ray is not None or parts is not None:
+        _on_ray({**ctx.params, "model": name}, as_json)
+        return
     recorded = _settings(name, strategy, without, max_tokens, samples)
     context = chosen(strategy, without, max_tokens, samples)
     further, before = further_scoring(layout, suite, r_ves), read_baseline(baseline, out)
@@ -112,6 +127,14 @@ def _settings(
         "strategy": strategy,
         **{name: value for name, value in given.items() if value is not None},
     }
+
+
+def _on_ray(options: dict[str, Any], as_json: bool) -> None:
+    address, parts = options["ray"], options["parts"]
+    if address is None or options["shard"] is not None or options["baseline"] is not None:
+        raise InvalidInput("--parts is for --ray, which goes without --shard and --baseline: compare the run by score")
+    lines = evaluate_on_ray(address, options, options["out"], parts)
+    _print(options["strategy"], summarise(lines), None, as_json)
 
 
 def score(

@@ -55,7 +55,9 @@ AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object and 
 RowsAs = Annotated[
     RowFormat | None,
     typer.Option(
-        "--format", help="Print the rows alone: for a person as a table, for a program as CSV, JSON, Markdown."
+        "--format",
+        help="Print the rows alone: for a person as a table, for a program as CSV, JSON, Markdown; spreadsheet is CSV "
+        "of which no formula is run.",
     ),
 ]
 LayoutOption = Annotated[Layout, typer.Option("--format", help="spider, bird, or log for your own pairs.")]

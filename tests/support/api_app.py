@@ -22,6 +22,7 @@ from route_sql.api.app import build_app
 from route_sql.api.envelope import Served
 from route_sql.api.service import Service, ServiceLimits
 from route_sql.api.threads.checkpoints import open_threads
+from route_sql.graph.extensions.audit import AuditLog
 from route_sql.graph.wiring import build_graph
 from route_sql.testing import ScriptedModel
 
@@ -95,6 +96,7 @@ async def serving_api(
     limits: ServiceLimits | None = None,
     threads: str | Path | None = None,
     closing_seconds: int = 1,
+    audit: AuditLog | None = None,
 ) -> AsyncIterator[Running]:
     """A server in this process; a folder that was used before keeps its databases and threads."""
     toml = folder / "databases.toml"
@@ -104,7 +106,7 @@ async def serving_api(
     toml.write_text(f"{databases}{callers}")
     place = threads or folder / "data" / "threads.sqlite"
     async with Catalog.from_toml(toml) as catalog, open_threads(place) as (saver, store):
-        graph = build_graph(model or scripted(), catalog, checkpointer=saver)
+        graph = build_graph(model or scripted(), catalog, checkpointer=saver, audit=audit)
         service = Service(catalog, catalog.names(), graph, store, context, limits or ServiceLimits(per_minute=0))
         with listening("127.0.0.1", 0) as opened:
             port = opened.getsockname()[1]

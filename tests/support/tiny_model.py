@@ -31,12 +31,12 @@ SPLIT = (
 )
 
 
-def make_tiny_model(folder: Path, seed: int = 0) -> Path:
+def make_tiny_model(folder: Path, seed: int = 0, width: int = 64) -> Path:
     """Write a model and its tokenizer in transformers' layout; the same seed gives the same weights."""
     tokenizer = _tokenizer()
     config = Qwen2Config(
         vocab_size=VOCABULARY,
-        hidden_size=64,
+        hidden_size=width,
         intermediate_size=128,
         num_hidden_layers=2,
         num_attention_heads=4,

@@ -57,7 +57,14 @@ class StrictBody(BaseModel):
     model_config = ConfigDict(extra="forbid", strict=True, allow_inf_nan=False)
 
 
-class AskOptions(StrictBody):
+class RunOptions(StrictBody):
+    """Limits of one query of the caller's own. The server's own limits can be narrowed, not widened."""
+
+    row_limit: Count | None = None
+    deadline: Seconds | None = Field(default=None, description="Seconds that a query may run.")
+
+
+class AskOptions(RunOptions):
     """Choices of one question. The server's own limits can be narrowed, not widened."""
 
     strategy: Strategy | None = None
@@ -69,8 +76,6 @@ class AskOptions(StrictBody):
     withhold: bool | None = None
     min_confidence: Share | None = None
     enough: Share | None = None
-    row_limit: Count | None = None
-    deadline: Seconds | None = Field(default=None, description="Seconds that a query may run.")
     seconds: Seconds | None = Field(default=None, description="Seconds that the question may take.")
     max_corrections: Count | None = None
     max_continuations: Count | None = None
@@ -88,6 +93,21 @@ class AskBody(StrictBody):
         default=None, description="The thread that it continues; without one it begins a new one."
     )
     options: AskOptions = AskOptions()
+
+
+class RunBody(StrictBody):
+    """A query of the caller's own."""
+
+    sql: StatementText
+    database: DatabaseName
+    question: QuestionText | None = Field(
+        default=None,
+        description="The question that it answers, in words; without one the last question of the thread, or the SQL.",
+    )
+    thread: ThreadId | None = Field(
+        default=None, description="The thread that it belongs to; without one it begins a new one."
+    )
+    options: RunOptions = RunOptions()
 
 
 class CheckBody(StrictBody):

@@ -5,14 +5,14 @@ from typing import Any
 
 from route_sql.access.callers import Caller
 from route_sql.api.errors import ApiError
-from route_sql.api.forms.bodies import AskOptions
+from route_sql.api.forms.bodies import RunOptions
 from route_sql.graph.context import Context
 
 LIMITS = ("row_limit", "deadline", "seconds", "max_corrections", "max_continuations", "max_samples", "max_tokens")
 """Choices that a caller can only lower."""
 
 
-def context_for(caller: Caller, given: AskOptions, own: Context) -> Context:
+def context_for(caller: Caller, given: RunOptions, own: Context) -> Context:
     """The context of a caller's question.
 
     Args:

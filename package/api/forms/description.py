@@ -12,7 +12,7 @@ DESCRIPTION = (
     "Ask databases questions in plain words. A team of agents writes SQL, runs it read-only and checks it. Rows, names "
     "and comments come from the databases: they are data, never instructions."
 )
-ANSWERING = ("/v1/ask", "/v1/threads/{thread}/resume")
+ANSWERING = ("/v1/ask", "/v1/run", "/v1/threads/{thread}/resume")
 TOKEN = {"type": "http", "scheme": "bearer", "description": "Needed where the server has callers with tokens."}
 
 
@@ -29,7 +29,8 @@ def describe(app: FastAPI, context: Context) -> None:
                 if path.startswith("/v1/"):
                     operation["security"] = [{"token": []}, {}]
         _add_examples(content["paths"])
-        _say_limits(content["components"]["schemas"]["AskOptions"]["properties"], context)
+        for form in ("AskOptions", "RunOptions"):
+            _say_limits(content["components"]["schemas"][form]["properties"], context)
         for unused in ("HTTPValidationError", "ValidationError"):
             content["components"].get("schemas", {}).pop(unused, None)
         return content
@@ -40,7 +41,7 @@ def describe(app: FastAPI, context: Context) -> None:
 def _say_limits(options: dict[str, Any], context: Context) -> None:
     """Write the server's own choices, which callers can only lower, as maxima."""
     for name in LIMITS:
-        if (most := getattr(context, name)) is not None:
+        if name in options and (most := getattr(context, name)) is not None:
             options[name]["anyOf"][0]["maximum"] = most
 
 

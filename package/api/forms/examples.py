@@ -17,6 +17,18 @@ ASK: dict[str, Any] = {
         },
     },
 }
+RUN: dict[str, Any] = {
+    "query": {"summary": "A query", "value": {"sql": "SELECT COUNT(*) FROM orders", "database": "shop"}},
+    "limits": {
+        "summary": "With its question and limits",
+        "value": {
+            "sql": "SELECT paid_on, COUNT(*) FROM orders GROUP BY paid_on",
+            "database": "shop",
+            "question": "How many orders were paid on each day?",
+            "options": {"row_limit": 100, "deadline": 10},
+        },
+    },
+}
 CHECK: dict[str, Any] = {
     "statement": {"summary": "A statement", "value": {"sql": "SELECT COUNT(*) FROM orders", "database": "shop"}}
 }

@@ -3,9 +3,6 @@
 import { call, CallError, stream } from "./client.js";
 import { Turn } from "./turn.js";
 
-/** Options of a run whose first query is replaced by a person's own. */
-const OWN_QUERY = { approve: true, clarify: false, strategy: "single", withhold: false };
-const NOT_RUN = "Your query was not run: the model wrote none that it could replace.";
 const UNANSWERED = {
   running: "This question is being worked on, in another window perhaps.",
   stopped: "This question has no answer, since its run was stopped.",
@@ -62,7 +59,7 @@ export class Conversation {
 
   /** Show a turn of the history; only the last one can still be decided or continued. */
   #showKept({ question, answer, interrupt, state }, database, isLast) {
-    const turn = this.#add({ question, database });
+    const turn = this.#add({ question, database, sql: ownQuery(answer) });
     turn.number = ++this.#asked;
     turn.isDone = Boolean(answer || (interrupt && isLast));
     if (answer) this.#showAnswer(turn, answer, false);
@@ -82,7 +79,7 @@ export class Conversation {
     return ["Load the thread again", () => this.open(this.thread)];
   }
 
-  /** Ask a question. */
+  /** Ask a question, or run a person's own query, for which no model is asked. */
   async ask(asked) {
     if (this.isRunning) return undefined;
     const { question, database, evidence, options, sql } = asked;
@@ -91,18 +88,10 @@ export class Conversation {
     this.#turns.at(-1)?.giveUp();
     const turn = this.#add(asked);
     turn.heading.scrollIntoView({ block: "start" });
-    const body = { question, database, options: { ...options, ...(sql === undefined ? {} : OWN_QUERY) } };
+    const body = sql === undefined ? { question, database, options } : { question, database, sql };
     if (evidence) body.evidence = evidence;
     if (this.thread !== null) body.thread = this.thread;
-    const result = await this.#run(turn, "v1/ask", body);
-    return sql === undefined || result === null ? this.#show(turn, result) : this.#replace(turn, result, sql);
-  }
-
-  /** Run a person's query in place of the one that waits. */
-  #replace(turn, { interrupt }, sql) {
-    if (interrupt?.kind === "approve") return this.#resume(turn, { type: "edit", sql });
-    turn.showProblem(new CallError("not_run", NOT_RUN), [["Try again", () => this.ask(turn.asked)]]);
-    return this.#ended(turn);
+    return this.#show(turn, await this.#run(turn, sql === undefined ? "v1/ask" : "v1/run", body));
   }
 
   async #resume(turn, body) {
@@ -165,6 +154,12 @@ export class Conversation {
     const { question, database } = turn;
     turn.showAnswer(answer, { report, hasFocus, runEdited: (sql) => this.ask({ question, database, sql }) });
   }
+}
+
+/** The query of an answer that no model has written a query for. */
+function ownQuery(answer) {
+  const tried = answer?.candidates ?? [];
+  return tried.length && tried.every(({ agent }) => agent === "person") ? answer.sql : undefined;
 }
 
 function problemOf(error, signal) {

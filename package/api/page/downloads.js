@@ -3,9 +3,13 @@
 import { element } from "./elements.js";
 
 const FORMULA = /^\s*[=+\-@\uff1d\uff0b\uff0d\uff20]|^[\t\r\n]/;
+const NUMBER = /^[-+]?\d+(\.\d+)?(e[-+]?\d+)?$/i;
 const QUOTED = /[",;\t\n\r]|^\s|\s$/;
 
-/** RFC 4180; NULL is nothing at all, an empty text is `""`. A text that a spreadsheet would compute begins with `'`. */
+/**
+ * RFC 4180; NULL is nothing at all, an empty text is `""`. A text that a spreadsheet would compute begins with `'`; exact
+ * numbers, which are texts in some engines, stay numbers.
+ */
 export function asCsv(columns, rows) {
   return [columns, ...rows].map((row) => `${row.map(csvField).join(",")}\r\n`).join("");
 }
@@ -37,7 +41,7 @@ export function fileName(question, ending) {
 
 function csvField(cell) {
   if (cell === null) return "";
-  const text = typeof cell === "string" && FORMULA.test(cell) ? `'${cell}` : String(cell);
+  const text = typeof cell === "string" && FORMULA.test(cell) && !NUMBER.test(cell) ? `'${cell}` : String(cell);
   return text === "" || QUOTED.test(text) ? `"${text.replaceAll('"', '""')}"` : text;
 }
 

@@ -34,7 +34,8 @@ async def test_its_commands_run_as_they_are_written(tmp_path: Path) -> None:
             printed.append(process)
     assert json.loads(printed[0])["answer"]["status"] == "ok"
     assert [name for name, _ in events_in(printed[1])][-1] == "answer"
-    assert re.fullmatch(r"[0-9a-f]{64}  -\n", printed[2])
+    assert json.loads(printed[2])["answer"]["candidates"][0]["agent"] == "person"
+    assert re.fullmatch(r"[0-9a-f]{64}  -\n", printed[3])
 
 
 async def subprocess_of(command: str) -> str:
@@ -76,7 +77,12 @@ def test_its_configuration_is_read(tmp_path: Path) -> None:
 async def test_the_examples_of_the_description_are_accepted(tmp_path: Path) -> None:
     async with serving_api(tmp_path) as running, running.client() as http:
         paths = (await http.get("/openapi.json")).json()["paths"]
-        for path, method in (("/v1/ask", "post"), ("/v1/check", "post"), ("/v1/threads/{thread}/resume", "post")):
+        for path, method in (
+            ("/v1/ask", "post"),
+            ("/v1/run", "post"),
+            ("/v1/check", "post"),
+            ("/v1/threads/{thread}/resume", "post"),
+        ):
             for example in paths[path][method]["requestBody"]["content"]["application/json"]["examples"].values():
                 body = {**example["value"], **({"database": "pets"} if "database" in example["value"] else {})}
                 reply = await http.post(path.replace("{thread}", "0" * 32), json=body)

@@ -15,6 +15,7 @@ CLOSED = [
     ("GET", "/v1/databases"),
     ("GET", "/v1/schema?database=pets"),
     ("POST", "/v1/check"),
+    ("POST", "/v1/run"),
     ("POST", "/v1/ask"),
     ("GET", "/v1/threads"),
     ("GET", f"/v1/threads/{NOWHERE}"),

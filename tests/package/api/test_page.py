@@ -182,16 +182,34 @@ async def test_the_query_of_an_answer_is_edited_and_run(browser: Any, tmp_path: 
         assert "with your own query" in await visit.page.locator(".turn").nth(1).inner_text()
 
 
-async def test_an_edited_query_that_can_replace_none_is_not_said_to_have_run(browser: Any, tmp_path: Path) -> None:
-    model = ScriptedModel(history=[]).enqueue("sql", "SELECT 1 AS one", "I would rather not.")
+async def test_an_edited_query_asks_no_model(browser: Any, tmp_path: Path) -> None:
+    model = ScriptedModel(history=[]).enqueue("sql", "SELECT 1 AS one")
     async with serving_page(tmp_path, model) as address, visiting(browser, address) as visit:
         await visit.ask("How many?")
         card = await visit.answered()
         await card.get_by_role("button", name="Edit and run").click()
         await card.get_by_label("SQL to run").fill("SELECT 2 AS two")
         await card.get_by_role("button", name="Run this query").click()
-        await visit.page.get_by_text("Your query was not run").wait_for()
-        assert await visit.page.locator(".answer").count() == 1
+        second = await visit.answered(2)
+        assert await visit.rows(second) == [["2"]] and "Cost" not in await second.inner_text()
+        assert len(model.history) == 1
+        await visit.page.reload()
+        assert await visit.rows(await visit.answered(2)) == [["2"]]
+        facts = [await turn.locator("p.soft").first.inner_text() for turn in await visit.page.locator(".turn").all()]
+        assert ["own query" in fact for fact in facts] == [False, True]
+
+
+async def test_an_edited_query_waits_where_the_server_wants_approval(browser: Any, tmp_path: Path) -> None:
+    context = Context(strategy="single", approve=True)
+    async with serving_page(tmp_path, context=context) as address, visiting(browser, address) as visit:
+        await visit.ask("How many?")
+        await visit.page.get_by_role("button", name="Run it").click()
+        card = await visit.answered()
+        await card.get_by_role("button", name="Edit and run").click()
+        await card.get_by_label("SQL to run").fill("SELECT 2 AS two")
+        await card.get_by_role("button", name="Run this query").click()
+        await visit.page.locator(".asks").get_by_role("button", name="Run it").click()
+        assert await visit.rows(await visit.answered(2)) == [["2"]]
 
 
 async def test_an_unclear_word_is_asked_back(browser: Any, tmp_path: Path) -> None:

@@ -53,6 +53,10 @@ CELLS: list[Any] = [
     -5,
     1.5,
     True,
+    "-12.50",
+    "+1e5",
+    "-1-1",
+    "\n=1",
 ]
 CHARTS: list[tuple[list[str], list[list[Any]], Any]] = [
     (["city", "n"], [["a", 1], ["b", 2]], ("bars", 0, [1])),
@@ -93,8 +97,8 @@ async def test_csv_and_json_keep_values_and_run_nothing(browser: Any, tmp_path: 
     read = list(csv.reader(io.StringIO(text, newline="")))
     assert read[0] == ["v", "v", "'=c"]
     assert [row[0] for row in read[1:]] == [
-        "'=1+1", "'+1", "'-1", "'@SUM(1)", "' =1", "'\t=1", "'\uff1d1", "a=1", "a;=1", 'say "hi"', "two\nlines", "", "",
-        "-5", "1.5", "true",
+        "'=1+1", "+1", "-1", "'@SUM(1)", "' =1", "'\t=1", "'\uff1d1", "a=1", "a;=1", 'say "hi"', "two\nlines", "", "",
+        "-5", "1.5", "true", "-12.50", "+1e5", "'-1-1", "'\n=1",
     ]  # fmt: skip
     assert '"a;=1"' in text and '\r\n"",1,\r\n,1,\r\n' in text, "an empty text is not NULL"
     assert json.loads(objects) == [{"v": cell, "v_2": 1, "=c": None} for cell in CELLS]

@@ -101,7 +101,7 @@ def test_the_rows_of_an_answer_alone(stub: ChatStub, pets: Path, capsys: pytest.
     assert printed.out == "" and "error: " in printed.err and "nam" in printed.err
 
 
-@pytest.mark.parametrize("form", ["table", "csv", "json", "markdown"])
+@pytest.mark.parametrize("form", ["table", "csv", "spreadsheet", "json", "markdown"])
 def test_an_error_is_no_rows(pets: Path, capsys: pytest.CaptureFixture[str], form: str) -> None:
     assert run("run", "DELETE FROM pet", "--db", pets, "--format", form) == 1
     printed = capsys.readouterr()
@@ -135,7 +135,7 @@ def test_any_encoding_will_do(pets: Path, encoding: str, more: tuple[str, ...]) 
         assert expected.get(encoding, r"Zoë \u6771\u4eac " + ("…" if cp1252 else r"\u2026")) in shown
 
 
-@pytest.mark.parametrize("form", ["csv", "json", "markdown", "tsv"])
+@pytest.mark.parametrize("form", ["csv", "spreadsheet", "json", "markdown", "tsv"])
 def test_no_rows_and_no_columns(form: str) -> None:
     assert as_text(PrintedRows(["a"], []), form) in ("a", "[]", "| a |\n| --- |")  # type: ignore[arg-type]
     as_text(PrintedRows([], []), form)  # type: ignore[arg-type]
@@ -145,3 +145,24 @@ def test_values_of_every_kind() -> None:
     rows = PrintedRows(["v"], [[True], [2**64 - 1], [1e300], [None], ["NULL"], [" x "]])
     assert as_text(rows, "tsv") == "v\ntrue\n18446744073709551615\n1e+300\nNULL\nNULL\n x "
     assert as_text(rows, "csv") == 'v\ntrue\n18446744073709551615\n1e+300\n\nNULL\n" x "'
+
+
+FORMULAS = ["=1+1", "@SUM(1)", " =1", "+cmd|' /C calc'!A0", "-1-1", "\uff1d1", "\uff0b1", '=HYPERLINK("x")']
+NUMBERS = ["-12.50", "+1e5", "-7", "12", "a=1", "x-y"]
+
+
+def test_a_spreadsheet_runs_no_formula_and_reads_numbers(pets: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    made = PrintedRows(["=c", "n"], [[cell, -5] for cell in [*FORMULAS, *NUMBERS, "", None]])
+    read = list(csv.reader(StringIO(as_text(made, "spreadsheet"))))
+    assert read[0] == ["'=c", "n"] and {row[1] for row in read[1:]} == {"-5"}
+    assert [row[0] for row in read[1:]] == [*(f"'{cell}" for cell in FORMULAS), *NUMBERS, "", ""]
+    exact = list(csv.reader(StringIO(as_text(made, "csv"))))
+    assert [row[0] for row in exact[1:]] == [*FORMULAS, *NUMBERS, "", ""], "a program reads what the database has"
+    assert run("run", "SELECT '=1+1' AS a, -1.5 AS b", "--db", pets, "--format", "spreadsheet") == 0
+    assert capsys.readouterr().out == "a,b\n'=1+1,-1.5\n"
+
+
+@pytest.mark.parametrize("first", ["\t", "\r", "\n"])
+def test_a_cell_that_begins_with_a_tab_or_a_line_break_is_no_formula(first: str) -> None:
+    cell = next(csv.reader(StringIO(as_text(PrintedRows(["a"], [[f"{first}=1"]]), "spreadsheet").partition("\n")[2])))
+    assert cell[0].startswith("'")

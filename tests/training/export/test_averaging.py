@@ -3,6 +3,7 @@
 import json
 from hashlib import sha256
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -51,7 +52,7 @@ def test_the_command_writes_each_matrix_between_the_two(adapters: tuple[Path, Pa
 
 
 @pytest.mark.parametrize("settings", [{"r": 4}, {"lora_alpha": 8}, {"target_modules": ["q_proj"]}], ids=str)
-def test_adapters_of_another_form_are_refused(tiny_model: Path, tmp_path: Path, settings: dict[str, object]) -> None:
+def test_adapters_of_another_form_are_refused(tiny_model: Path, tmp_path: Path, settings: dict[str, Any]) -> None:
     before, after = save_lora(tiny_model, tmp_path / "before"), save_lora(tiny_model, tmp_path / "after", **settings)
     with pytest.raises(TrainingError, match="one that resumed it"):
         average_adapters(before, after, 0.5, tmp_path / "mean")
