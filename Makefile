@@ -68,7 +68,7 @@ format: $(DEV_INSTALLED)
 	$(BIN)/ruff format .
 
 training-tests: $(TRAINING_INSTALLED)
-	$(TRAINING)/bin/python -m pytest tests/training/tuning tests/training/export tests/training/two_stages $(ARGS)
+	$(TRAINING)/bin/python -m pytest tests/training/tuning tests/training/export tests/training/two_stages tests/training/families $(ARGS)
 
 standard-tests: $(STANDARD_INSTALLED)
 	$(STANDARD)/bin/python -m pytest tests/standard $(ARGS)
