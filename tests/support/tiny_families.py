@@ -11,6 +11,7 @@ from typing import Any
 import gguf
 import torch
 from support.tiny_model import CHAT_TEMPLATE, CONTEXT, END_OF_TEXT, END_OF_TURN, VOCABULARY, _merges, _tokenizer
+from support.tiny_pieces import add_pieces, pieces_tokenizer
 from tokenizers.processors import TemplateProcessing
 from transformers import AutoModelForCausalLM, LlamaConfig, PreTrainedTokenizerBase, Qwen2Config, Qwen3Config
 
@@ -47,6 +48,15 @@ class Family:
     template: str = CHAT_TEMPLATE
     begins: bool = False
     """Whether the tokenizer adds the begin token."""
+    pieces: bool = False
+    """Whether the tokenizer has pieces with scores, as Llama 2 has, instead of bytes that are merged."""
+    spaces: bool = False
+    """Whether pieces after a special token begin with a space when the model is served."""
+
+    @property
+    def name(self) -> str:
+        """The architecture, and the kind of tokenizer if it is not merged bytes."""
+        return self.architecture + "-pieces" * self.pieces
 
 
 @dataclass(frozen=True)
@@ -71,7 +81,7 @@ _ROPE: dict[str, Any] = {"rope_type": "default", "rope_theta": 50_000.0}
 
 def make_family(folder: Path, family: Family, seed: int = 0) -> TinyModel:
     """Write a model of a family; the same seed gives the same weights."""
-    tokenizer = _with_habits(_tokenizer(), family)
+    tokenizer = pieces_tokenizer(family.template) if family.pieces else _with_habits(_tokenizer(), family)
     config = _config(family, tokenizer)
     with torch.random.fork_rng():
         torch.manual_seed(seed)
@@ -109,7 +119,12 @@ def _write_gguf(file: Path, model: Any, tokenizer: PreTrainedTokenizerBase, fami
     writer.add_name(f"tiny random {family.architecture}")
     writer.add_file_type(gguf.LlamaFileType.ALL_F32)
     _add_sizes(writer, model.config, family)
-    _add_tokenizer(writer, tokenizer, family)
+    if family.pieces:
+        add_pieces(writer, tokenizer, family.spaces)
+    else:
+        _add_tokenizer(writer, tokenizer)
+    writer.add_add_bos_token(family.begins)
+    writer.add_chat_template(family.template)
     for name, tensor in _tensors(model, family):
         writer.add_tensor(name, tensor)
     writer.write_header_to_file()
@@ -157,7 +172,7 @@ def _interleaved(rows: torch.Tensor, heads: int) -> torch.Tensor:
     return torch.stack([one, two], dim=2).reshape(rows.shape)
 
 
-def _add_tokenizer(writer: gguf.GGUFWriter, tokenizer: Any, family: Family) -> None:
+def _add_tokenizer(writer: gguf.GGUFWriter, tokenizer: Any) -> None:
     ids = tokenizer.get_vocab()
     tokens = sorted(ids, key=ids.__getitem__)
     control = {END_OF_TEXT, END_OF_TURN, "<|im_start|>"}
@@ -169,5 +184,3 @@ def _add_tokenizer(writer: gguf.GGUFWriter, tokenizer: Any, family: Family) -> N
     writer.add_bos_token_id(ids[BEGIN])
     writer.add_eos_token_id(ids[END_OF_TURN])
     writer.add_pad_token_id(ids[END_OF_TEXT])
-    writer.add_add_bos_token(family.begins)
-    writer.add_chat_template(family.template)

@@ -12,8 +12,8 @@ from route_sql.agents.brief import Brief
 from route_sql.tools.schema.records import Column, Schema, Table
 from route_sql.training.errors import TrainingError
 from route_sql.training.export.merged_layout import require_one_reading
-from route_sql.training.tuning.base_model import load_base, load_tokenizer, with_adapter
 from route_sql.training.tasks.chat_text import chat_text
+from route_sql.training.tuning.base_model import load_base, load_tokenizer, with_adapter
 
 _SINGERS = Table("singer", (Column("singer_id", "INTEGER"), Column("name", "TEXT"), Column("age", "INTEGER")))
 QUESTION = Brief("How many singers are older than 30?", Schema("sqlite", (_SINGERS,)), wording="tuned")

@@ -31,10 +31,10 @@ async def require_same_prompt(
     served = (await _post(client, f"{url}/tokenize", body))["tokens"]
     if served != list(trained):
         raise TrainingError(
-            f"the embedded server reads a prompt as {_in_short(served)}, training read it as {_in_short(trained)}, so the "
-            "adapter would answer prompts that it was not trained on. A usual reason is a begin token that the "
-            "tokenizer adds and the chat template does not write: set tokenizer.ggml.add_bos_token to false in the "
-            "base's GGUF file, or serve the model merged"
+            f"the embedded server reads a prompt as {_in_short(served)}, training as {_in_short(trained)}: the adapter "
+            "would answer prompts that it was not trained on. Usual reasons are in the base's GGUF file: a begin token "
+            "that the chat template does not write (tokenizer.ggml.add_bos_token), or a space after special tokens "
+            "(tokenizer.ggml.add_space_prefix). Set them as the base's tokenizer does it, or serve the model merged"
         )
 
 

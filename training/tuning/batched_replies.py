@@ -7,10 +7,10 @@ from typing import Any
 
 import torch
 
+from route_sql.training.tasks.chat_text import chat_text
 from route_sql.training.tasks.task import ChatTurn
 from route_sql.training.tuning import grouped_attention
 from route_sql.training.tuning.base_model import load_base, load_tokenizer, with_adapter
-from route_sql.training.tasks.chat_text import chat_text
 
 OnReplies = Callable[[int, int], None]
 """Called with the conversations done and all conversations."""

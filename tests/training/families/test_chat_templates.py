@@ -27,7 +27,7 @@ LOSES_SYSTEM = CHAT_TEMPLATE.replace(
     "{%- for message in messages %}", "{%- for message in messages if message['role'] != 'system' %}"
 )
 BEGINS_TWICE = "{{- bos_token }}" + WRITES_BEGIN
-TALKATIVE = CHAT_TEMPLATE.replace("{%- for", "{{- 'Knowledge ends in December. Today is a day in July.\n' * 3 }}{%- for", 1)
+TALKATIVE = "{{- 'Knowledge ends in December. Today is a day in July.\n' * 3 }}" + CHAT_TEMPLATE
 HABITS = {
     "writes the begin token, the tokenizer adds it": Family("llama", WRITES_BEGIN, begins=True),
     "writes the begin token, the tokenizer does not": Family("qwen2", WRITES_BEGIN),
@@ -35,6 +35,7 @@ HABITS = {
     "refuses a system turn": Family("qwen2", NO_SYSTEM, begins=True),
     "leaves a system turn out": Family("qwen3", LOSES_SYSTEM),
     "thinks before a reply": Family("qwen3", THINKS),
+    "pieces": Family("llama", WRITES_BEGIN, begins=True, pieces=True),
 }
 
 
@@ -86,15 +87,23 @@ def test_a_template_that_refuses_every_conversation_is_refused(tmp_path: Path) -
             chat_text(tokenizer, [{"role": role, "content": "a"} for role in roles], unanswered=True)
 
 
-def test_a_base_whose_server_adds_a_token_is_not_exported(tmp_path: Path) -> None:
-    model = make_family(tmp_path, Family("llama", CHAT_TEMPLATE, begins=True))
+@pytest.mark.parametrize(
+    "family",
+    [
+        Family("llama", CHAT_TEMPLATE, begins=True),
+        Family("llama", WRITES_BEGIN, begins=True, pieces=True, spaces=True),
+    ],
+    ids=["begin token", "spaces"],
+)
+def test_a_base_whose_server_adds_a_token_is_not_exported(family: Family, tmp_path: Path) -> None:
+    model = make_family(tmp_path, family)
     adapter = save_lora(model.folder, tmp_path / "adapter")
     write_adapter(adapter, model.file, tmp_path / "adapter.gguf")
     conversation = Conversation(row("text_to_sql", 1)["prompt"], "SELECT 1")  # type: ignore[arg-type]
     found = agreement(
         [conversation], adapter=adapter, base=model.file, served=tmp_path / "adapter.gguf", profile=Profile(context=512)
     )
-    with pytest.raises(TrainingError, match="other prompts|begin token that the tokenizer adds"):
+    with pytest.raises(TrainingError, match="prompts that it was not trained on. Usual reasons"):
         asyncio.run(found)
 
 
