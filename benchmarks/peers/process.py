@@ -10,7 +10,8 @@ from pathlib import Path
 from time import monotonic
 from typing import Any
 
-START_SECONDS = 180.0
+START_SECONDS = 600.0
+"""Libraries are large, and a busy machine reads them slowly."""
 _QUIET = {
     # Nothing leaves this machine: no tracing, and a proxy that is not there for every other address.
     "LANGSMITH_TRACING": "false",
