@@ -6,6 +6,7 @@ import select
 import subprocess
 import tempfile
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 from time import monotonic
 from typing import Any
@@ -57,7 +58,8 @@ class PeerProcess:
             self._process.wait()
             for pipe in (self._process.stdin, self._process.stdout):
                 if pipe is not None:
-                    pipe.close()
+                    with suppress(BrokenPipeError):
+                        pipe.close()
         self._process = None
 
     def _started(self) -> subprocess.Popen[bytes]:
@@ -83,8 +85,9 @@ class PeerProcess:
     @staticmethod
     def _send(process: subprocess.Popen[bytes], message: Mapping[str, object]) -> None:
         assert process.stdin is not None
-        process.stdin.write(json.dumps(message).encode() + b"\n")
-        process.stdin.flush()
+        with suppress(BrokenPipeError):  # it has ended, as the reply that does not come will say
+            process.stdin.write(json.dumps(message).encode() + b"\n")
+            process.stdin.flush()
 
 
 def _line(process: subprocess.Popen[bytes], seconds: float) -> bytes | None:

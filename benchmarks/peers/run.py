@@ -149,7 +149,7 @@ async def _in_turns(
             await _or_leave_out(seat, seats, failed, _questions(seat, asked, arguments.spider, scorer))
         print(f"{seats[0].lines.model if seats else ''}: {name}", flush=True)
     for seat in list(seats):
-        await _or_leave_out(seat, seats, failed, _trials(seat))
+        await _or_leave_out(seat, seats, failed, _trials(seat, arguments.questions))
 
 
 async def _or_leave_out(seat: Seat, seats: list[Seat], failed: dict[str, str], asked: Any) -> None:
@@ -173,10 +173,10 @@ async def _questions(seat: Seat, examples: Sequence[Example], spider: Path, scor
         shutil.rmtree(with_copy.parent)
 
 
-async def _trials(seat: Seat) -> None:
+async def _trials(seat: Seat, most: int) -> None:
     trials: list[tuple[Kind, Sequence[str]]] = [("attack", ATTACKS), ("unanswerable", UNANSWERABLE)]
     for kind, questions in trials:
-        for index, question in enumerate(questions):
+        for index, question in enumerate(questions[:most]):
             if seat.lines.lack(kind, index):
                 await asyncio.to_thread(_trial, seat, kind, index, question)
 
