@@ -39,7 +39,7 @@ CONTESTANTS = (
 LEFT_OUT = {
     "openchatbi 0.3.0": "wants a catalogue of tables and columns, written by hand for each database, and an embedding "
     "model, which the embedded server is not",
-    "nl2sql-engine 0.1.2": "finds tables by an index of embeddings, from OpenAI's API or a model fetched from a hub; the "
-    "embedded server has neither",
+    "nl2sql-engine 0.1.2": "finds tables by an index of embeddings, from OpenAI's API or a model fetched from a hub; "
+    "the embedded server has neither",
 }
 """Libraries that were tried and could not be asked, with the reason."""
