@@ -82,7 +82,9 @@ def evaluate(
 ) -> None:
     """Ask the questions of a data set and score the answers by execution accuracy."""
     if shard is not None and baseline is not None:
-        raise InvalidInput("a shard can't be compared with a whole run; give merge the shards, then score --baseline")
+        raise InvalidInput(
+            "a shard can't be compared with a whole run; merge the shards, then score that run with --gate"
+        )
     settings = Settings()
     name = model or settings.model
     if ray is not None or parts is not None:
@@ -164,6 +166,19 @@ def score(
     _print(predictions.stem, summarise(lines), gate(before, lines) if before is not None else None, as_json)
 
 
+def _warnings(summary: Summary) -> list[str]:
+    faults, alone = summary["gold_faults"], summary.get("suite_alone", 0)
+    said = []
+    if faults:
+        said.append(f"{faults} of {summary['n']} count as wrong because their gold query fails; correct or exclude it")
+    if alone:
+        said.append(
+            f"{alone} right answers count as right on the suite by the original database alone: on its clones their "
+            "gold returns no rows that can be compared"
+        )
+    return said
+
+
 def _print(name: str, summary: Summary, compared: GateResult | None, as_json: bool) -> None:
     if as_json:
         say_json({**summary, "gate": compared} if compared else summary)
@@ -171,6 +186,8 @@ def _print(name: str, summary: Summary, compared: GateResult | None, as_json: bo
         console().print(summary_table({escaped(name): summary}))
     if compared:
         complain(gate_sentence(compared), style="green" if compared["passed"] else "red")
+    for warning in _warnings(summary):
+        complain(warning, style="yellow")
     if wrong := summary["wrong_databases"]:
         reasons = "; ".join(f"{reason} ({count})" for reason, count in wrong.items())
         complain(

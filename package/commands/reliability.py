@@ -1,15 +1,16 @@
 """`route-sql reliability`: how far the confidences of a run can be trusted."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from route_sql.commands.options import AsJson
-from route_sql.printing import say, say_json
+from route_sql.printing import complain, say, say_json
 from route_sql.training.calibration.diagram import draw_reliability
-from route_sql.training.calibration.figures import Judged, ReliabilityFigures, reliability
-from route_sql.training.evaluation.run_log import read_run
+from route_sql.training.calibration.figures import FEW, Judged, ReliabilityFigures, reliability
+from route_sql.training.evaluation.run_log import Line, read_run
 from route_sql.training.tuning.libraries import require_libraries
 
 
@@ -22,8 +23,11 @@ def show_reliability(
 ) -> None:
     """Compare the confidences of a run with the share of right answers."""
     lines = read_run(run)
-    answers = [Judged(line["confidence"], line["correct"]) for line in lines if "confidence" in line]
+    judged = [line for line in lines if "confidence" in line and not line["gold_fault"]]
+    answers = [Judged(line["confidence"], line["correct"]) for line in judged]
     found = reliability(answers)
+    for warning in _warnings(lines, judged):
+        complain(warning, style="yellow")
     if picture is not None:
         require_libraries(("matplotlib",))
         draw_reliability(answers, run.stem, picture)
@@ -31,6 +35,21 @@ def show_reliability(
         say_json(found)
     else:
         say(_text(found))
+
+
+def _warnings(lines: Sequence[Line], judged: Sequence[Line]) -> list[str]:
+    """Reasons to read the figures with care."""
+    said = []
+    if left_out := len(lines) - len(judged):
+        said.append(f"{left_out} of {len(lines)} lines are left out: no confidence, or a gold query that fails")
+    if not all(line.get("calibrated") for line in judged):
+        said.append(
+            "some confidences are not calibrated: only their order means something, so read AUROC and the surest half, "
+            "not the calibration error. `route-sql train calibrate` makes a calibration"
+        )
+    if len(judged) < FEW:
+        said.append(f"{len(judged)} answers are few: the figures are rough below {FEW}, and better with 300")
+    return said
 
 
 def _text(found: ReliabilityFigures) -> str:

@@ -38,7 +38,8 @@ def folded(body: dict[str, Any]) -> dict[str, Any]:
     elif isinstance(first["content"], list):
         first["content"] = [{"type": "text", "text": text}, *first["content"]]
     else:
-        first["content"] = f"{text}\n\n{first['content']}"
+        # One line break, as llama.cpp does it by itself: every server of a model then reads the same prompt.
+        first["content"] = f"{text}\n{first['content']}"
     return body | {"messages": others}
 
 

@@ -15,7 +15,7 @@ from route_sql.tools.database.sqlite.database import SQLiteDatabase
 from route_sql.training.datasets.examples import Example
 from route_sql.training.evaluation.run_log import Line
 
-CHAIN = tuple(Path(__file__).parent / name for name in ("tuning", "export", "two_stages"))
+CHAIN = tuple(Path(__file__).parent / name for name in ("tuning", "export", "two_stages", "families"))
 """Folders of tests that need the extra `training`: run by `make training-tests`, skipped where torch is missing."""
 FITTING = Path(__file__).parent / "calibration" / "test_calibration_fit.py"
 """The one test file outside those folders that needs the extra."""

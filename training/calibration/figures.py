@@ -10,6 +10,8 @@ from typing_extensions import TypedDict
 from route_sql.training.errors import EvaluationError
 
 BINS = 10
+FEW = 100
+"""Answers below which the figures are rough: a bin of ten holds fewer than ten."""
 
 
 class Judged(NamedTuple):

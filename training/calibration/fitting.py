@@ -74,6 +74,23 @@ def _require_enough(observations: Sequence[Observation]) -> None:
         )
 
 
+def check_questions(databases: Sequence[str]) -> None:
+    """Refuse questions that can't give a calibration, before they are asked.
+
+    Args:
+        databases: The database of each question.
+
+    Raises:
+        TrainingError: too few questions or databases.
+    """
+    if len(databases) < LEAST or len(set(databases)) < 2:
+        raise TrainingError(
+            f"a calibration needs at least {LEAST} questions on 2 databases, since it is checked on databases left out "
+            f"of the fit, and is better with 300; here are {len(databases)} on {len(set(databases))}. Add questions "
+            "to the file"
+        )
+
+
 def plain_logistic(names: Sequence[str], table: Sequence[Sequence[float]], verdicts: Sequence[bool]) -> Logistic:
     """A logistic model of a table of few signals, both verdicts weighing the same, as plain numbers.
 

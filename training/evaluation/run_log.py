@@ -65,6 +65,8 @@ class Line(TypedDict):
     """The answer's doubts."""
     correct_on_suite: NotRequired[bool]
     """Whether it is right on the perturbed clones of the database too, where that was asked for."""
+    suite_clones: NotRequired[int]
+    """Clones that counted for a right answer; with 0 the original alone decided."""
     soft_f1: NotRequired[float]
     """BIRD's soft F1, 0 to 1."""
     time_score: NotRequired[float]

@@ -20,7 +20,9 @@ from route_sql.serving.errors import ServerUnavailable
 from route_sql.serving.profile import Profile
 from route_sql.serving.store.model_store import ModelFile
 from route_sql.training.errors import TrainingError
+from route_sql.training.export.served_prompts import require_same_prompt
 from route_sql.training.tuning.base_model import load_base, load_tokenizer, with_adapter
+from route_sql.training.tuning.conversation_tokens import IGNORED, encode
 
 TOP = 20
 """The number of tokens compared at each position: the server's likeliest."""
@@ -48,6 +50,8 @@ class Probe:
     cuts: Sequence[int]
     plain: int
     """The token of a plain letter."""
+    turns: Sequence[Mapping[str, str]]
+    """The conversation up to the reply, whose tokens end at the first cut."""
 
 
 @dataclass(frozen=True)
@@ -127,7 +131,8 @@ async def agreement(
         profile: The settings of the served model.
 
     Raises:
-        TrainingError: adapter or base can't be loaded, or no conversation fits the context.
+        TrainingError: adapter or base can't be loaded, no conversation fits the context, or the server reads a prompt
+            as other tokens than training does.
         RuntimeMissing: the embedded server can't run here.
         ServerUnavailable: it did not start, did not answer, or ended.
     """
@@ -151,14 +156,15 @@ def _probes(base: Path, conversations: Sequence[Conversation], context: int) -> 
 
 
 def _probe(tokenizer: Any, conversation: Conversation) -> Probe:
-    text = tokenizer.apply_chat_template(conversation.prompt, tokenize=False, add_generation_prompt=True)
-    prompt, answer = (
-        tokenizer(part, add_special_tokens=False)["input_ids"] for part in (text, conversation.completion)
-    )
-    step = max(1, len(answer) // POSITIONS)
-    cuts = [len(prompt) + n for n in range(0, max(1, len(answer)), step)][:POSITIONS]
-    (plain,) = tokenizer("a", add_special_tokens=False)["input_ids"]
-    return Probe([*prompt, *answer], cuts, plain)
+    reply = {"role": "assistant", "content": conversation.completion}
+    made = encode([[dict(turn) for turn in conversation.prompt]], [[reply]], tokenizer)
+    # Without the end of the reply's turn, which the server would not name.
+    ids, prompt = made["input_ids"][0][:-1], made["labels"][0].count(IGNORED)
+    answer = len(ids) - prompt
+    step = max(1, answer // POSITIONS)
+    cuts = [prompt + n for n in range(0, max(1, answer), step)][:POSITIONS]
+    plain = tokenizer("a", add_special_tokens=False)["input_ids"][-1]
+    return Probe(ids, cuts, plain, conversation.prompt)
 
 
 async def _serve(model: ModelFile, probes: Sequence[Probe]) -> list[list[Likeliest]]:
@@ -169,6 +175,8 @@ async def _serve(model: ModelFile, probes: Sequence[Probe]) -> list[list[Likelie
         async with httpx2.AsyncClient(trust_env=False, timeout=600.0, headers=headers) as client:
             url = f"{server.url}/completion"
             try:
+                for probe in probes:
+                    await require_same_prompt(client, server.url, probe.turns, probe.ids[: probe.cuts[0]])
                 return [
                     [await _ask(client, url, probe.ids[:cut], probe.plain) for cut in probe.cuts] for probe in probes
                 ]

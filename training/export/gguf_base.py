@@ -9,7 +9,7 @@ from route_sql.training.errors import TrainingError
 
 # llama.cpp keeps the rotary halves of these interleaved, so the rows of their q and k are in another order than in
 # transformers. Other architectures change other weights; none is let through that was not tried.
-PERMUTED = {"llama": True, "qwen2": False}
+PERMUTED = {"llama": True, "qwen2": False, "qwen3": False}
 
 
 @dataclass(frozen=True)

@@ -12,6 +12,7 @@ from route_sql.agents.brief import Brief
 from route_sql.tools.schema.records import Column, Schema, Table
 from route_sql.training.errors import TrainingError
 from route_sql.training.export.merged_layout import require_one_reading
+from route_sql.training.tasks.chat_text import chat_text
 from route_sql.training.tuning.base_model import load_base, load_tokenizer, with_adapter
 
 _SINGERS = Table("singer", (Column("singer_id", "INTEGER"), Column("name", "TEXT"), Column("age", "INTEGER")))
@@ -60,7 +61,7 @@ def check_merged(folder: Path, adapter: Path, base: Path) -> MergedAnswer:
     require_one_reading(folder)
     tokenizer, merged = load_tokenizer(folder), load_base(folder)
     messages = convert_to_openai_messages(generator.messages(QUESTION))
-    text = tokenizer.apply_chat_template(messages, tokenize=False, add_generation_prompt=True)
+    text = chat_text(tokenizer, messages, unanswered=True)
     prompt = tokenizer(text, add_special_tokens=False)["input_ids"]
     answer = _answer(merged, prompt)
     ids = [*prompt, *answer]

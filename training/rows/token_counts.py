@@ -1,8 +1,11 @@
 """Counts the tokens of a row. TRL silently cuts rows that are too long, so none may get into a set."""
 
+from dataclasses import dataclass
 from importlib import import_module
+from importlib.util import find_spec
 from math import ceil
 from pathlib import Path
+from typing import Any
 
 from route_sql.training.errors import DatasetError
 from route_sql.training.tasks.task import Row, TokenCounter
@@ -11,7 +14,21 @@ CHARS_PER_TOKEN = 2.4
 """The minimum over rows of Spider with Qwen2.5's tokenizer; the median is 3.5. A lower number cuts schemas early, a
 higher one lets rows through that training cuts."""
 TURN_TOKENS = 8
-"""The most tokens that a chat template adds to each message."""
+"""Tokens that a chat template adds to each message; most add fewer. One that adds more is measured."""
+
+
+@dataclass(frozen=True)
+class ModelTokens:
+    """Counts the tokens of a text with a model's tokenizer."""
+
+    tokenizer: Any
+    """From the library tokenizers."""
+    template_tokens: int = 0
+    """Tokens that the model's chat template adds to a conversation in addition to `TURN_TOKENS` for each message."""
+
+    def __call__(self, text: str) -> int:
+        """The number of tokens."""
+        return len(self.tokenizer.encode(text, add_special_tokens=False).ids)
 
 
 def estimated_tokens(text: str) -> int:
@@ -37,14 +54,28 @@ def load_counter(folder: Path | None) -> TokenCounter:
         library = import_module("tokenizers")
     except ImportError as error:
         raise DatasetError("a tokenizer needs the package tokenizers: pip install tokenizers") from error
-    tokenizer = library.Tokenizer.from_file(str(path))
+    plain = ModelTokens(library.Tokenizer.from_file(str(path)))
+    return ModelTokens(plain.tokenizer, _template_tokens(path.parent, plain))
 
-    def count(text: str) -> int:
-        return len(tokenizer.encode(text, add_special_tokens=False).ids)
 
-    return count
+def _template_tokens(folder: Path, count: TokenCounter) -> int:
+    """Measure the chat template where it can be rendered: where transformers is installed and the model has one."""
+    if find_spec("transformers") is None or not (folder / "tokenizer_config.json").is_file():
+        return 0
+    from transformers import AutoTokenizer
+
+    from route_sql.training.tasks.chat_text import chat_text
+
+    tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True)
+    if not tokenizer.chat_template:
+        return 0
+    turns = [{"role": role, "content": "SELECT"} for role in ("system", "user", "assistant")]
+    text = chat_text(tokenizer, turns, unanswered=False)
+    return max(0, count(text) - len(turns) * (count("SELECT") + TURN_TOKENS))
 
 
 def row_tokens(row: Row, count: TokenCounter) -> int:
     """The tokens of prompt and completion together, with those of the chat template."""
-    return sum(count(turn["content"]) + TURN_TOKENS for turn in [*row["prompt"], *row["completion"]])
+    turns = [*row["prompt"], *row["completion"]]
+    template = count.template_tokens if isinstance(count, ModelTokens) else 0
+    return sum(count(turn["content"]) + TURN_TOKENS for turn in turns) + template

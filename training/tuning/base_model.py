@@ -70,7 +70,9 @@ def load_base(base: Path, dtype: torch.dtype = torch.float32, attention: str | N
         options |= {"gguf_file": file, "quantization_config": GgufConfig(dequantize=True)}
     try:
         model = AutoModelForCausalLM.from_pretrained(folder, dtype=dtype, local_files_only=True, **options)
-    except (OSError, ValueError, KeyError) as error:
+    except (OSError, ValueError, KeyError, RuntimeError) as error:
+        if isinstance(error, torch.cuda.OutOfMemoryError):
+            raise
         raise TrainingError(f"transformers can't load the base {base}: {error}") from error
     if file:
         # PEFT would look there for the config of a folder.

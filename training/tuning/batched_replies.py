@@ -7,6 +7,7 @@ from typing import Any
 
 import torch
 
+from route_sql.training.tasks.chat_text import chat_text
 from route_sql.training.tasks.task import ChatTurn
 from route_sql.training.tuning import grouped_attention
 from route_sql.training.tuning.base_model import load_base, load_tokenizer, with_adapter
@@ -242,4 +243,4 @@ def _logprobs(logits: torch.Tensor, tokens: torch.Tensor) -> list[float]:
 
 
 def _rendered(tokenizer: Any, prompt: Sequence[ChatTurn]) -> str:
-    return str(tokenizer.apply_chat_template(list(prompt), tokenize=False, add_generation_prompt=True))
+    return chat_text(tokenizer, prompt, unanswered=True)

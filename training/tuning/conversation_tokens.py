@@ -14,6 +14,7 @@ from datasets import Dataset, Features, List, Value, concatenate_datasets
 from transformers import PreTrainedTokenizerBase
 
 from route_sql.training.errors import TrainingError
+from route_sql.training.tasks.chat_text import chat_text
 
 IGNORED = -100
 """The label of a token that is not learned."""
@@ -55,22 +56,20 @@ def encode(
     """Token ids and labels of conversations; the label of a prompt's token is -100.
 
     Raises:
-        TrainingError: the tokenizer has no chat template, or one that renders a prompt differently once it is answered.
+        TrainingError: the tokenizer has no chat template, or one that can't render a conversation, or renders a prompt
+            differently once it is answered.
     """
     if not tokenizer.chat_template:
         raise TrainingError("the base has no chat template; take an instruction-tuned model")
-    opened = [_render(tokenizer, prompt, True) for prompt in prompts]
-    whole = [_render(tokenizer, [*prompt, *reply], False) for prompt, reply in zip(prompts, completions, strict=True)]
+    opened = [chat_text(tokenizer, prompt, unanswered=True) for prompt in prompts]
+    pairs = zip(prompts, completions, strict=True)
+    whole = [chat_text(tokenizer, [*prompt, *reply], unanswered=False) for prompt, reply in pairs]
     replies = [_reply(begun, text) for begun, text in zip(opened, whole, strict=True)]
     prompt_ids, reply_ids = _ids(tokenizer, opened), _ids(tokenizer, replies)
     return {
         "input_ids": [prompt + reply for prompt, reply in zip(prompt_ids, reply_ids, strict=True)],
         "labels": [[IGNORED] * len(prompt) + reply for prompt, reply in zip(prompt_ids, reply_ids, strict=True)],
     }
-
-
-def _render(tokenizer: PreTrainedTokenizerBase, messages: list[dict[str, str]], unanswered: bool) -> str:
-    return str(tokenizer.apply_chat_template(messages, tokenize=False, add_generation_prompt=unanswered))
 
 
 def _reply(opened: str, whole: str) -> str:

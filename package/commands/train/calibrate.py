@@ -13,12 +13,13 @@ from route_sql.commands.options import DatabasesOption, LayoutOption, Limit, Mod
 from route_sql.graph.confidence import Calibration
 from route_sql.graph.context import Context
 from route_sql.models import open_model
-from route_sql.printing import say
+from route_sql.printing import complain, say
 from route_sql.progress import download_progress, example_progress
 from route_sql.settings import Settings
 from route_sql.tools.files import write_whole
 from route_sql.training.calibration.calibrate import Calibrated, calibrate, observe_all
-from route_sql.training.calibration.figures import ReliabilityFigures
+from route_sql.training.calibration.figures import FEW, ReliabilityFigures
+from route_sql.training.calibration.fitting import check_questions
 from route_sql.training.calibration.no_answers import (
     AskedQuestion,
     ask_in_situations,
@@ -79,11 +80,13 @@ async def _observed(
 ) -> tuple[list[ObservedQuestion], list[AskedQuestion]]:
     """Ask the model the questions, and those of situations without an answer if they are wanted."""
     with download_progress() as fetched:
-        async with open_data_set(data_set) as data, open_model(name, Settings(), fetched) as chat:
-            lines, context = out.with_name(f"{out.name}.lines.jsonl"), Context(samples=samples)
-            observed = await observe_all(chat, name, data, lines, progress, context)
-            place = out.with_name(f"{out.name}.situations.jsonl")
-            return observed, await ask_in_situations(chat, name, data, place, progress) if unanswerable else []
+        async with open_data_set(data_set) as data:
+            check_questions([example.database for example in data.examples])
+            async with open_model(name, Settings(), fetched) as chat:
+                lines, context = out.with_name(f"{out.name}.lines.jsonl"), Context(samples=samples)
+                observed = await observe_all(chat, name, data, lines, progress, context)
+                place = out.with_name(f"{out.name}.situations.jsonl")
+                return observed, await ask_in_situations(chat, name, data, place, progress) if unanswerable else []
 
 
 def _print_withheld(asked: Sequence[AskedQuestion], calibration: Calibration) -> None:
@@ -97,6 +100,8 @@ def _print_withheld(asked: Sequence[AskedQuestion], calibration: Calibration) ->
 def _print(found: Calibrated) -> None:
     """Print the figures on databases left out of the fit."""
     _print_figures("answers", found.figures)
+    if found.figures["n"] < FEW:
+        complain(f"{found.figures['n']} answers are few: the figures are rough below {FEW}", style="yellow")
     say("enough  accuracy  calls  ends early")
     for point in found.curve:
         say(

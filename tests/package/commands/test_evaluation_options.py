@@ -141,3 +141,23 @@ def test_nothing_is_asked_if_no_suite_can_be_made(stub: ChatStub, capsys: pytest
     data = ("--format", "log", "--questions", "log.jsonl", "--databases", "databases.toml", "--predictions", "p.json")
     assert run("score", *data, "--suite", "clones") == 2
     assert "'shop' is not (it is duckdb); leave --suite out" in capsys.readouterr().err
+
+
+def test_a_suite_of_a_database_without_rows_proves_nothing_and_says_so(
+    stub: ChatStub, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with closing(sqlite3.connect("data/pets.sqlite")) as connection, connection:
+        connection.execute("DELETE FROM pet")
+    stub.enqueue(*[completion("SELECT weight FROM pet")] * 24)
+    assert (
+        run("eval", *DATA, "--out", "run.jsonl", "--model", stub.url, "--strategy", "single", "--suite", "suite") == 0
+    )
+    assert "6 right answers count as right on the suite by the original database alone" in capsys.readouterr().err
+
+
+def test_gold_that_fails_is_counted_and_said(stub: ChatStub, capsys: pytest.CaptureFixture[str]) -> None:
+    write("dev.json", [{"db_id": "pets", "question": f"Which? {n}", "query": "SELECT gone FROM pet"} for n in range(6)])
+    assert ask(stub, "run.jsonl", [GOLD] * 6) == 0
+    assert "6 of 6 count as wrong because their gold query fails" in capsys.readouterr().err
+    assert ask(stub, "now.jsonl", [GOLD] * 6, "--gate", "run.jsonl") == 2
+    assert "the gate has nothing to compare" in capsys.readouterr().err

@@ -16,7 +16,7 @@ from route_sql.serving.errors import ServerRefused, ServerUnavailable
 
 CONVERSATION = [SystemMessage("be short"), HumanMessage("hi"), AIMessage("hello"), HumanMessage("bye")]
 FOLDED = [
-    {"role": "user", "content": "be short\n\nhi"},
+    {"role": "user", "content": "be short\nhi"},
     {"role": "assistant", "content": "hello"},
     {"role": "user", "content": "bye"},
 ]

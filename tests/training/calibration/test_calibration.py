@@ -14,7 +14,7 @@ from route_sql.graph.wiring import build_graph
 from route_sql.testing import ScriptedModel
 from route_sql.tools.database.catalog import Catalog
 from route_sql.training.calibration.early_exit import choose_enough, exit_curve, lowest_difference
-from route_sql.training.calibration.fitting import Observation
+from route_sql.training.calibration.fitting import Observation, check_questions
 from route_sql.training.calibration.observing import (
     ObservedQuestion,
     check_same_run,
@@ -24,7 +24,7 @@ from route_sql.training.calibration.observing import (
     write_line,
 )
 from route_sql.training.datasets.examples import Example
-from route_sql.training.errors import EvaluationError
+from route_sql.training.errors import EvaluationError, TrainingError
 from route_sql.training.evaluation.scores.execution_accuracy import ExecutionAccuracy
 
 BY_SURPRISE = Logistic(intercept=4.0, weights={"surprise": -4.0}, usual={})
@@ -160,3 +160,14 @@ def test_early_exit_is_compared_with_the_answer_after_the_vote() -> None:
     voted = ObservedQuestion(0, [*question.observations, after_vote], 4)
     assert exit_curve([voted], CALIBRATION)[-1].accuracy == 1.0
     assert exit_curve([question], CALIBRATION)[-1].accuracy == 0.0
+
+
+@pytest.mark.parametrize(
+    ("databases", "fault"),
+    [(["a", "b"] * 10, "here are 20 on 2"), (["a"] * 300, "here are 300 on 1"), ([], "here are 0 on 0")],
+    ids=["20 questions", "one database", "nothing"],
+)
+def test_questions_that_can_give_no_calibration_are_refused(databases: list[str], fault: str) -> None:
+    with pytest.raises(TrainingError, match=f"at least 30 questions on 2 databases.*; {fault}. Add questions"):
+        check_questions(databases)
+    check_questions(["a", "b"] * 30)

@@ -1,9 +1,15 @@
 """Fitting a calibration with the real library."""
 
+import json
+from pathlib import Path
 from random import Random
 
 import pytest
+from support.chat_stub import ChatStub
 
+pytest.importorskip("sklearn")
+
+from route_sql.cli import main
 from route_sql.training.calibration.calibrate import calibrate
 from route_sql.training.calibration.figures import auroc
 from route_sql.training.calibration.fitting import Observation, fit_logistic
@@ -68,3 +74,17 @@ def test_answers_after_a_vote_are_fitted_with_their_votes() -> None:
     assert found.voted is not None and (found.voted["auroc"] or 0) > 0.75
     assert "votes" not in found.calibration.compared.weights
     assert calibrate(made(600), "a test").voted is None
+
+
+def test_the_model_is_not_asked_for_nothing(
+    stub: ChatStub, tmp_path: Path, databases: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    pairs = [
+        {"question": f"How many? {n}", "sql": "SELECT count(*) FROM customer", "database": "shop"} for n in range(60)
+    ]
+    (tmp_path / "log.jsonl").write_text("\n".join(map(json.dumps, pairs)))
+    given = ["--questions", str(tmp_path / "log.jsonl"), "--databases", str(databases), "--model", stub.url]
+    with pytest.raises(SystemExit) as ended:
+        main(["train", "calibrate", *given, "--out", str(tmp_path / "calibration.json")])
+    assert ended.value.code == 2 and "here are 60 on 1. Add questions" in capsys.readouterr().err
+    assert not stub.bodies and not list(tmp_path.glob("calibration.json*"))

@@ -1,7 +1,12 @@
 """Figures of confidences, against values computed by hand."""
 
+import json
+from collections.abc import Callable
+from pathlib import Path
+
 import pytest
 
+from route_sql.cli import main
 from route_sql.training.calibration.figures import (
     Judged,
     accuracy_at,
@@ -12,6 +17,7 @@ from route_sql.training.calibration.figures import (
     risk_coverage,
 )
 from route_sql.training.errors import EvaluationError
+from route_sql.training.evaluation.run_log import Line
 
 FOUR = [Judged(0.9, True), Judged(0.8, False), Judged(0.6, True), Judged(0.1, False)]
 
@@ -59,3 +65,42 @@ def test_all_figures_of_a_run() -> None:
 def test_figures_of_nothing_are_refused() -> None:
     with pytest.raises(EvaluationError, match="no answer with a confidence"):
         reliability([])
+
+
+def reliable(tmp_path: Path, capsys: pytest.CaptureFixture[str], lines: list[Line], *more: str) -> tuple[int, str, str]:
+    """Exit code, output and errors of the command."""
+    (tmp_path / "run.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
+    with pytest.raises(SystemExit) as ended:
+        main(["reliability", str(tmp_path / "run.jsonl"), *more])
+    printed = capsys.readouterr()
+    return int(ended.value.code or 0), printed.out, printed.err
+
+
+@pytest.mark.parametrize(("n", "few"), [(20, True), (60, True), (300, False)])
+@pytest.mark.parametrize("right", [True, False])
+def test_a_run_that_is_all_right_or_all_wrong_has_no_ranking(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], make_line: Callable[..., Line], n: int, few: bool, right: bool
+) -> None:
+    lines = [make_line(index, confidence=0.8, calibrated=True, correct=right) for index in range(n)]
+    code, said, warned = reliable(tmp_path, capsys, lines)
+    assert code == 0 and "AUROC -" in said and f"{n} answers" in said
+    assert ("answers are few" in warned) is few and "calibrated" not in warned
+
+
+def test_what_the_figures_leave_out_is_said(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], make_line: Callable[..., Line]
+) -> None:
+    lines = [make_line(index, confidence=0.8, calibrated=False) for index in range(120)]
+    lines += [make_line(200), make_line(201, confidence=0.9, calibrated=True, gold_fault=True, correct=False)]
+    code, said, warned = reliable(tmp_path, capsys, lines, "--json")
+    assert code == 0 and json.loads(said)["n"] == 120
+    assert "2 of 122 lines are left out: no confidence, or a gold query that fails" in warned
+    assert "some confidences are not calibrated: only their order means something" in warned
+
+
+def test_a_run_without_confidences_is_refused(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], make_line: Callable[..., Line]
+) -> None:
+    for lines in ([make_line(0)], []):
+        code, _, warned = reliable(tmp_path, capsys, lines)
+        assert code == 2 and "there is no answer with a confidence" in warned

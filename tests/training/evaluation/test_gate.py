@@ -43,3 +43,34 @@ def test_the_order_of_the_lines_is_free(make_line: MakeLine) -> None:
     baseline = [make_line(index) for index in range(3)]
     check_same_questions(baseline, baseline[::-1])
     assert gate(baseline, baseline[::-1])["passed"]
+
+
+def test_questions_whose_gold_fails_are_left_out(make_line: MakeLine) -> None:
+    baseline = [make_line(index, gold_fault=index < 2, correct=index >= 2) for index in range(12)]
+    result = gate(baseline, baseline)
+    assert (result["passed"], result["n"], result["gold_faults"], result["gold_lost"]) == (True, 10, 2, 0)
+    assert gate_sentence(result).endswith(". Left out: 2 whose gold query fails")
+
+
+def test_a_gold_query_that_ran_in_the_baseline_and_fails_now_fails_the_gate(make_line: MakeLine) -> None:
+    baseline = [make_line(index) for index in range(12)]
+    now = [make_line(index, gold_fault=index == 3, correct=index != 3) for index in range(12)]
+    result = gate(baseline, now)
+    assert (result["passed"], result["lost"], result["gold_lost"]) == (False, 0, 1)
+    assert "gate FAILED, 1 gold queries fail that ran in the baseline" in gate_sentence(result)
+    assert gate(now, baseline)["passed"]
+
+
+def test_a_gate_without_anything_to_compare_is_refused(make_line: MakeLine) -> None:
+    failing = [make_line(index, gold_fault=True, correct=False) for index in range(6)]
+    with pytest.raises(EvaluationError, match="nothing to compare: the gold queries of all 6 questions fail"):
+        gate(failing, failing)
+    with pytest.raises(EvaluationError, match="the baseline holds no question"):
+        gate([], [])
+
+
+@pytest.mark.parametrize(("right", "warned"), [(0, True), (4, True), (5, False)])
+def test_a_gate_that_can_never_fail_says_so(make_line: MakeLine, right: int, warned: bool) -> None:
+    baseline = [make_line(index, correct=index < right) for index in range(30)]
+    said = gate_sentence(gate(baseline, baseline))
+    assert ("it can never fail; take one with more" in said) is warned

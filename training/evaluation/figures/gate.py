@@ -18,6 +18,11 @@ class GateResult(TypedDict):
 
     passed: bool
     n: int
+    """Questions that are compared: those whose gold query runs in both."""
+    gold_faults: int
+    """Questions that are not compared, since their gold query fails in one of the two."""
+    gold_lost: int
+    """Those of them whose gold query ran in the baseline: the gate fails."""
     right_before: int
     right_now: int
     gained: int
@@ -33,15 +38,25 @@ def gate(baseline: Sequence[Line], lines: Sequence[Line]) -> GateResult:
     """Compare a run with the baseline over the same questions.
 
     Raises:
-        EvaluationError: the two are not over the same questions.
+        EvaluationError: the two are not over the same questions, or no question can be compared.
     """
     check_same_questions(baseline, lines)
-    seen = compare_runs(baseline, lines)
+    failed_before, failed_now = ({line["index"] for line in run if line["gold_fault"]} for run in (baseline, lines))
+    failed = failed_before | failed_now
+    before, now = ([line for line in run if line["index"] not in failed] for run in (baseline, lines))
+    if not now:
+        raise EvaluationError(
+            f"the gate has nothing to compare: the gold queries of all {len(lines)} questions fail; correct them or "
+            "their databases, and make a new baseline"
+        )
+    seen = compare_runs(before, now)
     lost, gained = seen["only_first"], seen["only_second"]
     p_value = probability_of_losing(lost, gained)
     return GateResult(
-        passed=p_value >= SIGNIFICANCE,
+        passed=p_value >= SIGNIFICANCE and not failed_now - failed_before,
         n=seen["n"],
+        gold_faults=len(failed),
+        gold_lost=len(failed_now - failed_before),
         right_before=seen["both"] + lost,
         right_now=seen["both"] + gained,
         gained=gained,
@@ -54,8 +69,10 @@ def check_same_questions(baseline: Sequence[Line], asked: Sequence[Line] | Seque
     """Check that a run asks the questions of its baseline, each once, before hours are spent on it.
 
     Raises:
-        EvaluationError: a question is only in one of them, differs, or is there twice.
+        EvaluationError: a question is only in one of them, differs, or is there twice; or there is none.
     """
+    if not baseline:
+        raise EvaluationError("the baseline holds no question; name the lines of a run that was finished")
     before = {line["index"]: (line["database"], line["question"]) for line in baseline}
     now = dict(map(_question, asked))
     if len(before) != len(baseline) or len(now) != len(asked):
@@ -78,12 +95,24 @@ def probability_of_losing(lost: int, gained: int) -> float:
 
 def gate_sentence(result: GateResult) -> str:
     """The result in one line, for the log of a CI."""
-    verdict = "gate passed" if result["passed"] else "gate FAILED, significantly fewer are right"
     return (
-        f"{verdict}: {result['right_now']} of {result['n']} right, {result['right_before']} in the baseline "
+        f"{_verdict(result)}: {result['right_now']} of {result['n']} right, {result['right_before']} in the baseline "
         f"({result['gained']} gained, {result['lost']} lost; one-sided exact McNemar p = {result['p_value']:.2g}, "
-        f"fails below {SIGNIFICANCE})"
+        f"fails below {SIGNIFICANCE}){_remarks(result)}"
     )
+
+
+def _verdict(result: GateResult) -> str:
+    if result["gold_lost"]:
+        return f"gate FAILED, {result['gold_lost']} gold queries fail that ran in the baseline"
+    return "gate passed" if result["passed"] else "gate FAILED, significantly fewer are right"
+
+
+def _remarks(result: GateResult) -> str:
+    left_out = f". Left out: {result['gold_faults']} whose gold query fails" if result["gold_faults"] else ""
+    can_fail = probability_of_losing(result["right_before"], 0) < SIGNIFICANCE
+    too_few = f". With {result['right_before']} right in the baseline it can never fail; take one with more"
+    return left_out + ("" if can_fail else too_few)
 
 
 def _question(asked: Line | Example) -> tuple[int, tuple[str, str]]:

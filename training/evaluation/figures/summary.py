@@ -53,6 +53,8 @@ class Summary(TypedDict):
     suite_low: NotRequired[float]
     """Lower end of its 95 % Wilson interval."""
     suite_high: NotRequired[float]
+    suite_alone: NotRequired[int]
+    """Right answers for which no clone counted, so that the original database alone decided."""
     soft_f1: NotRequired[float]
     """BIRD's soft F1, the mean, 0 to 1."""
     r_ves: NotRequired[float]
@@ -107,6 +109,7 @@ def _add_further_figures(summary: Summary, lines: Sequence[Line]) -> None:
     if len(on_suite) == len(lines):
         summary["suite_ex"] = sum(on_suite) / len(lines)
         summary["suite_low"], summary["suite_high"] = wilson_interval(sum(on_suite), len(lines))
+        summary["suite_alone"] = sum(line.get("suite_clones") == 0 for line in lines)
     soft = [line["soft_f1"] for line in lines if "soft_f1" in line]
     if len(soft) == len(lines):
         summary["soft_f1"] = sum(soft) / len(lines)

@@ -74,8 +74,10 @@ async def open_further_scoring(
 
         async def score(example: Example, line: Line) -> Line:
             scored = await bird.score(example, line) if bird else line
-            is_right = line["correct"] and line["sql"] is not None and await suite.score(example, line["sql"])
-            return {**scored, "correct_on_suite": is_right}
+            if not line["correct"] or line["sql"] is None:
+                return {**scored, "correct_on_suite": False}
+            clones = await suite.counting(example)
+            return {**scored, "correct_on_suite": await suite.score(example, line["sql"]), "suite_clones": clones}
 
         yield score
 

@@ -1,0 +1,42 @@
+"""LangChain's SQLDatabaseChain (langchain-experimental, archived), as its documentation makes it."""
+
+from langchain_community.utilities import SQLDatabase
+from langchain_experimental.sql import SQLDatabaseChain
+from langchain_openai import ChatOpenAI
+from protocol import Answer, Reply, serve
+
+
+def prepare(settings: dict[str, str]) -> Answer:
+    """The chain anew for each question, on its database."""
+    model = ChatOpenAI(
+        base_url=settings["url"] + "/v1",
+        api_key=settings["key"],
+        model=settings["model"],
+        temperature=0,
+        max_retries=0,
+    )
+
+    def answer(question: str, database: str) -> Reply:
+        chain = SQLDatabaseChain.from_llm(
+            model, SQLDatabase.from_uri(f"sqlite:///{database}"), return_intermediate_steps=True
+        )
+        try:
+            done = chain.invoke({"query": question})
+        except Exception as error:
+            error.sql = query_of(getattr(error, "intermediate_steps", []))
+            raise
+        return {"sql": query_of(done["intermediate_steps"]), "text": done["result"]}
+
+    return answer
+
+
+def query_of(steps: list) -> str | None:
+    """The query as the chain ran it: without the marks that it cuts away itself."""
+    written = next((step["sql_cmd"] for step in reversed(steps) if isinstance(step, dict) and "sql_cmd" in step), None)
+    if written is None:
+        return None
+    after = written.split("SQLQuery:")[1] if "SQLQuery:" in written else written
+    return after.split("SQLResult:")[0].strip()
+
+
+serve(prepare)
