@@ -26,7 +26,11 @@ GENERIC = frozenset(
     "difference result one other rest remaining exactly altogether overall everything".split()
 )
 _FILLER = frozenset("please thanks thank you hi hello me us".split())
-_POLITE = re.compile(r"^\W*(?:(?:can|could|would|will) you |i (?:want|need|would like|'d like) (?:to (?:see|know) )?|let me see )", re.I)
+_POLITE = re.compile(
+    r"^\W*(?:(?:can|could|would|will) you |i (?:want|need|would like|'d like) (?:to (?:see|know) )?|let me see )", re.I
+)
+_NAMES = frozenset(("IT", "US"))
+"""Names that would be pronouns in lower case."""
 _SUPERLATIVE = re.compile(r"\w{2,}est|best|worst|\d+")
 _DEGREE = frozenset(("most", "least"))
 _NOT_NOUNS = COMMON | IMPERATIVE | CHANGE | RESTRICTION | CONNECTIVE | _FILLER | GENERIC | PREPOSITION
@@ -34,7 +38,7 @@ _NOT_NOUNS = COMMON | IMPERATIVE | CHANGE | RESTRICTION | CONNECTIVE | _FILLER |
 
 @dataclass(frozen=True)
 class Asked:
-    """A question in words, the words of the schema's names, and those of the columns that the earlier query's tables have."""
+    """A question in words, and words of names: of tables, of columns, and of the columns of the earlier query's tables."""
 
     words: Sequence[str]
     tables: frozenset[str]
@@ -48,6 +52,10 @@ class Asked:
     def names_table(self, end: int | None = None) -> bool:
         """Whether a word of a table's name is among the words before the place."""
         return any(singular(word) in self.tables for word in self.words[:end])
+
+    def is_table(self, place: int) -> bool:
+        """Whether a word is one of a table's name."""
+        return self._noun(place) in self.tables
 
     def antecedents(self, end: int) -> list[int]:
         """Places before `end` of words that a pronoun there can stand for; an attribute such as `age` can't."""
@@ -87,10 +95,11 @@ def asked_words(question: str, schema: Schema, earlier: Iterable[str] = ()) -> A
         schema: The schema, whose names count.
         earlier: Keys of the tables that the query before it reads.
     """
-    plain = _POLITE.sub("", question).replace("'s", " is").casefold()
+    plain = re.findall(r"\w+", _POLITE.sub("", question).replace("'s", " is"))
     known = {*earlier}
+    lowered = [word if word in _NAMES else word.casefold() for word in plain]
     return Asked(
-        [word for word in re.findall(r"\w+", plain) if word not in _FILLER],
+        [word for word in lowered if word not in _FILLER],
         frozenset(singular(word) for table in schema.tables for word in words(table.name)),
         _column_words(schema.tables),
         _column_words(table for table in schema.tables if table.key in known),

@@ -6,8 +6,8 @@ _PLURAL = frozenset("them they their theirs it its".split())
 _SINGULAR = frozenset("he him his she her hers".split())
 _DESCRIBING = frozenset("who that which whose with having where whom when".split())
 _TIME = frozenset("year month week day quarter century decade morning evening season moment time".split())
-_CLAUSE = _DESCRIBING | {"and", "or", "but"}
-_STATED = frozenset("true correct possible necessary right case known".split())
+_CLAUSE = frozenset("who that which whose where whom when and or but".split())
+_STATED = frozenset("true correct possible necessary right case known take takes took".split())
 _NEAR = len("many")
 """Place up to which `he` or `her` stands for nothing in the question."""
 _DESCRIBED = 3
@@ -44,7 +44,8 @@ def _is_open_plural(asked: Asked, place: int, word: str) -> bool:
         return True
     if word in ("they", "it") and {*before} & AUXILIARY:
         return _asks_about_subject(asked, place)
-    return word in ("them", "it") and len(found) == 1 and _is_object_of_one_clause(asked, found[0], place)
+    named = [noun for noun in found if asked.is_table(noun)] or found
+    return word in ("them", "it") and len(named) == 1 and _is_object_of_one_clause(asked, named[0], place)
 
 
 def _asks_about_subject(asked: Asked, place: int) -> bool:
@@ -57,7 +58,8 @@ def _asks_about_subject(asked: Asked, place: int) -> bool:
 def _is_object_of_one_clause(asked: Asked, noun: int, place: int) -> bool:
     """`How many doctors work in them?`: an object does not stand for the subject of its own clause."""
     between = {*asked.words[noun + 1 : place]}
-    opens = bool({*asked.words[:noun]} & (WH | {"do", "does", "did", "is", "are"}))
+    before = {*asked.words[:noun]}
+    opens = bool(before & (WH | {"do", "does", "did", "is", "are"})) and not before & {"each", "every", "per"}
     return opens and not between & _CLAUSE
 
 
@@ -82,6 +84,6 @@ def _is_open_demonstrative(asked: Asked, place: int, word: str) -> bool:
 def _is_open_one(asked: Asked, place: int, word: str) -> bool:
     """`which one`, `that one`, `the ones`: open unless it says of what."""
     before, after = asked.words[place - 1 : place], asked.words[place + 1 : place + 2]
-    if {*before} & {"which", "that", "this"} or {*before} & {"these", "those"}:
-        return not {*after} & {"of", "among"}
+    if {*before} & {"which", "that", "this", "these", "those"}:
+        return not {*after} & {"of", "among"} and not asked.names_table(place)
     return not asked.names_table() and (bool({*before} & {"the"}) or word == "ones")

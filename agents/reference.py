@@ -22,7 +22,7 @@ from route_sql.agents.asked_words import (
 )
 from route_sql.agents.pronouns import has_open_pronoun
 from route_sql.tools.schema.records import Schema
-from route_sql.tools.text import singular
+from route_sql.tools.text import singular, words
 
 _POINTING = frozenset("that this them they their theirs it its those these".split())
 _OPENINGS = (
@@ -64,6 +64,13 @@ def refers_back(question: str, schema: Schema, earlier: Iterable[str] = ()) -> b
         or _names_the_result(asked)
         or _asks_for_its_columns(asked)
     )
+
+
+def names_one_of(question: str, schema: Schema, tables: Iterable[str]) -> bool:
+    """Whether a question has a word of the name of one of some tables, given by their keys."""
+    keys = {*tables}
+    known = {singular(word) for table in schema.tables if table.key in keys for word in words(table.name)}
+    return any(singular(word) in known for word in asked_words(question, schema).words)
 
 
 def _begins_as_follow_up(asked: Asked) -> bool:
@@ -113,9 +120,7 @@ def _lacks_a_noun(asked: Asked) -> bool:
         following = found[:1]
         if not following or {*following} & (PREPOSITION - {"of"}):
             return True
-        if not following[0] in AUXILIARY | {"of", "there"} and following != ["different"]:
-            return False
-        return not asked.names_table()
+        return bool({*following} & (AUXILIARY | {"of", "there"})) and not asked.names_table()
     if _chooses_from_nothing(asked.words) and not asked.names_table():
         return True
     return not asked.own_words() and not asked.names_table()
@@ -137,8 +142,9 @@ def _ends_as_follow_up(asked: Asked) -> bool:
     if last == "instead" or asked.words[-2:] in (["the", "others"], ["the", "rest"]):
         return True
     # `Which course has the most?`
-    if {*asked.words[-3:-2]} & {"has", "have", "had", "with", "by"} and _SUPERLATIVE_END.fullmatch(last):
-        return before == ["the"]
+    if {*asked.words[-3:-2]} & {"has", "have", "had"} and _SUPERLATIVE_END.fullmatch(last):
+        opening = max((place for place, word in enumerate(asked.words) if word in WH), default=0)
+        return before == ["the"] and not asked.antecedents(opening)
     return (last in ("again", "too", "also") or asked.words[-2:] == ["as", "well"]) and not asked.names_table()
 
 
@@ -146,8 +152,9 @@ def _names_the_result(asked: Asked) -> bool:
     """`Sort the result`, `from the list`: words for what was shown, unless the schema has such a thing."""
     for place, word in enumerate(asked.words):
         points = {*asked.words[max(place - 1, 0) : place]} & {"the", "this", "that", "those", "these"}
+        ends = {*asked.words[place + 1 : place + 2]} <= PREPOSITION - {"of", "for"}
         is_thing = singular(word) in asked.tables | asked.columns
-        if word in _CONTEXT and points and not is_thing and "of" not in asked.words[place + 1 : place + 2]:
+        if word in _CONTEXT and points and ends and not is_thing and not asked.antecedents(place):
             return True
     return False
 

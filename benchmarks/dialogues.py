@@ -1,8 +1,8 @@
-"""Follow-up questions: later turns of dialogues that are right on the thread, alone, and after the gold of the turn before.
+"""Follow-up questions: dialogues of our own, and how many of their later turns are right on the thread and alone.
 
-The dialogues are in `dialogues/`: those of the demo clinic and of `tuned.txt` served to improve the rules on follow-ups,
-those of `reported.txt` only to measure them. Replies are kept in `OUT/replies.jsonl`: a run that was stopped resumes, and
-`--replay` makes the table again from the file alone, without a model.
+The dialogues are in `dialogues/`: those of the demo clinic and of `tuned.txt` served to improve the rules on
+follow-ups, those of `reported.txt` only to measure them. Replies are kept in `OUT/replies.jsonl`: a run that was
+stopped resumes, and `--replay` makes the table again from the file alone, without a model.
 
     python benchmarks/dialogues.py --databases DIR/database --out DIR
 

@@ -42,7 +42,7 @@ from route_sql.graph.schemas import Schemas, is_small
 from route_sql.graph.selection import attempts, leading, newest_rejected
 from route_sql.graph.state import AnsweredQuestion, NoAnswer, Question, State
 from route_sql.graph.threads.choices import choices_of, rights_in
-from route_sql.graph.threads.memory import as_evidence, earlier_turn, evidence_in, follow_up_notes
+from route_sql.graph.threads.memory import as_evidence, earlier_link, earlier_turn, evidence_in, follow_up_notes
 from route_sql.graph.threads.state_versions import StoredState, without_old_keys
 from route_sql.graph.watching.spans import chat_span
 from route_sql.tools.database.catalog import Catalog
@@ -282,6 +282,7 @@ class Nodes:
 def _linked(brief: Brief, state: State) -> Brief:
     """The brief on the union of the two links, or on the full schema where there is none."""
     link = union(state.get("linked", {}), state.get("drafted", {}))
+    link = union(link, earlier_link(state, brief.schema)) if link else link
     return replace(brief, schema=brief.schema.restrict(link)) if link else brief
 
 

@@ -37,8 +37,10 @@ OF_ONE_QUESTION = [name for name, each in get_type_hints(State, include_extras=T
 
 
 def _begun(given: object) -> list[tuple[str, Any]]:
-    """The values that every input writes. A face that keeps the conversation itself gives the last turn with it."""
+    """The values that every input writes. A face that keeps the conversation itself gives the last turns with it."""
     if given is None:  # LangGraph draws the graph
         return []
     begun = [("version", VERSION), *((name, BEGIN) for name in OF_ONE_QUESTION)]
-    return [*begun, ("last_turn", given["last_turn"])] if isinstance(given, dict) and "last_turn" in given else begun
+    if isinstance(given, dict) and "last_turn" in given:
+        return [*begun, ("last_turn", given["last_turn"]), ("older_turns", given.get("older_turns"))]
+    return begun
