@@ -38,7 +38,7 @@ _NOT_NOUNS = COMMON | IMPERATIVE | CHANGE | RESTRICTION | CONNECTIVE | _FILLER |
 
 @dataclass(frozen=True)
 class Asked:
-    """A question in words, and words of names: of tables, of columns, and of the columns of the earlier query's tables."""
+    """A question in words, and words of names: of tables, of columns, and of the earlier query's columns."""
 
     words: Sequence[str]
     tables: frozenset[str]

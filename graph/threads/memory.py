@@ -16,7 +16,7 @@ from route_sql.graph.state import AnsweredQuestion, Question, State
 from route_sql.tools.database.catalog import Catalog
 from route_sql.tools.database.visible import VisibleDatabase
 from route_sql.tools.errors import InvalidInput
-from route_sql.tools.schema.records import Link, Schema
+from route_sql.tools.schema.records import Schema
 from route_sql.tools.sql.usage import tables_and_columns
 from route_sql.tools.text import clean
 
@@ -90,12 +90,6 @@ def _meant(question: str, turns: Sequence[AnsweredQuestion], schema: Schema) -> 
         return None
     naming = [turn for turn, tables in zip(turns, reads, strict=True) if names_one_of(question, schema, tables)]
     return naming[0] if naming else turns[0]
-
-
-def earlier_link(state: State, schema: Schema) -> Link:
-    """Tables and columns of the turn that the question refers to; empty for a question that is whole."""
-    turn = state.get("earlier_turn")
-    return tables_and_columns(turn["sql"], schema) if turn else {}
 
 
 def as_evidence(evidence: str, turn: AnsweredQuestion | None) -> str:
