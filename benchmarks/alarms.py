@@ -1,10 +1,10 @@
 """Alarms on right queries and clear questions, and what is found where there is something to find.
 
-Two deterministic rules: `double_counting` (a sum or an average over a join that repeats its rows) and `clarify` (a word
-of the question fits several columns, values or rows). Gold queries are taken to be right and gold questions to be clear.
-The constructed cases come from the schemas: sums of a parent's column over the join with its children, where the
-engine says that the join changes the sum, and questions that name a column of several tables, or a value of several
-columns, and nothing else. No model is asked.
+Three deterministic rules: `double_counting` (a sum or an average over a join that repeats its rows), `misread_texts` (a
+sum or an order of amounts or dates that are texts there) and `clarify` (a word of the question fits several columns,
+values or rows). Gold queries are taken to be right and gold questions to be clear. The constructed cases come from the
+schemas: sums of a parent's column over the join with its children, where the engine says that the join changes the sum,
+and questions that name a column of several tables, or a value of several columns, and nothing else. No model is asked.
 
     python benchmarks/alarms.py --spider DIR --bird DIR
 
@@ -30,6 +30,7 @@ from route_sql.tools.schema.records import Column, Schema, Table
 from route_sql.tools.schema.visibility import EVERYTHING
 from route_sql.tools.sql.joins.double_counting import double_counting
 from route_sql.tools.sql.parsing import parse_query
+from route_sql.tools.sql.text_values import misread_texts
 from route_sql.tools.text import words
 from route_sql.tools.values.find_values import ValueIndexes
 from route_sql.training.datasets.examples import Example, load_examples
@@ -75,16 +76,18 @@ class Count:
 async def main(arguments: argparse.Namespace) -> None:
     """Measure both rules and write the table."""
     folders = {"spider": arguments.spider, "bird": arguments.bird}
-    doubled, asked, unexpected = [], [], {}
+    doubled, read, asked, unexpected = [], [], [], {}
     for name, (layout, file, databases) in SETS.items():
         questions = folders[layout] / file
         if questions.exists():
             async with opened(load_examples(questions, layout), folders[layout] / databases) as source:
-                count, joined = await gold_queries(*source)
+                count, joined, misread = await gold_queries(*source)
                 doubled += [
                     f"| gold of {name} | {count.cells()} |",
                     f"| those that sum over a join | {joined.cells()} |",
                 ]
+                read.append(f"| gold of {name} | {misread.cells()} |")
+                unexpected[f"Gold queries of {name} that misread a text"] = misread.seen
                 unexpected[f"Gold queries of {name} that are doubted"] = count.seen
     examples = load_examples(arguments.spider / "train_spider.json", "spider")
     chosen = [example for example in examples if example.database in FIT_AND_CHOOSE]
@@ -95,19 +98,23 @@ async def main(arguments: argparse.Namespace) -> None:
         for title, count in (await questions_back(chosen, catalog)).items():
             asked.append(f"| {title} | {count.cells()} |")
             unexpected[title] = count.seen
-    text = "\n\n".join(
-        [
-            heading("Alarms of double counting and of questions back"),
-            "## Double counting\n\n| queries | cases | doubted | share |\n| --- | --: | --: | --: |\n"
-            + "\n".join(doubled),
-            "## Questions back\n\n| questions | cases | asked back | share |\n| --- | --: | --: | --: |\n"
-            + "\n".join(asked),
-        ]
-    )
+    parts = [
+        heading("Alarms: double counting, misread texts and questions back"),
+        section("Double counting", "queries", "doubted", doubled),
+        section("Texts read as numbers or dates", "queries", "doubted", read),
+        section("Questions back", "questions", "asked back", asked),
+    ]
+    text = "\n\n".join(parts)
     arguments.table.write_text(text + "\n", encoding="utf-8")
     for title, seen in unexpected.items():
         print(f"{title}: {len(seen)}", *seen[: arguments.shown], sep="\n  ")
     print(text)
+
+
+def section(title: str, cases: str, alarms: str, rows: Sequence[str]) -> str:
+    """A table with its title."""
+    head = f"| {cases} | cases | {alarms} | share |\n| --- | --: | --: | --: |"
+    return "\n".join([f"## {title}\n", head, *rows])
 
 
 @asynccontextmanager
@@ -120,16 +127,17 @@ async def opened(examples: Sequence[Example], folder: Path) -> AsyncIterator[tup
         yield [example for example in examples if example.database in databases], catalog
 
 
-async def gold_queries(examples: Sequence[Example], catalog: Catalog) -> tuple[Count, Count]:
-    """Alarms on different gold queries, and on those with a sum or an average over a join."""
-    count, joined = Count(), Count()
+async def gold_queries(examples: Sequence[Example], catalog: Catalog) -> tuple[Count, Count, Count]:
+    """Alarms of double counting on different gold queries and on those that sum over a join, and of misread texts."""
+    count, joined, misread = Count(), Count(), Count()
     for database, sql in dict.fromkeys((example.database, example.sql) for example in examples):
         schema = await catalog.get(database).schema()
         complaint = double_counting(sql, schema)
         count.add(complaint is not None, f"{database}: {sql}", expected=False)
         if _sums_over_join(sql, schema):
             joined.add(complaint is not None, sql, expected=False)
-    return count, joined
+        misread.add(misread_texts(sql, schema) is not None, f"{database}: {sql}", expected=False)
+    return count, joined, misread
 
 
 def _sums_over_join(sql: str, schema: Schema) -> bool:

@@ -82,7 +82,7 @@ async def main(arguments: argparse.Namespace) -> None:
     arguments.out.mkdir(parents=True, exist_ok=True)
     dialogues = [each for each in all_dialogues() if arguments.use in (None, each.use)]
     async with opened(arguments, dialogues) as (chat, catalog):
-        trial = Trial(chat, catalog, Context(strategy=arguments.strategy))
+        trial = Trial(chat, catalog, Context(strategy=arguments.strategy), arguments.ways)
         asked = [line for dialogue in dialogues for line in await trial.ask(dialogue)]
     lines = "".join(json.dumps(line, ensure_ascii=False) + "\n" for line in asked)
     (arguments.out / "turns.jsonl").write_text(lines, encoding="utf-8")
@@ -127,30 +127,31 @@ async def chosen_model(arguments: argparse.Namespace) -> AsyncIterator[BaseChatM
 
 
 class Trial:
-    """Asks the later turns of dialogues in three ways."""
+    """Asks the later turns of dialogues in the chosen ways."""
 
-    def __init__(self, chat: BaseChatModel, catalog: Catalog, context: Context) -> None:
+    def __init__(self, chat: BaseChatModel, catalog: Catalog, context: Context, ways: Sequence[str]) -> None:
         """Ask `chat` about the databases of `catalog`."""
         self._graph: Any = build_graph(chat, catalog, checkpointer=InMemorySaver())
         self._scorer = ExecutionAccuracy(catalog)
         self._catalog = catalog
         self._context = context
+        self._ways = ways
         self._threads = 0
 
     async def ask(self, dialogue: Dialogue) -> list[Asked]:
         """The later turns of a dialogue."""
-        first, *later = dialogue.turns
-        thread = self._new_thread()
-        await self._answer(first, dialogue, thread)
-        asked = []
-        for before, turn in pairwise([first, *later]):
-            answers = {
-                "thread": await self._answer(turn, dialogue, thread),
-                "alone": await self._answer(turn, dialogue, self._new_thread()),
-                "forced": await self._answer(
-                    turn, dialogue, self._new_thread(), last_turn=await self._gold_turn(before, dialogue)
-                ),
-            }
+        thread, asked = self._new_thread(), []
+        if "thread" in self._ways:
+            await self._answer(dialogue.turns[0], dialogue, thread)
+        for before, turn in pairwise(dialogue.turns):
+            answers = {}
+            if "thread" in self._ways:
+                answers["thread"] = await self._answer(turn, dialogue, thread)
+            if "alone" in self._ways:
+                answers["alone"] = await self._answer(turn, dialogue, self._new_thread())
+            if "forced" in self._ways:
+                given = await self._gold_turn(before, dialogue)
+                answers["forced"] = await self._answer(turn, dialogue, self._new_thread(), last_turn=given)
             asked.append(await self._scored(turn, dialogue, answers))
         return asked
 
@@ -214,11 +215,12 @@ def rows(lines: Sequence[Asked]) -> str:
 
 
 def row(name: str, lines: Sequence[Asked]) -> str:
-    """The figures of some turns."""
-    right = [sum(line["right"][way] for line in lines) for way in WAYS]
-    missed = sum(line["kind"] not in WHOLE and not line["follows"]["forced"] for line in lines)
-    mixed = sum(line["kind"] in WHOLE and line["follows"]["forced"] for line in lines)
-    return f"| {name} | {len(lines)} | {' | '.join(map(str, right))} | {missed} | {mixed} |"
+    """The figures of some turns; a way that was not asked has none."""
+    asked = {way: [line["right"][way] for line in lines if way in line["right"]] for way in WAYS}
+    right = [str(sum(asked[way])) if asked[way] else "" for way in WAYS]
+    follows = [(line["kind"] not in WHOLE, any(line["follows"].values())) for line in lines]
+    missed, mixed = follows.count((True, False)), follows.count((False, True))
+    return f"| {name} | {len(lines)} | {' | '.join(right)} | {missed} | {mixed} |"
 
 
 def arguments() -> argparse.Namespace:
@@ -230,6 +232,7 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--model", default=None, help="As of the command line.")
     parser.add_argument("--strategy", choices=("adaptive", "paper", "single"), default="adaptive")
     parser.add_argument("--use", choices=tuple(SETS), help="One of the two sets alone.")
+    parser.add_argument("--ways", nargs="+", choices=WAYS, default=WAYS, help="Some of the ways of asking alone.")
     parser.add_argument("--replay", action="store_true", help="Ask no model: take the replies of an earlier run.")
     return parser.parse_args()
 

@@ -40,7 +40,7 @@ from route_sql.graph.grounding import Ground, gather_ground, question_of
 from route_sql.graph.person.clarifying import clarified, unclear_points
 from route_sql.graph.schemas import Schemas, is_small
 from route_sql.graph.selection import attempts, leading, newest_rejected
-from route_sql.graph.state import AnsweredQuestion, LedgerEntry, NoAnswer, Question, State
+from route_sql.graph.state import AnsweredQuestion, NoAnswer, Question, State
 from route_sql.graph.threads.carried_tables import carried_tables, linked_part, restricted
 from route_sql.graph.threads.choices import choices_of, rights_in
 from route_sql.graph.threads.memory import as_evidence, earlier_turn, evidence_in, follow_up_notes
@@ -54,8 +54,6 @@ from route_sql.tools.schema.relevance import reduce_schema
 from route_sql.tools.sql.continuation import continuable_prefix
 from route_sql.tools.sql.usage import misplaced_columns, tables_and_columns
 from route_sql.tools.values.find_values import ValueIndexes
-
-Generated = tuple[Reply, list[LedgerEntry]]
 
 
 @dataclass(frozen=True)
@@ -127,7 +125,8 @@ class Nodes:
         A follow-up that names nothing in other tables is asked on those of the earlier query first.
         """
         brief = await self._brief(state)
-        reply, ledger = await self._generated("draft", state, brief, carried_tables(state, brief.schema))
+        replies = await self._generated(state, brief, carried_tables(state, brief.schema))
+        reply, ledger = replies[-1], [entry("draft", each) for each in replies]
         sql = generator.parse(reply.text, brief.schema.dialect)
         used = union(tables_and_columns(sql, brief.schema), misplaced_columns(sql, brief.schema)) if sql else {}
         judged = await self._answerable(state, reply)
@@ -141,10 +140,10 @@ class Nodes:
         before = calls_of("generate", state)
         part = linked_part(state, brief.schema)
         if before or part:
-            reply = await self._ask(state, self.prompts.generate(restricted(brief, part)), sample=before or None)
-            ledger = [entry("generate", reply)]
+            replies = [await self._ask(state, self.prompts.generate(restricted(brief, part)), sample=before or None)]
         else:
-            reply, ledger = await self._generated("generate", state, brief, carried_tables(state, brief.schema))
+            replies = await self._generated(state, brief, carried_tables(state, brief.schema))
+        reply, ledger = replies[-1], [entry("generate", each) for each in replies]
         sql = generator.parse(reply.text, brief.schema.dialect)
         # The first may repeat the draft, since that is agreement; a sample may not.
         scores = scores_of(reply)
@@ -246,14 +245,12 @@ class Nodes:
         keep(messages, reply, sample)
         return reply
 
-    async def _generated(self, node: str, state: State, brief: Brief, carried: Link) -> tuple[Reply, list[LedgerEntry]]:
-        """Ask the generator on the tables of the earlier query, and on all if that gave no SQL."""
-        reply = await self._ask(state, self.prompts.generate(restricted(brief, carried)))
-        ledger = [entry(node, reply)]
-        if carried and generator.parse(reply.text, brief.schema.dialect) is None:
-            reply = await self._ask(state, self.prompts.generate(brief))
-            ledger.append(entry(node, reply))
-        return reply, ledger
+    async def _generated(self, state: State, brief: Brief, carried: Link) -> list[Reply]:
+        """Ask the generator on the tables of the earlier query, and on all of them if that gave no SQL."""
+        replies = [await self._ask(state, self.prompts.generate(restricted(brief, carried)))]
+        if carried and generator.parse(replies[0].text, brief.schema.dialect) is None:
+            replies.append(await self._ask(state, self.prompts.generate(brief)))
+        return replies
 
     async def _ask_samples(self, state: State, messages: Sequence[BaseMessage], numbers: Sequence[int]) -> list[Reply]:
         """Draw the samples of these numbers by one request."""
