@@ -22,7 +22,8 @@ SCHEMA = Schema(
                 Column("name", "TEXT", samples=("lamp", "desk 2")),
                 Column("amount", "TEXT", samples=("12.5", "7")),
                 Column("code", "TEXT", samples=("A12", "B7")),
-                Column("one", "TEXT", samples=("$5",)),
+                Column("one", "TEXT", samples=("$5.00",)),
+                Column("unknown", "TEXT"),
             ),
         ),
         Table("client", (Column("id", "INTEGER"), Column("price", "TEXT", samples=("low", "high")))),
@@ -30,6 +31,7 @@ SCHEMA = Schema(
 )
 MISREAD = {
     "a sum of money": "SELECT SUM(price) FROM sale",
+    "one sample": "SELECT SUM(one) FROM sale",
     "an average of money": "SELECT AVG(T1.fee) FROM sale AS T1",
     "a cast": "SELECT AVG(CAST(price AS REAL)) FROM sale",
     "the highest": "SELECT MAX(price) FROM sale",
@@ -53,7 +55,7 @@ RIGHT = {
     "a text that was made a number": "SELECT SUM(CAST(REPLACE(REPLACE(price, '$', ''), ',', '') AS REAL)) FROM sale",
     "equality": "SELECT id FROM sale WHERE price = '$7.50' AND day = '7/13/2024'",
     "a year at its place": "SELECT COUNT(*) FROM sale WHERE day LIKE '%2023'",
-    "one sample": "SELECT SUM(one) FROM sale",
+    "no sample": "SELECT SUM(unknown) FROM sale",
     "a count": "SELECT price, COUNT(*) FROM sale GROUP BY price ORDER BY COUNT(*)",
     "a column of two tables": "SELECT SUM(price) FROM sale JOIN client ON sale.id = client.id",
     "no query": "DROP TABLE sale",

@@ -26,8 +26,6 @@ _DAY = re.compile(
     r"|\d{1,2}\.? [A-Z][a-z]{2,8},? \d{4}"
 )
 """A day whose text does not sort by time: `7/13/2024`, `13.07.2024`, `Jan 28, 2021`."""
-_FEWEST = 2
-"""Fewest samples that show of what form the values of a column are."""
 
 
 def misread_texts(sql: str, schema: Schema) -> str | None:
@@ -58,7 +56,7 @@ def _misread(from_clause: FromClause) -> Iterator[str]:
 
 def _reading(node: exp.Expr, column: Column) -> str | None:
     """How an expression reads a column's text, if that is wrong."""
-    if is_numeric_type(column.type) or len(column.samples) < _FEWEST or all(map(is_number, column.samples)):
+    if is_numeric_type(column.type) or not column.samples or all(map(is_number, column.samples)):
         return None
     are_amounts = all(_AMOUNT.fullmatch(sample) for sample in column.samples)
     are_days = all(_DAY.fullmatch(sample) for sample in column.samples)
