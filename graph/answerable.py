@@ -13,6 +13,7 @@ from route_sql.graph.calls.ledger import calls_of
 from route_sql.graph.confidence import Calibration
 from route_sql.graph.selection import agreed, attempts
 from route_sql.graph.state import NoAnswer, State
+from route_sql.graph.threads.memory import as_evidence
 from route_sql.tools.schema.question.coverage import COMMON, content_words, texts_of, uncovered_words
 from route_sql.tools.schema.records import Schema
 from route_sql.tools.text import words
@@ -25,7 +26,8 @@ FEWEST_WORDS = 4
 
 def judge_answerable(reply: Reply, state: State, schema: Schema, calibration: Calibration | None) -> NoAnswer:
     """Probability that the database can't answer, by the reply of the generator and the whole schema. CPU work."""
-    known = [*texts_of(schema), *state.get("context_notes", [])]
+    earlier = as_evidence("", state.get("earlier_turn"))
+    known = [*texts_of(schema), *state.get("context_notes", []), earlier]
     unknown = uncovered_words(state["question"], known)
     reason = no_answer.parse(reply.text)
     signals = _signals(reply, state["question"], unknown, declined=reason is not None)

@@ -9,7 +9,7 @@ from route_sql.graph.fields.proposals import Proposal
 from route_sql.graph.selection import attempts, leading, settled_by_person
 from route_sql.graph.state import Attempt, State
 from route_sql.graph.strategies import is_unsure
-from route_sql.graph.threads.memory import turn_of
+from route_sql.graph.threads.memory import older_turns, turn_of
 from route_sql.graph.watching.doubts import doubts_of
 from route_sql.tools.database.outcome import Outcome, Status, failed, ran
 
@@ -89,7 +89,8 @@ def _turn(state: State, sql: str | None, outcome: Outcome) -> Update:
     if sql is None or not ran(outcome):
         return {}
     rights = state["choices"]["rights"]
-    return {"last_turn": turn_of(state["question"], state["database"], sql, outcome["columns"], rights)}
+    last = turn_of(state["question"], state["database"], sql, outcome["columns"], rights)
+    return {"last_turn": last, "older_turns": older_turns(state)}
 
 
 def _result(outcome: Outcome, state: State, rows_of: str) -> Update:

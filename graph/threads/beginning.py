@@ -41,13 +41,13 @@ OF_ONE_QUESTION = [name for name, each in get_type_hints(State, include_extras=T
 def _begun(given: object) -> list[tuple[str, Any]]:
     """The values that every input writes.
 
-    A face that keeps the conversation itself gives the last turn with it. A person's own query waits to be run.
+    A face that keeps the conversation itself gives the last turns with it. A person's own query waits to be run.
     """
     if given is None:  # LangGraph draws the graph
         return []
     begun: dict[str, Any] = {"version": VERSION, **dict.fromkeys(OF_ONE_QUESTION, BEGIN)}
     if isinstance(given, dict) and "last_turn" in given:
-        begun["last_turn"] = given["last_turn"]
+        begun |= {"last_turn": given["last_turn"], "older_turns": given.get("older_turns")}
     if isinstance(given, dict) and "own_sql" in given:
         begun["proposal"] = _own(given["own_sql"])
     return [*begun.items()]

@@ -1,5 +1,6 @@
-"""The memory of a thread: its last answered question, and whether the next one refers to it."""
+"""The memory of a thread: its last answered questions, and which of them the next one refers to."""
 
+from collections.abc import Sequence
 from typing import Any, TypeGuard
 
 from route_sql.agents.follow_up import (
@@ -9,16 +10,20 @@ from route_sql.agents.follow_up import (
     EarlierTurn,
     with_earlier_turn,
 )
-from route_sql.agents.reference import refers_back
+from route_sql.agents.reference import names_one_of, refers_back
 from route_sql.graph.context import Context
 from route_sql.graph.state import AnsweredQuestion, Question, State
 from route_sql.tools.database.catalog import Catalog
 from route_sql.tools.database.visible import VisibleDatabase
 from route_sql.tools.errors import InvalidInput
+from route_sql.tools.schema.records import Schema
+from route_sql.tools.sql.usage import tables_and_columns
 from route_sql.tools.text import clean
 
 TURN = {"question": str, "database": str, "sql": str, "columns": list, "rights": dict}
 """Keys of a turn and their types."""
+OLDER = 3
+"""Turns before the last one that a thread keeps."""
 
 
 def turn_of(question: str, database: str, sql: str, columns: list[str], rights: dict[str, Any]) -> AnsweredQuestion:
@@ -41,24 +46,50 @@ def is_turn(value: object) -> TypeGuard[AnsweredQuestion]:
     return is_right and all(isinstance(column, str) for column in value["columns"])
 
 
-async def earlier_turn(state: State, asked: Question, catalog: Catalog, context: Context) -> AnsweredQuestion | None:
-    """The thread's last answered question, if this one refers to it.
+def older_turns(state: State) -> list[AnsweredQuestion]:
+    """The turns before the next last one, the newest first."""
+    return [turn for turn in (state.get("last_turn"), *(state.get("older_turns") or ())) if is_turn(turn)][:OLDER]
 
-    A turn is not used for another database, for a caller with other rights, or if it has a name that is hidden now.
+
+async def earlier_turn(state: State, asked: Question, catalog: Catalog, context: Context) -> AnsweredQuestion | None:
+    """The answered question of the thread that this one refers to, if there is one.
+
+    It is the last one. A question that goes back to a table which only an older one reads refers to that. A turn is not
+    used for another database, for a caller with other rights, or if it has a name that is hidden now.
 
     Raises:
         InvalidInput: the state holds something else in place of a turn.
     """
-    turn = _kept(state.get("last_turn"))
-    if turn is None or not context.follow_up or turn["database"] != asked["database"]:
+    if _kept(state.get("last_turn")) is None or not context.follow_up:
         return None
-    if turn["rights"] != context.rights.as_json():
+    turns = [turn for turn in _turns(state) if turn["database"] == asked["database"]]
+    turns = [turn for turn in turns if turn["rights"] == context.rights.as_json()]
+    # Only an unbroken thread: behind a question of another database, `And by month?` is about that.
+    if not turns or turns[0] != state.get("last_turn"):
         return None
     database = catalog.get(asked["database"], context.rights)
-    if not refers_back(asked["question"], await database.schema()):
+    turn = _meant(asked["question"], turns, await database.schema())
+    if turn is None:
         return None
     is_hidden = isinstance(database, VisibleDatabase) and (await database.visible()).betrayed_by(as_evidence("", turn))
     return None if is_hidden else turn
+
+
+def _turns(state: State) -> list[AnsweredQuestion]:
+    """The last turn and those before it, the newest first."""
+    older: object = state.get("older_turns") or []
+    if not isinstance(older, list):
+        raise InvalidInput(f"older_turns in the state must be a list of turns, not {older!r:.200}")
+    return [turn for each in (state.get("last_turn"), *older) if (turn := _kept(each)) is not None]
+
+
+def _meant(question: str, turns: Sequence[AnsweredQuestion], schema: Schema) -> AnsweredQuestion | None:
+    """The turn that a question refers to; None for a question that is whole."""
+    reads = [list(tables_and_columns(turn["sql"], schema)) for turn in turns]
+    if not refers_back(question, schema, reads[0]):
+        return None
+    naming = [turn for turn, tables in zip(turns, reads, strict=True) if names_one_of(question, schema, tables)]
+    return naming[0] if naming else turns[0]
 
 
 def as_evidence(evidence: str, turn: AnsweredQuestion | None) -> str:

@@ -1,6 +1,7 @@
 """The graph as a chat: messages in and out, for supervisors, sub-agents and chat pages."""
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Sequence
+from itertools import islice
 from typing import Annotated, Any, NotRequired, cast
 
 from langchain_core.messages import AIMessage, AnyMessage, HumanMessage
@@ -15,7 +16,7 @@ from route_sql.faces.reply import reply_of
 from route_sql.graph.context import Context, context_of
 from route_sql.graph.reading import in_both_ways
 from route_sql.graph.state import Answer, AnsweredQuestion, Question
-from route_sql.graph.threads.memory import is_turn, turn_of
+from route_sql.graph.threads.memory import OLDER, is_turn, turn_of
 from route_sql.graph.wiring import Graph
 from route_sql.tools.database.catalog import Catalog
 from route_sql.tools.errors import InvalidInput
@@ -82,8 +83,9 @@ def _asking(graph: Graph, catalog: Catalog, name: str) -> Callable[..., Awaitabl
         database, question = _asked(text, state, catalog.names())
         if database is None or not question:
             return {"messages": [AIMessage(_which(catalog.names()) if question else BLANK, name=name)]}
-        last = _last_turn(state["messages"])
-        asked = {**Question(question=question, database=database), "last_turn": last}
+        turns = _turns(state["messages"])
+        last, older = (turns[0], turns[1:]) if turns else (None, [])
+        asked = {**Question(question=question, database=database), "last_turn": last, "older_turns": older}
         answer: Answer = await within.ainvoke(asked)
         rights = context_of(runtime).rights.as_json()
         kept = _entry(question, database, answer, rights, last)
@@ -120,15 +122,22 @@ def _last_database(messages: Sequence[AnyMessage], names: list[str]) -> str | No
     return entry["database"] if entry.get("database") in names else None
 
 
-def _last_turn(messages: Sequence[AnyMessage]) -> AnsweredQuestion | None:
-    turn = _last_entry(messages).get("last_turn")
-    return turn if is_turn(turn) else None
+def _turns(messages: Sequence[AnyMessage]) -> list[AnsweredQuestion]:
+    """The last answered question and those before it, the newest first; empty if the newest entry has none."""
+    turns = [entry.get("last_turn") for entry in islice(_entries(messages), OLDER + 1)]
+    known = [turn for place, turn in enumerate(turns) if is_turn(turn) and turn not in turns[:place]]
+    return known if turns and is_turn(turns[0]) else []
 
 
 def _last_entry(messages: Sequence[AnyMessage]) -> dict[str, Any]:
-    """Our entry in the newest message that has one, checked field by field, since messages may come from anywhere."""
+    """Our entry in the newest message that has one."""
+    return next(_entries(messages), {})
+
+
+def _entries(messages: Sequence[AnyMessage]) -> Iterator[dict[str, Any]]:
+    """Our entries, the newest first, checked field by field, since messages may come from anywhere."""
     entries = (each.additional_kwargs.get(KEY) for each in reversed(messages) if isinstance(each, AIMessage))
-    return next((entry for entry in entries if isinstance(entry, dict)), {})
+    return (entry for entry in entries if isinstance(entry, dict))
 
 
 def _entry(

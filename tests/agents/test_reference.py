@@ -72,6 +72,29 @@ In that month, how many were there?
 Group by city instead
 And then?
 exclude the cancelled appointments
+Which is the most expensive?
+Which has the fewest?
+Which department has the most?
+Which are in Oslo?
+Which one has the most doctors?
+Which one is the oldest?
+How many doctors work in them?
+How many patients are insured with one of them?
+How old are they on average?
+What colour is it?
+Where is it located?
+Which city do they live in?
+Where was that one held?
+Are there any in Porto?
+Show only the names.
+Can you sort them by name?
+Could you also list the phone numbers?
+Please keep just the first ones
+Make it descending
+Sort the result by name
+Order the list by age
+Back to the doctors: who was hired last?
+Show the phone number also
 """.strip().splitlines()
 
 WHOLE = """
@@ -110,6 +133,17 @@ Is it true that every doctor has a patient?
 Give me the phone numbers of all patients.
 When was the first appointment?
 Do doctors with more appointments cancel more of them?
+For each department, how many doctors work in it?
+List the departments and count the doctors in them.
+How long does it take to reach the North building?
+Which of the doctors is the oldest?
+Which doctor has the most patients?
+List those doctors who have no specialty.
+How many employees who are IT staff work in the North building?
+How many different severities are there?
+Find all patients born before 1950, and sort the result by name.
+Could you list the doctors?
+For each building, how many departments does it have, and which one has the most?
 """.strip().splitlines()
 
 
@@ -137,3 +171,18 @@ def test_a_whole_question(question: str, schema: Schema) -> None:
 @pytest.mark.parametrize("question", ["", " ", "?", "…", "\n"])
 def test_no_words_refer_to_nothing(question: str, schema: Schema) -> None:
     assert not refers_back(question, schema)
+
+
+COLUMNS_ONLY = "What is the average price?", "Give me the names.", "Show the forms and prices", "What are the names?"
+
+
+@pytest.mark.parametrize("question", COLUMNS_ONLY)
+def test_columns_alone_are_those_of_the_earlier_query(question: str, schema: Schema) -> None:
+    assert refers_back(question, schema, ["medication"])
+    assert not refers_back(question, schema, ["diagnosis"])
+    assert not refers_back(question, schema)
+
+
+@pytest.mark.parametrize("question", ["What is the average price of a medication?", "List all plans.", "Average age?"])
+def test_columns_of_other_tables_are_not(question: str, schema: Schema) -> None:
+    assert not refers_back(question, schema, ["medication"])

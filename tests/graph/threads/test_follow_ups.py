@@ -200,3 +200,92 @@ async def test_a_follow_up_is_not_doubted_for_words_that_stand_in_the_earlier_qu
     first = Question(question="How many customers live in Bergen?", database="shop")
     last, _ = await on_a_thread(model, catalog, (first, SINGLE), (AND_NAMES, SINGLE))
     assert last["doubts"] == []
+
+
+PRODUCTS = Question(question="What do the products cost?", database="shop")
+BACK = Question(question="And the sales by month?", database="shop")
+
+
+@pytest.mark.parametrize("between", [1, 3])
+async def test_a_question_goes_back_to_the_turn_whose_table_it_names(
+    model: ScriptedModel, catalog: Catalog, between: int
+) -> None:
+    model.enqueue("sql", SALES, *["SELECT price FROM product"] * between, MONTHS)
+    turns = [(FIRST, SINGLE), *[(PRODUCTS, SINGLE)] * between, (BACK, SINGLE)]
+    answer, state = await on_a_thread(model, catalog, *turns)
+    assert f"Evidence: {EARLIER}\n" in prompts(model)[-1]
+    assert answer["notes"] == ["Read as a follow-up of: How many sales were there?"]
+    assert len(state["older_turns"]) == min(between + 1, 3)
+
+
+async def test_a_question_that_names_no_older_table_follows_the_last_one(
+    model: ScriptedModel, catalog: Catalog
+) -> None:
+    model.enqueue("sql", SALES, "SELECT price FROM product", MONTHS)
+    await on_a_thread(model, catalog, (FIRST, SINGLE), (PRODUCTS, SINGLE), (BY_MONTH, SINGLE))
+    assert f"Earlier question: {PRODUCTS['question']}" in prompts(model)[-1]
+
+
+async def test_an_older_turn_of_a_caller_with_other_rights_is_not_used(model: ScriptedModel, catalog: Catalog) -> None:
+    model.enqueue("sql", SALES, "SELECT price FROM product", MONTHS)
+    await on_a_thread(model, catalog, (FIRST, SINGLE), (PRODUCTS, CLERK), (BACK, CLERK))
+    assert SALES not in prompts(model)[-1]
+
+
+@pytest.mark.parametrize("turns", ["x", {"question": "q"}, [1]])
+async def test_other_things_in_place_of_older_turns_are_refused(
+    model: ScriptedModel, catalog: Catalog, turns: Any
+) -> None:
+    model.enqueue("sql", SALES)
+    _, state = await on_a_thread(model, catalog, (FIRST, SINGLE))
+    graph: Any = build_graph(model, catalog)
+    with pytest.raises(InvalidInput, match="in the state must be"):
+        await graph.ainvoke({**BY_MONTH, "last_turn": state["last_turn"], "older_turns": turns})
+
+
+async def test_a_question_about_columns_alone_follows_a_query_that_has_them(
+    model: ScriptedModel, catalog: Catalog
+) -> None:
+    model.enqueue("sql", "SELECT COUNT(*) FROM customer", "SELECT name FROM customer", "SELECT AVG(price) FROM product")
+    first = Question(question="How many customers are there?", database="shop")
+    names, prices = (
+        Question(question="What are the cities?", database="shop"),
+        Question(question="What is the average price?", database="shop"),
+    )
+    await on_a_thread(model, catalog, (first, SINGLE), (names, SINGLE), (prices, SINGLE))
+    assert "Earlier question: How many customers" in prompts(model)[1] and "Evidence" not in prompts(model)[2]
+
+
+async def test_the_second_opinion_sees_the_tables_of_the_earlier_query(catalog: Catalog) -> None:
+    model = ScriptedModel(history=[]).enqueue("sql", SALES, "SELECT nam FROM product", "SELECT name FROM product")
+    model.enqueue("link", '{"product": ["name"]}')
+    await on_a_thread(model, catalog, (FIRST, SINGLE), (BY_MONTH, Context(without=("complete_joins", "correct_noise"))))
+    linked = prompts(model)[-1]
+    assert "sale (" in linked and "product (" in linked and "customer (" not in linked
+
+
+DRAFTED_ON = {
+    "And by month?": {"sale"},
+    "Which is the highest?": {"sale"},
+    "And by product?": {"sale", "product", "customer"},
+    "And by city?": {"sale", "product", "customer"},
+    "And in Bergen?": {"sale", "product", "customer"},
+    "And their names?": {"sale", "product", "customer"},
+}
+
+
+@pytest.mark.parametrize(("question", "tables"), DRAFTED_ON.items())
+async def test_a_follow_up_that_names_no_other_table_is_drafted_on_those_of_the_earlier_query(
+    model: ScriptedModel, catalog: Catalog, question: str, tables: set[str]
+) -> None:
+    model.enqueue("sql", SALES, MONTHS)
+    asked = Question(question=question, database="shop")
+    await on_a_thread(model, catalog, (FIRST, SINGLE), (asked, SINGLE))
+    assert {name for name in ("sale", "product", "customer") if f"\n{name} (" in prompts(model)[1]} == tables
+
+
+async def test_a_draft_without_sql_is_asked_again_on_the_whole_schema(model: ScriptedModel, catalog: Catalog) -> None:
+    model.enqueue("sql", SALES, "unanswerable: no column for month", MONTHS)
+    answer, _ = await on_a_thread(model, catalog, (FIRST, SINGLE), (BY_MONTH, SINGLE))
+    assert "customer (" not in prompts(model)[1] and "customer (" in prompts(model)[2]
+    assert answer["status"] == "ok" and len(answer["ledger"]) == 2

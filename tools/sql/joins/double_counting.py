@@ -1,11 +1,11 @@
 """Sums and averages that take a row several times, because a join repeats it."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from sqlglot import exp
 
-from route_sql.tools.schema.records import Schema, Table
+from route_sql.tools.schema.records import ForeignKey, Schema, Table
 from route_sql.tools.sql.joins.conditions import conjuncts
 from route_sql.tools.sql.joins.from_clause import FromClause
 from route_sql.tools.sql.parsing import shared_tree
@@ -20,8 +20,8 @@ def double_counting(sql: str, schema: Schema) -> str | None:
     SELECT SUM(invoice.total) FROM invoice JOIN line ON line.invoice_id = invoice.id
 
     adds the total of an invoice once for each of its lines. The other direction, a sum over lines, is right. So is a
-    query that selects or groups rows of the repeating table, such as the average age of the members of one club. Tables
-    without a primary key are not judged.
+    query that selects or groups rows of the repeating table, such as the average age of the members of one club. A
+    table without a primary key is judged by the foreign keys to it and from it.
     """
     tree = shared_tree(sql, schema.dialect)
     found = (_doubled(FromClause(select, schema)) for select in tree.find_all(exp.Select)) if tree else iter(())
@@ -42,8 +42,12 @@ class _Edge:
 
         `fixed` are columns of the target that equal a constant.
         """
-        one, many = _key(tables[self.source]), _key(tables[self.target])
-        return bool(one) and one <= self.source_columns and bool(many) and not many <= self.target_columns | fixed
+        source, target = tables[self.source], tables[self.target]
+        is_one = any(key <= self.source_columns for key in _keys(source, target) if key)
+        if many := _key(target):
+            return is_one and not many <= self.target_columns | fixed
+        # Without a key, nothing but a declared reference says that its rows are many.
+        return is_one and any(_folded(key.columns) <= self.target_columns for key in _references(target, source))
 
 
 def _doubled(from_clause: FromClause) -> str | None:
@@ -139,5 +143,19 @@ def _chosen(select: exp.Select) -> set[str]:
     return {column.table.casefold() for part in parts for column in part.find_all(exp.Column)}
 
 
+def _keys(table: Table, other: Table) -> list[frozenset[str]]:
+    """Column sets that tell a table's rows apart: its primary key, and the columns that the other table refers to."""
+    return [_key(table), *(_folded(key.target_columns) for key in _references(other, table))]
+
+
+def _references(table: Table, other: Table) -> list[ForeignKey]:
+    """The foreign keys of a table to another one."""
+    return [key for key in table.foreign_keys if key.target_table.casefold() == other.key.casefold()]
+
+
 def _key(table: Table) -> frozenset[str]:
-    return frozenset(name.casefold() for name in table.primary_key)
+    return _folded(table.primary_key)
+
+
+def _folded(names: Iterable[str]) -> frozenset[str]:
+    return frozenset(name.casefold() for name in names)

@@ -21,6 +21,9 @@ SCHEMA = Schema(
         table("membership", "client_id club_id fee", "client_id club_id", client_id="client", club_id="club"),
         table("club", "id title"),
         table("remark", "invoice_id text", ""),
+        table("visit", "client_id day", "", client_id="client"),
+        table("room", "id size", ""),
+        table("booking", "id room_id nights", room_id="room"),
     ),
 )
 
@@ -37,6 +40,12 @@ DOUBLED = {
         "SELECT * FROM club WHERE id < (SELECT SUM(i.total) FROM invoice i JOIN line l ON l.invoice_id = i.id)"
     ),
     "an expression": "SELECT SUM(i.total * 2) / 3 FROM invoice i JOIN line l ON l.invoice_id = i.id",
+    "a table without a key that refers to the summed one": (
+        "SELECT AVG(c.age) FROM client c JOIN visit v ON v.client_id = c.id"
+    ),
+    "a summed table without a key that is referred to": (
+        "SELECT SUM(r.size) FROM room r JOIN booking b ON b.room_id = r.id"
+    ),
     "in HAVING": (
         "SELECT i.client_id FROM invoice i JOIN line l ON l.invoice_id = i.id GROUP BY i.client_id "
         "HAVING SUM(i.total) > 5"
@@ -61,6 +70,10 @@ SOUND = {
     ),
     "columns of both": "SELECT SUM(i.total * l.price) FROM invoice i JOIN line l ON l.invoice_id = i.id",
     "a table without a key": "SELECT SUM(i.total) FROM invoice i JOIN remark r ON r.invoice_id = i.id",
+    "the other direction without keys": "SELECT SUM(b.nights) FROM room r JOIN booking b ON b.room_id = r.id",
+    "a table without a key, chosen from": (
+        "SELECT AVG(c.age) FROM client c JOIN visit v ON v.client_id = c.id WHERE v.day = 3"
+    ),
     "a subquery as source": (
         "SELECT SUM(i.total) FROM invoice i JOIN (SELECT DISTINCT invoice_id FROM line) l ON l.invoice_id = i.id"
     ),
