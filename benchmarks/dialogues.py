@@ -34,7 +34,7 @@ from route_sql.settings import Settings
 from route_sql.tools.database.catalog import Catalog
 from route_sql.tools.database.engines import open_database
 from route_sql.training.datasets.examples import Example
-from route_sql.training.evaluation.execution_accuracy import ExecutionAccuracy
+from route_sql.training.evaluation.scores.execution_accuracy import ExecutionAccuracy
 
 TABLE = Path(__file__).with_name("dialogues.md")
 FOLDER = Path(__file__).with_name("dialogues")
