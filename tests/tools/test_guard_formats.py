@@ -1,4 +1,4 @@
-"""Functions that repeat a character as often as their format says: nothing stops SQLite's, and nothing counts MariaDB's."""
+"""Functions that repeat a character as often as their format says: nothing stops SQLite's or counts MariaDB's."""
 
 import pytest
 

@@ -1,6 +1,6 @@
 """PostgreSQL's types that are called like something hidden: the name is nowhere in the schema, and no field of it.
 
-A column that holds rows of a table which is not wholly visible is hidden with it, since whoever sees a row sees all of it.
+A column that holds rows of a table which is not wholly visible is hidden with it: whoever sees a row sees all of it.
 """
 
 from collections.abc import Callable
@@ -28,7 +28,8 @@ SCRIPT = (
     "who agent, mixed pair, grade grade, size plain, place place)",
     "INSERT INTO audit (id, who, mixed, grade, place) VALUES (1, (1, 'mk7', 'Bern'), (NULL, 2), 'low', ('Bern', 3000))",
     "CREATE DOMAIN boxed AS agent",
-    "CREATE VIEW log AS SELECT a.id, a.city, a, ARRAY[a] AS list, ROW(a, 1)::held AS held, a::boxed AS boxed FROM agent a",
+    "CREATE VIEW log AS SELECT a.id, a.city, a, ARRAY[a] AS list, ROW(a, 1)::held AS held, a::boxed AS boxed "
+    "FROM agent a",
     "CREATE VIEW log_of_log AS SELECT l.id, l FROM log l",
     "INSERT INTO agent VALUES (1, 'mk7', 'Bern')",
     "GRANT SELECT ON ALL TABLES IN SCHEMA public, depot TO PUBLIC",

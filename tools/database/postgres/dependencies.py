@@ -18,7 +18,7 @@ READS = f"""
     LEFT JOIN pg_catalog.pg_namespace m ON m.oid = t.relnamespace
     WHERE {_SHOWN} AND c.relkind = 'v'
 """
-"""For each view, which may read no table at all: its namespace (None for the default one) and name, and those of one."""
+"""For each view: its namespace (None for the default one) and name, and those of a table that it reads, if any."""
 ROWS_OF = f"""
     WITH RECURSIVE shown AS MATERIALIZED (
         SELECT n.nspname, c.relname, a.attname, a.atttypid
