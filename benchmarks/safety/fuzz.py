@@ -65,6 +65,7 @@ async def attack(engine: Engine, count: int, seed: int) -> tuple[str, list[str]]
         if leaked(str(outcome)):
             leaks.append(sql)
     each = (monotonic() - started) / count * 1000
+    await database.close()
     listed, passed = await known_attacks(engine)
     leaks += passed
     await engine.close()

@@ -1,18 +1,13 @@
 """Attacks on rights that were open once, for the database of `fuzz.py`: none may show a hidden value.
 
-`some_tokens` is a view that leaves out a hidden row, for which alone the conditions fail. The index `by_note` has the
-hidden column in an order that is not that of the ids.
+`some_tokens` is a view that leaves out a hidden row, for which alone the conditions fail.
 """
 
 from route_sql.tools.database.visible import VisibleDatabase
 
 WORK = "lower(upper(lower(upper(lower(upper(token))))))"
 """So much work that an engine may run other conditions first."""
-SCRIPT = (
-    f"CREATE VIEW some_tokens AS SELECT id, token AS word FROM secret WHERE {WORK} LIKE '%2'",
-    "CREATE INDEX by_note ON orders (note, id)",
-    "UPDATE orders SET note = 'mk7nick0' WHERE id = 3",
-)
+SCRIPT = (f"CREATE VIEW some_tokens AS SELECT id, token AS word FROM secret WHERE {WORK} LIKE '%2'",)
 OWN_SCRIPT: dict[str, tuple[str, ...]] = {
     "sqlite": (
         "CREATE VIRTUAL TABLE docs USING fts4(title, note)",
@@ -37,8 +32,6 @@ SELECT (1, 'x') IN main.'secret' 'a'
 SELECT (1, 'x') IN N'secret'
 SELECT title FROM docs WHERE title MATCH 'note:mk7nick9'
 SELECT title FROM docs WHERE title MATCH 'note:' || 'mk7nick9'
-SELECT id FROM orders INDEXED BY by_note
-SELECT o.id FROM orders AS o INDEXED BY by_note
 SELECT id FROM some_tokens WHERE CASE WHEN word LIKE '%1' THEN abs(-9223372036854775807 - id) ELSE 1 END
 """,
     "duckdb": """
@@ -64,7 +57,6 @@ SELECT id FROM some_tokens WHERE CASE WHEN word LIKE '%1' THEN 1 / (id - id) = 1
 SELECT id FROM some_tokens WHERE to_date(word, 'YYYY') IS NOT NULL
 """,
     "mysql": """
-SELECT id FROM orders FORCE INDEX (by_note)
 SELECT id FROM some_tokens WHERE CASE WHEN word LIKE '%1' THEN 18446744073709551615 + id ELSE 1 END
 SELECT id FROM some_tokens WHERE CASE WHEN word LIKE '%1' THEN (SELECT 1 UNION SELECT 2) ELSE 1 END
 """,
@@ -73,7 +65,7 @@ SELECT id FROM some_tokens WHERE CASE WHEN word LIKE '%1' THEN (SELECT 1 UNION S
 
 
 async def breaches(database: VisibleDatabase, markers: tuple[str, ...]) -> list[str]:
-    """The attacks on a database that showed a hidden value, or put rows in the order of one.
+    """The attacks on a database that showed a hidden value.
 
     The view's visible row, of which only the id is selected, may stand in an error. A CASE fails for hidden rows alone.
     """
@@ -81,11 +73,10 @@ async def breaches(database: VisibleDatabase, markers: tuple[str, ...]) -> list[
     for sql in ATTACKS[database.dialect].strip().splitlines():
         outcome = await database.execute(sql)
         said = str(outcome)
-        ids = [row[0] for row in outcome["rows"]] if "some_tokens" in sql or "by_note" in sql else []
         if "some_tokens" in sql:
             is_told = "mk7tok1" in said or ("CASE" in sql and outcome["status"] != "ok")
         else:
             is_told = any(marker in said for marker in markers)
-        if is_told or ids != sorted(ids):
+        if is_told:
             found.append(sql)
     return found

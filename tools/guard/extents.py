@@ -22,8 +22,7 @@ class Extent(NamedTuple):
 def extent_of(sql: str, found: list[Token], name: exp.Table, place: tuple[int, int], dialect: str) -> Extent:
     """The words that belong to a table's name, which has its place from a first character to the last (exclusive).
 
-    DuckDB samples what stands in brackets too, so that its words may stay where they are. The names of indexes are left
-    out: they change no result, but one on a hidden column would put the rows in that column's order.
+    DuckDB samples what stands in brackets too, so that its words may stay where they are.
     """
     start, end = place
     first = next(at for at, token in enumerate(found) if token.start == start)
@@ -38,7 +37,7 @@ def extent_of(sql: str, found: list[Token], name: exp.Table, place: tuple[int, i
         found[first - 1].start if is_only else start,
         found[last + 1].end + 1 if has_star else end,
         "ONLY " if is_only else "",
-        "".join(f" {sql[a:b]}" for a, b in spans) if name.args.get("sample") else "",
+        "".join(f" {sql[a:b]}" for a, b in spans),
         spans,
     )
 

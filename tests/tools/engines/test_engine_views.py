@@ -1,4 +1,4 @@
-"""What a view or an index leads to while its table is hidden: no row, no value, no order of what is out of sight.
+"""What a view or a search leads to while its table is hidden: no row and no value of what is out of sight.
 
 The hidden cells contain `mk7`; no visible cell, name or literal does.
 """
@@ -92,29 +92,3 @@ async def test_a_search_reaches_no_hidden_column(make_engine: Callable[[str], En
             assert outcome["rows"] == [], (table, pattern)
     assert (await visible.execute("SELECT title FROM docs WHERE title MATCH 'hello'"))["rows"] == [["hello"]]
     assert (await visible.execute("SELECT title FROM docs WHERE title MATCH 'mk7doc'"))["rows"] == []
-
-
-@pytest.mark.parametrize(
-    ("name", "query"),
-    [
-        ("sqlite", "SELECT name FROM person INDEXED BY by_pin"),
-        ("sqlite", "SELECT p.name FROM person AS p INDEXED BY by_pin"),
-        ("mariadb", "SELECT name FROM person FORCE INDEX (by_pin)"),
-        ("mariadb", "SELECT p.name FROM person p USE INDEX (by_pin)"),
-    ],
-)
-async def test_no_index_puts_rows_in_the_order_of_a_hidden_column(
-    make_engine: Callable[[str], Engine], name: str, query: str
-) -> None:
-    engine = make_engine(name)
-    engine.run(
-        "CREATE TABLE person (id INTEGER PRIMARY KEY, name VARCHAR(20), pin VARCHAR(20))",
-        "INSERT INTO person VALUES (1, 'Ann', 'mk7c'), (2, 'Bob', 'mk7a'), (3, 'Cyd', 'mk7b')",
-        "CREATE INDEX by_pin ON person (pin, name)",
-    )
-    database = engine.open()
-    assert (await database.execute(query))["rows"] == [["Bob"], ["Cyd"], ["Ann"]]
-    visible = VisibleDatabase(database, Visibility(hide=("person.pin",)))
-    assert (await visible.execute(query))["rows"] == [["Ann"], ["Bob"], ["Cyd"]]
-    unknown = await visible.execute(query.replace("by_pin", "by_nothing"))
-    assert unknown["rows"] == [["Ann"], ["Bob"], ["Cyd"]]  # so that no name of an index can be told from none
