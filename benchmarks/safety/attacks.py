@@ -22,6 +22,9 @@ SELECT ('table', 'x', 'x', 1, 'x') IN 'sqlite_master'
 SELECT ('table', 'x', 'x', 1, 'x') IN main."sqlite_master"
 SELECT ('table', 'x', 'x', 1, 'x') NOT IN [sqlite_schema]
 SELECT 1 IN 'pragma_database_list'
+SELECT ('table', 'x', 'x', 1, 'x') IN 'sqlite_master' 'a'
+SELECT ('table', 'x', 'x', 1, 'x') IN main.'sqlite_master' 'a'
+SELECT ('table', 'x', 'x', 1, 'x') IN N'sqlite_master'
 SELECT (SELECT sql FROM (SELECT * FROM sqlite_master)) FROM emp
 ATTACH DATABASE 'OUT' AS evil
 VACUUM INTO 'OUT'
@@ -53,6 +56,9 @@ WITH RECURSIVE duckdb_tables AS (SELECT * FROM duckdb_tables) SELECT * FROM duck
 SELECT 'emp'::regclass
 SELECT current_setting('home_directory'), current_user, session_user
 SELECT current_schema, current_catalog
+SELECT json_transform('1', '"m4rked_name"')
+SELECT from_json('[1]', '["m4rked_name"]')
+SELECT ('/etc/hostname').read_text()
 SELECT ('SECRET').read_text()
 SELECT * FROM read_text('SECRET')
 SELECT * FROM read_csv('SECRET', header = false)
@@ -112,6 +118,14 @@ SELECT '1259'::"pg_catalog"."regclass"
 SELECT '{1259,1260}'::_regclass
 SELECT CAST('10' AS "pg_catalog"."regrole")
 SELECT '10'::oid::regrole::text
+SELECT m4rked_name '(1)'
+SELECT NULL::m4rked_name ARRAY
+SELECT * FROM json_to_record('{}') AS t(a m4rked_name)
+SELECT * FROM ROWS FROM (json_to_record('{}') AS (a m4rked_name)) t
+SELECT JSON_VALUE('{}'::jsonb, '$.a' RETURNING m4rked_name)
+SELECT (e).pg_sleep FROM jsonb_array_elements('[1]') AS e
+SELECT setseed(0.5)
+SELECT (0.5::float8).setseed
 SELECT current_user, session_user, current_role, current_schema, current_catalog
 SELECT user
 SELECT pg_read_file('SECRET')
@@ -173,6 +187,9 @@ TABLE pg_shadow
 """,
     "mysql": """
 SELECT CURRENT_USER, CURRENT_ROLE
+SELECT {fn LOAD_FILE('SECRET')}
+SELECT {x USER()}
+SELECT {d (SELECT user FROM mysql.user LIMIT 1)}
 SELECT SESSION_USER(), SYSTEM_USER()
 SELECT ('def', 'x') IN (TABLE information_schema.schemata)
 SELECT 1 INTO OUTFILE 'OUT'

@@ -4,6 +4,7 @@
 
 Sends the statements of `tests/support/name_fuzz.py` to a database with hidden tables and columns, whose hidden values
 are unique markers, on every engine that is here, and looks for a marker in each result, each error and the schema text.
+Then it sends the attacks of `rights_attacks.py`, which were open once, in the same way.
 Writes `fuzz.md` next to this script and exits with 1 if a marker came back.
 """
 
@@ -21,16 +22,20 @@ from time import monotonic
 sys.path.insert(0, str(Path(__file__).parents[1]))
 sys.path.insert(0, str(Path(__file__).parents[2] / "tests"))
 
+from safety import rights_attacks
 from shared.heading import heading
 from support.engine_cases import DuckDB, Engine, MariaDB, Postgres, SQLite
-from support.name_fuzz import HIDE, OWN_SCRIPT, SCRIPT, Statements, leaked
+from support.name_fuzz import HIDE, MARKERS, OWN_SCRIPT, SCRIPT, Statements, leaked
 from support.server_processes import mariadb_program, mariadb_server, postgres_server
 
 from route_sql.tools.database.visible import VisibleDatabase
 from route_sql.tools.schema.rendering import render
+from route_sql.tools.schema.rights.visibility import Visibility
 
 ENGINES = ("sqlite", "duckdb", "postgres", "mariadb")
-HEAD = "| engine | statements | ran | error | refused | timed out | with a hidden value | ms each |"
+HEAD = (
+    "| engine | statements | ran | error | refused | timed out | with a hidden value | ms each | attacks | that pass |"
+)
 
 
 def engines(names: list[str], stack: ExitStack) -> Iterator[Engine]:
@@ -60,10 +65,22 @@ async def attack(engine: Engine, count: int, seed: int) -> tuple[str, list[str]]
         if leaked(str(outcome)):
             leaks.append(sql)
     each = (monotonic() - started) / count * 1000
+    await database.close()
+    listed, passed = await known_attacks(engine)
+    leaks += passed
     await engine.close()
     cells = [statuses["ok"] + statuses["empty"], *(statuses[name] for name in ("error", "refused", "timeout"))]
-    figures = " | ".join(f"{cell:,}" for cell in (count, *cells, len(leaks)))
-    return f"| {engine.name} | {figures} | {each:.1f} |", leaks
+    figures = " | ".join(f"{cell:,}" for cell in (count, *cells, len(leaks) - len(passed)))
+    return f"| {engine.name} | {figures} | {each:.1f} | {listed} | {len(passed)} |", leaks
+
+
+async def known_attacks(engine: Engine) -> tuple[int, list[str]]:
+    """How many attacks on rights are known, and those that pass."""
+    engine.run(*rights_attacks.SCRIPT, *rights_attacks.OWN_SCRIPT.get(engine.name, ()))
+    hidden = Visibility(hide=("docs.note", "far.*"), within=HIDE)
+    database = VisibleDatabase(engine.open(), hidden)
+    listed = rights_attacks.ATTACKS[database.dialect].strip().splitlines()
+    return len(listed), await rights_attacks.breaches(database, MARKERS)
 
 
 def main() -> int:
@@ -74,7 +91,7 @@ def main() -> int:
     parser.add_argument("--seed", type=int, default=1)
     given = parser.parse_args()
     found: list[str] = []
-    lines = [HEAD, "| --- | --: | --: | --: | --: | --: | --: | --: |"]
+    lines = [HEAD, "| --- | --: | --: | --: | --: | --: | --: | --: | --: | --: |"]
     head = heading("Random statements against hidden names", "sqlglot", seed=given.seed)
     with ExitStack() as stack:
         for engine in engines(given.engine, stack):

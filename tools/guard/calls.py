@@ -25,18 +25,22 @@ GRAMMAR = frozenset(
     regexp rlike match to is isnull notnull escape case when then else by having qualify limit offset fetch first
     next top values as materialized over filter group sets rollup cube using union except intersect exclude columns
     pivot unpivot for interval collate div mod of zone overlaps variadic row array struct map tablesample bernoulli
-    system reservoir repeatable rename index key against binary apply rows separator
+    system reservoir repeatable rename index key against binary apply rows separator straight_join
     """.split()
 )
 """Words behind which a bracket holds no arguments, or (row, array, struct, map) the parts of a value."""
 QUALIFIERS = {"postgres": frozenset({"pg_catalog"}), "duckdb": None}
 """Schemas that may be named before a function; in DuckDB the part before the dot is the first argument."""
 
-FORMATTING = {"sqlite": frozenset({"printf", "format"})}
-"""Functions that repeat a character as often as their format says, in one step that SQLite can't interrupt."""
+FORMATTING = {"sqlite": frozenset({"printf", "format"}), "mysql": frozenset({"sformat"})}
+"""Functions that repeat a character as often as their format says, in one step that the engine can't interrupt, or in
+memory that it doesn't count."""
 TELLS_TYPES = frozenset({"pg_typeof"})
 """PostgreSQL's function for the name of a type, which may be that of a hidden table."""
-_LONG_FIELD = re.compile(r"%[^%a-zA-Z]*(\*|\d{4})")
+_LONG_FIELD = {
+    "sqlite": re.compile(r"%[^%a-zA-Z]*(\*|\d{4})"),
+    "mysql": re.compile(r"\{[^}]*(\{|\d{4})"),
+}
 
 
 class Call(NamedTuple):
@@ -93,10 +97,10 @@ def _long_format(found: list[Token], dialect: str) -> Call | None:
     for name, bracket, first, after in zip(found, found[1:], found[2:], found[3:], strict=False):
         if name.text.casefold() in names and bracket.token_type == TokenType.L_PAREN:
             # SQLite takes a name in double quotes for a text where there is no such column.
-            is_text = first.token_type == TokenType.IDENTIFIER and "%" in first.text
+            is_text = dialect == "sqlite" and first.token_type == TokenType.IDENTIFIER and "%" in first.text
             is_literal = is_text or first.token_type == TokenType.STRING
             is_whole = after.token_type in (TokenType.COMMA, TokenType.R_PAREN)
-            if not (is_literal and is_whole) or _LONG_FIELD.search(first.text):
+            if not (is_literal and is_whole) or _LONG_FIELD[dialect].search(first.text):
                 return Call(f"{name.text} with a format that is no short literal", name.start)
     return None
 

@@ -68,6 +68,10 @@ def check_sql(sql: str, schema: Schema | None, dialect: str, policy: Policy = DE
         return _statements(sql, found) or _query(sql, found, schema, dialect, policy)
     except RecursionError:  # some rules go deeper into the tree than the parser went
         return Refusal("too_large", "text", f"it can't be read as SQL: {TOO_DEEP}")
+    except (AttributeError, LookupError, TypeError, ValueError):  # a tree in a form that a rule doesn't know
+        return Refusal(
+            "unparsable", "text", "it can't be read as SQL: its form is not known; write it in a plainer way"
+        )
 
 
 def _statements(sql: str, found: list[Token]) -> Refusal | None:

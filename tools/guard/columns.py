@@ -17,7 +17,7 @@ from sqlglot import Token, TokenType, exp
 from route_sql.tools.guard.declarations import declaration, same
 from route_sql.tools.guard.extents import extent_of
 from route_sql.tools.guard.refusal import Code, Refusal, place_of
-from route_sql.tools.guard.tables import DEFAULT_NAMESPACES, TABLE_REASON, is_dual, tables_after_in
+from route_sql.tools.guard.tables import TABLE_REASON, is_default, is_dual, tables_after_in
 from route_sql.tools.schema.quoting import table_expression
 from route_sql.tools.schema.records import Schema, Table
 from route_sql.tools.sql.parsing import Tree, shared_tree, tokens
@@ -26,6 +26,13 @@ _AHEAD = (
     "the common table expression {name} is used before it is declared, or by itself outside the right-hand side of its "
     "own UNION; declare it first, under another name than a table's"
 )
+_FENCES = {
+    "sqlite": " LIMIT -1",
+    "postgres": " OFFSET 0",
+    "mysql": " LIMIT 18446744073709551615",
+    "duckdb": " LIMIT 9223372036854775807",
+}
+"""Ends of a query behind which the engine runs the conditions of the query around it, and not before."""
 _CALLED = "the table {name} may not be called like a function; select from it"
 _UNSURE = "it is not clear which columns {name} stands for; name the tables and their columns plainly"
 
@@ -132,8 +139,16 @@ class _Narrowing:
         if isinstance(sample, exp.Expr) and sample.find(exp.Table):
             return self._refusal("column", name, _UNSURE)  # it moves as it is written, with the hidden columns
         extent = extent_of(self.sql, self.found, name, (start, end), self.dialect)
-        text = f"({self._visible_part(table, source, extent.only, extent.options)})"
+        fence = _FENCES.get(self.dialect, "") if table.is_view or self._searches() else ""
+        text = f"({self._visible_part(table, source, extent.only, extent.options)}{fence})"
         return [_Edit(extent.start, extent.end, text + alias), *(_Edit(*span, "") for span in extent.spans)]
+
+    def _searches(self) -> bool:
+        """Whether a full-text search of SQLite's may reach into the table that is replaced: `title MATCH 'email:x'`."""
+        patterns = [node.expression for node in self.tree.find_all(exp.Match)] if self.dialect == "sqlite" else []
+        calls = [node for node in self.tree.find_all(exp.Anonymous) if node.name.casefold() == "match"]
+        is_plain = all(isinstance(text, exp.Literal) and ":" not in text.name for text in patterns)
+        return self.dialect == "sqlite" and bool(calls or not is_plain)
 
     def _alias(self, start: int, end: int) -> str:
         """A table's name as the alias of its replacement: as written, since engines fold names without quotes."""
@@ -160,7 +175,7 @@ class _Narrowing:
         if name.catalog:
             return None
         keys = [f"{name.db}.{name.name}"] if name.db else [name.name]
-        if name.db.casefold() in DEFAULT_NAMESPACES:
+        if name.db and is_default(name.db, self.visible):
             keys.append(name.name)
         return next((table for key in keys if (table := self.visible.table(key))), None)
 

@@ -131,9 +131,14 @@ def _is_system(table: exp.Table, dialect: str) -> bool:
     return _SYSTEM_NAMES[dialect].fullmatch(table.name) is not None
 
 
+def is_default(namespace: str, schema: Schema | None) -> bool:
+    """Whether a namespace is the one whose tables have none in their key."""
+    return namespace.casefold() in DEFAULT_NAMESPACES or bool(schema and schema.default and namespace == schema.default)
+
+
 def _shows(schema: Schema, table: exp.Table) -> bool:
     key = f"{table.db}.{table.name}"
-    if not table.db or table.db.casefold() in DEFAULT_NAMESPACES:
+    if not table.db or is_default(table.db, schema):
         return schema.table(table.name) is not None or schema.table(key) is not None
     return schema.table(key) is not None
 

@@ -45,7 +45,7 @@ _BEFORE_TEXT = frozenset(
     zone placing leading trailing both passing value key path default to uescape e n b x u like ilike escape in when
     then else and or not select distinct from where on limit is as returning content document format separator
     similar between by all any some case having using over row array values null true false end with ordinality
-    empty error object
+    empty error object symmetric asymmetric
     """.split()
 )
 _WORDS = (TokenType.VAR, TokenType.IDENTIFIER)

@@ -13,7 +13,8 @@ def plain(schema: Schema) -> dict[str, Any]:
 
 def from_plain(given: dict[str, Any]) -> Schema:
     """Convert the result of `plain` back to a schema."""
-    return Schema(given["dialect"], *(tuple(map(_table, given[part])) for part in ("tables", "relatives")))
+    tables, relatives = (tuple(map(_table, given[part])) for part in ("tables", "relatives"))
+    return Schema(given["dialect"], tables, relatives, given["default"])
 
 
 def _table(given: dict[str, Any]) -> Table:
@@ -26,12 +27,13 @@ def _table(given: dict[str, Any]) -> Table:
         comment=given["comment"],
         is_view=given["is_view"],
         inherits=tuple(given["inherits"]),
+        reads=None if given["reads"] is None else tuple(given["reads"]),
     )
 
 
 def _column(given: dict[str, Any]) -> Column:
     fields = tuple(map(_column, given["fields"]))
-    lists = {name: tuple(given[name]) for name in ("samples", "labels", "type_names")}
+    lists = {name: tuple(given[name]) for name in ("samples", "labels", "type_names", "rows_of")}
     return Column(**{**given, **lists, "fields": fields})
 
 

@@ -15,7 +15,8 @@ class Column:
 
     `samples` are a few distinct values as text, clipped. `labels` are all values of an enumerated type. `fields` are
     those of a PostgreSQL composite type, or of the items of an array of one. `type_names` are the names of the type in
-    a query, where `type` is not its name.
+    a query, where `type` is not its name. `rows_of` are the keys of the tables whose rows its values hold: to
+    PostgreSQL each table is a type.
     """
 
     name: str
@@ -26,6 +27,7 @@ class Column:
     labels: tuple[str, ...] = ()
     fields: "tuple[Column, ...]" = ()
     type_names: tuple[str, ...] = ()
+    rows_of: tuple[str, ...] = field(default=(), repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +47,7 @@ class Table:
     """A table or a view. `namespace` is the engine's schema name (`sales` in `sales.orders`), None for the default.
 
     `inherits` are the keys of the tables that this one inherits from (PostgreSQL's INHERITS): they show its rows too.
+    `reads` are the keys of the tables that a view selects from, None if they are not known.
     """
 
     name: str
@@ -55,6 +58,7 @@ class Table:
     comment: str | None = None
     is_view: bool = False
     inherits: tuple[str, ...] = ()
+    reads: tuple[str, ...] | None = field(default=None, repr=False)
 
     @property
     def key(self) -> str:
@@ -72,12 +76,14 @@ class Schema:
     """Tables of one database that a caller may see.
 
     `relatives` are further tables that these inherit from or that inherit from these. They may not be read by their
-    names, but tables that may be read can show their rows.
+    names, but tables that may be read can show their rows. `default` is the engine's name of the namespace whose tables
+    have none in their key, empty if it is not known.
     """
 
     dialect: str
     tables: tuple[Table, ...]
     relatives: tuple[Table, ...] = field(default=(), repr=False)
+    default: str = field(default="", repr=False)
 
     def __iter__(self) -> Iterator[Table]:
         """Iterate over the tables."""

@@ -1,9 +1,11 @@
 """Rewriting of tokens that an engine accepts and sqlglot's parser does not.
 
-Only the tokens for the parser change, never the text for the engine, and no name or call is left out. A parser of our
+Only the tokens for the parser change, never the text for the engine, and no name or call is left out but one that
+nothing else uses. A parser of our
 own is impossible: sqlglot's compiled parsers can't be subclassed.
 """
 
+from collections import Counter
 from collections.abc import Iterator
 
 from sqlglot import Token, TokenType
@@ -22,6 +24,7 @@ _AFFINITIES = (
 )
 MOST_WORDS = 8
 """Words in the name of a type."""
+_NAMES = (TokenType.VAR, TokenType.IDENTIFIER)
 _OPERANDS = {TokenType.NUMBER, TokenType.VAR, TokenType.IDENTIFIER, TokenType.L_PAREN, TokenType.DASH}
 
 
@@ -30,11 +33,12 @@ def readable(found: list[Token], dialect: str) -> list[Token]:
     if dialect == "sqlite":
         return list(_plain_casts(found))
     if dialect == "postgres":
+        found = _without_join_aliases(found)
         return [
             as_token(token, TokenType.DASH, "-") if _is_absolute(found, at) else token for at, token in enumerate(found)
         ]
     if dialect == "mysql":
-        found = _without_cycles(found)
+        found = _without_cycles(_without_escapes(found))
         sorting = _directions_of_groups(found)
         return _rows_selected(
             [token for at, token in enumerate(found) if at not in sorting and not _is_removable(found, at)]
@@ -95,7 +99,35 @@ def _is_absolute(found: list[Token], at: int) -> bool:
     return is_sign and at + 1 < len(found) and found[at + 1].token_type in _OPERANDS
 
 
+def _without_join_aliases(found: list[Token]) -> list[Token]:
+    """`JOIN b USING (id) AS j` without the alias, where nothing else is called `j`, whose meaning might change."""
+    used = Counter(token.text.casefold() for token in found)
+    gone: set[int] = set()
+    for at, token in enumerate(found):
+        if token.token_type == TokenType.USING and _words(found, at + 1, 1) == ["("]:
+            end = next((place for place in range(at, len(found)) if found[place].text == ")"), len(found))
+            is_alias = _words(found, end + 1, 1) == ["AS"] and end + 2 < len(found)
+            if is_alias and found[end + 2].token_type in _NAMES and used[found[end + 2].text.casefold()] == 1:
+                gone |= {end + 1, end + 2}
+    return [token for at, token in enumerate(found) if at not in gone]
+
+
 # MySQL and MariaDB
+
+
+def _without_escapes(found: list[Token]) -> list[Token]:
+    """`{d '2020-01-01'}`, `{t '...'}` and `{ts '...'}` as the strings in them."""
+    kept, at = [], 0
+    while at < len(found):
+        words = _words(found, at, 2)
+        is_text = at + 2 < len(found) and found[at + 2].token_type == TokenType.STRING
+        if words[0] == "{" and words[1:] in (["D"], ["T"], ["TS"]) and is_text and _words(found, at + 3, 1) == ["}"]:
+            kept.append(found[at + 2])
+            at += 4
+        else:
+            kept.append(found[at])
+            at += 1
+    return kept
 
 
 def _is_removable(found: list[Token], at: int) -> bool:
@@ -143,7 +175,7 @@ def _end_of_cycle(found: list[Token], at: int) -> int:
     while _words(found, end, 1) == [","]:
         end += 2
     is_whole = _words(found, end, 1) == ["RESTRICT"] and all(
-        token.token_type in (TokenType.VAR, TokenType.IDENTIFIER) for token in found[at + 1 : end : 2]
+        token.token_type in _NAMES for token in found[at + 1 : end : 2]
     )
     is_followed = _words(found, end + 1, 1) in (["SELECT"], [","], ["("])
     return end + 1 if is_whole and is_followed else at

@@ -1,4 +1,4 @@
-"""SQLite's printf repeats a character as often as its format says, and nothing can stop it meanwhile."""
+"""Functions that repeat a character as often as their format says: nothing stops SQLite's or counts MariaDB's."""
 
 import pytest
 
@@ -47,6 +47,18 @@ def test_a_format_that_may_be_endless_is_refused(sql: str) -> None:
 @pytest.mark.parametrize("sql", SHORT)
 def test_a_short_format_passes(sql: str) -> None:
     assert check_sql(sql, None, "sqlite") is None
+
+
+@pytest.mark.parametrize("text", ["{:>1000000000}", "{:.1000000000f}", "{:{}}", "{0:>{1}}", "{:\\n>99999}"])
+def test_a_format_of_mariadb_may_be_endless_too(text: str) -> None:
+    for sql in (
+        f"SELECT SFORMAT('{text}', 'x')",
+        f"SELECT `sformat` ('{text}', a) FROM t",
+        "SELECT sformat(a, 1) FROM t",
+    ):
+        found = check_sql(sql, None, "mysql")
+        assert found is not None and "no short literal" in found.message, sql
+    assert check_sql("SELECT SFORMAT('{:>10} is {:.2f}, {}', a, b, 1000000) FROM t", None, "mysql") is None
 
 
 def test_other_engines_bound_their_own_formats() -> None:

@@ -6,6 +6,7 @@ from typing import Any, Protocol
 
 from route_sql.tools.schema.records import Column, ForeignKey, Schema, Table
 from route_sql.tools.schema.types import without_labels
+from route_sql.tools.sql.view_sources import with_sources
 
 _MAIN = "main"
 _TABLES = """
@@ -18,6 +19,7 @@ _COLUMNS = """
 SELECT schema_name, table_name, column_name, data_type, is_nullable, comment FROM duckdb_columns()
 WHERE NOT internal ORDER BY schema_name, table_name, column_index
 """
+_VIEWS = "SELECT schema_name, view_name, sql FROM duckdb_views() WHERE NOT internal AND NOT temporary"
 _ENUMS = """
 SELECT type_name, labels FROM duckdb_types() WHERE NOT internal AND logical_type = 'ENUM' AND schema_name = 'main'
 """
@@ -56,7 +58,9 @@ def reflect(connection: _Connection, namespaces: Sequence[str] = ()) -> Schema:
         keys[namespace, table].append(tuple(key))
     found = (tuple(row) for row in connection.execute(_TABLES).fetchall())
     tables = [_table(row, columns, keys) for row in found if row[0] in wanted and columns[row[0], row[1]]]
-    return Schema("duckdb", tuple(tables))
+    views = connection.execute(_VIEWS).fetchall()
+    definitions = {_key(namespace, name): text for namespace, name, text in views}
+    return with_sources(Schema("duckdb", tuple(tables)), definitions, lambda source: _key(*source))
 
 
 def _enums(connection: _Connection) -> dict[str, list[str]]:
@@ -85,6 +89,10 @@ def _table(row: tuple[Any, ...], columns: dict[_Key, list[Column]], keys: dict[_
         comment=comment or None,
         is_view=is_view,
     )
+
+
+def _key(namespace: str, name: str) -> str:
+    return f"{namespace}.{name}" if _shown(namespace or _MAIN) else name
 
 
 def _shown(namespace: str) -> str | None:

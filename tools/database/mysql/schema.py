@@ -12,6 +12,7 @@ from route_sql.tools.database.running.server_session import ServerSession
 from route_sql.tools.schema.records import Column, ForeignKey, Schema, Table
 from route_sql.tools.schema.reflection.samples import with_samples
 from route_sql.tools.schema.types import without_labels
+from route_sql.tools.sql.view_sources import with_sources
 
 _FINGERPRINT = """
     SELECT COUNT(*), SUM(CRC32(CONCAT_WS('|', table_schema, table_name, column_name, ordinal_position, column_type,
@@ -24,6 +25,11 @@ _FINGERPRINT = """
 _TABLES = """
     SELECT table_schema, table_name, table_type LIKE '%VIEW', table_comment FROM information_schema.tables
     WHERE table_schema IN ({names}) AND table_type <> 'SEQUENCE' ORDER BY table_schema, table_name
+"""
+# Without the right to see it, a definition is empty.
+_VIEWS = """
+    SELECT table_schema, table_name, LEFT(view_definition, 20001) FROM information_schema.views
+    WHERE table_schema IN ({names})
 """
 # The privileges are those of the user who asks, through roles too.
 _COLUMNS = """
@@ -77,7 +83,19 @@ def readable_schema(session: ServerSession, namespaces: Sequence[str]) -> Schema
     ]
     order = {name: number for number, name in enumerate([default, *namespaces])}
     tables.sort(key=lambda table: (order.get(table.namespace or default, 0), table.is_view))
-    return with_samples(Schema("mysql", tuple(tables)), session.sample)
+    schema = _with_view_sources(session, Schema("mysql", tuple(tables), default=str(default)), namespaces, shown)
+    return with_samples(schema, session.sample)
+
+
+def _with_view_sources(
+    session: ServerSession, schema: Schema, namespaces: Sequence[str], shown: Callable[[object], str | None]
+) -> Schema:
+    def key_of(namespace: str, name: str) -> str:
+        return f"{namespace}.{name}" if namespace and shown(namespace) else name
+
+    views = session.ask(_filled(_VIEWS, namespaces))
+    definitions = {key_of(str(namespace), str(name)): text for namespace, name, text in views}
+    return with_sources(schema, definitions, lambda source: key_of(*source))
 
 
 def quoted(name: str) -> str:

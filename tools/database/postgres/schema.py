@@ -11,6 +11,7 @@ from sqlalchemy import Connection, create_engine
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 from sqlalchemy.pool import StaticPool
 
+from route_sql.tools.database.postgres.dependencies import READS, ROWS_OF, with_dependencies
 from route_sql.tools.database.postgres.types import with_fields
 from route_sql.tools.database.running.server_session import Fault, ServerSession
 from route_sql.tools.schema.records import Column, Schema, Table
@@ -147,7 +148,11 @@ def readable_schema(
         parents = _parents(session)
         tables = [replace(table, inherits=parents.get(_place(table), ())) for table in tables]
         others = _relatives(session, parents, {_place(table) for table in tables}) if parents else ()
-        schema = with_fields(Schema(found.dialect, tuple(tables), others), session.ask(_filled(_FIELDS, namespaces)))
+        default = str(session.ask("SELECT pg_catalog.current_schema()")[0][0] or "")
+        whole = Schema(found.dialect, tuple(tables), others, default)
+        schema = with_fields(whole, session.ask(_filled(_FIELDS, namespaces)))
+        behind = (session.ask(_filled(query, namespaces)) for query in (READS, ROWS_OF))
+        schema = with_dependencies(schema, *behind)
         return _with_values(session, schema, rights, namespaces)
     raise failure
 

@@ -25,6 +25,7 @@ from route_sql.tools.schema.plain import plain
 from route_sql.tools.schema.records import Schema
 from route_sql.tools.schema.reflection.reflect import reflect
 from route_sql.tools.schema.reflection.samples import with_samples
+from route_sql.tools.sql.view_sources import with_sources
 
 VIEW_SECONDS = 0.05
 VIEWS_SECONDS = 0.5
@@ -36,6 +37,7 @@ TABLES_SECONDS = 15.0
 LONGEST_VALUE = 16_000_000
 LONGEST_SCHEMA = 32_000_000
 _VIEWS = "SELECT name FROM sqlite_master WHERE type = 'view' ORDER BY rowid"
+_DEFINITIONS = "SELECT name, substr(sql, 1, 20001) FROM sqlite_master WHERE type = 'view'"
 
 
 def read_schema(
@@ -106,7 +108,9 @@ class _Work:
         self._step("tables", TABLES_SECONDS)
         engine = create_engine("sqlite://", creator=lambda: self._connection, poolclass=StaticPool)
         with engine.connect() as connection:
-            return reflect(connection, without=left_out)
+            found = reflect(connection, without=left_out)
+        definitions = {str(row[0]): row[1] for row in self._connection.execute(_DEFINITIONS)}
+        return with_sources(found, definitions, lambda source: source[1])
 
     def sampled(self, schema: Schema) -> Schema:
         """The schema with samples; views come last and have little time, since one may stand for endless work."""

@@ -18,7 +18,7 @@ from route_sql.tools.guard.names.sources import (
     renamed,
 )
 from route_sql.tools.guard.names.values import OPEN, SCALAR, Value, fold, key_of, value_of_column
-from route_sql.tools.guard.tables import DEFAULT_NAMESPACES, is_dual
+from route_sql.tools.guard.tables import DEFAULT_NAMESPACES, is_default, is_dual
 from route_sql.tools.schema.records import Table
 
 if TYPE_CHECKING:
@@ -155,7 +155,7 @@ class Entries:
         elif functions := node.args.get("rows_from"):
             part = Scope(scope.parent, list(scope.sources))
             for function in functions:
-                self._called(function, function.this, part)
+                self._called(function, function if isinstance(function, exp.Unnest) else function.this, part)
             outputs = [output for source in part.sources[len(scope.sources) :] for output in source.outputs]
             outputs = renamed(self._numbered(node, outputs), alias_of(node), self._dialect)
             scope.sources.append(FromEntry(alias_key(node, self._dialect), outputs))
@@ -193,7 +193,8 @@ class Entries:
             return ()
         own = {key_of(node.args["db"], self._dialect)} if node.args.get("db") is not None else set()
         if table is not None:
-            own |= {table.namespace} if table.namespace else set(DEFAULT_NAMESPACES)
+            default = {self._names.schema.default} if self._names.schema and self._names.schema.default else set()
+            own |= {table.namespace} if table.namespace else {*DEFAULT_NAMESPACES, *default}
             if self._dialect == "mysql" and not table.namespace:
                 own.add("*")  # the name of the database itself, which the schema does not tell
         return tuple(key_of(name, self._dialect) for name in own)
@@ -204,7 +205,8 @@ class Entries:
         if schema is None:
             return None
         keys = [f"{node.db}.{node.name}"] if node.db else [node.name]
-        if node.db and (node.db.casefold() in {*DEFAULT_NAMESPACES, "temp"} or self._dialect in ("mysql", "duckdb")):
+        is_own = is_default(node.db, schema) or node.db.casefold() == "temp"
+        if node.db and (is_own or self._dialect in ("mysql", "duckdb")):
             keys.append(node.name)
         return next((table for key in keys if (table := schema.table(key))), None)
 

@@ -24,6 +24,8 @@ from route_sql.tools.sql.scopes import Name
 RESOLVED = frozenset({"sqlite", "postgres", "mysql", "duckdb"})
 """The dialects whose names are resolved."""
 _SILENT = (exp.Identifier, exp.Literal, exp.DataType, exp.Var, exp.JSONPath, exp.ObjectIdentifier)
+_NO_NAMES = (TokenType.STAR, TokenType.NUMBER)
+"""What may follow a dot without being a name: `t.*`, `.5`."""
 _UNITS = frozenset({"get_format"})
 """Functions whose first argument is a word of the grammar."""
 
@@ -247,7 +249,7 @@ class Names:
         """Compare each name behind a dot with those that were checked: the parser may have lost one."""
         for before, token, after in zip(found, found[1:], [*found[2:], None], strict=False):
             is_called = after is not None and after.token_type == TokenType.L_PAREN
-            if before.token_type != TokenType.DOT or token.token_type == TokenType.STAR or is_called:
+            if before.token_type != TokenType.DOT or token.token_type in _NO_NAMES or is_called:
                 continue
             if token.start not in self.seen:
                 text = self.sql[token.start : token.end + 1]

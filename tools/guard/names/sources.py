@@ -16,7 +16,13 @@ TABLE_FUNCTIONS: dict[str, dict[str, str]] = {
         **dict.fromkeys(("json_each", "json_tree", "jsonb_each", "jsonb_tree"), f"{_JSON_ROWS} json root"),
         "generate_series": "value start stop step",
     },
-    "postgres": dict.fromkeys(("json_each", "jsonb_each", "json_each_text", "jsonb_each_text"), "key value"),
+    "postgres": {
+        **dict.fromkeys(("json_each", "jsonb_each", "json_each_text", "jsonb_each_text"), "key value"),
+        **dict.fromkeys(
+            ("json_array_elements", "jsonb_array_elements", "json_array_elements_text", "jsonb_array_elements_text"),
+            "value",
+        ),
+    },
     "mysql": {},
     "duckdb": dict.fromkeys(("json_each", "json_tree"), _JSON_ROWS),
 }

@@ -1,45 +1,51 @@
-"""Types whose names show something hidden.
+"""Types that show or name something hidden.
 
 To PostgreSQL each table is a type: a column may hold rows of a hidden one, and its type is then called like that. A
 domain or an enum may be called like a hidden column.
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 
-from route_sql.tools.schema.records import Column, Table
+from route_sql.tools.schema.records import Column, Schema, Table
 
-ROW = "record"
 OWN = "USER-DEFINED"
 PLAIN_TYPES = frozenset({"sqlite", "mysql", "duckdb"})
 """Dialects whose columns show no type by a name that a user gave it."""
+_Shown = Mapping[str, tuple[Column, ...]]
 
 
-def with_plain_types(table: Table, tells: Callable[[str], bool], rows_of: frozenset[str]) -> Table:
-    """A table whose types name nothing hidden, nor a row that is not wholly visible.
+def without_hidden_rows(schema: Schema, shown: _Shown) -> _Shown:
+    """The visible columns of each table without those that hold rows of a table which is not wholly visible.
 
-    A query that may name the type of such a row learns the names of its hidden fields: `to_json(NULL::customer)`.
+    Whoever sees such a row sees the hidden columns in it: `to_json(old_row)`.
+
+    Args:
+        schema: The whole schema.
+        shown: The columns of each table that may be seen, by key.
+    """
+    while True:
+        whole = {table.key for table in schema if shown[table.key] == table.columns}
+        fewer = {key: tuple(c for c in columns if whole.issuperset(c.rows_of)) for key, columns in shown.items()}
+        if fewer == shown:
+            return shown
+        shown = fewer  # a table that lost a column is a type with a hidden field itself
+
+
+def with_plain_types(table: Table, tells: Callable[[str], bool]) -> Table:
+    """A table whose types name nothing hidden.
 
     Args:
         table: A table with the columns that may be seen.
         tells: Whether a text has a hidden name.
-        rows_of: From `row_types`, for the tables that are not wholly visible.
     """
-    return replace(table, columns=tuple(_plain(column, tells, rows_of) for column in table.columns))
+    return replace(table, columns=tuple(_plain(column, tells) for column in table.columns))
 
 
-def row_types(tables: Iterable[Table]) -> frozenset[str]:
-    """Names of the row types of tables, case-folded, with their schemas and without."""
-    return frozenset(text.casefold() for table in tables for text in (table.name, table.key))
-
-
-def _plain(column: Column, tells: Callable[[str], bool], rows_of: frozenset[str]) -> Column:
-    kind, fields = column.type, tuple(_plain(part, tells, rows_of) for part in column.fields)
-    name = kind.rstrip("[]")
-    is_told = name.replace('"', "").casefold() in rows_of or (_is_own(kind) and tells(kind))
-    if is_told:
-        fields = ()
-        kind = (ROW if column.fields else OWN) + kind[len(name) :]
+def _plain(column: Column, tells: Callable[[str], bool]) -> Column:
+    kind, fields = column.type, tuple(_plain(part, tells) for part in column.fields)
+    if _is_own(kind) and tells(kind):
+        kind, fields = OWN + kind[len(kind.rstrip("[]")) :], ()
     return replace(column, type=kind, fields=fields)
 
 

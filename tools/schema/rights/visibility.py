@@ -8,7 +8,7 @@ from typing import Any
 from route_sql.tools.errors import InvalidInput
 from route_sql.tools.schema.records import Column, ForeignKey, Schema, Table
 from route_sql.tools.schema.rights.heirs import Heirs
-from route_sql.tools.schema.rights.hidden_types import PLAIN_TYPES, row_types, with_plain_types
+from route_sql.tools.schema.rights.hidden_types import PLAIN_TYPES, with_plain_types, without_hidden_rows
 from route_sql.tools.schema.rights.patterns import (
     NameParts,
     any_matches,
@@ -16,6 +16,7 @@ from route_sql.tools.schema.rights.patterns import (
     has_wildcard,
     placed_pattern,
 )
+from route_sql.tools.schema.rights.view_sources import views_of_the_rest
 
 DEFAULT_NAMES = ("main", "public", "dbo")
 """Engine names of the default namespace, whose tables have none in their key."""
@@ -154,7 +155,8 @@ def rights_given(
 class VisibleSchema:
     """Visible part of a schema.
 
-    `partial` are the keys of its tables with hidden columns or rows. `hidden` are the case-folded names that no visible
+    `partial` are the keys of its tables with hidden columns or rows, and of its views that read a table which is not
+    wholly visible. `hidden` are the case-folded names that no visible
     table or column has. `rows` has, for each table with hidden heirs, the tables whose rows it shows.
     """
 
@@ -174,19 +176,23 @@ def visible_schema(schema: Schema, visibility: Visibility) -> VisibleSchema:
     So are tables without a visible column, and primary and foreign keys with a hidden column.
     """
     heirs = Heirs(schema, visibility.hides)
-    shown = {
-        table.key: tuple(c for c in table.columns if visibility.shows(table, c) and not heirs.hides(table, c))
-        for table in schema
-    }
+    shown = without_hidden_rows(
+        schema,
+        {
+            table.key: tuple(c for c in table.columns if visibility.shows(table, c) and not heirs.hides(table, c))
+            for table in schema
+        },
+    )
     kept = [replace(table, columns=shown[table.key]) for table in schema if shown[table.key]]
     hidden = _names_of((*schema, *schema.relatives)) - _names_of(kept)
     rows = {table.key: rows for table in kept if (rows := heirs.rows(table))}
     partial = {table.key for table in schema if 0 < len(shown[table.key]) < len(table.columns)} | rows.keys()
+    whole = {table.key for table in schema if shown[table.key] == table.columns} - partial
+    partial |= views_of_the_rest(kept, whole) if len(whole) < len(schema.tables) else set()
     by_key = {table.key.casefold(): table for table in kept}
     tables = tuple(_cleaned_table(table, by_key, hidden) for table in kept)
     if schema.dialect not in PLAIN_TYPES:
-        rows_of = row_types(table for table in schema if shown[table.key] != table.columns)
-        tables = tuple(with_plain_types(table, lambda text: any(_mentions(text, hidden)), rows_of) for table in tables)
+        tables = tuple(with_plain_types(table, lambda text: any(_mentions(text, hidden))) for table in tables)
     return VisibleSchema(replace(schema, tables=tables, relatives=()), frozenset(partial), hidden, rows)
 
 
