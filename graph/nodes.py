@@ -91,6 +91,7 @@ class Nodes:
             "shown_schema": ground.shown,
             "unclear": await self._unclear(asked, context),
         }
+        notes = [*follow_up_notes(earlier), *ground.remarks]
         return {
             **without_old_keys(state),
             # What a checkpoint does not hold costs nothing at each later step.
@@ -101,7 +102,8 @@ class Nodes:
                 can_sample=can_sample(self.model),
                 **limits,
             ),
-            "notes": Begin(begin=[*follow_up_notes(earlier), *ground.remarks]),
+            # A run from an edited checkpoint may have notes already.
+            **({"notes": Begin(begin=notes)} if notes or state.get("notes") else {}),
             **({} if context.seconds is None else {"spent": Begin(begin=[monotonic() - began])}),
         }
 

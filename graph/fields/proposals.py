@@ -2,15 +2,16 @@
 
 from typing import Literal, NotRequired
 
+from pydantic import FiniteFloat
 from typing_extensions import TypedDict
 
 
 class TokenScores(TypedDict):
     """Log-probabilities (natural logarithms) of the tokens of a reply."""
 
-    total: float
+    total: FiniteFloat
     """Their sum: the log-probability of the whole reply."""
-    lowest: float
+    lowest: FiniteFloat
     """That of the least likely token."""
 
 
@@ -41,7 +42,7 @@ class Samples(TypedDict):
     """The samples of a question in doubt."""
 
     drawn: list[Sample]
-    seconds: float
+    seconds: FiniteFloat
     """Seconds that drawing them took."""
     counted: bool
     """Whether they were run and count as votes."""
