@@ -22,6 +22,9 @@ from route_sql.graph.watching.spans import begin_workflow, node_span
 from route_sql.tools.errors import InvalidInput
 from route_sql.tools.loop_thread import QUESTIONS
 
+NO_CHOICES = Context()
+"""The context of a router, which has none."""
+
 
 class Node(Protocol):
     """A function that LangGraph runs as a node."""
@@ -135,9 +138,9 @@ class Router(Runnable[StoredState, Any]):
 
     def _chosen(self, stored: StoredState) -> str | Sequence[str]:
         try:
-            return self._choose(_in_this_version(stored, upgrade(stored, Context())))
+            return self._choose(_in_this_version(stored, upgrade(stored, NO_CHOICES)))
         except Exception:  # a state that was edited may lack anything; one that a node has written needs no check
-            return self._choose(_read(stored, Context())[0])
+            return self._choose(_read(stored, NO_CHOICES)[0])
 
     async def ainvoke(self, input: StoredState, config: RunnableConfig | None = None, **kwargs: Any) -> Any:
         """The same; choosing takes microseconds."""

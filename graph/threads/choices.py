@@ -12,6 +12,7 @@ from route_sql.tools.schema.visibility import Visibility
 
 REQUIRED = {"approve", "rights"}
 """Choices without which nothing runs; any other that is missing has its default."""
+_AS_TEXT = json.JSONEncoder().encode
 
 
 def choices_of(
@@ -70,7 +71,7 @@ def kept_choices(state: State) -> Choices:
         )
     try:
         # A copy: each node and router of a run reads the same choices.
-        return Choices(**_checked_text(json.dumps(kept, sort_keys=True)))
+        return Choices(**_checked_text(_AS_TEXT(kept)))
     except InvalidInput as error:
         raise InvalidInput(f"choices in the state can't be used: {error}") from error
     except (TypeError, ValueError) as error:  # not JSON, so not what a checkpointer gives back
