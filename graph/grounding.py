@@ -125,8 +125,9 @@ async def gather_notes(
         RouteError: a tool of ours found that the database can't be used.
     """
     question = Question(question=state["question"], database=state["database"], evidence=state.get("evidence", ""))
-    given = {**question, **rights_of(rights)}
-    results = await asyncio.gather(*(_run(tool, question, given) for tool in tools), return_exceptions=True)
+    # Each tool may change what it is given.
+    works = [_run(tool, Question(**question), {**question, **rights_of(rights)}) for tool in tools]
+    results = await asyncio.gather(*works, return_exceptions=True)
     notes: list[str] = []
     failures: list[str] = []
     for tool, result in zip(tools, results, strict=True):
