@@ -12,7 +12,7 @@ from typing import Literal
 from langchain_core.messages import BaseMessage, HumanMessage, SystemMessage
 
 from route_sql.tools.schema.records import Schema
-from route_sql.tools.schema.rendering import render
+from route_sql.tools.schema.rendering import render_again
 from route_sql.tools.text import clean
 
 Wording = Literal["instruct", "tuned"]
@@ -62,7 +62,7 @@ def fenced(name: str, text: str) -> str:
 def conversation(brief: Brief, task: str) -> list[BaseMessage]:
     """The messages of one task: system line, examples, schema, notes, question, evidence, and last the task."""
     system = SystemMessage(SYSTEM.format(dialect=brief.dialect))
-    return [system, *brief.examples, HumanMessage(turn(brief, render(brief.schema), task))]
+    return [system, *brief.examples, HumanMessage(turn(brief, render_again(brief.schema), task))]
 
 
 def turn(brief: Brief, schema: str, task: str) -> str:

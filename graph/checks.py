@@ -76,10 +76,17 @@ def finding(complaint: str | None, outcome: Outcome) -> str:
 
 
 async def _complaint(check: Extension, given: Sequence[object]) -> str:
-    found = await check.call(*given)
+    found = await check.call(*map(_own_copy, given))
     if not isinstance(found, str | None):
         raise ExtensionFailed(f"failed: it must return a text or None, not {type(found).__name__}.")
     return clean(found, FINDING_CHARS) if found else ""
+
+
+def _own_copy(given: object) -> object:
+    """The argument of one check, which may change it: a text, or an outcome."""
+    if not isinstance(given, dict):
+        return given
+    return {**given, "columns": [*given["columns"]], "rows": [[*row] for row in given["rows"]]}
 
 
 def own_doubt(sql: str, outcome: Outcome, schema: Schema) -> JoinRepair:

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
+from math import inf
 from typing import Any, Literal, get_args
 
 from langgraph.config import get_config
@@ -185,7 +186,7 @@ class Context:
     def _require_numbers(self) -> None:
         for key, least in _LEAST.items():
             number = getattr(self, key)
-            counts = isinstance(number, int) and number >= least
+            counts = isinstance(number, int) and not isinstance(number, bool) and number >= least
             may_lack = key in _MAY_LACK and number is None
             _require(counts or may_lack, key, f"a whole number from {least} on", number)
         _require(
@@ -198,8 +199,7 @@ class Context:
         for key in ("deadline", "seconds", "sample_seconds"):
             seconds = getattr(self, key)
             may_lack = key != "sample_seconds" and seconds is None
-            runs = may_lack or (isinstance(seconds, int | float) and seconds > 0)
-            _require(runs, key, "a number of seconds above 0", seconds)
+            _require(may_lack or _is_duration(seconds), key, "a number of seconds above 0", seconds)
 
     @property
     def rights(self) -> Visibility:
@@ -271,10 +271,14 @@ def _is_whole(number: object, most: int) -> bool:
     return isinstance(number, int) and not isinstance(number, bool) and 0 <= number <= most
 
 
+def _is_duration(seconds: object) -> bool:
+    return isinstance(seconds, int | float) and not isinstance(seconds, bool) and 0 < seconds < inf
+
+
 def _is_list(names: object) -> bool:
     return isinstance(names, list | tuple) and all(isinstance(name, str) for name in names)
 
 
 def _require(is_met: bool, key: str, wanted: str, given: object) -> None:
     if not is_met:
-        raise InvalidInput(f"{key} in the context must be {wanted}, not {given!r}")
+        raise InvalidInput(f"{key} in the context must be {wanted}, not {given!r:.200}")

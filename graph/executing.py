@@ -137,7 +137,8 @@ class Execution:
             **rights_of(rights_in(choices)),
         }
         # A caller's executor need not know of deadlines.
-        args = {name: value for name, value in given.items() if name in arguments(tool_of(self.executor))}
+        taken = arguments(tool_of(self.executor))
+        args = {name: value for name, value in given.items() if name in taken}
         call = {"type": "tool_call", "id": proposal["agent"], "name": tool_of(self.executor).name, "args": args}
         dialect = self.catalog.get(self.state["database"]).dialect
         with query_span(proposal["sql"], self.state["database"], dialect, has_content=self.trace_content) as span:

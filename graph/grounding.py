@@ -20,7 +20,7 @@ from route_sql.tools.database.visible import VisibleDatabase
 from route_sql.tools.errors import DatabaseUnavailable, InvalidInput, RouteError
 from route_sql.tools.schema.records import Link, Schema
 from route_sql.tools.schema.relevance import reduce_schema
-from route_sql.tools.schema.rendering import render
+from route_sql.tools.schema.rendering import render_again
 from route_sql.tools.schema.rights.visibility import EVERYTHING, Visibility
 from route_sql.tools.text import clean
 
@@ -135,8 +135,9 @@ async def gather_notes(
         RouteError: a tool of ours found that the database can't be used.
     """
     question = Question(question=state["question"], database=state["database"], evidence=state.get("evidence", ""))
-    given = {**question, **rights_of(rights)}
-    results = await asyncio.gather(*(_run(tool, question, given) for tool in tools), return_exceptions=True)
+    # Each tool may change what it is given.
+    works = [_run(tool, Question(**question), {**question, **rights_of(rights)}) for tool in tools]
+    results = await asyncio.gather(*works, return_exceptions=True)
     notes: list[str] = []
     failures: list[str] = []
     for tool, result in zip(tools, results, strict=True):
@@ -176,7 +177,7 @@ async def _shown(
     schema: Schema, question: str, notes: Sequence[str], budget_chars: int
 ) -> tuple[Link | None, list[str]]:
     """The part of the schema that is shown; a schema of many columns is measured in a thread."""
-    if is_small(schema) and len(render(schema)) <= budget_chars:
+    if is_small(schema) and len(render_again(schema)) <= budget_chars:
         return None, []
     return await asyncio.to_thread(visible, schema, question, notes, budget_chars)
 
@@ -201,7 +202,8 @@ def _wanted(tool: object, given: dict[str, object], question: Question) -> Any:
     """The input of a context tool: those of the given values that it takes; a function takes the question."""
     if not isinstance(tool, BaseTool):
         return question
-    return {name: value for name, value in given.items() if name in arguments(tool)}
+    taken = arguments(tool)
+    return {name: value for name, value in given.items() if name in taken}
 
 
 def _read(result: object, tool: object) -> list[str]:

@@ -91,12 +91,14 @@ class Nodes:
             "shown_schema": ground.shown,
             "unclear": [] if state.get("proposal") else await self._unclear(asked, context),
         }
+        notes = [*follow_up_notes(earlier), *ground.remarks]
         return {
             **without_old_keys(state),
             # Values that the state does not hold make each later checkpoint smaller.
             **{name: value for name, value in found.items() if value},
             "choices": self._choices(context),
-            "notes": Begin(begin=[*follow_up_notes(earlier), *ground.remarks]),
+            # A run from an edited checkpoint may have notes already.
+            **({"notes": Begin(begin=notes)} if notes or state.get("notes") else {}),
             **({} if context.seconds is None else {"spent": Begin(begin=[monotonic() - began])}),
         }
 

@@ -14,12 +14,16 @@ from route_sql.graph.context import Context, context_of
 from route_sql.graph.events import story
 from route_sql.graph.fields.channels import Begin
 from route_sql.graph.state import VERSION, State
+from route_sql.graph.threads.checked_state import checked_state
 from route_sql.graph.threads.choices import kept_choices, narrowed
 from route_sql.graph.threads.state_versions import StoredState, upgrade, without_old_keys
 from route_sql.graph.watching.sentences import beginning, tell_ending
 from route_sql.graph.watching.spans import begin_workflow, node_span
 from route_sql.tools.errors import InvalidInput
 from route_sql.tools.loop_thread import QUESTIONS
+
+NO_CHOICES = Context()
+"""The context of a router, which has none."""
 
 
 class Node(Protocol):
@@ -57,7 +61,7 @@ def node(agent: Agent) -> RunnableCallable:
 
     async def run(state: StoredState, *, runtime: Runtime[Context]) -> Update:
         context = context_of(runtime)
-        read = _read(state, upgrade(state, context))
+        read, _ = _read(state, context)
         now: State = {**read, "choices": narrowed(read["choices"], context)}
         return await _run(agent, now, runtime, _no_update)
 
@@ -69,7 +73,7 @@ def answering_node(agent: Agent) -> RunnableCallable:
 
     async def run(state: StoredState, *, runtime: Runtime[Context]) -> Update:
         context = context_of(runtime)
-        read = _read(state, upgrade(state, context))
+        read, _ = _read(state, context)
         return await _run(agent, {**read, "choices": narrowed(read["choices"], context)}, runtime)
 
     return in_both_ways(run, _name_of(agent))
@@ -85,7 +89,7 @@ def first_node(ground: Node) -> RunnableCallable:
             with node_span("ground", place):
                 update = await ground(state, runtime=runtime)
             tell_ending(node_story, "ground", state, update)
-        return {**update, "began": began, "traceparent": place}
+        return {**update, "began": began, **({} if place is None else {"traceparent": place})}
 
     return in_both_ways(run, "ground")
 
@@ -98,8 +102,7 @@ def recording_node(agent: Agent, late: Callable[[State], Update] = _no_update) -
 
     async def run(state: StoredState, *, runtime: Runtime[Context]) -> Update:
         context = context_of(runtime)
-        upgraded = upgrade(state, context)
-        read = _read(state, upgraded)
+        read, upgraded = _read(state, context)
         choices = narrowed(read["choices"], context)
         update = await _run(agent, {**read, "choices": choices}, runtime, late)
         if "attempts" in upgraded:
@@ -127,11 +130,17 @@ class Router(Runnable[StoredState, Any]):
         if self._otherwise is not None and input.get("version") != VERSION:
             return self._otherwise
         try:
-            return self._choose(_read(input, upgrade(input, Context())))
+            return self._chosen(input)
         except InvalidInput:
             if self._otherwise is None:
                 raise
             return self._otherwise
+
+    def _chosen(self, stored: StoredState) -> str | Sequence[str]:
+        try:
+            return self._choose(_in_this_version(stored, upgrade(stored, NO_CHOICES)))
+        except Exception:  # a state that was edited may lack anything; one that a node has written needs no check
+            return self._choose(_read(stored, NO_CHOICES)[0])
 
     async def ainvoke(self, input: StoredState, config: RunnableConfig | None = None, **kwargs: Any) -> Any:
         """The same; choosing takes microseconds."""
@@ -165,7 +174,14 @@ async def _begun(run: Node, state: StoredState, runtime: Runtime[Context]) -> Up
     return await run(state, runtime=runtime)
 
 
-def _read(stored: StoredState, upgraded: Update) -> State:
+def _read(stored: StoredState, context: Context) -> tuple[State, Update]:
+    """The state, checked and in the present version, and the values that brought it there."""
+    checked = checked_state(stored)
+    upgraded = upgrade(checked, context)
+    return _in_this_version(checked, upgraded), upgraded
+
+
+def _in_this_version(stored: StoredState, upgraded: Update) -> State:
     """The state in the present version, with choices that were checked."""
     state = cast(State, {**stored, **upgraded})
     return {**state, "choices": kept_choices(state)}

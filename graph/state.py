@@ -3,10 +3,10 @@
 from typing import Annotated, Any, Literal, NotRequired
 
 from langgraph.channels.ephemeral_value import EphemeralValue
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, Field, FiniteFloat
 from typing_extensions import TypedDict
 
-from route_sql.graph.fields.channels import OfOneQuestion, extended, kept_once, later
+from route_sql.graph.fields.channels import Extended, OfOneQuestion, kept_once, later
 from route_sql.graph.fields.decisions import Decision, Point
 from route_sql.graph.fields.proposals import Proposal, Samples, TokenScores
 from route_sql.graph.fields.run_choices import Choices
@@ -72,7 +72,7 @@ class Candidate(TypedDict):
     status: Status
     error: str | None
     row_count: int
-    seconds: float
+    seconds: FiniteFloat
     decision: NotRequired[Decision]
     """A person's decision about it, if there is one."""
     decided_by: NotRequired[str]
@@ -87,7 +87,7 @@ class LedgerEntry(TypedDict):
     cached_tokens: int | None
     """Tokens of the prompt that were not computed again; None where the server doesn't say."""
     completion_tokens: int
-    seconds: float
+    seconds: FiniteFloat
     finish_reason: NotRequired[str | None]
     """Reason for the end of the reply: `length` if it was cut at its limit; None where the server gives none."""
     completions: NotRequired[int]
@@ -113,11 +113,11 @@ class Exchange(TypedDict):
     sample: int | None
     """Number of the sample; None for a call with the model's own settings."""
     finish_reason: str | None
-    logprobs: list[float]
+    logprobs: list[FiniteFloat]
     prompt_tokens: int
     cached_tokens: int | None
     completion_tokens: int
-    seconds: float
+    seconds: FiniteFloat
     drawn_with: NotRequired[int]
     """Number of the first sample of the same request, where one request drew several."""
 
@@ -128,7 +128,7 @@ class Answer(TypedDict):
     sql: str | None
     """None if no agent wrote SQL that could be read."""
     status: AnswerStatus
-    confidence: float
+    confidence: FiniteFloat
     """Confidence that the answer is right, 0 to 1; 0 for an answer that did not run."""
     calibrated: bool
     """Whether the confidence is a probability; False if it only orders answers, since the model has no calibration."""
@@ -157,9 +157,9 @@ class NoAnswer(TypedDict):
     """Whether no word of the question names anything in the database; for models that learned no such reply."""
     reason: str
     """The reason, such as `no column for salary`."""
-    signals: dict[str, float]
+    signals: dict[str, FiniteFloat]
     """The numbers that the probability was made of."""
-    probability: float
+    probability: FiniteFloat
     """Probability that there is no answer, 0 to 1."""
 
 
@@ -170,9 +170,9 @@ class Assessment(TypedDict):
     """The candidate's SQL."""
     kind: AnswerKind
     """Whether there was a second opinion."""
-    signals: dict[str, float]
+    signals: dict[str, FiniteFloat]
     """The numbers that the confidence was made of."""
-    confidence: float
+    confidence: FiniteFloat
     """Probability that the candidate is right, 0 to 1."""
     calibrated: bool
     """False if the model has no calibration: then the confidence only orders answers."""
@@ -222,7 +222,7 @@ class State(TypedDict, total=False):
     """The database's name in the catalog."""
     evidence: Evidence
     """The question's evidence, until `ground` has run."""
-    began: Annotated[float, OfOneQuestion(Any)]
+    began: Annotated[FiniteFloat, OfOneQuestion(Any)]
     """Time at which the question was asked, in seconds since 1970."""
     traceparent: Annotated[str | None, OfOneQuestion(Any)]
     """The run's span as W3C writes it; None where nothing is recorded."""
@@ -248,7 +248,7 @@ class State(TypedDict, total=False):
     """Tables and columns named by the schema linker; empty until it ran."""
     drafted: Annotated[Link, OfOneQuestion(Any)]
     """Tables and columns used by the draft, and the real tables of columns it misplaced."""
-    spent: Annotated[float, later]
+    spent: Annotated[FiniteFloat, later]
     """Seconds that the nodes of a question with a time budget (`Context.seconds`) have taken."""
     proposal: Annotated[Proposal | None, OfOneQuestion(Any)]
     """The newest candidate, until `execute` has run it."""
@@ -258,13 +258,13 @@ class State(TypedDict, total=False):
     """Probability that there is no answer; None before the first reply."""
     samples: Annotated[Samples | None, OfOneQuestion(Any)]
     """Samples of a question in doubt; None before they are drawn."""
-    attempts: Annotated[list[Attempt], extended]
+    attempts: Annotated[list[Attempt], Extended("attempts")]
     """Every executed candidate, in order."""
-    ledger: Annotated[list[LedgerEntry], extended]
+    ledger: Annotated[list[LedgerEntry], Extended("ledger")]
     """One entry for each model call."""
-    exchanges: Annotated[list[Exchange], extended]
+    exchanges: Annotated[list[Exchange], Extended("exchanges")]
     """Prompts and replies, if `Context.keep_prompts` is chosen."""
-    notes: Annotated[list[str], extended]
+    notes: Annotated[list[str], Extended("notes")]
     """Remarks for the reader of the answer."""
     candidates: Annotated[list[Candidate], OfOneQuestion(Any)]
     """The answer's list of candidates, which `answer` writes."""
@@ -272,7 +272,7 @@ class State(TypedDict, total=False):
     """The newest SQL; in the end the answer's."""
     status: Annotated[AnswerStatus, OfOneQuestion(Any)]
     """The answer's status."""
-    confidence: Annotated[float, OfOneQuestion(Any)]
+    confidence: Annotated[FiniteFloat, OfOneQuestion(Any)]
     """The answer's confidence."""
     calibrated: Annotated[bool, OfOneQuestion(Any)]
     """Whether the answer's confidence is a probability."""

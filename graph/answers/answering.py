@@ -7,7 +7,7 @@ from route_sql.graph.calls.ledger import cut_replies
 from route_sql.graph.executing import Execution, candidate_of
 from route_sql.graph.fields.proposals import Proposal
 from route_sql.graph.selection import attempts, leading, settled_by_person
-from route_sql.graph.state import Attempt, State
+from route_sql.graph.state import Attempt, Candidate, State
 from route_sql.graph.strategies import is_unsure
 from route_sql.graph.threads.memory import older_turns, turn_of
 from route_sql.graph.watching.doubts import doubts_of
@@ -37,9 +37,14 @@ async def answered(state: State, execution: Execution) -> Update:
         **_turn(state, sql, outcome),
         **result,
         **_judged(state, result["status"]),
-        "notes": [*late, *remarks, *cut],
-        "candidates": [candidate_of(attempt) for attempt in attempts(state)],
+        **_unless_there(state, [*late, *remarks, *cut], [candidate_of(attempt) for attempt in attempts(state)]),
     }
+
+
+def _unless_there(state: State, notes: list[str], candidates: list[Candidate]) -> Update:
+    """The lists of the answer that the state does not hold yet: a checkpointer stores every write."""
+    new: Update = {"notes": notes} if notes else {}
+    return new if candidates == state.get("candidates") else {**new, "candidates": candidates}
 
 
 async def _whole_outcome(chosen: Attempt, state: State, execution: Execution) -> tuple[Outcome, list[str]]:

@@ -2,9 +2,10 @@
 
 import inspect
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Sequence, Set
 from logging import Logger
 from typing import Any, cast, get_type_hints
+from weakref import WeakKeyDictionary
 
 from langchain_core.tools import BaseTool
 from pydantic import BaseModel
@@ -104,8 +105,24 @@ def seconds_of(seconds: object) -> float:
     return float(seconds)
 
 
-def arguments(tool: BaseTool) -> set[str]:
-    """The names of a tool's arguments, with those that a model does not see."""
+def arguments(tool: BaseTool) -> Set[str]:
+    """The names of a tool's arguments, with those that a model does not see.
+
+    LangChain makes a JSON schema to name them, so they are read once for a form of arguments.
+    """
+    schema = tool.args_schema
+    if not isinstance(schema, type):
+        return _arguments(tool)
+    known = _KNOWN.get(schema)
+    if known is None:
+        known = _KNOWN[schema] = frozenset(_arguments(tool))
+    return known
+
+
+_KNOWN: WeakKeyDictionary[type, frozenset[str]] = WeakKeyDictionary()
+
+
+def _arguments(tool: BaseTool) -> set[str]:
     schema = tool.args_schema
     if isinstance(schema, dict):
         return set(schema.get("properties", ()))

@@ -98,7 +98,8 @@ class Extension:
         def work() -> Any:
             self._refuse_if_many_hang()
             loop.call_soon_threadsafe(started.set)
-            return copied.run(self._function, *given)
+            with _as_failures():
+                return copied.run(self._function, *given)
 
         copied = copy_context()
         future = _WORKERS.submit(work)
@@ -154,6 +155,9 @@ class Extension:
 def _result(ended: "Future[Any]") -> Any:
     if ended.cancelled():
         raise ExtensionFailed("failed: it was cancelled from within.")
+    error = ended.exception()
+    if error is not None and not isinstance(error, Exception):  # raised by the extension, not by who stopped the run
+        raise _failure(error) from error
     return ended.result()
 
 
@@ -170,7 +174,20 @@ def reported() -> Iterator[None]:
     except (ExtensionFailed, GraphBubbleUp):
         raise
     except (Exception, SystemExit) as error:  # the caller's code may raise anything
-        raise ExtensionFailed(f"failed: {type(error).__name__}: {clean(_text(error), ERROR_CHARS)}") from error
+        raise _failure(error) from error
+
+
+@contextmanager
+def _as_failures() -> Iterator[None]:
+    """What no future may hold, as `ExtensionFailed`."""
+    try:
+        yield
+    except (StopIteration, SystemExit) as error:
+        raise _failure(error) from error
+
+
+def _failure(error: BaseException) -> ExtensionFailed:
+    return ExtensionFailed(f"failed: {type(error).__name__}: {clean(_text(error), ERROR_CHARS)}")
 
 
 def _text(error: BaseException) -> str:
@@ -185,7 +202,7 @@ async def _ended(work: Awaitable[Any]) -> Any:
     try:
         return await work
     except SystemExit as error:
-        raise ExtensionFailed(f"failed: SystemExit: {error}") from error
+        raise _failure(error) from error
 
 
 def _is_async(given: BaseTool | Callable[..., Any]) -> bool:

@@ -1,6 +1,7 @@
 """Channels of the state: values that last for one question only, and large values that are stored once."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from langgraph.channels.delta import DeltaChannel
@@ -52,25 +53,44 @@ def _newest(_: Any, writes: Sequence[Any]) -> Any:
     return [] if writes[-1] == BEGIN else writes[-1]
 
 
-def extended(known: list[Any], update: list[Any] | Begin | Change) -> list[Any]:
-    """A list of the state after a node's update: longer, replaced, or with one entry changed.
+@dataclass(frozen=True)
+class Extended:
+    """The reducer of a list of the state: a node's update makes it longer, replaces it, or changes one entry."""
 
-    Raises:
-        InvalidInput: the update has none of the three forms.
-    """
-    match update:
-        case list():
-            return [*known, *update]
-        case {"begin": [*entries], **rest} if not rest:
-            return entries
-        case {"at": int(at), "set": dict(changes), **rest} if not rest and 0 <= at < len(known):
-            return [*known[:at], {**known[at], **changes}, *known[at + 1 :]]
-    raise InvalidInput(
-        "a list of the state is updated by a list (it is appended), by {'begin': [...]} (it replaces) or by "
-        f"{{'at': 0, 'set': {{...}}}} (it changes one entry), not by {update!r}"
-    )
+    key: str
+    """The list's key."""
+
+    def __call__(self, known: list[Any], update: list[Any] | Begin | Change) -> list[Any]:
+        """The list after an update.
+
+        Raises:
+            InvalidInput: the update has none of the three forms.
+        """
+        match update:
+            case list():
+                return [*known, *update]
+            case {"begin": [*entries], **rest} if not rest:
+                return entries
+            case {"at": int(at), "set": dict(changes), **rest} if not rest and self._is_entry(known, at):
+                return [*known[:at], {**known[at], **changes}, *known[at + 1 :]]
+        raise InvalidInput(
+            f"{self.key} in the state, a list, is updated by a list (it is appended), by {{'begin': [...]}} (it "
+            f"replaces) or by {{'at': 0, 'set': {{...}}}} (it changes one entry), not by {update!r:.100}"
+        )
+
+    def _is_entry(self, known: list[Any], at: int) -> bool:
+        return 0 <= at < len(known) and isinstance(known[at], dict)
 
 
 def later(known: float, update: float | Begin) -> float:
-    """The seconds that a question has taken after a node's update: of nodes side by side, the longer time."""
-    return float(sum(update["begin"])) if isinstance(update, dict) else max(known, update)
+    """The seconds that a question has taken after a node's update: of nodes side by side, the longer time.
+
+    Raises:
+        InvalidInput: the update is no number.
+    """
+    match update:
+        case {"begin": [] | [int() | float()] as seconds, **rest} if not rest:
+            return float(sum(seconds))
+        case int() | float() if not isinstance(update, bool):
+            return max(known, update)
+    raise InvalidInput(f"spent in the state is updated by a number of seconds, not by {update!r:.100}")

@@ -2,6 +2,7 @@
 
 from typing import Literal, NotRequired
 
+from pydantic import FiniteFloat
 from typing_extensions import TypedDict
 
 PERSON = "person"
@@ -11,9 +12,9 @@ PERSON = "person"
 class TokenScores(TypedDict):
     """Log-probabilities (natural logarithms) of the tokens of a reply."""
 
-    total: float
+    total: FiniteFloat
     """Their sum: the log-probability of the whole reply."""
-    lowest: float
+    lowest: FiniteFloat
     """That of the least likely token."""
 
 
@@ -44,7 +45,7 @@ class Samples(TypedDict):
     """The samples of a question in doubt."""
 
     drawn: list[Sample]
-    seconds: float
+    seconds: FiniteFloat
     """Seconds that drawing them took."""
     counted: bool
     """Whether they were run and count as votes."""

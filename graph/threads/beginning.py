@@ -2,13 +2,16 @@
 
 from typing import Any, get_type_hints
 
+from langchain_core.runnables import Runnable, RunnableConfig
+from langgraph._internal._runnable import RunnableCallable
 from langgraph.channels.delta import DeltaChannel
 from langgraph.graph import START, StateGraph
 from langgraph.graph.state import CompiledStateGraph
-from langgraph.pregel._write import ChannelWrite, ChannelWriteTupleEntry
+from langgraph.pregel._read import ChannelRead
+from langgraph.pregel._write import ChannelWrite, ChannelWriteEntry
 
 from route_sql.graph.context import Context
-from route_sql.graph.fields.channels import BEGIN, OfOneQuestion, extended, later
+from route_sql.graph.fields.channels import BEGIN, Extended, OfOneQuestion, later
 from route_sql.graph.fields.proposals import PERSON, Proposal
 from route_sql.graph.state import VERSION, Answer, Question, State
 from route_sql.graph.threads.state_versions import StoredState
@@ -25,35 +28,66 @@ class QuestionGraph(StateGraph[StoredState, Context, Question, Answer]):
     def compile(self, *args: Any, **kwargs: Any) -> CompiledStateGraph[StoredState, Context, Question, Answer]:
         """Compile the graph; arguments as for LangGraph's own."""
         compiled = super().compile(*args, **kwargs)
-        compiled.nodes[START].writers.append(ChannelWrite((ChannelWriteTupleEntry(_begun),)))
+        compiled.nodes[START].writers.append(_beginning())
         return compiled
 
 
 def _is_emptied(annotation: Any) -> bool:
     """Whether `BEGIN` empties a key of the state."""
-    marks = getattr(annotation, "__metadata__", ())
-    return any(mark in (extended, later) or isinstance(mark, OfOneQuestion | DeltaChannel) for mark in marks)
+    return later in _marks(annotation) or _has_mark(annotation, Extended | OfOneQuestion | DeltaChannel)
 
 
-OF_ONE_QUESTION = [name for name, each in get_type_hints(State, include_extras=True).items() if _is_emptied(each)]
+def _has_mark(annotation: Any, kind: Any) -> bool:
+    return any(isinstance(mark, kind) for mark in _marks(annotation))
 
 
-def _begun(given: object) -> list[tuple[str, Any]]:
-    """The values that every input writes.
+def _marks(annotation: Any) -> tuple[Any, ...]:
+    return getattr(annotation, "__metadata__", ())
+
+
+_HINTS = get_type_hints(State, include_extras=True)
+OF_ONE_QUESTION = [name for name, each in _HINTS.items() if _is_emptied(each)]
+ALWAYS_THERE = {name for name in OF_ONE_QUESTION if not _has_mark(_HINTS[name], OfOneQuestion)}
+"""Lists and numbers, which LangGraph begins with an empty value."""
+
+
+def _beginning() -> Runnable[Any, Any]:
+    """The writes that every input makes: they remove the values that the last question has left.
+
+    A value that is not there is not removed, since a checkpointer stores every write.
+    """
+
+    def write(given: Any, config: RunnableConfig) -> Any:
+        if given is not None:  # None where LangGraph draws the graph
+            left = ChannelRead.do_read(config, select=OF_ONE_QUESTION)
+            ChannelWrite.do_write(config, [ChannelWriteEntry(*each) for each in _begun(given, left)])
+        return given
+
+    async def write_at_once(given: Any, config: RunnableConfig) -> Any:
+        return write(given, config)
+
+    return ChannelWrite.register_writer(RunnableCallable(write, write_at_once, name="begin", trace=False))
+
+
+def _begun(given: object, left: dict[str, Any]) -> list[tuple[str, Any]]:
+    """The channels and their values.
 
     A face that keeps the conversation itself gives the last turns with it. A person's own query waits to be run.
     """
-    if given is None:  # LangGraph draws the graph
-        return []
-    begun: dict[str, Any] = {"version": VERSION, **dict.fromkeys(OF_ONE_QUESTION, BEGIN)}
+    begun: dict[str, Any] = {name: BEGIN for name, value in left.items() if not _is_empty(name, value)}
     if isinstance(given, dict) and "last_turn" in given:
         begun |= {"last_turn": given["last_turn"], "older_turns": given.get("older_turns")}
     if isinstance(given, dict) and "own_sql" in given:
         begun["proposal"] = _own(given["own_sql"])
-    return [*begun.items()]
+    return [("version", VERSION), *begun.items()]
 
 
 def _own(sql: object) -> Proposal:
     if not isinstance(sql, str) or not sql.strip():
         raise InvalidInput(f"the input's own_sql must be a query, as a text that is not blank, not {sql!r}")
     return Proposal(agent=PERSON, sql=sql.strip(), scores=None)
+
+
+def _is_empty(name: str, value: object) -> bool:
+    """Whether `BEGIN` would leave the value as it is."""
+    return name in ALWAYS_THERE and not value

@@ -12,6 +12,7 @@ from route_sql.tools.schema.rights.visibility import Visibility
 
 REQUIRED = {"approve", "rights"}
 """Choices without which nothing runs; any other that is missing has its default."""
+_AS_TEXT = json.JSONEncoder().encode
 
 
 def choices_of(
@@ -60,14 +61,21 @@ def kept_choices(state: State) -> Choices:
         InvalidInput: the state does not hold them, or one of them is not a valid choice.
     """
     kept: object = state.get("choices")
-    if not isinstance(kept, dict) or not REQUIRED <= kept.keys() <= _KEYS:
+    if not isinstance(kept, dict):
         raise InvalidInput("the state holds no choices of its run, so its rights are unknown; ask the question again")
+    if wrong := REQUIRED - kept.keys() or kept.keys() - _KEYS:
+        names = ", ".join(sorted(map(str, wrong)))
+        raise InvalidInput(
+            f"choices in the state {'lack' if wrong <= REQUIRED else 'have the unknown key'} {names:.200}: write them "
+            "as the run began, or ask the question again"
+        )
     try:
-        text = json.dumps(kept, sort_keys=True)
-    except (TypeError, ValueError):  # not what a checkpointer gives back
-        return _checked(kept)
-    # A copy: each node and router of a run reads the same choices.
-    return Choices(**_checked_text(text))
+        # A copy: each node and router of a run reads the same choices.
+        return Choices(**_checked_text(_AS_TEXT(kept)))
+    except InvalidInput as error:
+        raise InvalidInput(f"choices in the state can't be used: {error}") from error
+    except (TypeError, ValueError) as error:  # not JSON, so not what a checkpointer gives back
+        raise InvalidInput("choices in the state must be plain JSON: ask the question again") from error
 
 
 @lru_cache(maxsize=64)

@@ -70,8 +70,11 @@ def upgrade(stored: StoredState, context: Context) -> dict[str, Any]:
         InvalidInput: another version wrote the state.
     """
     version = stored.get("version", 1 if without_old_keys(stored) else VERSION)
-    if version not in (1, VERSION):
-        raise InvalidInput(f"the state is of version {version!r}; this route-sql reads the versions 1 and {VERSION}")
+    if type(version) is not int or version not in (1, VERSION):
+        raise InvalidInput(
+            f"the state is of version {version!r:.100}; this route-sql reads the versions 1 and {VERSION}. Write the "
+            "version that the run began with, or ask the question again"
+        )
     values: Mapping[str, Any] = stored
     renamed = {new: values[old] for old, new in RENAMED.items() if values.get(old) is not None}
     if version == VERSION and not renamed:
@@ -94,10 +97,11 @@ def _of_version_1(stored: StoredState, context: Context) -> dict[str, Any]:
 
 def _attempts(stored: StoredState) -> list[Attempt]:
     """The attempts in version 1's three lists. Only the newest candidate was marked as hard."""
-    rows = zip(
-        stored.get("candidates") or [], stored.get("outcomes") or [], stored.get("complaints") or [], strict=True
-    )
-    attempts = [_attempt(*row) for row in rows]
+    candidates, outcomes = stored.get("candidates") or [], stored.get("outcomes") or []
+    complaints = stored.get("complaints") or []
+    if not len(candidates) == len(outcomes) == len(complaints):
+        raise InvalidInput("candidates, outcomes and complaints in the state must be as many: ask the question again")
+    attempts = [_attempt(*row) for row in zip(candidates, outcomes, complaints, strict=True)]
     checked = stored.get("joins_seen") or 0
     for attempt in attempts[:checked]:
         attempt["joins_checked"] = True

@@ -14,6 +14,7 @@ from langsmith.utils import tracing_is_enabled
 
 HIDDEN = ("rows", "exchanges")
 """Keys of the state and of outcomes whose values are left out."""
+_SCALARS = (str, int, float, type(None))
 
 
 def without_rows(value: Any) -> Any:
@@ -22,13 +23,28 @@ def without_rows(value: Any) -> Any:
     Also for LangSmith's own client, which records the whole run: `Client(hide_inputs=without_rows,
     hide_outputs=without_rows)`.
     """
-    if isinstance(value, str | int | float | None):  # most of a state; LangGraph asks at every node, traced or not
+    if isinstance(value, _SCALARS):  # most of a state; LangGraph asks at every node, traced or not
         return value
-    if isinstance(value, Mapping):
-        return {key: _left_out(key, each) if key in HIDDEN else without_rows(each) for key, each in value.items()}
+    if isinstance(value, dict):  # before the abstract class, which is slow to ask
+        return _without_rows_in(value)
     if isinstance(value, list | tuple):
-        return [without_rows(each) for each in value]
+        kept = [without_rows(each) for each in value]
+        return kept if any(new is not old for new, old in zip(kept, value, strict=True)) else value
+    if isinstance(value, Mapping):
+        return _without_rows_in(value)
     return without_rows(artifact) if isinstance(artifact := getattr(value, "artifact", None), Mapping) else value
+
+
+def _without_rows_in(value: Mapping[Any, Any]) -> Mapping[Any, Any]:
+    """The mapping itself if nothing in it is left out: LangGraph then records nothing a second time."""
+    changed = {}
+    for key, each in value.items():
+        if isinstance(each, _SCALARS) and key not in HIDDEN:
+            continue
+        shown = _left_out(key, each) if key in HIDDEN else without_rows(each)
+        if shown is not each:
+            changed[key] = shown
+    return {**value, **changed} if changed else value
 
 
 def trace_policy(*, has_content: bool) -> TracePolicy | None:

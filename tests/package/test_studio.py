@@ -17,6 +17,7 @@ from typing import Any
 import httpx
 import pytest
 from langgraph_sdk import get_client
+from langgraph_sdk.errors import BadRequestError
 from support.chat_stub import ChatStub, completion, streamed
 
 ROOT = Path(__file__).parent.parent.parent
@@ -144,6 +145,37 @@ async def test_a_thread_is_edited_and_run_again_over_http(server: str, stub: Cha
                 if node == "generate":
                     assert answer["candidates"][-1]["sql"] == f"{NAMES} LIMIT 1"
         assert not stub.replies
+
+
+NONSENSE: list[tuple[str, dict[str, Any], str]] = [
+    ("ground", {"choices": None}, "choices"),
+    ("ground", {"question": None}, "question"),
+    ("generate", {"proposal": {"agent": "generate"}}, "proposal.sql"),
+    ("generate", {"ledger": {"begin": [{"node": 3}]}}, "ledger[0].node"),
+    ("execute", {"attempts": [{"agent": "draft", "sql": "SELECT 1"}]}, "attempts[1].outcome"),
+    ("execute", {"rows": "Rex"}, "rows"),
+    ("execute", {"spent": None}, "spent"),
+]
+"""The node as which a state is edited, the edit, and the place that the error names."""
+
+
+async def test_nonsense_in_an_edited_thread_is_named_over_http(server: str, stub: ChatStub) -> None:
+    async with get_client(url=server) as client:
+        thread = (await client.threads.create())["thread_id"]
+        stub.enqueue(completion(NAMES))
+        await client.runs.wait(thread, "route_sql", input=QUESTION, context={"strategy": "single"})
+        history: Any = await client.threads.get_history(thread, limit=20)
+        before = next(each for each in history if each["next"] == ["answer"])
+        for node, update, place in NONSENSE:
+            try:
+                at = before["checkpoint"]["checkpoint_id"]
+                await client.threads.update_state(thread, update, as_node=node, checkpoint_id=at)
+                ended: Any = await client.runs.wait(thread, "route_sql", input=None, raise_error=False)
+                assert ended["__error__"]["error"] == "InvalidInput", update
+                message = ended["__error__"]["message"]
+            except BadRequestError as error:
+                message = str(error)
+            assert place in message and len(message) < 600, update
 
 
 async def test_a_query_is_approved_over_http(server: str, stub: ChatStub) -> None:

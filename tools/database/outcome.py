@@ -2,6 +2,7 @@
 
 from typing import Literal
 
+from pydantic import FiniteFloat
 from typing_extensions import TypedDict
 
 Status = Literal["ok", "empty", "error", "timeout", "refused"]
@@ -24,7 +25,7 @@ class Outcome(TypedDict):
     """One sentence that a model or a person can act on, for `error`, `timeout` and `refused`."""
     digest: str | None
     """Equal for results with the same rows in any order of rows and columns; None unless the query ran (`ran`)."""
-    seconds: float
+    seconds: FiniteFloat
 
 
 def ran(outcome: Outcome) -> bool:

@@ -1,6 +1,7 @@
 """A schema as text for a prompt: close to CREATE TABLE, one line for each column, few tokens."""
 
 from dataclasses import dataclass
+from threading import Lock
 
 from route_sql.tools.schema.quoting import is_number, is_numeric_type, literal, quote_name
 from route_sql.tools.schema.records import Column, ForeignKey, Schema, Table
@@ -16,6 +17,8 @@ LABEL_CHARS = 64
 LABELS_CHARS = 320
 """Labels of an enumerated type that are shown, and the characters that they may take together."""
 
+MOST_RENDERED = 16
+"""Schemas whose text is kept."""
 SAMPLES_TOKENS = 10.0
 """Approximate tokens for the samples of one column; the first is shown whatever its length."""
 
@@ -36,6 +39,25 @@ def render(schema: Schema, *, samples: bool = True, comments: bool = True) -> st
     tables = {table.key.casefold(): table for table in reversed(schema.tables)}
     renderer = _Renderer(schema.dialect, tables | {table.key: table for table in schema.tables}, samples, comments)
     return "\n".join(renderer.table(table) for table in schema.tables)
+
+
+def render_again(schema: Schema) -> str:
+    """Render a schema in full, or give the text of the last time: all prompts of a question show the same one.
+
+    A schema is known by its identity, since comparing a large one takes as long as rendering it.
+    """
+    if (known := _RENDERED.get(id(schema))) is not None:
+        return known[1]
+    text = render(schema)
+    with _LOCK:
+        while len(_RENDERED) >= MOST_RENDERED:
+            _RENDERED.pop(next(iter(_RENDERED)))
+        _RENDERED[id(schema)] = schema, text  # holds the schema, so that its identity is not given to another
+    return text
+
+
+_RENDERED: dict[int, tuple[Schema, str]] = {}
+_LOCK = Lock()
 
 
 @dataclass(frozen=True, slots=True)

@@ -41,6 +41,10 @@ def a_graph(model: ScriptedModel, catalog: Catalog, **given: Any) -> Any:
     return build_graph(model, catalog, **{"extension_seconds": LIMIT, **given})
 
 
+class OddError(BaseException):
+    """What only the interpreter should raise."""
+
+
 def bad(how: str, released: threading.Event) -> Callable[..., Any]:
     """A function that goes wrong, whatever it is called with."""
 
@@ -72,8 +76,17 @@ def bad(how: str, released: threading.Event) -> Callable[..., Any]:
     def returns_late(*given: Any) -> Any:
         return sleeps()
 
+    def is_odd(*given: Any) -> None:
+        raise OddError("odd")
+
+    async def is_odd_later(*given: Any) -> None:
+        raise OddError("odd")
+
+    def stops(*given: Any) -> None:
+        next(iter(()))
+
     kinds: list[Callable[..., Any]] = [
-        sleeps, clings, raises, leaves, leaves_later, is_cancelled, blocks, returns_late
+        sleeps, clings, raises, leaves, leaves_later, is_cancelled, blocks, returns_late, is_odd, is_odd_later, stops
     ]  # fmt: skip
     return next(kind for kind in kinds if kind.__name__ == how)
 
@@ -87,6 +100,9 @@ FAILURES = [
     ("is_cancelled", "failed: it was cancelled from within."),
     ("blocks", NOT_RETURNED),
     ("returns_late", LATE),
+    ("is_odd", "failed: OddError: odd"),
+    ("is_odd_later", "failed: OddError: odd"),
+    ("stops", "failed: StopIteration"),
 ]
 
 
@@ -105,6 +121,30 @@ async def test_a_bad_extension_costs_a_note(
     assert len(answer["notes"]) == 1 and answer["notes"][0].startswith(f"The {kind} {how} ")
     # After its result was late, the seconds that are left differ.
     assert said in answer["notes"][0] or how == "returns_late" and "gave no result within 0" in answer["notes"][0]
+
+
+async def test_what_an_extension_is_given_is_its_own(model: ScriptedModel, catalog: Catalog) -> None:
+    seen: list[Any] = []
+
+    def spoils(question: Any) -> str:
+        question.clear()
+        return "a note"
+
+    def looks(question: Any) -> None:
+        seen.append(dict(question))
+
+    def empties(question: str, sql: str, outcome: Any) -> None:
+        seen.append(len(outcome["rows"]))
+        outcome["rows"][0].clear()
+        outcome["rows"].clear()
+        outcome["columns"].clear()
+        outcome["status"] = "error"
+
+    model.enqueue("sql", NAMES)
+    graph = a_graph(model, catalog, context_tools=[spoils, looks], checks=[empties, empties])
+    answer = await graph.ainvoke(QUESTION, context=SINGLE)
+    assert seen == [{**QUESTION, "evidence": ""}, 2, 2]
+    assert (answer["status"], answer["rows"], answer["columns"]) == ("ok", [["Ida"], ["Una"]], ["name"])
 
 
 async def test_the_event_loop_is_free_while_a_sync_check_runs(

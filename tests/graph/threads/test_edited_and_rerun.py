@@ -3,15 +3,13 @@
 from typing import Any
 
 import pytest
-from langchain_core.messages import BaseMessage
-from langchain_core.outputs import ChatResult
 from langgraph.checkpoint.memory import InMemorySaver
 from langgraph.types import Command
+from support.endless_model import EndlessModel
 
 from route_sql.graph.context import Context
 from route_sql.graph.state import Question
 from route_sql.graph.wiring import build_graph
-from route_sql.testing import ScriptedModel, task_of
 from route_sql.tools.database.catalog import Catalog
 from route_sql.tools.errors import InvalidInput
 
@@ -46,23 +44,6 @@ RUNS: dict[str, tuple[Context, list[str]]] = {
     "paper approved": (Context(strategy="paper", approve=True), [NAMES, THREE_TABLES]),
     "rights": (Context(hide=("customer.city",)), [CITIES, NAMES]),
 }
-
-
-class EndlessModel(ScriptedModel):
-    """Gives the SQL of its list in turn, the last one for ever, and the same reply to each other task."""
-
-    temperature: float = 0.0
-    sql: list[str] = []
-    asked: int = 0
-
-    def _generate(self, messages: list[BaseMessage], *args: Any, **kwargs: Any) -> ChatResult:
-        task = task_of(messages)
-        texts = {"link": '{"customer": ["name"]}', "verdict": f"verdict: wrong\n{BROKEN[0]}", "continuation": NAMES}
-        if task == "sql":
-            texts["sql"] = self.sql[min(self.asked, len(self.sql) - 1)]
-            self.asked += 1
-        self.enqueue(task, texts[task])
-        return super()._generate(messages)
 
 
 async def run_through(graph: Any, given: Any, config: Any, context: Context | None) -> Any:
