@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 
 from route_sql.agents.noise_corrector import FINDING_CHARS
-from route_sql.graph.extensions.extension import LATE, Extension, ExtensionFailed
+from route_sql.graph.extensions.extension import LATE, Extension, ExtensionFailed, reported
 from route_sql.tools.database.outcome import Outcome
 from route_sql.tools.execute_sql import render_outcome
 from route_sql.tools.schema.records import Schema
@@ -79,7 +79,9 @@ async def _complaint(check: Extension, given: Sequence[object]) -> str:
     found = await check.call(*map(_own_copy, given))
     if not isinstance(found, str | None):
         raise ExtensionFailed(f"failed: it must return a text or None, not {type(found).__name__}.")
-    return clean(found, FINDING_CHARS) if found else ""
+    with reported():  # a class of the caller's own may raise here
+        text = str(found or "")
+    return clean(text, FINDING_CHARS)
 
 
 def _own_copy(given: object) -> object:

@@ -216,7 +216,7 @@ def _texts(result: object, tool: object) -> list[str]:
     if result is None:
         return []
     if isinstance(result, str):
-        return [result]
+        return [str(result)]  # a class of the caller's own may do anything later
     if isinstance(result, list | tuple):
         return [text for part in result for text in _texts(part, tool)]
     if isinstance(result, Mapping) and result.get("type") in _BLOCKS:

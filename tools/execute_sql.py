@@ -1,6 +1,7 @@
 """The tool `execute_sql`: one bounded query; a short text for a model, the whole outcome as artifact."""
 
 from dataclasses import replace
+from math import inf
 from typing import Annotated, Any, cast, get_args
 
 from langchain_core.tools import BaseTool, InjectedToolArg, StructuredTool
@@ -97,12 +98,21 @@ def _capped(tool: BaseTool, given: dict[str, Any], limits: Limits) -> Outcome:
         status=status,
         columns=[str(name) for name in given["columns"]],
         rows=fetched.rows,
-        row_count=given["row_count"] if isinstance(given["row_count"], int) else len(fetched.rows),
+        row_count=_count_in(given["row_count"], len(fetched.rows)),
         truncated=bool(given["truncated"]) or fetched.truncated,
         error=None if has_run else str(given["error"] or status)[:MOST_ERROR_CHARS],
         digest=str(given["digest"] or fetched.digest) if has_run else None,
-        seconds=given["seconds"] if isinstance(given["seconds"], int | float) else 0.0,
+        seconds=float(given["seconds"]) if _is_time(given["seconds"]) else 0.0,
     )
+
+
+def _count_in(given: object, fetched: int) -> int:
+    """The number of rows that a caller's tool gives, if it is one."""
+    return given if isinstance(given, int) and not isinstance(given, bool) and given >= fetched else fetched
+
+
+def _is_time(given: object) -> bool:
+    return isinstance(given, int | float) and not isinstance(given, bool) and 0 <= given < inf
 
 
 def render_outcome(outcome: Outcome, max_chars: int = CONTENT_CHARS) -> str:

@@ -10,7 +10,7 @@ from asyncio import Future
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
 from contextvars import copy_context
-from functools import partial
+from functools import partial, wraps
 from time import monotonic
 from typing import Any
 
@@ -89,7 +89,7 @@ class Extension:
         if not isinstance(self.given, BaseTool):
             return self.given
         tool = _raising(self.given)
-        return tool.ainvoke if self._is_async else tool.invoke
+        return _without_exits(tool).ainvoke if self._is_async else tool.invoke
 
     async def _in_thread(self, given: tuple[Any, ...], seconds: float) -> tuple[Any, float]:
         """The result of a sync function, and the seconds left. The clock starts when a thread is free."""
@@ -220,6 +220,18 @@ def _raising(tool: BaseTool) -> BaseTool:
     """The tool without handlers that turn an error into a result: the text of an error is no note."""
     handlers = {"handle_tool_error": False, "handle_validation_error": False}
     return tool.model_copy(update=handlers) if tool.handle_tool_error or tool.handle_validation_error else tool
+
+
+def _without_exits(tool: BaseTool) -> BaseTool:
+    """The tool whose coroutine ends no event loop: LangChain runs it as a task of its own, where `SystemExit` would."""
+
+    @wraps(tool._arun)
+    async def run(*given: Any, **named: Any) -> Any:
+        return await _ended(tool._arun(*given, **named))
+
+    copied = tool.model_copy()
+    object.__setattr__(copied, "_arun", run)
+    return copied
 
 
 def message_of(result: Any) -> Any:

@@ -1,6 +1,7 @@
 """An executor of the caller's: a deadline and caps around it, and functions that make an outcome."""
 
 import asyncio
+import sys
 import time
 from datetime import date
 from decimal import Decimal
@@ -77,7 +78,13 @@ async def replies(sql: str) -> ToolMessage:
     return ToolMessage("the warehouse is away", tool_call_id="1", status="error")
 
 
-@pytest.mark.parametrize("executor", [raises, reports, replies])
+@tool(response_format="content_and_artifact")
+async def leaves(sql: str) -> tuple[str, Outcome]:
+    """Run SQL on a warehouse that is away."""
+    sys.exit("the warehouse is away")
+
+
+@pytest.mark.parametrize("executor", [raises, reports, replies, leaves])
 async def test_an_executor_that_fails_has_an_outcome(
     model: ScriptedModel, catalog: Catalog, executor: BaseTool
 ) -> None:
@@ -85,6 +92,30 @@ async def test_an_executor_that_fails_has_an_outcome(
     assert answer["status"] == "error" and answer["sql"] == NAMES
     assert answer["error"].startswith(f"The executor {executor.name} failed: ")
     assert "the warehouse is away" in answer["error"]
+
+
+NUMBERS: list[dict[str, Any]] = [
+    {"seconds": float("nan")},
+    {"seconds": True},
+    {"seconds": -1.0},
+    {"row_count": True},
+    {"row_count": -5},
+    {"row_count": 1.5},
+]
+
+
+@pytest.mark.parametrize("wrong", NUMBERS)
+async def test_numbers_that_are_none_are_counted_here(
+    model: ScriptedModel, catalog: Catalog, wrong: dict[str, Any]
+) -> None:
+    @tool(response_format="content_and_artifact")
+    async def own(sql: str) -> tuple[str, Any]:
+        """Run SQL elsewhere."""
+        return "2 rows", {**route_sql.returned(["name"], [["Ida"], ["Ole"]]), **wrong}
+
+    answer = await answer_of(model, catalog, own)
+    assert (answer["status"], answer["row_count"]) == ("ok", 2)
+    assert answer["candidates"][0]["seconds"] >= 0.0
 
 
 async def test_a_database_that_is_away_is_still_an_error(model: ScriptedModel, catalog: Catalog) -> None:
