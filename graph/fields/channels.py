@@ -60,6 +60,11 @@ class Extended:
     key: str
     """The list's key."""
 
+    @property
+    def __name__(self) -> str:
+        """The reducer's name; LangGraph compares the reducers of two schemas by it."""
+        return f"extended_{self.key}"
+
     def __call__(self, known: list[Any], update: list[Any] | Begin | Change) -> list[Any]:
         """The list after an update.
 
