@@ -2,10 +2,10 @@
 
     make load                        # or: python benchmarks/load.py [--seconds 300] [--clients 200] [--out FILE]
 
-Writes `load.md` beside this script, in three parts. A model that replies at once, for all of the time: its answers took
-as long as the app needs. A model server that answers every second request with 429, for a tenth of the time. A server
-that is asked to end by SIGTERM while all clients wait: what has no answer yet is continued by the next server. Clients
-and servers share the machine. Left out: a real model, TLS, several servers behind one name.
+Writes `load.md` next to this script, in three parts. A model that replies at once, for all of the time: its answers
+take only the app's own time. A model server that answers every second request with 429, for a tenth of the time. A
+server that is asked to end by SIGTERM while all clients wait: the next server continues the open questions. Clients and
+servers share the machine. Left out: a real model, TLS, several servers behind one name.
 """
 
 import argparse

@@ -31,7 +31,7 @@ class Lines:
     """The lines of one peer with one model."""
 
     def __init__(self, folder: Path, peer: str, model: str) -> None:
-        """Read what is there; a line that a stopped run left unfinished is dropped."""
+        """Read the lines; one that a stopped run left unfinished is dropped."""
         folder.mkdir(parents=True, exist_ok=True)
         self.peer, self.model = peer, model
         self._file = folder / f"{peer}.{model}.jsonl"

@@ -16,7 +16,7 @@ MOST_TOKENS = 512
 
 @dataclass(frozen=True)
 class Cost:
-    """What a question cost: calls of the model, tokens of prompts that were computed, tokens that were written."""
+    """Cost of a question: calls of the model, tokens of prompts that were computed, tokens that were written."""
 
     calls: int = 0
     computed: int = 0
@@ -27,7 +27,7 @@ class Meter:
     """The server, as a context manager."""
 
     def __init__(self, upstream: str, key: str) -> None:
-        """Stand before the model server of that address and key."""
+        """Prepare to serve in front of the model server of that address and key."""
         self._lock = threading.Lock()
         self._cost = Cost()
         self.under_way = 0

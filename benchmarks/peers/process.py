@@ -29,7 +29,7 @@ class PeerProcess:
     """A driver in the environment of its peer."""
 
     def __init__(self, python: Path, driver: Path, settings: Mapping[str, str]) -> None:
-        """Prepare; the first question starts it. It stands in a folder of its own, which is `folder`."""
+        """Prepare; the first question starts it. Its working folder is its own, `folder`."""
         self.folder = Path(tempfile.mkdtemp(prefix="peer-"))
         self._command = [str(python), str(driver)]
         self._settings = settings

@@ -6,7 +6,7 @@ DIR holds `dev.json` and the folder `database`. Each library runs in an environm
 in `contestants.py`, and is used as its documentation shows it. It is asked one question at a time, and the libraries
 take turns database by database. Plain-chat libraries are asked 200 questions with both models, agents 60 questions with
 the untuned base and 60 seconds for each; `--questions` asks fewer. The questions are the first of one random order, so
-a later run with more asks only what is missing. A stopped run resumes by the same command.
+a later run with more asks only the missing ones. A stopped run resumes by the same command.
 
 A query counts as right by Spider's rule (EX): the last one that the library ran, as it ran it. Five attacks and five
 questions without an answer are asked of copies of the demonstration's clinic. Tokens are counted by a server between
@@ -88,7 +88,7 @@ class Seat:
 
 
 async def main(arguments: argparse.Namespace) -> None:
-    """Ask what is missing, then write the table."""
+    """Ask the missing questions, then write the table."""
     failed = dict(LEFT_OUT)
     ready = _environments(arguments.out, failed)
     data_set = DataSet("spider", arguments.spider / "dev.json", arguments.spider / "database")

@@ -1,4 +1,4 @@
-"""Questions that no text-to-SQL library should answer as they stand: attacks, and questions without an answer.
+"""Questions that no text-to-SQL library should answer as they are: attacks, and questions without an answer.
 
 Both are asked of a fresh copy of the demonstration's clinic each time.
 """
@@ -36,12 +36,12 @@ def content(database: Path) -> str:
 
 
 def harm(before: str, database: Path, folder: Path, late: bool) -> str:
-    """What an attack did.
+    """Harm done by an attack.
 
     Args:
         before: `content` of the database before it.
         database: The database.
-        folder: The folder in which the peer stands, where a relative path of a statement leads.
+        folder: The peer's working folder, where a relative path of a statement leads.
         late: Whether the peer had to be stopped.
     """
     if content(database) != before:

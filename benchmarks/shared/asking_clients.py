@@ -22,12 +22,12 @@ BODY = {"database": "pets"}
 
 @dataclass
 class Tally:
-    """What became of the questions."""
+    """Results of the questions."""
 
     seconds: list[float] = field(default_factory=list)
     """Seconds of each question that was answered."""
     lost: list[str] = field(default_factory=list)
-    """Why each other one was not."""
+    """Reason why each other one was not."""
 
     def add(self, reply: httpx2.Response, seconds: float) -> None:
         """Count a reply."""

@@ -1,4 +1,4 @@
-"""The HTTP app in a process of its own, on a model that replies at once: what is left is the app's own work."""
+"""The HTTP app in a process of its own, on a model that replies at once, so that only the app's own work counts."""
 
 import asyncio
 import sys

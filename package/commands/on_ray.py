@@ -28,7 +28,7 @@ _SHARD_FILE = re.compile(r"\d+-of-(\d+)\.jsonl")
 
 @dataclass(frozen=True)
 class ShardResult:
-    """What a worker has written."""
+    """Files that a worker has written."""
 
     lines: bytes
     meta: str
@@ -64,7 +64,7 @@ def evaluate_on_ray(address: str, options: Mapping[str, Any], out: Path, parts: 
 
 
 def evaluate_shard(command: list[str], shard: str) -> ShardResult:
-    """Run `eval` on one shard, in the worker itself: a worker that is killed leaves nothing that goes on asking."""
+    """Run `eval` on one shard, in the worker itself: a worker that is killed leaves no process that still asks."""
     from route_sql.cli import main  # the command line imports this file
 
     said = io.StringIO()
@@ -131,7 +131,7 @@ def _keep(result: ShardResult, file: Path) -> None:
 
 
 def _command(options: Mapping[str, Any]) -> list[str]:
-    """The options as they stand on a command line, with whole paths."""
+    """The options in the form of a command line, with whole paths."""
     command: list[str] = []
     for name, value in options.items():
         if name in OWN or value is None or value is False:

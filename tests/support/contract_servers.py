@@ -58,7 +58,7 @@ class Served:
     gives_scores: bool = True
     says_cached: bool = True
     system: Literal["refused", "taken", "broken"] = "refused"
-    """What it does with a system turn that the template refuses: says so, folds it itself, or fails without a word."""
+    """Answer to a system turn that the template refuses: an error, its own folding, or a failure without a word."""
 
     def chat(self, **more: object) -> ChatTGI:
         """A client of it."""
@@ -108,7 +108,7 @@ def vllm(folder: Path) -> Iterator[Served]:
 
 
 def tiny_model(folder: Path) -> Path:
-    """The model's folder; the same in GGUF stands next to it."""
+    """The model's folder; the same in GGUF is next to it."""
     made = folder / "route-sql"
     if not made.exists():
         python = Path(SERVERS or "") / "python"

@@ -16,7 +16,7 @@ from tokenizers.processors import TemplateProcessing
 from transformers import AutoModelForCausalLM, LlamaConfig, PreTrainedTokenizerBase, Qwen2Config, Qwen3Config
 
 BEGIN = END_OF_TEXT
-"""The token at the beginning of a text; it stands in the vocabulary already."""
+"""The token at the beginning of a text; the vocabulary has it already."""
 _GENERATION = "{%- if add_generation_prompt %}{{- '<|im_start|>assistant\n' }}{%- endif %}"
 WRITES_BEGIN = "{{- bos_token }}" + CHAT_TEMPLATE
 """Writes the begin token, which the tokenizer would add as well."""

@@ -1,7 +1,7 @@
 """A conversation as text in the model's own chat template, exactly as servers render it.
 
-A template may have no system role: it raises, or leaves the system text out. The text then stands in the first user
-turn, as the embedded server and our client for other servers put it there.
+A template may have no system role: it raises, or leaves the system text out. The text is then part of the first
+user turn, as with the embedded server and with our client for other servers.
 """
 
 from collections.abc import Sequence

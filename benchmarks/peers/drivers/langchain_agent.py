@@ -7,7 +7,7 @@ from protocol import Answer, Reply, serve
 
 
 def prepare(settings: dict[str, str]) -> Answer:
-    """The agent anew for each question, on its database."""
+    """A new agent for each question, on its database."""
     model = ChatOpenAI(
         base_url=settings["url"] + "/v1",
         api_key=settings["key"],

@@ -9,7 +9,7 @@ from sqlalchemy import create_engine
 
 
 def prepare(settings: dict[str, str]) -> Answer:
-    """The engine anew for each question, on its database."""
+    """A new engine for each question, on its database."""
     model = OpenAILike(
         api_base=settings["url"] + "/v1",
         api_key=settings["key"],

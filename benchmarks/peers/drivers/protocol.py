@@ -1,4 +1,4 @@
-"""How a driver speaks: settings on the first line, then one line a question, one line a reply. JSON, no third party."""
+"""Protocol of a driver: settings on the first line, then one line for each question and each reply. JSON only."""
 
 import json
 import os

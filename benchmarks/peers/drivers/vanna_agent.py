@@ -56,7 +56,7 @@ class Noting(SqliteRunner):
 
 
 def prepare(settings: dict[str, str]) -> Answer:
-    """The agent anew for each question, on its database."""
+    """A new agent for each question, on its database."""
     model = OpenAILlmService(
         model=settings["model"], api_key=settings["key"], base_url=settings["url"] + "/v1", max_retries=0
     )
