@@ -17,7 +17,6 @@ from uuid import uuid4
 
 import pytest
 
-os.environ.setdefault("RAY_raylet_start_wait_time_s", "240")  # a node starts slowly on a machine that is busy
 pytest.importorskip("ray", reason="run `make ray-tests`, which makes an environment with Ray")
 
 from ray.cluster_utils import Cluster
