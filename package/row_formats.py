@@ -70,7 +70,7 @@ def _csv(result: PrintedRows) -> str:
 
 def _spreadsheet(result: PrintedRows) -> str:
     """CSV in which a text that a spreadsheet would compute begins with `'`, so that it stays a text."""
-    columns = [_harmless(name) for name in result.columns]
+    columns = [str(_harmless(name)) for name in result.columns]
     return _csv(PrintedRows(columns, [[_harmless(cell) for cell in row] for row in result.rows]))
 
 
