@@ -116,9 +116,8 @@ def _ask(ray: Any, command: list[str], folder: Path, count: int) -> None:
         try:
             result = ray.get(ended)
         except ray.exceptions.RayError as error:
-            raise EvaluationError(
-                f"a shard was given up after {TRIES} further tries: {type(error).__name__}"
-            ) from error
+            said = str(error).strip().rpartition("\n")[2][:300]
+            raise EvaluationError(f"a shard can't be asked on the cluster: {said}") from error
         _keep(result, left.pop(ended))
 
 

@@ -34,8 +34,9 @@ def cluster() -> Iterator[str]:
     """The address of a cluster of two nodes with a processor each, whose processes carry a mark."""
     name, _, value = MARK.partition("=")
     os.environ[name] = value
-    made = Cluster(initialize_head=True, head_node_args={"num_cpus": 1})
-    made.add_node(num_cpus=1)
+    node = {"num_cpus": 1, "node_ip_address": "127.0.0.1"}
+    made = Cluster(initialize_head=True, head_node_args={**node, "include_dashboard": False})
+    made.add_node(**node)
     yield str(made.address)
     made.shutdown()
     del os.environ[name]

@@ -100,8 +100,8 @@ def transformers(folder: Path) -> Iterator[Served]:
 def vllm(folder: Path) -> Iterator[Served]:
     """vLLM on the CPU."""
     port = free_port()
-    sizes = ("--max-model-len", str(CONTEXT), "--gpu-memory-utilization", "0.05", "--max-num-seqs", "2")
-    flags = ("--dtype", "float32", "--enforce-eager", "--enable-prompt-tokens-details", "--max-num-queued-reqs", "1")
+    sizes = ("--max-model-len", str(CONTEXT), "--gpu-memory-utilization", "0.05", "--max-num-seqs", "3")
+    flags = ("--dtype", "float32", "--enforce-eager", "--enable-prompt-tokens-details", "--max-num-queued-reqs", "3")
     command = ["vllm", "serve", str(tiny_model(folder)), "--served-model-name", "route-sql", *sizes, *flags]
     with started([*command, "--host", "127.0.0.1", "--port", str(port)], port, folder) as url:
         yield Served(url, unknown_name_is_refused=True, overload_is_refused=True)

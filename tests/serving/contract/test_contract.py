@@ -14,6 +14,8 @@ from route_sql.agents.samples import ask_for_samples, completions_at_once
 from route_sql.serving.client.chat import ChatTGI
 from route_sql.serving.errors import ContextExceeded, ServerRefused, ServerUnavailable, ServingError
 
+pytestmark = pytest.mark.timeout(900)  # servers start in minutes, and answer slowly where the machine is busy
+
 STARTS = {"tgi": tgi, "embedded": embedded, "transformers": transformers, "vllm": vllm}
 HI = [HumanMessage("SELECT name FROM customer WHERE city = 'Bergen' ORDER BY name")]
 LONG = [HumanMessage("SELECT name " * 4_000)]
