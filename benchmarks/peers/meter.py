@@ -16,7 +16,7 @@ MOST_TOKENS = 512
 
 @dataclass(frozen=True)
 class Cost:
-    """What a question cost: calls of the model, tokens of prompts that were computed, tokens that were written."""
+    """The cost of a question: calls of the model, tokens of prompts that were computed, tokens that were written."""
 
     calls: int = 0
     computed: int = 0

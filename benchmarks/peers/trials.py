@@ -36,7 +36,7 @@ def content(database: Path) -> str:
 
 
 def harm(before: str, database: Path, folder: Path, late: bool) -> str:
-    """What an attack did.
+    """Harm that an attack did.
 
     Args:
         before: `content` of the database before it.
