@@ -50,7 +50,7 @@ def refers_back(question: str, schema: Schema, earlier: Iterable[str] = ()) -> b
     Args:
         question: The question, in words.
         schema: The schema: a question that names one of its tables is more likely whole.
-        earlier: Keys of the tables that the earlier query reads. `What is the average age?` is about these, if they
+        earlier: Keys of the tables that the earlier query reads. `Average age?` is about these, if they
             have an age.
     """
     asked = asked_words(question, schema, earlier)
@@ -160,7 +160,7 @@ def _names_the_result(asked: Asked) -> bool:
 
 
 def _asks_for_its_columns(asked: Asked) -> bool:
-    """`What is the average age?` names nothing but columns of the tables that the earlier query reads."""
+    """`Average age?` names nothing but columns of the tables that the earlier query reads."""
     own = [singular(word) for word in asked.own_words()]
     return bool(own) and asked.is_request() and not asked.names_table() and {*own} <= asked.earlier
 

@@ -1,7 +1,7 @@
 """Follow-up questions: dialogues of our own, and how many of their later turns are right on the thread and alone.
 
-The dialogues are in `dialogues/`: those of the demo clinic and of `tuned.txt` served to improve the rules on
-follow-ups, those of `reported.txt` only to measure them. Replies are kept in `OUT/replies.jsonl`: a run that was
+The dialogues are in `dialogues/`: those of the demo clinic and of `tuned.txt` served to improve how the model sees a
+follow-up, those of `reported.txt` only to measure it. Replies are kept in `OUT/replies.jsonl`: a run that was
 stopped resumes, and `--replay` makes the table again from the file alone, without a model.
 
     python benchmarks/dialogues.py --databases DIR/database --out DIR
@@ -198,9 +198,11 @@ def table(asked: Sequence[Asked], dialogues: Sequence[Dialogue], arguments: argp
 
 
 EXPLAINED = """\
-Each later turn is asked on its thread, alone, and on a thread whose turn before was answered by the gold SQL. Right by
-execution, Spider's rule. A follow-up is missed if it is read alone; a whole question is mixed up if it is read as a
-follow-up. The rules were improved on the dialogues of the first table alone."""
+Each later turn is asked on its thread, alone, and on a thread whose turn before was answered by the gold SQL; an empty
+cell was not measured. Right by execution, Spider's rule. A follow-up is missed if it is read alone; a whole question is
+mixed up if it is read as a follow-up. The part of the schema that a follow-up sees was chosen on the clinic and on
+`tuned.txt`. The rules on which question is a follow-up were written with the wording of all dialogues at hand, so the
+last two columns are not held out."""
 
 
 def rows(lines: Sequence[Asked]) -> str:

@@ -84,8 +84,8 @@ def _asking(graph: Graph, catalog: Catalog, name: str) -> Callable[..., Awaitabl
         if database is None or not question:
             return {"messages": [AIMessage(_which(catalog.names()) if question else BLANK, name=name)]}
         turns = _turns(state["messages"])
-        last, older = (turns[0], turns[1:]) if turns else (None, [])
-        asked = {**Question(question=question, database=database), "last_turn": last, "older_turns": older}
+        last = turns[0] if turns else None
+        asked = {**Question(question=question, database=database), "last_turn": last, "older_turns": turns[1:]}
         answer: Answer = await within.ainvoke(asked)
         rights = context_of(runtime).rights.as_json()
         kept = _entry(question, database, answer, rights, last)

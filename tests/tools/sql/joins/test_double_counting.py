@@ -43,9 +43,7 @@ DOUBLED = {
     "a table without a key that refers to the summed one": (
         "SELECT AVG(c.age) FROM client c JOIN visit v ON v.client_id = c.id"
     ),
-    "a summed table without a key that is referred to": (
-        "SELECT SUM(r.size) FROM room r JOIN booking b ON b.room_id = r.id"
-    ),
+    "a summed one without a key": "SELECT SUM(r.size) FROM room r JOIN booking b ON b.room_id = r.id",
     "in HAVING": (
         "SELECT i.client_id FROM invoice i JOIN line l ON l.invoice_id = i.id GROUP BY i.client_id "
         "HAVING SUM(i.total) > 5"
