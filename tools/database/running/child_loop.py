@@ -110,12 +110,6 @@ def end_in(seconds: float) -> None:
         signal.setitimer(signal.ITIMER_REAL, min(seconds, 1e8))
 
 
-def end_after_work(seconds: float) -> None:
-    """Let the system end this process once it has worked that long, not counting what others do; 0 cancels that."""
-    if hasattr(signal, "setitimer"):
-        signal.setitimer(signal.ITIMER_PROF, seconds)
-
-
 def hold_memory(memory: int) -> None:
     """Let the process take that much more memory than it has now; only Linux counts the memory that is mapped."""
     with suppress(ImportError, OSError, ValueError):
@@ -130,6 +124,5 @@ def _default_signals() -> None:
     """Ctrl-C reaches the whole group, and the parent decides what it means; an alarm must end the process."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     if hasattr(signal, "setitimer"):
-        for number in (signal.SIGALRM, signal.SIGPROF):
-            signal.signal(number, signal.SIG_DFL)
-            signal.pthread_sigmask(signal.SIG_UNBLOCK, {number})
+        signal.signal(signal.SIGALRM, signal.SIG_DFL)
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGALRM})

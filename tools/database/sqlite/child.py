@@ -10,22 +10,13 @@ from functools import partial
 from pathlib import Path
 from time import monotonic
 
-from route_sql.tools.database.running.child_loop import (
-    ChildMessage,
-    ParentPipe,
-    end_after_work,
-    end_in,
-    hold_memory,
-    serve,
-)
+from route_sql.tools.database.running.child_loop import ChildMessage, ParentPipe, end_in, hold_memory, serve
 from route_sql.tools.database.running.query import Query
 from route_sql.tools.database.sqlite.connection import connect, is_lock, unavailable
 from route_sql.tools.database.sqlite.reader import SQLiteReader
 from route_sql.tools.errors import DatabaseUnavailable
 from route_sql.tools.limits import Limits
 
-PATIENCE = 15
-"""How many times its own time a step may take while others use the machine."""
 ROOM = 64_000_000
 """Memory beyond SQLite's heap limit, for the rows on their way; SQLite's own message comes first."""
 _NO_TEXT = "the file is damaged: names or statements in its schema are no text; restore it from a backup"
@@ -108,10 +99,7 @@ class SQLiteEngine:
         with closing(connect(path, request["locked_seconds"])) as connection:
             connection.execute(f"PRAGMA hard_heap_limit = {self._memory}")
             step_end = partial(_end_step, monotonic() + request["seconds"])
-            try:
-                answer = read_schema(connection, path, frozenset(request["skipped"]), self._line.at, step_end)
-            finally:
-                end_after_work(0)
+            answer = read_schema(connection, path, frozenset(request["skipped"]), self._line.at, step_end)
             return {**answer, "stand_ins": connection.stand_ins}
 
     def _close(self) -> None:
@@ -122,12 +110,8 @@ class SQLiteEngine:
 
 
 def _end_step(latest: float, seconds: float) -> None:
-    """End the process after a step's time, or at the latest when that of the whole request is over.
-
-    On a busy machine a step that waits for its turn costs nothing.
-    """
-    end_after_work(seconds)
-    end_in(max(min(seconds * PATIENCE, latest - monotonic()), 0.01))
+    """End the process after a step's time, or at the latest when that of the whole request is over."""
+    end_in(max(min(seconds, latest - monotonic()), 0.01))
 
 
 def _unavailable(said: DatabaseUnavailable, cause: BaseException | None) -> ChildMessage:
