@@ -1,4 +1,4 @@
-"""Alarms on right queries and clear questions, and what is found where there is something to find.
+"""Alarms on right queries and clear questions, and finds where there is something to find.
 
 Three deterministic rules: `double_counting` (a sum or an average over a join that repeats its rows), `misread_texts` (a
 sum or an order of amounts or dates that are texts there) and `clarify` (a word of the question fits several columns,
@@ -228,7 +228,7 @@ def _shared_columns(schema: Schema) -> Iterator[tuple[str, list[Table]]]:
 
 
 async def _shared_values(catalog: Catalog, database: str, schema: Schema) -> list[str]:
-    """Texts that stand in columns of two tables, a few of each pair."""
+    """Texts that columns of two tables have, a few of each pair."""
     keys = {
         name for table in schema.tables for key in table.foreign_keys for name in (*key.columns, *key.target_columns)
     }

@@ -2,7 +2,7 @@
 
     python benchmarks/checkpoints.py
 
-Writes `checkpoints.md` beside this script. Five questions are asked on one thread; the figures are for one of them. The
+Writes `checkpoints.md` next to this script. Five questions are asked on one thread; the figures are for one of them. The
 graph that does nothing has a state of two keys, so its bytes are LangGraph's own: a table of versions for each step.
 """
 

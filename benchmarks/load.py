@@ -140,7 +140,7 @@ async def some_ended(tasks: Sequence[asyncio.Task[Any]], number: int) -> None:
 
 
 async def continued(http: Any, thread: str) -> str:
-    """How a question of a server that ended got its answer; `lost` if it has none."""
+    """Origin of the answer of a question whose server ended; `lost` if it has none."""
     turn = (await http.get(f"/v1/threads/{thread}")).json()["turns"][-1]
     if turn["state"] == "answered":
         return "continued" if turn["answer"]["status"] == "ok" else "lost"

@@ -75,7 +75,7 @@ async def attack(engine: Engine, count: int, seed: int) -> tuple[str, list[str]]
 
 
 async def known_attacks(engine: Engine) -> tuple[int, list[str]]:
-    """How many attacks on rights are known, and those that pass."""
+    """Number of known attacks on rights, and those that pass."""
     engine.run(*rights_attacks.SCRIPT, *rights_attacks.OWN_SCRIPT.get(engine.name, ()))
     hidden = Visibility(hide=("docs.note", "far.*"), within=HIDE)
     database = VisibleDatabase(engine.open(), hidden)

@@ -67,7 +67,7 @@ SELECT id FROM some_tokens WHERE CASE WHEN word LIKE '%1' THEN (SELECT 1 UNION S
 async def breaches(database: VisibleDatabase, markers: tuple[str, ...]) -> list[str]:
     """The attacks on a database that showed a hidden value.
 
-    The view's visible row, of which only the id is selected, may stand in an error. A CASE fails for hidden rows alone.
+    The view's visible row, of which only the id is selected, may be in an error. A CASE fails for hidden rows alone.
     """
     found = []
     for sql in ATTACKS[database.dialect].strip().splitlines():

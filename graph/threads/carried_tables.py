@@ -18,8 +18,8 @@ def carried_tables(state: State, schema: Schema) -> Link:
     """All columns of the tables that the earlier query reads; empty if the follow-up may need another table.
 
     `And by month?` after a question about appointments is about their months, not about those of the invoices. It may
-    need another table if a word of it names one, or a column that only others have, or if a matched value stands
-    elsewhere.
+    need another table if a word of it names one, or a column that only others have, or if a matched value is
+    in another one.
     """
     turn = state.get("earlier_turn")
     read = tables_and_columns(turn["sql"], schema) if turn else {}
@@ -27,7 +27,7 @@ def carried_tables(state: State, schema: Schema) -> Link:
     others = [table for table in schema.tables if table.key not in read]
     if not tables or _names_others(state["question"], tables, others, schema):
         return {}
-    if not all(_stands_in(note, tables) for note in state.get("context_notes", [])):
+    if not all(_is_in(note, tables) for note in state.get("context_notes", [])):
         return {}
     return {table.key: [column.name for column in table.columns] for table in tables}
 
@@ -66,6 +66,6 @@ def _name_words(tables: Iterable[Table]) -> set[str]:
     return {singular(word) for name in names for word in words(name)}
 
 
-def _stands_in(note: str, tables: Iterable[Table]) -> bool:
+def _is_in(note: str, tables: Iterable[Table]) -> bool:
     """Whether a note of a value (`patient.city = 'Oslo'`) is about one of the tables; other notes are about any."""
     return " = " not in note or any(f"{table.name}." in note or f'{table.name}".' in note for table in tables)

@@ -1,4 +1,4 @@
-"""Amounts and dates that stand in a column as text: sums, comparisons and orders that read them wrongly."""
+"""Amounts and dates that a column holds as text: sums, comparisons and orders that read them wrongly."""
 
 import re
 from collections.abc import Iterator
@@ -55,7 +55,7 @@ def _misread(from_clause: FromClause) -> Iterator[str]:
 
 
 def _reading(node: exp.Expr, column: Column) -> str | None:
-    """How an expression reads a column's text, if that is wrong."""
+    """The wrong way in which an expression reads a column's text; None if it is right."""
     if is_numeric_type(column.type) or not column.samples or all(map(is_number, column.samples)):
         return None
     are_amounts = all(_AMOUNT.fullmatch(sample) for sample in column.samples)

@@ -12,7 +12,7 @@ LONGEST_DEFINITION = 20_000
 _OPENING, _CLOSING = TokenType.L_PAREN, TokenType.R_PAREN
 
 Source = tuple[str, str]
-"""A name as a definition has it: what stands before its dot, which may be empty, and the name."""
+"""A name as a definition has it: the part before its dot, which may be empty, and the name."""
 
 
 def with_sources(schema: Schema, definitions: Mapping[str, object], key_of: Callable[[Source], str]) -> Schema:
@@ -54,7 +54,7 @@ def sources(definition: str, dialect: str, names: set[str]) -> list[Source] | No
 
 
 def _query(definition: str, dialect: str) -> str | None:
-    """What follows the first AS outside of brackets, if it is no query by itself."""
+    """The text after the first AS outside of brackets, if it is no query by itself."""
     found = tokens(definition, dialect) or []
     if found and found[0].token_type != TokenType.CREATE:
         return definition

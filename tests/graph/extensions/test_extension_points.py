@@ -144,7 +144,7 @@ async def test_a_second_question_on_a_thread_begins_anew(model: ScriptedModel, c
     thread = {"configurable": {"thread_id": "1"}}
     model.enqueue("sql", NAMES, NAMES, "SELECT city FROM customer")
     await graph.ainvoke({**QUESTION, "evidence": "Bergen is a city."}, thread)
-    second = Question(question="Which cities?", database="shop")
+    second = Question(question="Which cities do customers live in?", database="shop")
     answer = await graph.ainvoke(second, thread, context=SINGLE)
     assert answer["sql"] == "SELECT city FROM customer"
     assert len(answer["candidates"]) == len(answer["ledger"]) == 1

@@ -25,7 +25,7 @@ RESOLVED = frozenset({"sqlite", "postgres", "mysql", "duckdb"})
 """The dialects whose names are resolved."""
 _SILENT = (exp.Identifier, exp.Literal, exp.DataType, exp.Var, exp.JSONPath, exp.ObjectIdentifier)
 _NO_NAMES = (TokenType.STAR, TokenType.NUMBER)
-"""What may follow a dot without being a name: `t.*`, `.5`."""
+"""Text that may follow a dot without being a name: `t.*`, `.5`."""
 _UNITS = frozenset({"get_format"})
 """Functions whose first argument is a word of the grammar."""
 
