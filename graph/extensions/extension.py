@@ -179,7 +179,7 @@ def reported() -> Iterator[None]:
 
 @contextmanager
 def _as_failures() -> Iterator[None]:
-    """What no future may hold, as `ExtensionFailed`."""
+    """Errors that no future may hold, as `ExtensionFailed`."""
     try:
         yield
     except (StopIteration, SystemExit) as error:
