@@ -42,7 +42,7 @@ def a_graph(model: ScriptedModel, catalog: Catalog, **given: Any) -> Any:
 
 
 class OddError(BaseException):
-    """What only the interpreter should raise."""
+    """An error that is no `Exception`."""
 
 
 def bad(how: str, released: threading.Event) -> Callable[..., Any]:
