@@ -11,6 +11,7 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import closing
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
@@ -19,7 +20,6 @@ import pytest
 
 pytest.importorskip("ray.cluster_utils", reason="run `make ray-tests`, which makes an environment with Ray")
 
-from ray.cluster_utils import Cluster
 from support.chat_stub import ChatStub, completion
 
 from route_sql.cli import main
@@ -34,8 +34,9 @@ def cluster() -> Iterator[str]:
     """The address of a cluster of two nodes with a processor each, whose processes carry a mark."""
     name, _, value = MARK.partition("=")
     os.environ[name] = value
+    clusters: Any = import_module("ray.cluster_utils")
     node = {"num_cpus": 1, "node_ip_address": "127.0.0.1"}
-    made = Cluster(initialize_head=True, head_node_args={**node, "include_dashboard": False})
+    made = clusters.Cluster(initialize_head=True, head_node_args={**node, "include_dashboard": False})
     made.add_node(**node)
     yield str(made.address)
     made.shutdown()

@@ -101,7 +101,7 @@ def vllm(folder: Path) -> Iterator[Served]:
     """vLLM on the CPU."""
     port = free_port()
     sizes = ("--max-model-len", str(CONTEXT), "--gpu-memory-utilization", "0.05", "--max-num-seqs", "3")
-    flags = ("--dtype", "float32", "--enforce-eager", "--enable-prompt-tokens-details", "--max-num-queued-reqs", "3")
+    flags = ("--dtype", "float32", "--enforce-eager", "--enable-prompt-tokens-details", "--max-num-queued-reqs", "4")
     command = ["vllm", "serve", str(tiny_model(folder)), "--served-model-name", "route-sql", *sizes, *flags]
     with started([*command, "--host", "127.0.0.1", "--port", str(port)], port, folder) as url:
         yield Served(url, unknown_name_is_refused=True, overload_is_refused=True)
