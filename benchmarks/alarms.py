@@ -33,7 +33,7 @@ from route_sql.tools.sql.parsing import parse_query
 from route_sql.tools.sql.text_values import misread_texts
 from route_sql.tools.text import words
 from route_sql.tools.values.find_values import ValueIndexes
-from route_sql.training.datasets.examples import Example, load_examples
+from route_sql.training.datasets.examples import Example, PublishedLayout, load_examples
 
 TABLE = Path(__file__).with_name("alarms.md")
 FIT_AND_CHOOSE = (
@@ -41,7 +41,7 @@ FIT_AND_CHOOSE = (
     "small_bank_1 cinema workshop_paper flight_company debate local_govt_mdm"
 ).split()
 """Databases that the shipped adapter was not tuned on."""
-SETS = {
+SETS: dict[str, tuple[PublishedLayout, str, str]] = {
     "Spider train": ("spider", "train_spider.json", "database"),
     "Spider dev": ("spider", "dev.json", "database"),
     "BIRD train": ("bird", "train.json", "train_databases"),
@@ -91,11 +91,11 @@ async def main(arguments: argparse.Namespace) -> None:
                 unexpected[f"Gold queries of {name} that are doubted"] = count.seen
     examples = load_examples(arguments.spider / "train_spider.json", "spider")
     chosen = [example for example in examples if example.database in FIT_AND_CHOOSE]
-    async with opened(chosen, arguments.spider / "database") as (chosen, catalog):
+    async with opened(chosen, arguments.spider / "database") as (there, catalog):
         for title, count in (await constructed_sums(catalog)).items():
             doubled.append(f"| {title} | {count.cells()} |")
             unexpected[title] = count.seen
-        for title, count in (await questions_back(chosen, catalog)).items():
+        for title, count in (await questions_back(there, catalog)).items():
             asked.append(f"| {title} | {count.cells()} |")
             unexpected[title] = count.seen
     parts = [

@@ -262,30 +262,3 @@ async def test_the_second_opinion_sees_the_tables_of_the_earlier_query(catalog: 
     await on_a_thread(model, catalog, (FIRST, SINGLE), (BY_MONTH, Context(without=("complete_joins", "correct_noise"))))
     linked = prompts(model)[-1]
     assert "sale (" in linked and "product (" in linked and "customer (" not in linked
-
-
-DRAFTED_ON = {
-    "And by month?": {"sale"},
-    "Which is the highest?": {"sale"},
-    "And by product?": {"sale", "product", "customer"},
-    "And by city?": {"sale", "product", "customer"},
-    "And in Bergen?": {"sale", "product", "customer"},
-    "And their names?": {"sale", "product", "customer"},
-}
-
-
-@pytest.mark.parametrize(("question", "tables"), DRAFTED_ON.items())
-async def test_a_follow_up_that_names_no_other_table_is_drafted_on_those_of_the_earlier_query(
-    model: ScriptedModel, catalog: Catalog, question: str, tables: set[str]
-) -> None:
-    model.enqueue("sql", SALES, MONTHS)
-    asked = Question(question=question, database="shop")
-    await on_a_thread(model, catalog, (FIRST, SINGLE), (asked, SINGLE))
-    assert {name for name in ("sale", "product", "customer") if f"\n{name} (" in prompts(model)[1]} == tables
-
-
-async def test_a_draft_without_sql_is_asked_again_on_the_whole_schema(model: ScriptedModel, catalog: Catalog) -> None:
-    model.enqueue("sql", SALES, "unanswerable: no column for month", MONTHS)
-    answer, _ = await on_a_thread(model, catalog, (FIRST, SINGLE), (BY_MONTH, SINGLE))
-    assert "customer (" not in prompts(model)[1] and "customer (" in prompts(model)[2]
-    assert answer["status"] == "ok" and len(answer["ledger"]) == 2
