@@ -41,8 +41,8 @@ from route_sql.graph.person.clarifying import clarified, unclear_points
 from route_sql.graph.schemas import Schemas, is_small
 from route_sql.graph.selection import attempts, leading, newest_rejected
 from route_sql.graph.state import AnsweredQuestion, NoAnswer, Question, State
-from route_sql.graph.threads.carried_tables import linked_part, restricted
 from route_sql.graph.threads.choices import choices_of, rights_in
+from route_sql.graph.threads.linked_parts import linked_part, restricted
 from route_sql.graph.threads.memory import as_evidence, earlier_turn, evidence_in, follow_up_notes
 from route_sql.graph.threads.state_versions import StoredState, without_old_keys
 from route_sql.graph.watching.spans import chat_span
