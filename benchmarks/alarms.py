@@ -91,11 +91,11 @@ async def main(arguments: argparse.Namespace) -> None:
                 unexpected[f"Gold queries of {name} that are doubted"] = count.seen
     examples = load_examples(arguments.spider / "train_spider.json", "spider")
     chosen = [example for example in examples if example.database in FIT_AND_CHOOSE]
-    async with opened(chosen, arguments.spider / "database") as (questions_asked, catalog):
+    async with opened(chosen, arguments.spider / "database") as (there, catalog):
         for title, count in (await constructed_sums(catalog)).items():
             doubled.append(f"| {title} | {count.cells()} |")
             unexpected[title] = count.seen
-        for title, count in (await questions_back(questions_asked, catalog)).items():
+        for title, count in (await questions_back(there, catalog)).items():
             asked.append(f"| {title} | {count.cells()} |")
             unexpected[title] = count.seen
     parts = [

@@ -42,15 +42,15 @@ from route_sql.graph.person.clarifying import clarified, unclear_points
 from route_sql.graph.schemas import Schemas, is_small
 from route_sql.graph.selection import attempts, leading, newest_rejected
 from route_sql.graph.state import AnsweredQuestion, NoAnswer, Question, State
-from route_sql.graph.threads.carried_tables import carried_tables, linked_part, restricted
 from route_sql.graph.threads.choices import choices_of, rights_in
+from route_sql.graph.threads.linked_parts import linked_part, restricted
 from route_sql.graph.threads.memory import as_evidence, earlier_turn, evidence_in, follow_up_notes
 from route_sql.graph.threads.state_versions import StoredState, without_old_keys
 from route_sql.graph.watching.spans import chat_span
 from route_sql.tools.database.catalog import Catalog
 from route_sql.tools.database.outcome import ran
 from route_sql.tools.schema.links import union
-from route_sql.tools.schema.records import Link, Schema
+from route_sql.tools.schema.records import Schema
 from route_sql.tools.schema.relevance import reduce_schema
 from route_sql.tools.sql.continuation import continuable_prefix
 from route_sql.tools.sql.usage import misplaced_columns, tables_and_columns
@@ -124,36 +124,29 @@ class Nodes:
         return {"linked": linked, "ledger": [entry("link_schema", reply)]}
 
     async def draft(self, state: State) -> Update:
-        """Ask the generator on the full schema; the draft's tables and columns join the link.
-
-        A follow-up that names nothing in other tables is asked on those of the earlier query first.
-        """
+        """Ask the generator on the full schema; the draft's tables and columns join the link."""
         brief = await self._brief(state)
-        replies = await self._generated(state, brief, carried_tables(state, brief.schema))
-        reply, ledger = replies[-1], [entry("draft", each) for each in replies]
+        messages = self.prompts.generate(brief)
+        reply = await self._ask(state, messages)
         sql = generator.parse(reply.text, brief.schema.dialect)
         used = union(tables_and_columns(sql, brief.schema), misplaced_columns(sql, brief.schema)) if sql else {}
         judged = await self._answerable(state, reply)
         withheld = is_withheld({**state, "no_answer": judged})
         proposal = None if withheld else proposed("draft", sql, scores=scores_of(reply))
-        return {"drafted": used, "proposal": proposal, "no_answer": judged, "ledger": ledger}
+        return {"drafted": used, "proposal": proposal, "no_answer": judged, "ledger": [entry("draft", reply)]}
 
     async def generate(self, state: State) -> Update:
         """Ask the generator on the union of the two links, or on the full schema; each further call is a sample."""
         brief = await self._brief(state)
         before = calls_of("generate", state)
-        part = linked_part(state, brief.schema)
-        if before or part:
-            replies = [await self._ask(state, self.prompts.generate(restricted(brief, part)), sample=before or None)]
-        else:
-            replies = await self._generated(state, brief, carried_tables(state, brief.schema))
-        reply, ledger = replies[-1], [entry("generate", each) for each in replies]
+        messages = self.prompts.generate(restricted(brief, linked_part(state, brief.schema)))
+        reply = await self._ask(state, messages, sample=before or None)
         sql = generator.parse(reply.text, brief.schema.dialect)
         # The first may repeat the draft, since that is agreement; a sample may not.
         scores = scores_of(reply)
         proposal = _new("generate", sql, state, scores) if before else proposed("generate", sql, scores=scores)
         judged = state.get("no_answer") or await self._answerable(state, reply)
-        return {"proposal": proposal, "no_answer": judged, "ledger": ledger}
+        return {"proposal": proposal, "no_answer": judged, "ledger": [entry("generate", reply)]}
 
     async def sample(self, state: State) -> Update:
         """Draw samples from the generator: half of them on the whole schema, half on the linked part of it."""
@@ -250,13 +243,6 @@ class Nodes:
             span.reply(reply)
         keep(messages, reply, sample)
         return reply
-
-    async def _generated(self, state: State, brief: Brief, carried: Link) -> list[Reply]:
-        """Ask the generator on the tables of the earlier query, and on all of them if that gave no SQL."""
-        replies = [await self._ask(state, self.prompts.generate(restricted(brief, carried)))]
-        if carried and generator.parse(replies[0].text, brief.schema.dialect) is None:
-            replies.append(await self._ask(state, self.prompts.generate(brief)))
-        return replies
 
     async def _ask_samples(self, state: State, messages: Sequence[BaseMessage], numbers: Sequence[int]) -> list[Reply]:
         """Draw the samples of these numbers by one request."""

@@ -233,7 +233,7 @@ class State(TypedDict, total=False):
     last_turn: AnsweredQuestion | None
     """The thread's last answered question; it stays when a new one is asked."""
     older_turns: list[AnsweredQuestion] | None
-    """Up to three answered questions before that one, the newest first."""
+    """The answered question before that one, if there is one."""
     earlier_turn: Annotated[AnsweredQuestion, OfOneQuestion(Any)]
     """The turn that the question refers to, if it is a follow-up."""
     context_notes: Annotated[list[str], OfOneQuestion(Any)]

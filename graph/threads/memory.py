@@ -22,8 +22,8 @@ from route_sql.tools.text import clean
 
 TURN = {"question": str, "database": str, "sql": str, "columns": list, "rights": dict}
 """Keys of a turn and their types."""
-OLDER = 3
-"""Turns before the last one that a thread keeps."""
+OLDER = 1
+"""Turns before the last one that a thread keeps: every checkpoint of a run holds them."""
 
 
 def turn_of(question: str, database: str, sql: str, columns: list[str], rights: dict[str, Any]) -> AnsweredQuestion:
