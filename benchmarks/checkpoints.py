@@ -2,8 +2,9 @@
 
     python benchmarks/checkpoints.py
 
-Writes `checkpoints.md` next to this script. Five questions are asked on one thread; the figures are for one of them. The
-graph that does nothing has a state of two keys, so its bytes are LangGraph's own: a table of versions for each step.
+Writes `checkpoints.md` next to this script. Five questions are asked on one thread; the figures are for one of them.
+The graph that does nothing has a state of two keys, so its bytes are LangGraph's own: a table of versions for each
+step.
 """
 
 import asyncio
