@@ -8,7 +8,6 @@ from fastapi.responses import Response
 from route_sql.access.callers import Caller
 from route_sql.api.forms.answers import errors
 from route_sql.api.forms.bodies import QUESTION_CHARS, RunBody
-from route_sql.api.forms.choices import context_for
 from route_sql.api.forms.examples import RUN
 from route_sql.api.service import AdmittedCaller, Service, service_of
 from route_sql.api.turns import ENDED, answered_turn
@@ -23,10 +22,9 @@ async def run(
 ) -> Response:
     """Run a query of the caller's own: guarded, with the caller's rights, within the limits. No model is asked."""
     service = service_of(request)
-    context = context_for(caller, body.options, service.context)
     question = body.question or await _last_question(service, caller, body.thread) or body.sql[:QUESTION_CHARS]
     asked = OwnQuery(question=question, database=body.database, own_sql=body.sql)
-    return await answered_turn(request, caller, asked, body.thread, context)
+    return await answered_turn(request, caller, asked, body.thread, body.options)
 
 
 async def _last_question(service: Service, caller: Caller, thread: str | None) -> str | None:

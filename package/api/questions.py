@@ -9,14 +9,12 @@ from fastapi.responses import Response
 from route_sql.api.errors import request_id_of
 from route_sql.api.forms.answers import errors
 from route_sql.api.forms.bodies import AskBody, ResumeBody, ThreadId
-from route_sql.api.forms.choices import context_for, context_of_caller
 from route_sql.api.forms.examples import ASK, RESUME
 from route_sql.api.resuming import resuming_step
 from route_sql.api.running import ApiRun, Claim
 from route_sql.api.service import AdmittedCaller, service_of
 from route_sql.api.streaming import respond
 from route_sql.api.turns import ENDED, answered_turn
-from route_sql.graph.context import Context
 from route_sql.graph.state import Question
 
 router = APIRouter(tags=["questions"])
@@ -27,9 +25,8 @@ async def ask(
     body: Annotated[AskBody, Body(openapi_examples=ASK)], request: Request, caller: AdmittedCaller
 ) -> Response:
     """Ask a question. With `Accept: text/event-stream` the answer is a stream of events."""
-    context = context_for(caller, body.options, service_of(request).context)
     asked = Question(question=body.question, database=body.database, evidence=body.evidence)
-    return await answered_turn(request, caller, asked, body.thread, context)
+    return await answered_turn(request, caller, asked, body.thread, body.options)
 
 
 @router.post(
@@ -45,9 +42,8 @@ async def resume(
     service = service_of(request)
     row = await service.thread_of(thread, caller)
     await service.visible(row.database, caller)
-    context: Context = context_of_caller(caller, service.context)
     async with Claim(service, row) as claim:
-        turn, step = await resuming_step(service, thread, body)
+        turn, step, context = await resuming_step(service, caller, thread, body)
         turn = replace(turn, state="running")
         await service.store.keep_turn(turn)
         run = ApiRun(claim, turn, step, context, request_id_of(request.scope))

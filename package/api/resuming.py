@@ -1,14 +1,17 @@
 """A person's answer as the input of a run that waits; one that does not fit leaves the run waiting."""
 
+import json
 from typing import Any
 
 from langgraph.types import Command
 
+from route_sql.access.callers import Caller
 from route_sql.api.errors import ApiError
 from route_sql.api.forms.answers import PersonQuestion
 from route_sql.api.forms.bodies import (
     RESUME_FORMS,
     ApproveBody,
+    AskOptions,
     ChoiceBody,
     ContinueBody,
     EditBody,
@@ -16,31 +19,54 @@ from route_sql.api.forms.bodies import (
     RejectBody,
     ResumeBody,
 )
+from route_sql.api.forms.choices import context_for, context_of_caller
+from route_sql.api.running import Step
 from route_sql.api.service import Service
-from route_sql.api.threads.outcomes import checkpoint_of, last_state, open_question
+from route_sql.api.threads.outcomes import checkpoint_of, has_choices, last_state, open_question
 from route_sql.api.threads.thread_store import TurnRow
+from route_sql.graph.context import Context
 
 NOTHING_WAITS = "Nothing waits in this thread; ask with POST /v1/ask."
+NOT_KEPT = "The question was stopped before it began, and its options are not known; ask it again with POST /v1/ask."
 
 
-async def resuming_step(service: Service, thread: str, body: ResumeBody) -> tuple[TurnRow, Command[Any] | None]:
-    """The thread's last turn, and the input that resumes it.
+async def resuming_step(
+    service: Service, caller: Caller, thread: str, body: ResumeBody
+) -> tuple[TurnRow, Step, Context]:
+    """The thread's last turn, and the input and the context that resume it.
 
     Raises:
         ApiError: nothing waits, or the answer does not fit what waits.
     """
     turns = (await service.store.turns([thread]))[thread]
     snapshot = await last_state(service.graph, thread)
-    if not turns or not snapshot.next or checkpoint_of(snapshot) == turns[-1].began_after:
+    turn = turns[-1] if turns else None
+    if turn is not None and isinstance(body, ContinueBody) and not has_choices(snapshot, turn):
+        return turn, *await _begun_again(service, caller, turn)
+    if turn is None or not snapshot.next or checkpoint_of(snapshot) == turn.began_after:
         raise ApiError(409, NOTHING_WAITS)
-    asked = open_question(snapshot, turns[-1])
+    return turn, _step(body, open_question(snapshot, turn)), context_of_caller(caller, service.context)
+
+
+async def _begun_again(service: Service, caller: Caller, turn: TurnRow) -> tuple[Step, Context]:
+    """The input of a run that was stopped before its state held its choices, and the context that it was asked with."""
+    if turn.state != "stopped":
+        raise ApiError(409, NOTHING_WAITS)
+    kept = await service.store.asked(turn)
+    if kept is None:
+        raise ApiError(409, NOT_KEPT)
+    asked = json.loads(kept)
+    return asked["input"], context_for(caller, AskOptions.model_validate(asked["options"]), service.context)
+
+
+def _step(body: ResumeBody, asked: PersonQuestion | None) -> Command[Any] | None:
     if isinstance(body, ContinueBody):
         if asked is not None:
             raise ApiError(400, f"The run waits for a person: {RESUME_FORMS}.")
-        return turns[-1], None
+        return None
     if asked is None:
         raise ApiError(409, 'The run does not wait for a person; send {"type": "continue"} to continue it.')
-    return turns[-1], Command(resume=_given(body, asked))
+    return Command(resume=_given(body, asked))
 
 
 def _given(body: ResumeBody, asked: PersonQuestion) -> dict[str, Any]:

@@ -1,5 +1,6 @@
 """A new turn of a thread: its claim, its run, and its answer."""
 
+import json
 from typing import Any
 from uuid import uuid4
 
@@ -9,13 +10,14 @@ from fastapi.responses import Response
 from route_sql.access.callers import Caller
 from route_sql.api.errors import ApiError, request_id_of
 from route_sql.api.forms.answers import AnsweredBody
+from route_sql.api.forms.bodies import RunOptions
+from route_sql.api.forms.choices import context_for
 from route_sql.api.forms.examples import STREAM_EXAMPLE
 from route_sql.api.running import ApiRun, Claim
 from route_sql.api.service import Service, owner_of, service_of
 from route_sql.api.streaming import STREAM, respond
 from route_sql.api.threads.outcomes import checkpoint_of, last_state
 from route_sql.api.threads.thread_store import LISTED, ThreadRow, TurnRow
-from route_sql.graph.context import Context
 from route_sql.graph.state import OwnQuery, Question
 
 ENDED: dict[int | str, dict[str, Any]] = {
@@ -32,7 +34,7 @@ TOO_LONG = f"The thread has {LISTED} questions; begin a new one."
 
 
 async def answered_turn(
-    request: Request, caller: Caller, asked: Question | OwnQuery, thread: str | None, context: Context
+    request: Request, caller: Caller, asked: Question | OwnQuery, thread: str | None, options: RunOptions
 ) -> Response:
     """The answer of a new turn, in the form that the client asks for.
 
@@ -41,13 +43,14 @@ async def answered_turn(
         caller: The caller.
         asked: The input of the run.
         thread: The thread; None for a new one.
-        context: The choices of the run.
+        options: The caller's choices for the run.
     """
     service = service_of(request)
+    context = context_for(caller, options, service.context)
     await service.visible(asked["database"], caller)
     row = await _thread_row(service, caller, asked["database"], thread)
     async with Claim(service, row, is_new=thread is None) as claim:
-        turn = await _added_turn(service, row.thread, asked["question"])
+        turn = await _added_turn(service, row.thread, asked, options)
         run = ApiRun(claim, turn, asked, context, request_id_of(request.scope))
     return await respond(run, request)
 
@@ -63,10 +66,11 @@ async def _thread_row(service: Service, caller: Caller, database: str, thread: s
     return row
 
 
-async def _added_turn(service: Service, thread: str, question: str) -> TurnRow:
+async def _added_turn(service: Service, thread: str, asked: Question | OwnQuery, options: RunOptions) -> TurnRow:
     """A new turn of a thread, which must not have too many."""
     last = (await service.store.turns([thread]))[thread]
     if len(last) >= LISTED:
         raise ApiError(400, TOO_LONG)
     before = checkpoint_of(await last_state(service.graph, thread)) if last else ""
-    return await service.store.add_turn(thread, question, before)
+    kept = json.dumps({"input": asked, "options": options.model_dump(exclude_none=True)})
+    return await service.store.add_turn(thread, asked["question"], before, kept)

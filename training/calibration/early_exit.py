@@ -38,10 +38,11 @@ def exit_curve(questions: Sequence[ObservedQuestion], calibration: Calibration) 
 def choose_enough(curve: Sequence[ExitPoint]) -> float:
     """The best threshold that loses less than a point of accuracy, with 95 % certainty; 1 if there is none.
 
-    The best is the most accurate one; of those that are equally accurate, the lowest, which asks least.
+    The best is the most accurate one; of those that are equally accurate, the one that can lose least; of those, the
+    lowest, which asks least.
     """
     fair = [point for point in curve if point.lowest > -WORST_LOSS]
-    return max(fair, key=lambda point: (point.accuracy, -point.enough)).enough if fair else 1.0
+    return max(fair, key=lambda point: (point.accuracy, point.lowest, -point.enough)).enough if fair else 1.0
 
 
 def lowest_difference(gained: int, lost: int, n: int) -> float:

@@ -60,6 +60,11 @@ async def last_state(graph: Graph, thread: str) -> StateSnapshot:
     return await graph.aget_state({"configurable": {"thread_id": thread}})
 
 
+def has_choices(snapshot: StateSnapshot, turn: TurnRow) -> bool:
+    """Whether the state of a turn's run holds its choices, with which it can be resumed."""
+    return checkpoint_of(snapshot) != turn.began_after and "choices" in snapshot.values
+
+
 def open_question(snapshot: StateSnapshot, turn: TurnRow) -> PersonQuestion | None:
     """The question to a person that nobody has answered; LangGraph shows it until its node has ended."""
     return None if turn.decided == checkpoint_of(snapshot) else person_question(snapshot)

@@ -44,6 +44,14 @@ TURNS = sa.Table(
     sa.Column("decided", sa.Text),
 )
 
+INPUTS = sa.Table(
+    "route_sql_inputs",
+    _TABLES,
+    sa.Column("thread", sa.String(32), primary_key=True),
+    sa.Column("number", sa.Integer, primary_key=True),
+    sa.Column("asked", sa.Text, nullable=False),
+)
+"""Inputs and options of turns, as JSON, for runs that are stopped before a checkpoint holds them."""
 
 SHOWN = [THREADS.c.thread, THREADS.c.owner, THREADS.c.database, THREADS.c.seen]
 
@@ -124,9 +132,14 @@ class ThreadStore:
         """Begin a run, if no other one is in progress on the thread."""
         return await self._do(lambda connection: _claim(connection, thread, run, busy_until))
 
-    async def add_turn(self, thread: str, question: str, began_after: str) -> TurnRow:
-        """Add a turn that runs. A turn that waited for a person counts as stopped."""
-        return await self._do(lambda connection: _add_turn(connection, thread, question, began_after))
+    async def add_turn(self, thread: str, question: str, began_after: str, asked: str) -> TurnRow:
+        """Add a turn that runs, with its input. A turn that waited for a person counts as stopped."""
+        return await self._do(lambda connection: _add_turn(connection, thread, question, began_after, asked))
+
+    async def asked(self, turn: TurnRow) -> str | None:
+        """The input of a turn; None for turns of earlier versions."""
+        here = (INPUTS.c.thread == turn.thread) & (INPUTS.c.number == turn.number)
+        return await self._do(lambda connection: connection.execute(sa.select(INPUTS.c.asked).where(here)).scalar())
 
     async def keep_turn(self, row: TurnRow) -> None:
         """Write a turn as it is now."""
@@ -177,18 +190,19 @@ def _claim(connection: sa.Connection, thread: str, run: str, busy_until: float) 
     return connection.execute(taken.values(run=run, busy_until=busy_until, used_at=time())).rowcount == 1
 
 
-def _add_turn(connection: sa.Connection, thread: str, question: str, began_after: str) -> TurnRow:
+def _add_turn(connection: sa.Connection, thread: str, question: str, began_after: str, asked: str) -> TurnRow:
     here = TURNS.c.thread == thread
     open_turns = here & TURNS.c.state.not_in(["answered", "stopped"])
     connection.execute(sa.update(TURNS).where(open_turns).values(state="stopped"))
     number = 1 + (connection.execute(sa.select(sa.func.max(TURNS.c.number)).where(here)).scalar() or 0)
     row = TurnRow(thread, number, question, time(), "running", began_after)
     connection.execute(sa.insert(TURNS).values(**vars(row)))
+    connection.execute(sa.insert(INPUTS).values(thread=thread, number=number, asked=asked))
     return row
 
 
 def _delete(connection: sa.Connection, thread: str) -> None:
-    for table in (TURNS, THREADS):
+    for table in (INPUTS, TURNS, THREADS):
         connection.execute(sa.delete(table).where(table.c.thread == thread))
 
 

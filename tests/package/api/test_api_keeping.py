@@ -5,17 +5,19 @@ import sqlite3
 import stat
 from collections.abc import Iterator
 from contextlib import closing
+from dataclasses import replace
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
 import pytest
 from support.api_app import APPROVING, ASKED, STREAM, events_in, hanging, serving_api
-from support.protocol_databases import PETS
+from support.protocol_databases import PETS, scripted
 from support.server_processes import postgres_server
 
 from route_sql.api.limits import Slots
 from route_sql.api.retention import forget_old, keeping_for
+from route_sql.api.service import ServiceLimits
 from route_sql.api.threads.checkpoints import open_threads
 from route_sql.tools.errors import InvalidInput
 
@@ -140,6 +142,49 @@ async def test_a_run_longer_than_the_end_of_the_server_is_continued_by_the_next(
         resume = f"/v1/threads/{thread['thread']}/resume"
         assert (await http.post(resume, json={"type": "approve"})).status_code == 409
         assert (await http.post(resume, json={"type": "continue"})).json()["answer"]["sql"] == PETS
+
+
+async def test_a_question_that_was_stopped_before_it_began_keeps_its_options(tmp_path: Path) -> None:
+    model = hanging()
+    asked = {**APPROVING, "evidence": "Rex is a pet."}
+    async with (
+        serving_api(tmp_path, model, limits=ServiceLimits(questions=1, per_minute=0)) as running,
+        running.client() as http,
+    ):
+        first = asyncio.create_task(http.post("/v1/ask", json=ASKED))
+        await asyncio.wait_for(model.asked.wait(), 20)
+        waiting = asyncio.create_task(http.post("/v1/ask", json=asked))
+        while len((await http.get("/v1/threads")).json()["threads"]) < 2:
+            await asyncio.sleep(0.01)
+        running.server.should_exit = True
+        assert [each.status_code for each in await asyncio.gather(first, waiting)] == [503, 503]
+    again = scripted()
+    async with serving_api(tmp_path, again) as running, running.client() as http:
+        threads = (await http.get("/v1/threads")).json()["threads"]
+        assert {each["state"] for each in threads} == {"stopped"}
+        ends = {
+            (await http.post(f"/v1/threads/{each['thread']}/resume", json={"type": "continue"})).json()["state"]
+            for each in threads
+        }
+        assert ends == {"answered", "needs_approval"}, "the second one asked for approval"
+    assert "Rex is a pet." in str(again.history)
+
+
+async def test_a_run_stopped_in_its_first_step_keeps_its_options(tmp_path: Path) -> None:
+    async with serving_api(tmp_path) as running, running.client() as http:
+        thread = (await http.post("/v1/ask", json=APPROVING)).json()["thread"]
+        store, graph = running.service.store, running.service.graph
+        first = [each async for each in graph.aget_state_history({"configurable": {"thread_id": thread}})]
+        begun = next(each for each in first if each.next == ("ground",))
+        forked = {"configurable": {"thread_id": thread, "checkpoint_ns": ""}}
+        saver: Any = graph.checkpointer
+        kept = await saver.aget_tuple(begun.config)
+        await saver.adelete_thread(thread)
+        await saver.aput(forked, kept.checkpoint, kept.metadata, kept.checkpoint["channel_versions"])
+        [turn] = (await store.turns([thread]))[thread]
+        await store.keep_turn(replace(turn, state="stopped", checkpoint=None))
+        resumed = (await http.post(f"/v1/threads/{thread}/resume", json={"type": "continue"})).json()
+        assert resumed["state"] == "needs_approval"
 
 
 async def test_the_report_of_each_turn_and_no_report_before_its_first_step(tmp_path: Path) -> None:

@@ -172,8 +172,9 @@ async def test_a_question_given_up_for_another_is_not_resumed_in_its_place(tmp_p
         while (turns := (await http.get(place)).json()["turns"])[1]["state"] == "running":
             await asyncio.sleep(0.02)
         assert [turn["state"] for turn in turns] == ["stopped", "stopped"] and turns[1]["interrupt"] is None
-        for given in ({"type": "approve"}, {"type": "continue"}):
-            assert (await http.post(f"{place}/resume", json=given)).status_code == 409
+        assert (await http.post(f"{place}/resume", json={"type": "approve"})).status_code == 409
+        assert (await http.post(f"{place}/resume", json={"type": "continue"})).json()["state"] == "answered"
+        assert [turn["state"] for turn in (await http.get(place)).json()["turns"]] == ["stopped", "answered"]
 
 
 async def test_a_run_that_takes_too_long_is_stopped(tmp_path: Path) -> None:
