@@ -30,7 +30,12 @@ OURS = [command for command in ALL if command.words[0] == "route-sql"]
 RUN = ("ask", "eval", "save", "score", "compare", "doctor", "data")
 """Commands that run here. `serve` does not end; `sft`, `export` and `unpack` run in `make training-tests`."""
 RUNNING = [
-    command for command in OURS if command.page in DOORS and {*RUN} & {*command.words[1:3]} and len(command.words) > 1
+    command
+    for command in OURS
+    if command.page in DOORS
+    and {*RUN} & {*command.words[1:3]}
+    and len(command.words) > 1
+    and "--ray" not in command.words  # runs in `make ray-tests`
 ]
 SQL = "SELECT COUNT(*) FROM appointment"
 REPLIES = {"sql": SQL, "link": "{}", "verdict": "verdict: right", "continuation": SQL}

@@ -20,7 +20,7 @@ from route_sql.api.forms.bodies import (
     ResumeBody,
 )
 from route_sql.api.forms.choices import context_for, context_of_caller
-from route_sql.api.running import Step
+from route_sql.api.running import RunInput
 from route_sql.api.service import Service
 from route_sql.api.threads.outcomes import checkpoint_of, has_choices, last_state, open_question
 from route_sql.api.threads.thread_store import TurnRow
@@ -32,7 +32,7 @@ NOT_KEPT = "The question was stopped before it began, and its options are not kn
 
 async def resuming_step(
     service: Service, caller: Caller, thread: str, body: ResumeBody
-) -> tuple[TurnRow, Step, Context]:
+) -> tuple[TurnRow, RunInput, Context]:
     """The thread's last turn, and the input and the context that resume it.
 
     Raises:
@@ -48,7 +48,7 @@ async def resuming_step(
     return turn, _step(body, open_question(snapshot, turn)), context_of_caller(caller, service.context)
 
 
-async def _begun_again(service: Service, caller: Caller, turn: TurnRow) -> tuple[Step, Context]:
+async def _begun_again(service: Service, caller: Caller, turn: TurnRow) -> tuple[RunInput, Context]:
     """The input of a run that was stopped before its state held its choices, and the context that it was asked with."""
     if turn.state != "stopped":
         raise ApiError(409, NOTHING_WAITS)

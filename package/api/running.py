@@ -23,7 +23,7 @@ from route_sql.tools.errors import InvalidInput
 
 BUSY = "A question is being worked on in this thread; wait for its answer, or close its connection."
 TOO_SLOW = 'The question took too long and was stopped; send {"type": "continue"} to resume, or ask again.'
-Step = Question | OwnQuery | Command[Any] | None
+RunInput = Question | OwnQuery | Command[Any] | None
 """The input of a run: a question, a person's own query or answer, or None to continue a stopped run."""
 
 
@@ -84,7 +84,7 @@ class Claim:
 class ApiRun:
     """A run that works in a task of its own."""
 
-    def __init__(self, claim: Claim, turn: TurnRow, step: Step, context: Context, request_id: str) -> None:
+    def __init__(self, claim: Claim, turn: TurnRow, step: RunInput, context: Context, request_id: str) -> None:
         """Start the run.
 
         Args:
@@ -144,7 +144,7 @@ class ApiRun:
         if not task.cancelled():
             task.exception()
 
-    async def _work(self, step: Step, context: Context) -> AnsweredBody:
+    async def _work(self, step: RunInput, context: Context) -> AnsweredBody:
         body: AnsweredBody | None = None
         try:
             await self._run(step, context)
@@ -168,7 +168,7 @@ class ApiRun:
         finally:
             await self._claim.give_back()
 
-    async def _run(self, step: Step, context: Context) -> None:
+    async def _run(self, step: RunInput, context: Context) -> None:
         async with self._service.slots.turn():
             if time() - self._began > self._service.limits.margin:
                 await self._claim.renew()

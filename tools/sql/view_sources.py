@@ -11,11 +11,11 @@ from route_sql.tools.sql.parsing import shared_tree, tokens
 LONGEST_DEFINITION = 20_000
 _OPENING, _CLOSING = TokenType.L_PAREN, TokenType.R_PAREN
 
-Source = tuple[str, str]
+QualifiedName = tuple[str, str]
 """A name as a definition has it: the part before its dot, which may be empty, and the name."""
 
 
-def with_sources(schema: Schema, definitions: Mapping[str, object], key_of: Callable[[Source], str]) -> Schema:
+def with_sources(schema: Schema, definitions: Mapping[str, object], key_of: Callable[[QualifiedName], str]) -> Schema:
     """A schema whose views have the keys of the tables that they read.
 
     Args:
@@ -31,7 +31,7 @@ def with_sources(schema: Schema, definitions: Mapping[str, object], key_of: Call
     return replace(schema, tables=tuple(tables))
 
 
-def sources(definition: str, dialect: str, names: set[str]) -> list[Source] | None:
+def sources(definition: str, dialect: str, names: set[str]) -> list[QualifiedName] | None:
     """The tables that a definition names; None if that is not certain.
 
     Args:
