@@ -222,7 +222,7 @@ def name_a_layer_more(tensors: dict[str, torch.Tensor]) -> None:
     ("change", "reason"),
     [
         (lose_a_half, "only its half"),
-        (go_astray, "no numbers"),
+        (go_astray, "not numbers"),
         (explode, "too large for float16"),
         (name_a_layer_more, "no layer model.layers.2"),
         (dict.clear, "no tensor"),
