@@ -13,6 +13,7 @@ from route_sql.graph.threads.memory import older_turns, turn_of
 from route_sql.graph.watching.doubts import doubts_of
 from route_sql.tools.database.outcome import Outcome, Status, failed, ran
 
+ONE_NULL = "The result is one NULL, so perhaps no row fits the question."
 NO_TIME_FOR_ROWS = "Another candidate led in between, and there was no time to read all rows of the answer again."
 
 
@@ -36,7 +37,7 @@ async def answered(state: State, execution: Execution) -> Update:
         "sql": sql,
         **_turn(state, sql, outcome),
         **result,
-        **_judged(state, result["status"]),
+        **_judged(state, result["status"], outcome),
         **_unless_there(state, [*late, *remarks, *cut], [candidate_of(attempt) for attempt in attempts(state)]),
     }
 
@@ -73,7 +74,7 @@ def _reason_without_sql(state: State) -> str:
     return "The model wrote no SQL that could be read."
 
 
-def _judged(state: State, status: Status) -> Update:
+def _judged(state: State, status: Status, outcome: Outcome) -> Update:
     """The answer's confidence and doubts; a result that is not sure enough for the caller is `unsure`."""
     if is_withheld(state):
         return {"status": "unanswerable", "confidence": 0.0, "calibrated": False, "doubts": []}
@@ -85,8 +86,13 @@ def _judged(state: State, status: Status) -> Update:
         "status": "unsure" if is_unsure(state) else status,
         "confidence": confidence,
         "calibrated": assessment is not None and assessment["calibrated"],
-        "doubts": doubts_of(state),
+        "doubts": [*doubts_of(state), *([ONE_NULL] if _is_one_null(outcome) else [])],
     }
+
+
+def _is_one_null(outcome: Outcome) -> bool:
+    """Whether an aggregate, such as AVG or MAX, had no row to work on."""
+    return outcome["row_count"] == 1 and [[*row] for row in outcome["rows"]] == [[None]]
 
 
 def _turn(state: State, sql: str | None, outcome: Outcome) -> Update:

@@ -133,6 +133,23 @@ async def test_a_value_that_nobody_named_is_a_doubt(sure: ScriptedModel, catalog
     assert answer["doubts"] == ["The query names a value that is neither in the question nor in its notes."]
 
 
+@pytest.mark.parametrize(
+    ("sql", "doubted"),
+    [
+        ("SELECT MAX(name) FROM customer WHERE city = 'Atlantis'", True),
+        ("SELECT MAX(name) FROM customer", False),
+        ("SELECT COUNT(*) FROM customer WHERE city = 'Atlantis'", False),
+    ],
+)
+async def test_a_result_that_is_one_null_is_doubted(
+    sure: ScriptedModel, catalog: Catalog, sql: str, doubted: bool
+) -> None:
+    sure.enqueue("sql", sql)
+    answer = await ask(sure, catalog, Context(strategy="single"))
+    assert answer["status"] == "ok"
+    assert any("one NULL" in doubt for doubt in answer["doubts"]) is doubted
+
+
 async def test_a_model_may_carry_its_calibration(sure: ScriptedModel, catalog: Catalog) -> None:
     class Carrying(ScriptedModel):
         calibration: Calibration = CALIBRATION
