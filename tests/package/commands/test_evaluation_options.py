@@ -148,7 +148,7 @@ def test_a_suite_of_a_database_without_rows_proves_nothing_and_says_so(
 ) -> None:
     with closing(sqlite3.connect("data/pets.sqlite")) as connection, connection:
         connection.execute("DELETE FROM pet")
-    stub.enqueue(*[completion("SELECT weight FROM pet")] * 24)
+    stub.enqueue(*[completion("SELECT weight FROM pet")] * 6)
     assert (
         run("eval", *DATA, "--out", "run.jsonl", "--model", stub.url, "--strategy", "single", "--suite", "suite") == 0
     )
