@@ -10,6 +10,7 @@ from route_sql.tools.execute_sql import render_outcome
 from route_sql.tools.schema.records import Schema
 from route_sql.tools.sql.joins.double_counting import double_counting
 from route_sql.tools.sql.joins.repair import JoinRepair, repair_joins
+from route_sql.tools.sql.quoted_names import name_read_as_text
 from route_sql.tools.sql.text_values import misread_texts
 from route_sql.tools.sql.usage import UnknownName, unknown_names
 from route_sql.tools.text import clean
@@ -95,7 +96,7 @@ def own_doubt(sql: str, outcome: Outcome, schema: Schema) -> JoinRepair:
     """The complaint of the executor or the schema, with the SQL on other joins if the joins are the reason."""
     if outcome["status"] == "ok":
         repair = repair_joins(sql, schema, "ok")
-        misread = double_counting(sql, schema) or misread_texts(sql, schema)
+        misread = double_counting(sql, schema) or name_read_as_text(sql, schema) or misread_texts(sql, schema)
         return repair if repair.complaint is not None else JoinRepair(misread, None)
     if outcome["status"] == "empty":
         return JoinRepair(EMPTY, None)

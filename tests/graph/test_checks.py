@@ -34,6 +34,7 @@ async def bills(tmp_path: Path) -> AsyncIterator[Catalog]:
         ("SELECT SUM(total) FROM bill", "reads total as a number, and its values are texts such as '$1,200.50'."),
         ('SELECT id FROM bill ORDER BY "due date" LIMIT 1', "reads due date as a text, letter by letter"),
         ("SELECT COUNT(*) FROM bill WHERE \"due date\" LIKE '2024%'", "as a date that begins with the year"),
+        ('SELECT "paid on" FROM bill', 'There is no column "paid on", so the database reads it as a text.'),
     ],
 )
 async def test_a_query_that_misreads_a_text_is_doubted(bills: Catalog, sql: str, doubt: str) -> None:
