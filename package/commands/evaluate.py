@@ -2,7 +2,6 @@
 
 import asyncio
 from collections.abc import Callable, Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -81,10 +80,7 @@ def evaluate(
     as_json: AsJson = False,
 ) -> None:
     """Ask the questions of a data set and score the answers by execution accuracy."""
-    if shard is not None and baseline is not None:
-        raise InvalidInput(
-            "a shard can't be compared with a whole run; merge the shards, then score that run with --gate"
-        )
+    _require_whole_run(shard, baseline)
     settings = Settings()
     name = model or settings.model
     if ray is not None or parts is not None:
@@ -93,8 +89,8 @@ def evaluate(
     recorded = _settings(name, strategy, without, max_tokens, samples)
     context = chosen(strategy, without, max_tokens, samples)
     further, before = further_scoring(layout, suite, r_ves), read_baseline(baseline, out)
-    data_set = DataSet(layout, questions, databases, held_out_of=held_out_of, limit=limit, seed=seed)
-    data_set = replace(data_set, shard=read_shard(shard)) if shard is not None else data_set
+    part = read_shard(shard) if shard is not None else None
+    data_set = DataSet(layout, questions, databases, held_out_of=held_out_of, limit=limit, seed=seed, shard=part)
 
     async def run(progress: Callable[[int, int, int], None]) -> Summary:
         with download_progress() as fetched:
@@ -113,6 +109,13 @@ def evaluate(
     with question_progress() as progress:
         summary = asyncio.run(run(progress))
     _print(strategy, summary, gate(before, read_run(out)) if before is not None else None, as_json)
+
+
+def _require_whole_run(shard: str | None, baseline: Path | None) -> None:
+    if shard is not None and baseline is not None:
+        raise InvalidInput(
+            "a shard can't be compared with a whole run; merge the shards, then score that run with --gate"
+        )
 
 
 def _settings(

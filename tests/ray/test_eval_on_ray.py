@@ -21,11 +21,9 @@ import pytest
 pytest.importorskip("ray.cluster_utils", reason="run `make ray-tests`, which makes an environment with Ray")
 
 from support.chat_stub import ChatStub, completion
-
-from route_sql.cli import main
+from support.evaluation_runs import evaluate, lines, names_server
 
 QUESTIONS = 12
-DATA = ("--questions", "dev.json", "--databases", "data", "--strategy", "single")
 MARK = f"ROUTE_SQL_RAY_TEST={uuid4().hex}"
 
 
@@ -55,24 +53,8 @@ def data(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture
 def server() -> Iterator[ChatStub]:
-    stub = ChatStub(otherwise=completion("SELECT name FROM pet"))
-    yield stub
-    stub.close()
-
-
-def run(*arguments: object) -> int:
-    with pytest.raises(SystemExit) as ended:
-        main([str(argument) for argument in arguments])
-    return int(ended.value.code or 0)
-
-
-def evaluate(server: ChatStub, out: str, *more: str) -> int:
-    return run("eval", *DATA, "--model", server.url, "--out", out, *more)
-
-
-def lines(file: str) -> list[dict[str, Any]]:
-    found = [json.loads(line) for line in Path(file).read_text().splitlines()]
-    return [{key: value for key, value in line.items() if key != "seconds"} for line in found]
+    with names_server() as stub:
+        yield stub
 
 
 def workers() -> list[int]:

@@ -1,20 +1,14 @@
 """LangChain's create_sql_agent (langchain-community) with tool calling."""
 
+from chat_model import chat_model
 from langchain_community.agent_toolkits import create_sql_agent
 from langchain_community.utilities import SQLDatabase
-from langchain_openai import ChatOpenAI
 from protocol import Answer, Reply, serve
 
 
 def prepare(settings: dict[str, str]) -> Answer:
     """A new agent for each question, on its database."""
-    model = ChatOpenAI(
-        base_url=settings["url"] + "/v1",
-        api_key=settings["key"],
-        model=settings["model"],
-        temperature=0,
-        max_retries=0,
-    )
+    model = chat_model(settings)
 
     def answer(question: str, database: str) -> Reply:
         agent = create_sql_agent(

@@ -1,20 +1,14 @@
 """LangChain's SQLDatabaseChain (langchain-experimental, archived), as its documentation makes it."""
 
+from chat_model import chat_model
 from langchain_community.utilities import SQLDatabase
 from langchain_experimental.sql import SQLDatabaseChain
-from langchain_openai import ChatOpenAI
 from protocol import Answer, Reply, serve
 
 
 def prepare(settings: dict[str, str]) -> Answer:
     """A new chain for each question, on its database."""
-    model = ChatOpenAI(
-        base_url=settings["url"] + "/v1",
-        api_key=settings["key"],
-        model=settings["model"],
-        temperature=0,
-        max_retries=0,
-    )
+    model = chat_model(settings)
 
     def answer(question: str, database: str) -> Reply:
         chain = SQLDatabaseChain.from_llm(
@@ -22,7 +16,7 @@ def prepare(settings: dict[str, str]) -> Answer:
         )
         try:
             done = chain.invoke({"query": question})
-        except Exception as error:
+        except Exception as error:  # whatever the chain raises: its steps hold the query
             error.sql = query_of(getattr(error, "intermediate_steps", []))
             raise
         return {"sql": query_of(done["intermediate_steps"]), "text": done["result"]}

@@ -10,15 +10,12 @@ import time
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
-from typing import Any
 
 import pytest
 from support.chat_stub import ChatStub, completion
-
-from route_sql.cli import main
+from support.evaluation_runs import DATA, evaluate, lines, names_server, run
 
 QUESTIONS = 10
-DATA = ("--questions", "dev.json", "--databases", "data", "--strategy", "single")
 
 
 @pytest.fixture(autouse=True)
@@ -37,24 +34,8 @@ def data(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture
 def server() -> Iterator[ChatStub]:
-    stub = ChatStub(otherwise=completion("SELECT name FROM pet"))
-    yield stub
-    stub.close()
-
-
-def run(*arguments: object) -> int:
-    with pytest.raises(SystemExit) as ended:
-        main([str(argument) for argument in arguments])
-    return int(ended.value.code or 0)
-
-
-def evaluate(server: ChatStub, out: str, *more: str) -> int:
-    return run("eval", *DATA, "--model", server.url, "--out", out, *more)
-
-
-def lines(file: str) -> list[dict[str, Any]]:
-    found = [json.loads(line) for line in Path(file).read_text().splitlines()]
-    return [{key: value for key, value in line.items() if key != "seconds"} for line in found]
+    with names_server() as stub:
+        yield stub
 
 
 def merged(server: ChatStub, *shards: str) -> None:

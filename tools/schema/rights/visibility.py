@@ -7,6 +7,7 @@ from typing import Any
 
 from route_sql.tools.errors import InvalidInput
 from route_sql.tools.schema.records import Column, ForeignKey, Schema, Table
+from route_sql.tools.schema.rights.fenced_views import views_of_the_rest
 from route_sql.tools.schema.rights.heirs import Heirs
 from route_sql.tools.schema.rights.hidden_types import PLAIN_TYPES, with_plain_types, without_hidden_rows
 from route_sql.tools.schema.rights.patterns import (
@@ -16,7 +17,6 @@ from route_sql.tools.schema.rights.patterns import (
     has_wildcard,
     placed_pattern,
 )
-from route_sql.tools.schema.rights.view_sources import views_of_the_rest
 
 DEFAULT_NAMES = ("main", "public", "dbo")
 """Engine names of the default namespace, whose tables have none in their key."""

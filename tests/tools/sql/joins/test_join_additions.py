@@ -1,20 +1,13 @@
 """Missing joins that are added along the keys; every result is run on a database of that schema."""
 
 import sqlite3
-from collections.abc import Iterator
 from dataclasses import replace
 
 import pytest
-from support.library import SCHEMA, STAFF, empty_library, table
+from support.library import SCHEMA, STAFF, table
 
 from route_sql.tools.schema.records import Column, ForeignKey, Schema, Table
 from route_sql.tools.sql.joins.repair import add_missing_joins
-
-
-@pytest.fixture
-def database() -> Iterator[sqlite3.Connection]:
-    with empty_library() as connection:
-        yield connection
 
 
 @pytest.mark.parametrize(

@@ -1,20 +1,13 @@
 """Joins that are put on keys: those of an empty result, and those of unrelated ids."""
 
 import sqlite3
-from collections.abc import Iterator
 from dataclasses import replace
 
 import pytest
-from support.library import SCHEMA, STAFF, empty_library
+from support.library import SCHEMA, STAFF
 
 from route_sql.tools.schema.records import Column, ForeignKey, Schema, Table
 from route_sql.tools.sql.joins.repair import accidental_joins, rejoin_on_keys, replace_accidental_joins
-
-
-@pytest.fixture
-def database() -> Iterator[sqlite3.Connection]:
-    with empty_library() as connection:
-        yield connection
 
 
 @pytest.mark.parametrize(

@@ -1,18 +1,11 @@
 """Joins that become unused by a repair are dropped; those that filter rows stay."""
 
 import sqlite3
-from collections.abc import Iterator
 
 import pytest
-from support.library import SCHEMA, empty_library
+from support.library import SCHEMA
 
 from route_sql.tools.sql.joins.repair import add_missing_joins
-
-
-@pytest.fixture
-def database() -> Iterator[sqlite3.Connection]:
-    with empty_library() as connection:
-        yield connection
 
 
 @pytest.mark.parametrize(
