@@ -1,13 +1,13 @@
-"""Whether the database can answer a question: the model's own word, and how much of the question the schema knows.
+"""Whether the database can answer a question: the model's own word, its SQL, and the words that the schema knows.
 
-A tuned model replies with a reason in place of SQL. For other models there is relevance: a question of which no word
-names anything in the database is about something else.
+A tuned model replies with a reason in place of SQL, or writes a column that no table has. For other models there is
+relevance: a question of which no word names anything in the database is about something else.
 """
 
 from collections.abc import Sequence
-from math import exp
+from math import exp, log1p
 
-from route_sql.agents import no_answer
+from route_sql.agents import generator, no_answer
 from route_sql.agents.call import Reply
 from route_sql.graph.calls.ledger import calls_of
 from route_sql.graph.confidence import Calibration
@@ -16,6 +16,7 @@ from route_sql.graph.state import NoAnswer, State
 from route_sql.graph.threads.memory import as_evidence
 from route_sql.tools.schema.question.coverage import COMMON, content_words, texts_of, uncovered_words
 from route_sql.tools.schema.records import Schema
+from route_sql.tools.sql.usage import UnknownName, unknown_names
 from route_sql.tools.text import words
 
 NAMED_WORDS = 3
@@ -30,7 +31,8 @@ def judge_answerable(reply: Reply, state: State, schema: Schema, calibration: Ca
     known = [*texts_of(schema), *state.get("context_notes", []), earlier]
     unknown = uncovered_words(state["question"], known)
     reason = no_answer.parse(reply.text)
-    signals = _signals(reply, state["question"], unknown, declined=reason is not None)
+    missing = missing_names(reply, schema)
+    signals = _signals(reply, state["question"], unknown, declined=reason is not None, missing=bool(missing))
     logistic = calibration.unanswerable if calibration else None
     if logistic is not None and logistic.weights.keys() <= signals.keys():
         probability = logistic.probability(signals)
@@ -39,10 +41,19 @@ def judge_answerable(reply: Reply, state: State, schema: Schema, calibration: Ca
     return NoAnswer(
         declined=reason is not None,
         irrelevant=logistic is None and is_irrelevant(state["question"], unknown),
-        reason=reason or _unknown(unknown),
+        reason=reason or _missing(missing) or _unknown(unknown),
         signals=signals,
         probability=round(probability, 4),
     )
+
+
+def missing_names(reply: Reply, schema: Schema) -> list[UnknownName]:
+    """Tables and columns of a generator's query that the database has nowhere.
+
+    A column that another table has is not missing: its query can be repaired.
+    """
+    sql = generator.parse(reply.text, schema.dialect)
+    return [name for name in unknown_names(sql, schema) if not name.owners] if sql else []
 
 
 def is_withheld(state: State) -> bool:
@@ -71,18 +82,32 @@ def is_irrelevant(question: str, unknown: Sequence[str]) -> bool:
     return is_english and len(unknown) == len(asked) >= FEWEST_WORDS
 
 
-def _signals(reply: Reply, question: str, unknown: Sequence[str], *, declined: bool) -> dict[str, float]:
-    """Numbers that tell questions without an answer from others; without log-probabilities there is no `doubt`."""
+def _signals(
+    reply: Reply, question: str, unknown: Sequence[str], *, declined: bool, missing: bool
+) -> dict[str, float]:
+    """Numbers that tell questions without an answer from others.
+
+    `doubt` and `surprise` come from log-probabilities and are missing where the server gives none.
+    """
     asked = content_words(question)
     signals = {
         "declined": float(declined),
         "unknown": len(unknown) / len(asked) if asked else 0.0,
         "foreign": float(bool(asked) and len(unknown) == len(asked)),
+        "missing": float(missing),
     }
     if reply.logprobs:
         first = exp(reply.logprobs[0])
         signals["doubt"] = first if declined else 1.0 - first
+        signals["surprise"] = log1p(-sum(reply.logprobs))
     return signals
+
+
+def _missing(missing: Sequence[UnknownName]) -> str:
+    if not missing:
+        return ""
+    name = missing[0]
+    return no_answer.missing(name.kind, [name.name.rpartition(".")[2]])
 
 
 def _unknown(unknown: Sequence[str]) -> str:

@@ -1,6 +1,8 @@
 """Questions that the database can't answer: no SQL is given, and the reason is said."""
 
 import json
+from dataclasses import replace
+from math import log1p
 
 import pytest
 
@@ -9,7 +11,7 @@ from route_sql.graph.confidence import Calibration, Logistic
 from route_sql.graph.context import Context, Strategy
 from route_sql.graph.state import Answer, Question
 from route_sql.graph.wiring import build_graph
-from route_sql.testing import ScriptedModel
+from route_sql.testing import WRITTEN_TOKENS, ScriptedModel
 from route_sql.tools.database.catalog import Catalog
 from route_sql.tools.errors import InvalidInput
 
@@ -60,6 +62,42 @@ async def test_sql_is_withheld_where_an_answer_is_unlikely_all_the_same(catalog:
     answer, _ = await ask(catalog, FOREIGN, NAMES, calibration=calibration)
     assert answer["status"] == "unanswerable" and answer["candidates"] == []
     assert answer["error"] is not None and "nothing in the database is named like salary" in answer["error"]
+
+
+BY_MISSING = replace(CALIBRATION, unanswerable=Logistic(intercept=-4.0, weights={"missing": 8.0}, usual={}))
+
+
+async def test_a_query_on_a_column_that_no_table_has_is_a_sign(catalog: Catalog) -> None:
+    salary = "SELECT T1.salary FROM customer AS T1"
+    answer, model = await ask(catalog, BERGEN, salary, calibration=BY_MISSING)
+    assert answer["status"] == "unanswerable" and len(model.history) == 1
+    assert answer["error"] == "The database can't answer this question: no column for salary."
+    answer, _ = await ask(catalog, BERGEN, "SELECT name FROM employee", calibration=BY_MISSING)
+    assert answer["error"] == "The database can't answer this question: no table for employee."
+
+
+@pytest.mark.parametrize(
+    "sql",
+    [
+        pytest.param("SELECT city FROM sale", id="a column of another table"),
+        pytest.param('SELECT name FROM customer WHERE city = "Oslo"', id="a text in double quotes"),
+        pytest.param("SELECT name AS salary FROM customer ORDER BY salary", id="a name of its own"),
+        pytest.param("WITH staff AS (SELECT name FROM customer) SELECT name FROM staff", id="a table of its own"),
+    ],
+)
+async def test_other_names_are_no_sign(catalog: Catalog, sql: str) -> None:
+    answer, _ = await ask(catalog, BERGEN, sql, NAMES, NAMES, calibration=BY_MISSING)
+    assert answer["status"] == "ok"
+
+
+async def test_the_signals_have_the_surprise_of_the_whole_reply(catalog: Catalog) -> None:
+    model = ScriptedModel(logprob=-0.5)
+    model.enqueue("sql", NAMES)
+    graph = build_graph(model, catalog)
+    asked, context = Question(question=BERGEN, database="shop"), Context(strategy="single")
+    updates = [update async for update in graph.astream(asked, context=context, stream_mode="updates")]
+    judged = next(update["generate"]["no_answer"] for update in updates if "generate" in update)
+    assert judged["signals"]["surprise"] == pytest.approx(log1p(0.5 * WRITTEN_TOKENS))
 
 
 async def test_an_irrelevant_question_is_withheld_if_the_candidates_disagree(catalog: Catalog) -> None:
