@@ -17,6 +17,8 @@ from route_sql.tools.values.index import ValueIndex, build_value_index, render_m
 SchemaOf = Callable[[str, Visibility], Awaitable[Schema]]
 INDEXES = 64
 """Indexes that are kept; each holds up to 2,000 texts a column."""
+BUILDS = 4
+"""How often an index is built at most: columns that take long every time are left out for good."""
 QUICK_TEXTS, QUICK_CHARS = 500, 200
 """Texts of an index and characters of a question that are compared at once: a trip to a thread would cost more."""
 DESCRIPTION = "Find cells of the database that match words of the question."
@@ -60,8 +62,9 @@ def make_find_values(
 class ValueIndexes:
     """Value index of each database, built once even if several questions wait for it.
 
-    The index of a database is built on its first question and rebuilt when its schema changes. Callers with different
-    rights have different `Database` objects, so they never share an index.
+    The index of a database is built on its first question and rebuilt when its schema changes. Columns that there was
+    no time to read, on a busy machine say, are read by one of the next questions. Callers with different rights have
+    different `Database` objects, so they never share an index.
     """
 
     def __init__(self) -> None:
@@ -81,7 +84,10 @@ class ValueIndexes:
             self._built.popitem(last=False)
         async with known.lock:
             if known.index is None or known.schema is not schema:
-                known.schema, known.index = schema, await build_value_index(database, schema)
+                known.schema, known.index, known.builds = schema, await build_value_index(database, schema), 1
+            elif known.index.unread and known.builds < BUILDS:
+                known.index = await build_value_index(database, schema, before=known.index)
+                known.builds += 1
             return known.index
 
 
@@ -90,4 +96,5 @@ class _Built:
     database: Database
     schema: Schema | None = None
     index: ValueIndex | None = None
+    builds: int = 0
     lock: asyncio.Lock = field(default_factory=asyncio.Lock)

@@ -88,13 +88,19 @@ class _Found:
 class ValueIndex:
     """Texts of a database, looked up by phrase. Immutable: share it between questions and threads."""
 
-    def __init__(self, columns: Iterable[Texts]) -> None:
-        """Index the texts of columns, except long ones and those that a prompt can't show unchanged."""
+    def __init__(self, columns: Iterable[Texts], unread: int = 0) -> None:
+        """Index the texts of columns, except long ones and those that a prompt can't show unchanged.
+
+        Args:
+            columns: The columns that were read.
+            unread: Number of columns that there was no time to read.
+        """
+        self.columns, self.unread = tuple(columns), unread
         self._cells: dict[str, list[tuple[Texts, str]]] = {}
         self._keys_by_stem: dict[str, list[str]] = {}
         self._keys_by_look: dict[tuple[str, int], list[str]] = {}
         self._schema_words: set[str] = set()
-        for column in columns:
+        for column in self.columns:
             self._schema_words |= _singulars(f"{column.table} {column.column}")
             for value in column.values:
                 if (key := value_key(value)) and is_clean(value, VALUE_CHARS):
@@ -201,35 +207,54 @@ class ValueIndex:
         )
 
 
-async def build_value_index(database: Database, schema: Schema, *, seconds: float = 10.0) -> ValueIndex:
+async def build_value_index(
+    database: Database, schema: Schema, *, seconds: float = 10.0, before: ValueIndex | None = None
+) -> ValueIndex:
     """Read the texts of a database into an index.
 
     Labels of enumerated types need no query. For each text column, one query reads the first 2,000 different values of
-    the first 20,000 rows. Other values are never found. When the time is spent, the remaining columns are left out, so
-    the index of a very large database may differ from build to build.
+    the first 20,000 rows. Other values are never found. Columns that there was no time to read are left out and
+    counted as `unread`.
 
     Args:
         database: Database to read.
         schema: Its schema, without the tables and columns that must not be read.
         seconds: Budget for all columns together.
+        before: An index of the same schema; the columns that it holds are not read again.
 
     Raises:
         DatabaseUnavailable: the database can't be opened or read.
     """
-    deadline = time.monotonic() + seconds
-    texts = [
+    deadline, unread = time.monotonic() + seconds, 0
+    read = {(each.table, each.column): each for each in before.columns} if before else {}
+    texts = _labels(schema)
+    for table, column in _text_columns(schema):
+        found = read.get((table.key, column.name))
+        if found is None:
+            found = await _read(database, schema, (table, column), deadline - time.monotonic())
+        if found is None:
+            unread += 1
+        else:
+            texts.append(found)
+    return await asyncio.to_thread(ValueIndex, texts, unread)
+
+
+async def _read(database: Database, schema: Schema, place: tuple[Table, Column], seconds: float) -> Texts | None:
+    """Different texts of a column; None if the time did not suffice."""
+    if seconds <= 0:
+        return None
+    limits = Limits(seconds=min(seconds, COLUMN_SECONDS), rows=DISTINCT_VALUES, cell_chars=4 * VALUE_CHARS)
+    outcome = await database.execute(distinct_values(*place, database.dialect), limits)
+    if outcome["status"] == "timeout":
+        return None
+    # A column that can't be read, such as one of a broken view, has no rows here.
+    return _texts(schema, *place, tuple(row[0] for row in outcome["rows"] if isinstance(row[0], str)))
+
+
+def _labels(schema: Schema) -> list[Texts]:
+    return [
         _texts(schema, table, column, column.labels[:DISTINCT_VALUES]) for table, column in _labelled_columns(schema)
     ]
-    for table, column in _text_columns(schema):
-        left = deadline - time.monotonic()
-        if left <= 0:
-            break
-        limits = Limits(seconds=min(left, COLUMN_SECONDS), rows=DISTINCT_VALUES, cell_chars=4 * VALUE_CHARS)
-        outcome = await database.execute(distinct_values(table, column, database.dialect), limits)
-        # A column that can't be read (a broken view, a slow one) has no rows here and is left out.
-        values = tuple(row[0] for row in outcome["rows"] if isinstance(row[0], str))
-        texts.append(_texts(schema, table, column, values))
-    return await asyncio.to_thread(ValueIndex, texts)
 
 
 def distinct_values(table: Table, column: Column, dialect: str) -> str:

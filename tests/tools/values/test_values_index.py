@@ -12,7 +12,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sqlglot import exp
 
+from route_sql.tools.database.outcome import Outcome, failed
 from route_sql.tools.database.sqlite.database import SQLiteDatabase
+from route_sql.tools.limits import Limits
+from route_sql.tools.values.find_values import BUILDS, ValueIndexes
 from route_sql.tools.values.index import Texts, ValueIndex, ValueMatch, build_value_index, render_match
 
 SCRIPT = """
@@ -96,8 +99,42 @@ async def test_a_spent_budget_indexes_nothing(file: Path) -> None:
     database = SQLiteDatabase("values", file)
     index = await build_value_index(database, await database.schema(), seconds=0)
     await database.close()
-    assert len(index) == 0
+    assert (len(index), index.unread) == (0, 4)
     assert index.match("Alabama") == []
+
+
+class BusyDatabase(SQLiteDatabase):
+    """A database on a machine that is too busy for the first queries."""
+
+    stopped = 2
+    executed = 0
+
+    async def execute(self, sql: str, limits: Limits | None = None) -> Outcome:
+        self.executed += 1
+        if self.executed <= self.stopped:
+            return failed("timeout", "stopped")
+        return await super().execute(sql, limits)
+
+
+async def test_a_column_that_a_busy_machine_did_not_read_is_read_by_the_next_question(file: Path) -> None:
+    database = BusyDatabase("values", file)
+    whole = await build_value_index(SQLiteDatabase("values", file), await database.schema())
+    indexes = ValueIndexes()
+    first = await indexes.of(database, await database.schema())
+    assert first.unread == 2 and notes(first, "Was Tiger Woods born in Alabama?") == ["head.born_state = 'Alabama'"]
+    second = await indexes.of(database, await database.schema())
+    assert (second.unread, second.columns) == (0, whole.columns)
+    assert await indexes.of(database, await database.schema()) is second and database.executed == 6
+    await database.close()
+
+
+async def test_a_column_that_is_slow_every_time_is_left_out_for_good(file: Path) -> None:
+    database = BusyDatabase("values", file)
+    database.stopped = 1_000
+    indexes = ValueIndexes()
+    last = [await indexes.of(database, await database.schema()) for _ in range(9)][-1]
+    assert (last.unread, database.executed) == (4, 4 * BUILDS)
+    await database.close()
 
 
 async def test_a_large_table_is_read_to_a_bound(tmp_path: Path) -> None:
