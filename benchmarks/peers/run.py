@@ -206,8 +206,8 @@ def _write_table(arguments: argparse.Namespace, failed: dict[str, str]) -> None:
     note = (
         "Calls, tokens of prompts computed, tokens written and seconds are means of a Spider dev question; `base` is "
         "the untuned model, `default` the tuned one. An agent is stopped after 60 seconds, the others after 300. The "
-        "two agents end after one call: a model of this size writes SQL or a call of a made-up tool as text, which they "
-        "don't run. They need a larger model."
+        "two agents end after one call: a model of this size writes SQL or a call of a made-up tool as text, which "
+        "they don't run. They need a larger model."
     )
     text = f"{head}\n\n{note}\n\n{table(CONTESTANTS, found, failed)}"
     arguments.table.write_text(text, encoding="utf-8")
