@@ -40,7 +40,7 @@ def build_graph(
     model: BaseChatModel,
     catalog: Catalog,
     *,
-    checkpointer: BaseCheckpointSaver[str] | None = None,
+    checkpointer: BaseCheckpointSaver[str] | bool | None = None,
     **options: Unpack[GraphOptions],
 ) -> Graph:
     """The collaboration strategy, compiled (Multitask Collaboration Prompting; ROUTE, section 3.3).
@@ -48,7 +48,8 @@ def build_graph(
     Args:
         model: Any chat model; text in, text out. It is asked with the settings it comes with.
         catalog: The databases that may be asked. It stays the caller's to close.
-        checkpointer: Needed for `Context.approve` and for threads that outlive a process.
+        checkpointer: Needed for `Context.approve`, for follow-ups, and for threads that outlive a process. True within
+            another graph for that graph's, with follow-ups.
         **options: Keyword arguments; see `GraphOptions` for each.
 
     Raises:
