@@ -104,7 +104,8 @@ async def test_an_executor_without_an_outcome_costs_its_candidate(
     model.enqueue("sql", NAMES)
     answer = await build_graph(model, catalog, executor=executor).ainvoke(QUESTION, context=SINGLE, version="v2")
     assert (answer.value["status"], answer.value["sql"]) == ("error", NAMES)
-    assert f"the executor {executor.name} must give an Outcome as its artifact, status, " in answer.value["error"]
+    said = f"the executor {executor.name} must give an Outcome as its artifact, status, "
+    assert said in str(answer.value["error"])
 
 
 @pytest.mark.parametrize(
