@@ -11,6 +11,7 @@ from langchain_core.messages import AIMessage, BaseMessage
 
 from route_sql.agents.brief import Wording
 from route_sql.tools.shared_prompts import about_database
+from route_sql.tools.text import encodable
 
 TEMPERATURE = 0.7
 """Temperature when a reply is sampled."""
@@ -96,7 +97,7 @@ def reply_of(message: AIMessage, seconds: float) -> Reply:
     """A message of a chat model as a reply that took some seconds."""
     usage = message.usage_metadata
     return Reply(
-        text=str(message.text),
+        text=encodable(str(message.text)),
         prompt_tokens=usage["input_tokens"] if usage else 0,
         cached_tokens=(usage.get("input_token_details") or {}).get("cache_read") if usage else None,
         completion_tokens=usage["output_tokens"] if usage else 0,

@@ -6,6 +6,7 @@ earlier question which has nothing to do with this one is misled, while a follow
 
 import re
 from collections.abc import Iterable, Sequence
+from unicodedata import name
 
 from route_sql.agents.asked_words import (
     AUXILIARY,
@@ -109,7 +110,16 @@ def _is_fragment(asked: Asked) -> bool:
         return False
     first, last = asked.words[own[0]], asked.words[own[-1]]
     is_first = first in GENERIC or asked.is_superlative(own[0])
-    return len(own) <= _FRAGMENT or is_first or first == last
+    is_repeated = len(own) > 1 and first == last
+    return is_first or is_repeated or (len(own) <= _FRAGMENT and all(map(_may_be_a_value, asked.words)))
+
+
+def _may_be_a_value(word: str) -> bool:
+    """Whether a word may be all of a question, as `Oslo?` is.
+
+    The rules know no question words of other scripts, and some of these write a whole question as one word.
+    """
+    return word.isascii() or all(name(letter, "").startswith(("LATIN", "DIGIT")) for letter in word)
 
 
 def _lacks_a_noun(asked: Asked) -> bool:

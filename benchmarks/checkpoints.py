@@ -17,14 +17,16 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
+from aiosqlite import connect
 from langgraph.checkpoint.memory import InMemorySaver
+from langgraph.checkpoint.serde.base import SerializerProtocol
 from langgraph.checkpoint.sqlite.aio import AsyncSqliteSaver
 from langgraph.graph import END, START, StateGraph
 from overhead import steps_of
 from shared.heading import heading
 from typing_extensions import TypedDict
 
-from route_sql import Catalog, Context, Strategy, build_graph
+from route_sql import Catalog, CompressedSerializer, Context, Strategy, build_graph
 from route_sql.testing import ScriptedModel
 
 QUESTIONS = 5
@@ -79,18 +81,23 @@ def bytes_in(parts: Iterable[Any]) -> int:
     return total
 
 
-async def in_memory(builder: Any, database: str, durability: str, **given: Any) -> tuple[int, int]:
+async def in_memory(
+    builder: Any, database: str, durability: str, serde: SerializerProtocol | None = None, **given: Any
+) -> tuple[int, int]:
     """Bytes of a question's checkpoints in memory, and of its answer as JSON."""
-    saver = InMemorySaver()
+    saver = InMemorySaver(serde=serde)
     answer = await ask_five(builder.compile(checkpointer=saver), database, durability, **given)
     return bytes_in([saver.storage, saver.writes, saver.blobs]) // QUESTIONS, len(json.dumps(answer))
 
 
-async def on_disk(builder: Any, database: str, durability: str, **given: Any) -> int:
+async def on_disk(
+    builder: Any, database: str, durability: str, serde: SerializerProtocol | None = None, **given: Any
+) -> int:
     """Bytes of a question in a file of checkpoints, its tables and indexes included."""
     with TemporaryDirectory() as folder:
         file = Path(folder) / "checkpoints.sqlite"
-        async with AsyncSqliteSaver.from_conn_string(str(file)) as saver:
+        async with connect(file) as connection:
+            saver = AsyncSqliteSaver(connection, serde=serde)
             await ask_five(builder.compile(checkpointer=saver), database, durability, **given)
         return file.stat().st_size // QUESTIONS
 
@@ -120,7 +127,9 @@ async def lines_of(catalog: Catalog, name: str, strategy: Strategy, count: int) 
         least, _ = await in_memory(idle, name, durability)
         disk = await on_disk(ours, name, durability, context=context)
         least_disk = await on_disk(idle, name, durability)
-        lines.append([strategy, count, durability, answer, held, least, disk, least_disk])
+        small, _ = await in_memory(ours, name, durability, CompressedSerializer(), context=context)
+        small_disk = await on_disk(ours, name, durability, CompressedSerializer(), context=context)
+        lines.append([strategy, count, durability, answer, held, small, least, disk, small_disk, least_disk])
     return lines
 
 
@@ -141,9 +150,10 @@ def kilobytes(cell: object) -> str:
 
 def table(lines: list[list[object]]) -> list[str]:
     """The lines as a table."""
-    head = "| strategy | rows | durability | answer | in memory | doing nothing | on disk | doing nothing |"
+    columns = "in memory", "compressed", "doing nothing", "on disk", "compressed", "doing nothing"
+    head = f"| strategy | rows | durability | answer | {' | '.join(columns)} |"
     shown = [f"| {' | '.join([str(line[0]), str(line[1]), *map(kilobytes, line[2:])])} |" for line in lines]
-    return [head, "| --- | --: | --- | --: | --: | --: | --: | --: |", *shown]
+    return [head, "| --- | --: | --- | --: | --: | --: | --: | --: | --: | --: |", *shown]
 
 
 def main() -> None:
@@ -158,7 +168,11 @@ def main() -> None:
         lines = asyncio.run(measure(path))
     packages = ("langgraph", "langgraph-checkpoint", "langgraph-checkpoint-sqlite")
     text = [heading("Bytes of checkpoints", *packages), "", *table(lines)]
-    text += ["", f"kB a question, of {QUESTIONS} on one thread; the answer as JSON. All text is ASCII."]
+    text += [
+        "",
+        f"kB a question, of {QUESTIONS} on one thread; the answer as JSON. All text is ASCII. Compressed means: with "
+        "`CompressedSerializer`.",
+    ]
     Path(__file__).with_name("checkpoints.md").write_text("\n".join(text) + "\n")
     print("\n".join(text))
 

@@ -52,7 +52,7 @@ async def refusal(checks: Sequence[Extension], question: str, sql: str, database
     A check that fails refuses the query: only a query that is clearly permitted runs.
     """
     complaints, failures = await complaints_of(checks, question, sql, database)
-    unsure = [f"{failure} So the query was not run." for failure in failures]
+    unsure = [f"{_sentence(failure)} So the query was not run." for failure in failures]
     return next(iter([*complaints, *unsure]), None)
 
 

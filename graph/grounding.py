@@ -22,7 +22,7 @@ from route_sql.tools.schema.records import Link, Schema
 from route_sql.tools.schema.relevance import reduce_schema
 from route_sql.tools.schema.rendering import render_again
 from route_sql.tools.schema.rights.visibility import EVERYTHING, Visibility
-from route_sql.tools.text import clean
+from route_sql.tools.text import clean, is_encodable
 
 Notes = Sequence[str] | str | None
 ContextTool = BaseTool | Callable[[Question], Notes | Awaitable[Notes]]
@@ -96,6 +96,9 @@ def question_of(state: State) -> Question:
         raise InvalidInput(f"the input's database must be a name in the catalog, not {database!r}")
     if not isinstance(evidence, str):
         raise InvalidInput(f"the input's evidence must be a text, if there is any, not {evidence!r}")
+    for name, text in (("question", question), ("evidence", evidence)):
+        if not is_encodable(text):
+            raise InvalidInput(f"the input's {name} has half of a surrogate pair, which is no character: write UTF-8")
     return Question(question=question, database=database, evidence=evidence)
 
 

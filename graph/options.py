@@ -24,6 +24,7 @@ from route_sql.graph.grounding import ContextTool
 from route_sql.graph.nodes import Nodes
 from route_sql.graph.schemas import Schemas
 from route_sql.tools.database.catalog import Catalog
+from route_sql.tools.errors import InvalidInput
 from route_sql.tools.execute_sql import make_execute_sql
 from route_sql.tools.values.find_values import ValueIndexes, make_find_values
 
@@ -62,9 +63,14 @@ def make_nodes(model: BaseChatModel, catalog: Catalog, options: GraphOptions) ->
 
     Raises:
         TypeError: an option has an unknown name.
-        InvalidInput: an extension can't be called with the arguments that it gets.
+        InvalidInput: the model is none, or an extension can't be called with the arguments that it gets.
     """
     _require_known(options)
+    if not isinstance(getattr(model, "bound", model), BaseChatModel):  # of a model with bound arguments
+        raise InvalidInput(
+            f"the model must be a LangChain chat model, not {model!r:.100}: ChatTGI(base_url=...) asks a server, "
+            "EmbeddedServer(...).chat_model() a model on this machine"
+        )
     schemas, indexes = Schemas(catalog), ValueIndexes()
     seconds = seconds_of(options.get("extension_seconds", SECONDS))
     given_tools = context_extensions(options.get("context_tools", ()), seconds)

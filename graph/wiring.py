@@ -30,6 +30,7 @@ from route_sql.graph.threads.beginning import QuestionGraph
 from route_sql.graph.threads.state_versions import StoredState
 from route_sql.graph.watching.traces import trace_policy
 from route_sql.tools.database.catalog import Catalog
+from route_sql.tools.errors import InvalidInput
 
 Builder = StateGraph[StoredState, Context, Question, Answer]
 Graph = CompiledStateGraph[StoredState, Context, Question, Answer]
@@ -39,7 +40,7 @@ def build_graph(
     model: BaseChatModel,
     catalog: Catalog,
     *,
-    checkpointer: BaseCheckpointSaver[str] | None = None,
+    checkpointer: BaseCheckpointSaver[str] | bool | None = None,
     **options: Unpack[GraphOptions],
 ) -> Graph:
     """The collaboration strategy, compiled (Multitask Collaboration Prompting; ROUTE, section 3.3).
@@ -47,11 +48,12 @@ def build_graph(
     Args:
         model: Any chat model; text in, text out. It is asked with the settings it comes with.
         catalog: The databases that may be asked. It stays the caller's to close.
-        checkpointer: Needed for `Context.approve` and for threads that outlive a process.
+        checkpointer: Needed for `Context.approve`, for follow-ups, and for threads that outlive a process. True within
+            another graph for that graph's, with follow-ups.
         **options: Keyword arguments; see `GraphOptions` for each.
 
     Raises:
-        InvalidInput: an extension can't be called with the arguments that it gets.
+        InvalidInput: model or catalog is none, or an extension can't be called with the arguments that it gets.
     """
     return make_builder(model, catalog, **options).compile(checkpointer=checkpointer, name="route-sql")
 
@@ -74,6 +76,8 @@ def make_builder(
     Raises:
         InvalidInput: as for `build_graph`, or a schema lacks keys.
     """
+    if not isinstance(catalog, Catalog):
+        raise InvalidInput(f"the catalog must be a Catalog, not {catalog!r:.100}: Catalog.from_url(...) makes one")
     asked: type[Any] = input_schema or question_form(catalog.names())
     require_schemas(state_schema, asked, output_schema)
     # LangGraph shows this schema and passes the input unchanged, as a `Question`.

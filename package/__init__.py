@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from route_sql.graph.recording import Recording, read_recording, record_run, write_recording
     from route_sql.graph.replaying import Replay, replay_run
     from route_sql.graph.state import Answer, Candidate, LedgerEntry, Question, State
+    from route_sql.graph.threads.compressed import CompressedSerializer
     from route_sql.graph.watching.traces import without_rows
     from route_sql.graph.wiring import build_graph, make_builder
     from route_sql.opening import OpenedDatabase, open_default
@@ -55,6 +56,7 @@ __all__ = [
     "Calibration",
     "ChatTGI",
     "Check",
+    "CompressedSerializer",
     "Context",
     "ContextExceeded",
     "ContextTool",
@@ -112,6 +114,7 @@ _HOME = {
     "Catalog": "route_sql.tools.database.catalog",
     "ChatTGI": "route_sql.serving.client.chat",
     "Check": "route_sql.graph.checks",
+    "CompressedSerializer": "route_sql.graph.threads.compressed",
     "Context": "route_sql.graph.context",
     "ContextExceeded": "route_sql.serving.errors",
     "ContextTool": "route_sql.graph.grounding",

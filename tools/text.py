@@ -28,6 +28,7 @@ _TURN = re.compile(
     r"|\[(?=/?(?:INST|THINK|SYSTEM_PROMPT|AVAILABLE_TOOLS|TOOL_\w+|IMG|IMG_\w+|[gs]MASK)\])"
 )
 _LINE_BREAKERS = frozenset({"Cc", "Zl", "Zp"})
+_LONE_SURROGATE = re.compile("[\ud800-\udfff]")
 _WORD = re.compile(r"[^\W_]+")
 _CAMEL = re.compile(r"(?<=[a-z])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])|(?<=[^\W\d_])(?=\d)")
 
@@ -51,6 +52,16 @@ def clean(text: str, limit: int) -> str:
     line = _TURN.sub(r"\g<0> ", _FENCE.sub(lambda run: run.group()[:2], _printable(scanned)))
     whole = len(line) <= limit and len(scanned) == len(text)
     return line if whole else line[: limit - 1] + ELLIPSIS
+
+
+def is_encodable(text: str) -> bool:
+    """Whether a text has no half of a surrogate pair: no encoding has one, so nothing can store or send it."""
+    return text.isascii() or not _LONE_SURROGATE.search(text)
+
+
+def encodable(text: str) -> str:
+    """A text with U+FFFD in place of each half of a surrogate pair."""
+    return text if is_encodable(text) else _LONE_SURROGATE.sub("\ufffd", text)
 
 
 def is_clean(text: str, limit: int) -> bool:

@@ -3,10 +3,12 @@
 import inspect
 from collections import Counter
 from collections.abc import Callable, Sequence, Set
+from dataclasses import replace
 from logging import Logger
 from typing import Any, cast, get_type_hints
 from weakref import WeakKeyDictionary
 
+from langchain_core.messages import BaseMessage, convert_to_messages
 from langchain_core.tools import BaseTool
 from pydantic import BaseModel
 
@@ -35,6 +37,7 @@ def context_extensions(tools: Sequence[Any], seconds: float) -> tuple[Extension,
     Raises:
         InvalidInput: one of them can't be called with a question.
     """
+    _require_list(tools, "context_tools")
     for tool in tools:
         if isinstance(tool, BaseTool):
             _require_arguments(tool, "context tool", CONTEXT_ARGUMENTS)
@@ -49,6 +52,7 @@ def check_extensions(kind: str, checks: Sequence[Any], names: Sequence[str], sec
     Raises:
         InvalidInput: one of them can't be called with these arguments.
     """
+    _require_list(checks, f"{kind.replace(' ', '_')}s")
     for check in checks:
         _require_call(check, kind, names)
     return _extensions(kind, checks, seconds)
@@ -82,16 +86,43 @@ def audit_log(log: Any) -> AuditLog | None:
 
 
 def checked_prompts(prompts: Prompts | None) -> Prompts:
-    """The prompts of the agents.
+    """The prompts of the agents. What those of the caller's give is checked when they are called.
 
     Raises:
         InvalidInput: one of them is no function of what its agent has.
     """
+    if not isinstance(prompts, Prompts | None):
+        raise InvalidInput(f"prompts must be a route_sql.Prompts, not {name_of(prompts)}: write Prompts(generate=...)")
     given = prompts or Prompts()
     for agent, names in PROMPT_ARGUMENTS.items():
         more = {"failed": False} if agent == "correct_noise" else {}
         _require_call(getattr(given, agent), f"prompt {agent}", names, **more)
-    return given
+    own = {agent: each for agent in PROMPT_ARGUMENTS if (each := getattr(given, agent)) is not getattr(Prompts, agent)}
+    return replace(given, **{agent: _giving_messages(agent, function) for agent, function in own.items()})
+
+
+def _giving_messages(agent: str, function: Callable[..., Any]) -> Callable[..., list[BaseMessage]]:
+    """A prompt of the caller's whose result is messages.
+
+    Raises (when called):
+        InvalidInput: it gives none.
+    """
+
+    def messages(*given: Any, **named: Any) -> list[BaseMessage]:
+        made = function(*given, **named)
+        try:
+            found = convert_to_messages(made) if isinstance(made, list | tuple) else []
+        except Exception as error:  # of many kinds, for what the caller's function gave
+            raise InvalidInput(f"{_no_messages(agent, made)}: {error}") from error
+        if not found:
+            raise InvalidInput(_no_messages(agent, made))
+        return found
+
+    return messages
+
+
+def _no_messages(agent: str, made: object) -> str:
+    return f"the prompt {agent} must return a list of messages, such as conversation(brief, task), not {made!r:.100}"
 
 
 def seconds_of(seconds: object) -> float:
@@ -157,6 +188,11 @@ def _require_call(function: Any, kind: str, names: Sequence[str], **more: object
         raise InvalidInput(f"the {kind} {name_of(function)} must be a function of {shown}: {error}") from error
 
 
+def _require_list(given: object, name: str) -> None:
+    if not isinstance(given, list | tuple):
+        raise InvalidInput(f"{name} must be a list, not {name_of(given)}: write {name}=[...]")
+
+
 def _extensions(kind: str, given: Sequence[BaseTool | Callable[..., Any]], seconds: float) -> tuple[Extension, ...]:
     """Extensions whose titles differ, since a note names the one that failed."""
     seen: Counter[str] = Counter()
@@ -176,6 +212,9 @@ def require_schemas(state: type[Any], asked: type[Any], answer: type[Any]) -> No
     Raises:
         InvalidInput: the state lacks keys of ours, the input the question, or the output is no keys of the state.
     """
+    for name, schema in (("state_schema", state), ("input_schema", asked), ("output_schema", answer)):
+        if not isinstance(schema, type):
+            raise InvalidInput(f"{name} must be a class, such as a TypedDict, not {schema!r:.100}")
     kept, given, shown = (_keys(schema) for schema in (state, asked, answer))
     if missing := sorted(set(State.__annotations__) - kept):
         raise InvalidInput(f"state_schema lacks {', '.join(missing)}: derive it, class MyState(route_sql.State)")

@@ -5,9 +5,9 @@ from typing import Any
 from langchain_core.runnables import RunnableConfig
 from langchain_core.tools import BaseTool
 
-from route_sql.graph.extensions.extension import Extension, ExtensionFailed, message_of
+from route_sql.graph.extensions.extension import Extension, ExtensionFailed, message_of, reported
 from route_sql.tools.database.outcome import Outcome, failed
-from route_sql.tools.errors import RouteError
+from route_sql.tools.errors import InvalidInput, RouteError
 from route_sql.tools.execute_sql import outcome_of
 from route_sql.tools.limits import Limits
 
@@ -26,7 +26,7 @@ def tool_of(executor: Executor) -> BaseTool:
 async def executed(
     executor: Executor, call: dict[str, Any], limits: Limits, config: RunnableConfig | None = None
 ) -> Outcome:
-    """The outcome of a query. A caller's executor that raises or is too slow has an outcome too.
+    """The outcome of a query. A caller's executor that raises, is too slow or gives no `Outcome` has an outcome too.
 
     Args:
         executor: The executor.
@@ -36,7 +36,6 @@ async def executed(
 
     Raises:
         RouteError: the database can't be asked.
-        InvalidInput: the executor gives no `Outcome`.
     """
     if not isinstance(executor, Extension):
         return outcome_of(executor, await executor.ainvoke(call, config))
@@ -47,4 +46,14 @@ async def executed(
         if isinstance(error.__cause__, RouteError):
             raise error.__cause__ from None
         return failed("timeout" if error.is_late else "error", f"{executor.title} {error}")
-    return outcome_of(tool_of(executor), message, limits)
+    return _outcome_in(message, executor, limits)
+
+
+def _outcome_in(message: Any, executor: Extension, limits: Limits) -> Outcome:
+    """The outcome that a caller's executor gave; one with an error if it is none."""
+    try:
+        with reported():  # cells and names may be objects of any class
+            return outcome_of(tool_of(executor), message, limits)
+    except ExtensionFailed as error:
+        cause = error.__cause__
+        return failed("error", f"{cause}." if isinstance(cause, InvalidInput) else f"{executor.title} {error}")

@@ -7,7 +7,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 
 from route_sql.graph.context import authenticated_user
 from route_sql.tools.errors import InvalidInput
-from route_sql.tools.text import clean
+from route_sql.tools.text import clean, is_encodable
 
 FORMS = (
     "answer with true or {'type': 'approve'}, {'type': 'edit', 'sql': 'SELECT ...'}, {'type': 'reject'}, {'type': "
@@ -51,7 +51,8 @@ class Approval(BaseModel):
     def _fits_its_type(self) -> "Approval":
         """A form sends blank fields too; a filled one that the type does not take has no clear meaning."""
         filled = {name for name in ("sql", "reason") if (getattr(self, name) or "").strip()}
-        if not filled <= TAKES[self.type] or (self.type == "edit" and not filled):
+        is_text = all(is_encodable(text) for text in (self.sql, self.reason, self.by) if text)
+        if not is_text or not filled <= TAKES[self.type] or (self.type == "edit" and not filled):
             raise ValueError(FORMS)
         return self
 

@@ -16,6 +16,7 @@ from route_sql.graph.fields.proposals import PERSON, Proposal
 from route_sql.graph.state import VERSION, Answer, Question, State
 from route_sql.graph.threads.state_versions import StoredState
 from route_sql.tools.errors import InvalidInput
+from route_sql.tools.text import is_encodable
 
 
 class QuestionGraph(StateGraph[StoredState, Context, Question, Answer]):
@@ -83,7 +84,7 @@ def _begun(given: object, left: dict[str, Any]) -> list[tuple[str, Any]]:
 
 
 def _own(sql: object) -> Proposal:
-    if not isinstance(sql, str) or not sql.strip():
+    if not isinstance(sql, str) or not sql.strip() or not is_encodable(sql):
         raise InvalidInput(f"the input's own_sql must be a query, as a text that is not blank, not {sql!r}")
     return Proposal(agent=PERSON, sql=sql.strip(), scores=None)
 

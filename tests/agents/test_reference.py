@@ -20,6 +20,8 @@ How many for each doctor?
 Break that down by status.
 Month by month?
 What about Oslo?
+Ålesund?
+São Paulo?
 How about the doctors?
 And for 2023?
 And in Lisbon?
@@ -143,6 +145,11 @@ How many employees who are IT staff work in the North building?
 How many different severities are there?
 Find all patients born before 1950, and sort the result by name.
 Could you list the doctors?
+顧客は何人いますか
+有多少医生？
+Сколько врачей?
+Πόσοι γιατροί;
+كم عدد الأطباء؟
 For each building, how many departments does it have, and which one has the most?
 """.strip().splitlines()
 

@@ -14,6 +14,7 @@ from langgraph.checkpoint.base import BaseCheckpointSaver
 from platformdirs import user_data_path
 
 from route_sql.api.threads.thread_store import ThreadStore
+from route_sql.graph.threads.compressed import CompressedSerializer
 from route_sql.tools.errors import InvalidInput
 
 FILE = "threads.sqlite"
@@ -61,7 +62,7 @@ async def _of_file(path: Path, stack: AsyncExitStack) -> Kept:
         connection = await stack.enter_async_context(aiosqlite.connect(path, timeout=BUSY_SECONDS))
         # With a write-ahead log only a power cut can lose what was written last; nothing is broken by it.
         await connection.execute("PRAGMA synchronous=NORMAL")
-        saver = AsyncSqliteSaver(connection)
+        saver = AsyncSqliteSaver(connection, serde=CompressedSerializer())
         await saver.setup()
         url = sa.URL.create("sqlite", database=str(path))
         engine = sa.create_engine(url, connect_args={"timeout": BUSY_SECONDS}, pool_size=1)
@@ -85,7 +86,7 @@ async def _of_postgres(url: str, stack: AsyncExitStack) -> Kept:
         pool: AsyncConnectionPool[Any] = AsyncConnectionPool(url, kwargs=kwargs, max_size=CONNECTIONS, open=False)
         stack.push_async_callback(pool.close)
         await pool.open(wait=True, timeout=OPENING_SECONDS)
-        saver = AsyncPostgresSaver(pool)
+        saver = AsyncPostgresSaver(pool, serde=CompressedSerializer())
         await saver.setup()
         engine = sa.create_engine(f"postgresql+psycopg://{url.partition('://')[2]}", pool_size=CONNECTIONS)
         return saver, await _store(engine, CONNECTIONS, stack, is_alone=False)

@@ -1,6 +1,7 @@
 """An executor of the caller's: a deadline and caps around it, and functions that make an outcome."""
 
 import asyncio
+import re
 import sys
 import time
 from datetime import date
@@ -19,7 +20,7 @@ from route_sql.graph.wiring import build_graph
 from route_sql.testing import ScriptedModel
 from route_sql.tools.database.catalog import Catalog
 from route_sql.tools.database.outcome import Outcome
-from route_sql.tools.errors import DatabaseUnavailable, InvalidInput
+from route_sql.tools.errors import DatabaseUnavailable
 from route_sql.tools.limits import Limits
 
 NAMES = "SELECT name FROM customer"
@@ -167,8 +168,22 @@ async def test_an_outcome_without_a_digest_has_run_if_its_status_says_so(
 )
 async def test_what_is_no_outcome_is_said(model: ScriptedModel, catalog: Catalog, change: dict[str, Any]) -> None:
     outcome = {**route_sql.returned(["a"], [[1]]), **change}
-    with pytest.raises(InvalidInput, match=r"executor own gave no valid Outcome.*route_sql.returned or route_sql.fail"):
-        await answer_of(model, catalog, giving(outcome))
+    answer = await answer_of(model, catalog, giving(outcome))
+    assert (answer["status"], answer["sql"]) == ("error", NAMES)
+    assert re.search(r"executor own gave no valid Outcome.*route_sql.returned or route_sql.fail", answer["error"])
+
+
+class Unprintable:
+    """An object of a driver whose text fails."""
+
+    def __str__(self) -> str:
+        raise RuntimeError("no connection")
+
+
+async def test_a_name_without_a_text_costs_the_candidate(model: ScriptedModel, catalog: Catalog) -> None:
+    outcome = {**route_sql.returned(["a"], [[1]]), "columns": [Unprintable()]}
+    answer = await answer_of(model, catalog, giving(outcome))
+    assert answer["status"] == "error" and "The executor own failed: RuntimeError: no connection" in answer["error"]
 
 
 async def test_public_functions_make_outcomes(model: ScriptedModel, catalog: Catalog) -> None:

@@ -77,7 +77,7 @@ def unclear(question: str, sql: str, database: str) -> Any:
     ("check", "said"),
     [
         (slow, "The query check slow gave no result within 0.2 s."),
-        (broken, "The query check broken failed: KeyError: 'sale'"),
+        (broken, "The query check broken failed: KeyError: 'sale'."),
         (unclear, "The query check unclear failed: it must return a text or None, not bool."),
     ],
 )

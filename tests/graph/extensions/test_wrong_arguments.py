@@ -1,14 +1,16 @@
 """What callers hand in: the shapes of notes, outcomes and questions; what can't be used is said in plain words."""
 
+import json
 import re
-from typing import Any
+from typing import Any, cast
 
 import pytest
 from langchain_core.tools import BaseTool, StructuredTool, tool
 
+from route_sql.agents.prompts import Prompts
 from route_sql.graph.context import Context
 from route_sql.graph.state import Question
-from route_sql.graph.wiring import build_graph
+from route_sql.graph.wiring import build_graph, make_builder
 from route_sql.testing import ScriptedModel
 from route_sql.tools.database.catalog import Catalog
 from route_sql.tools.errors import DatabaseUnavailable, InvalidInput
@@ -16,6 +18,7 @@ from route_sql.tools.errors import DatabaseUnavailable, InvalidInput
 NAMES = "SELECT name FROM customer"
 QUESTION = Question(question="Who are the customers?", database="shop")
 SINGLE = Context(strategy="single")
+TASK = "Task: write one SELECT statement."
 IMAGE = {"type": "image", "base64": "AAAA", "mime_type": "image/png"}
 
 
@@ -95,12 +98,14 @@ async def half(sql: str, database: str) -> tuple[str, dict[str, Any]]:
 
 
 @pytest.mark.parametrize("executor", [rows_only, half])
-async def test_an_executor_without_an_outcome_is_told_what_it_must_give(
+async def test_an_executor_without_an_outcome_costs_its_candidate(
     model: ScriptedModel, catalog: Catalog, executor: BaseTool
 ) -> None:
     model.enqueue("sql", NAMES)
-    with pytest.raises(InvalidInput, match=f"the executor {executor.name} must give an Outcome .* status, columns, "):
-        await build_graph(model, catalog, executor=executor).ainvoke(QUESTION, context=SINGLE)
+    answer = await build_graph(model, catalog, executor=executor).ainvoke(QUESTION, context=SINGLE, version="v2")
+    assert (answer.value["status"], answer.value["sql"]) == ("error", NAMES)
+    said = f"the executor {executor.name} must give an Outcome as its artifact, status, "
+    assert said in str(answer.value["error"])
 
 
 @pytest.mark.parametrize(
@@ -113,6 +118,8 @@ async def test_an_executor_without_an_outcome_is_told_what_it_must_give(
         ({"question": "Who?"}, "database must be a name in the catalog, not None"),
         ({"question": "Who?", "database": 5}, "database must be a name in the catalog, not 5"),
         ({"question": "Who?", "database": "shop", "evidence": ["a"]}, "evidence must be a text"),
+        ({"question": "caf\udce9?", "database": "shop"}, "question has half of a surrogate pair"),
+        ({"question": "Who?", "database": "shop", "evidence": "\ud800"}, "evidence has half of a surrogate pair"),
     ],
 )
 async def test_what_is_no_question_is_not_asked(
@@ -134,3 +141,69 @@ async def test_a_caller_who_may_see_nothing_is_told_so(
 def test_an_option_with_an_unknown_name_is_said(model: ScriptedModel, catalog: Catalog) -> None:
     with pytest.raises(TypeError, match="build_graph has no argument cheks; its options are .*checks"):
         build_graph(model, catalog, cheks=[])  # type: ignore[call-arg]
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        ({"context_tools": "abc"}, r"context_tools must be a list, not str: write context_tools=\[...\]"),
+        ({"context_tools": a_function("one")}, "context_tools must be a list, not glossary"),
+        ({"checks": a_function("one")}, "checks must be a list, not glossary"),
+        ({"query_checks": {a_function("one")}}, "query_checks must be a list, not set"),
+        ({"prompts": {"generate": a_function("one")}}, r"prompts must be a route_sql.Prompts, not dict"),
+    ],
+)
+def test_an_option_of_another_kind_is_said(
+    model: ScriptedModel, catalog: Catalog, options: dict[str, Any], said: str
+) -> None:
+    with pytest.raises(InvalidInput, match=said):
+        build_graph(model, catalog, **options)
+
+
+@pytest.mark.parametrize("given", [None, "default", "http://localhost", ScriptedModel])
+def test_what_is_no_model_is_said(catalog: Catalog, given: Any) -> None:
+    with pytest.raises(InvalidInput, match="the model must be a LangChain chat model, not .*EmbeddedServer"):
+        build_graph(given, catalog)
+
+
+async def test_a_model_with_bound_arguments_is_a_model(model: ScriptedModel, catalog: Catalog) -> None:
+    model.enqueue("sql", NAMES)
+    bound: Any = model.bind(stop=["--"])
+    assert (await build_graph(bound, catalog).ainvoke(QUESTION, context=SINGLE))["status"] == "ok"
+
+
+@pytest.mark.parametrize("given", [None, "shop.sqlite", {}])
+def test_what_is_no_catalog_is_said(model: ScriptedModel, given: Any) -> None:
+    with pytest.raises(InvalidInput, match=r"the catalog must be a Catalog, not .*Catalog.from_url"):
+        build_graph(model, given)
+
+
+@pytest.mark.parametrize("name", ["state_schema", "input_schema", "output_schema"])
+def test_a_schema_that_is_no_class_is_said(model: ScriptedModel, catalog: Catalog, name: str) -> None:
+    with pytest.raises(InvalidInput, match=f"{name} must be a class, such as a TypedDict, not 5"):
+        make_builder(model, catalog, **{name: 5})  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("made", [None, "Task: write one", [], [5], [{"role": "user"}], 5])
+async def test_a_prompt_that_gives_no_messages_is_said(model: ScriptedModel, catalog: Catalog, made: Any) -> None:
+    graph = build_graph(model, catalog, prompts=Prompts(generate=lambda brief: made))
+    with pytest.raises(
+        InvalidInput, match=r"the prompt generate must return a list of messages, .*conversation\(brief"
+    ):
+        await graph.ainvoke(QUESTION, context=SINGLE)
+    assert model.history == []
+
+
+async def test_a_prompt_may_give_messages_in_every_form_of_langchain(model: ScriptedModel, catalog: Catalog) -> None:
+    model.enqueue("sql", NAMES)
+    graph = build_graph(model, catalog, prompts=Prompts(generate=cast(Any, lambda brief: [("user", TASK)])))
+    answer = await graph.ainvoke(QUESTION, context=Context(strategy="single", keep_prompts=True), version="v2")
+    assert answer.value["status"] == "ok" and model.history[0][1][0].content == TASK
+
+
+async def test_half_of_a_surrogate_pair_in_a_reply_does_not_reach_the_answer(
+    model: ScriptedModel, catalog: Catalog
+) -> None:
+    model.enqueue("sql", "SELECT 'a\ud800'")
+    answer = await build_graph(model, catalog).ainvoke(QUESTION, context=SINGLE)
+    assert answer["sql"] == "SELECT 'a\ufffd'" and json.dumps(answer, ensure_ascii=False).encode()

@@ -5,6 +5,8 @@ from typing import Any
 
 import pytest
 from langgraph.checkpoint.memory import InMemorySaver
+from langgraph.graph import START, StateGraph
+from typing_extensions import TypedDict
 
 from route_sql.agents.follow_up import EarlierTurn, with_earlier_turn
 from route_sql.graph.context import Context
@@ -56,6 +58,28 @@ async def test_every_agent_sees_the_earlier_turn(catalog: Catalog, strategy: Any
     await on_a_thread(model, catalog, (FIRST, SINGLE), (BY_MONTH, Context(strategy=strategy)))
     assert {task for task, _ in model.history[1:]} == {"sql", "link", "verdict", "continuation"}
     assert all(f"Evidence: {EARLIER}" in text for text in prompts(model)[1:])
+
+
+class Around(TypedDict, total=False):
+    """The state of a graph around ours."""
+
+    question: str
+    database: str
+    notes: list[str]
+
+
+@pytest.mark.parametrize(("checkpointer", "is_understood"), [(True, True), (None, False)])
+async def test_a_graph_within_another_one_keeps_its_thread_if_it_is_chosen(
+    model: ScriptedModel, catalog: Catalog, checkpointer: Any, is_understood: bool
+) -> None:
+    model.enqueue("sql", SALES, MONTHS)
+    builder = StateGraph(Around, context_schema=Context)
+    builder.add_node("data", build_graph(model, catalog, checkpointer=checkpointer))
+    builder.add_edge(START, "data")
+    around: Any = builder.compile(checkpointer=InMemorySaver())
+    for question in (FIRST, BY_MONTH):
+        answer = await around.ainvoke(question, THREAD, context=SINGLE)
+    assert answer["notes"] == (["Read as a follow-up of: How many sales were there?"] if is_understood else [])
 
 
 async def test_its_own_evidence_comes_before_the_earlier_turn(model: ScriptedModel, catalog: Catalog) -> None:
