@@ -46,14 +46,14 @@ Lines = Mapping[int, Sequence[Line]]
 async def main(arguments: argparse.Namespace) -> None:
     """Run the missing parts, one number of samples after the other, then write the table."""
     data_set = DataSet(
-        arguments.format, arguments.questions, arguments.databases, limit=arguments.limit, seed=arguments.seed
+        arguments.layout, arguments.questions, arguments.databases, limit=arguments.limit, seed=arguments.seed
     )
     arguments.out.mkdir(parents=True, exist_ok=True)
     async with AsyncExitStack() as stack:
         source = await stack.enter_async_context(open_data_set(data_set))
         inner = await stack.enter_async_context(chosen_model(arguments))
         chat = await with_kept_replies(inner, arguments.out / "replies.jsonl")
-        scorer = ExecutionAccuracy(source.catalog, metric=arguments.format)
+        scorer = ExecutionAccuracy(source.catalog, metric=arguments.layout)
         logs: dict[int, RunLog] = {}
         try:
             for samples in sorted(arguments.samples):
@@ -175,7 +175,7 @@ def options() -> argparse.ArgumentParser:
     """The options of the script."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     add = parser.add_argument
-    add("--format", choices=("spider", "bird"), default="spider", help="Whose layout and measure.")
+    add("--layout", choices=("spider", "bird"), default="spider", help="Layout and measure of the data set.")
     add("--questions", type=Path, required=True)
     add("--databases", type=Path, required=True)
     add("--limit", type=int, default=None, help="How many questions to draw; by default all.")

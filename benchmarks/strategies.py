@@ -45,7 +45,7 @@ async def main(arguments: argparse.Namespace) -> None:
             logs[strategy] = await stack.enter_async_context(open_run(path, chosen, source.examples))
         asks = {strategy: asking(chat, source.catalog, Context(strategy=strategy)) for strategy in logs}
         try:
-            scorer = ExecutionAccuracy(source.catalog, metric=arguments.format)
+            scorer = ExecutionAccuracy(source.catalog, metric=arguments.layout)
             await take_turns(source.examples, asks, logs, scorer, arguments.concurrency)
         finally:
             # A run that is stopped still tells what all three have answered.

@@ -53,7 +53,7 @@ async def main(arguments: argparse.Namespace) -> None:
     """Tune and ask one model after the other."""
     run = load_run(arguments.config, {"base": str(arguments.base), "out": str(arguments.out / "all_tasks")})
     data_set = DataSet(
-        arguments.format, arguments.questions, arguments.databases, limit=arguments.limit, seed=arguments.seed
+        arguments.layout, arguments.questions, arguments.databases, limit=arguments.limit, seed=arguments.seed
     )
     done: dict[str, Ablated] = {}
     async with open_data_set(data_set) as source:
@@ -102,9 +102,9 @@ async def ablate(run: SFTRun, source: OpenDataSet, arguments: argparse.Namespace
         path,
         concurrency=arguments.concurrency,
         settings={"model": str(folder)},
-        metric=arguments.format,
+        metric=arguments.layout,
     )
-    scorer = ExecutionAccuracy(source.catalog, metric=arguments.format)
+    scorer = ExecutionAccuracy(source.catalog, metric=arguments.layout)
     answers = read_run(path)
     counts = yaml.safe_load((folder / RECORD).read_text(encoding="utf-8"))["data"]
     rows = {task: count["drawn"] for task, count in counts.items()}

@@ -1,4 +1,4 @@
-"""Right answers kept as a query log, which `train data` and `eval` read with `--format log`."""
+"""Right answers kept as a query log, which `train data` and `eval` read with `--layout log`."""
 
 import json
 from collections.abc import Mapping

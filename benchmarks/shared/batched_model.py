@@ -135,7 +135,9 @@ def families(together: Sequence[Waiting]) -> list[list[Waiting]]:
 
 def add_options(parser: argparse.ArgumentParser) -> None:
     """The options that choose the questions and the model."""
-    parser.add_argument("--format", choices=("spider", "bird"), default="spider", help="Whose layout and measure.")
+    parser.add_argument(
+        "--layout", choices=("spider", "bird"), default="spider", help="Layout and measure of the data set."
+    )
     parser.add_argument("--questions", type=Path, required=True)
     parser.add_argument("--databases", type=Path, required=True)
     parser.add_argument("--limit", type=int, default=None, help="How many questions to draw; by default all.")
@@ -163,7 +165,7 @@ async def chosen_model(arguments: argparse.Namespace) -> AsyncIterator[BaseChatM
 async def opened(arguments: argparse.Namespace) -> AsyncIterator[tuple[OpenDataSet, BaseChatModel]]:
     """The questions and the model that the options choose."""
     data_set = DataSet(
-        arguments.format, arguments.questions, arguments.databases, limit=arguments.limit, seed=arguments.seed
+        arguments.layout, arguments.questions, arguments.databases, limit=arguments.limit, seed=arguments.seed
     )
     arguments.out.mkdir(parents=True, exist_ok=True)
     async with open_data_set(data_set) as source, chosen_model(arguments) as chat:

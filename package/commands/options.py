@@ -60,7 +60,9 @@ RowsAs = Annotated[
         "of which no formula is run.",
     ),
 ]
-LayoutOption = Annotated[Layout, typer.Option("--format", help="spider, bird, or log for your own pairs.")]
+LayoutOption = Annotated[
+    Layout, typer.Option("--layout", help="Layout of the questions: spider, bird, or log for your own pairs.")
+]
 Questions = Annotated[Path, typer.Option(help="The questions with their SQL: JSON; for a log CSV or JSON Lines.")]
 ServedDb = Annotated[
     str | None,

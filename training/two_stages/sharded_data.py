@@ -142,4 +142,4 @@ def _source(plan: DataPlan) -> AbstractAsyncContextManager[OpenDataSet]:
 
 def _settings(plan: DataPlan) -> dict[str, JSON]:
     replies = plan.replies.name if plan.replies else None
-    return {"format": plan.layout, "questions": plan.questions.name, "replies": replies, **asdict(plan.recipe)}
+    return {"layout": plan.layout, "questions": plan.questions.name, "replies": replies, **asdict(plan.recipe)}

@@ -74,7 +74,7 @@ def test_a_saved_log_is_evaluated_and_learned_from(pets: Path, stub: ChatStub) -
     for number in range(4):
         assert save_answer("log.jsonl", {**QUESTION, "question": f"Which pets are there, asked {number}?"}, NAMES)
     stub.enqueue(*[completion(NAMES)] * 4)
-    data = ("--format", "log", "--questions", "log.jsonl", "--databases", ".")
+    data = ("--layout", "log", "--questions", "log.jsonl", "--databases", ".")
     assert run("eval", *data, "--model", stub.url, "--strategy", "single", "--out", "run.jsonl") == 0
     lines = [json.loads(line) for line in Path("run.jsonl").read_text().splitlines()]
     assert [each["correct"] for each in lines if "correct" in each] == [True] * 4
