@@ -183,7 +183,7 @@ async def _shown(
 
 
 def _failure(tool: ContextTool | Extension, error: BaseException) -> str:
-    """The sentence on a tool that failed; an error that is no fault of the caller's tool is raised."""
+    """The sentence on a tool that failed. An error that the caller's tool did not cause is raised."""
     if isinstance(tool, Extension) and isinstance(error, ExtensionFailed):
         return f"{tool.title} {error}"
     if isinstance(tool, Extension) or isinstance(error, RouteError) or not isinstance(error, Exception):

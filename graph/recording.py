@@ -141,7 +141,7 @@ def read_recording(folder: Path) -> Recording:
     except ValidationError as error:
         first = error.errors()[0]
         reason = f"{'.'.join(map(str, first['loc'])) or 'the file'}: {first['msg']}"
-        raise InvalidInput(f"{file} is no recording of this version: {reason}; record it again") from error
+        raise InvalidInput(f"{file} is not a recording of this version: {reason}; record it again") from error
     except ValueError as error:
         raise InvalidInput(f"{file} is not JSON: {error}; record it again") from error
 

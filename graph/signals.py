@@ -17,7 +17,7 @@ from route_sql.tools.sql.usage import tables_and_columns
 def kind_of(state: State) -> AnswerKind:
     """Whether samples have voted, or else the model has written more than one candidate.
 
-    A candidate with repaired joins is no opinion of its own.
+    A candidate with repaired joins is not a second opinion.
     """
     if voted_for(state):
         return "voted"

@@ -1,7 +1,7 @@
 """Output to a terminal: only this module writes there. It lays out answers, schemas and runs.
 
 Whatever is printed passes `escaped`, so that no cell, name, SQL, error or path can steer the terminal, and none of it
-is read as markup. Where the output is no terminal it is plain text with tabs, and rows are all there.
+is read as markup. Where the output is not a terminal it is plain text with tabs, and rows are all there.
 """
 
 import sys
@@ -71,7 +71,7 @@ def print_answer(out: Console, answer: Answer) -> None:
 
 
 def print_outcome(out: Console, outcome: Outcome) -> None:
-    """The rows of one query, or why there are none; the count is on standard error where the output is no terminal."""
+    """The rows of one query, or the reason for none; outside a terminal the count is on standard error."""
     if out.is_terminal:
         out.print(_rows(outcome, out))
     elif outcome["error"]:

@@ -74,6 +74,6 @@ def _sql(answer: Mapping[str, Any] | str) -> str:
     sql, status = answer.get("sql"), answer.get("status")
     if not isinstance(sql, str) or status not in RAN:
         raise InvalidInput(
-            f"an answer of status {status!r} is no example to learn from; save the right SQL in its place"
+            f"an answer of status {status!r} is not an example to learn from; save the right SQL in its place"
         )
     return sql

@@ -73,7 +73,7 @@ class Batched(BaseChatModel):
         return "batched"
 
     def _generate(self, *args: Any, **kwargs: Any) -> ChatResult:
-        raise NotImplementedError("one question alone is no batch; use ainvoke")
+        raise NotImplementedError("one question alone is not a batch; use ainvoke")
 
     async def _agenerate(
         self,

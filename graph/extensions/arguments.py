@@ -58,7 +58,7 @@ def executor_extension(tool: Any) -> Executor:
     """The caller's executor under its deadline; `execute_sql` keeps bounds of its own.
 
     Raises:
-        InvalidInput: it is no tool, or can't be called with SQL.
+        InvalidInput: it is not a tool, or can't be called with SQL.
     """
     if isinstance(tool, ExecuteSQL):
         return tool
@@ -85,7 +85,7 @@ def checked_prompts(prompts: Prompts | None) -> Prompts:
     """The prompts of the agents.
 
     Raises:
-        InvalidInput: one of them is no function of what its agent has.
+        InvalidInput: one of them can't be called with what its agent has.
     """
     given = prompts or Prompts()
     for agent, names in PROMPT_ARGUMENTS.items():
@@ -98,7 +98,7 @@ def seconds_of(seconds: object) -> float:
     """The time limit of context tools and checks.
 
     Raises:
-        InvalidInput: it is no number above 0.
+        InvalidInput: it is not a number above 0.
     """
     if isinstance(seconds, bool) or not isinstance(seconds, int | float) or not seconds > 0:
         raise InvalidInput(f"extension_seconds must be a number of seconds above 0, not {seconds!r}")
@@ -174,7 +174,7 @@ def require_schemas(state: type[Any], asked: type[Any], answer: type[Any]) -> No
     """Check the schemas of a caller's own.
 
     Raises:
-        InvalidInput: the state lacks keys of ours, the input the question, or the output is no keys of the state.
+        InvalidInput: the state lacks keys of ours, the input the question, or the state a key of the output.
     """
     kept, given, shown = (_keys(schema) for schema in (state, asked, answer))
     if missing := sorted(set(State.__annotations__) - kept):

@@ -217,7 +217,7 @@ def _is_async(given: BaseTool | Callable[..., Any]) -> bool:
 
 
 def _raising(tool: BaseTool) -> BaseTool:
-    """The tool without handlers that turn an error into a result: the text of an error is no note."""
+    """The tool without handlers that turn an error into a result: the text of an error is not a note."""
     handlers = {"handle_tool_error": False, "handle_validation_error": False}
     return tool.model_copy(update=handlers) if tool.handle_tool_error or tool.handle_validation_error else tool
 

@@ -91,7 +91,7 @@ def later(known: float, update: float | Begin) -> float:
     """The seconds that a question has taken after a node's update: of nodes side by side, the longer time.
 
     Raises:
-        InvalidInput: the update is no number.
+        InvalidInput: the update is not a number.
     """
     match update:
         case {"begin": [] | [int() | float()] as seconds, **rest} if not rest:

@@ -70,7 +70,7 @@ def parsed(text: str) -> Any:
     """JSON whose texts can all be written again: a lone surrogate becomes U+FFFD.
 
     Raises:
-        BadAnswer: it is no JSON, nested without end, or made of too many values.
+        BadAnswer: it is not JSON, nested without end, or made of too many values.
     """
     if text.count(",") > _MOST_VALUES:
         raise BadAnswer(f"more than {_MOST_VALUES:,} values in {shown(text)}")
@@ -100,7 +100,7 @@ def _first_choice(answer: dict[str, Any]) -> dict[str, Any] | None:
     """The first choice. None if there is none, as in an event with the usage."""
     choices = answer.get("choices") or []
     if not isinstance(choices, list) or not all(isinstance(choice, dict) for choice in choices):
-        raise BadAnswer("choices that are no list of objects")
+        raise BadAnswer("choices that are not a list of objects")
     return next((choice for choice in choices if choice.get("index") in (0, None)), None)
 
 
@@ -131,7 +131,7 @@ def _text(content: Any) -> str:
     blocks = content if isinstance(content, list) else [content]
     texts = [block.get("text") or "" if isinstance(block, dict) else block for block in blocks]
     if isinstance(content, dict) or not all(isinstance(text, str) for text in texts):
-        raise BadAnswer("content that is no text")
+        raise BadAnswer("content that is not text")
     return "".join(texts)
 
 

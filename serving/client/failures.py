@@ -41,7 +41,7 @@ class ErrorAnswer(Exception):
 
 
 class BadAnswer(Exception):
-    """A successful answer that is no completion; the message says how it differs."""
+    """A successful answer that is not a completion; the message says how it differs."""
 
 
 class TimeIsUp(Exception):

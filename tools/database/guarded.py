@@ -33,13 +33,13 @@ def policy_of(database: str, functions: Sequence[str]) -> Policy:
         functions: Functions that may be called, such as `st_area`, `st_*` or `gis.st_*`.
 
     Raises:
-        DatabaseUnavailable: one is no name of a function.
+        DatabaseUnavailable: one is not a name of a function.
     """
     listed = [functions] if isinstance(functions, str) else functions
     wrong = [name for name in listed if not (isinstance(name, str) and _FUNCTIONS.fullmatch(name))]
     if wrong or isinstance(functions, str):
         raise DatabaseUnavailable(
-            f"functions of the database {database}: {(wrong or listed)[0]!r} is no list of functions' names; write "
+            f"functions of the database {database}: {(wrong or listed)[0]!r} is not a list of functions' names; write "
             'such as ["st_area", "st_*", "gis.st_*"]'
         )
     return Policy(functions=frozenset(name.casefold() for name in functions))

@@ -12,7 +12,7 @@ PASSWORD = "CHOOSE-A-PASSWORD"
 class Finding:
     """A right that a role has beyond reading, or a setting that it lacks.
 
-    `is_risk` marks rights that could change or leak data if every other layer failed; a missing setting is no risk.
+    `is_risk` marks rights that could change or leak data if every other layer failed; a missing setting is not a risk.
     """
 
     text: str

@@ -101,7 +101,7 @@ def _long_format(found: list[Token], dialect: str) -> Call | None:
             is_literal = is_text or first.token_type == TokenType.STRING
             is_whole = after.token_type in (TokenType.COMMA, TokenType.R_PAREN)
             if not (is_literal and is_whole) or _LONG_FIELD[dialect].search(first.text):
-                return Call(f"{name.text} with a format that is no short literal", name.start)
+                return Call(f"{name.text} with a format that is not a short literal", name.start)
     return None
 
 

@@ -175,7 +175,7 @@ def _untold(tree: Tree, dialect: str, policy: Policy) -> str | None:
 
 def _unknown(sql: str, name: Name, schema: Schema | None) -> Refusal:
     known = described(name, schema or Schema("", ()))
-    message = known.complaint() if schema is not None else f"{known.name} is no column and no function of the list"
+    message = known.complaint() if schema is not None else f"{known.name} is neither a column nor an allowed function"
     return Refusal("unknown_name", known.name, message, place_of(sql, name.start))
 
 

@@ -79,7 +79,7 @@ def tables_after_in(nodes: QueryNodes, dialect: str) -> Iterator[exp.Table]:
 
 
 def unclear_after_in(nodes: QueryNodes, dialect: str) -> exp.Expr | None:
-    """The first `x IN ...` whose right-hand side is no list, query, name of a table or call.
+    """The first `x IN ...` whose right-hand side is not a list, query, name of a table or call.
 
     In `x IN 'secret' 'y'` SQLite takes the first string for a table and the second for an alias; the parser makes one
     string of both. In `x IN N'y'` the table is `N`.
@@ -144,6 +144,6 @@ def _shows(schema: Schema, table: exp.Table) -> bool:
 
 
 def _may_be_file(table: exp.Table) -> bool:
-    """Whether DuckDB could take a name that is no table's for that of a file."""
+    """Whether DuckDB could take a name that is not a table's for that of a file."""
     names = [part.name for part in table.parts]
     return not all(map(_PLAIN.fullmatch, names)) or (len(names) > 1 and names[-1].casefold() in _ENDINGS)

@@ -18,7 +18,7 @@ _WITH_OBJECT = {"ALTER", "CREATE", "DROP"}
 
 
 def kind_of_statement(sql: str, found: list[Token]) -> str | None:
-    """First words of a known statement that is no query, such as `DROP TABLE`; None for any other text."""
+    """First words of a known statement that is not a query, such as `DROP TABLE`; None for any other text."""
     first = written(sql, found[0]).upper() if found else ""
     words = first.split()
     if not words or words[0] not in NOT_QUERIES | _RARE:

@@ -102,7 +102,7 @@ def _named_too(question: str, phrase: Phrase, rows: list[list[Cell]]) -> list[li
 
 
 def _telling(table: Table, name: str) -> list[Column]:
-    """The columns that may tell rows apart; those that are no key and hold words come first."""
+    """The columns that may tell rows apart; those that are not keys and hold words come first."""
     keys = {key for each in table.foreign_keys for key in each.columns} | {*table.primary_key}
 
     def order(column: Column) -> tuple[bool, bool]:

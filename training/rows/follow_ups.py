@@ -153,7 +153,7 @@ def _only_table(tree: exp.Select, schema: Schema) -> Table | None:
 
 
 def _free(table: Table, tree: exp.Select) -> list[Column]:
-    """Columns that the query doesn't name and that are no key."""
+    """Columns that the query doesn't name and that are not keys."""
     named = {column.name.casefold() for column in tree.find_all(exp.Column)}
     keys = {name for key in table.foreign_keys for name in key.columns} | set(table.primary_key)
     return [column for column in table.columns if column.name.casefold() not in named and column.name not in keys]

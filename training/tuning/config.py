@@ -185,5 +185,5 @@ def checked(kind: TypeAdapter[_T], settings: Mapping[str, Any], where: str) -> _
 
 def _said(location: tuple[int | str, ...], message: str, kind: str) -> str:
     key = ".".join(map(str, location))
-    texts = {"unexpected_keyword_argument": "is no setting", "missing": "is missing"}
+    texts = {"unexpected_keyword_argument": "is not a setting", "missing": "is missing"}
     return f"{key} {texts.get(kind, f'is wrong: {message[:1].lower()}{message[1:]}')}"

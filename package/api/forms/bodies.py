@@ -22,7 +22,7 @@ QUESTION_CHARS, SQL_CHARS, NAME_CHARS = 4_000, 20_000, 200
 def _storable(text: str) -> str:
     """A text that can be written in UTF-8 and stored in every database of threads."""
     if "\0" in text or not text.isascii() and any("\ud800" <= letter <= "\udfff" for letter in text):
-        raise ValueError("it has a character that is no text (NUL or half of a surrogate pair)")
+        raise ValueError("it has a character that is not text (NUL or half of a surrogate pair)")
     return text
 
 

@@ -62,7 +62,7 @@ async def test_what_a_person_decided_is_saved_from_the_thread(pets: Path, decisi
     log = pets.with_name("log.jsonl")
     for question, given in ((asked, answer), (values, values)):
         if sql is None:
-            with pytest.raises(InvalidInput, match="status 'refused' is no example"):
+            with pytest.raises(InvalidInput, match="status 'refused' is not an example"):
                 save_answer(log, question, given)
         else:
             save_answer(log, question, given)
@@ -118,8 +118,8 @@ def test_many_writers_lose_no_pair(tmp_path: Path) -> None:
         ("log.jsonl", {**QUESTION, "question": ""}, NAMES, InvalidInput, "the question to save"),
         ("log.jsonl", {"question": "Which?"}, NAMES, InvalidInput, "the database to save"),
         ("log.jsonl", {**QUESTION, "evidence": 3}, NAMES, InvalidInput, "the evidence to save"),
-        ("log.jsonl", QUESTION, no_answer("no such table"), InvalidInput, "status 'error' is no example"),
-        ("log.jsonl", QUESTION, {"rows": []}, InvalidInput, "status None is no example"),
+        ("log.jsonl", QUESTION, no_answer("no such table"), InvalidInput, "status 'error' is not an example"),
+        ("log.jsonl", QUESTION, {"rows": []}, InvalidInput, "status None is not an example"),
         ("notes.jsonl", QUESTION, NAMES, DatasetError, "line 1 is not JSON"),
     ],
 )

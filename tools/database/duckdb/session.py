@@ -31,7 +31,7 @@ class DuckDBSession:
         """Start the process and open the file.
 
         Raises:
-            DatabaseUnavailable: there is no such file, or it is no DuckDB database, or another program writes to it.
+            DatabaseUnavailable: there is no such file, or it is not a DuckDB database, or another program writes to it.
         """
         check_file(path, "DuckDB")
         self._path = path

@@ -211,7 +211,7 @@ def _check_logs(path: Path) -> None:
     """Check the files that SQLite opens together with this one: a pipe among them would wait for its writer.
 
     Raises:
-        DatabaseUnavailable: one of them is no file.
+        DatabaseUnavailable: one of them is not a file.
     """
     for log in (path.with_name(path.name + ending) for ending in _LOGS):
         with suppress(OSError):  # it is missing, which is usual, or SQLite will report more about it

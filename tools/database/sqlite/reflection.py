@@ -149,7 +149,7 @@ class _Work:
                 return True
             self.broken.add(name)  # a view on a table that is gone; reflection leaves it out by itself
             return False
-        except UnicodeError:  # SQLite's message quotes bytes that are no text
+        except UnicodeError:  # SQLite's message quotes bytes that are not text
             self.broken.add(name)
             return True
         return thread_time() - started > VIEW_SECONDS

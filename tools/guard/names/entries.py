@@ -236,7 +236,7 @@ class Entries:
         scope.sources.append(FromEntry(key or name, outputs, table=table, implicit=implicit, row=row))
 
     def _outputs(self, function: exp.Expr, alias: str | None, scope: Scope) -> tuple[list[Output], Value | None]:
-        """The columns of a function of a FROM clause, and the value of its name where that is no row of them."""
+        """The columns of a function of a FROM clause, and the value of its name where that is not a row of them."""
         name = function_name(function)
         if isinstance(function, exp.JSONTable):
             return json_columns(function.args.get("schema"), self._dialect), None

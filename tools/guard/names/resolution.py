@@ -1,6 +1,6 @@
 """Resolves every name of a query: a name that stands for nothing is not sent to the engine.
 
-PostgreSQL calls functions without brackets: `(x).f` and `a.f` are `f(x)` and `f(a)` where `f` is no field. So a name
+PostgreSQL calls functions without brackets: `(x).f` and `a.f` are `f(x)` and `f(a)` where `f` is not a field. So a name
 behind a dot must be a column or a field that is known to be there, or a function that may be called.
 """
 
