@@ -47,7 +47,7 @@ def build_graph(
     Args:
         model: Any chat model; text in, text out. It is asked with the settings it comes with.
         catalog: The databases that may be asked. It stays the caller's to close.
-        checkpointer: Needed for `Context.approve` and for threads that outlive a process.
+        checkpointer: Stores threads; `Context.approve` needs one.
         **options: Keyword arguments; see `GraphOptions` for each.
 
     Raises:

@@ -106,9 +106,9 @@ def seconds_of(seconds: object) -> float:
 
 
 def arguments(tool: BaseTool) -> Set[str]:
-    """The names of a tool's arguments, with those that a model does not see.
+    """The names of a tool's arguments, including those that a model does not see.
 
-    LangChain makes a JSON schema to name them, so they are read once for a form of arguments.
+    LangChain makes a JSON schema to name them, so they are read once for each form of arguments.
     """
     schema = tool.args_schema
     if not isinstance(schema, type):
@@ -158,7 +158,7 @@ def _require_call(function: Any, kind: str, names: Sequence[str], **more: object
 
 
 def _extensions(kind: str, given: Sequence[BaseTool | Callable[..., Any]], seconds: float) -> tuple[Extension, ...]:
-    """Extensions whose titles differ, since a note names the one that failed."""
+    """Extensions with different titles, since a note names the one that failed."""
     seen: Counter[str] = Counter()
     made = []
     for each in given:
@@ -171,7 +171,7 @@ def _extensions(kind: str, given: Sequence[BaseTool | Callable[..., Any]], secon
 
 
 def require_schemas(state: type[Any], asked: type[Any], answer: type[Any]) -> None:
-    """Check the schemas of a caller's own.
+    """Check the caller's own schemas.
 
     Raises:
         InvalidInput: the state lacks keys of ours, the input the question, or the state a key of the output.

@@ -70,7 +70,7 @@ def form_of(readings: list[str]) -> type[Clarification]:
 
 
 async def unclear_points(asked: Question, catalog: Catalog, rights: Visibility, indexes: ValueIndexes) -> list[Point]:
-    """The words of a question that fit several columns, cells or rows equally well, and that its evidence leaves open.
+    """Words of a question that fit several columns, cells or rows equally well and that its evidence does not explain.
 
     Raises:
         RouteError: the database can't be asked.
@@ -88,7 +88,7 @@ async def unclear_points(asked: Question, catalog: Catalog, rights: Visibility, 
 async def _read(
     question: str, named: list[Named], database: Database, schema: Schema
 ) -> tuple[list[Named], list[Unclear]]:
-    """The cells that mean different rows, and the names of several rows; only the clear cells where it takes long."""
+    """The cells that mean different rows, and the names of several rows; only the clear cells if it takes too long."""
     try:
         async with asyncio.timeout(DATABASE_SECONDS):
             cells = await different_cells(named, database, schema)
@@ -166,6 +166,6 @@ def _said(answer: Clarification) -> str:
 
 
 def _known(said: str, state: State) -> dict[str, Any]:
-    # First, since a prompt shows the beginning of long evidence.
+    # first, since a prompt shows only the beginning of long evidence
     evidence = "; ".join(each for each in (said, state.get("question_evidence", "")) if each)
     return {"question_evidence": evidence, "notes": [f"A person said: {said}"]}

@@ -9,7 +9,7 @@ NOT_QUERIES = frozenset(
     "LOAD MERGE PRAGMA REINDEX RELEASE REPLACE REVOKE ROLLBACK SAVEPOINT SET "
     "TRUNCATE UPDATE USE VACUUM".split()
 )
-"""First words of statements other than queries, as far as they are likely in a model's reply."""
+"""First words of statements other than queries that are likely in a model's reply."""
 _RARE = frozenset(
     "CHECKPOINT CLUSTER COMMENT DEALLOCATE DECLARE DESC DESCRIBE DISCARD DO EXEC EXECUTE EXPORT FLUSH HANDLER "
     "IMPORT KILL LISTEN LOCK NOTIFY OPTIMIZE PREPARE REFRESH RENAME REPAIR RESET SHOW START SUMMARIZE UNLOCK XA".split()
