@@ -75,9 +75,9 @@ class Table:
 class Schema:
     """Tables of one database that a caller may see.
 
-    `relatives` are further tables that these inherit from or that inherit from these. Queries may not
-    name them, but tables that may be read can show their rows. `default` is the engine's name of the namespace that keys
-    leave out, empty if it is not known.
+    `relatives` are further tables that these inherit from or that inherit from these. Queries may not name them, but
+    tables that may be read can show their rows. `default` is the engine's name of the namespace that keys leave out;
+    empty if it is not known.
     """
 
     dialect: str
