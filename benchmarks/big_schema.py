@@ -70,7 +70,7 @@ def main() -> None:
 
 
 def row(size: int) -> str:
-    """The table's line of a schema of so many tables."""
+    """The line of the table for a schema of this size."""
     schema = big_schema(size)
     asked = Random(size).sample(schema.tables, QUESTIONS)
     reduce_schema(schema, question_about(asked[0]), BUDGET)  # the first one imports what ranks
@@ -102,7 +102,7 @@ def milliseconds(work: Callable[[], object]) -> float:
 
 
 def big_schema(size: int) -> Schema:
-    """A schema of so many tables; the same size gives the same schema."""
+    """A schema with this many tables; the same size gives the same schema."""
     random = Random(size)
     names = ["_".join(pair) for pair in random.sample(list(combinations(THINGS, 2)), size)]
     return Schema("sqlite", tuple(made_table(name, names, random) for name in names))

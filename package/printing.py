@@ -52,7 +52,7 @@ def say_json(value: object) -> None:
 
 
 def complain(text: str, style: str = "red") -> None:
-    """Print on standard error; further lines are indented, so that none can pass for a message of its own."""
+    """Print on standard error; further lines are indented, so that none looks like another message."""
     lines = escaped(text, lines=True).split("\n")
     console(stderr=True, soft_wrap=True).print("\n  ".join(lines), style=style)
 
@@ -82,7 +82,7 @@ def print_outcome(out: Console, outcome: Outcome) -> None:
 
 
 def print_rows(out: Console, result: Answer | Outcome, form: RowFormat) -> None:
-    """The rows and nothing else; on standard error why there are none, and whether some are missing."""
+    """The rows and nothing else; standard error gets the reason for none, and a note if some are missing."""
     if result["error"]:
         complain(escaped(_failure(result)))
         return

@@ -27,7 +27,7 @@ def save_answer(log: str | Path, question: Mapping[str, Any], answer: Mapping[st
 
     Raises:
         InvalidInput: the answer has no SQL that ran, the question is incomplete, or the log can't be written.
-        DatasetError: the log holds something else than pairs.
+        DatasetError: the log holds something other than pairs.
     """
     path, pair = Path(log), _pair(question, _sql(answer))
     if path.suffix.lower() != ENDING:

@@ -11,7 +11,7 @@ from typing import Any, Self
 from urllib.parse import urlsplit
 
 MOST_TOKENS = 512
-"""The bound of a reply for which the peer names none: a small model may repeat itself for ever."""
+"""The bound of a reply for which the peer names none: a small model may repeat itself forever."""
 
 
 @dataclass(frozen=True)
@@ -52,7 +52,7 @@ class Meter:
         return cost
 
     def wait(self, seconds: float) -> None:
-        """Wait until the model writes for nobody, so that a peer that was stopped does not slow the next one down."""
+        """Wait until no reply is being written, so that a peer that was stopped does not slow the next one down."""
         end = monotonic() + seconds
         while self.under_way and monotonic() < end:
             sleep(0.05)

@@ -1,4 +1,4 @@
-"""SQL that makes a database hostile to whoever reads its schema; each is run after a table `t` with one row."""
+"""SQL that makes a database hostile to programs that read its schema; each runs after a table `t` with one row."""
 
 ENDLESS = "WITH RECURSIVE r(x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM r)"
 OBJECT = (

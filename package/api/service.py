@@ -84,7 +84,7 @@ class Service:
 
     @property
     def lease_seconds(self) -> float:
-        """Seconds for which a run has its thread, its wait for a slot included, if its server is killed."""
+        """Seconds for which a run holds its thread, including its wait for a slot, if its server is killed."""
         return self.run_seconds * 2 + self.limits.margin
 
     def close(self) -> None:
@@ -92,7 +92,7 @@ class Service:
         self.slots.close()
 
     async def finish(self) -> None:
-        """Stop the runs that are left, and wait until their states are written."""
+        """Stop the remaining runs, and wait until their states are written."""
         for run in self.runs:
             run.cancel()
         if self.runs:
@@ -128,7 +128,7 @@ class Service:
     def _unread(self, name: str) -> Database | None:
         try:
             return self.catalog.get(name)
-        except RouteError:  # its URL or its driver is wrong: there is nothing to ask
+        except RouteError:  # its URL or its driver is wrong, so it can't be asked
             return None
 
     async def thread_of(self, thread: str, caller: Caller) -> ThreadRow:

@@ -37,7 +37,7 @@ NEEDED = ("fastapi", "uvicorn", "prometheus_client", "jinja2")
 
 @dataclass(frozen=True)
 class ServerChoices:
-    """Choices of the server that no caller has."""
+    """Choices that only the server has."""
 
     threads: str | None
     keep_days: float

@@ -121,7 +121,7 @@ def _require_whole_run(shard: str | None, baseline: Path | None) -> None:
 def _settings(
     model: str, strategy: str, without: Sequence[str] | None, max_tokens: int | None, samples: int
 ) -> dict[str, JSON]:
-    """The settings that a run is recorded with; those that were left out are not named."""
+    """The settings that a run is recorded with, without those that were not given."""
     given: dict[str, JSON] = {
         "without": [*without] if without else None,
         "max_tokens": max_tokens or None,

@@ -43,7 +43,7 @@ def check_asked(question: str, db: str) -> None:
 
 
 def check_places(report: Path | None, record: Path | None, replay: Path | None) -> None:
-    """Check what a run is to be written to, before anything is asked.
+    """Check the places that a run is to be written to, before anything is asked.
 
     Raises:
         InvalidInput: a place can't be written, or options contradict each other.

@@ -15,7 +15,7 @@ _ESCAPED_SURROGATE = re.compile(r"\\u[dD][89a-fA-F]")
 _MOST_TOKENS = 10**9
 """The largest credible token count; a larger one is ignored."""
 _MOST_VALUES = 500_000
-"""Values of one JSON text: in memory each takes thirty times the bytes of the shortest one."""
+"""Number of values in one JSON text; in memory each takes up to thirty times its bytes."""
 _NAME_CHARS = 200
 _THOUGHTS = ("reasoning_content", "reasoning")
 
@@ -76,7 +76,7 @@ def parsed(text: str) -> Any:
         raise BadAnswer(f"more than {_MOST_VALUES:,} values in {shown(text)}")
     try:
         value = json.loads(text)
-        # Cleaning copies the whole value, which a large answer would pay with twice its memory.
+        # Cleaning copies the whole value; for a large answer that would double the memory.
         return _cleaned(value) if _ESCAPED_SURROGATE.search(text) or _LONE_SURROGATE.search(text) else value
     except (ValueError, RecursionError) as error:
         raise BadAnswer(f"no JSON, or JSON that is nested too deep, in {shown(text)}") from error
@@ -105,7 +105,7 @@ def _first_choice(answer: dict[str, Any]) -> dict[str, Any] | None:
 
 
 def _other_parts(answer: dict[str, Any]) -> Iterator[Part]:
-    """The choices behind the first; the request's usage stays with the first."""
+    """The choices after the first; the request's usage stays with the first."""
     for choice in answer["choices"]:
         message = choice.get("message")
         if choice.get("index") not in (0, None) and isinstance(message, dict):

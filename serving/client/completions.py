@@ -121,7 +121,7 @@ class Completions:
 
 
 def _cut(part: Part, most: int) -> Part:
-    """The part with at most so many characters, its thinking counted first."""
+    """The part cut to this many characters, counting its thinking first."""
     over = part.thought_chars + len(part.text) - most
     if over <= 0:
         return part

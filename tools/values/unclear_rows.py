@@ -18,7 +18,7 @@ from route_sql.tools.values.unclear_values import Named, is_label, is_plural
 SECONDS = 1.0
 """Deadline of each query here."""
 LEAST_DIFFERENT = 0.5
-"""Share of different values in a column that names rows; in one that groups them, values repeat more often."""
+"""Least share of different values in a column that names rows; in one that groups rows, values repeat more often."""
 
 
 async def unclear_rows(question: str, named: Sequence[Named], database: Database, schema: Schema) -> list[Unclear]:
@@ -42,7 +42,7 @@ async def unclear_rows(question: str, named: Sequence[Named], database: Database
 
 
 async def different_cells(named: Sequence[Named], database: Database, schema: Schema) -> list[Named]:
-    """The same without cells in the same rows as the first of them: an airport in a city of its name.
+    """The same without cells in the rows of the first cell, such as an airport in a city of its name.
 
     Raises:
         DatabaseUnavailable: the database can't be read.

@@ -1,4 +1,4 @@
-"""Schemas without some of their columns or tables: questions about these can't be answered any more.
+"""Schemas without some of their columns or tables: questions about these can't be answered.
 
 The same few variants serve all questions on a database, so that their rows share a schema.
 """

@@ -143,7 +143,7 @@ def _triggers(examples: Sequence[Example], reasons: dict[int, list[str]]) -> lis
 
 
 def _chance(hits: int, drawn: int, marked: int, total: int) -> float:
-    """The chance of so many hits or more among questions drawn at random (hypergeometric tail)."""
+    """The chance of at least this many hits among questions drawn at random (hypergeometric tail)."""
     ways = sum(comb(marked, k) * comb(total - marked, drawn - k) for k in range(hits, min(drawn, marked) + 1))
     return ways / comb(total, drawn)
 

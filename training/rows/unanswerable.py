@@ -1,4 +1,4 @@
-"""Rows of questions that a database can't answer, which need nobody's labels.
+"""Rows of questions that a database can't answer, made without labels of people.
 
 The gold's column or table is hidden from the schema, the question is asked of another database, or it is small talk.
 Questions that a reduced schema still answers are among the rows, so that a gap alone is not a sign.

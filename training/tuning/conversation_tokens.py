@@ -77,7 +77,7 @@ def _reply(opened: str, whole: str) -> str:
         raise TrainingError(
             "the base's chat template renders a prompt differently once it is answered; it can't be used"
         )
-    # The template's own line break behind the end of the turn is never generated.
+    # The template's own line break after the end of the turn is never generated.
     return whole[len(opened) :].rstrip()
 
 

@@ -27,7 +27,7 @@ def _storable(text: str) -> str:
 
 
 def _whole(number: Any) -> Any:
-    """A whole number however JSON writes it, such as `5.0`."""
+    """A whole number in any form of JSON, such as `5.0`."""
     return int(number) if isinstance(number, float) and number.is_integer() else number
 
 
@@ -52,7 +52,7 @@ Positive = Annotated[int, Field(gt=0), BeforeValidator(_whole)]
 
 
 class StrictBody(BaseModel):
-    """A body without unknown fields, with each field of its own type."""
+    """A body without unknown fields, with each field of its exact type."""
 
     model_config = ConfigDict(extra="forbid", strict=True, allow_inf_nan=False)
 
