@@ -55,7 +55,7 @@ class ServerSession(ABC):
     """The engine's words for infinity and NaN."""
 
     def __init__(self, name: str) -> None:
-        """Remember the database's name, for messages; `is_pooled` says whether a pooler may stand between."""
+        """Remember the database's name, for messages; `is_pooled` says whether a pooler may be in between."""
         self.name = name
         self.is_pooled = False
         self._free = threading.Event()
