@@ -16,8 +16,9 @@ from pathlib import Path
 from typing import get_args
 
 from langchain_core.language_models import BaseChatModel
-from shared.batched_model import add_options, named, opened
+from shared.batched_model import opened
 from shared.heading import heading
+from shared.options import add_options, named
 
 from route_sql.graph.asking import asking
 from route_sql.graph.context import AgentName, Context

@@ -17,8 +17,9 @@ from itertools import groupby
 from pathlib import Path
 
 from rich.progress import Progress, TaskID
-from shared.batched_model import add_options, named, opened
+from shared.batched_model import opened
 from shared.heading import heading
+from shared.options import add_options, named
 
 from route_sql.graph.asking import Ask, asking
 from route_sql.graph.context import Context, Strategy

@@ -144,7 +144,7 @@ class Nodes:
         sql = generator.parse(reply.text, brief.schema.dialect)
         # The first may repeat the draft, which counts as agreement; a sample may not.
         scores = scores_of(reply)
-        proposal = _new("generate", sql, state, scores) if before else proposed("generate", sql, scores=scores)
+        proposal = _proposal("generate", sql, state, scores) if before else proposed("generate", sql, scores=scores)
         judged = state.get("no_answer") or await self._answerable(state, reply)
         return {"proposal": proposal, "no_answer": judged, "ledger": [entry("generate", reply)]}
 
@@ -181,7 +181,7 @@ class Nodes:
         return {
             "attempts": Change(at=len(tried) - 1, set={"joins_checked": True}),
             "drafted": union(state.get("drafted", {}), used),
-            "proposal": _new("complete_joins", sql, state, tried[-1].get("scores")),
+            "proposal": _proposal("complete_joins", sql, state, tried[-1].get("scores")),
         }
 
     async def correct_noise(self, state: State) -> Update:
@@ -194,7 +194,7 @@ class Nodes:
         messages = self.prompts.correct_noise(brief, doubted["sql"], found, failed=not ran(doubted["outcome"]))
         reply = await self._ask(state, messages, tag=FOR_PROGRAMS)
         verdict = noise_corrector.parse(reply.text, brief.schema.dialect)
-        proposal = _new("correct_noise", verdict.sql if verdict else None, state, scores_of(reply))
+        proposal = _proposal("correct_noise", verdict.sql if verdict else None, state, scores_of(reply))
         update: Update = {"proposal": proposal, "ledger": [entry("correct_noise", reply)]}
         if doubted.get("decision") == "rejected":
             update["attempts"] = Change(at=len(attempts(state)) - 1, set={"corrected": True})
@@ -208,7 +208,7 @@ class Nodes:
         messages = self.prompts.continue_writing(brief, prefix)
         reply = await self._ask(state, messages)
         sql = continuation_writer.parse(reply.text, prefix, brief.schema.dialect)
-        proposal = _new("continue_writing", sql, state, scores_of(reply))
+        proposal = _proposal("continue_writing", sql, state, scores_of(reply))
         return {"proposal": proposal, "ledger": [entry("continue_writing", reply)]}
 
     async def answer(self, state: State) -> Update:
@@ -287,6 +287,6 @@ class Nodes:
         )
 
 
-def _new(agent: str, sql: str | None, state: State, scores: TokenScores | None) -> Proposal | None:
+def _proposal(agent: str, sql: str | None, state: State, scores: TokenScores | None) -> Proposal | None:
     """A proposal, unless it only repeats a candidate, which would count as agreement."""
     return proposed(agent, sql, [attempt["sql"] for attempt in attempts(state)], scores)

@@ -62,7 +62,7 @@ def print_answer(out: Console, answer: Answer) -> None:
     if out.is_terminal:
         out.print(_sql(answer), _rows(answer, out), _tables(answer))
     else:
-        work = (f"{part.caption}\n{as_text(part, 'tsv')}" for part in _work(answer))
+        work = (f"{part.caption}\n{as_text(part, 'tsv')}" for part in _tables_of_the_run(answer))
         say("\n\n".join([answer["sql"] or "no SQL", _plain_rows(answer), *work]), out.file)
     if answer["sql"] is not None:
         out.print(Text(_confidence(answer)), soft_wrap=not out.is_terminal)
@@ -135,7 +135,7 @@ def _count(result: Answer | Outcome) -> str:
     return f"{result['row_count']}{more} row{'s' if result['row_count'] != 1 else ''}"
 
 
-def _work(answer: Answer) -> tuple[PrintedRows, PrintedRows]:
+def _tables_of_the_run(answer: Answer) -> tuple[PrintedRows, PrintedRows]:
     """Tables of the candidates and of the calls with their cost."""
     candidates: list[list[Cell]] = [
         [c["agent"], c["status"] + (f": {c['error']}" if c["error"] else ""), c["row_count"], c["sql"]]
@@ -163,7 +163,7 @@ def _cached(entry: LedgerEntry) -> Cell:
 
 
 def _tables(answer: Answer) -> RenderableType:
-    candidates, calls = _work(answer)
+    candidates, calls = _tables_of_the_run(answer)
     styles = ["" if candidate["status"] == "ok" else "yellow" for candidate in answer["candidates"]]
     return Group(_table(candidates, styles), _table(calls, [""] * len(calls.rows)))
 

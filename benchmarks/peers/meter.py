@@ -45,8 +45,8 @@ class Meter:
         self._server.shutdown()
         self._server.server_close()
 
-    def take(self) -> Cost:
-        """The cost since the last time."""
+    def cost_since(self) -> Cost:
+        """The cost since the last call."""
         with self._lock:
             cost, self._cost = self._cost, Cost()
         return cost

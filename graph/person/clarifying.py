@@ -122,7 +122,7 @@ def clarified(state: State) -> dict[str, Any]:
     if not state.get("unclear"):
         decided = _picked(answer.reading, state) if answer.reading else _begun_again(answer, state)
         return {"asked_back": True, **decided}
-    said = f'"{first["words"]}" refers to {answer.reading}' if answer.reading else _said(answer)
+    said = f'"{first["words"]}" refers to {answer.reading}' if answer.reading else _meaning_in(answer)
     others = {*first["readings"]} - {answer.reading}
     notes = [note for note in state.get("context_notes", []) if note not in others]
     return {"unclear": rest, "context_notes": notes, **_known(said, state)}
@@ -158,10 +158,10 @@ def _picked(sql: str, state: State) -> dict[str, Any]:
 
 def _begun_again(answer: Clarification, state: State) -> dict[str, Any]:
     """The update after which the agents start again, with what the person said as evidence."""
-    return {"attempts": Begin(begin=[]), "samples": None, "assessment": None, **_known(_said(answer), state)}
+    return {"attempts": Begin(begin=[]), "samples": None, "assessment": None, **_known(_meaning_in(answer), state)}
 
 
-def _said(answer: Clarification) -> str:
+def _meaning_in(answer: Clarification) -> str:
     return clean(" ".join((answer.evidence or "").split()), SAID_CHARS)
 
 

@@ -103,7 +103,7 @@ class Completions:
 
     async def is_full(self) -> bool:
         """Whether a further request would wait in our own queue."""
-        return (await self._sessions.here())[1].locked()
+        return (await self._sessions.of_this_loop())[1].locked()
 
     async def aclose(self) -> None:
         """Close the session of the running event loop."""

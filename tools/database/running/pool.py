@@ -59,7 +59,7 @@ class Pool(Generic[_S]):
         Raises:
             DatabaseUnavailable: the pool is closed.
         """
-        return self.submit_without_session(partial(self._work, work))
+        return self.submit_without_session(partial(self._with_session, work))
 
     def submit_without_session(self, work: Callable[[], _T]) -> "Future[_T]":
         """Do something in a worker thread; no session is opened for it.
@@ -118,7 +118,7 @@ class Pool(Generic[_S]):
         while self._idle:
             self._idle.pop().close()
 
-    def _work(self, work: Callable[[_S], _T]) -> _T:
+    def _with_session(self, work: Callable[[_S], _T]) -> _T:
         with self._session() as session:
             return work(session)
 

@@ -247,9 +247,9 @@ class Entries:
         value = value_of(function, scope, self._names)
         if value.fields:
             return [Output.plain(key, part) for key, part in value.fields.items()], None
-        return self._one(alias, name, value)
+        return self._single_column(alias, name, value)
 
-    def _one(self, alias: str | None, name: str, value: Value) -> tuple[list[Output], Value | None]:
+    def _single_column(self, alias: str | None, name: str, value: Value) -> tuple[list[Output], Value | None]:
         """The column of a function with a single one; PostgreSQL names it by the alias."""
         if self._dialect == "postgres":
             return [Output.plain(alias or name, value)], value
