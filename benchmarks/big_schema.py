@@ -5,8 +5,8 @@
 The schemas are made in memory, the same in every run: tables named by two words, of 21 columns each, three of which
 refer to other tables, the rest with sample values. Each question names one table in plain words, which share a word
 with some of the other tables' names and columns. Measured: the characters of the whole schema and of the remaining part
-within the default `schema_chars`, the tables left, whether the table named is among them, and medians of the
-processor time. Left out: reflection (see `reflection.md`), the model, and questions that name no table. The graph cuts a schema
+within the default `schema_chars`, the tables left, whether the table named is among them, and medians of the processor
+time. Left out: reflection (see `reflection.md`), the model, and questions that name no table. The graph cuts a schema
 once for each question; each agent cuts only the remaining part. Writes `big_schema.md` next to this script.
 """
 

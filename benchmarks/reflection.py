@@ -1,7 +1,7 @@
 """The processor time to reflect, sample, render and cut a SQLite database of many tables.
 
-Measured: one process, a warm file cache, the median of five runs each; the load of the machine changes it little. Left out: starting Python, and engines other
-than SQLite. Writes `reflection.md` next to this file.
+Measured: one process, a warm file cache, the median of five runs each; the load of the machine changes it little. Left
+out: starting Python, and engines other than SQLite. Writes `reflection.md` next to this file.
 """
 
 import sqlite3

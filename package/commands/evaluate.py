@@ -1,7 +1,8 @@
 """`route-sql eval` and `route-sql score`: execution accuracy on a data set."""
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -23,11 +24,13 @@ from route_sql.commands.options import (
     Without,
     chosen,
 )
-from route_sql.graph.asking import asking
+from route_sql.graph.asking import Ask, asking
+from route_sql.graph.context import Context
 from route_sql.models import open_model
 from route_sql.printing import complain, console, say_json
 from route_sql.progress import download_progress, question_progress
 from route_sql.settings import Settings
+from route_sql.tools.database.catalog import Catalog
 from route_sql.tools.errors import InvalidInput
 from route_sql.tools.terminal import escaped
 from route_sql.training.datasets.data_set import DataSet
@@ -81,34 +84,39 @@ def evaluate(
 ) -> None:
     """Ask the questions of a data set and score the answers by execution accuracy."""
     _require_whole_run(shard, baseline)
-    settings = Settings()
-    name = model or settings.model
+    name = model or Settings().model
     if ray is not None or parts is not None:
         _on_ray({**ctx.params, "model": name}, as_json)
         return
-    recorded = _settings(name, strategy, without, max_tokens, samples)
     context = chosen(strategy, without, max_tokens, samples)
     further, before = further_scoring(layout, suite, r_ves), read_baseline(baseline, out)
     part = read_shard(shard) if shard is not None else None
     data_set = DataSet(layout, questions, databases, held_out_of=held_out_of, limit=limit, seed=seed, shard=part)
 
     async def run(progress: Callable[[int, int, int], None]) -> Summary:
-        with download_progress() as fetched:
-            async with open_model(name, settings, fetched, questions=concurrency) as chat:
-                return await evaluate_dataset(
-                    lambda catalog: asking(chat, catalog, context),
-                    data_set,
-                    out,
-                    concurrency=concurrency,
-                    settings=recorded,
-                    further=further,
-                    baseline=before,
-                    progress=progress,
-                )
+        async with _opened(name, context, concurrency) as ask_on:
+            return await evaluate_dataset(
+                ask_on,
+                data_set,
+                out,
+                concurrency=concurrency,
+                settings=_settings(name, strategy, without, max_tokens, samples),
+                further=further,
+                baseline=before,
+                progress=progress,
+            )
 
     with question_progress() as progress:
         summary = asyncio.run(run(progress))
     _print(strategy, summary, gate(before, read_run(out)) if before is not None else None, as_json)
+
+
+@asynccontextmanager
+async def _opened(model: str, context: Context, concurrency: int) -> AsyncIterator[Callable[[Catalog], Ask]]:
+    """Open a model, and give the function that makes it answer questions on a catalog."""
+    with download_progress() as fetched:
+        async with open_model(model, Settings(), fetched, questions=concurrency) as chat:
+            yield lambda catalog: asking(chat, catalog, context)
 
 
 def _require_whole_run(shard: str | None, baseline: Path | None) -> None:
