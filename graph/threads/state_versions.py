@@ -100,7 +100,7 @@ def _attempts(stored: StoredState) -> list[Attempt]:
     candidates, outcomes = stored.get("candidates") or [], stored.get("outcomes") or []
     complaints = stored.get("complaints") or []
     if not len(candidates) == len(outcomes) == len(complaints):
-        raise InvalidInput("candidates, outcomes and complaints in the state must be as many: ask the question again")
+        raise InvalidInput("candidates, outcomes and complaints in the state differ in length: ask the question again")
     attempts = [_attempt(*row) for row in zip(candidates, outcomes, complaints, strict=True)]
     checked = stored.get("joins_seen") or 0
     for attempt in attempts[:checked]:

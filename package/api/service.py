@@ -35,7 +35,7 @@ class ServiceLimits:
     Args:
         questions: Questions that are answered at once.
         waiting: Further questions that may wait.
-        per_minute: Requests a minute of each caller; 0 for no limit.
+        per_minute: Requests of each caller per minute; 0 for no limit.
         margin: Seconds that a run may take longer than its own budget before it is stopped.
         ping: Seconds of silence after which a stream has a comment, so that no proxy closes it.
     """

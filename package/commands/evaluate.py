@@ -63,7 +63,7 @@ def evaluate(
     ctx: typer.Context,
     questions: Questions,
     databases: DatabasesOption,
-    out: Annotated[Path, typer.Option("--out", help="Where the lines go; a run that was stopped is resumed.")],
+    out: Annotated[Path, typer.Option("--out", help="The file of the run's lines; a stopped run is resumed.")],
     layout: LayoutOption = "spider",
     held_out_of: HeldOut = None,
     model: Model = None,
@@ -145,7 +145,9 @@ def _settings(
 def _on_ray(options: dict[str, Any], as_json: bool) -> None:
     address, parts = options["ray"], options["parts"]
     if address is None or options["shard"] is not None or options["baseline"] is not None:
-        raise InvalidInput("--parts is for --ray, which goes without --shard and --baseline: compare the run by score")
+        raise InvalidInput(
+            "--parts needs --ray, and --ray can't be combined with --shard or --gate: compare the run by score --gate"
+        )
     lines = evaluate_on_ray(address, options, options["out"], parts)
     _print(options["strategy"], summarise(lines), None, as_json)
 

@@ -56,8 +56,8 @@ RowsAs = Annotated[
     RowFormat | None,
     typer.Option(
         "--format",
-        help="Print the rows alone: for a person as a table, for a program as CSV, JSON, Markdown; spreadsheet is CSV "
-        "of which no formula is run.",
+        help="Print only the rows: as a table for people, as csv, json or markdown for programs; spreadsheet is CSV "
+        "without formulas.",
     ),
 ]
 LayoutOption = Annotated[

@@ -51,7 +51,7 @@ def calibrate_model(
     unanswerable: Annotated[
         bool,
         typer.Option(
-            "--unanswerable", help="Ask each question also of another database and without a column, two calls more."
+            "--unanswerable", help="Also ask each question of another database and without a column: two more calls."
         ),
     ] = False,
     samples: SampleCount = 0,

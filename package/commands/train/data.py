@@ -28,7 +28,7 @@ def register(app: typer.Typer) -> None:
 
 def data(
     questions: Questions,
-    out: Annotated[Path, typer.Option("--out", help="The folder of the set; a run that was stopped is resumed.")],
+    out: Annotated[Path, typer.Option("--out", help="The folder of the set; a stopped run is resumed.")],
     databases: Annotated[Path | None, typer.Option(help=DATABASES_HELP)] = None,
     layout: LayoutOption = "spider",
     tables: Annotated[Path | None, typer.Option(help="tables.json, for databases of which only schemas exist.")] = None,
