@@ -1,6 +1,7 @@
 """Options under their names of earlier versions, which work for one version more and warn."""
 
-from typer import Context
+from typing import Any
+
 from typer.core import TyperCommand
 
 from route_sql.printing import complain
@@ -9,7 +10,7 @@ from route_sql.printing import complain
 class RenamedLayout(TyperCommand):
     """A command whose option `--layout` was called `--format`, which other commands have for the form of rows."""
 
-    def parse_args(self, ctx: Context, args: list[str]) -> list[str]:
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
         """Read the arguments with the old name replaced by the new one."""
         renamed = [_renamed(argument) for argument in args]
         if renamed != args:

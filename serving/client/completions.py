@@ -113,7 +113,7 @@ class Completions:
     async def _asked(
         self, route: str, allowance: Allowance, body: dict[str, Any] | None = None
     ) -> AsyncIterator[Response]:
-        session, turns = await self._sessions.here()
+        session, turns = await self._sessions.of_this_loop()
         url = f"{self.root}/v1/{route}"
         # The order matters: a failure is explained after its response is closed, and before the turn is given back.
         async with turns, explained(self.base_url), requested(session, url, self._api_key, allowance, body) as response:

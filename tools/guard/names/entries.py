@@ -266,7 +266,7 @@ class Entries:
             if part.fields and self._dialect == "postgres":
                 outputs += [Output.plain(name, inner) for name, inner in part.fields.items()]
             else:
-                outputs += self._one(key if len(node.expressions) == 1 else None, "unnest", part)[0]
+                outputs += self._single_column(key if len(node.expressions) == 1 else None, "unnest", part)[0]
         row = outputs[0].value() if len(outputs) == 1 and self._dialect == "postgres" else None
         outputs = renamed(outputs, alias_of(named), self._dialect)
         if offset := node.args.get("offset"):  # the parser reads the last name of the alias as the name of the number
