@@ -114,7 +114,7 @@ def test_a_failed_check_leaves_no_model(
     save_file({name: tensor * 0 for name, tensor in load_file(weights).items()}, weights)
     assert export(*command, "--check", rows, "--check-rows", 2) == 2
     assert "too little to tell" in capsys.readouterr().err
-    with pytest.raises(ModelUnavailable, match="no model folder"):
+    with pytest.raises(ModelUnavailable, match="not a model folder"):
         ModelStore().resolve(out)
 
 
