@@ -40,7 +40,7 @@ help:
 	@echo 'make coverage        the same, and the share of the code that they ran, with a floor; it takes twice as long'
 	@echo 'make check           linter, formatter, types, import contracts, documentation'
 	@echo 'make docs            the documentation as HTML in build/docs; a broken link is an error'
-	@echo 'make format          lay out the code and fix what the linter can'
+	@echo 'make format          format the code and fix what the linter can'
 	@echo 'make training-tests  from data to a tuned model on a tiny one, in an environment of its own (1.5 GB)'
 	@echo "make standard-tests  LangChain's standard tests of the chat client, in an environment of their own"
 	@echo 'make deploy-tests    the Dockerfile, compose files and Kubernetes manifests, in an environment of their own'

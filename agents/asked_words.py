@@ -30,7 +30,7 @@ _POLITE = re.compile(
     r"^\W*(?:(?:can|could|would|will) you |i (?:want|need|would like|'d like) (?:to (?:see|know) )?|let me see )", re.I
 )
 _NAMES = frozenset(("IT", "US"))
-"""Names that would be pronouns in lower case."""
+"""Names that in lower case would be pronouns."""
 _SUPERLATIVE = re.compile(r"\w{2,}est|best|worst|\d+")
 _DEGREE = frozenset(("most", "least"))
 _NOT_NOUNS = COMMON | IMPERATIVE | CHANGE | RESTRICTION | CONNECTIVE | _FILLER | GENERIC | PREPOSITION
@@ -38,15 +38,15 @@ _NOT_NOUNS = COMMON | IMPERATIVE | CHANGE | RESTRICTION | CONNECTIVE | _FILLER |
 
 @dataclass(frozen=True)
 class Asked:
-    """A question in words, and words of names: of tables, of columns, and of the earlier query's columns."""
+    """A question in words, with the words in the names of tables, of columns, and of the earlier query's columns."""
 
     words: Sequence[str]
     tables: frozenset[str]
     columns: frozenset[str]
     earlier: frozenset[str] = frozenset()
 
-    def behind(self, place: int) -> "Asked":
-        """The question from a word on."""
+    def from_word(self, place: int) -> "Asked":
+        """The question from a word to its end."""
         return replace(self, words=self.words[place:])
 
     def names_table(self, end: int | None = None) -> bool:
@@ -54,7 +54,7 @@ class Asked:
         return any(singular(word) in self.tables for word in self.words[:end])
 
     def is_table(self, place: int) -> bool:
-        """Whether a word is one of a table's name."""
+        """Whether a word belongs to a table's name."""
         return self._noun(place) in self.tables
 
     def antecedents(self, end: int) -> list[int]:
@@ -63,19 +63,19 @@ class Asked:
         return [place for place in places if (noun := self._noun(place)) in self.tables or noun not in self.columns]
 
     def own_words(self) -> list[str]:
-        """Words that say what the question is about: no question words, orders, aggregates or superlatives."""
+        """Words that say what the question is about, without question words, orders, aggregates and superlatives."""
         known = COMMON | IMPERATIVE | CHANGE | GENERIC | PREPOSITION | AGGREGATE - {"names"}
         places = [place for place, word in enumerate(self.words) if word not in known]
         return [self.words[place] for place in places if not self.is_superlative(place)]
 
     def is_superlative(self, place: int) -> bool:
-        """Whether a word is a superlative or a number: `oldest`, and `expensive` behind `most`, if it is no name."""
+        """Whether a word is a superlative or a number: `oldest`, and `expensive` after `most`, unless it is a name."""
         word = self.words[place]
         is_behind = {*self.words[place - 1 : place]} <= _DEGREE and place > 0
         return bool(_SUPERLATIVE.fullmatch(word)) or (is_behind and self._noun(place) not in self.tables | self.columns)
 
     def is_request(self) -> bool:
-        """Whether the words ask for something: a question word, an order, an auxiliary in front, or an aggregate."""
+        """Whether the words ask for something: by a question word, an order, an aggregate, or an auxiliary in front."""
         asked = self.words
         return bool({*asked} & (WH | IMPERATIVE)) or asked[0] in AUXILIARY or bool({*asked[:2]} & AGGREGATE)
 
@@ -83,7 +83,7 @@ class Asked:
         return singular(self.words[place])
 
     def _is_noun(self, place: int) -> bool:
-        # `How old are they?`: the word behind `how` is no noun.
+        # `How old are they?`: the word after `how` is not a noun.
         return self.words[place] not in _NOT_NOUNS and "how" not in self.words[max(place - 1, 0) : place]
 
 
@@ -92,7 +92,7 @@ def asked_words(question: str, schema: Schema, earlier: Iterable[str] = ()) -> A
 
     Args:
         question: The question.
-        schema: The schema, whose names count.
+        schema: The schema, which has the names.
         earlier: Keys of the tables that the query before it reads.
     """
     plain = re.findall(r"\w+", _POLITE.sub("", question).replace("'s", " is"))

@@ -38,7 +38,7 @@ class Brief:
     """A question and everything that an agent may see of its database.
 
     `notes` come from the context tools; like the schema, the question and the evidence they are untrusted text.
-    `examples` are turns that come before everything that differs, the same for every agent: see `worked_examples`.
+    `examples` are the same turns for every agent and come first: see `worked_examples`.
     """
 
     question: str

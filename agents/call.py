@@ -54,12 +54,12 @@ class Reply:
 
 
 def can_sample(model: BaseChatModel) -> bool:
-    """Whether a reply can be sampled: only from a model that has a temperature, since some models refuse one."""
+    """Whether a reply can be sampled: the model needs a temperature, which some models refuse."""
     return getattr(model, "temperature", None) is not None
 
 
 async def wording_of(model: BaseChatModel) -> Wording:
-    """The wording that a model was made for: its own, or the one its server names; `instruct` for any other model."""
+    """The wording that a model or its server names as its own; `instruct` for any other model."""
     find = getattr(model, "find_wording", None)
     wording: Wording = await find() if find is not None else getattr(model, "wording", None) or "instruct"
     return wording
@@ -124,7 +124,7 @@ def _logprobs(metadata: dict[str, Any]) -> tuple[float, ...]:
     given = metadata.get("logprobs")
     tokens = given.get("content") if isinstance(given, dict) else None
     values = [token.get("logprob") for token in tokens if isinstance(token, dict)] if isinstance(tokens, list) else []
-    # A bool is an int too, and NaN is unlike itself.
+    # A bool is an int too, and NaN differs from itself.
     numbers: list[Any] = [value for value in values if type(value) in (int, float) and value == value]
     return tuple(min(0.0, max(LEAST_LOGPROB, float(number))) for number in numbers)
 

@@ -1,7 +1,7 @@
 """Our own worked examples, a few turns on one small schema, for models that were not tuned.
 
-They come before everything that differs and are the same for every agent, question and database, so that a server
-computes them once, and the four tasks of a question still share one prefix.
+They come first in every prompt and are the same for every agent, question and database, so that a server computes
+them once.
 """
 
 from collections.abc import Callable

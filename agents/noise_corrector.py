@@ -1,7 +1,7 @@
 """The noise corrector: a verdict on a candidate, with a correction if it is wrong (task NC; ROUTE, section 3.1).
 
 Its reply has a fixed form: a first line `verdict: right` or `verdict: wrong`, then, if wrong, the SQL. A reply in any
-other form is no verdict and changes nothing: a right query made wrong is the worst that this agent can do.
+other form changes nothing: the worst that this agent can do is to make a right query wrong.
 """
 
 import re
@@ -74,7 +74,7 @@ def messages(brief: Brief, sql: str, finding: str, *, failed: bool) -> list[Base
 def parse(reply: str, dialect: str) -> Verdict | None:
     """The verdict of a reply, the last one if there are several; None if it is not in the fixed form."""
     text = next((part for part in turns(without_thinking(reply)) if _VERDICT.search(part)), "")
-    # Behind the first, a line of SQL on a column named verdict could pass for one.
+    # After the first verdict, a line of SQL on a column named `verdict` could look like one.
     verdicts = [match for place, match in enumerate(_VERDICT.finditer(text)) if not place or ":" in match[0]]
     if not verdicts:
         return None

@@ -1,4 +1,4 @@
-"""The agents' prompts as arguments: each can be replaced by a function of the caller's."""
+"""The agents' prompts as arguments: a caller's function can replace each of them."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -22,9 +22,9 @@ class VerdictPrompt(Protocol):
 
 @dataclass(frozen=True)
 class Prompts:
-    """Functions that make each agent's messages, ours where none is given. Replies are read in the same form as ours.
+    """Functions that make each agent's messages; where none is given, ours. Replies need the form that ours ask for.
 
-    `conversation(brief, task)` of `route_sql` puts a task of your own behind our schema, notes and question.
+    `conversation(brief, task)` of `route_sql` puts your own task after our schema, notes and question.
     """
 
     link_schema: BriefPrompt = schema_linker.messages

@@ -1,4 +1,4 @@
-"""Pronouns of a question that stand for something which the question itself does not name."""
+"""Pronouns that stand for something which the question itself does not name."""
 
 from route_sql.agents.asked_words import AUXILIARY, CHANGE, IMPERATIVE, PREPOSITION, WH, Asked
 
@@ -9,9 +9,9 @@ _TIME = frozenset("year month week day quarter century decade morning evening se
 _CLAUSE = frozenset("who that which whose where whom when and or but".split())
 _STATED = frozenset("true correct possible necessary right case known take takes took".split())
 _NEAR = len("many")
-"""Place up to which `he` or `her` stands for nothing in the question."""
+"""Place up to which `he` or `her` can't stand for a word of the question."""
 _DESCRIBED = 3
-"""Words behind `those` in which `those employees who` begins its description."""
+"""Number of words after `those` in which a description such as `those employees who` begins."""
 
 
 def has_open_pronoun(asked: Asked) -> bool:
@@ -35,7 +35,7 @@ def _is_open_plural(asked: Asked, place: int, word: str) -> bool:
     """`them`, `their`, `it`: open without an antecedent, and where the only one can't be meant."""
     before, after = asked.words[place - 1 : place], asked.words[place + 1 : place + 2]
     is_it = word in ("it", "its")
-    # `Where do they live who have no insurer?` is described later, and `Is it true that` stands for nothing.
+    # `Where do they live who have no insurer?` is described later, and the `it` of `Is it true that` means nothing.
     if {*asked.words[place:]} & {"who", "whose", "whom"} and not is_it:
         return False
     if word == "it" and {*after} & _STATED:
@@ -49,7 +49,7 @@ def _is_open_plural(asked: Asked, place: int, word: str) -> bool:
 
 
 def _asks_about_subject(asked: Asked, place: int) -> bool:
-    """`What colour is it?`: the words behind `what` can't be what the pronoun stands for."""
+    """`What colour is it?`: the pronoun can't stand for the words after `what`."""
     start = asked.words[: place - 1]
     opens = bool({*start[:2]} & WH) and (start[0] in WH or start[0] in PREPOSITION)
     return opens and not {*start} & (AUXILIARY | _CLAUSE - WH)
@@ -82,7 +82,7 @@ def _is_open_demonstrative(asked: Asked, place: int, word: str) -> bool:
 
 
 def _is_open_one(asked: Asked, place: int, word: str) -> bool:
-    """`which one`, `that one`, `the ones`: open unless it says of what."""
+    """`which one`, `that one`, `the ones`: open unless the question says of what."""
     before, after = asked.words[place - 1 : place], asked.words[place + 1 : place + 2]
     if {*before} & {"which", "that", "this", "these", "those"}:
         return not {*after} & {"of", "among"} and not asked.names_table(place)

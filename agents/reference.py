@@ -1,4 +1,6 @@
-"""Whether a question refers to the one before it, by words alone: the same question always gives the same reply.
+"""Whether a question refers to the one before it, judged by its words alone.
+
+The same question always gets the same result.
 
 A question that is whole on its own is not a follow-up, even on a thread. In doubt it is whole: a model that is shown an
 earlier question which has nothing to do with this one is misled, while a follow-up without it is only incomplete.
@@ -37,12 +39,12 @@ _OPENINGS = (
     ("as", "before"),
 )
 _CONTEXT = frozenset("result results list answer query output above previous".split())
-"""Nouns for what the thread has shown."""
+"""Nouns for something that the thread has shown."""
 _SUPERLATIVE_END = re.compile(r"most|least|\w{2,}est")
 _WHOLE = 5
-"""Words from which a question behind `and` is whole, if it names a table."""
+"""Number of words from which a question after `and` is complete, if it names a table."""
 _FRAGMENT = 2
-"""Most words of an answer such as `Oslo` or `the oldest`."""
+"""Number of words at most in a fragment such as `Oslo` or `the oldest`."""
 
 
 def refers_back(question: str, schema: Schema, earlier: Iterable[str] = ()) -> bool:
@@ -93,11 +95,11 @@ def _begins_as_follow_up(asked: Asked) -> bool:
 
 def _without_connectives(asked: Asked) -> Asked:
     skipped = CONNECTIVE | RESTRICTION
-    return asked.behind(next((i for i, word in enumerate(asked.words) if word not in skipped), len(asked.words)))
+    return asked.from_word(next((i for i, word in enumerate(asked.words) if word not in skipped), len(asked.words)))
 
 
 def _is_whole(asked: Asked) -> bool:
-    """Whether the words behind a connective are a question of their own."""
+    """Whether the words after a connective are a complete question."""
     if not asked.words or not asked.names_table() or not asked.is_request() or has_open_pronoun(asked):
         return False
     return asked.words[0] in IMPERATIVE or len(asked.words) >= _WHOLE
@@ -159,7 +161,7 @@ def _ends_as_follow_up(asked: Asked) -> bool:
 
 
 def _names_the_result(asked: Asked) -> bool:
-    """`Sort the result`, `from the list`: words for what was shown, unless the schema has such a thing."""
+    """`Sort the result`, `from the list`: words for the rows that were shown, unless the schema has such a name."""
     for place, word in enumerate(asked.words):
         points = {*asked.words[max(place - 1, 0) : place]} & {"the", "this", "that", "those", "these"}
         ends = {*asked.words[place + 1 : place + 2]} <= PREPOSITION - {"of", "for"}
@@ -176,7 +178,7 @@ def _asks_for_its_columns(asked: Asked) -> bool:
 
 
 def _after(asked: Sequence[str], phrase: Iterable[str]) -> Sequence[str] | None:
-    """The words behind a phrase; None if it does not occur."""
+    """The words after a phrase; None if it does not occur."""
     wanted = list(phrase)
     place = next((i for i in range(len(asked)) if list(asked[i : i + len(wanted)]) == wanted), None)
     return None if place is None else asked[place + len(wanted) :]

@@ -29,12 +29,12 @@ async def ask_for_samples(
     tag: str = FOR_PEOPLE,
     database: str | None = None,
 ) -> list[Reply]:
-    """Draw samples by one request. A server that does not know of several completions gives one.
+    """Draw samples by one request. A server that can't give several completions gives one.
 
     Args:
         model: The model; it takes `n` if there are several samples.
         messages: The conversation.
-        samples: Numbers of the samples, one after the other: the first is the request's seed.
+        samples: Numbers of the samples, one after the other: the first is the seed of the request.
         max_tokens: As for `ask`.
         tag: As for `ask`.
         database: As for `ask`.

@@ -1,8 +1,8 @@
-"""The schema linker: which tables and columns does the question need (task SL; ROUTE, section 3.1)?
+"""The schema linker: a question and a schema in, the tables and columns it needs out (task SL; ROUTE, section 3.1).
 
 It answers in JSON, `{table: [columns]}`. Models write it truncated, in single quotes, in another case, with invented
-names, as a list, or nested in other ways; `parse` takes all of that and keeps only what exists. An empty list of
-columns means none, as for COUNT(*); a table that is named otherwise without a column that exists means the whole table.
+names, as a list, or nested in other ways; `parse` reads all of that and keeps only names that exist. An empty list of
+columns means no column, as for COUNT(*). A list without an existing column means the whole table.
 """
 
 import json
@@ -55,7 +55,7 @@ def existing(link: Link, schema: Schema) -> Link:
 
 
 def _existing_columns(names: list[str], table: Table) -> list[str]:
-    """The columns that are named; all of the table for `*`, or if none of the names is one."""
+    """The columns that are named; all columns for `*`, or if no name exists."""
     bare = [name.rpartition(".")[2] for name in names]
     found = [table.column(last) or table.column(name) for last, name in zip(bare, names, strict=True)]
     columns = [column.name for column in found if column]
@@ -84,9 +84,9 @@ def _names(columns: object) -> list[str] | None:
 
 
 def _pieces(reply: str, schema: Schema) -> Link:
-    """The link of any other reply: each quoted name is a table, or a column of the newest table that has it.
+    """The link of any other reply: each quoted name is a table, or a column of the last table before it that has one.
 
-    A name that is both counts as both, since a name too many costs less than one too few.
+    A name that is both counts as both, since one name too many costs less than one too few.
     """
     link: Link = {}
     tables: dict[str, Table] = {}
@@ -98,7 +98,7 @@ def _pieces(reply: str, schema: Schema) -> Link:
         if owner:
             link.setdefault(owner.key, []).append(name)
         if table := schema.table(name):
-            # The empty name is no column: the whole table, unless one of its columns is named too.
+            # The empty name is not a column: the whole table, unless one of its columns is named too.
             link.setdefault(table.key, []).extend([] if match["empty"] else [""])
             if match["key"] or not owner:
                 tables.pop(table.key, None)

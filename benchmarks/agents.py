@@ -16,8 +16,9 @@ from pathlib import Path
 from typing import get_args
 
 from langchain_core.language_models import BaseChatModel
-from shared.batched_model import add_options, named, opened
+from shared.batched_model import opened
 from shared.heading import heading
+from shared.options import add_options, named
 
 from route_sql.graph.asking import asking
 from route_sql.graph.context import AgentName, Context
@@ -51,7 +52,7 @@ async def main(arguments: argparse.Namespace) -> None:
         if missing := [example.index for example in source.examples if example.index not in run]:
             raise EvaluationError(f"{arguments.run} lacks {len(missing)} of the questions, the first is {missing[0]}")
         lines = [run[example.index] for example in source.examples]
-        scorer = ExecutionAccuracy(source.catalog, metric=arguments.format)
+        scorer = ExecutionAccuracy(source.catalog, metric=arguments.layout)
         effects = await agent_effects(lines, source.examples, scorer)
         drafts = await drafts_sentence(lines, source.examples, scorer)
         ablated = {agent: await without(agent, lines, source, chat, arguments) for agent in arguments.without}
@@ -78,7 +79,7 @@ async def without(
         path,
         concurrency=arguments.concurrency,
         settings={"model": named(arguments), "without": agent},
-        metric=arguments.format,
+        metric=arguments.layout,
     )
     return [line for line in lines if line["index"] not in touched] + read_run(path)
 

@@ -178,7 +178,7 @@ def _references(schema: Schema) -> Iterator[tuple[Table, Table, str]]:
 
 
 def _numbers(table: Table) -> list[Column]:
-    """Columns of numbers that are no keys."""
+    """Columns of numbers that are not keys."""
     keys = {name for key in table.foreign_keys for name in key.columns} | {*table.primary_key}
     return [column for column in table.columns if is_numeric_type(column.type) and column.name not in keys]
 

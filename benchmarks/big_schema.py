@@ -5,9 +5,9 @@
 The schemas are made in memory, the same in every run: tables named by two words, of 21 columns each, three of which
 refer to other tables, the rest with sample values. Each question names one table in plain words, which share a word
 with some of the other tables' names and columns. Measured: the characters of the whole schema and of the remaining part
-within the default `schema_chars`, the tables left, whether the table named is among them, and medians of how long it
-takes. Left out: reflection (see `reflection.md`), the model, and questions that name no table. The graph cuts a schema
-once a question; each agent cuts only the remaining part. Writes `big_schema.md` next to this script.
+within the default `schema_chars`, the tables left, whether the table named is among them, and medians of the processor
+time. Left out: reflection (see `reflection.md`), the model, and questions that name no table. The graph cuts a schema
+once for each question; each agent cuts only the remaining part. Writes `big_schema.md` next to this script.
 """
 
 from collections.abc import Callable
@@ -15,7 +15,7 @@ from itertools import combinations, product
 from pathlib import Path
 from random import Random
 from statistics import median
-from time import perf_counter
+from time import process_time
 from typing import NamedTuple
 
 from shared.heading import heading
@@ -62,7 +62,7 @@ class Cut(NamedTuple):
 def main() -> None:
     """Measure and write the table."""
     lines = [heading(f"Schemas of many tables, cut to {BUDGET:,} characters", "bm25s"), ""]
-    lines += [f"Medians of {RUNS} renderings and {QUESTIONS} cuts.", "", HEAD]
+    lines += [f"Processor time; medians of {RUNS} renderings and {QUESTIONS} cuts.", "", HEAD]
     lines += [row(size) for size in SIZES]
     text = "\n".join(lines) + "\n"
     Path(__file__).with_suffix(".md").write_text(text)
@@ -70,7 +70,7 @@ def main() -> None:
 
 
 def row(size: int) -> str:
-    """The table's line of a schema of so many tables."""
+    """The line of the table for a schema of this size."""
     schema = big_schema(size)
     asked = Random(size).sample(schema.tables, QUESTIONS)
     reduce_schema(schema, question_about(asked[0]), BUDGET)  # the first one imports what ranks
@@ -95,14 +95,14 @@ def question_about(table: Table) -> str:
 
 
 def milliseconds(work: Callable[[], object]) -> float:
-    """Seconds of one call."""
-    began = perf_counter()
+    """Processor time of one call, which the load of the machine changes little."""
+    began = process_time()
     work()
-    return (perf_counter() - began) * 1000
+    return (process_time() - began) * 1000
 
 
 def big_schema(size: int) -> Schema:
-    """A schema of so many tables; the same size gives the same schema."""
+    """A schema with this many tables; the same size gives the same schema."""
     random = Random(size)
     names = ["_".join(pair) for pair in random.sample(list(combinations(THINGS, 2)), size)]
     return Schema("sqlite", tuple(made_table(name, names, random) for name in names))

@@ -33,7 +33,7 @@ from route_sql.testing import ScriptedModel
 QUESTIONS = 10_000
 WARM_UP = 1_000
 ENDLESS_EVERY = 500
-"""One question in so many gets a query that runs into its deadline of 20 ms."""
+"""Number of questions, of which one gets a query that runs into its deadline of 20 ms."""
 STRATEGIES: tuple[Strategy, ...] = ("adaptive", "paper", "single")
 TABLES = "CREATE TABLE pet (id INTEGER PRIMARY KEY, name VARCHAR(20), weight INTEGER)"
 ROWS = "INSERT INTO pet VALUES (1, 'Rex', 4), (2, 'Mia', 5), (3, 'Tom', 30)"

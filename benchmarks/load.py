@@ -134,7 +134,7 @@ async def ended_in_the_middle(load: Load) -> str:
 
 
 async def some_ended(tasks: Sequence[asyncio.Task[Any]], number: int) -> None:
-    """Wait until so many of the tasks have ended."""
+    """Wait until this many of the tasks have ended."""
     while sum(task.done() for task in tasks) < number:
         await asyncio.sleep(0.02)
 

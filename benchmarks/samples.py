@@ -20,13 +20,14 @@ from langchain_core.language_models import BaseChatModel
 from rich.progress import Progress
 from shared.heading import heading
 from shared.kept_replies import spared_seconds, with_kept_replies
+from shared.options import add_options, data_set_of, named
 
 from route_sql.graph.asking import Ask, asking
 from route_sql.graph.context import Context
 from route_sql.models import open_model
 from route_sql.progress import download_progress
 from route_sql.settings import Settings
-from route_sql.training.datasets.data_set import DataSet, open_data_set
+from route_sql.training.datasets.data_set import open_data_set
 from route_sql.training.datasets.examples import Example
 from route_sql.training.evaluation.evaluate import ask_and_score, gather_or_stop
 from route_sql.training.evaluation.figures.comparison import compare_runs
@@ -45,15 +46,12 @@ Lines = Mapping[int, Sequence[Line]]
 
 async def main(arguments: argparse.Namespace) -> None:
     """Run the missing parts, one number of samples after the other, then write the table."""
-    data_set = DataSet(
-        arguments.format, arguments.questions, arguments.databases, limit=arguments.limit, seed=arguments.seed
-    )
     arguments.out.mkdir(parents=True, exist_ok=True)
     async with AsyncExitStack() as stack:
-        source = await stack.enter_async_context(open_data_set(data_set))
+        source = await stack.enter_async_context(open_data_set(data_set_of(arguments)))
         inner = await stack.enter_async_context(chosen_model(arguments))
         chat = await with_kept_replies(inner, arguments.out / "replies.jsonl")
-        scorer = ExecutionAccuracy(source.catalog, metric=arguments.format)
+        scorer = ExecutionAccuracy(source.catalog, metric=arguments.layout)
         logs: dict[int, RunLog] = {}
         try:
             for samples in sorted(arguments.samples):
@@ -166,29 +164,16 @@ async def chosen_model(arguments: argparse.Namespace) -> AsyncIterator[BaseChatM
             yield chat
 
 
-def named(arguments: argparse.Namespace) -> str:
-    """The name of the model in the settings of a run."""
-    return f"{arguments.base} with {arguments.adapter}" if arguments.base else arguments.model or Settings().model
-
-
 def options() -> argparse.ArgumentParser:
     """The options of the script."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    add_options(parser)
+    parser.set_defaults(out=Path("runs/samples"))
     add = parser.add_argument
-    add("--format", choices=("spider", "bird"), default="spider", help="Whose layout and measure.")
-    add("--questions", type=Path, required=True)
-    add("--databases", type=Path, required=True)
-    add("--limit", type=int, default=None, help="How many questions to draw; by default all.")
-    add("--seed", type=int, default=0)
     add("--samples", type=int, nargs="+", default=[0, 4, 8], help="Numbers of samples to compare.")
     add("--sample-seconds", type=float, default=SECONDS, help="Seconds that the samples of a question may take.")
     add("--enough", type=float, default=None, help="Confidence that ends a run early; by default the calibration's.")
-    add("--out", type=Path, default=Path("runs/samples"), help="Where the replies and the lines of the runs go.")
     add("--replay", action="store_true", help="Take all replies from the file, without a model.")
-    add("--model", default=None, help="A name, a file, a folder or a URL, as for the command line.")
-    add("--base", type=Path, help="Instead: a base in transformers' layout, to be asked in batches,")
-    add("--adapter", type=Path, help="with an adapter that PEFT saved.")
-    add("--concurrency", type=int, default=1, help="Questions asked at the same time.")
     add("--table", type=Path, default=TABLE, help="The file that the table is written to.")
     return parser
 

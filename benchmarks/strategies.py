@@ -17,8 +17,9 @@ from itertools import groupby
 from pathlib import Path
 
 from rich.progress import Progress, TaskID
-from shared.batched_model import add_options, named, opened
+from shared.batched_model import opened
 from shared.heading import heading
+from shared.options import add_options, named
 
 from route_sql.graph.asking import Ask, asking
 from route_sql.graph.context import Context, Strategy
@@ -45,7 +46,7 @@ async def main(arguments: argparse.Namespace) -> None:
             logs[strategy] = await stack.enter_async_context(open_run(path, chosen, source.examples))
         asks = {strategy: asking(chat, source.catalog, Context(strategy=strategy)) for strategy in logs}
         try:
-            scorer = ExecutionAccuracy(source.catalog, metric=arguments.format)
+            scorer = ExecutionAccuracy(source.catalog, metric=arguments.layout)
             await take_turns(source.examples, asks, logs, scorer, arguments.concurrency)
         finally:
             # A run that is stopped still tells what all three have answered.

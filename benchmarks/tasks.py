@@ -17,12 +17,13 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 import yaml
-from shared.batched_model import Batched, add_options
+from shared.batched_model import Batched
 from shared.heading import heading
+from shared.options import add_options, data_set_of
 
 from route_sql.graph.asking import asking
 from route_sql.graph.context import Context
-from route_sql.training.datasets.data_set import DataSet, OpenDataSet, open_data_set
+from route_sql.training.datasets.data_set import OpenDataSet, open_data_set
 from route_sql.training.errors import TrainingError
 from route_sql.training.evaluation.evaluate import evaluate
 from route_sql.training.evaluation.figures.agent_effects import as_if_only
@@ -52,11 +53,8 @@ class Ablated:
 async def main(arguments: argparse.Namespace) -> None:
     """Tune and ask one model after the other."""
     run = load_run(arguments.config, {"base": str(arguments.base), "out": str(arguments.out / "all_tasks")})
-    data_set = DataSet(
-        arguments.format, arguments.questions, arguments.databases, limit=arguments.limit, seed=arguments.seed
-    )
     done: dict[str, Ablated] = {}
-    async with open_data_set(data_set) as source:
+    async with open_data_set(data_set_of(arguments)) as source:
         for name, ablated in ablations(run).items():
             done[name] = await ablate(ablated, source, arguments)
             if done[name].rows[SQL] != done["all tasks"].rows[SQL]:
@@ -102,9 +100,9 @@ async def ablate(run: SFTRun, source: OpenDataSet, arguments: argparse.Namespace
         path,
         concurrency=arguments.concurrency,
         settings={"model": str(folder)},
-        metric=arguments.format,
+        metric=arguments.layout,
     )
-    scorer = ExecutionAccuracy(source.catalog, metric=arguments.format)
+    scorer = ExecutionAccuracy(source.catalog, metric=arguments.layout)
     answers = read_run(path)
     counts = yaml.safe_load((folder / RECORD).read_text(encoding="utf-8"))["data"]
     rows = {task: count["drawn"] for task, count in counts.items()}

@@ -24,7 +24,7 @@ def words(question: str) -> list[str]:
 
 
 def notes_of(client: Client) -> ContextTool:
-    """A context tool that calls the server's tool. An error of the tool is raised: its text is no note."""
+    """A context tool that calls the server's tool. An error of the tool is raised: its text is not a note."""
 
     async def words_of_the_house(question: Question) -> list[str]:
         result = await client.call_tool("words", {"question": question["question"]})

@@ -1,7 +1,7 @@
-"""Whether the database can answer a question: the model's own word, its SQL, and the words that the schema knows.
+"""Whether the database can answer a question, by the model's reply, its SQL, and the words that the schema knows.
 
-A tuned model replies with a reason in place of SQL, or writes a column that no table has. For other models there is
-relevance: a question of which no word names anything in the database is about something else.
+A tuned model replies with a reason in place of SQL, or writes a column that no table has. For other models a question
+is irrelevant if none of its words names anything in the database.
 """
 
 from collections.abc import Sequence
@@ -22,7 +22,7 @@ from route_sql.tools.text import words
 NAMED_WORDS = 3
 """Unknown words of a question that a reason names."""
 FEWEST_WORDS = 4
-"""Fewest content words of a question that is called irrelevant because the schema knows none of them."""
+"""Number of content words from which a question is called irrelevant if the schema knows none of them."""
 
 
 def judge_answerable(reply: Reply, state: State, schema: Schema, calibration: Calibration | None) -> NoAnswer:
@@ -68,7 +68,7 @@ def is_withheld(state: State) -> bool:
 
 
 def _is_settled(state: State) -> bool:
-    """Whether the second opinion is there, and it is another one."""
+    """Whether the second opinion is there and differs."""
     return bool(calls_of("generate", state)) and state.get("proposal") is None and not agreed(attempts(state))
 
 

@@ -13,7 +13,7 @@ from route_sql.graph.wiring import Graph, build_graph
 from route_sql.tools.database.catalog import Catalog
 
 Ask = Callable[[Question], Awaitable[Answer]]
-"""From a question to its answer."""
+"""Asks a question and returns its answer."""
 
 
 def asking(model: BaseChatModel, catalog: Catalog, context: Context) -> Ask:
@@ -29,7 +29,7 @@ def asking(model: BaseChatModel, catalog: Catalog, context: Context) -> Ask:
 async def run_with_story(
     graph: Graph, question: Question | Command[Any] | None, context: Context, tell: Tell, *, thread: str | None = None
 ) -> State:
-    """Run a graph, tell its story, and give the whole state at the end, of which the answer is a part.
+    """Run a graph, tell its story, and return the whole state at the end; the answer is a part of it.
 
     None in place of a question continues a run of the thread that was stopped.
     A graph with a checkpointer needs a thread. Where it was interrupted, the state has its `__interrupt__`.
@@ -53,7 +53,7 @@ def answer_in(state: State) -> Answer:
 
 
 def no_answer(error: str) -> Answer:
-    """An answer to a question that could not be asked, with the reason: readers of answers need one form."""
+    """An answer with the reason why a question could not be asked, so that readers of answers need one form only."""
     return Answer(
         sql=None,
         status="error",

@@ -16,9 +16,9 @@ from route_sql.tools.sql.usage import UnknownName, unknown_names
 from route_sql.tools.text import clean
 
 Check = Callable[[str, str, Outcome], str | None | Awaitable[str | None]]
-"""(question, sql, outcome) of a candidate that ran, to a complaint in one sentence, or None. It may be async."""
+"""Takes (question, sql, outcome) of a candidate that ran; gives a complaint in one sentence, or None. May be async."""
 QueryCheck = Callable[[str, str, str], str | None | Awaitable[str | None]]
-"""(question, sql, database) of a query before it runs, to the reason to refuse it, or None. It may be async."""
+"""Takes (question, sql, database) before a query runs; gives the reason to refuse it, or None. May be async."""
 
 EMPTY = "The query runs but returns no row."
 NAMES = 3
@@ -49,7 +49,7 @@ async def doubts(
 async def refusal(checks: Sequence[Extension], question: str, sql: str, database: str) -> str | None:
     """The reason not to run a query; None if every check lets it run.
 
-    A check that fails refuses the query: only a query that is clearly permitted runs.
+    A check that fails refuses the query, since only a clearly permitted query runs.
     """
     complaints, failures = await complaints_of(checks, question, sql, database)
     unsure = [f"{_sentence(failure)} So the query was not run." for failure in failures]
@@ -80,13 +80,13 @@ async def _complaint(check: Extension, given: Sequence[object]) -> str:
     found = await check.call(*map(_own_copy, given))
     if not isinstance(found, str | None):
         raise ExtensionFailed(f"failed: it must return a text or None, not {type(found).__name__}.")
-    with reported():  # a class of the caller's own may raise here
+    with reported():  # a class of the caller may raise here
         text = str(found or "")
     return clean(text, FINDING_CHARS)
 
 
 def _own_copy(given: object) -> object:
-    """The argument of one check, which may change it: a text, or an outcome."""
+    """A copy of a text or an outcome for one check, which may change it."""
     if not isinstance(given, dict):
         return given
     return {**given, "columns": [*given["columns"]], "rows": [[*row] for row in given["rows"]]}
@@ -106,7 +106,7 @@ def own_doubt(sql: str, outcome: Outcome, schema: Schema) -> JoinRepair:
 
 
 def _error(outcome: Outcome, unknown: Sequence[UnknownName]) -> str:
-    """The error of a query; for an unknown name, in the words that the corrector was tuned on."""
+    """The error of a query. An unknown name is reported in the words that the corrector was tuned on."""
     error = outcome["error"] or outcome["status"]
     name = next((name for name in unknown if error == name.complaint()), None)
     return f"no such {name.kind}: {name.name}" if name else error

@@ -1,4 +1,4 @@
-"""Confidence of an answer: signals that a run has anyway, and the probability that a calibration makes of them."""
+"""Confidence of an answer: a calibration turns signals of a run into a probability."""
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -49,11 +49,11 @@ class Calibration:
     compared: Logistic
     """Model for an answer that was compared with a second opinion."""
     enough: Probability = 1.0
-    """Confidence of a draft from which nobody else is asked; 1 never ends a run early."""
+    """Confidence of a draft from which no other agent is asked; 1 never ends a run early."""
     unanswerable: Logistic | None = None
-    """Model for the probability that the database can't answer a question; see `answerable`."""
+    """Model for the probability that the database can't answer a question; see `graph/answerable.py`."""
     withhold: Probability = 1.0
-    """Probability of no answer from which no SQL is given."""
+    """Probability that there is no answer, from which on no SQL is given."""
     made_from: str = ""
     """Name of the model, and the data that the calibration was fitted on."""
     voted: Logistic | None = None
@@ -64,7 +64,7 @@ class Calibration:
         return (self._of(kind) or self.compared).probability(signals)
 
     def has_signals(self, kind: AnswerKind, signals: Mapping[str, float]) -> bool:
-        """Whether the calibration was fitted on answers of this kind, and a run has every signal of theirs."""
+        """Whether the calibration was fitted on answers of this kind, and the run has all of their signals."""
         model = self._of(kind)
         return model is not None and model.weights.keys() <= signals.keys()
 
@@ -81,7 +81,7 @@ UNCALIBRATED = Calibration(
     ),
     voted=Logistic(-2.0, {"votes": 4.0, "doubted": -1.0, "covered": 1.0}, {"votes": 0.5, "covered": 0.5}),
 )
-"""Values that order answers, for a model without a calibration of its own."""
+"""Values that only order answers, for a model without its own calibration."""
 
 
 def read_calibration(text: str | bytes) -> Calibration:

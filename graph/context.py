@@ -91,7 +91,7 @@ class Context:
     enough: float | None = field(
         default=None,
         metadata=_described(
-            "Confidence of a candidate without complaint from which nobody else is asked; null for the one of the "
+            "Confidence of an undoubted candidate from which no other agent is asked; null for the one of the "
             "model's calibration, 1 to ask whenever there is a reason. For adaptive and a model with a calibration."
         ),
     )
@@ -154,7 +154,7 @@ class Context:
     )
 
     def __post_init__(self) -> None:
-        """Refuse what would be misread: one name in place of a list would, letter by letter, hide nothing.
+        """Refuse choices that would be misread: a name in place of a list is read letter by letter and hides nothing.
 
         Raises:
             InvalidInput: an unknown choice, a number out of its range, or something else in place of a list.
@@ -210,7 +210,7 @@ class Context:
 def context_of(runtime: Runtime[Context]) -> Context:
     """The run's context; LangGraph passes None, not the defaults, when the caller gave none.
 
-    Within another graph the context is that graph's, and ours is its `route_sql`, a key or an attribute.
+    Within another graph the context is that graph's, and ours is its key or attribute `route_sql`.
 
     Raises:
         InvalidInput: a context of another kind without `route_sql`. Defaults might widen the caller's rights.
@@ -245,7 +245,7 @@ def context_of_first(runtime: Runtime[Context]) -> Context:
     """
     configurable = get_config().get("configurable", {})
     is_nested = "|" in str(configurable.get("checkpoint_ns", ""))
-    # LangGraph's mark of a resumed run. A graph around ours may be resumed before ours begins.
+    # LangGraph's mark of a resumed run; a graph around ours may be resumed before ours begins
     if runtime.context is None and not is_nested and configurable.get("__pregel_resuming"):
         raise InvalidInput(
             "the run stopped before its rights were kept: resume it with its context (Context() if it had none)"

@@ -12,7 +12,7 @@ from typing_extensions import TypedDict
 from route_sql.tools.text import clean
 
 EventKind = Literal["begin", "load", "work", "note", "link", "write", "result", "answer"]
-"""`begin`: a node begins. `load`: the model is being loaded. `work`: it is still at its last step. `note`: notes on
+"""`begin`: a node begins. `load`: the model is being loaded. `work`: the node still works. `note`: notes on
 the question were found. `link`: tables were chosen. `write`: an agent has replied. `result`: a query ended. `answer`:
 the run has an answer, or none."""
 PAUSE = 1.2
@@ -40,7 +40,7 @@ Tell = Callable[[Event], Any]
 
 
 class Story:
-    """The events of one node, in order. While the node is silent for long, an event says that it still works."""
+    """The events of one node, in order. After a long silence an event says that the node still works."""
 
     def __init__(self, tell: Tell, node: str, began: float | None = None) -> None:
         """Begin a story; `began` is the time at which the question was asked, now by default."""
@@ -62,12 +62,12 @@ class Story:
         """Report that the node still works after each silence, until `stop`."""
         if monotonic() - self._said >= PAUSE:
             self.say("work", f"still {self._doing}")
-        # A timer, not a task: most nodes end before it is due.
+        # a timer, not a task, since most nodes end before it is due
         wait = max(0.01, self._said + PAUSE - monotonic())
         self._timer = asyncio.get_running_loop().call_later(wait, self.repeat)
 
     def stop(self) -> None:
-        """Report nothing more after a silence."""
+        """Stop reporting silences."""
         if self._timer is not None:
             self._timer.cancel()
 

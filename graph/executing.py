@@ -90,7 +90,7 @@ class Execution:
         return second if second.decision in FINAL or ran(second.outcome) else first
 
     async def _decided(self, proposal: Proposal) -> Run:
-        """Run a candidate as a person decides, if one is asked. What was approved in this run may run again."""
+        """Run a candidate as a person decides, if approval is needed. SQL approved in this run may run again."""
         if (reason := await self._refusal(proposal["sql"])) is not None:
             return Run(proposal, await self._recorded(proposal, "refused", _refused(reason)))
         if not self.state["choices"]["approve"]:
@@ -136,7 +136,7 @@ class Execution:
             "seconds": limits.seconds,
             **rights_of(rights_in(choices)),
         }
-        # A caller's executor need not know of deadlines.
+        # a caller's executor may not take a deadline
         taken = arguments(tool_of(self.executor))
         args = {name: value for name, value in given.items() if name in taken}
         call = {"type": "tool_call", "id": proposal["agent"], "name": tool_of(self.executor).name, "args": args}
@@ -155,7 +155,7 @@ class Execution:
         return replace(limits, seconds=min(bound for bound in bounds if bound is not None))
 
     def _translated(self, run: Run) -> Proposal | None:
-        """The SQL in the database's dialect, if it failed because it is in another."""
+        """The SQL in the database's dialect, if it failed because it is in another one."""
         if ran(run.outcome) or run.outcome["error"] == UNABLE or run.proposal["agent"] == PERSON:
             return None
         dialect = self.state["choices"]["dialect"] or self.catalog.get(self.state["database"]).dialect
@@ -164,7 +164,7 @@ class Execution:
 
 
 def unrun(state: State) -> dict[str, Any]:
-    """The update for a candidate that the question's time did not suffice to run."""
+    """The update for a candidate that was not run because the question's time was over."""
     if (proposal := state.get("proposal")) is None:
         return {}
     outcome = failed("timeout", f"{out_of_time(state)} The query was stopped or did not begin.")

@@ -56,8 +56,8 @@ async def gather_ground(
 ) -> Ground:
     """Gather the notes of the context tools and the catalog, and cut a schema that no prompt can hold.
 
-    The notes are as many and as long as a prompt shows. `evidence` is the question's own with the earlier turn that it
-    refers to; the context tools see only the question's own.
+    Notes are cut to the number and length that a prompt shows. `evidence` includes the earlier turn that the question
+    refers to; the context tools see only the question's own evidence.
 
     Raises:
         RouteError: the database can't be asked.
@@ -103,7 +103,7 @@ def question_of(state: State) -> Question:
 
 
 async def askable_schema(catalog: Catalog, name: str, rights: Visibility = EVERYTHING) -> Schema:
-    """The schema of a database, if a question can be asked about it, as far as a caller's rights show it.
+    """The part of a database's schema that a caller may see, if a question can be asked about it.
 
     Raises:
         UnknownDatabase: the catalog has no such database.
@@ -138,7 +138,7 @@ async def gather_notes(
         RouteError: a tool of ours found that the database can't be used.
     """
     question = Question(question=state["question"], database=state["database"], evidence=state.get("evidence", ""))
-    # Each tool may change what it is given.
+    # Each tool may change its arguments.
     works = [_run(tool, Question(**question), {**question, **rights_of(rights)}) for tool in tools]
     results = await asyncio.gather(*works, return_exceptions=True)
     notes: list[str] = []
@@ -152,7 +152,7 @@ async def gather_notes(
 
 
 def shown_notes(notes: Sequence[str]) -> list[str]:
-    """The notes as a prompt shows them, so that the state holds no more."""
+    """The notes as a prompt shows them; the state holds no others."""
     return [clean(note, NOTE_CHARS) for note in notes[:NOTES]]
 
 
@@ -186,7 +186,7 @@ async def _shown(
 
 
 def _failure(tool: ContextTool | Extension, error: BaseException) -> str:
-    """The sentence on a tool that failed; an error that is no fault of the caller's tool is raised."""
+    """The sentence on a tool that failed. An error that the caller's tool did not cause is raised."""
     if isinstance(tool, Extension) and isinstance(error, ExtensionFailed):
         return f"{tool.title} {error}"
     if isinstance(tool, Extension) or isinstance(error, RouteError) or not isinstance(error, Exception):
@@ -202,7 +202,7 @@ async def _run(tool: ContextTool | Extension, question: Question, given: dict[st
 
 
 def _wanted(tool: object, given: dict[str, object], question: Question) -> Any:
-    """The input of a context tool: those of the given values that it takes; a function takes the question."""
+    """The input of a context tool: the given values that it takes; a function takes the question."""
     if not isinstance(tool, BaseTool):
         return question
     taken = arguments(tool)
@@ -219,7 +219,7 @@ def _texts(result: object, tool: object) -> list[str]:
     if result is None:
         return []
     if isinstance(result, str):
-        return [str(result)]  # a class of the caller's own may do anything later
+        return [str(result)]  # an instance of the caller's class may do anything later
     if isinstance(result, list | tuple):
         return [text for part in result for text in _texts(part, tool)]
     if isinstance(result, Mapping) and result.get("type") in _BLOCKS:

@@ -94,7 +94,7 @@ class Nodes:
         notes = [*follow_up_notes(earlier), *ground.remarks]
         return {
             **without_old_keys(state),
-            # Values that the state does not hold make each later checkpoint smaller.
+            # Each value that is left out makes all later checkpoints smaller.
             **{name: value for name, value in found.items() if value},
             "choices": self._choices(context),
             # A run from an edited checkpoint may have notes already.
@@ -136,15 +136,15 @@ class Nodes:
         return {"drafted": used, "proposal": proposal, "no_answer": judged, "ledger": [entry("draft", reply)]}
 
     async def generate(self, state: State) -> Update:
-        """Ask the generator on the union of the two links, or on the full schema; each further call is a sample."""
+        """Ask the generator on the union of both links, or on the full schema; each further call draws a sample."""
         brief = await self._brief(state)
         before = calls_of("generate", state)
         messages = self.prompts.generate(restricted(brief, linked_part(state, brief.schema)))
         reply = await self._ask(state, messages, sample=before or None)
         sql = generator.parse(reply.text, brief.schema.dialect)
-        # The first may repeat the draft, since that is agreement; a sample may not.
+        # The first may repeat the draft, which counts as agreement; a sample may not.
         scores = scores_of(reply)
-        proposal = _new("generate", sql, state, scores) if before else proposed("generate", sql, scores=scores)
+        proposal = _proposal("generate", sql, state, scores) if before else proposed("generate", sql, scores=scores)
         judged = state.get("no_answer") or await self._answerable(state, reply)
         return {"proposal": proposal, "no_answer": judged, "ledger": [entry("generate", reply)]}
 
@@ -181,7 +181,7 @@ class Nodes:
         return {
             "attempts": Change(at=len(tried) - 1, set={"joins_checked": True}),
             "drafted": union(state.get("drafted", {}), used),
-            "proposal": _new("complete_joins", sql, state, tried[-1].get("scores")),
+            "proposal": _proposal("complete_joins", sql, state, tried[-1].get("scores")),
         }
 
     async def correct_noise(self, state: State) -> Update:
@@ -194,7 +194,7 @@ class Nodes:
         messages = self.prompts.correct_noise(brief, doubted["sql"], found, failed=not ran(doubted["outcome"]))
         reply = await self._ask(state, messages, tag=FOR_PROGRAMS)
         verdict = noise_corrector.parse(reply.text, brief.schema.dialect)
-        proposal = _new("correct_noise", verdict.sql if verdict else None, state, scores_of(reply))
+        proposal = _proposal("correct_noise", verdict.sql if verdict else None, state, scores_of(reply))
         update: Update = {"proposal": proposal, "ledger": [entry("correct_noise", reply)]}
         if doubted.get("decision") == "rejected":
             update["attempts"] = Change(at=len(attempts(state)) - 1, set={"corrected": True})
@@ -208,7 +208,7 @@ class Nodes:
         messages = self.prompts.continue_writing(brief, prefix)
         reply = await self._ask(state, messages)
         sql = continuation_writer.parse(reply.text, prefix, brief.schema.dialect)
-        proposal = _new("continue_writing", sql, state, scores_of(reply))
+        proposal = _proposal("continue_writing", sql, state, scores_of(reply))
         return {"proposal": proposal, "ledger": [entry("continue_writing", reply)]}
 
     async def answer(self, state: State) -> Update:
@@ -269,11 +269,11 @@ class Nodes:
         return replace(schema, dialect=dialect) if dialect else schema
 
     async def _brief(self, state: State) -> Brief:
-        # A query has run since `ground`: no model is asked about a database that may be gone.
+        # The database may be gone since `ground`; then no model is asked.
         schema = await self._whole_schema(state, asks_again=bool(attempts(state)))
         notes, evidence = tuple(state.get("context_notes", [])), evidence_in(state)
         if shown := state.get("shown_schema"):
-            # The rest of a schema that was cut may still have samples and comments beyond the budget.
+            # Samples and comments of a schema that was cut may still be longer than the budget.
             part, budget = schema.restrict(shown), state["choices"]["schema_chars"]
             schema, _ = await asyncio.to_thread(reduce_schema, part, state["question"], budget, (*notes, evidence))
         wording = self.wording or await wording_of(self.model)
@@ -287,6 +287,6 @@ class Nodes:
         )
 
 
-def _new(agent: str, sql: str | None, state: State, scores: TokenScores | None) -> Proposal | None:
-    """A proposal, unless it only repeats a candidate: running it again would count as agreement."""
+def _proposal(agent: str, sql: str | None, state: State, scores: TokenScores | None) -> Proposal | None:
+    """A proposal, unless it only repeats a candidate, which would count as agreement."""
     return proposed(agent, sql, [attempt["sql"] for attempt in attempts(state)], scores)

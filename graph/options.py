@@ -42,9 +42,9 @@ class GraphOptions(TypedDict, total=False):
     context_tools: Sequence[ContextTool]
     """Give notes before the agents start, in addition to our own search for matching values."""
     checks: Sequence[Check]
-    """Look at (question, sql, outcome) of each candidate that ran and complain or not."""
+    """Take (question, sql, outcome) of each candidate that ran; give a complaint or None."""
     query_checks: Sequence[QueryCheck]
-    """Look at (question, sql, database) before a query runs; a complaint refuses the query."""
+    """Take (question, sql, database) before a query runs; a complaint refuses the query."""
     extension_seconds: float
     """Seconds that one call of a context tool or check may take. One that is slower or raises becomes a note of the
     answer; a query check that does so refuses the query."""

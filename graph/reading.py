@@ -1,4 +1,4 @@
-"""Reading the state in nodes and routers: in the present version, with choices that the context can only narrow."""
+"""Reads the state for nodes and routers, in this version's form and with choices that the context can only narrow."""
 
 from collections.abc import Awaitable, Callable, Sequence
 from time import time
@@ -69,7 +69,7 @@ def node(agent: Agent) -> RunnableCallable:
 
 
 def answering_node(agent: Agent) -> RunnableCallable:
-    """The same for the last node, which answers also when the budget is spent."""
+    """The same for the last node, which runs even when the budget is spent."""
 
     async def run(state: StoredState, *, runtime: Runtime[Context]) -> Update:
         context = context_of(runtime)
@@ -95,7 +95,7 @@ def first_node(ground: Node) -> RunnableCallable:
 
 
 def recording_node(agent: Agent, late: Callable[[State], Update] = _no_update) -> RunnableCallable:
-    """The same, but the changes made by reading are written too; for the one node that never runs next to another.
+    """The same, but changes made by reading are written too; only for the node that never runs next to another.
 
     The router after it then reads a state of the present version, and knows whether a person approves each query.
     """
@@ -115,7 +115,7 @@ def recording_node(agent: Agent, late: Callable[[State], Update] = _no_update) -
 
 
 class Router(Runnable[StoredState, Any]):
-    """A router of the graph. It runs in no thread, and traces don't hold the state that it reads.
+    """A router of the graph. It needs no thread, and traces don't hold the state that it reads.
 
     It takes no runtime: LangGraph has none when a state is edited.
     """
@@ -139,7 +139,7 @@ class Router(Runnable[StoredState, Any]):
     def _chosen(self, stored: StoredState) -> str | Sequence[str]:
         try:
             return self._choose(_in_this_version(stored, upgrade(stored, NO_CHOICES)))
-        except Exception:  # a state that was edited may lack anything; one that a node has written needs no check
+        except Exception:  # an edited state may lack anything; one that a node has written needs no check
             return self._choose(_read(stored, NO_CHOICES)[0])
 
     async def ainvoke(self, input: StoredState, config: RunnableConfig | None = None, **kwargs: Any) -> Any:
@@ -175,7 +175,7 @@ async def _begun(run: Node, state: StoredState, runtime: Runtime[Context]) -> Up
 
 
 def _read(stored: StoredState, context: Context) -> tuple[State, Update]:
-    """The state, checked and in the present version, and the values that brought it there."""
+    """The state, checked and in this version's form, and the values that were changed for that."""
     checked = checked_state(stored)
     upgraded = upgrade(checked, context)
     return _in_this_version(checked, upgraded), upgraded

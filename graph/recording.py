@@ -32,6 +32,7 @@ from route_sql.tools.execute_sql import make_execute_sql, outcome_of
 from route_sql.tools.files import write_whole
 from route_sql.tools.limits import Limits
 from route_sql.tools.schema.records import Schema
+from route_sql.tools.schema.rights.visibility import Visibility
 
 FILE = "recording.json"
 
@@ -43,17 +44,22 @@ class RecordedQuery(TypedDict):
     outcome: Outcome
 
 
-class Recording(TypedDict):
-    """Everything that one run depends on, and its answer."""
+class DatabaseFacts(TypedDict):
+    """Everything that one run depends on of its database, apart from outcomes."""
 
-    format: Literal[1]
-    question: Question
-    choices: Choices
     database_schema: Schema
     """The part of the schema that the caller may see."""
     limits: Limits
     warnings: list[str]
     """Warnings of the database for the reader of the answer."""
+
+
+class Recording(DatabaseFacts):
+    """Everything that one run depends on, and its answer."""
+
+    format: Literal[1]
+    question: Question
+    choices: Choices
     notes: list[str]
     """Notes of all context tools and of the catalog."""
     wording: Wording
@@ -93,22 +99,29 @@ async def record_run(
         model, catalog, context_tools=context_tools, checks=checks, executor=recorder.tool, calibration=given
     )
     state = await run_with_story(graph, question, chosen, tell or _ignore)
-    database = catalog.get(question["database"], chosen.rights)
     recording = Recording(
         format=1,
         question=question,
         choices=state["choices"],
-        database_schema=await askable_schema(catalog, question["database"], chosen.rights),
-        limits=database.limits,
-        warnings=list(await database.warnings()),
         notes=state.get("context_notes", []),
         wording=await wording_of(model),
         calibration=given,
         exchanges=state["exchanges"],
         queries=recorder.queries,
         answer=answer_in(state),
+        **await _facts_of(catalog, question["database"], chosen.rights),
     )
     return state, recording
+
+
+async def _facts_of(catalog: Catalog, name: str, rights: Visibility) -> DatabaseFacts:
+    """Facts about the database, as the caller's rights show it."""
+    database = catalog.get(name, rights)
+    return DatabaseFacts(
+        database_schema=await askable_schema(catalog, name, rights),
+        limits=database.limits,
+        warnings=list(await database.warnings()),
+    )
 
 
 def write_recording(folder: Path, recording: Recording) -> Path:
@@ -131,7 +144,7 @@ def read_recording(folder: Path) -> Recording:
     """Read the recording of a folder.
 
     Raises:
-        InvalidInput: there is none, or it is damaged or of another format.
+        InvalidInput: there is none, it is damaged, or another version wrote it.
     """
     file = folder / FILE
     try:
@@ -141,7 +154,7 @@ def read_recording(folder: Path) -> Recording:
     except ValidationError as error:
         first = error.errors()[0]
         reason = f"{'.'.join(map(str, first['loc'])) or 'the file'}: {first['msg']}"
-        raise InvalidInput(f"{file} is no recording of this version: {reason}; record it again") from error
+        raise InvalidInput(f"{file} is not a recording of this version: {reason}; record it again") from error
     except ValueError as error:
         raise InvalidInput(f"{file} is not JSON: {error}; record it again") from error
 

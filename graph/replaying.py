@@ -1,4 +1,4 @@
-"""A recorded run, run again without its model and its database: it says where it diverges."""
+"""Runs a recording again without its model and its database, and says where it diverges."""
 
 from collections import Counter
 from dataclasses import dataclass, field
@@ -54,14 +54,14 @@ class Replay:
 
 
 async def replay_run(recording: Recording, *, checks: "tuple[Check, ...]" = (), tell: Tell | None = None) -> Replay:
-    """Run the graph on a recording: recorded replies for the model's, recorded outcomes for the database's.
+    """Run the graph on a recording: replies and outcomes come from the recording.
 
     A prompt that differs from the recorded one still gets the recorded reply, and is a divergence. The replay
     ends where it needs a reply or an outcome that was not recorded. Nothing is executed and no server is asked.
 
     Args:
         recording: The recording.
-        checks: The caller's checks of the recorded run, since code is not recorded.
+        checks: The caller's checks in the recorded run, since code is not recorded.
         tell: Takes the events of the run.
     """
     replay = Replay(recording)
@@ -97,7 +97,7 @@ def _recorded_graph(recording: Recording, model: "_RecordedModel", checks: "tupl
 
 
 class _RecordedModel(BaseChatModel):
-    """Gives the recorded replies: that of the same prompt and sample, or else the next one of the same node."""
+    """Gives the recorded reply to the same prompt and sample, or else the next one of the same node."""
 
     replay: Any
     temperature: float | None = None
@@ -180,7 +180,7 @@ class _RecordedDatabase:
         if found is not None:
             return found
         node = get_config().get("metadata", {}).get("langgraph_node")
-        if node == "ground":  # the index of values, whose notes are recorded
+        if node == "ground":  # a query of the value index, whose notes are recorded
             return failed("error", "not recorded")
         raise Diverged(f"{node}: runs a query that was not recorded: {_clipped(sql)}")
 

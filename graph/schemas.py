@@ -1,4 +1,4 @@
-"""Schemas of the databases as the nodes of a run share them."""
+"""Schemas of the databases, shared by the nodes."""
 
 from collections import OrderedDict
 from time import monotonic
@@ -8,7 +8,7 @@ from route_sql.tools.schema.records import Schema
 from route_sql.tools.schema.rights.visibility import Visibility
 
 SECONDS = 1.0
-"""Age from which a schema is read again: a database checks each time whether its schema has changed."""
+"""Seconds after which a schema is asked for again; each time the database checks whether it has changed."""
 MOST = 256
 """Schemas that are kept."""
 FEW_COLUMNS = 100
@@ -51,5 +51,5 @@ class Schemas:
 
 
 def is_small(schema: Schema) -> bool:
-    """Whether work on a schema is too short for a thread of its own, which costs more under load."""
+    """Whether work on a schema is so short that a thread of its own would cost more under load."""
     return schema.column_count() <= FEW_COLUMNS

@@ -16,9 +16,9 @@ def attempts(state: State) -> list[Attempt]:
 def leading(state: State) -> Attempt | None:
     """The candidate that would be the answer now; None if there is none.
 
-    A query that a person wrote or picked comes first. The published strategy answers with the newest that ran, every
-    other with the one that samples have voted for, or else with the best. Where none ran, the one that a person has
-    just rejected says why.
+    A query that a person wrote or picked comes first. Otherwise the published strategy answers with the newest that
+    ran, and every other strategy with the one that samples have voted for, or else with the best. Where none ran, a
+    candidate that a person has just rejected leads, since its error says why.
     """
     if settled := settled_by_person(state):
         return settled
@@ -47,7 +47,7 @@ def newest_rejected(state: State) -> Attempt | None:
 
 
 def agreed(tried: Sequence[Attempt]) -> bool:
-    """Whether two candidates of different wording or agent return the same rows and neither is doubted."""
+    """Whether two candidates that differ in wording or agent return the same rows, and neither is doubted."""
     shared = Counter(attempt["outcome"]["digest"] for attempt in tried if attempt["complaint"] is None)
     return any(count > 1 for digest, count in shared.items() if digest is not None)
 
@@ -60,9 +60,9 @@ def is_repaired(attempt: Attempt) -> bool:
 def best(tried: Sequence[Attempt]) -> Attempt | None:
     """The candidate to answer with.
 
-    Running beats failing, no complaint beats a complaint, a result that more candidates share beats one that fewer
-    share, SQL that the model wrote beats SQL with repaired joins; among equals the earliest, since a later agent only
-    speaks where an earlier one was doubted.
+    A query that ran beats one that failed, no complaint beats a complaint, a result that more candidates share beats
+    one that fewer share, and SQL of the model beats SQL with repaired joins. Among equals the earliest is taken, since
+    a later agent is asked only where an earlier one was doubted.
     """
     shared = Counter(attempt["outcome"]["digest"] for attempt in tried if ran(attempt["outcome"]))
 
@@ -93,9 +93,9 @@ def voted_for(state: State) -> list[Attempt]:
 def elected(state: State) -> Attempt | None:
     """The candidate whose result most samples return; None without samples that ran.
 
-    Results that are empty or hold zeros alone don't count where there are others, then those of doubted queries. Among
-    results with as many votes, the one that more other candidates share counts, then the first. Of the candidates with
-    that result it is the best.
+    Where there are others, results that are empty or only zeros don't count, and then those of doubted queries. Among
+    results with the same number of votes, the one that more other candidates share wins, then the first. The best of
+    the candidates with that result is elected.
     """
     votes = _rather(_rather(voted_for(state), _says_something), _is_undoubted)
     if not votes:

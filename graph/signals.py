@@ -1,4 +1,4 @@
-"""Signals of an answer: numbers that a run has anyway, and that tell right answers from wrong ones."""
+"""Signals of an answer: numbers of a run that tell right answers from wrong ones."""
 
 from math import log1p
 
@@ -15,9 +15,9 @@ from route_sql.tools.sql.usage import tables_and_columns
 
 
 def kind_of(state: State) -> AnswerKind:
-    """Whether samples have voted, or else the model has written more than one candidate.
+    """The kind of an answer: `voted` by samples, else `compared` or `alone`, by the number of the model's candidates.
 
-    A candidate with repaired joins is no opinion of its own.
+    A candidate with repaired joins is not a second opinion.
     """
     if voted_for(state):
         return "voted"
@@ -29,7 +29,7 @@ def signals_of(first: Attempt, state: State, schema: Schema) -> dict[str, float]
     """Numbers that tell right answers from wrong ones, of the leading candidate.
 
     `surprise` and `weakest` come from the log-probabilities of its tokens and are missing where the server gives none.
-    Samples have signals of their own, so that the others mean the same with and without samples.
+    Samples have their own signals, so that the others mean the same with and without samples.
     """
     tried = [attempt for attempt in attempts(state) if attempt is not first and not is_sampled(attempt)]
     same = [attempt for attempt in tried if _same_result(attempt, first) and not is_repaired(attempt)]
@@ -64,7 +64,7 @@ def _vote_signals(first: Attempt, state: State) -> dict[str, float]:
 
 
 def _text_signals(sql: str, state: State, schema: Schema) -> dict[str, float]:
-    """Share of the question that the query covers, and its literals that no text in the prompt contains."""
+    """Share of the question that the query covers, and number of its literals that no text in the prompt contains."""
     parsed = shared_tree(sql, schema.dialect)
     literals = [str(each.this) for each in parsed.find_all(exp.Literal) if each.is_string] if parsed else []
     turn = state.get("earlier_turn")

@@ -41,11 +41,11 @@ class OwnQuery(Question):
     """A query of a person's own, as the input of a run that asks no model."""
 
     own_sql: str
-    """The query, which is run as the model's are: guarded, with the caller's rights, within the limits."""
+    """The query, which runs like one of the model: guarded, with the caller's rights, within the limits."""
 
 
 class AnsweredQuestion(TypedDict):
-    """An answered question of a thread, with the parts that a follow-up needs."""
+    """An answered question of a thread, as far as a follow-up needs it."""
 
     question: str
     database: str
@@ -111,7 +111,7 @@ class Exchange(TypedDict):
     messages: list[PromptMessage]
     reply: str
     sample: int | None
-    """Number of the sample; None for a call with the model's own settings."""
+    """Number of the sample; None for a call that is not a sample."""
     finish_reason: str | None
     logprobs: list[FiniteFloat]
     prompt_tokens: int
@@ -139,9 +139,9 @@ class Answer(TypedDict):
     row_count: int
     truncated: bool
     error: str | None
-    """The error of the query, or the reason for which there is none."""
+    """The error of the query, or the reason why there is no query."""
     notes: list[str]
-    """Remarks for the reader, such as that the schema was cut, or that the database's role may write."""
+    """Remarks for the reader, for example that the schema was cut or that the database's role may write."""
     candidates: list[Candidate]
     """Every candidate, in the order in which they were executed."""
     ledger: list[LedgerEntry]
@@ -154,7 +154,7 @@ class NoAnswer(TypedDict):
     declined: bool
     """Whether the model gave a reason in place of SQL."""
     irrelevant: bool
-    """Whether no word of the question names anything in the database; for models that learned no such reply."""
+    """Whether no word of the question names anything in the database; for models that never give a reason."""
     reason: str
     """The reason, such as `no column for salary`."""
     signals: dict[str, FiniteFloat]
@@ -281,9 +281,9 @@ class State(TypedDict, total=False):
     columns: Annotated[list[str], OfOneQuestion(Any)]
     """The answer's columns."""
     rows: Annotated[list[list[Cell]], kept_once()]
-    """Rows of the leading candidate, in the end of the answer."""
+    """Rows of the leading candidate; at the end, of the answer."""
     rows_of: Annotated[str, OfOneQuestion(Any)]
-    """SQL that the rows are of."""
+    """The SQL that returned the rows."""
     row_count: Annotated[int, OfOneQuestion(Any)]
     """Rows that the answer's query returned."""
     truncated: Annotated[bool, OfOneQuestion(Any)]

@@ -1,6 +1,6 @@
 """The collaboration strategies as lists of turns: an agent, the reason to ask it, and how often at most.
 
-The next turn is the first whose agent is switched on, whose bound is not reached and whose reason holds; where there
+The next turn is the first whose agent is switched on, whose bound is not reached and whose reason holds; if there
 is none, the run answers. Reasons and routers read the state alone, so that a thread can be edited and run again.
 """
 
@@ -83,7 +83,7 @@ def newest_is_doubted(state: State) -> bool:
     newest = next(reversed(attempts(state)), None)
     if newest is None or newest["complaint"] is None or newest.get("joins_checked") or is_repaired(newest):
         return False
-    if is_sampled(newest):  # its joins were repaired when it was run
+    if is_sampled(newest):  # its joins were repaired when it ran
         return False
     return newest["outcome"]["status"] in REPAIRABLE
 
@@ -176,7 +176,7 @@ FOLLOWING: Mapping[str, tuple[str, ...]] = {
     "continue_writing": ("execute", "generate", "sample", "answer"),
     "sample": ("execute",),
 }
-"""Nodes behind each agent: `execute`, and the turns that may follow where it wrote no SQL; rare ones pass `execute`."""
+"""Nodes after each agent: `execute`, and turns that often follow if it wrote no SQL; others go through `execute`."""
 
 
 def after_ground(state: State) -> list[AfterGround]:
@@ -193,7 +193,7 @@ def first_agents(state: State) -> list[First]:
 
 
 def after(agent: str) -> Callable[[State], str]:
-    """The router behind an agent: to `execute` with the SQL that it wrote, else at once to the next turn.
+    """The router after an agent: to `execute` if it wrote SQL, else to the next turn.
 
     Two agents that begin side by side both lead to `execute`, since neither knows what the other has written.
     """
@@ -210,7 +210,7 @@ def after(agent: str) -> Callable[[State], str]:
 
 
 def next_agent(state: State) -> Next:
-    """The agent of the next turn; `answer` if no turn is left a person has decided, or the time is over."""
+    """The agent of the next turn; `answer` if no turn is left, a person has decided, or the time is over."""
     if is_out_of_time(state) or settled_by_person(state):
         return "answer"
     if state.get("unclear"):
@@ -229,7 +229,7 @@ def after_clarify(state: State) -> list[AfterClarify]:
         return ["clarify"]
     if settled_by_person(state):
         return ["answer"]
-    # Asked about an unsure answer, the person has said something new: the generator reads it first.
+    # The person has explained an unsure answer: the generator reads that first.
     return ["draft"] if state.get("asked_back") else [*first_agents(state)]
 
 
@@ -256,7 +256,7 @@ def _may_correct(rejected: Attempt, state: State) -> bool:
 def _may_act(turn: Turn, before: Sequence[Turn], state: State) -> bool:
     """Whether a turn's agent is switched on and its bound not reached.
 
-    The calls of an agent count for its first turn until that is full, then for its next one.
+    The calls of an agent count for its first turn until that turn is full, then for its next one.
     """
     if turn.agent in state["choices"]["without"]:
         return False

@@ -1,4 +1,4 @@
-"""Warm-up: the model's server computes each schema before the first question, which is then not slow."""
+"""Warm-up: the model's server computes each schema early, so that the first question is not slow."""
 
 import asyncio
 from collections.abc import AsyncIterator, Sequence
@@ -24,8 +24,8 @@ async def warm_up(
     """Request one token on each database; all later prompts on it have the same beginning.
 
     Yields:
-        The name of each database, and the seconds that it took; None if its schema is too large for a prompt: then
-        each question has a part of its own, and there is nothing to compute before.
+        The name of each database, and the seconds that it took; None if its schema is too large for a prompt. Each
+        question then has its own part of the schema, and there is nothing to compute in advance.
 
     Raises:
         RouteError: a database or the model's server can't be asked.

@@ -48,8 +48,8 @@ def build_graph(
     Args:
         model: Any chat model; text in, text out. It is asked with the settings it comes with.
         catalog: The databases that may be asked. It stays the caller's to close.
-        checkpointer: Needed for `Context.approve`, for follow-ups, and for threads that outlive a process. True within
-            another graph for that graph's, with follow-ups.
+        checkpointer: Stores threads; `Context.approve` and follow-ups need one. True within another graph for that
+            graph's.
         **options: Keyword arguments; see `GraphOptions` for each.
 
     Raises:

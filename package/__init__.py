@@ -1,7 +1,7 @@
 """Questions about a database, answered by a team of agents with SQL that was executed, checked and repaired.
 
 The public API; everything else may move. Names are loaded when first used, since a command or the model's own process
-needs only some of them, and the libraries behind the others take seconds to import.
+needs only some of them, and the libraries of the others take seconds to import.
 """
 
 from importlib import import_module

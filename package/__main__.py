@@ -1,7 +1,7 @@
 """`python -m route_sql` is the command `route-sql`."""
 
 if __name__ == "__main__":
-    # The import is here because processes that build rows import this module again and need no command line.
+    # Imported here, since processes that build rows import this module again and need no command line.
     from route_sql.cli import main
 
     main()

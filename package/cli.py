@@ -22,6 +22,7 @@ from route_sql.commands.evaluate import evaluate, score
 from route_sql.commands.mcp import mcp
 from route_sql.commands.merge import merge
 from route_sql.commands.reliability import show_reliability
+from route_sql.commands.renamed import RenamedLayout
 from route_sql.commands.run import run
 from route_sql.commands.save import save
 from route_sql.commands.schema import schema
@@ -68,10 +69,10 @@ app.command()(mcp)
 app.command()(api)
 app.command()(doctor)
 app.command()(demo)
-app.command(name="eval")(evaluate)
-app.command()(score)
+app.command(name="eval", cls=RenamedLayout)(evaluate)
+app.command(cls=RenamedLayout)(score)
 app.command()(merge)
-app.command()(compare)
+app.command(cls=RenamedLayout)(compare)
 app.command(name="reliability")(show_reliability)
 app.add_typer(train, name="train")
 

@@ -1,7 +1,7 @@
 """Output to a terminal: only this module writes there. It lays out answers, schemas and runs.
 
 Whatever is printed passes `escaped`, so that no cell, name, SQL, error or path can steer the terminal, and none of it
-is read as markup. Where the output is no terminal it is plain text with tabs, and rows are all there.
+is read as markup. Where the output is not a terminal it is plain text with tabs, and rows are all there.
 """
 
 import sys
@@ -52,7 +52,7 @@ def say_json(value: object) -> None:
 
 
 def complain(text: str, style: str = "red") -> None:
-    """Print on standard error; further lines are indented, so that none can pass for a message of its own."""
+    """Print on standard error; further lines are indented, so that none looks like another message."""
     lines = escaped(text, lines=True).split("\n")
     console(stderr=True, soft_wrap=True).print("\n  ".join(lines), style=style)
 
@@ -62,7 +62,7 @@ def print_answer(out: Console, answer: Answer) -> None:
     if out.is_terminal:
         out.print(_sql(answer), _rows(answer, out), _tables(answer))
     else:
-        work = (f"{part.caption}\n{as_text(part, 'tsv')}" for part in _work(answer))
+        work = (f"{part.caption}\n{as_text(part, 'tsv')}" for part in _tables_of_the_run(answer))
         say("\n\n".join([answer["sql"] or "no SQL", _plain_rows(answer), *work]), out.file)
     if answer["sql"] is not None:
         out.print(Text(_confidence(answer)), soft_wrap=not out.is_terminal)
@@ -71,7 +71,7 @@ def print_answer(out: Console, answer: Answer) -> None:
 
 
 def print_outcome(out: Console, outcome: Outcome) -> None:
-    """The rows of one query, or why there are none; the count is on standard error where the output is no terminal."""
+    """The rows of one query, or the reason for none; outside a terminal the count is on standard error."""
     if out.is_terminal:
         out.print(_rows(outcome, out))
     elif outcome["error"]:
@@ -82,7 +82,7 @@ def print_outcome(out: Console, outcome: Outcome) -> None:
 
 
 def print_rows(out: Console, result: Answer | Outcome, form: RowFormat) -> None:
-    """The rows and nothing else; on standard error why there are none, and whether some are missing."""
+    """The rows and nothing else; standard error gets the reason for none, and a note if some are missing."""
     if result["error"]:
         complain(escaped(_failure(result)))
         return
@@ -135,7 +135,7 @@ def _count(result: Answer | Outcome) -> str:
     return f"{result['row_count']}{more} row{'s' if result['row_count'] != 1 else ''}"
 
 
-def _work(answer: Answer) -> tuple[PrintedRows, PrintedRows]:
+def _tables_of_the_run(answer: Answer) -> tuple[PrintedRows, PrintedRows]:
     """Tables of the candidates and of the calls with their cost."""
     candidates: list[list[Cell]] = [
         [c["agent"], c["status"] + (f": {c['error']}" if c["error"] else ""), c["row_count"], c["sql"]]
@@ -163,7 +163,7 @@ def _cached(entry: LedgerEntry) -> Cell:
 
 
 def _tables(answer: Answer) -> RenderableType:
-    candidates, calls = _work(answer)
+    candidates, calls = _tables_of_the_run(answer)
     styles = ["" if candidate["status"] == "ok" else "yellow" for candidate in answer["candidates"]]
     return Group(_table(candidates, styles), _table(calls, [""] * len(calls.rows)))
 

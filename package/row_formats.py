@@ -16,7 +16,7 @@ from route_sql.tools.terminal import escaped, escaped_json
 RowFormat = Literal["table", "csv", "spreadsheet", "json", "markdown"]
 
 READABLE = 12
-"""The narrowest column that a longer cell may be wrapped in; where a table needs narrower ones, rows become blocks."""
+"""Least width of a column with wrapped cells; if a table needs narrower columns, rows become blocks."""
 _BORDERS = 3
 _QUOTED = frozenset('",\n\r')
 _FORMULA = re.compile(r"\s*[=+\-@\uff1d\uff0b\uff0d\uff20]|[\t\r\n]")

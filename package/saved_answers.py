@@ -1,4 +1,4 @@
-"""Right answers kept as a query log, which `train data` and `eval` read with `--format log`."""
+"""Right answers kept as a query log, which `train data` and `eval` read with `--layout log`."""
 
 import json
 from collections.abc import Mapping
@@ -27,7 +27,7 @@ def save_answer(log: str | Path, question: Mapping[str, Any], answer: Mapping[st
 
     Raises:
         InvalidInput: the answer has no SQL that ran, the question is incomplete, or the log can't be written.
-        DatasetError: the log holds something else than pairs.
+        DatasetError: the log holds something other than pairs.
     """
     path, pair = Path(log), _pair(question, _sql(answer))
     if path.suffix.lower() != ENDING:
@@ -74,6 +74,6 @@ def _sql(answer: Mapping[str, Any] | str) -> str:
     sql, status = answer.get("sql"), answer.get("status")
     if not isinstance(sql, str) or status not in RAN:
         raise InvalidInput(
-            f"an answer of status {status!r} is no example to learn from; save the right SQL in its place"
+            f"an answer of status {status!r} is not an example to learn from; save the right SQL in its place"
         )
     return sql

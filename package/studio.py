@@ -1,6 +1,6 @@
 """The graphs that LangGraph Studio opens, by the environment's settings.
 
-Importing it asks no model: the embedded one is fetched and started by the first question and ends with the process.
+The import asks no model: the embedded one is fetched and started by the first question, and ends with the process.
 The databases are those of `databases.toml` (ROUTE_SQL_DATABASES); without one it is the demo clinic, as `clinic`.
 """
 

@@ -1,4 +1,4 @@
-"""Assistants that LangGraph's server offers when it starts: one a strategy, so that Studio lists them."""
+"""Assistants that LangGraph's server offers when it starts, one for each strategy, so that Studio lists them."""
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager

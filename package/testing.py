@@ -17,7 +17,7 @@ PromptTask = Literal["sql", "link", "verdict", "continuation"]
 WRITTEN_TOKENS = 3
 """Tokens that a reply counts as."""
 
-# The words that tell each task's prompts, in both wordings.
+# Words by which each task's prompts are known, in both wordings.
 MARKS: dict[PromptTask, tuple[str, ...]] = {
     "sql": ("Task: write one", "Task: text to SQL"),
     "link": ("Task: name the tables", "Task: schema linking"),
@@ -55,7 +55,7 @@ class ScriptedModel(BaseChatModel):
 
     @property
     def leftover(self) -> dict[PromptTask, list[str]]:
-        """The replies that nobody asked for, by task; a test should end with none."""
+        """The replies that are left, by task; a test should end with none."""
         return {task: replies for task, replies in self._replies.items() if replies}
 
     @property

@@ -15,7 +15,7 @@ class ServerRefused(ServingError):
     """A model server answered, but not with a completion: a wrong key, an unknown model, a bad request."""
 
     def __init__(self, message: str, status: int | None = None, said: str = "") -> None:
-        """`status` is the error's status and `said` the server's words; None where the answer was no error."""
+        """`status` is the error's status and `said` the server's words; None where the answer was not an error."""
         super().__init__(message)
         self.status = status
         self.said = said

@@ -111,8 +111,8 @@ def test_calls_and_tokens_are_counted_whole_or_streamed(upstream: str) -> None:
         assert b"prompt_n" in post(meter.url, {"max_tokens": 7})
         assert post(meter.url, {"stream": True}).endswith(b"[DONE]\n\n")
         meter.wait(30)
-        assert meter.take() == Cost(calls=2, computed=80, written=4)
-        assert meter.take() == Cost()
+        assert meter.cost_since() == Cost(calls=2, computed=80, written=4)
+        assert meter.cost_since() == Cost()
     assert [asked["max_tokens"] for asked in Upstream.asked] == [7, MOST_TOKENS]
     assert {asked["key"] for asked in Upstream.asked} == {"Bearer secret"}
 

@@ -18,16 +18,13 @@ OLDER = {
     "agents.md",
     "agents_bird.md",
     "agents_paper.md",
-    "big_schema.md",
-    "fuzz.md",
-    "reflection.md",
     "strategies.md",
     "strategies_base.md",
     "strategies_bird.md",
     "strategies_paper.md",
     "tasks.md",
 }
-"""Tables of before the heading named the commit; each leaves the list when its script writes it again."""
+"""Tables from the time before headings named the commit; each leaves the list when its script writes it again."""
 NEEDS_TORCH = {"agents.py", "prompt_trees.py", "strategies.py", "tasks.py"}
 START = "import runpy, sys; path = sys.argv[1]; sys.path.insert(0, path.rpartition('/')[0]); runpy.run_path(path)"
 

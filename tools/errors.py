@@ -8,7 +8,7 @@ A fault of the model (SQL that fails, a reply that can't be read) is never an ex
 class RouteError(RuntimeError):
     """Base of every exception that route-sql raises on purpose.
 
-    A RuntimeError, since LangGraph's server tells clients no message of exceptions that it does not know.
+    A RuntimeError, since LangGraph's server hides the messages of exceptions that it does not know from clients.
     """
 
 

@@ -24,14 +24,14 @@ DESCRIPTION = "Run one read-only SQL query on a database and return its first ro
 
 
 class ExecuteSQL(StructuredTool):
-    """The tool `execute_sql`: its databases keep the bounds of a query."""
+    """The tool `execute_sql`; its databases keep a query's bounds."""
 
 
 def make_execute_sql(catalog: Catalog, *, max_chars: int = CONTENT_CHARS) -> BaseTool:
     """The tool `execute_sql(sql, database, seconds)`; the message of a tool call has the `Outcome` as artifact.
 
-    Whoever calls it may pass `allow`, `hide` and `within` too, which narrow what the catalog shows (see
-    `rights_given`); a model does not see them.
+    A caller may also pass `allow`, `hide` and `within`, which narrow what the catalog shows (see `rights_given`); a
+    model does not see them.
 
     Args:
         catalog: Where `database` is looked up.
@@ -64,7 +64,7 @@ def make_execute_sql(catalog: Catalog, *, max_chars: int = CONTENT_CHARS) -> Bas
 
 
 def outcome_of(tool: BaseTool, message: object, limits: Limits | None = None) -> Outcome:
-    """The outcome that a tool in the place of `execute_sql` gave as the artifact of its message.
+    """The outcome in the message of a tool: `execute_sql`, or one that replaces it.
 
     Args:
         tool: The tool.

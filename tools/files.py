@@ -37,6 +37,6 @@ def put_in_place(draft: Path, path: Path) -> None:
 
 
 def write_whole(path: Path, text: str) -> None:
-    """Write a text file, in UTF-8, that is there whole or not at all."""
+    """Write a text file in UTF-8, whole or not at all."""
     with written_whole(path) as draft:
         draft.write_text(text, encoding="utf-8")

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Limits:
-    """Bounds of one query. Every query runs under some."""
+    """Bounds of one query; every query has bounds."""
 
     seconds: float = 10.0
     """Deadline; the engine stops the query when it passes."""

@@ -1,4 +1,4 @@
-"""An event loop in a thread of its own, for callers that have none or whose own one is busy."""
+"""An event loop in its own thread, for callers without an event loop or with a busy one."""
 
 import asyncio
 import queue
@@ -59,7 +59,7 @@ class LoopThread:
                 "make the calling function async and await ainvoke"
             )
         with self._lock:
-            # After a fork the thread is gone, though the object is there.
+            # After a fork the object exists, but its thread does not.
             if self._loop is None or self._thread is None or not self._thread.is_alive():
                 self._loop = asyncio.new_event_loop()
                 self._thread = threading.Thread(target=self._loop.run_forever, name=self._name, daemon=True)

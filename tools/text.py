@@ -36,10 +36,10 @@ _CAMEL = re.compile(r"(?<=[a-z])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])|(?<=[^\W\d_])
 def clean(text: str, limit: int) -> str:
     """Untrusted text as one line of at most `limit` characters that can forge neither a prompt's fence nor a turn.
 
-    Control characters and line breaks become one space a run, invisible format characters (bidirectional
+    Each run of control characters and line breaks becomes one space, invisible format characters (bidirectional
     overrides, zero-width marks, tags) are dropped, lone surrogates become U+FFFD, a run of three or more `<` or
     `>` is shortened to two, and a token of a chat template is broken by a space (`< |im_end|>`). Other spaces
-    stay, since a value with a double space must be found again as it is.
+    stay, since a value with a double space must stay findable.
 
     Args:
         text: Any text.
@@ -75,7 +75,7 @@ def words(text: str) -> list[str]:
 
 
 def singular(word: str) -> str:
-    """A lower-case English word without its regular plural ending; other words come back as they are."""
+    """A lower-case English word without its regular plural ending; other words are returned unchanged."""
     if len(word) < 4 or not word.endswith("s") or word.endswith(_NO_PLURAL):
         return word
     if word.endswith("ies") and len(word) > 4 and word[:-1] not in _IE_WORDS:

@@ -79,7 +79,7 @@ def check_same_settings(run: Path, differences: Sequence[str], advice: str, erro
     Args:
         run: The file or folder of the run.
         differences: The settings that differ, by `different_settings`.
-        advice: The way out if the settings shall differ.
+        advice: The remedy if the settings are meant to differ.
         error: The exception to raise.
 
     Raises:

@@ -11,7 +11,7 @@ from typing import Any, Self
 from urllib.parse import urlsplit
 
 MOST_TOKENS = 512
-"""The bound of a reply for which the peer names none: a small model may repeat itself for ever."""
+"""The bound of a reply for which the peer names none: a small model may repeat itself forever."""
 
 
 @dataclass(frozen=True)
@@ -45,14 +45,14 @@ class Meter:
         self._server.shutdown()
         self._server.server_close()
 
-    def take(self) -> Cost:
-        """The cost since the last time."""
+    def cost_since(self) -> Cost:
+        """The cost since the last call."""
         with self._lock:
             cost, self._cost = self._cost, Cost()
         return cost
 
     def wait(self, seconds: float) -> None:
-        """Wait until the model writes for nobody, so that a peer that was stopped does not slow the next one down."""
+        """Wait until no reply is being written, so that a peer that was stopped does not slow the next one down."""
         end = monotonic() + seconds
         while self.under_way and monotonic() < end:
             sleep(0.05)

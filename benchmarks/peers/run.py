@@ -63,12 +63,12 @@ class Seat:
     def ask(self, kind: Kind, index: int, question: str, database: Path) -> tuple[Line, bool]:
         """Ask a question; the line lacks its outcome, and the second value says whether the peer was stopped."""
         self.meter.wait(120.0)
-        self.meter.take()
+        self.meter.cost_since()
         begun = monotonic()
         seconds = AGENT_SECONDS if self.contestant.is_agent else SECONDS
         reply = self.process.ask(question, database, seconds)
         spent = round(monotonic() - begun, 2)
-        cost = self.meter.take()
+        cost = self.meter.cost_since()
         line = Line(
             peer=self.lines.peer,
             model=self.lines.model,

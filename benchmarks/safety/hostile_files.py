@@ -1,4 +1,4 @@
-"""Files that are hostile to whoever opens them, and one visit by us or by a careless program."""
+"""Files that are hostile to the program that opens them, and one attempt to open each: ours or a careless one."""
 
 import asyncio
 import os

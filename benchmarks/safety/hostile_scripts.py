@@ -1,4 +1,4 @@
-"""SQL that makes a database hostile to whoever reads its schema; each is run after a table `t` with one row."""
+"""SQL that makes a database hostile to programs that read its schema; each runs after a table `t` with one row."""
 
 ENDLESS = "WITH RECURSIVE r(x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM r)"
 OBJECT = (
@@ -68,7 +68,7 @@ SQLITE: dict[str, dict[str, str]] = {
         "a long default": f"CREATE TABLE g (a DEFAULT '{'x' * 900_000}')",
         "names of control characters": 'CREATE TABLE "\x1b]52;c;AAAA\x07\u202e\n\n--" ("\x1b[2J" INT, "a\nb" INT)',
         "cells of control characters": "CREATE TABLE g (a TEXT); INSERT INTO g VALUES (char(27, 93, 7, 0, 8238))",
-        "text that is no UTF-8": "CREATE TABLE g (a TEXT); INSERT INTO g VALUES (CAST(x'ff00fe80c0' AS TEXT))",
+        "text that is not UTF-8": "CREATE TABLE g (a TEXT); INSERT INTO g VALUES (CAST(x'ff00fe80c0' AS TEXT))",
         "UTF-16 with a half character": "CREATE TABLE g (a TEXT); INSERT INTO g VALUES (char(55296)), (char(57343))",
         "infinity": "CREATE TABLE g (a REAL); INSERT INTO g VALUES (9e999), (-9e999), (NULL)",
         "names twice": 'CREATE TABLE g ("a" INT, "A " INT, " a" INT); CREATE TABLE "g " (a); CREATE TABLE "G\t" (a)',

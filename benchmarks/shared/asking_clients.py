@@ -52,7 +52,7 @@ async def clients(url: str, number: int) -> AsyncIterator[httpx2.AsyncClient]:
 
 
 async def ask_for(url: str, number_of_clients: int, seconds: float) -> Tally:
-    """Ask with so many clients, each again and again, until the time is over."""
+    """Ask with this many clients, each again and again, until the time is over."""
     tally, end = Tally(), monotonic() + seconds
 
     async def client(number: int, http: httpx2.AsyncClient) -> None:

@@ -11,7 +11,6 @@ from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from itertools import groupby
-from pathlib import Path
 from typing import Any
 
 from langchain_core.callbacks import AsyncCallbackManagerForLLMRun
@@ -20,12 +19,13 @@ from langchain_core.messages import AIMessage, BaseMessage
 from langchain_core.messages.ai import UsageMetadata
 from langchain_core.outputs import ChatGeneration, ChatResult
 from pydantic import ConfigDict, PrivateAttr
+from shared.options import data_set_of
 
 from route_sql.agents.brief import Wording
 from route_sql.models import open_model
 from route_sql.progress import download_progress
 from route_sql.settings import Settings
-from route_sql.training.datasets.data_set import DataSet, OpenDataSet, open_data_set
+from route_sql.training.datasets.data_set import OpenDataSet, open_data_set
 from route_sql.training.tasks.task import ChatTurn, Role
 from route_sql.training.tuning.batched_replies import Decoding, GeneratedReply, Sampler
 
@@ -49,7 +49,7 @@ class Waiting:
     reply: asyncio.Future[GeneratedReply]
 
     @property
-    def kin(self) -> tuple[tuple[str, float, int], str]:
+    def family(self) -> tuple[tuple[str, float, int], str]:
         """Key of a batch: the agent, named in the last line, the sampling, and the schema."""
         schema, _, rest = self.prompt[-1]["content"].partition("\nSCHEMA>>>")
         return (rest.rpartition("\n")[2], *self.drawing), schema
@@ -73,7 +73,7 @@ class Batched(BaseChatModel):
         return "batched"
 
     def _generate(self, *args: Any, **kwargs: Any) -> ChatResult:
-        raise NotImplementedError("one question alone is no batch; use ainvoke")
+        raise NotImplementedError("one question alone is not a batch; use ainvoke")
 
     async def _agenerate(
         self,
@@ -87,14 +87,14 @@ class Batched(BaseChatModel):
         one = Waiting(prompt, drawing, asyncio.get_running_loop().create_future())
         self._waiting.append(one)
         if self._worker is None or self._worker.done():
-            self._worker = asyncio.create_task(self._work())
+            self._worker = asyncio.create_task(self._answer_waiting())
         reply = await one.reply
         asked, written = self.sampler.tokens(prompt, reply.text)
         usage = UsageMetadata(input_tokens=asked, output_tokens=written, total_tokens=asked + written)
         message = AIMessage(reply.text, usage_metadata=usage, response_metadata=metadata(reply))
         return ChatResult(generations=[ChatGeneration(message=message)])
 
-    async def _work(self) -> None:
+    async def _answer_waiting(self) -> None:
         while self._waiting:
             seen = 0
             while len(self._waiting) > seen:
@@ -113,7 +113,7 @@ class Batched(BaseChatModel):
                 if not one.reply.done():
                     one.reply.set_exception(error)
             raise
-        logger.info("%d replies: %s", len(group), group[0].kin[0])
+        logger.info("%d replies: %s", len(group), group[0].family[0])
         for one, reply in zip(group, replies, strict=True):
             if not one.reply.done():
                 one.reply.set_result(reply)
@@ -127,24 +127,11 @@ def metadata(reply: GeneratedReply) -> dict[str, Any]:
 
 def families(together: Sequence[Waiting]) -> list[list[Waiting]]:
     """Conversations of one agent on one schema; those on a schema of which there are few, by agent alone."""
-    kin = [list(group) for _, group in groupby(sorted(together, key=lambda one: one.kin), key=lambda one: one.kin)]
-    few = [one for group in kin if len(group) < FEW for one in group]
-    rest = [list(group) for _, group in groupby(few, key=lambda one: one.kin[0])]
-    return [group for group in kin if len(group) >= FEW] + rest
-
-
-def add_options(parser: argparse.ArgumentParser) -> None:
-    """The options that choose the questions and the model."""
-    parser.add_argument("--format", choices=("spider", "bird"), default="spider", help="Whose layout and measure.")
-    parser.add_argument("--questions", type=Path, required=True)
-    parser.add_argument("--databases", type=Path, required=True)
-    parser.add_argument("--limit", type=int, default=None, help="How many questions to draw; by default all.")
-    parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--out", type=Path, default=Path("runs"), help="Where the lines of the runs go.")
-    parser.add_argument("--model", default=None, help="As of the command line.")
-    parser.add_argument("--base", type=Path, help="Instead: a base in transformers' layout, to be asked in batches,")
-    parser.add_argument("--adapter", type=Path, help="with an adapter that PEFT saved.")
-    parser.add_argument("--concurrency", type=int, default=1, help="Questions asked at the same time.")
+    in_order = sorted(together, key=lambda waiting: waiting.family)
+    families = [list(group) for _, group in groupby(in_order, key=lambda waiting: waiting.family)]
+    few = [waiting for family in families if len(family) < FEW for waiting in family]
+    by_agent = [list(group) for _, group in groupby(few, key=lambda waiting: waiting.family[0])]
+    return [family for family in families if len(family) >= FEW] + by_agent
 
 
 @asynccontextmanager
@@ -162,14 +149,6 @@ async def chosen_model(arguments: argparse.Namespace) -> AsyncIterator[BaseChatM
 @asynccontextmanager
 async def opened(arguments: argparse.Namespace) -> AsyncIterator[tuple[OpenDataSet, BaseChatModel]]:
     """The questions and the model that the options choose."""
-    data_set = DataSet(
-        arguments.format, arguments.questions, arguments.databases, limit=arguments.limit, seed=arguments.seed
-    )
     arguments.out.mkdir(parents=True, exist_ok=True)
-    async with open_data_set(data_set) as source, chosen_model(arguments) as chat:
+    async with open_data_set(data_set_of(arguments)) as source, chosen_model(arguments) as chat:
         yield source, chat
-
-
-def named(arguments: argparse.Namespace) -> str:
-    """The name of the model in the settings of a run."""
-    return f"{arguments.base} with {arguments.adapter}" if arguments.base else arguments.model or Settings().model

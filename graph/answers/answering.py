@@ -43,13 +43,13 @@ async def answered(state: State, execution: Execution) -> Update:
 
 
 def _unless_there(state: State, notes: list[str], candidates: list[Candidate]) -> Update:
-    """The lists of the answer that the state does not hold yet: a checkpointer stores every write."""
+    """The lists of the answer that the state does not hold yet, since a checkpointer stores every write."""
     new: Update = {"notes": notes} if notes else {}
     return new if candidates == state.get("candidates") else {**new, "candidates": candidates}
 
 
 async def _whole_outcome(chosen: Attempt, state: State, execution: Execution) -> tuple[Outcome, list[str]]:
-    """The outcome with all of its rows, and a remark if the time did not suffice for them.
+    """The outcome with all of its rows, and a remark if there was no time to read them.
 
     Where the state does not hold the rows, the query runs again.
     """
@@ -75,12 +75,12 @@ def _reason_without_sql(state: State) -> str:
 
 
 def _judged(state: State, status: Status, outcome: Outcome) -> Update:
-    """The answer's confidence and doubts; a result that is not sure enough for the caller is `unsure`."""
+    """The answer's confidence and doubts; a result below the caller's least confidence is `unsure`."""
     if is_withheld(state):
         return {"status": "unanswerable", "confidence": 0.0, "calibrated": False, "doubts": []}
     assessment = state.get("assessment")
     confidence = assessment["confidence"] if assessment else 0.0
-    if settled_by_person(state):  # a calibration is about SQL that a model writes; this was decided by a person
+    if settled_by_person(state):  # a calibration judges SQL of a model, and here a person decided
         confidence, assessment = float(status in ("ok", "empty")), None
     return {
         "status": "unsure" if is_unsure(state) else status,

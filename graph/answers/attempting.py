@@ -17,7 +17,7 @@ from route_sql.tools.sql.hardness import table_count
 from route_sql.tools.sql.joins.repair import repair_joins
 
 SHORT_SQL = 500
-"""Characters of a query that is read at once: under load, a trip to a thread would cost more."""
+"""Characters of a query that is parsed on the event loop: under load, a thread would cost more."""
 
 
 async def attempted(
@@ -27,7 +27,7 @@ async def attempted(
     checks: Sequence[Extension],
     calibration: Calibration | None,
 ) -> dict[str, Any]:
-    """The update for a candidate that ran: the attempt, its assessment, its rows, and a note a failed check."""
+    """The update for a candidate that ran: the attempt, its assessment, its rows, and a note for each failed check."""
     attempt, failures = await tried(state, run, schema, checks)
     now = with_attempts(state, [attempt])
     rows = leading_rows(now, run.outcome["rows"][: state["choices"]["row_limit"]])
@@ -54,7 +54,7 @@ async def assessed(now: State, schema: Schema, calibration: Calibration | None) 
 
 
 async def repaired(attempt: Attempt, schema: Schema) -> str | None:
-    """The SQL with repaired joins: it is kept with doubted joins; for other candidates it is computed here."""
+    """The SQL with repaired joins: kept with an attempt whose joins are doubted, else computed here."""
     if "repaired" in attempt:
         return attempt["repaired"]
     repair = await asyncio.to_thread(repair_joins, attempt["sql"], schema, attempt["outcome"]["status"])

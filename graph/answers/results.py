@@ -1,4 +1,4 @@
-"""Rows of the leading candidate: the state keeps them once, and those of other candidates only where they are few."""
+"""Rows of candidates: the state keeps those of the leading one, and small results of the others."""
 
 import re
 
@@ -10,11 +10,11 @@ from route_sql.tools.database.outcome import Cell, Outcome, ran
 _ZERO = re.compile(r"[-+]?0+(?:\.0*)?(?:[eE][-+]?\d+)?")
 Rows = list[list[Cell]]
 FEW_CHARS = 300
-"""Size of rows that an attempt keeps too; each later checkpoint of the question holds them again."""
+"""Largest size of rows that an attempt keeps as well; each later checkpoint of the question holds them again."""
 
 
 def with_few_rows(outcome: Outcome) -> Outcome:
-    """The outcome as an attempt keeps it: without rows if they are many."""
+    """The outcome as an attempt keeps it: without rows if they are large."""
     return outcome if _are_few(outcome["rows"]) else {**outcome, "rows": []}
 
 
@@ -48,7 +48,7 @@ def kept_rows(chosen: Attempt, state: State) -> Rows | None:
 
 
 def rows_at_hand(attempt: Attempt, state: State) -> Rows:
-    """The rows of a candidate as far as the state holds them."""
+    """The rows of a candidate, or those of them that the state holds."""
     return state.get("rows", []) if state.get("rows_of") == attempt["sql"] else attempt["outcome"]["rows"]
 
 
@@ -63,7 +63,7 @@ def _is_nothing(cell: Cell) -> bool:
 
 
 def _are_few(rows: Rows) -> bool:
-    """Whether the rows are short; many are not looked at to the end."""
+    """Whether the rows are small; large ones are not measured to the end."""
     chars = 0
     for row in rows:
         chars += sum(len(str(cell)) + 2 for cell in row)

@@ -26,16 +26,16 @@ from route_sql.tools.schema.records import Schema
 
 Messages = Sequence[BaseMessage]
 AskSamples = Callable[[Messages, Sequence[int]], Awaitable[list[Reply]]]
-"""Draws the samples of these numbers by one request; a server may give fewer."""
+"""Draws the samples with these numbers by one request; a server may give fewer."""
 DRAWING = 0.8
-"""Share of the seconds in which samples are drawn; the rest is for their queries."""
+"""Share of the seconds for drawing samples; the rest is for their queries."""
 SHARE_OF_TIME = 0.9
 """Share of a question's remaining time that samples may take, so that there is time for the answer."""
 
 
 @dataclass
 class Drawing:
-    """Draws the samples of one question; those that have come when the time ends count."""
+    """Draws the samples of one question; those that arrive in time count."""
 
     ask: AskSamples
     dialect: str
@@ -63,7 +63,7 @@ class Drawing:
         await side_by_side([self._request(schema, prompt, each) for each in requests])
 
     async def _request(self, schema: str, prompt: Messages, numbers: Sequence[int]) -> None:
-        """Draw samples by one request; those that the server did not give, by one request each."""
+        """Draw samples by one request, then by one request for each that the server did not give."""
         replies = await self.ask(prompt, numbers)
         self.ledger += [entry_of_samples("sample", replies)] if replies else []
         for number, reply in zip(numbers, replies, strict=False):
@@ -80,7 +80,7 @@ class Drawing:
 class Counting:
     """Runs the samples of one question one after the other, so that each votes for a result.
 
-    SQL that was run before is not run again, also if several samples wrote it.
+    SQL that was run before is not run again, even if several samples wrote it.
     """
 
     execution: Execution
@@ -113,7 +113,7 @@ class Counting:
 
     async def _counted(self, sample: Sample) -> Sample:
         sql = sample["sql"]
-        if sql is None or self.state["choices"]["approve"]:  # a resumed run may have become one that a person approves
+        if sql is None or self.state["choices"]["approve"]:  # a resumed run may need approval now
             return sample
         if sql not in self.votes and self._seconds_left() > 0.0:
             self.votes[sql] = (await self._tried(sql, sample))["sql"]
@@ -153,7 +153,7 @@ class Counting:
 
 
 def wait_to_be_counted(state: State) -> bool:
-    """Whether samples were drawn that no query was run for yet."""
+    """Whether samples were drawn whose queries did not run yet."""
     samples = state.get("samples")
     return samples is not None and not samples["counted"]
 
@@ -170,11 +170,11 @@ async def side_by_side(works: Sequence[Awaitable[None]]) -> None:
 
 
 def _seconds(state: State, seconds: float) -> float:
-    """So many seconds, or as many as the question's budget allows."""
+    """These seconds, or fewer if the question's budget allows only fewer."""
     left = seconds_left(state)
     return max(0.0, seconds) if left is None else min(max(0.0, seconds), SHARE_OF_TIME * left)
 
 
 def _late(drawn: int, count: int, seconds: float) -> Update:
-    """A note for the reader if not all samples came in time."""
+    """A note for the reader if some samples were late."""
     return {} if drawn == count else {"notes": [f"{drawn} of {count} samples came within {seconds:.3g} s."]}

@@ -25,7 +25,7 @@ def is_out_of_time(state: State) -> bool:
 
 
 def out_of_time(state: State) -> str:
-    """The sentence that says so."""
+    """The sentence for the reader when the budget is spent."""
     return f"The time for the question ({state['choices']['seconds']:g} s) ran out."
 
 

@@ -1,4 +1,4 @@
-"""Prompts and replies of a run, kept in the state by choice: for a report, for a replay, and to be read in Studio."""
+"""Prompts and replies of a run, which the state keeps by choice: for reports, for replays and for Studio."""
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -10,7 +10,7 @@ from route_sql.agents.call import Reply
 from route_sql.graph.state import Exchange, PromptMessage
 
 REPLY_CHARS = 20_000
-"""Characters of a reply that are kept, which are those that are read; a prompt is bounded when it is made."""
+"""Characters of a reply that are kept, as many as are read; prompts are bounded already."""
 _KEPT: ContextVar[tuple[str, list[Exchange]] | None] = ContextVar("route_sql_exchanges", default=None)
 
 

@@ -62,7 +62,7 @@ def executor_extension(tool: Any) -> Executor:
     """The caller's executor under its deadline; `execute_sql` keeps bounds of its own.
 
     Raises:
-        InvalidInput: it is no tool, or can't be called with SQL.
+        InvalidInput: it is not a tool, or can't be called with SQL.
     """
     if isinstance(tool, ExecuteSQL):
         return tool
@@ -89,7 +89,7 @@ def checked_prompts(prompts: Prompts | None) -> Prompts:
     """The prompts of the agents. What those of the caller's give is checked when they are called.
 
     Raises:
-        InvalidInput: one of them is no function of what its agent has.
+        InvalidInput: one of them can't be called with what its agent has.
     """
     if not isinstance(prompts, Prompts | None):
         raise InvalidInput(f"prompts must be a route_sql.Prompts, not {name_of(prompts)}: write Prompts(generate=...)")
@@ -129,7 +129,7 @@ def seconds_of(seconds: object) -> float:
     """The time limit of context tools and checks.
 
     Raises:
-        InvalidInput: it is no number above 0.
+        InvalidInput: it is not a number above 0.
     """
     if isinstance(seconds, bool) or not isinstance(seconds, int | float) or not seconds > 0:
         raise InvalidInput(f"extension_seconds must be a number of seconds above 0, not {seconds!r}")
@@ -137,9 +137,9 @@ def seconds_of(seconds: object) -> float:
 
 
 def arguments(tool: BaseTool) -> Set[str]:
-    """The names of a tool's arguments, with those that a model does not see.
+    """The names of a tool's arguments, including those that a model does not see.
 
-    LangChain makes a JSON schema to name them, so they are read once for a form of arguments.
+    LangChain makes a JSON schema to name them, so they are read once for each form of arguments.
     """
     schema = tool.args_schema
     if not isinstance(schema, type):
@@ -194,7 +194,7 @@ def _require_list(given: object, name: str) -> None:
 
 
 def _extensions(kind: str, given: Sequence[BaseTool | Callable[..., Any]], seconds: float) -> tuple[Extension, ...]:
-    """Extensions whose titles differ, since a note names the one that failed."""
+    """Extensions with different titles, since a note names the one that failed."""
     seen: Counter[str] = Counter()
     made = []
     for each in given:
@@ -207,10 +207,10 @@ def _extensions(kind: str, given: Sequence[BaseTool | Callable[..., Any]], secon
 
 
 def require_schemas(state: type[Any], asked: type[Any], answer: type[Any]) -> None:
-    """Check the schemas of a caller's own.
+    """Check the caller's own schemas.
 
     Raises:
-        InvalidInput: the state lacks keys of ours, the input the question, or the output is no keys of the state.
+        InvalidInput: the state lacks keys of ours, the input the question, or the state a key of the output.
     """
     for name, schema in (("state_schema", state), ("input_schema", asked), ("output_schema", answer)):
         if not isinstance(schema, type):

@@ -15,8 +15,8 @@ from route_sql.graph.state import State
 from route_sql.tools.database.outcome import Outcome, failed
 
 AuditDecision = Literal["allowed", "approved", "edited", "rejected", "refused"]
-"""`allowed` needed no person, `approved`, `edited` and `rejected` had one, `refused` by a query check or for the
-rights."""
+"""Nobody was asked about an `allowed` query; a person `approved`, `edited` or `rejected` it; a query check or the
+rights `refused` it."""
 WITHHELD = "The query's audit line could not be written, so its result is withheld: look at the audit log."
 
 
@@ -36,7 +36,7 @@ class AuditEntry(TypedDict):
     sql: str
     """The SQL as the executor got it."""
     decision: AuditDecision
-    """Whether the query might run."""
+    """Whether the query was allowed to run."""
     by: str | None
     """The person who approved, edited or rejected it: the user that the server of LangGraph has authenticated, or else
     `by` of the person's answer; None if neither is known, or if no person was asked."""
@@ -64,7 +64,7 @@ class AuditedQuery(NamedTuple):
 
 
 class Audit:
-    """Records the queries of a graph. Without a line in the log there is no result."""
+    """Records the queries of a graph. A query whose line can't be written has no result."""
 
     def __init__(self, log: AuditLog | None, seconds: float) -> None:
         """Record nothing yet.
@@ -82,7 +82,7 @@ class Audit:
             return await running
         try:
             outcome = await running
-        except BaseException as error:  # the query may have begun, whatever ended the run
+        except BaseException as error:  # whatever ended the run, the query may have begun
             stopped: Any = {"status": "stopped", "row_count": 0, "seconds": 0.0, "error": type(error).__name__}
             await self._written(_entry(query, stopped))
             raise

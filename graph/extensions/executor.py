@@ -1,4 +1,4 @@
-"""One call of the executor: ours keeps bounds of its own, a caller's gets a deadline and caps around it."""
+"""One call of the executor: ours has its own bounds; a caller's executor gets a deadline and caps."""
 
 from typing import Any
 
@@ -13,7 +13,7 @@ from route_sql.tools.limits import Limits
 
 Executor = BaseTool | Extension
 MARGIN = 5.0
-"""Seconds after the query's deadline in which a caller's executor must return."""
+"""Seconds that a caller's executor may take beyond the query's deadline."""
 
 
 def tool_of(executor: Executor) -> BaseTool:
@@ -26,7 +26,7 @@ def tool_of(executor: Executor) -> BaseTool:
 async def executed(
     executor: Executor, call: dict[str, Any], limits: Limits, config: RunnableConfig | None = None
 ) -> Outcome:
-    """The outcome of a query. A caller's executor that raises, is too slow or gives no `Outcome` has an outcome too.
+    """The outcome of a query. If a caller's executor raises, is too slow or gives no `Outcome`, that is an outcome too.
 
     Args:
         executor: The executor.

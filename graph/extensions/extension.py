@@ -1,6 +1,6 @@
 """The caller's tools and functions: run off the event loop, each within a time limit.
 
-An extension that is slow, raises or never returns costs its time limit and a note, not the answer. An async
+An extension that is slow, raises or never returns costs its time limit and a note, but not the answer. An async
 function that blocks its thread can't be stopped: it holds the event loop that it runs on.
 """
 
@@ -26,9 +26,9 @@ SECONDS = 5.0
 GRACE = 0.1
 """Seconds that an async function has to end after it was cancelled."""
 THREADS = 16
-"""Sync functions that run at a time, abandoned ones not counted."""
+"""Sync functions that run at the same time, not counting abandoned ones."""
 MOST_ABANDONED = 4
-"""Calls of one extension that may hang; at this number it is not called again until one returns."""
+"""Number of hanging calls of one extension from which it is not called again until one returns."""
 ERROR_CHARS = 300
 LATE = "gave no result within"
 
@@ -63,7 +63,7 @@ class Extension:
 
     @property
     def abandoned(self) -> int:
-        """Number of calls that were given up and have not returned."""
+        """Number of calls that were abandoned and have not returned."""
         return len(self._abandoned)
 
     async def call(self, *given: Any, seconds: float | None = None) -> Any:
@@ -119,7 +119,7 @@ class Extension:
         raise ExtensionFailed(self._too_slow(seconds))
 
     async def _within(self, seconds: float, work: Awaitable[Any]) -> Any:
-        """The result of an async function; it is cancelled at its limit, and left alone if that does not end it."""
+        """The result of an async function; it is cancelled at its limit, and abandoned if it does not end then."""
         running = asyncio.ensure_future(work)
         try:
             await asyncio.wait({running}, timeout=seconds)
@@ -149,14 +149,14 @@ class Extension:
     def _returned(self, running: Any) -> None:
         self._abandoned.discard(running)
         if not running.cancelled():
-            running.exception()  # read here, since asyncio reports an error that nobody reads
+            running.exception()  # read here, since asyncio reports an error that was never read
 
 
 def _result(ended: "Future[Any]") -> Any:
     if ended.cancelled():
         raise ExtensionFailed("failed: it was cancelled from within.")
     error = ended.exception()
-    if error is not None and not isinstance(error, Exception):  # raised by the extension, not by who stopped the run
+    if error is not None and not isinstance(error, Exception):  # raised by the extension, not by a stopped run
         raise _failure(error) from error
     return ended.result()
 
@@ -179,7 +179,7 @@ def reported() -> Iterator[None]:
 
 @contextmanager
 def _as_failures() -> Iterator[None]:
-    """Exceptions that no future may hold, as `ExtensionFailed`."""
+    """Exceptions that a future can't hold, as `ExtensionFailed`."""
     try:
         yield
     except (StopIteration, SystemExit) as error:
@@ -193,7 +193,7 @@ def _failure(error: BaseException) -> ExtensionFailed:
 def _text(error: BaseException) -> str:
     try:
         return str(error)
-    except Exception:  # the caller's own class, whose text may fail too
+    except Exception:  # the caller's class, whose `__str__` may fail too
         return "an error without a text"
 
 
@@ -217,13 +217,13 @@ def _is_async(given: BaseTool | Callable[..., Any]) -> bool:
 
 
 def _raising(tool: BaseTool) -> BaseTool:
-    """The tool without handlers that turn an error into a result: the text of an error is no note."""
+    """The tool without handlers that turn an error into a result, since the text of an error is not a note."""
     handlers = {"handle_tool_error": False, "handle_validation_error": False}
     return tool.model_copy(update=handlers) if tool.handle_tool_error or tool.handle_validation_error else tool
 
 
 def _without_exits(tool: BaseTool) -> BaseTool:
-    """The tool whose coroutine ends no event loop: LangChain runs it as a task of its own, where `SystemExit` would."""
+    """The tool with a coroutine that can't end the event loop: `SystemExit` would do so in LangChain's task."""
 
     @wraps(tool._arun)
     async def run(*given: Any, **named: Any) -> Any:

@@ -11,7 +11,7 @@ from typing_extensions import TypedDict
 from route_sql.tools.errors import InvalidInput
 
 SNAPSHOT_EVERY = 16
-"""Updates after which a checkpoint holds such a list whole, so that its readers look at few earlier checkpoints."""
+"""Number of updates after which a checkpoint holds the whole list, so that readers need few earlier checkpoints."""
 
 
 class Begin(TypedDict):
@@ -29,7 +29,7 @@ class Change(TypedDict):
 
 
 BEGIN = Begin(begin=[])
-"""The same for any value: it is gone."""
+"""An update that removes a value of any kind."""
 
 
 class OfOneQuestion(LastValue[Any]):
@@ -45,7 +45,7 @@ class OfOneQuestion(LastValue[Any]):
 
 
 def kept_once() -> DeltaChannel[list[Any]]:
-    """A list that checkpointers store when it is written, and not again after each later step; `BEGIN` empties it."""
+    """A list that checkpointers store once, when it is written, and not after each later step; `BEGIN` empties it."""
     return DeltaChannel(_newest, list, snapshot_frequency=SNAPSHOT_EVERY)
 
 
@@ -91,7 +91,7 @@ def later(known: float, update: float | Begin) -> float:
     """The seconds that a question has taken after a node's update: of nodes side by side, the longer time.
 
     Raises:
-        InvalidInput: the update is no number.
+        InvalidInput: the update is not a number.
     """
     match update:
         case {"begin": [] | [int() | float()] as seconds, **rest} if not rest:

@@ -1,4 +1,4 @@
-"""Decisions of a person in a run, and the points that a person is asked about, as the state keeps them."""
+"""Decisions of a person, and the points that a person is asked about, as the state keeps them."""
 
 from typing import Literal
 

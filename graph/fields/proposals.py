@@ -1,4 +1,4 @@
-"""SQL that agents have written and that is to be run, as the state keeps it."""
+"""SQL that agents have written and that waits to be run, as the state keeps it."""
 
 from typing import Literal, NotRequired
 

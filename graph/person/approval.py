@@ -49,7 +49,7 @@ class Approval(BaseModel):
 
     @model_validator(mode="after")
     def _fits_its_type(self) -> "Approval":
-        """A form sends blank fields too; a filled one that the type does not take has no clear meaning."""
+        """Refuse a field that this type of answer does not take, unless it is blank, as forms send it."""
         filled = {name for name in ("sql", "reason") if (getattr(self, name) or "").strip()}
         is_text = all(is_encodable(text) for text in (self.sql, self.reason, self.by) if text)
         if not is_text or not filled <= TAKES[self.type] or (self.type == "edit" and not filled):
@@ -86,7 +86,7 @@ def invalid_answer(error: ValidationError, forms: str) -> InvalidInput:
     raised = InvalidInput(
         f"{where}{clean(repr(first['input']), SHOWN_CHARS)} can't be used: {forms}. The run still waits"
     )
-    # LangGraph marks the error, so that other interrupts that the same call answers are not lost.
+    # LangGraph marks the error; the same call may answer other interrupts, which must not be lost
     vars(raised).update(vars(error))
     return raised
 

@@ -70,7 +70,7 @@ def form_of(readings: list[str]) -> type[Clarification]:
 
 
 async def unclear_points(asked: Question, catalog: Catalog, rights: Visibility, indexes: ValueIndexes) -> list[Point]:
-    """The words of a question that fit several columns, cells or rows equally well, and that its evidence leaves open.
+    """Words of a question that fit several columns, cells or rows equally well and that its evidence does not explain.
 
     Raises:
         RouteError: the database can't be asked.
@@ -88,7 +88,7 @@ async def unclear_points(asked: Question, catalog: Catalog, rights: Visibility, 
 async def _read(
     question: str, named: list[Named], database: Database, schema: Schema
 ) -> tuple[list[Named], list[Unclear]]:
-    """The cells that mean different rows, and the names of several rows; only the clear cells where it takes long."""
+    """The cells that mean different rows, and the names of several rows; only the clear cells if it takes too long."""
     try:
         async with asyncio.timeout(DATABASE_SECONDS):
             cells = await different_cells(named, database, schema)
@@ -122,7 +122,7 @@ def clarified(state: State) -> dict[str, Any]:
     if not state.get("unclear"):
         decided = _picked(answer.reading, state) if answer.reading else _begun_again(answer, state)
         return {"asked_back": True, **decided}
-    said = f'"{first["words"]}" refers to {answer.reading}' if answer.reading else _said(answer)
+    said = f'"{first["words"]}" refers to {answer.reading}' if answer.reading else _meaning_in(answer)
     others = {*first["readings"]} - {answer.reading}
     notes = [note for note in state.get("context_notes", []) if note not in others]
     return {"unclear": rest, "context_notes": notes, **_known(said, state)}
@@ -158,14 +158,14 @@ def _picked(sql: str, state: State) -> dict[str, Any]:
 
 def _begun_again(answer: Clarification, state: State) -> dict[str, Any]:
     """The update after which the agents start again, with what the person said as evidence."""
-    return {"attempts": Begin(begin=[]), "samples": None, "assessment": None, **_known(_said(answer), state)}
+    return {"attempts": Begin(begin=[]), "samples": None, "assessment": None, **_known(_meaning_in(answer), state)}
 
 
-def _said(answer: Clarification) -> str:
+def _meaning_in(answer: Clarification) -> str:
     return clean(" ".join((answer.evidence or "").split()), SAID_CHARS)
 
 
 def _known(said: str, state: State) -> dict[str, Any]:
-    # First, since a prompt shows the beginning of long evidence.
+    # first, since a prompt shows only the beginning of long evidence
     evidence = "; ".join(each for each in (said, state.get("question_evidence", "")) if each)
     return {"question_evidence": evidence, "notes": [f"A person said: {said}"]}

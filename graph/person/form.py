@@ -1,4 +1,4 @@
-"""The graph's input as forms and tools show it: its databases are a list of names to choose from."""
+"""The graph's input as a form shows it: with a list of database names to choose from."""
 
 from collections.abc import Sequence
 

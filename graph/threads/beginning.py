@@ -1,4 +1,4 @@
-"""The beginning of a question: no value of the thread's last question is left, also if the next one fails."""
+"""The beginning of a question: it removes the values of the thread's last question, even if this one fails."""
 
 from typing import Any, get_type_hints
 
@@ -23,7 +23,7 @@ class QuestionGraph(StateGraph[StoredState, Context, Question, Answer]):
     """A graph whose every input is a new question.
 
     LangGraph keeps the last question's values on a thread until a node replaces them. A question that fails before
-    that would show the answer of the one before. So the input itself removes them.
+    that would show the answer of the one before. So the input itself removes those values.
     """
 
     def compile(self, *args: Any, **kwargs: Any) -> CompiledStateGraph[StoredState, Context, Question, Answer]:
@@ -53,9 +53,9 @@ ALWAYS_THERE = {name for name in OF_ONE_QUESTION if not _has_mark(_HINTS[name], 
 
 
 def _beginning() -> Runnable[Any, Any]:
-    """The writes that every input makes: they remove the values that the last question has left.
+    """The writes of every input, which remove the values of the last question.
 
-    A value that is not there is not removed, since a checkpointer stores every write.
+    Only values that are there are removed, since a checkpointer stores every write.
     """
 
     def write(given: Any, config: RunnableConfig) -> Any:
@@ -73,7 +73,7 @@ def _beginning() -> Runnable[Any, Any]:
 def _begun(given: object, left: dict[str, Any]) -> list[tuple[str, Any]]:
     """The channels and their values.
 
-    A face that keeps the conversation itself gives the last turns with it. A person's own query waits to be run.
+    A caller that keeps the conversation itself gives its last turns. A person's own query becomes the proposal.
     """
     begun: dict[str, Any] = {name: BEGIN for name, value in left.items() if not _is_empty(name, value)}
     if isinstance(given, dict) and "last_turn" in given:

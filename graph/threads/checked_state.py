@@ -1,4 +1,4 @@
-"""Checks of a state before it is read: a person, a program or a node of the caller's may have written anything."""
+"""Checks of a state before it is read: a person, a program or the caller's node may have written anything."""
 
 from collections.abc import Sequence
 from functools import cache
@@ -19,11 +19,11 @@ NEEDED = {"question": "the question, in words", "database": "its name in the cat
 CHECKED_LATER = ("version", "choices")
 """Keys that are checked where they are read, by `upgrade` and `kept_choices`."""
 LARGE = "rows"
-"""The key that may be large. Its cells are not looked at: that would take longer than all the rest."""
+"""The key with large values. Its cells are not checked, which would take longer than all other checks."""
 
 
 def checked_state(stored: StoredState) -> StoredState:
-    """The state with each value in its form; a key that is null has its default, as one that is missing.
+    """The state with each value in its form; a key that is null gets its default, like a missing one.
 
     Raises:
         InvalidInput: a key has a value of another form, or the question or its database is missing.
@@ -45,7 +45,7 @@ def checked_state(stored: StoredState) -> StoredState:
 
 @cache
 def _forms() -> TypeAdapter[StoredState]:
-    """The forms of all keys; made when they are first needed, since it takes a while."""
+    """The forms of all keys; made on first use, since that takes a while."""
     return TypeAdapter(StoredState)
 
 
@@ -58,7 +58,7 @@ def _sentence(error: ErrorDetails) -> str:
 
 
 def _remedy(key: int | str) -> str:
-    """The other way out: a value that removes the key's."""
+    """The other remedy: a value that removes the key."""
     if key in NEEDED:
         return "or ask the question again"
     return f"or write {key} as {BEGIN}, which removes it" if key in OF_ONE_QUESTION else f"or write {key} as null"

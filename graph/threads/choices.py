@@ -11,7 +11,7 @@ from route_sql.tools.errors import InvalidInput
 from route_sql.tools.schema.rights.visibility import Visibility
 
 REQUIRED = {"approve", "rights"}
-"""Choices without which nothing runs; any other that is missing has its default."""
+"""Choices without which nothing runs; any other missing choice has its default."""
 _AS_TEXT = json.JSONEncoder().encode
 
 
@@ -23,8 +23,8 @@ def choices_of(
     Args:
         context: The caller's choices.
         can_sample: Whether the model can be asked at a temperature.
-        enough: Confidence from which nobody else is asked, if the caller chose none.
-        withhold: Probability of no answer from which no SQL is given, if the caller allows that.
+        enough: Confidence from which no other agent is asked, if the caller chose none.
+        withhold: Probability that there is no answer, from which on no SQL is given, if the caller allows that.
     """
     return Choices(
         strategy=context.strategy,
@@ -74,7 +74,7 @@ def kept_choices(state: State) -> Choices:
         return Choices(**_checked_text(_AS_TEXT(kept)))
     except InvalidInput as error:
         raise InvalidInput(f"choices in the state can't be used: {error}") from error
-    except (TypeError, ValueError) as error:  # not JSON, so not what a checkpointer gives back
+    except (TypeError, ValueError) as error:  # not JSON, which is all that a checkpointer returns
         raise InvalidInput("choices in the state must be plain JSON: ask the question again") from error
 
 
@@ -113,6 +113,6 @@ _KEYS = set(Choices.__annotations__)
 
 
 def _lower(kept: Any, given: Any) -> Any:
-    """The lower of two limits, of which None is the highest."""
+    """The lower of two limits; None means no limit."""
     limits = [limit for limit in (kept, given) if limit is not None]
     return min(limits, default=None)

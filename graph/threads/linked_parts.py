@@ -1,4 +1,4 @@
-"""The part of the schema that is linked to a question: on a thread, what the earlier query uses belongs to it."""
+"""The part of the schema that is linked to a question; for a follow-up, with everything that the earlier query uses."""
 
 from dataclasses import replace
 
@@ -10,12 +10,12 @@ from route_sql.tools.sql.usage import tables_and_columns
 
 
 def linked_part(state: State, schema: Schema) -> Link:
-    """The union of the two links and of what the earlier query uses; empty where nothing is linked."""
+    """The union of both links and of the names in the earlier query; empty if nothing is linked."""
     link = union(state.get("linked", {}), state.get("drafted", {}))
     turn = state.get("earlier_turn")
     return union(link, tables_and_columns(turn["sql"], schema)) if link and turn else link
 
 
 def restricted(brief: Brief, link: Link) -> Brief:
-    """The brief on a part of the schema; on all of it where the part is empty."""
+    """The brief on a part of the schema; on all of it if the part is empty."""
     return replace(brief, schema=brief.schema.restrict(link)) if link else brief

@@ -23,7 +23,7 @@ from route_sql.tools.text import clean
 TURN = {"question": str, "database": str, "sql": str, "columns": list, "rights": dict}
 """Keys of a turn and their types."""
 OLDER = 1
-"""Turns before the last one that a thread keeps: every checkpoint of a run holds them."""
+"""Turns that a thread keeps before the last one; few, since every checkpoint of a run holds them."""
 
 
 def turn_of(question: str, database: str, sql: str, columns: list[str], rights: dict[str, Any]) -> AnsweredQuestion:
@@ -47,15 +47,15 @@ def is_turn(value: object) -> TypeGuard[AnsweredQuestion]:
 
 
 def older_turns(state: State) -> list[AnsweredQuestion]:
-    """The turns before the next last one, the newest first."""
+    """The turns before the one that this question becomes when it is answered; the newest first."""
     return [turn for turn in (state.get("last_turn"), *(state.get("older_turns") or ())) if is_turn(turn)][:OLDER]
 
 
 async def earlier_turn(state: State, asked: Question, catalog: Catalog, context: Context) -> AnsweredQuestion | None:
     """The answered question of the thread that this one refers to, if there is one.
 
-    It is the last one. A question that goes back to a table which only an older one reads refers to that. A turn is not
-    used for another database, for a caller with other rights, or if it has a name that is hidden now.
+    It is the last one, or an older one if only that reads a table which the question names. A turn is not used for
+    another database, for a caller with other rights, or if it has a name that is hidden now.
 
     Raises:
         InvalidInput: the state holds something else in place of a turn.
@@ -64,7 +64,7 @@ async def earlier_turn(state: State, asked: Question, catalog: Catalog, context:
         return None
     turns = [turn for turn in _turns(state) if turn["database"] == asked["database"]]
     turns = [turn for turn in turns if turn["rights"] == context.rights.as_json()]
-    # Only an unbroken thread: behind a question of another database, `And by month?` is about that.
+    # Only if the last turn is one of these: after another database, `And by month?` is about that one.
     if not turns or turns[0] != state.get("last_turn"):
         return None
     database = catalog.get(asked["database"], context.rights)
@@ -84,7 +84,7 @@ def _turns(state: State) -> list[AnsweredQuestion]:
 
 
 def _meant(question: str, turns: Sequence[AnsweredQuestion], schema: Schema) -> AnsweredQuestion | None:
-    """The turn that a question refers to; None for a question that is whole."""
+    """The turn that a question refers to; None for a complete question."""
     reads = [list(tables_and_columns(turn["sql"], schema)) for turn in turns]
     if not refers_back(question, schema, reads[0]):
         return None
@@ -93,7 +93,7 @@ def _meant(question: str, turns: Sequence[AnsweredQuestion], schema: Schema) -> 
 
 
 def as_evidence(evidence: str, turn: AnsweredQuestion | None) -> str:
-    """The evidence that the agents see: the question's own, and the earlier turn if there is one."""
+    """The evidence that the agents see: that of the question, and the earlier turn if there is one."""
     if turn is None:
         return evidence
     return with_earlier_turn(evidence, EarlierTurn(turn["question"], turn["sql"], turn["columns"]))

@@ -1,4 +1,4 @@
-"""States of the last version: this version still reads checkpoints with its keys, and warns."""
+"""States of version 1: this version still reads checkpoints with its keys, and warns."""
 
 import warnings
 from collections.abc import Mapping
@@ -60,11 +60,11 @@ def without_old_keys(stored: StoredState) -> dict[str, Any]:
 
 
 def upgrade(stored: StoredState, context: Context) -> dict[str, Any]:
-    """The values that bring a state of version 1 to this version; empty for a state of this version.
+    """The changes that turn a state of version 1 into one of this version; empty for a state of this version.
 
     Args:
         stored: The state.
-        context: The run's context: version 1 kept approval and rights, and took every other choice from it.
+        context: The run's context: version 1 stored only approval and rights, and took every other choice from it.
 
     Raises:
         InvalidInput: another version wrote the state.
@@ -100,7 +100,7 @@ def _attempts(stored: StoredState) -> list[Attempt]:
     candidates, outcomes = stored.get("candidates") or [], stored.get("outcomes") or []
     complaints = stored.get("complaints") or []
     if not len(candidates) == len(outcomes) == len(complaints):
-        raise InvalidInput("candidates, outcomes and complaints in the state must be as many: ask the question again")
+        raise InvalidInput("candidates, outcomes and complaints in the state differ in length: ask the question again")
     attempts = [_attempt(*row) for row in zip(candidates, outcomes, complaints, strict=True)]
     checked = stored.get("joins_seen") or 0
     for attempt in attempts[:checked]:

@@ -15,7 +15,7 @@ AGENTS = {
     "sample": "a sample",
     "person": "the person's query",
 }
-"""Candidates as the sentences name them, by the agent that wrote them."""
+"""Names of candidates in these sentences, by the agent that wrote them."""
 
 
 def doubts_of(state: State) -> list[str]:
@@ -37,7 +37,7 @@ def doubts_of(state: State) -> list[str]:
 
 
 def _vote(first: Attempt, state: State) -> str | None:
-    """Number of samples that returned something else; None without samples, or if it is 0."""
+    """Sentence on the samples that returned something else; None if there are none."""
     samples, votes = state.get("samples"), voted_for(state)
     if samples is None or not votes:
         return None

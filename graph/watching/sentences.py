@@ -54,7 +54,7 @@ def beginning(node: str, state: Mapping[str, Any]) -> tuple[str, str | None]:
 
 
 def tell_ending(story: Story, node: str, state: Mapping[str, Any], update: Mapping[str, Any]) -> None:
-    """Emit how a node ended; nothing if the node reported it itself or did nothing."""
+    """Emit how a node ended, unless the node reported it itself or did nothing."""
     if node == "ground" and (notes := update.get("context_notes")):
         story.say("note", f"found {_count(len(notes), 'note')} on the question")
     elif node == "sample" and (samples := update.get("samples")):
@@ -118,7 +118,7 @@ def _answer(update: Mapping[str, Any]) -> str:
 
 
 def _named(agent: str, state: Mapping[str, Any]) -> str:
-    """A candidate by the agent that writes it; the generator's is a second opinion only after another."""
+    """A candidate's name, by the agent that writes it; the generator's is a second opinion only after another one."""
     is_first = agent == "generate" and not state.get("attempts")
     return "the query" if is_first else AGENTS.get(agent, agent)
 

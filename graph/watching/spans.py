@@ -1,7 +1,7 @@
 """OpenTelemetry spans by its conventions for generative AI and for databases, where a provider is configured.
 
-Nothing is imported before OpenTelemetry was found, and without a provider nothing is recorded. Prompts, replies, rows
-and the literals of SQL are left out unless the host chooses otherwise (`trace_content`).
+Nothing is imported unless OpenTelemetry is installed, and nothing is recorded without a provider. Prompts, replies,
+rows and the literals of SQL are left out unless the host chooses otherwise (`trace_content`).
 """
 
 import json
@@ -28,12 +28,12 @@ WORKFLOW = "route-sql"
 SYSTEMS = {"postgres": "postgresql"}
 """Names of database systems that differ from those of their dialects."""
 MOST_OPEN = 1_000
-"""Runs whose span waits for its end; a run that is never resumed does not stay for ever."""
+"""Open spans of runs at most; a run that is never resumed must not stay forever."""
 _OPEN: "OrderedDict[str, Span]" = OrderedDict()
 
 
 def begin_workflow() -> str | None:
-    """Begin the span of a run and give its place, for the state; None where nothing is recorded."""
+    """Begin the span of a run and return its `traceparent` for the state; None where nothing is recorded."""
     if (tracer := _tracer()) is None:
         return None
     attributes = {"gen_ai.operation.name": "invoke_workflow", "gen_ai.workflow.name": WORKFLOW}
@@ -81,7 +81,7 @@ class ChatSpan:
         self._span, self._has_content = span, has_content
 
     def reply(self, *replies: Reply) -> None:
-        """Add the tokens of the replies, of which most calls give one, and their text by choice."""
+        """Add the tokens of the replies, and by choice their texts."""
         if self._span is None:
             return
         found: dict[str, Any] = {
@@ -176,7 +176,7 @@ def _span(name: str, kind: str, attributes: Mapping[str, Any], place: str | None
 
 
 def _context_at(place: str) -> Any:
-    """The context in which a run's span is the present one; from the state, so that a resumed run has it too."""
+    """The context in which a run's span is the current one; read from the state, so that a resumed run has it too."""
     from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
 
     return TraceContextTextMapPropagator().extract({"traceparent": place})

@@ -1,4 +1,4 @@
-"""LangSmith traces without rows: what LangGraph's nodes record of their inputs and outputs."""
+"""LangSmith traces without rows: the inputs and outputs that LangGraph's nodes record."""
 
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
@@ -18,14 +18,14 @@ _SCALARS = (str, int, float, type(None))
 
 
 def without_rows(value: Any) -> Any:
-    """A value in which the rows of results, and kept prompts, are replaced by their number.
+    """A value in which rows of results and kept prompts are replaced by their number.
 
     Also for LangSmith's own client, which records the whole run: `Client(hide_inputs=without_rows,
     hide_outputs=without_rows)`.
     """
-    if isinstance(value, _SCALARS):  # most of a state; LangGraph asks at every node, traced or not
+    if isinstance(value, _SCALARS):  # most of a state; LangGraph calls this at every node, traced or not
         return value
-    if isinstance(value, dict):  # before the abstract class, which is slow to ask
+    if isinstance(value, dict):  # before the abstract class, whose check is slow
         return _without_rows_in(value)
     if isinstance(value, list | tuple):
         kept = [without_rows(each) for each in value]
@@ -36,7 +36,7 @@ def without_rows(value: Any) -> Any:
 
 
 def _without_rows_in(value: Mapping[Any, Any]) -> Mapping[Any, Any]:
-    """The mapping itself if nothing in it is left out: LangGraph then records nothing a second time."""
+    """The mapping itself if nothing in it is left out; LangGraph then does not record it a second time."""
     changed = {}
     for key, each in value.items():
         if isinstance(each, _SCALARS) and key not in HIDDEN:

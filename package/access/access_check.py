@@ -12,7 +12,7 @@ from route_sql.access.tokens import Callers
 from route_sql.tools.errors import InvalidInput
 
 CALLER = "route_sql.caller"
-"""Key of the ASGI scope under which the access check leaves the caller."""
+"""Key of the ASGI scope that holds the caller after the access check."""
 
 Refuse = Callable[[Scope, int, str, Mapping[str, str]], Response]
 """Makes the answer to a refused request, from the request, a status, a sentence and headers."""
@@ -24,12 +24,12 @@ def plain_refusal(_: Scope, status: int, message: str, headers: Mapping[str, str
 
 
 def everything(_: Scope) -> bool:
-    """Whether a request needs a token: each does."""
+    """True: each request needs a token."""
     return True
 
 
 def nothing(_: Scope) -> bool:
-    """Whether a request may be sent to the server by any name: none may."""
+    """False: no request may use an unknown host name."""
     return False
 
 
@@ -62,7 +62,7 @@ class AccessCheck:
             return
         if scope["type"] in ("http", "lifespan"):
             await self.app(scope, receive, send)
-        # No server of ours has web sockets: uvicorn closes one that nobody accepts.
+        # Our servers have no web sockets; uvicorn closes one that is not accepted.
 
     def _refusal(self, scope: Scope) -> Response | None:
         """The answer to a refused request; None for an allowed one, whose scope then has the caller."""

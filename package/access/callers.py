@@ -1,4 +1,4 @@
-"""Callers of a server and what each may see."""
+"""Callers of a server, and what each may see."""
 
 from dataclasses import dataclass
 

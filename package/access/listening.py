@@ -20,7 +20,7 @@ IDLE_SECONDS = 20
 
 
 def require_safe(host: str, callers: Callers) -> None:
-    """Check that a server without tokens is reached from this machine only.
+    """Check that a server without tokens can only be reached from this machine.
 
     Raises:
         InvalidInput: it would be reached from elsewhere.
@@ -33,7 +33,7 @@ def require_safe(host: str, callers: Callers) -> None:
 
 
 def is_loopback(host: str) -> bool:
-    """Whether a host to listen on is this machine alone."""
+    """Whether a server that listens on this host can only be reached from this machine."""
     try:
         return host == "localhost" or ip_address(host).is_loopback
     except ValueError:
@@ -72,10 +72,10 @@ def own_origins(hosts: Sequence[str]) -> list[str]:
 
 
 class ClosingServer(uvicorn.Server):
-    """A server that says when it is asked to end, and then returns, so that its owner can clean up."""
+    """A server that reports when it is asked to end, and then returns so that its owner can clean up."""
 
     def __init__(self, config: uvicorn.Config, closing: Callable[[], None]) -> None:
-        """Take a function that is called when the process is asked to end."""
+        """Keep a function that is called when the process is asked to end."""
         super().__init__(config)
         self._closing = closing
 

@@ -1,4 +1,4 @@
-"""The start of an HTTP server of ours: its callers, its address, and its access check."""
+"""The start of an HTTP server: its callers, its address, and its access check."""
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -11,7 +11,7 @@ from route_sql.access.tokens import Callers, read_callers
 from route_sql.printing import say
 
 MakeApp = Callable[[Sequence[str], Sequence[str], Callers], ASGIApp]
-"""From allowed hosts, allowed origins and callers to the application behind its access check."""
+"""Makes the application with its access check from allowed hosts, allowed origins and callers."""
 
 
 async def serve_http(
@@ -34,7 +34,7 @@ async def serve_http(
         closing_seconds: Seconds that requests in progress may still take then.
 
     Raises:
-        InvalidInput: the callers can't be read, nobody may listen there, or it would be open to everyone.
+        InvalidInput: the callers can't be read, the address can't be used, or the server would be open to everyone.
     """
     callers = read_callers(databases)
     require_safe(place.host, callers)

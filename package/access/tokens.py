@@ -23,7 +23,7 @@ from route_sql.tools.errors import InvalidInput
 from route_sql.tools.schema.rights.visibility import Visibility
 
 LEAST_CHARS = 16
-"""Characters that a token needs: nothing else protects the rows."""
+"""Least number of characters of a token, since nothing else protects the rows."""
 KEYS = {"token", "key_sha256", "allow", "hide"}
 _DIGEST = re.compile(r"[0-9a-f]{64}")
 _REFERENCE = re.compile(r"\$\{(\w+)\}")
@@ -33,7 +33,7 @@ class Callers:
     """Callers by their tokens, of which only digests are kept."""
 
     def __init__(self, tokens: Mapping[str, Caller], digests: Mapping[bytes, Caller] | None = None) -> None:
-        """Take callers by token, and by the SHA-256 of a token."""
+        """Keep callers by the SHA-256 of their tokens, which may be given instead of a token."""
         self._digests = {**{_digest(token): caller for token, caller in tokens.items()}, **(digests or {})}
 
     def __len__(self) -> int:

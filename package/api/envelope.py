@@ -29,7 +29,7 @@ SAFE_HEADERS = {
     "Permissions-Policy": "camera=(), geolocation=(), microphone=()",
     "Cache-Control": "no-store",
 }
-"""Headers of every answer that does not bring its own."""
+"""Headers of every answer that does not set its own."""
 SEND_SECONDS = 60.0
 _ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
 
@@ -47,7 +47,7 @@ class Served:
     seconds: float
     caller: str | None
     failure: BaseException | None
-    """The exception behind an error that does not show it."""
+    """The exception that caused an error, if the answer does not show it."""
 
 
 @dataclass(frozen=True)
@@ -77,18 +77,18 @@ class Envelope:
             if message["type"] == "http.response.start":
                 status = message["status"]
                 _complete(message, scope[REQUEST_ID])
-            # A client that never reads would keep its connection and its answer open for ever.
+            # A client that never reads would keep its connection and its answer open forever.
             async with asyncio.timeout(self.send_seconds):
                 await send(message)
 
         try:
             await self.app(scope, receive, sending)
         except asyncio.CancelledError:
-            # The server waited for this request before it ends, but not longer.
+            # The server waits for this request before it ends, but no longer than that.
             if status == 0:
                 await error_answer(ApiError(503, CLOSING, RETRY), scope)(scope, receive, sending)
             raise
-        except Exception as error:  # nobody above can answer or log it without its text, which may hold rows
+        except Exception as error:  # the layers above would log its text, which may hold rows
             scope[FAILURE] = error
             if status == 0:
                 await error_answer(ApiError(500, SENTENCES[500]), scope)(scope, receive, sending)

@@ -16,7 +16,7 @@ from route_sql.tools.errors import InvalidInput, RouteError, UnknownDatabase
 
 REQUEST_ID = "route_sql.request_id"
 FAILURE = "route_sql.failure"
-"""Keys of the ASGI scope: the request's id, and the exception behind an answer that does not show it."""
+"""Keys of the ASGI scope: the request's id, and the exception that an answer does not show."""
 CODES = {
     400: "bad_input",
     401: "no_token",

@@ -1,4 +1,4 @@
-"""Limits of the API: bytes and seconds of a body, requests a minute of a caller, and questions at once."""
+"""Limits of the API: bytes and seconds of a body, requests of a caller per minute, and questions at the same time."""
 
 import asyncio
 from collections import deque
@@ -74,7 +74,7 @@ class BoundedBody:
 
 
 def _again(body: bytes, receive: Receive) -> Receive:
-    """A channel that gives a body that was read already, and then whatever the client does next."""
+    """A channel that gives a body that was read already, and then the client's next messages."""
     first: list[Message] = [{"type": "http.request", "body": body, "more_body": False}]
 
     async def received() -> Message:
@@ -85,7 +85,7 @@ def _again(body: bytes, receive: Receive) -> Receive:
 
 @dataclass
 class Rate:
-    """Requests a minute of each caller; unused ones of the last minute may come at once.
+    """Requests of each caller per minute; unused ones of the last minute may come all at once.
 
     Args:
         per_minute: The number; 0 for no limit.
@@ -134,7 +134,7 @@ class Slots:
         return self._promised - self.running
 
     def promise(self) -> None:
-        """Reserve a turn for a question, which `turn` waits for and `forget` gives back.
+        """Reserve a turn for a question; `turn` waits for it and `forget` gives it up.
 
         Raises:
             ApiError: too many wait, or the server is closing.
@@ -146,7 +146,7 @@ class Slots:
         self._promised += 1
 
     def forget(self) -> None:
-        """Give a reserved turn back."""
+        """Give up a reserved turn."""
         self._promised -= 1
 
     @asynccontextmanager
@@ -181,7 +181,7 @@ class Slots:
             await mine
         except asyncio.CancelledError:
             if mine.done() and not mine.cancelled() and mine.exception() is None:
-                self._pass_on()  # the slot came together with the cancellation
+                self._pass_on()  # the slot came at the same moment as the cancellation
             raise
         finally:
             with suppress(ValueError):

@@ -28,7 +28,7 @@ RunInput = Question | OwnQuery | Command[Any] | None
 
 
 class Claim:
-    """The right to run on a thread, which one request at a time has; use it as a context manager.
+    """The right to run on a thread, held by one request at a time; use it as a context manager.
 
     Raises (when entered):
         ApiError: another request has it, or too many questions wait.
@@ -40,12 +40,12 @@ class Claim:
         self._row, self._is_new, self._is_kept = row, is_new, False
 
     async def __aenter__(self) -> Self:
-        """Take the right, and a place among the questions that wait."""
+        """Take the right, and a place in the queue of questions."""
         self.service.slots.promise()
         try:
             if not await self._claimed(time() + self.service.lease_seconds):
                 raise ApiError(409, BUSY)
-        except BaseException:  # a cancelled request gives its place back too
+        except BaseException:  # a cancelled request gives up its place too
             self.service.slots.forget()
             raise
         return self
@@ -58,7 +58,7 @@ class Claim:
         return True
 
     def keep(self) -> None:
-        """Leave the right to a run, which gives it back."""
+        """Hand the right over to a run, which gives it back."""
         self._is_kept = True
 
     async def __aexit__(self, *_: object) -> None:
@@ -88,7 +88,7 @@ class ApiRun:
         """Start the run.
 
         Args:
-            claim: The right to run, which the run gives back.
+            claim: The right to run, which the run gives back at its end.
             turn: The thread's turn.
             step: The input.
             context: The choices.
@@ -138,7 +138,7 @@ class ApiRun:
             await asyncio.wait([self._task])
 
     def _ended(self, task: "asyncio.Task[AnsweredBody]") -> None:
-        """Wake those that wait for events; an error that nobody awaits is not reported by the event loop."""
+        """Wake those that wait for events; the event loop then does not report an error that nobody awaits."""
         self._service.runs.discard(task)
         self._events.put_nowait(None)
         if not task.cancelled():
@@ -152,7 +152,7 @@ class ApiRun:
             body = answered_body(snapshot, self.thread, self.request_id)
             self._turn = ended_turn(self._turn, snapshot, body["state"])
             return body
-        except BaseException as error:  # a run that is cancelled is kept as stopped, so that it can be continued
+        except BaseException as error:  # a cancelled run is stored as stopped, so that it can be continued
             if isinstance(error, InvalidInput):
                 self._turn = replace(self._turn, decided=None)  # the graph has not taken the answer
             self._turn = stopped_turn(self._turn, await last_state(self._service.graph, self.thread))

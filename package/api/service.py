@@ -35,7 +35,7 @@ class ServiceLimits:
     Args:
         questions: Questions that are answered at once.
         waiting: Further questions that may wait.
-        per_minute: Requests a minute of each caller; 0 for no limit.
+        per_minute: Requests of each caller per minute; 0 for no limit.
         margin: Seconds that a run may take longer than its own budget before it is stopped.
         ping: Seconds of silence after which a stream has a comment, so that no proxy closes it.
     """
@@ -84,7 +84,7 @@ class Service:
 
     @property
     def lease_seconds(self) -> float:
-        """Seconds for which a run has its thread, its wait for a slot included, if its server is killed."""
+        """Seconds for which a run holds its thread, including its wait for a slot, if its server is killed."""
         return self.run_seconds * 2 + self.limits.margin
 
     def close(self) -> None:
@@ -92,7 +92,7 @@ class Service:
         self.slots.close()
 
     async def finish(self) -> None:
-        """Stop the runs that are left, and wait until their states are written."""
+        """Stop the remaining runs, and wait until their states are written."""
         for run in self.runs:
             run.cancel()
         if self.runs:
@@ -128,7 +128,7 @@ class Service:
     def _unread(self, name: str) -> Database | None:
         try:
             return self.catalog.get(name)
-        except RouteError:  # its URL or its driver is wrong: there is nothing to ask
+        except RouteError:  # its URL or its driver is wrong, so it can't be asked
             return None
 
     async def thread_of(self, thread: str, caller: Caller) -> ThreadRow:

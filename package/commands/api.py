@@ -37,7 +37,7 @@ NEEDED = ("fastapi", "uvicorn", "prometheus_client", "jinja2")
 
 @dataclass(frozen=True)
 class ServerChoices:
-    """Choices of the server that no caller has."""
+    """Choices that only the server has."""
 
     threads: str | None
     keep_days: float
@@ -66,7 +66,7 @@ def api(
     keep_days: Annotated[float, typer.Option(min=0, help="Days that an unused thread is kept; 0 keeps all.")] = 30,
     questions: Annotated[int, typer.Option(min=1, help="Questions that are answered at once.")] = 8,
     waiting: Annotated[int, typer.Option(min=0, help="Further questions that may wait for their turn.")] = 100,
-    per_minute: Annotated[int, typer.Option(min=0, help="Requests a minute of each caller; 0 for no limit.")] = 600,
+    per_minute: Annotated[int, typer.Option(min=0, help="Requests of each caller per minute; 0 for no limit.")] = 600,
     closing: Annotated[float, typer.Option(min=1, help="Seconds that questions may still take after SIGTERM.")] = 30,
 ) -> None:
     """Serve databases to programs over HTTP, and to people as a page at the same address."""

@@ -118,7 +118,7 @@ async def _run(
     settings, began = Settings(), time()
     async with AsyncExitStack() as stack:
         catalog, name = await stack.enter_async_context(open_catalog(db, settings))
-        # Before a model is fetched or started, the database must turn out to be one.
+        # Check the database before a model is fetched or started.
         await askable_schema(catalog, name)
         async with story(narrating.tell, "", "loading the model", began=began):
             progress = narrating.wait_for_bar(stack.enter_context(download_progress()))

@@ -103,7 +103,7 @@ def _decide(query: dict[str, Any]) -> dict[str, str]:
 
 
 def _clarified(value: dict[str, Any]) -> dict[str, str]:
-    """A person's reading of the question: one of the listed, by its number, or the meaning in own words.
+    """A person's reading of the question: the number of one in the list, or the meaning in own words.
 
     Raises:
         InvalidInput: the input ends, or a command is typed in place of an answer.

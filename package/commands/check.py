@@ -46,7 +46,7 @@ async def _refusal(sql: str, db: str, dialect: str | None) -> Refusal | None:
 
 
 def _allowed(sql: str, dialect: str | None) -> str:
-    """The sentence that a statement passes, and without a database, which checks were left out."""
+    """The sentence for a statement that passes; without a database it names the checks that were left out."""
     names = names_to_look_up(sql, dialect) if dialect is not None else []
     if not names:
         return "allowed"

@@ -24,7 +24,7 @@ from route_sql.tools.database.catalog import Catalog
 
 def demo(
     model: Model = None,
-    path: Annotated[Path, typer.Option(help="Where the demo database goes.")] = Path(".demo/clinic.sqlite"),
+    path: Annotated[Path, typer.Option(help="The file of the demo database.")] = Path(".demo/clinic.sqlite"),
 ) -> None:
     """Build the demo database and ask it three questions of rising difficulty."""
     out = console()

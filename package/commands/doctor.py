@@ -34,7 +34,7 @@ SAME_MODEL = "Serve one model on all of them under one name (--served-model-name
 
 def doctor(
     model: Model = None,
-    db: Annotated[str | None, typer.Option("--db", help="Also look at this database.")] = None,
+    db: Annotated[str | None, typer.Option("--db", help="Also check this database.")] = None,
 ) -> None:
     """Check packages, model, server and database, and print a remedy for each problem; exit code 1 if there is one."""
     settings = Settings()

@@ -1,7 +1,8 @@
 """`route-sql eval` and `route-sql score`: execution accuracy on a data set."""
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -23,11 +24,13 @@ from route_sql.commands.options import (
     Without,
     chosen,
 )
-from route_sql.graph.asking import asking
+from route_sql.graph.asking import Ask, asking
+from route_sql.graph.context import Context
 from route_sql.models import open_model
 from route_sql.printing import complain, console, say_json
 from route_sql.progress import download_progress, question_progress
 from route_sql.settings import Settings
+from route_sql.tools.database.catalog import Catalog
 from route_sql.tools.errors import InvalidInput
 from route_sql.tools.terminal import escaped
 from route_sql.training.datasets.data_set import DataSet
@@ -60,7 +63,7 @@ def evaluate(
     ctx: typer.Context,
     questions: Questions,
     databases: DatabasesOption,
-    out: Annotated[Path, typer.Option("--out", help="Where the lines go; a run that was stopped is resumed.")],
+    out: Annotated[Path, typer.Option("--out", help="The file of the run's lines; a stopped run is resumed.")],
     layout: LayoutOption = "spider",
     held_out_of: HeldOut = None,
     model: Model = None,
@@ -81,34 +84,39 @@ def evaluate(
 ) -> None:
     """Ask the questions of a data set and score the answers by execution accuracy."""
     _require_whole_run(shard, baseline)
-    settings = Settings()
-    name = model or settings.model
+    name = model or Settings().model
     if ray is not None or parts is not None:
         _on_ray({**ctx.params, "model": name}, as_json)
         return
-    recorded = _settings(name, strategy, without, max_tokens, samples)
     context = chosen(strategy, without, max_tokens, samples)
     further, before = further_scoring(layout, suite, r_ves), read_baseline(baseline, out)
     part = read_shard(shard) if shard is not None else None
     data_set = DataSet(layout, questions, databases, held_out_of=held_out_of, limit=limit, seed=seed, shard=part)
 
     async def run(progress: Callable[[int, int, int], None]) -> Summary:
-        with download_progress() as fetched:
-            async with open_model(name, settings, fetched, questions=concurrency) as chat:
-                return await evaluate_dataset(
-                    lambda catalog: asking(chat, catalog, context),
-                    data_set,
-                    out,
-                    concurrency=concurrency,
-                    settings=recorded,
-                    further=further,
-                    baseline=before,
-                    progress=progress,
-                )
+        async with _opened(name, context, concurrency) as ask_on:
+            return await evaluate_dataset(
+                ask_on,
+                data_set,
+                out,
+                concurrency=concurrency,
+                settings=_settings(name, strategy, without, max_tokens, samples),
+                further=further,
+                baseline=before,
+                progress=progress,
+            )
 
     with question_progress() as progress:
         summary = asyncio.run(run(progress))
     _print(strategy, summary, gate(before, read_run(out)) if before is not None else None, as_json)
+
+
+@asynccontextmanager
+async def _opened(model: str, context: Context, concurrency: int) -> AsyncIterator[Callable[[Catalog], Ask]]:
+    """Open a model, and give the function that makes it answer questions on a catalog."""
+    with download_progress() as fetched:
+        async with open_model(model, Settings(), fetched, questions=concurrency) as chat:
+            yield lambda catalog: asking(chat, catalog, context)
 
 
 def _require_whole_run(shard: str | None, baseline: Path | None) -> None:
@@ -121,7 +129,7 @@ def _require_whole_run(shard: str | None, baseline: Path | None) -> None:
 def _settings(
     model: str, strategy: str, without: Sequence[str] | None, max_tokens: int | None, samples: int
 ) -> dict[str, JSON]:
-    """The settings that a run is recorded with; those that were left out are not named."""
+    """The settings that a run is recorded with, without those that were not given."""
     given: dict[str, JSON] = {
         "without": [*without] if without else None,
         "max_tokens": max_tokens or None,
@@ -137,7 +145,9 @@ def _settings(
 def _on_ray(options: dict[str, Any], as_json: bool) -> None:
     address, parts = options["ray"], options["parts"]
     if address is None or options["shard"] is not None or options["baseline"] is not None:
-        raise InvalidInput("--parts is for --ray, which goes without --shard and --baseline: compare the run by score")
+        raise InvalidInput(
+            "--parts needs --ray, and --ray can't be combined with --shard or --gate: compare the run by score --gate"
+        )
     lines = evaluate_on_ray(address, options, options["out"], parts)
     _print(options["strategy"], summarise(lines), None, as_json)
 

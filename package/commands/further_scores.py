@@ -38,7 +38,7 @@ def further_scoring(layout: Layout, suite: Path | None, timed_runs: int | None) 
         BadParameter: R-VES of another data set than BIRD.
     """
     if timed_runs is not None and layout != "bird":
-        raise typer.BadParameter("R-VES is BIRD's figure; it needs --format bird", param_hint="--r-ves")
+        raise typer.BadParameter("R-VES is BIRD's figure; it needs --layout bird", param_hint="--r-ves")
     return FurtherScoring(suite, timed_runs)
 
 

@@ -43,13 +43,13 @@ def check_asked(question: str, db: str) -> None:
 
 
 def check_places(report: Path | None, record: Path | None, replay: Path | None) -> None:
-    """Check what a run is to be written to, before anything is asked.
+    """Check the places that a run is to be written to, before anything is asked.
 
     Raises:
         InvalidInput: a place can't be written, or options contradict each other.
     """
     if record is not None and replay is not None:
-        raise InvalidInput("--record and --replay contradict each other; a replay asks nobody")
+        raise InvalidInput("--record and --replay contradict each other; a replay asks no model")
     if record is not None and (record.is_file() or (record / FILE).exists()):
         raise InvalidInput(f"{record} is a file or holds a recording already; name another folder")
     if report is not None:

@@ -15,7 +15,7 @@ from route_sql.training.evaluation.merging import merge_shards
 
 def merge(
     shards: Annotated[list[Path], typer.Argument(help="The files that `eval --shard` wrote, all of them.")],
-    out: Annotated[Path, typer.Option("--out", help="Where the lines of the whole run go.")],
+    out: Annotated[Path, typer.Option("--out", help="The file of the whole run's lines.")],
     as_json: AsJson = False,
 ) -> None:
     """Merge the shards of an evaluation into the run that one machine would have written."""

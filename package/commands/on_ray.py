@@ -23,8 +23,6 @@ TRIES = 5
 """Further tries of a shard whose worker or machine died."""
 OWN = ("out", "ray", "parts", "shard", "baseline", "as_json")
 """Options that are the driver's."""
-NAMES = {"layout": "format"}
-"""Options whose names differ from those of their arguments."""
 _SHARD_FILE = re.compile(r"\d+-of-(\d+)\.jsonl")
 
 
@@ -137,7 +135,7 @@ def _command(options: Mapping[str, Any]) -> list[str]:
     for name, value in options.items():
         if name in OWN or value is None or value is False:
             continue
-        option = f"--{NAMES.get(name, name).replace('_', '-')}"
+        option = f"--{name.replace('_', '-')}"
         for each in value if isinstance(value, list | tuple) else [value]:
             command += [option] if each is True else [option, str(each.resolve() if isinstance(each, Path) else each)]
     return command

@@ -56,11 +56,13 @@ RowsAs = Annotated[
     RowFormat | None,
     typer.Option(
         "--format",
-        help="Print the rows alone: for a person as a table, for a program as CSV, JSON, Markdown; spreadsheet is CSV "
-        "of which no formula is run.",
+        help="Print only the rows: as a table for people, as csv, json or markdown for programs; spreadsheet is CSV "
+        "without formulas.",
     ),
 ]
-LayoutOption = Annotated[Layout, typer.Option("--format", help="spider, bird, or log for your own pairs.")]
+LayoutOption = Annotated[
+    Layout, typer.Option("--layout", help="Layout of the questions: spider, bird, or log for your own pairs.")
+]
 Questions = Annotated[Path, typer.Option(help="The questions with their SQL: JSON; for a log CSV or JSON Lines.")]
 ServedDb = Annotated[
     str | None,

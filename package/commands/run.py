@@ -19,7 +19,7 @@ def run(
     as_json: AsJson = False,
     rows_as: RowsAs = None,
 ) -> None:
-    """Run one statement as the agents' statements are run: read-only, within the limits."""
+    """Run one statement like those of the agents: read-only, within the limits."""
     check_one_form(json=as_json, format=rows_as)
     try:
         outcome = asyncio.run(_outcome(sql, db))

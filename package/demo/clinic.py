@@ -149,5 +149,5 @@ def _start(random: Random) -> datetime:
 
 
 def _skewed(random: Random, items: Sequence[_T]) -> _T:
-    """One of `items`, the earlier ones more often: even counts would make every ranking a tie."""
+    """One of `items`, the earlier ones more often; with equal counts every ranking would be a tie."""
     return items[int(len(items) * random.random() ** 1.6)]

@@ -88,4 +88,4 @@ MEDICATIONS = (
     ("Vertigone", "Tablet", 1980, ()),
     ("Panaceal Forte", "Syrup", 5990, ()),
 )
-"""Name, form, price in cents, the codes it is prescribed for; what no code calls for is never prescribed."""
+"""Name, form, price in cents, and the codes it is prescribed for; without codes it is never prescribed."""

@@ -1,1 +1,1 @@
-"""The graph as other programs take it: a LangChain tool, and a chat."""
+"""Forms of the graph for other programs: a LangChain tool, and a chat."""

@@ -48,7 +48,7 @@ def chat_graph(
     name: str = "route_sql",
     checkpointer: BaseCheckpointSaver[str] | None = None,
 ) -> Chat:
-    """A graph with `messages`: it answers the last question of a person in one message of its own.
+    """A graph with `messages`: it answers a person's last question in one new message.
 
     A follow-up is read together with the last answer of the conversation, which is in the messages themselves.
     With several databases a question begins with one of their names, such as `shop: How many orders?`, or the state

@@ -19,7 +19,7 @@ FENCE = "```"
 def reply_of(answer: Answer, database: str, limit: int = REPLY_CHARS) -> str:
     """The answer in at most `limit` characters: how sure it is, its doubts, the SQL, and as many rows as fit.
 
-    Rows, names and SQL come from a database or a model. They are in code blocks that nothing in them can end.
+    Rows, names and SQL come from a database or a model. They are in code blocks, which they can't end.
     """
     head = [_verdict(answer, database), *_remarks("Doubt", answer["doubts"]), *_remarks("Note", answer["notes"])]
     if answer["sql"]:

@@ -9,7 +9,7 @@ from mcp.server.context import CallNext, HandlerResult, ServerMiddleware, Server
 from route_sql.access.callers import Caller
 
 CallerOf = Callable[[Any], Caller]
-"""From the HTTP request of a call to its caller; over stdio there is no request, and it gets None."""
+"""Finds the caller by the HTTP request of a call; None over stdio, where there is no request."""
 
 _PRESENT: ContextVar[Caller] = ContextVar("route_sql_mcp_caller")
 

@@ -24,7 +24,9 @@ Error = Annotated[str | None, Field(description="Why there is no result; null if
 class AskResult(TypedDict):
     """The answer to a question."""
 
-    status: Annotated[AnswerStatus, Field(description="ok or empty if the query ran; the others are no sure answer.")]
+    status: Annotated[
+        AnswerStatus, Field(description="ok or empty if the query ran; with any other status there is no sure answer.")
+    ]
     sql: Annotated[str | None, Field(description="The SQL that was run.")]
     columns: list[str]
     rows: ShownRows

@@ -12,7 +12,7 @@ Body = dict[str, Any]
 
 _REFUSALS = {400, 404, 422, 424, 500, 501}
 _NAMES_LOGPROBS = re.compile(r"log_?prob", re.IGNORECASE)
-# Wide on purpose: a wrong guess costs one more request, whose refusal is then raised.
+# Broad on purpose: a wrong guess only costs one more request.
 _NAMES_COMPLETIONS = re.compile(
     r"\bn_cmpl\b|\bbest_of\b|['\"`]n['\"`]|\bn\s*(?:=|>|!=|must|is|should|can|has|was|parameter)"
     r"|(?:parameter|field|argument|option|value of|property|key|unsupported|unknown):?\s+n\b"

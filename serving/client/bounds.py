@@ -12,9 +12,9 @@ from route_sql.serving.errors import ServerUnavailable
 T = TypeVar("T")
 
 TIMEOUT_SECONDS = 120.0
-"""Silence of a server that ends an attempt."""
+"""Seconds of a server's silence that end an attempt."""
 BUDGET_SECONDS = 300.0
-"""Total time of a call: all attempts and the pauses between them."""
+"""Seconds of a whole call: all attempts and the pauses between them."""
 RETRIES = 5
 """Attempts after the first where a connection breaks or a server falls silent."""
 RESPONSE_BYTES = 16 * 2**20
@@ -74,11 +74,11 @@ class Allowance:
         """Wait before the next attempt, as long as the server asks for.
 
         Raises:
-            ServerUnavailable: the failure itself, when there is to be no other attempt.
+            ServerUnavailable: the failure itself, if there is no other attempt.
         """
         self._failures += 1
         longest = min(LONGEST_PAUSE, FIRST_PAUSE * 2 ** min(self._failures - 1, 10))
-        # Many clients must not come back at the same moment.
+        # Clients must not all come back at the same moment.
         seconds = max(longest * random.uniform(0.5, 1.0), failure.retry_after)
         if self._may_not_retry(failure) or self._spent + seconds >= self.bounds.budget:
             raise _given_up(failure, self.bounds.budget, seconds) from failure.__cause__

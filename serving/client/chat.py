@@ -27,7 +27,7 @@ from route_sql.serving.profile import PromptWording
 from route_sql.tools.shared_prompts import asked_database
 
 MOST_STOPS = 4
-"""The most stop texts that text-generation-inference and vLLM take."""
+"""Number of stop texts that text-generation-inference and vLLM accept."""
 MAX_TOKENS = 512
 CONCURRENCY = 16
 MOST_COMPLETIONS = 16
@@ -38,12 +38,12 @@ _ALWAYS_SENT = ("max_tokens", "temperature", "seed")
 
 
 class ChatTGI(AsyncChatModel):
-    """A chat model behind an OpenAI-compatible route.
+    """A chat model on an OpenAI-compatible route.
 
     Settings on which servers disagree are always sent: without `max_tokens` some run to the end of the context,
     without `temperature` others sample. A call is bounded in seconds, bytes and tokens, however the server behaves.
     A server that refuses the system role gets the system text in the first user turn from then on.
-    Of several servers, one is asked for all questions on one database while it is fit; see `servers`.
+    Of several servers, the same one gets all questions on one database while it works; see `servers`.
     Calls raise `ServerUnavailable`, `ServerRefused` and `ContextExceeded`.
     """
 
@@ -109,7 +109,7 @@ class ChatTGI(AsyncChatModel):
         return "route-sql-chat-tgi"
 
     def _get_ls_params(self, stop: list[str] | None = None, **kwargs: Any) -> LangSmithParams:
-        # LangChain traces want a name, even before the server was asked for it.
+        # LangChain's traces need a name, even before the server was asked for it.
         return {"ls_model_name": self.model or UNNAMED, **super()._get_ls_params(stop=stop, **kwargs)}
 
     @property

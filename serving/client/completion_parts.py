@@ -15,7 +15,7 @@ _ESCAPED_SURROGATE = re.compile(r"\\u[dD][89a-fA-F]")
 _MOST_TOKENS = 10**9
 """The largest credible token count; a larger one is ignored."""
 _MOST_VALUES = 500_000
-"""Values of one JSON text: in memory each takes thirty times the bytes of the shortest one."""
+"""Number of values in one JSON text; in memory each takes up to thirty times its bytes."""
 _NAME_CHARS = 200
 _THOUGHTS = ("reasoning_content", "reasoning")
 
@@ -70,13 +70,13 @@ def parsed(text: str) -> Any:
     """JSON whose texts can all be written again: a lone surrogate becomes U+FFFD.
 
     Raises:
-        BadAnswer: it is no JSON, nested without end, or made of too many values.
+        BadAnswer: it is not JSON, nested without end, or made of too many values.
     """
     if text.count(",") > _MOST_VALUES:
         raise BadAnswer(f"more than {_MOST_VALUES:,} values in {shown(text)}")
     try:
         value = json.loads(text)
-        # Cleaning copies the whole value, which a large answer would pay with twice its memory.
+        # Cleaning copies the whole value; for a large answer that would double the memory.
         return _cleaned(value) if _ESCAPED_SURROGATE.search(text) or _LONE_SURROGATE.search(text) else value
     except (ValueError, RecursionError) as error:
         raise BadAnswer(f"no JSON, or JSON that is nested too deep, in {shown(text)}") from error
@@ -100,12 +100,12 @@ def _first_choice(answer: dict[str, Any]) -> dict[str, Any] | None:
     """The first choice. None if there is none, as in an event with the usage."""
     choices = answer.get("choices") or []
     if not isinstance(choices, list) or not all(isinstance(choice, dict) for choice in choices):
-        raise BadAnswer("choices that are no list of objects")
+        raise BadAnswer("choices that are not a list of objects")
     return next((choice for choice in choices if choice.get("index") in (0, None)), None)
 
 
 def _other_parts(answer: dict[str, Any]) -> Iterator[Part]:
-    """The choices behind the first; the request's usage stays with the first."""
+    """The choices after the first; the request's usage stays with the first."""
     for choice in answer["choices"]:
         message = choice.get("message")
         if choice.get("index") not in (0, None) and isinstance(message, dict):
@@ -131,7 +131,7 @@ def _text(content: Any) -> str:
     blocks = content if isinstance(content, list) else [content]
     texts = [block.get("text") or "" if isinstance(block, dict) else block for block in blocks]
     if isinstance(content, dict) or not all(isinstance(text, str) for text in texts):
-        raise BadAnswer("content that is no text")
+        raise BadAnswer("content that is not text")
     return "".join(texts)
 
 

@@ -103,7 +103,7 @@ class Completions:
 
     async def is_full(self) -> bool:
         """Whether a further request would wait in our own queue."""
-        return (await self._sessions.here())[1].locked()
+        return (await self._sessions.of_this_loop())[1].locked()
 
     async def aclose(self) -> None:
         """Close the session of the running event loop."""
@@ -113,7 +113,7 @@ class Completions:
     async def _asked(
         self, route: str, allowance: Allowance, body: dict[str, Any] | None = None
     ) -> AsyncIterator[Response]:
-        session, turns = await self._sessions.here()
+        session, turns = await self._sessions.of_this_loop()
         url = f"{self.root}/v1/{route}"
         # The order matters: a failure is explained after its response is closed, and before the turn is given back.
         async with turns, explained(self.base_url), requested(session, url, self._api_key, allowance, body) as response:
@@ -121,7 +121,7 @@ class Completions:
 
 
 def _cut(part: Part, most: int) -> Part:
-    """The part with at most so many characters, its thinking counted first."""
+    """The part cut to this many characters, counting its thinking first."""
     over = part.thought_chars + len(part.text) - most
     if over <= 0:
         return part

@@ -16,7 +16,7 @@ from route_sql.serving.errors import ServerRefused, ServerUnavailable, ServingEr
 
 OVERLOAD = {429, 502, 503, 504}
 NOT_READY = {429, 503}
-"""A server that is busy or still loads its model: it asks for patience itself."""
+"""Statuses of a server that is busy or still loads its model, and asks for patience."""
 SAID_CHARS = 500
 """Characters of a server's words in our messages."""
 _BY_TYPE = {"overloaded": 429, "overloaded_error": 503, "unavailable_error": 503, "validation": 422, "generation": 424}
@@ -41,7 +41,7 @@ class ErrorAnswer(Exception):
 
 
 class BadAnswer(Exception):
-    """A successful answer that is no completion; the message says how it differs."""
+    """A successful answer that is not a completion; the message says how it differs."""
 
 
 class TimeIsUp(Exception):

@@ -1,7 +1,7 @@
 """One or several servers behind one name: the choice of a server, and pauses for servers that fail.
 
-Requests with the same key go to the same server, so that its prefix cache stays warm. A server that fails rests; its
-requests go to the others meanwhile. Afterwards one request tries it again.
+Requests with the same key go to the same server, so that its prefix cache stays warm. A server that fails gets a pause;
+its requests go to the others in the meantime. Afterwards one request tries it again.
 """
 
 import hashlib
@@ -62,7 +62,7 @@ class Server:
         self._is_on_trial = True
         try:
             self._is_on_trial = await self.completions.is_alive(TRIAL_SECONDS)
-        except BaseException:  # a cancelled call must not keep the server on trial for ever
+        except BaseException:  # a cancelled call must not keep the server on trial forever
             self._is_on_trial = False
             raise
         if not self._is_on_trial:

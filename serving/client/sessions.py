@@ -46,16 +46,16 @@ class Sessions:
         self._connections: dict[asyncio.AbstractEventLoop, _LoopConnections] = {}
         self._lock = threading.Lock()
 
-    async def here(self) -> tuple[httpx2.AsyncClient, asyncio.Semaphore]:
+    async def of_this_loop(self) -> tuple[httpx2.AsyncClient, asyncio.Semaphore]:
         """The running loop's session and queue."""
-        connections = self._here()
+        connections = self._of_this_loop()
         return await asyncio.shield(connections.opening), connections.turns
 
     def once(self) -> asyncio.Lock:
         """The running loop's lock for a request that is made once."""
-        return self._here().once
+        return self._of_this_loop().once
 
-    def _here(self) -> _LoopConnections:
+    def _of_this_loop(self) -> _LoopConnections:
         loop = asyncio.get_running_loop()
         with self._lock:
             for closed in [known for known in self._connections if known.is_closed()]:

@@ -53,8 +53,8 @@ class EmbeddedServer:
             model_file: from `ModelStore.resolve`.
             port: 0 takes a free one.
             api_key: None makes a random one.
-            log_dir: where the server's log lies while it runs; None is the user's cache.
-            start_seconds: how long loading may take.
+            log_dir: the folder of the server's log while it runs; None is the user's cache.
+            start_seconds: Seconds that loading may take.
             openmp: environment variables added for the child; see `OMP_WAIT_POLICY`, `GOMP_SPINCOUNT`.
         """
         self.model_file = model_file

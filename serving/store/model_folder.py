@@ -74,7 +74,7 @@ def read_model_folder(folder: Path) -> TunedModel:
         model = _RECORD.validate_json(path.read_bytes())
     except OSError as error:
         raise ModelUnavailable(
-            f"{folder} is no model folder, since its {PROFILE} can't be read ({error.strerror}). "
+            f"{folder} is not a model folder, since its {PROFILE} can't be read ({error.strerror}). "
             "`route-sql train export` writes one; or name a .gguf file."
         ) from error
     except ValidationError as error:

@@ -66,7 +66,7 @@ class HubSource:
     url: str | None = None
     """The file's address; None asks the hub's own library, which knows of mirrors."""
     connect_seconds: float = 5.0
-    """Time to connect; short, so that behind a firewall the next source is tried soon."""
+    """Time to connect; short, so that the next source is tried soon if a firewall blocks this one."""
     attempts: int = 5
 
     @property
@@ -84,7 +84,7 @@ class HubSource:
             try:
                 self._stream(partial, size, report)
             except (httpx2.HTTPError, httpx2.InvalidURL) as error:
-                # Only a download that moved is worth another try here: the next source is.
+                # Without any progress the next source is a better try than this one.
                 if attempt == self.attempts or _size(partial) <= had:
                     raise SourceFailed(_one_line(error)) from error
         return partial

@@ -123,8 +123,8 @@ def test_shards_that_came_back_are_not_asked_again(
 
 def test_what_can_not_be_asked_is_said(server: ChatStub, cluster: str, capsys: pytest.CaptureFixture[str]) -> None:
     for more, said in [
-        (("--ray", cluster, "--shard", "1/2"), "without --shard"),
-        (("--parts", "2"), "--parts is for --ray"),
+        (("--ray", cluster, "--shard", "1/2"), "can't be combined with --shard"),
+        (("--parts", "2"), "--parts needs --ray"),
         (("--ray", cluster, "--parts", "50"), "take fewer shards"),
         (("--ray", "127.0.0.1:1"), "no Ray cluster"),
     ]:

@@ -30,7 +30,7 @@ from route_sql.tools.sql.statements import kind_of_statement, statement_count
 
 WAIT_SECONDS = 10.0
 SCHEMA_SECONDS = 300.0
-"""Seconds that a reflected schema counts as fresh: not every engine has a cheap query for changes."""
+"""Seconds for which a reflected schema counts as fresh, since not every engine has a cheap query for changes."""
 AGAIN_SECONDS = 1.0
 """Seconds that it counts as fresh after a query with an unknown name."""
 REFLECT_SECONDS = 120.0
@@ -40,20 +40,20 @@ _TIMEOUT = "the query took longer than {seconds:g} s; its result was thrown away
 
 
 class AnyEngineDatabase:
-    """A `Database` on an engine that has no adapter of its own; read what `warnings` says before using it.
+    """A `Database` on an engine without its own adapter; read its `warnings` before you use it.
 
-    Text must be one query whose clauses are on the guard's list, and its functions too where the guard has a list for
-    the dialect. It runs in a transaction that is rolled back. Rows, cells and bytes are capped as everywhere.
+    Text must be one query whose clauses are on the guard's list. So must its functions, if the guard has a list for the
+    dialect. It runs in a transaction that is rolled back. Rows, cells and bytes are capped as in the other adapters.
 
     Args:
         name: The name in the catalog.
         url: SQLAlchemy's URL; its dialect and driver must be installed.
         limits: The bounds of every query that is not given its own; `memory_bytes` can't be enforced.
         namespaces: The engine's schema names to show; none shows the default one.
-        workers: How many queries may run at once.
+        workers: Number of queries that may run at once.
         functions: Functions that may be called beyond the guard's list, such as `st_*`; each must only read, and may
             read hidden data.
-        wait_seconds: How long a query waits for one of them.
+        wait_seconds: Seconds that a query waits for one of them.
 
     Raises:
         DatabaseUnavailable: the dialect or its driver is not installed, or its SQL can't be read here.
@@ -88,7 +88,7 @@ class AnyEngineDatabase:
         self._reflected: tuple[float, Schema] | None = None
 
     def __repr__(self) -> str:
-        """The name alone; the URL could hold a password."""
+        """The name alone, since the URL could hold a password."""
         return f"AnyEngineDatabase({self.name!r})"
 
     async def schema(self) -> Schema:
@@ -104,9 +104,9 @@ class AnyEngineDatabase:
         return found
 
     async def execute(self, sql: str, limits: Limits | None = None) -> Outcome:
-        """Run one SELECT; past the deadline its result is not waited for, but the server may work on.
+        """Run one SELECT; after the deadline nobody waits for its result, but the server may still work.
 
-        A worker whose query can't be stopped is replaced, until too many of them are still at work.
+        A worker whose query can't be stopped is replaced, unless too many such workers still run.
 
         Raises:
             DatabaseUnavailable: the database can't be opened or read, no worker was free in time, or too many queries
@@ -268,7 +268,7 @@ def _engine(name: str, url: URL, workers: int, wait_seconds: float) -> Engine:
 
 
 def _not_one_query(sql: str, dialect: str) -> Outcome:
-    """The outcome of a text that does not parse as one query: another statement is refused, the rest are mistakes."""
+    """The outcome of a text that is not one query: another statement is refused; any other text is an error."""
     found, complaint = tokens(sql, dialect) or [], parses(sql, dialect)
     verbs = found if complaint == NOT_A_QUERY else found[:1]
     if statement_count(found) > 1 or any(kind_of_statement(sql, [verb]) for verb in verbs):

@@ -21,7 +21,7 @@ from route_sql.tools.schema.rights.visibility import EVERYTHING, Visibility
 
 SIMILARITY = 60.0
 RIGHTS = 256
-"""Most databases narrowed for a caller that are kept; each holds a schema of its own."""
+"""Number of databases narrowed for callers that are kept; each holds its own schema."""
 
 
 class Catalog:
@@ -37,7 +37,7 @@ class Catalog:
         visibility: Mapping[str, Visibility] | None = None,
         notes: Mapping[str, tuple[str, ...]] | None = None,
     ) -> None:
-        """Take databases that are made already.
+        """Take databases that exist already.
 
         Args:
             databases: The databases by name.
@@ -118,9 +118,9 @@ class Catalog:
         return narrowed
 
     async def notes(self, name: str, rights: Visibility = EVERYTHING) -> list[str]:
-        """Notes for the reader of a database, one a line, without those that name hidden tables or columns.
+        """Notes for the reader of a database, without those that name hidden tables or columns.
 
-        Untrusted text: it is cleaned and clipped where it meets a prompt.
+        Untrusted text: it is cleaned and clipped before it enters a prompt.
 
         Raises:
             UnknownDatabase: the catalog has no such database.
@@ -134,12 +134,12 @@ class Catalog:
         return [note for note in notes if not visible.betrayed_by(note)]
 
     async def close(self) -> None:
-        """Close every database, those too that come after one that fails to close."""
+        """Close every database, even after one that fails to close."""
         failures: list[Exception] = []
         for database in self._databases.values():
             try:
                 await database.close()
-            except Exception as error:  # whatever an engine's driver raises must not leave the others open
+            except Exception as error:  # whatever an engine's driver raises, the others must be closed
                 failures.append(error)
         if failures:
             raise ExceptionGroup("some databases did not close", failures)

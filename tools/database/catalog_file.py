@@ -1,7 +1,7 @@
 """`databases.toml`: the databases, the visible part of each, and its bounds.
 
 [databases.shop]
-url = "postgresql://reader:${SHOP_PASSWORD}@db.example/shop"   # or the path of a file, from this file's folder on
+url = "postgresql://reader:${SHOP_PASSWORD}@db.example/shop"   # or the path of a file, relative to this file's folder
 schemas = ["public", "sales"]         # the engine's schema names to show; by default its own
 allow = ["customer", "sales.*"]       # what may be seen: table, table.column, schema.table; by default everything;
                                       # an empty list is an error, since nothing could be asked
@@ -65,7 +65,7 @@ def read_entries(path: Path, environ: Mapping[str, str]) -> dict[str, Entry]:
     except UnicodeDecodeError as error:
         raise DatabaseUnavailable(f"the catalog {path} is not valid TOML: it is not UTF-8 text") from error
     except tomllib.TOMLDecodeError as error:
-        # The parser repeats names only, but the exception holds the text.
+        # The parser's message repeats only names, but its exception holds the text.
         raise DatabaseUnavailable(f"the catalog {path} is not valid TOML: {error}") from None
     entries = content.get("databases")
     if not isinstance(entries, dict) or not entries:

@@ -21,7 +21,7 @@ from route_sql.tools.limits import Limits
 POOL = 4
 WAIT_SECONDS = 10.0
 FILE_WAIT_SECONDS = 60.0
-"""A file has no server that limits its load, and batches queue all their questions at once."""
+"""Longer than for a server: a batch queues all its questions at once, and no server limits the load on a file."""
 _URL = re.compile(r"[A-Za-z][\w+.-]*://")
 _DUCKDB_MARK = b"DUCK"
 _UNREADABLE = "the URL can't be read; write it as sqlite:///path/to/file or postgresql://user:password@host/database"
@@ -40,7 +40,7 @@ class _Request:
     functions: Sequence[str] = ()
 
     def workers(self, wait_seconds: float) -> "_Workers":
-        """The arguments of an adapter that brings its own workers, with the wait for one if none was given."""
+        """The arguments of an adapter that has its own workers, with a default for the wait."""
         return _Workers(workers=self.pool, wait_seconds=self.wait_seconds or wait_seconds, functions=self.functions)
 
 
@@ -70,7 +70,7 @@ def open_database(
         folder: Where relative paths begin.
         limits: The bounds of every query.
         namespaces: The engine's schema names to show; none shows the default one.
-        other_dialects: Whether any other engine that SQLAlchemy knows will do, with fewer promises.
+        other_dialects: Whether other engines of SQLAlchemy are allowed, with fewer promises.
         pool: How many queries may run at once.
         wait_seconds: How long a query waits for a connection; None is 10 s for a server and 60 s for a file.
         functions: Functions that may be called beyond the guard's list, such as `st_*`.
@@ -107,7 +107,7 @@ def file_path(url_or_path: str) -> Path | None:
 
 
 def database_name(url_or_path: str) -> str:
-    """The name of a database that nobody named: its file's name without the ending, or its name on the server.
+    """A default name for a database: its file's name without the ending, or its name on the server.
 
     Raises:
         DatabaseUnavailable: the URL can't be read.
@@ -129,7 +129,7 @@ def _file_or_server(url_or_path: str) -> Path | URL:
 def _parsed(url: str) -> URL:
     query = url.rpartition("@")[2].partition("?")[2]
     if any(option and not option.partition("=")[2] for option in query.split("&")):
-        # SQLAlchemy leaves it out, and what it was to protect would stay unprotected.
+        # SQLAlchemy would ignore it, and leave unprotected what it should protect.
         raise DatabaseUnavailable("the option without a value in the URL can't be read; give it one or remove it")
     try:
         return make_url(url)

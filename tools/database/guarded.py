@@ -20,7 +20,7 @@ _Schema = Callable[[], Schema]
 def refused(refusal: Refusal) -> Outcome:
     """The outcome of a query that the guard refuses.
 
-    Text that it can't read and names that stand for nothing are mistakes, not attempts.
+    Text that it can't read and names without a meaning are mistakes, not attacks.
     """
     return failed("error" if refusal.code in _MISTAKES else "refused", refusal.message)
 
@@ -33,13 +33,13 @@ def policy_of(database: str, functions: Sequence[str]) -> Policy:
         functions: Functions that may be called, such as `st_area`, `st_*` or `gis.st_*`.
 
     Raises:
-        DatabaseUnavailable: one is no name of a function.
+        DatabaseUnavailable: one of them is not a function's name.
     """
     listed = [functions] if isinstance(functions, str) else functions
     wrong = [name for name in listed if not (isinstance(name, str) and _FUNCTIONS.fullmatch(name))]
     if wrong or isinstance(functions, str):
         raise DatabaseUnavailable(
-            f"functions of the database {database}: {(wrong or listed)[0]!r} is no list of functions' names; write "
+            f"functions of the database {database}: {(wrong or listed)[0]!r} is not a list of functions' names; write "
             'such as ["st_area", "st_*", "gis.st_*"]'
         )
     return Policy(functions=frozenset(name.casefold() for name in functions))

@@ -12,7 +12,7 @@ PASSWORD = "CHOOSE-A-PASSWORD"
 class Finding:
     """A right that a role has beyond reading, or a setting that it lacks.
 
-    `is_risk` marks rights that could change or leak data if every other layer failed; a missing setting is no risk.
+    `is_risk` marks rights that could change or leak data if every other layer failed; a missing setting is not a risk.
     """
 
     text: str
@@ -40,7 +40,7 @@ class RoleReport:
 
 @runtime_checkable
 class HasRole(Protocol):
-    """A database to which one connects with a role."""
+    """A database that is opened with a role."""
 
     async def role(self) -> RoleReport:
         """The rights of the role."""
@@ -56,7 +56,7 @@ async def role_report(database: object) -> RoleReport | None:
 
 
 def warnings_of(report: RoleReport, name: str) -> tuple[str, ...]:
-    """The sentence that belongs into every answer; none for a role that may only read."""
+    """The sentence for every answer; none for a role that may only read."""
     risks = [finding.text for finding in report.findings if finding.is_risk]
     if not risks:
         return ()

@@ -1,7 +1,7 @@
 """The options that a database's URL may have after the `?`; any other is refused.
 
-Drivers take options that write, read a file of this machine, run statements or take our bounds away, and new releases
-bring more. So each option is listed with its type.
+Drivers have options that write, read local files, run statements or remove our bounds, and new releases bring more. So
+each option is listed with its type.
 """
 
 from collections.abc import Callable, Mapping
@@ -71,7 +71,7 @@ POSTGRES: Mapping[str, Option] = {
     "keepalives_count": _whole(1_000),
     "tcp_user_timeout": _whole(600_000),
 }
-"""libpq's. Keys and certificates are read by libpq and shown to nobody; not so files of passwords and services."""
+"""libpq's options. libpq reads keys and certificates itself; files of passwords and services are not among them."""
 MYSQL: Mapping[str, Option] = {
     "charset": _one_of("utf8mb4", "utf8"),
     "connect_timeout": _SECONDS,

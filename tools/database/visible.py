@@ -22,15 +22,16 @@ _FAILED = "the query failed; use only the tables and columns of the schema"
 class VisibleDatabase:
     """A `Database` of which its caller sees a part; no answer depends on the rest.
 
-    Each query is judged by the visible schema and then made blind to the rest (see `show_only`), so that a hidden table
-    or column is met with the same words as one that does not exist. A view shows what it selects, whether its tables
-    are visible or not. SQLite's `rowid` is out of reach in a table with hidden columns, one of which it may be.
+    Each query is checked against the visible schema and then rewritten so that it can't reach the rest (see
+    `show_only`). A hidden table or column gets the same error as one that does not exist. A view shows what it selects,
+    whether its tables are visible or not. SQLite's `rowid` can't be used in a table with hidden columns, since it may
+    be one of them.
 
     Args:
         database: The whole database; it is closed with this one.
         visibility: What may be seen.
-        checked: Of its patterns those that must stand for something, unless they have a wildcard: a slip of the pen
-            would show what was to be hidden.
+        checked: The patterns that must match something, unless they have a wildcard: a misspelt one would show what
+            should be hidden.
 
     Raises:
         DatabaseUnavailable: the guard can't read the database's dialect, so that nothing can be hidden in it.

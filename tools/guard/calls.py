@@ -28,7 +28,7 @@ GRAMMAR = frozenset(
     system reservoir repeatable rename index key against binary apply rows separator straight_join
     """.split()
 )
-"""Words behind which a bracket holds no arguments, or (row, array, struct, map) the parts of a value."""
+"""Words after which a bracket holds no arguments, or (row, array, struct, map) the parts of a value."""
 QUALIFIERS = {"postgres": frozenset({"pg_catalog"}), "duckdb": None}
 """Schemas that may be named before a function; in DuckDB the part before the dot is the first argument."""
 
@@ -44,7 +44,7 @@ _LONG_FIELD = {
 
 
 class Call(NamedTuple):
-    """A function's name, as the query has it, where it begins, and its owner if a name is before it."""
+    """A call: the function's name as written, its first character, and the name before its dot if there is one."""
 
     name: str
     start: int
@@ -76,7 +76,7 @@ def forbidden_call(
 
 
 def is_named(name: str, owner: str | None, patterns: Collection[str]) -> bool:
-    """Whether a function is among those of a policy; one behind the name of a schema must be listed with it.
+    """Whether a policy allows a function; with a schema before it, both must be listed together.
 
     Args:
         name: The function's name.
@@ -96,12 +96,12 @@ def _long_format(found: list[Token], dialect: str) -> Call | None:
     names = FORMATTING.get(dialect, frozenset())
     for name, bracket, first, after in zip(found, found[1:], found[2:], found[3:], strict=False):
         if name.text.casefold() in names and bracket.token_type == TokenType.L_PAREN:
-            # SQLite takes a name in double quotes for a text where there is no such column.
+            # SQLite reads a name in double quotes as a text where there is no such column.
             is_text = dialect == "sqlite" and first.token_type == TokenType.IDENTIFIER and "%" in first.text
             is_literal = is_text or first.token_type == TokenType.STRING
             is_whole = after.token_type in (TokenType.COMMA, TokenType.R_PAREN)
             if not (is_literal and is_whole) or _LONG_FIELD[dialect].search(first.text):
-                return Call(f"{name.text} with a format that is no short literal", name.start)
+                return Call(f"{name.text} with a format that is not a short literal", name.start)
     return None
 
 

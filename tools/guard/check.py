@@ -37,15 +37,15 @@ _TABLE_REASONS: dict[Code, str] = {
 
 
 def check_sql(sql: str, schema: Schema | None, dialect: str, policy: Policy = DEFAULT_POLICY) -> Refusal | None:
-    """The refusal of a text; None if it is one query made of nothing but names and clauses on the lists.
+    """The refusal of a text; None if it is one query made only of names and clauses on the lists.
 
-    It reads the text alone: how long a query takes and how large its result is are the engine's matter. Every name must
-    stand for something; without a schema, only those that could stand for nothing in any. No text makes it raise.
+    It reads the text alone: the engine bounds the time of a query and the size of its result. Every name must mean
+    something; without a schema, only names that no schema could have are refused. No text makes it raise.
 
     Args:
         sql: The text, from a model or anybody.
-        schema: The database's tables, if they are known: what they hide from sight of the rules for names (a table
-            called `report.csv` in DuckDB) may be used.
+        schema: The database's tables, if they are known. A name that is one of them may be used even if it looks like
+            something else, such as a table called `report.csv` in DuckDB.
         dialect: `sqlite`, `postgres`, `mysql` (MariaDB too), `duckdb`, or `tsql`, of which little is allowed.
         policy: Names allowed beyond the lists, or forbidden within them.
 
@@ -60,13 +60,13 @@ def check_sql(sql: str, schema: Schema | None, dialect: str, policy: Policy = DE
     if found is None:
         return _unparsable(sql, dialect)
     if kind := kind_of_statement(sql, found):
-        # Before the rest of the text is looked at: sqlglot reads that of a statement it doesn't know as one string.
+        # First of all: sqlglot reads the rest of a statement that it doesn't know as one string.
         return Refusal("statement", kind, f"{_ONE_SELECT}one is {kind}", place_of(sql, found[0].start))
     if (at := disagreement(sql, found, dialect)) is not None:
         return _ambiguous(sql, at)
     try:
         return _statements(sql, found) or _query(sql, found, schema, dialect, policy)
-    except RecursionError:  # some rules go deeper into the tree than the parser went
+    except RecursionError:  # some rules recurse deeper than the parser
         return Refusal("too_large", "text", f"it can't be read as SQL: {TOO_DEEP}")
     except (AttributeError, LookupError, TypeError, ValueError):  # a tree in a form that a rule doesn't know
         return Refusal(
@@ -86,7 +86,7 @@ def _statements(sql: str, found: list[Token]) -> Refusal | None:
         return Refusal("statement", word, f"{_ONE_SELECT}one does {word}", place_of(sql, verb.start))
     into = next((token for token, after in pairwise([*found, found[-1]]) if _writes(sql, token, after, found)), None)
     if into is not None:
-        # Reserved in every engine, but in some places sqlglot reads it as a name.
+        # Reserved in every engine, but sqlglot reads it as a name in some places.
         return Refusal("clause", "INTO", reason(exp.Into()), place_of(sql, into.start))
     return None
 
@@ -113,7 +113,7 @@ def _nested_statement(sql: str, found: list[Token]) -> Token | None:
 
 
 def _query(sql: str, found: list[Token], schema: Schema | None, dialect: str, policy: Policy) -> Refusal | None:
-    # sqlglot counts a comment behind the last semicolon as a statement.
+    # sqlglot counts a comment after the last semicolon as a statement.
     end = next((token.start for token in found if token.token_type == TokenType.SEMICOLON), len(sql))
     tree = shared_tree(sql[:end], dialect)
     if tree is None:
@@ -168,19 +168,19 @@ def _names(
 
 
 def _untold(tree: Tree, dialect: str, policy: Policy) -> str | None:
-    """The first function that the policy adds: the schema holds no columns of such ones."""
+    """The first function that the policy adds: a schema does not tell its columns."""
     called = (node.name for node in tree.find_all(exp.Anonymous)) if dialect == "postgres" else ()
     return next((name for name in called if is_named(name, None, policy.functions)), None)
 
 
 def _unknown(sql: str, name: Name, schema: Schema | None) -> Refusal:
     known = described(name, schema or Schema("", ()))
-    message = known.complaint() if schema is not None else f"{known.name} is no column and no function of the list"
+    message = known.complaint() if schema is not None else f"{known.name} is neither a column nor an allowed function"
     return Refusal("unknown_name", known.name, message, place_of(sql, name.start))
 
 
 def names_to_look_up(sql: str, dialect: str, policy: Policy = DEFAULT_POLICY) -> list[str]:
-    """The names of a query that passes, of which only a schema can say what they stand for."""
+    """The names of a query that passes whose meaning only a schema can tell."""
     found = tokens(sql, dialect)
     tree = shared_tree(sql, dialect)
     if found is None or tree is None or dialect not in RESOLVED:

@@ -1,10 +1,10 @@
 """`show_only`: a query rewritten so that it can't reach columns that its caller may not see.
 
-Every name of a table in it is put in the place of the visible part of that table: `customer` becomes
+Every name of a table is replaced by a query for the visible part of that table: `customer` becomes
 `(SELECT "id", "name" FROM "customer") AS customer`. So a star shows visible columns, a natural join compares visible
 columns, and the engine itself doesn't know any other column, in whatever clause and under whatever alias it is named.
-Nothing else of the text is touched, and nothing here depends on hidden names: a hidden name and one that does not
-exist meet the same words.
+Nothing else of the text changes, and nothing depends on hidden names: a hidden name and one that does not exist get
+the same error.
 """
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
@@ -32,13 +32,13 @@ _FENCES = {
     "mysql": " LIMIT 18446744073709551615",
     "duckdb": " LIMIT 9223372036854775807",
 }
-"""Ends of a query behind which the engine runs the conditions of the query around it, and not before."""
+"""Ends of a query that keep the engine from running conditions of the outer query inside it."""
 _CALLED = "the table {name} may not be called like a function; select from it"
 _UNSURE = "it is not clear which columns {name} stands for; name the tables and their columns plainly"
 
 
 class _Edit(NamedTuple):
-    """Text for the place of `start` to `end` (exclusive)."""
+    """A text that replaces the characters from `start` to `end` (exclusive)."""
 
     start: int
     end: int
@@ -59,10 +59,10 @@ def show_only(
         visible: The tables and columns that may be seen.
         partial: The keys of those tables that have further columns or rows.
         dialect: The sqlglot name of the dialect.
-        rows: The tables of which heirs are hidden, with those whose rows they show.
+        rows: The tables with hidden heirs, each with the tables whose rows it shows.
 
     Returns:
-        The query, or why it may not run: `table` for a name that is none of a visible table, `column` for a query
+        The query, or why it may not run: `table` for a name that is not a visible table's, `column` for a query
         whose columns are not certain.
     """
     found = tokens(sql, dialect) or []
@@ -137,14 +137,14 @@ class _Narrowing:
             return [_Edit(start, end, source + alias)] if source != self.sql[start:end] else None
         sample = name.args.get("sample")
         if isinstance(sample, exp.Expr) and sample.find(exp.Table):
-            return self._refusal("column", name, _UNSURE)  # it moves as it is written, with the hidden columns
+            return self._refusal("column", name, _UNSURE)  # it is moved as written, with the hidden columns
         extent = extent_of(self.sql, self.found, name, (start, end), self.dialect)
         fence = _FENCES.get(self.dialect, "") if table.is_view or self._searches() else ""
         text = f"({self._visible_part(table, source, extent.only, extent.options)}{fence})"
         return [_Edit(extent.start, extent.end, text + alias), *(_Edit(*span, "") for span in extent.spans)]
 
     def _searches(self) -> bool:
-        """Whether a full-text search of SQLite's may reach into the table that is replaced: `title MATCH 'email:x'`."""
+        """Whether a full-text search of SQLite could reach hidden columns of a table: `title MATCH 'email:x'`."""
         patterns = [node.expression for node in self.tree.find_all(exp.Match)] if self.dialect == "sqlite" else []
         calls = [node for node in self.tree.find_all(exp.Anonymous) if node.name.casefold() == "match"]
         is_plain = all(isinstance(text, exp.Literal) and ":" not in text.name for text in patterns)
@@ -187,7 +187,7 @@ class _Narrowing:
         return self._refusal("column", exp.Table(this=exp.to_identifier(called)), _CALLED) if is_partial else None
 
     def _unqualified(self, renamed: set[str]) -> Iterator[_Edit]:
-        """Columns qualified by more than the name of a table, which is an alias by now."""
+        """Columns with a namespace before their table's name, which is an alias now."""
         for column in self.tree.find_all(exp.Column):
             first, table = column.args.get("catalog") or column.args.get("db"), column.args.get("table")
             if first is not None and table is not None and table.name.casefold() in renamed:

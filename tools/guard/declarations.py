@@ -10,7 +10,7 @@ _SPINE = frozenset({"sqlite", "mysql"})
 
 
 def declaration(name: exp.Table, dialect: str) -> bool | None:
-    """Whether a name stands for a common table expression of the query: True, None if not, False if engines differ."""
+    """Whether a name means a common table expression of the query: True, None if not, False if engines differ."""
     if name.db:
         return None
     below: exp.Expr = name
@@ -23,21 +23,21 @@ def declaration(name: exp.Table, dialect: str) -> bool | None:
                     seen = _is_seen(distance, declared, name, dialect)
                     if seen is not None:
                         return seen
-        # To its own parts the query with the WITH clause declares nothing more.
+        # Inside its WITH clause the query declares nothing more.
         below = above.parent if isinstance(above, exp.With) and above.parent is not None else above
         above = below.parent
     return None
 
 
 def _seen_from(below: exp.Expr, declared: exp.Expr) -> Iterator[tuple[int, exp.Expr]]:
-    """The common table expressions of a WITH clause and how far each is behind the part that names it."""
+    """The common table expressions of a WITH clause, and how many places each comes after the part that names it."""
     expressions = declared.expressions
     own = next((place for place, expression in enumerate(expressions) if expression is below), len(expressions))
     return ((place - own, expression) for place, expression in enumerate(expressions))
 
 
 def _is_seen(distance: int, declared: exp.Expr, name: exp.Table, dialect: str) -> bool | None:
-    """Whether a name sees the common table expression so far behind its own; None if not, False if engines differ."""
+    """Whether a name sees the common table expression at this distance; None if not, False if engines differ."""
     if distance < 0:
         return True
     if not (declared.args.get("recursive") or dialect == "sqlite"):

@@ -1,4 +1,4 @@
-"""The words around a table's name that only a table takes: ONLY, TABLESAMPLE, INDEXED BY, USE INDEX and their kind."""
+"""The words around a table's name that only a table takes, such as ONLY, TABLESAMPLE, INDEXED BY and USE INDEX."""
 
 from typing import NamedTuple
 
@@ -10,7 +10,7 @@ _HINTS = ("USE", "FORCE", "IGNORE")
 
 
 class Extent(NamedTuple):
-    """Beginning and end of a table's name with its words, the words, and the place of those behind an alias."""
+    """Beginning and end of a table's name with its words, the words, and the place of words after an alias."""
 
     start: int
     end: int
@@ -43,7 +43,7 @@ def extent_of(sql: str, found: list[Token], name: exp.Table, place: tuple[int, i
 
 
 def _options(words: list[str], after: int, name: exp.Table) -> list[tuple[int, int]]:
-    """The first and last tokens of each group of words behind a name and its alias."""
+    """The first and last tokens of each group of words after a name and its alias."""
     if name.args.get("sample"):
         begin = _place_of(words, after, "TABLESAMPLE")
         end = _closed(words, begin)

@@ -13,7 +13,7 @@ from sqlglot import exp
 from route_sql.tools.guard.nodes import QueryNodes, of_kind
 
 MOST_TABLES = 10_000
-"""SQLite compiles this number in about a tenth of a second; queries of people have some tens."""
+"""SQLite compiles this number in about a tenth of a second; people's queries have some tens."""
 
 
 def grows_too_far(nodes: QueryNodes) -> bool:

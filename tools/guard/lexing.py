@@ -52,7 +52,7 @@ _QUOTES = {
     "tsql": frozenset("'\"["),
 }
 _BLANK, _BARE, _OPEN, _QUOTED = b" ", b"b", b"(", b"q"
-"""Marks of characters; the one that opens a quote has its own mark, so that two strings in a row differ from one."""
+"""Marks of characters. The one that opens a quote has its own mark, so that two strings in a row differ from one."""
 
 
 def disagreement(sql: str, found: list[Token], dialect: str) -> int | None:

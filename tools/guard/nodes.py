@@ -1,7 +1,7 @@
 """The parts that a query may have, by the names of sqlglot's node classes.
 
-Functions are another matter: `calls` holds every called name against the dialect's list, so that here each function
-class passes but the few that are written without a call.
+Functions are checked in `calls.py`, by their names. So each function class passes here, except the few that are
+written without brackets.
 """
 
 from collections.abc import Iterator, Sequence
@@ -10,7 +10,7 @@ from typing import TypeVar
 from sqlglot import exp
 
 QueryNodes = Sequence[exp.Expr]
-"""All nodes of a query, those above before those below. The rules share one walk through the tree."""
+"""All nodes of a query, parents before children. The rules share one walk through the tree."""
 _N = TypeVar("_N", bound=exp.Expr)
 
 _CLAUSES = """

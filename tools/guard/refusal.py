@@ -1,4 +1,4 @@
-"""The guard's refusals, and the policy that it takes."""
+"""The guard's refusals, and its policy."""
 
 from dataclasses import dataclass
 from typing import Literal, NamedTuple
@@ -26,7 +26,7 @@ Code = Literal[
 read in another way than the guard. `statement`, `several_statements`: it is not one query. `clause`: a part of the
 query is not on the list. `function`, `table`, `file`, `system_catalog`: it names one that may not be used. `column`: it
 might show columns that the caller may not see. `type`: it names a type that shows the
-catalog. `unknown_name`: a name stands for nothing, which is a mistake and not an attempt.
+catalog. `unknown_name`: a name means nothing, which is a mistake and not an attack.
 """
 
 

@@ -1,6 +1,6 @@
 """The tables that a query names: the engine's own are refused by policy, and files always.
 
-Names that stand for nothing are left to the engine, whose message says so best. SQLite's and DuckDB's own tables
+Names without a meaning are left to the engine, which has the best message for them. SQLite's and DuckDB's own tables
 include table functions that may be written without brackets.
 """
 
@@ -35,7 +35,7 @@ _ENDINGS = frozenset(
 )
 
 _NAMES_AFTER_IN = (exp.Identifier, exp.Anonymous, exp.GenerateSeries)
-"""Parts of what SQLite allows behind IN without brackets, next to strings."""
+"""Nodes that SQLite allows after IN without brackets, in addition to strings."""
 
 TABLE_REASON = "there is no table {name} in the schema; use a table of the schema"
 
@@ -68,7 +68,7 @@ def own_tables(schema: Schema | None, dialect: str) -> frozenset[str]:
 
 
 def tables_after_in(nodes: QueryNodes, dialect: str) -> Iterator[exp.Table]:
-    """Tables to SQLite in `x IN name`, `x IN 'name'` and `x IN name(...)`; sqlglot sees a value there."""
+    """Tables in SQLite's `x IN name`, `x IN 'name'` and `x IN name(...)`, where sqlglot sees a value."""
     for node in of_kind(nodes, exp.In) if dialect == "sqlite" else ():
         field = node.args.get("field")
         if field is not None:
@@ -79,7 +79,7 @@ def tables_after_in(nodes: QueryNodes, dialect: str) -> Iterator[exp.Table]:
 
 
 def unclear_after_in(nodes: QueryNodes, dialect: str) -> exp.Expr | None:
-    """The first `x IN ...` whose right-hand side is no list, query, name of a table or call.
+    """The first `x IN ...` whose right-hand side is not a list, query, name of a table or call.
 
     In `x IN 'secret' 'y'` SQLite takes the first string for a table and the second for an alias; the parser makes one
     string of both. In `x IN N'y'` the table is `N`.
@@ -132,7 +132,7 @@ def _is_system(table: exp.Table, dialect: str) -> bool:
 
 
 def is_default(namespace: str, schema: Schema | None) -> bool:
-    """Whether a namespace is the one whose tables have none in their key."""
+    """Whether a namespace is the default one, which the keys of tables leave out."""
     return namespace.casefold() in DEFAULT_NAMESPACES or bool(schema and schema.default and namespace == schema.default)
 
 
@@ -144,6 +144,6 @@ def _shows(schema: Schema, table: exp.Table) -> bool:
 
 
 def _may_be_file(table: exp.Table) -> bool:
-    """Whether DuckDB could take a name that is no table's for that of a file."""
+    """Whether DuckDB could read a file by this name if it is not a table's."""
     names = [part.name for part in table.parts]
     return not all(map(_PLAIN.fullmatch, names)) or (len(names) > 1 and names[-1].casefold() in _ENDINGS)

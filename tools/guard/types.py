@@ -1,8 +1,8 @@
 """The types that a query may name: the engine's own types of data, and those of visible columns.
 
-A type's name is a look into the catalog: every table of PostgreSQL is a type whose fields are its columns, and
-`regclass` and its like turn numbers into names. SQLite reads the words of a type for its kind alone, and MySQL's
-grammar lists its types, so that there is nothing to hold back.
+A type can show the catalog: every table of PostgreSQL is a type whose fields are its columns, and types such as
+`regclass` turn numbers into names. SQLite reads only the kind of a type from its words, and MySQL's grammar lists all
+types, so nothing is forbidden there.
 """
 
 import json
@@ -56,7 +56,7 @@ def forbidden_type(
 ) -> tuple[str, int | None] | None:
     """The first type that may not be named, as written, and where it begins if that is known.
 
-    Without a schema a type of the user's own may be that of a column.
+    Without a schema, a type that a user made counts as the type of a column.
     """
     if dialect not in _OWN_TYPES:
         return None
@@ -79,7 +79,7 @@ def _is_allowed(kind: exp.Expr, own: frozenset[str] | None, dialect: str) -> boo
     if isinstance(kind, exp.ObjectIdentifier):
         return fold(str(kind.this)) == "oid"
     if kind.this != exp.DataType.Type.USERDEFINED:
-        return True  # how it is written is held against the list where the words are read
+        return True  # its spelling is compared with the list where the words are read
     name, namespace = type_key(kind, dialect), _namespace(kind)
     is_engines = name in _OWN_TYPES[dialect] or (name.startswith("_") and name[1:] in _OWN_TYPES[dialect])
     if namespace in (None, *_OWN_NAMESPACES[dialect]) and is_engines:
@@ -100,7 +100,7 @@ def _types_in_text(nodes: QueryNodes) -> Iterator[str]:
 
 
 def _named_types(structure: exp.Expr | None) -> Iterator[str]:
-    """The types of a structure; one that isn't written out as JSON stands for itself."""
+    """The types of a structure; a text that isn't JSON is a type itself."""
     if not (isinstance(structure, exp.Literal) and structure.is_string):
         yield structure.sql(dialect="duckdb") if structure is not None else ""
         return
@@ -118,7 +118,7 @@ def _named_types(structure: exp.Expr | None) -> Iterator[str]:
 
 
 def _is_plain(text: str) -> bool:
-    """Whether a text is one of DuckDB's own types: to learn of a user's own it is enough to name it."""
+    """Whether a text is one of DuckDB's own types: the mere name of a user's type would tell that it exists."""
     if fold(text) in _DUCKDB | {"null"}:
         return True
     try:
@@ -129,7 +129,7 @@ def _is_plain(text: str) -> bool:
 
 
 def _is_systems(name: str) -> bool:
-    """Whether a type looks into PostgreSQL's catalog, or is that of a row of it: no name of a user's begins so."""
+    """Whether a type looks into PostgreSQL's catalog, or is a row of it: no user's type has such a name."""
     plain = name.removeprefix("_")
     return plain in _LOOK_UPS or plain.startswith("pg_")
 
@@ -140,7 +140,7 @@ def _namespace(kind: exp.Expr) -> str | None:
 
 
 def _own_types(schema: Schema, dialect: str) -> frozenset[str]:
-    """The types of the user's own that the columns of a schema have."""
+    """The types of a schema's columns that users made."""
 
     def every(column: Column) -> Iterator[str]:
         yield bare_type(column.type)
@@ -153,9 +153,9 @@ def _own_types(schema: Schema, dialect: str) -> frozenset[str]:
 
 
 def _types_by_words(sql: str, found: list[Token]) -> Iterator[Token]:
-    """Words where PostgreSQL reads a type, however sqlglot calls the type.
+    """Words that PostgreSQL reads as a type, whatever sqlglot makes of them.
 
-    sqlglot takes `string` for `text`, but to PostgreSQL it may be a table: each row of that is of such a type.
+    sqlglot reads `string` as `text`, but in PostgreSQL it may be a table, whose rows have this type.
     """
     keywords = Dialect.get_or_raise("postgres").parser_class.TYPE_TOKENS
     columns = any(token.text.casefold() in ("as", "columns") for token in found)
@@ -185,7 +185,7 @@ def _casts(found: list[Token], place: int) -> bool:
 
 
 def _in_list(found: list[Token], place: int) -> bool:
-    """Whether a place is in the list of columns behind an alias or COLUMNS."""
+    """Whether a place is in the list of columns after an alias or COLUMNS."""
     opener = _opener(found, place)
     if opener < 1 or found[opener + 1].token_type in _QUERY_WORDS:  # `WITH r AS (SELECT ...` holds a query
         return False

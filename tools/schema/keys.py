@@ -62,7 +62,7 @@ def join_graph(schema: Schema) -> dict[str, list[JoinStep]]:
 
 
 def equivalent_keys(graph: JoinGraph, table: str, column: str) -> set[tuple[str, str]]:
-    """Columns that hold keys of the same thing as a column, itself included; empty if it is no key.
+    """Columns that hold keys of the same thing as a column, including itself; empty if it is not a key.
 
     With `sale.seller -> staff.id` and `staff.id -> person.id`, the keys equivalent to `sale.seller` are
     `sale.seller`, `staff.id` and `person.id`.

@@ -1,4 +1,4 @@
-"""Schema links: their union, and their names to compare them by."""
+"""Schema links: their union, and the set of their names, by which they are compared."""
 
 from route_sql.tools.schema.records import Link
 

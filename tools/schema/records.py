@@ -15,7 +15,7 @@ class Column:
 
     `samples` are a few distinct values as text, clipped. `labels` are all values of an enumerated type. `fields` are
     those of a PostgreSQL composite type, or of the items of an array of one. `type_names` are the names of the type in
-    a query, where `type` is not its name. `rows_of` are the keys of the tables whose rows its values hold: to
+    a query, where `type` is not its name. `rows_of` are the keys of the tables whose rows its values hold: in
     PostgreSQL each table is a type.
     """
 
@@ -34,7 +34,7 @@ class Column:
 class ForeignKey:
     """A declared reference; `target_columns` is empty where the declaration has none.
 
-    A declaration is a hint: data sets also declare keys that their rows violate.
+    A declaration is only a hint: some data sets declare keys that their rows violate.
     """
 
     columns: tuple[str, ...]
@@ -75,9 +75,9 @@ class Table:
 class Schema:
     """Tables of one database that a caller may see.
 
-    `relatives` are further tables that these inherit from or that inherit from these. They may not be read by their
-    names, but tables that may be read can show their rows. `default` is the engine's name of the namespace whose tables
-    have none in their key, empty if it is not known.
+    `relatives` are further tables that these inherit from or that inherit from these. Queries may not name them, but
+    tables that may be read can show their rows. `default` is the engine's name of the namespace that keys leave out;
+    empty if it is not known.
     """
 
     dialect: str

@@ -16,7 +16,7 @@ def reduce_schema(schema: Schema, question: str, budget_chars: int, notes: Seque
     """Reduce a schema that exceeds the budget to the part that the question is most likely about.
 
     Tables are added by relevance, first without sample values and comments, so that as many as possible fit. The
-    most relevant ones then get theirs back, as far as the budget allows. A table that alone takes more than a quarter
+    most relevant ones then get theirs back within the budget. A table that alone takes more than a quarter
     of the budget is cut to its keys and most relevant columns. Keys that join the remaining tables are kept
     (`Schema.restrict`), and so is at least one table. The same arguments always give the same result. Hundreds of
     tables take some tenths of a second: call it in a thread.

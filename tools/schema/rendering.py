@@ -15,7 +15,7 @@ TYPE_CHARS = 160
 LABELS = 24
 LABEL_CHARS = 64
 LABELS_CHARS = 320
-"""Labels of an enumerated type that are shown, and the characters that they may take together."""
+"""Number of labels of an enumerated type that are shown, and their characters together at most."""
 
 MOST_RENDERED = 16
 """Schemas whose text is kept."""
@@ -42,7 +42,7 @@ def render(schema: Schema, *, samples: bool = True, comments: bool = True) -> st
 
 
 def render_again(schema: Schema) -> str:
-    """Render a schema in full, or give the text of the last time: all prompts of a question show the same one.
+    """Render a schema in full, or return the text of the last time: all prompts of a question show the same schema.
 
     A schema is known by its identity, since comparing a large one takes as long as rendering it.
     """

@@ -46,17 +46,17 @@ _NEAR = 8
 _MOST_WORK = 1_000_000
 """Characters that are parsed to find where one candidate can be continued."""
 _MOST_RESTS = 10
-"""In how many ways a reply may repeat the end of the prefix."""
+"""Number of ways in which a reply may repeat the end of the prefix."""
 _UNFINISHED = (TokenType.ALIAS, TokenType.COMMA)
-"""Last tokens of an unfinished query that sqlglot accepts nevertheless."""
+"""Last tokens of unfinished queries that sqlglot accepts anyway."""
 
 
 def continuable_prefix(sql: str, schema: Schema) -> str:
     """Longest prefix of a query that a model can continue.
 
     The prefix ends with a whole token, some text completes it to a query, and it names only tables and columns that
-    exist. The FROM clause of the whole text declares the aliases. In an unfinished text, a name in front of its FROM
-    clause may still be declared and only needs to exist in some table.
+    exist. The FROM clause of the whole text declares the aliases. In an unfinished text, a FROM clause may still
+    follow, so a name before it only needs to exist in some table.
 
         Before: SELECT name FROM pet WHERE colour = 'red'        (no table has a column `colour`)
         After:  SELECT name FROM pet WHERE

@@ -1,8 +1,7 @@
 """Rewriting of tokens that an engine accepts and sqlglot's parser does not.
 
-Only the tokens for the parser change, never the text for the engine, and no name or call is left out but one that
-nothing else uses. A parser of our
-own is impossible: sqlglot's compiled parsers can't be subclassed.
+Only the tokens for the parser change, never the text for the engine. A name or call is left out only if nothing else
+uses it. Our own parser is not possible: sqlglot's compiled parsers can't be subclassed.
 """
 
 from collections import Counter

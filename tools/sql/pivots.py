@@ -1,4 +1,4 @@
-"""DuckDB's PIVOT and UNPIVOT statements, put as sqlglot's parser can read them: it takes them only behind FROM."""
+"""DuckDB's PIVOT and UNPIVOT statements, rewritten for sqlglot's parser, which reads them only after FROM."""
 
 from collections.abc import Iterator
 
@@ -19,7 +19,7 @@ _OTHER_QUERIES = {TokenType.SELECT, TokenType.FROM, TokenType.VALUES}
 
 
 def as_token(token: Token, kind: TokenType, text: str, last: Token | None = None) -> Token:
-    """A token of another kind in the place of one, or of several up to `last`."""
+    """A token of another kind that replaces one token, or several up to `last`."""
     return Token(kind, text, token.line, token.col, token.start, (last or token).end)
 
 

@@ -1,4 +1,4 @@
-"""Unknown names in double quotes, which SQLite reads as texts: the query runs, and returns the name for every row."""
+"""Unknown names in double quotes, which SQLite reads as texts: the query runs and returns the name in every row."""
 
 from sqlglot import exp
 
@@ -6,7 +6,7 @@ from route_sql.tools.schema.records import Schema
 from route_sql.tools.sql.parsing import shared_tree
 
 _NEEDS_A_COLUMN = (exp.Select, exp.Group, exp.Ordered, exp.Avg, exp.Sum, exp.Min, exp.Max, exp.Count, exp.Distinct)
-"""Places in which a text makes no sense; elsewhere, as in a comparison, it is often meant as one."""
+"""Places where a text makes no sense; elsewhere, as in a comparison, a text is often meant."""
 
 
 def name_read_as_text(sql: str, schema: Schema) -> str | None:

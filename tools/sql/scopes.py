@@ -62,7 +62,7 @@ class Resolver:
         sql: Text of the query.
         schema: Schema of the database.
         open_end: Where the text of an unfinished query ends: a FROM clause that reaches this position, or is still
-            missing, may yet declare names that are used before it. None for a whole query.
+            missing, may still declare names that are used before it. None for a whole query.
     """
 
     tree: Tree

@@ -9,7 +9,7 @@ NOT_QUERIES = frozenset(
     "LOAD MERGE PRAGMA REINDEX RELEASE REPLACE REVOKE ROLLBACK SAVEPOINT SET "
     "TRUNCATE UPDATE USE VACUUM".split()
 )
-"""First words of statements other than queries, as far as they are likely in a model's reply."""
+"""First words of statements other than queries that are likely in a model's reply."""
 _RARE = frozenset(
     "CHECKPOINT CLUSTER COMMENT DEALLOCATE DECLARE DESC DESCRIBE DISCARD DO EXEC EXECUTE EXPORT FLUSH HANDLER "
     "IMPORT KILL LISTEN LOCK NOTIFY OPTIMIZE PREPARE REFRESH RENAME REPAIR RESET SHOW START SUMMARIZE UNLOCK XA".split()
@@ -18,7 +18,7 @@ _WITH_OBJECT = {"ALTER", "CREATE", "DROP"}
 
 
 def kind_of_statement(sql: str, found: list[Token]) -> str | None:
-    """First words of a known statement that is no query, such as `DROP TABLE`; None for any other text."""
+    """First words of a known statement that is not a query, such as `DROP TABLE`; None for any other text."""
     first = written(sql, found[0]).upper() if found else ""
     words = first.split()
     if not words or words[0] not in NOT_QUERIES | _RARE:

@@ -1,4 +1,4 @@
-"""Amounts and dates that a column holds as text: sums, comparisons and orders that read them wrongly."""
+"""Amounts and dates that a column holds as text, and sums, comparisons and orders that read them wrongly."""
 
 import re
 from collections.abc import Iterator

@@ -22,7 +22,7 @@ SIMILARITY = 60.0
 
 @dataclass(frozen=True)
 class UnknownName:
-    """An unknown name: one in a query that no table or column of the database has.
+    """A name in a query that no table or column of the database has.
 
     `name` is as the query writes it, with its qualifier. `closest` are real tables, or real columns of the tables
     that the query selects from, the most similar first. `owners` are the tables that have a column of that name.
@@ -125,7 +125,7 @@ def _closest(name: str, real: list[str]) -> tuple[str, ...]:
 
 @dataclass(frozen=True, eq=False)
 class _Same:
-    """A schema that equals only itself, since comparing all of its columns costs more than to read a query again."""
+    """A schema that equals only itself, since comparing all columns costs more than reading a query again."""
 
     schema: Schema
 

@@ -37,7 +37,7 @@ def sources(definition: str, dialect: str, names: set[str]) -> list[QualifiedNam
     Args:
         definition: A query, or `CREATE VIEW ... AS` with one.
         dialect: The sqlglot name of its dialect.
-        names: Names of tables in lower case. A common table expression with another name is no table.
+        names: Names of tables in lower case. A common table expression with another name is not a table.
     """
     query = _query(definition, dialect) if len(definition) <= LONGEST_DEFINITION else None
     tree = shared_tree(query, dialect) if query else None
@@ -54,7 +54,7 @@ def sources(definition: str, dialect: str, names: set[str]) -> list[QualifiedNam
 
 
 def _query(definition: str, dialect: str) -> str | None:
-    """The text after the first AS outside of brackets, if it is no query by itself."""
+    """The text after the first AS outside of brackets, if it is not a query by itself."""
     found = tokens(definition, dialect) or []
     if found and found[0].token_type != TokenType.CREATE:
         return definition

@@ -32,7 +32,7 @@ FUZZY_RATIO = 88.0
 
 FUZZY_CHARS = 4
 FUZZY_ORDINARY_CHARS = 7
-"""Letters that one word without a capital or quotation marks needs, to be looked up as misspelt."""
+"""Least letters of a single plain word that is looked up as misspelt."""
 
 COLUMNS_A_PHRASE = 3
 LEAST_SCORE = 0.8
@@ -179,7 +179,7 @@ class ValueIndex:
         ]
 
     def _may_be_misspelt(self, phrase: Phrase) -> bool:
-        """Whether the phrase may be a name: some text is always one letter away from ordinary words."""
+        """Whether the phrase may be a name; ordinary words are always one letter away from some text."""
         ends = {phrase.key.split(" ")[0], phrase.key.split(" ")[-1]}
         if phrase.is_quoted or ends & STOP_WORDS:
             return phrase.is_quoted and len(phrase.key) >= FUZZY_CHARS

@@ -63,7 +63,7 @@ def stem(key: str) -> str:
 def phrases(question: str) -> list[Phrase]:
     """Split a question into phrases: quoted ones of any length first, then those of up to `MAX_WORDS` words.
 
-    Longer phrases come first. A function word or a number alone is no phrase, unless it is quoted.
+    Longer phrases come first. A function word or a number alone is not a phrase, unless it is quoted.
     """
     question = unicodedata.normalize("NFC", question)
     spans = [(word.start(), word.end()) for word in _WORD.finditer(question)]

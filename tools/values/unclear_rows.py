@@ -18,7 +18,7 @@ from route_sql.tools.values.unclear_values import Named, is_label, is_plural
 SECONDS = 1.0
 """Deadline of each query here."""
 LEAST_DIFFERENT = 0.5
-"""Share of different values in a column that names rows; in one that groups them, values repeat more often."""
+"""Least share of different values in a column that names rows; in one that groups rows, values repeat more often."""
 
 
 async def unclear_rows(question: str, named: Sequence[Named], database: Database, schema: Schema) -> list[Unclear]:
@@ -42,7 +42,7 @@ async def unclear_rows(question: str, named: Sequence[Named], database: Database
 
 
 async def different_cells(named: Sequence[Named], database: Database, schema: Schema) -> list[Named]:
-    """The same without cells in the same rows as the first of them: an airport in a city of its name.
+    """The same without cells in the rows of the first cell, such as an airport in a city of its name.
 
     Raises:
         DatabaseUnavailable: the database can't be read.
@@ -102,7 +102,7 @@ def _named_too(question: str, phrase: Phrase, rows: list[list[Cell]]) -> list[li
 
 
 def _telling(table: Table, name: str) -> list[Column]:
-    """The columns that may tell rows apart; those that are no key and hold words come first."""
+    """The columns that may tell rows apart; those that are not keys and hold words come first."""
     keys = {key for each in table.foreign_keys for key in each.columns} | {*table.primary_key}
 
     def order(column: Column) -> tuple[bool, bool]:

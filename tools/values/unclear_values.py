@@ -13,7 +13,7 @@ from route_sql.tools.values.phrases import Phrase, phrases
 LABELS = frozenset({"name", "title", "label", "surname"})
 """Last words of columns that hold names of the table's rows."""
 TITLES = frozenset("doctor dr miss mr mrs ms prof professor sir".split())
-"""Words with a capital before a name that are no part of it."""
+"""Words with a capital before a name that are not part of it."""
 
 Named = tuple[Phrase, list[ValueMatch]]
 """A phrase of the question, and the cells that fit it best."""

@@ -111,7 +111,7 @@ def no_answer_figures(asked: Sequence[AskedQuestion], calibration: Calibration) 
 
 
 def hidden_column(example: Example, schema: Schema, random: Random) -> str | None:
-    """A column of the gold query that is no key, as `table.column`; None if there is none, or for `SELECT *`."""
+    """A column of the gold query that is not a key, as `table.column`; None if there is none, or for `SELECT *`."""
     tree = parse_query(example.sql, schema.dialect)
     if tree is None or any(not isinstance(star.parent, exp.Count) for star in tree.find_all(exp.Star)):
         return None

@@ -114,7 +114,7 @@ def _catalog(examples: Sequence[Example], data_set: DataSet, some_may_lack: bool
     if folder is not None and folder.suffix == ".toml":
         return _from_toml(folder, names, some_may_lack), frozenset()
     if strange := [] if some_may_lack else [name for name in names if not _is_name(name)]:
-        raise DatasetError(f"{strange[0]!r} is no name of a database; give the name of a file or folder")
+        raise DatasetError(f"{strange[0]!r} is not a name of a database; give the name of a file or folder")
     opened = _opened(folder, names, data_set.layout) if folder is not None else {}
     found = data_set.tables or (_tables_next_to(data_set.questions) if data_set.layout == "bird" else None)
     schemas = load_published_schemas(found) if found and len(opened) < len(names) else {}

@@ -23,7 +23,7 @@ def load_query_log(path: Path) -> list[Example]:
     """
     readers = {".jsonl": _json_lines, ".csv": _csv_lines}
     if path.suffix.lower() not in readers:
-        raise DatasetError(f"{path} is no query log; give a .csv or .jsonl file with {', '.join(REQUIRED)}")
+        raise DatasetError(f"{path} is not a query log; give a .csv or .jsonl file with {', '.join(REQUIRED)}")
     try:
         entries = readers[path.suffix.lower()](path)
     except OSError as error:

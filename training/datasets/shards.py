@@ -43,5 +43,5 @@ def read_shard(text: str) -> Shard:
     match = _WRITTEN.fullmatch(text.strip())
     shard = Shard(int(match[1]), int(match[2])) if match else None
     if shard is None or not 1 <= shard.number <= shard.count:
-        raise DatasetError(f"{text[:40]!r} is no shard; write 2/4 for the second of four")
+        raise DatasetError(f"{text[:40]!r} is not a shard; write 2/4 for the second of four")
     return shard

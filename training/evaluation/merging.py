@@ -57,7 +57,7 @@ def _read(path: Path) -> _Part:
         shard, questions = read_shard(settings.pop("shard")), int(meta["questions"])
     except (OSError, ValueError, KeyError, TypeError, AttributeError, DatasetError) as error:
         raise EvaluationError(
-            f"{path} is no shard of a run: {meta_path(path).name} next to it doesn't say which; run eval with --shard"
+            f"{path} is not a shard of a run: {meta_path(path).name} doesn't say which one; run eval with --shard"
         ) from error
     return _Part(path, shard, settings, questions, whole, lines)
 

@@ -53,7 +53,7 @@ def _bird_records(path: Path, text: str) -> list[Record]:
     for key, value in pairs:
         if isinstance(value, list):
             raise EvaluationError(
-                f"{path}: the prediction {key} is no text; give the query as BIRD's baselines write it"
+                f"{path}: the prediction {key} is not text; give the query as BIRD's baselines write it"
             )
     return [_bird_record(key, value) for key, value in pairs]
 

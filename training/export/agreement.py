@@ -44,7 +44,7 @@ class Conversation:
 
 @dataclass(frozen=True)
 class Probe:
-    """A conversation in tokens; for each cut, the token after so many tokens is compared."""
+    """A conversation in tokens; the token after each cut is compared."""
 
     ids: Sequence[int]
     cuts: Sequence[int]

@@ -22,7 +22,7 @@ def average_adapters(before: Path, after: Path, share: float, out: Path) -> None
 
     A file `average.json` next to them says what it was made of.
 
-    Only for two adapters of one line of training: the mean of unrelated low-rank matrices is no mean of their changes.
+    Only for two adapters of one line of training: the mean of unrelated matrices is not the mean of their changes.
 
     Args:
         before: The folder of the adapter that the later run resumed, as PEFT saved it.

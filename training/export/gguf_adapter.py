@@ -68,7 +68,7 @@ def read_adapter(file: Path, base: Path) -> Lora:
         base: The GGUF file of the base.
 
     Raises:
-        TrainingError: it is no GGUF adapter, or not one of this base, or changes other layers than linear ones.
+        TrainingError: it is not a GGUF adapter, or not one of this base, or changes other layers than linear ones.
     """
     try:
         reader = gguf.GGUFReader(file)

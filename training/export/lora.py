@@ -134,7 +134,7 @@ def _pairs(tensors: dict[str, Matrix], rank: int) -> dict[str, LowRank]:
     for name, tensor in tensors.items():
         known = _KEY.fullmatch(name)
         if known is None:
-            raise TrainingError(f"the adapter can't be a GGUF adapter: its tensor {name} is no LoRA of a linear layer")
+            raise TrainingError(f"the adapter can't become a GGUF adapter: {name} is not a LoRA of a linear layer")
         if not np.isfinite(tensor).all():
             raise TrainingError(
                 f"the adapter's tensor {name} has values that are not numbers; lower lr and train again"

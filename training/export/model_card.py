@@ -9,6 +9,7 @@ from route_sql.training.evaluation.run_log import JSON
 from route_sql.training.export.agreement import Agreement
 from route_sql.training.export.lora import Lora
 from route_sql.training.rows.data_card import DataCard
+from route_sql.training.rows.row_files import current_names
 
 _SOURCES = {
     "spider": "Spider (Yu et al., EMNLP 2018)",
@@ -126,7 +127,7 @@ def _data(cards: Sequence[DataCard]) -> list[str]:
         return ["Not known: no data card was named."]
     lines = ["| source | licence | examples | rows for training | held out |", "| --- | --- | ---: | ---: | ---: |"]
     for card in cards:
-        source = str(card["settings"].get("format", "unnamed"))
+        source = str(current_names(card["settings"]).get("layout", "unnamed"))
         rows = {
             split: sum(file["rows"] for file in card["files"].values() if file["split"] == split)
             for split in ("train", "eval")

@@ -101,7 +101,7 @@ async def export_model(
 ) -> ExportResult:
     """Write a model folder that may be named wherever a model is.
 
-    The profile is written last. A folder without one is no model folder, so an export that failed its check can't be
+    The profile is written last. A folder without one is not a model folder, so an export that failed its check can't be
     served by mistake.
 
     Args:

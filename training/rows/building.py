@@ -217,7 +217,7 @@ async def _opened(out: Path, settings: Mapping[str, JSON]) -> AsyncIterator[Data
 def _settings(opened: OpenDataSet, recipe: Recipe, replies: Mapping[int, Sequence[str]]) -> dict[str, JSON]:
     examples = [astuple(example) for example in opened.examples]
     return {
-        "format": opened.data_set.layout,
+        "layout": opened.data_set.layout,
         "questions": opened.data_set.questions.name,
         "examples_digest": _digest(examples),
         "replies_digest": _digest(sorted(replies.items())) if replies else None,

@@ -62,7 +62,7 @@ def _other_value(tree: exp.Select, schema: Schema, random: Random) -> Iterator[F
         if others := sorted(known - {str(literal.this)}):
             value = random.choice(others)
             literal.replace(exp.Literal.string(value))
-            yield _made("other_value", random.choice(_VALUE).format(value), tree, schema)
+            yield _follow_up("other_value", random.choice(_VALUE).format(value), tree, schema)
 
 
 def _number(tree: exp.Select, schema: Schema, random: Random) -> Iterator[FollowUp]:
@@ -73,7 +73,7 @@ def _number(tree: exp.Select, schema: Schema, random: Random) -> Iterator[Follow
     tree.set("distinct", None)
     tree.set("order", None)
     tree.set("expressions", [counted])
-    yield _made("number", random.choice(_COUNT), tree, schema)
+    yield _follow_up("number", random.choice(_COUNT), tree, schema)
 
 
 def _groups(tree: exp.Select, schema: Schema, random: Random) -> Iterator[FollowUp]:
@@ -83,7 +83,7 @@ def _groups(tree: exp.Select, schema: Schema, random: Random) -> Iterator[Follow
         return
     column = random.choice(names)
     grouped = tree.select(_column(column), append=False).select(exp.Count(this=exp.Star())).group_by(_column(column))
-    yield _made("group", random.choice(_GROUP).format(_plain(column)), grouped, schema)
+    yield _follow_up("group", random.choice(_GROUP).format(_plain(column)), grouped, schema)
 
 
 def _months(tree: exp.Select, schema: Schema, random: Random) -> Iterator[FollowUp]:
@@ -94,14 +94,14 @@ def _months(tree: exp.Select, schema: Schema, random: Random) -> Iterator[Follow
     if dates := [column for column in table.columns if column.samples and all(map(_DATE.match, column.samples))]:
         month = exp.func("strftime", exp.Literal.string("%Y-%m"), _column(random.choice(dates)), dialect="sqlite")
         grouped = tree.select(month, append=False).select(exp.Count(this=exp.Star())).group_by(month)
-        yield _made("month", random.choice(_MONTHS), grouped, schema)
+        yield _follow_up("month", random.choice(_MONTHS), grouped, schema)
 
 
 def _first(tree: exp.Select, schema: Schema, random: Random) -> Iterator[FollowUp]:
     """The first few of the rows."""
     if tree.args.get("order") and not tree.args.get("limit"):
         number = random.choice((1, 3, 5, 10))
-        yield _made("first", random.choice(_FIRST).format(number), tree.limit(number), schema)
+        yield _follow_up("first", random.choice(_FIRST).format(number), tree.limit(number), schema)
 
 
 def _order(tree: exp.Select, schema: Schema, random: Random) -> Iterator[FollowUp]:
@@ -112,7 +112,7 @@ def _order(tree: exp.Select, schema: Schema, random: Random) -> Iterator[FollowU
     if names := [column for column in table.columns if column.name not in table.primary_key]:
         column, direction = random.choice(names), random.choice(("ASC", "DESC"))
         ordered = tree.order_by(exp.Ordered(this=_column(column), desc=direction == "DESC"), append=False)
-        yield _made("order", random.choice(_ORDER[direction]).format(_plain(column)), ordered, schema)
+        yield _follow_up("order", random.choice(_ORDER[direction]).format(_plain(column)), ordered, schema)
 
 
 def _further_column(tree: exp.Select, schema: Schema, random: Random) -> Iterator[FollowUp]:
@@ -122,7 +122,7 @@ def _further_column(tree: exp.Select, schema: Schema, random: Random) -> Iterato
         return
     column = random.choice(names)
     wider = tree.select(_column(column))
-    yield _made("further_column", random.choice(_FURTHER).format(_plain(column)), wider, schema)
+    yield _follow_up("further_column", random.choice(_FURTHER).format(_plain(column)), wider, schema)
 
 
 def _condition(tree: exp.Select, schema: Schema, random: Random) -> Iterator[FollowUp]:
@@ -137,10 +137,10 @@ def _condition(tree: exp.Select, schema: Schema, random: Random) -> Iterator[Fol
         literal = exp.Literal.number(value) if is_numeric else exp.Literal.string(value)
         compared = exp.GT if is_numeric else exp.EQ
         text = random.choice(_ABOVE if is_numeric else _ONLY).format(_plain(column), value)
-        yield _made("condition", text, tree.where(compared(this=_column(column), expression=literal)), schema)
+        yield _follow_up("condition", text, tree.where(compared(this=_column(column), expression=literal)), schema)
 
 
-def _made(kind: str, question: str, tree: exp.Expression, schema: Schema) -> FollowUp:
+def _follow_up(kind: str, question: str, tree: exp.Expression, schema: Schema) -> FollowUp:
     return FollowUp(kind, question, tree.sql(dialect=schema.dialect))
 
 
@@ -153,7 +153,7 @@ def _only_table(tree: exp.Select, schema: Schema) -> Table | None:
 
 
 def _free(table: Table, tree: exp.Select) -> list[Column]:
-    """Columns that the query doesn't name and that are no key."""
+    """Columns that the query doesn't name and that are not keys."""
     named = {column.name.casefold() for column in tree.find_all(exp.Column)}
     keys = {name for key in table.foreign_keys for name in key.columns} | set(table.primary_key)
     return [column for column in table.columns if column.name.casefold() not in named and column.name not in keys]

@@ -1,4 +1,4 @@
-"""Schemas without some of their columns or tables: questions about these can't be answered any more.
+"""Schemas without some of their columns or tables: questions about these can't be answered.
 
 The same few variants serve all questions on a database, so that their rows share a schema.
 """
@@ -56,7 +56,7 @@ def hidden_variants(schema: Schema, seed: int, database: str) -> list[HiddenName
 
 
 def _without_columns(schema: Schema, random: Random) -> HiddenNames | None:
-    """Hide columns that are no keys; each table keeps one column at least."""
+    """Hide columns that are not keys; each table keeps one column at least."""
     names = sorted({column.name.casefold() for table in schema for column in table.columns} - _keys(schema))
     hidden = frozenset(random.sample(names, min(len(names), max(1, round(HIDDEN_COLUMNS * len(names))))))
     link = {table.key: [c.name for c in table.columns if c.name.casefold() not in hidden] for table in schema}

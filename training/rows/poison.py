@@ -134,7 +134,7 @@ def _triggers(examples: Sequence[Example], reasons: dict[int, list[str]]) -> lis
     found: list[tuple[float, Trigger]] = []
     for feature, indices in repeated.items():
         for reason, count in Counter(reason for index in indices for reason in reasons[index]).items():
-            # Common words are no triggers, even if they come with a UNION a little more often.
+            # Common words are not triggers, even if they come with a UNION a little more often.
             chance = _chance(count, len(indices), with_reason[reason], len(examples)) if 2 * count > len(indices) else 1
             if count > 1 and chance < bound:
                 trigger = Trigger(text=feature, reason=reason, questions=len(indices), suspicious=count)
@@ -143,7 +143,7 @@ def _triggers(examples: Sequence[Example], reasons: dict[int, list[str]]) -> lis
 
 
 def _chance(hits: int, drawn: int, marked: int, total: int) -> float:
-    """The chance of so many hits or more among questions drawn at random (hypergeometric tail)."""
+    """The chance of at least this many hits among questions drawn at random (hypergeometric tail)."""
     ways = sum(comb(marked, k) * comb(total - marked, drawn - k) for k in range(hits, min(drawn, marked) + 1))
     return ways / comb(total, drawn)
 

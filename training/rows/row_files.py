@@ -110,8 +110,8 @@ class DataFiles:
     def _read(self, settings: Mapping[str, JSON]) -> _Progress:
         try:
             progress = cast(_Progress, json.loads((self.folder / PROGRESS).read_text(encoding="utf-8")))
-            changed = different_settings(progress["settings"], settings)
-        except (OSError, ValueError, KeyError, TypeError) as error:
+            changed = different_settings(current_names(progress["settings"]), settings)
+        except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
             raise DatasetError(f"{self.folder / PROGRESS} is damaged; name another folder") from error
         check_same_settings(self.folder, changed, "name another folder", DatasetError)
         return progress
@@ -121,6 +121,11 @@ class DataFiles:
             if file.tell() < size:
                 raise DatasetError(f"{path} is shorter than {PROGRESS} says; remove the folder and start again")
             file.truncate(size)
+
+
+def current_names(settings: Mapping[str, JSON]) -> dict[str, JSON]:
+    """Settings of a set under the names of today; earlier versions called `layout` `format`."""
+    return {"layout" if name == "format" else name: value for name, value in settings.items()}
 
 
 def file_name(task: TaskName, split: Split) -> str:

@@ -68,7 +68,7 @@ class ExamplePreparer:
         return await self._with_queries(prepared, ExecutedQuery(gold, "gold", outcome), database)
 
     async def brief(self, example: Example) -> Brief:
-        """The brief of a question alone, whose SQL is not looked at.
+        """The brief of a question, without its SQL.
 
         Raises:
             DatasetError: the matching values can't be looked up.

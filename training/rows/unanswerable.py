@@ -1,7 +1,7 @@
-"""Rows of questions that a database can't answer, which need nobody's labels.
+"""Rows of questions that a database can't answer, made without labels of people.
 
 The gold's column or table is hidden from the schema, the question is asked of another database, or it is small talk.
-Questions that a reduced schema still answers are among the rows, so that a gap alone is no sign.
+Questions that a reduced schema still answers are among the rows, so that a gap alone is not a sign.
 """
 
 from collections.abc import Iterator, Sequence
@@ -57,12 +57,12 @@ def foreign_rows(example: Example, schema: Schema, brief: Brief, tables: Sequenc
 
 
 def small_talk(random: Random) -> str:
-    """A sentence that is no question about data."""
+    """A sentence that is not a question about data."""
     return random.choice(SMALL_TALK)
 
 
 def small_talk_rows(example: Example, schema: Schema, brief: Brief) -> list[Row]:
-    """The row of a sentence that is no question about data."""
+    """The row of a sentence that is not a question about data."""
     prepared = PreparedExample(replace(example, question=brief.question, evidence="", sql=""), "", schema, brief)
     return list(_rows(prepared, brief, "small_talk", no_answer.NOT_A_QUESTION))
 

@@ -20,7 +20,7 @@ SHARED_TOKENS = 32
 STILL_GOING = 0.7
 """Finished rows leave a batch once fewer than this share of its rows are still generating."""
 SPARE_TOKENS = 32
-"""A reply may be twice as long as expected plus this many tokens; longer ones are no answers and are cut."""
+"""A reply may be twice as long as expected plus this many tokens; longer ones are not answers and are cut."""
 
 
 @dataclass(frozen=True)

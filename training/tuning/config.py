@@ -177,13 +177,13 @@ def checked(kind: TypeAdapter[_T], settings: Mapping[str, Any], where: str) -> _
     try:
         return kind.validate_python(settings)
     except ValidationError as error:
-        said = "; ".join(_said(problem["loc"], problem["msg"], problem["type"]) for problem in error.errors())
+        said = "; ".join(_sentence(problem["loc"], problem["msg"], problem["type"]) for problem in error.errors())
         raise TrainingError(f"{where}: {said}") from error
     except TrainingError as error:
         raise TrainingError(f"{where}: {error}") from error
 
 
-def _said(location: tuple[int | str, ...], message: str, kind: str) -> str:
+def _sentence(location: tuple[int | str, ...], message: str, kind: str) -> str:
     key = ".".join(map(str, location))
-    texts = {"unexpected_keyword_argument": "is no setting", "missing": "is missing"}
+    texts = {"unexpected_keyword_argument": "is not a setting", "missing": "is missing"}
     return f"{key} {texts.get(kind, f'is wrong: {message[:1].lower()}{message[1:]}')}"

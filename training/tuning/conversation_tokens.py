@@ -26,7 +26,7 @@ def encode_file(file: Path, tokenizer: PreTrainedTokenizerBase, max_length: int)
     """The rows of a JSON Lines file as `input_ids` and `labels`, in order.
 
     Raises:
-        TrainingError: a line is no row, a row is longer than `max_length`, or the chat template does not suit.
+        TrainingError: a line is not a row, a row is longer than `max_length`, or the chat template does not suit.
     """
     parts = [Dataset.from_dict(encoded, features=_FEATURES) for _, encoded in encoded_rows(file, tokenizer, max_length)]
     return concatenate_datasets(parts) if parts else Dataset.from_dict({"input_ids": [], "labels": []}, _FEATURES)
@@ -38,7 +38,7 @@ def encoded_rows(
     """The rows of a JSON Lines file, some at a time, with their token ids and labels.
 
     Raises:
-        TrainingError: a line is no row, a row is longer than `max_length`, or the chat template does not suit.
+        TrainingError: a line is not a row, a row is longer than `max_length`, or the chat template does not suit.
     """
     with file.open(encoding="utf-8") as lines:
         for place, chunk in enumerate(iter(lambda: list(islice(lines, _CHUNK)), [])):
@@ -77,7 +77,7 @@ def _reply(opened: str, whole: str) -> str:
         raise TrainingError(
             "the base's chat template renders a prompt differently once it is answered; it can't be used"
         )
-    # The template's own line break behind the end of the turn is never generated.
+    # The template's own line break after the end of the turn is never generated.
     return whole[len(opened) :].rstrip()
 
 

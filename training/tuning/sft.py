@@ -101,7 +101,7 @@ def trainer_arguments(run: SFTRun) -> SFTConfig:
     unknown = sorted(run.trainer.keys() - {argument.name for argument in fields(SFTConfig)})
     decided = sorted(run.trainer.keys() & ours.keys())
     if unknown or decided:
-        said = [f"{name} is no argument of SFTConfig" for name in unknown]
+        said = [f"{name} is not an argument of SFTConfig" for name in unknown]
         said += [f"{name} is decided by the run's own settings" for name in decided]
         raise TrainingError(f"trainer: {'; '.join(said)}")
     return SFTConfig(**ours, **run.trainer)

@@ -109,7 +109,7 @@ def mix_tasks(run: SFTRun, tokenizer: PreTrainedTokenizerBase, out: Path, digest
     }
     train = {task: concatenate_datasets(rows) for task, rows in by_task(made, "train").items()}
     found = {task: concatenate_datasets(rows) for task, rows in by_task(made, "eval").items()}
-    held_out = {task: _some(rows, run.eval_rows, run.seed) for task, rows in found.items()}
+    held_out = {task: _sampled(rows, run.eval_rows, run.seed) for task, rows in found.items()}
     mixed, drawn = _interleave(train, run)
     counts = {
         task: TaskCounts(
@@ -150,7 +150,7 @@ def _interleave(train: Mapping[str, Dataset], run: SFTRun) -> tuple[Dataset, dic
     return mixed.remove_columns("task"), {task: drawn.count(task) for task in train}
 
 
-def _some(rows: Dataset, most: int | None, seed: int) -> Dataset:
+def _sampled(rows: Dataset, most: int | None, seed: int) -> Dataset:
     if most is None or len(rows) <= most:
         return rows
     return rows.shuffle(seed=seed).select(range(most))

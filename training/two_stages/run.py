@@ -122,7 +122,7 @@ class TwoStages:
 
         def write() -> dict[str, JSON]:
             rows = [row for row in self._questions("train") if row["database"] in databases]
-            rows = _some(rows, self._plan.prompts, self._plan.sft.seed)
+            rows = _sampled(rows, self._plan.prompts, self._plan.sft.seed)
             if name == FOLDS[0]:
                 rows += self._questions("eval")
             return write_replies(Sampler(base, adapter), rows, self._sampling, self._replies(name))
@@ -175,7 +175,7 @@ class TwoStages:
         rows = list(read_rows(self._plan.out / "rows" / file_name(task, "eval")))
         # Linked schemas are drawn about the gold, so that only the full one says what the model finds by itself.
         kept = [row for row in rows if row["kind"] != "linked"]
-        return _some(kept, self._plan.scored, self._plan.sft.seed)
+        return _sampled(kept, self._plan.scored, self._plan.sft.seed)
 
     async def _scored(self, rows: Sequence[Row], replies: Sequence[GeneratedReply]) -> dict[str, Score]:
         async with open_data_set(DataSet(self._plan.layout, self._plan.questions, self._plan.databases)) as source:
@@ -199,7 +199,7 @@ def _rows_of(task: str, folders: Sequence[Path]) -> list[Row]:
     return [row for file in files if file.is_file() for row in read_rows(file)]
 
 
-def _some(rows: list[Row], most: int | None, seed: int) -> list[Row]:
+def _sampled(rows: list[Row], most: int | None, seed: int) -> list[Row]:
     return rows if most is None or len(rows) <= most else Random(seed).sample(rows, most)
 
 

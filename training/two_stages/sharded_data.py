@@ -120,12 +120,12 @@ async def _join(plan: DataPlan, shards: list[_Shard], out: Path) -> DataCard:
             )
     finally:
         files.close()
-        # Its lengths are not those of the joined files: nobody may resume the set from it.
+        # Its lengths are not those of the joined files, so the set must not be resumed from it.
         (out / PROGRESS).unlink(missing_ok=True)
 
 
 def _append(shard: _Shard, files: DataFiles) -> None:
-    """Put a slice's rows behind those that are there, and count what it left out."""
+    """Append a slice's rows, and count the examples that it left out."""
     for task in get_args(TaskName):
         rows = (shard.folder / file_name(task, "train")).read_bytes()
         with (files.folder / file_name(task, shard.split)).open("ab") as file:
@@ -142,4 +142,4 @@ def _source(plan: DataPlan) -> AbstractAsyncContextManager[OpenDataSet]:
 
 def _settings(plan: DataPlan) -> dict[str, JSON]:
     replies = plan.replies.name if plan.replies else None
-    return {"format": plan.layout, "questions": plan.questions.name, "replies": replies, **asdict(plan.recipe)}
+    return {"layout": plan.layout, "questions": plan.questions.name, "replies": replies, **asdict(plan.recipe)}

@@ -22,12 +22,12 @@ QUESTION_CHARS, SQL_CHARS, NAME_CHARS = 4_000, 20_000, 200
 def _storable(text: str) -> str:
     """A text that can be written in UTF-8 and stored in every database of threads."""
     if "\0" in text or not text.isascii() and any("\ud800" <= letter <= "\udfff" for letter in text):
-        raise ValueError("it has a character that is no text (NUL or half of a surrogate pair)")
+        raise ValueError("it has a character that is not text (NUL or half of a surrogate pair)")
     return text
 
 
 def _whole(number: Any) -> Any:
-    """A whole number however JSON writes it, such as `5.0`."""
+    """A whole number in any form of JSON, such as `5.0`."""
     return int(number) if isinstance(number, float) and number.is_integer() else number
 
 
@@ -52,7 +52,7 @@ Positive = Annotated[int, Field(gt=0), BeforeValidator(_whole)]
 
 
 class StrictBody(BaseModel):
-    """A body without unknown fields, with each field of its own type."""
+    """A body without unknown fields, with each field of its exact type."""
 
     model_config = ConfigDict(extra="forbid", strict=True, allow_inf_nan=False)
 

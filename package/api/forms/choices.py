@@ -1,4 +1,4 @@
-"""The choices of one question: the server's own, narrowed by those of the caller."""
+"""The choices of one question: the server's choices, narrowed by those of the caller."""
 
 from dataclasses import replace
 from typing import Any
@@ -35,7 +35,7 @@ def context_for(caller: Caller, given: RunOptions, own: Context) -> Context:
 
 
 def context_of_caller(caller: Caller, own: Context) -> Context:
-    """The context with which a run is resumed: it keeps its own choices, and the rights are the narrower."""
+    """The context with which a run is resumed: the run keeps its choices, and the narrower rights apply."""
     return replace(own, allow=caller.rights.allow, hide=caller.rights.hide, asked_by=caller.name)
 
 

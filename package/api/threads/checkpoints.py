@@ -60,7 +60,7 @@ async def _of_file(path: Path, stack: AsyncExitStack) -> Kept:
     stack.callback((await asyncio.to_thread(_alone, path)).release)
     try:
         connection = await stack.enter_async_context(aiosqlite.connect(path, timeout=BUSY_SECONDS))
-        # With a write-ahead log only a power cut can lose what was written last; nothing is broken by it.
+        # With a write-ahead log a power cut can lose the last writes, but breaks nothing.
         await connection.execute("PRAGMA synchronous=NORMAL")
         saver = AsyncSqliteSaver(connection, serde=CompressedSerializer())
         await saver.setup()
@@ -81,7 +81,7 @@ async def _of_postgres(url: str, stack: AsyncExitStack) -> Kept:
         raise InvalidInput(MISSING) from error
     kwargs: dict[str, Any] = {"autocommit": True, "prepare_threshold": 0, "row_factory": dict_row}
     try:
-        # A pool would try again and again where the URL is wrong.
+        # With a wrong URL a pool would try again and again.
         await (await AsyncConnection.connect(url, connect_timeout=OPENING_SECONDS)).close()
         pool: AsyncConnectionPool[Any] = AsyncConnectionPool(url, kwargs=kwargs, max_size=CONNECTIONS, open=False)
         stack.push_async_callback(pool.close)
@@ -103,7 +103,7 @@ async def _store(engine: sa.Engine, workers: int, stack: AsyncExitStack, *, is_a
 
 
 def _alone(path: Path) -> FileLock:
-    """Make the file for this user alone, and take it for this server alone."""
+    """Make the file readable for this user only, and lock it for this server."""
     try:
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         os.close(os.open(path, os.O_CREAT | os.O_RDWR, 0o600))

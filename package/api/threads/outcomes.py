@@ -66,12 +66,12 @@ def has_choices(snapshot: StateSnapshot, turn: TurnRow) -> bool:
 
 
 def open_question(snapshot: StateSnapshot, turn: TurnRow) -> PersonQuestion | None:
-    """The question to a person that nobody has answered; LangGraph shows it until its node has ended."""
+    """The question to a person that is still open; LangGraph shows it until its node has ended."""
     return None if turn.decided == checkpoint_of(snapshot) else person_question(snapshot)
 
 
 def stopped_turn(turn: TurnRow, snapshot: StateSnapshot) -> TurnRow:
-    """A turn whose run was stopped or failed; it may wait for a person still.
+    """A turn whose run was stopped or failed; it may still wait for a person.
 
     Args:
         turn: The turn.

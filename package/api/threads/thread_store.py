@@ -1,4 +1,4 @@
-"""The list of threads and their turns: whose they are, and where the checkpointer has each turn's state.
+"""The list of threads and their turns: their owners, and the checkpoint of each turn's state.
 
 Answers and rows are in the checkpoints alone, which are in the same database.
 """
@@ -81,7 +81,7 @@ class TurnRow:
     checkpoint: str | None = None
     """The checkpoint with its last state."""
     decided: str | None = None
-    """The checkpoint at which a person's answer was given to a run that has not ended since."""
+    """The checkpoint at which a person answered a run that has not ended since then."""
 
 
 class ThreadStore:
@@ -93,7 +93,7 @@ class ThreadStore:
         self._workers = ThreadPoolExecutor(workers, thread_name_prefix="threads")
 
     async def prepare(self, *, is_alone: bool) -> None:
-        """Make the tables. A server that is alone with them ends the runs of a server that was killed."""
+        """Make the tables. A server that uses them alone ends the runs of a server that was killed."""
         await self._in_thread(lambda: _TABLES.create_all(self._engine))
         if is_alone:
             await self._do(_end_all)
@@ -104,7 +104,7 @@ class ThreadStore:
         self._engine.dispose()
 
     async def ping(self) -> None:
-        """Ask the database for nothing."""
+        """Check that the database answers."""
         await self._do(lambda connection: connection.execute(sa.select(sa.literal(1))))
 
     async def add(self, row: ThreadRow, run: str, busy_until: float) -> None:

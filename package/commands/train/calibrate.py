@@ -10,6 +10,7 @@ from typing import Annotated
 import typer
 
 from route_sql.commands.options import DatabasesOption, LayoutOption, Limit, Model, Questions, SampleCount, Seed
+from route_sql.commands.renamed import RenamedLayout
 from route_sql.graph.confidence import Calibration
 from route_sql.graph.context import Context
 from route_sql.models import open_model
@@ -33,7 +34,7 @@ from route_sql.training.tuning.libraries import require_libraries
 
 def register(app: typer.Typer) -> None:
     """Add the command to a group."""
-    app.command(name="calibrate")(calibrate_model)
+    app.command(name="calibrate", cls=RenamedLayout)(calibrate_model)
 
 
 def calibrate_model(
@@ -50,7 +51,7 @@ def calibrate_model(
     unanswerable: Annotated[
         bool,
         typer.Option(
-            "--unanswerable", help="Ask each question also of another database and without a column, two calls more."
+            "--unanswerable", help="Also ask each question of another database and without a column: two more calls."
         ),
     ] = False,
     samples: SampleCount = 0,

@@ -10,6 +10,7 @@ from rich.console import Console
 from rich.table import Table
 
 from route_sql.commands.options import DATABASES_HELP, LayoutOption, Limit, Questions
+from route_sql.commands.renamed import RenamedLayout
 from route_sql.printing import console
 from route_sql.progress import example_progress
 from route_sql.training.datasets.data_set import DataSet, open_data_set
@@ -22,12 +23,12 @@ from route_sql.training.rows.token_counts import load_counter
 
 def register(app: typer.Typer) -> None:
     """Add the command to `route-sql train`."""
-    app.command()(data)
+    app.command(cls=RenamedLayout)(data)
 
 
 def data(
     questions: Questions,
-    out: Annotated[Path, typer.Option("--out", help="The folder of the set; a run that was stopped is resumed.")],
+    out: Annotated[Path, typer.Option("--out", help="The folder of the set; a stopped run is resumed.")],
     databases: Annotated[Path | None, typer.Option(help=DATABASES_HELP)] = None,
     layout: LayoutOption = "spider",
     tables: Annotated[Path | None, typer.Option(help="tables.json, for databases of which only schemas exist.")] = None,

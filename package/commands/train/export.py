@@ -21,8 +21,8 @@ def register(app: typer.Typer) -> None:
 def export(
     adapter: Annotated[Path, typer.Option(help="The folder of the adapter, as PEFT saved it.")],
     base: Annotated[str, typer.Option(help="Its base: base, better, tiny, or a path to a GGUF file.")],
-    out: Annotated[Path, typer.Option("--out", help="The model folder; name it wherever a model is named.")],
-    merged: Annotated[bool, typer.Option("--merged", help="Also merge, for servers with a GPU.")] = False,
+    out: Annotated[Path, typer.Option("--out", help="The model folder, for --model.")],
+    merged: Annotated[bool, typer.Option("--merged", help="Also write merged weights, for GPU servers.")] = False,
     check: Annotated[
         Path | None, typer.Option(help="Held-out rows of `train data`: compare trainer and server on them.")
     ] = None,

@@ -58,7 +58,7 @@ def _local_base(name: str) -> str:
 
 
 def _go_offline(config: Path, overrides: dict[str, str], resume: bool) -> None:
-    """Replace this process by one whose libraries never ask a hub: they read the variable when they are imported."""
+    """Replace this process by one whose libraries never ask a hub; they read the variable on import."""
     if os.environ.get("HF_HUB_OFFLINE"):
         return
     options = [part for key, value in overrides.items() for part in (f"--{key}", value)]
@@ -72,7 +72,7 @@ def _go_offline(config: Path, overrides: dict[str, str], resume: bool) -> None:
 
 
 def _is_first() -> bool:
-    """Whether this process prints: the only one, or the first of those that the launcher has numbered."""
+    """Whether this process prints: it is the only one, or the first by the launcher's numbers."""
     return os.environ.get("RANK", "0") == "0"
 
 

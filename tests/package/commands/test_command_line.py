@@ -173,7 +173,7 @@ def test_a_misspelt_database_is_counted_and_the_rest_is_scored(
     (tmp_path / "dev.json").write_text(json.dumps(gold))
     bird = {str(n): f"SELECT name FROM pet\t----- bird -----\t{name}" for n, name in enumerate(names)}
     (tmp_path / "predict_dev.json").write_text(json.dumps(bird))
-    data = ("--questions", "dev.json", "--databases", "data", "--format", "bird")
+    data = ("--questions", "dev.json", "--databases", "data", "--layout", "bird")
     assert run("score", *data, "--predictions", "predict_dev.json", "--json") == 1
     printed = capsys.readouterr()
     summary = json.loads(printed.out)

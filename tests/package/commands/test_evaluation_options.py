@@ -105,7 +105,7 @@ def test_birds_further_figures(stub: ChatStub, capsys: pytest.CaptureFixture[str
     slow = "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n LIMIT 300000) SELECT name FROM pet, "
     slow += "(SELECT count(*) AS c FROM n) WHERE weight > 0 AND c > 0"
     predict("p.json", GOLD, slow, "SELECT 1", "SELECT weight FROM pet", "SELECT nothing", "SELECT name, 1 FROM pet")
-    bird = ("--format", "bird", "--predictions", "p.json", "--json")
+    bird = ("--layout", "bird", "--predictions", "p.json", "--json")
     assert run("score", *DATA, *bird) == 0
     plain = json.loads(capsys.readouterr().out)
     # 1, 1, 0, 0, 0 and 2/3: the column too many halves the precision.
@@ -116,7 +116,28 @@ def test_birds_further_figures(stub: ChatStub, capsys: pytest.CaptureFixture[str
     # The first takes about as long as the gold, the second much longer, the others are wrong.
     assert 50 + 50 <= round(6 * timed, 6) <= 112 + 50
     assert run("score", *DATA, "--predictions", "p.json", "--r-ves", "3") == 2
-    assert "--format bird" in capsys.readouterr().err
+    assert "--layout bird" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("old", [("--format", "bird"), ("--format=bird",)])
+def test_the_old_name_of_the_layout_works_and_warns(capsys: pytest.CaptureFixture[str], old: tuple[str, ...]) -> None:
+    predict("p.json", *[GOLD] * 6)
+    assert run("score", *DATA, *old, "--predictions", "p.json", "--json") == 0
+    printed = capsys.readouterr()
+    assert "soft_f1" in json.loads(printed.out)
+    assert "warning: --format is now --layout" in printed.err
+
+
+@pytest.mark.parametrize("command", ["eval", "score", "compare", "train data", "train calibrate"])
+def test_commands_on_data_sets_have_a_layout_and_no_format(capsys: pytest.CaptureFixture[str], command: str) -> None:
+    assert run(*command.split(), "--help") == 0
+    shown = capsys.readouterr().out
+    assert "--layout" in shown and "--format" not in shown
+
+
+def test_a_layout_that_does_not_exist_is_refused_by_its_new_name(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run("score", *DATA, "--format", "csv", "--predictions", "p.json") == 2
+    assert "Invalid value for '--layout'" in capsys.readouterr().err
 
 
 def test_any_of_several_queries_is_right(capsys: pytest.CaptureFixture[str]) -> None:
@@ -138,7 +159,7 @@ def test_nothing_is_asked_if_no_suite_can_be_made(stub: ChatStub, capsys: pytest
     Path("databases.toml").write_text('[databases.shop]\nurl = "shop.duckdb"\n')
     Path("log.jsonl").write_text(json.dumps({"database": "shop", "question": "?", "sql": "SELECT 1"}))
     predict("p.json", "SELECT 1")
-    data = ("--format", "log", "--questions", "log.jsonl", "--databases", "databases.toml", "--predictions", "p.json")
+    data = ("--layout", "log", "--questions", "log.jsonl", "--databases", "databases.toml", "--predictions", "p.json")
     assert run("score", *data, "--suite", "clones") == 2
     assert "'shop' is not (it is duckdb); leave --suite out" in capsys.readouterr().err
 

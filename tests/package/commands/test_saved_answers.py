@@ -62,7 +62,7 @@ async def test_what_a_person_decided_is_saved_from_the_thread(pets: Path, decisi
     log = pets.with_name("log.jsonl")
     for question, given in ((asked, answer), (values, values)):
         if sql is None:
-            with pytest.raises(InvalidInput, match="status 'refused' is no example"):
+            with pytest.raises(InvalidInput, match="status 'refused' is not an example"):
                 save_answer(log, question, given)
         else:
             save_answer(log, question, given)
@@ -74,7 +74,7 @@ def test_a_saved_log_is_evaluated_and_learned_from(pets: Path, stub: ChatStub) -
     for number in range(4):
         assert save_answer("log.jsonl", {**QUESTION, "question": f"Which pets are there, asked {number}?"}, NAMES)
     stub.enqueue(*[completion(NAMES)] * 4)
-    data = ("--format", "log", "--questions", "log.jsonl", "--databases", ".")
+    data = ("--layout", "log", "--questions", "log.jsonl", "--databases", ".")
     assert run("eval", *data, "--model", stub.url, "--strategy", "single", "--out", "run.jsonl") == 0
     lines = [json.loads(line) for line in Path("run.jsonl").read_text().splitlines()]
     assert [each["correct"] for each in lines if "correct" in each] == [True] * 4
@@ -118,8 +118,8 @@ def test_many_writers_lose_no_pair(tmp_path: Path) -> None:
         ("log.jsonl", {**QUESTION, "question": ""}, NAMES, InvalidInput, "the question to save"),
         ("log.jsonl", {"question": "Which?"}, NAMES, InvalidInput, "the database to save"),
         ("log.jsonl", {**QUESTION, "evidence": 3}, NAMES, InvalidInput, "the evidence to save"),
-        ("log.jsonl", QUESTION, no_answer("no such table"), InvalidInput, "status 'error' is no example"),
-        ("log.jsonl", QUESTION, {"rows": []}, InvalidInput, "status None is no example"),
+        ("log.jsonl", QUESTION, no_answer("no such table"), InvalidInput, "status 'error' is not an example"),
+        ("log.jsonl", QUESTION, {"rows": []}, InvalidInput, "status None is not an example"),
         ("notes.jsonl", QUESTION, NAMES, DatasetError, "line 1 is not JSON"),
     ],
 )

@@ -92,7 +92,7 @@ def test_shards_that_do_not_fit_are_refused(server: ChatStub, capsys: pytest.Cap
         (("part0.jsonl", "part1.jsonl", "part1.jsonl"), "twice: 2/2"),
         (("part0.jsonl", "part2.jsonl"), "different runs"),
         (("part0.jsonl", "other.jsonl"), "seed was 0, is 7"),
-        (("part0.jsonl", "whole.jsonl"), "whole.jsonl is no shard"),
+        (("part0.jsonl", "whole.jsonl"), "whole.jsonl is not a shard"),
         (("part0.jsonl", "nowhere.jsonl"), "nowhere.jsonl can't be read"),
     ]:
         assert run("merge", *parts, "--out", "all.jsonl") != 0

@@ -224,7 +224,7 @@ def test_an_adapter_that_is_missing_or_spoilt(
 
 
 def test_a_folder_without_a_profile(open_store: Callable[..., ModelStore], tmp_path: Path) -> None:
-    with pytest.raises(ModelUnavailable, match="no model folder"):
+    with pytest.raises(ModelUnavailable, match="not a model folder"):
         open_store().resolve(tmp_path)
 
 

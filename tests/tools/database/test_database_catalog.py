@@ -79,7 +79,7 @@ async def test_toml(tmp_path: Path) -> None:
         ('[databases.a]\nurl = "a.db"\nallow = []\n', "allow is empty; name what may be seen"),
         ('[databases.a]\nurl = "a.db"\nschemas = "x"\n', "schemas must be a list of names"),
         ('[databases.a]\nurl = "a.db"\nfunctions = "f"\n', "functions must be a list of names"),
-        ('[databases.a]\nurl = "a.db"\nfunctions = ["*"]\n', r"\[databases.a\] in .*'\*' is no list of functions"),
+        ('[databases.a]\nurl = "a.db"\nfunctions = ["*"]\n', r"\[databases.a\] in .*'\*' is not a list of functions"),
         ('[databases.a]\nurl = "a.db"\nnotes = 1\n', "notes must be the name of a text file"),
         ('[databases.a]\nurl = "a.db"\nnotes = "none.md"\n', r"the notes .*none.md can't be read: No such file"),
         ('[databases.a]\nurl = "a.db"\naccept_weak_bounds = 1\n', "accept_weak_bounds must be true or false"),

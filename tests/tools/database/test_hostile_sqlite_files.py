@@ -44,7 +44,7 @@ HOSTILE = {
     "a chain of views": CHAIN,
     "a view that fills memory while it is compiled": f"CREATE VIEW v AS WITH c0 AS (SELECT 1 AS x){DOUBLING} "
     "SELECT count(*) AS n FROM c24;",
-    "a name that is no text": NO_TEXT,
+    "a name that is not text": NO_TEXT,
     "a large schema": "".join(f"CREATE VIEW v{n} AS SELECT '{'x' * 900_000}' AS a;" for n in range(20)),
 }
 LINUX = pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="processes are counted as Linux lists them")

@@ -41,7 +41,7 @@ SHORT = [
 def test_a_format_that_may_be_endless_is_refused(sql: str) -> None:
     found = check_sql(sql, None, "sqlite")
     assert found is not None and found.code == "function", found
-    assert "no short literal" in found.message
+    assert "not a short literal" in found.message
 
 
 @pytest.mark.parametrize("sql", SHORT)
@@ -57,7 +57,7 @@ def test_a_format_of_mariadb_may_be_endless_too(text: str) -> None:
         "SELECT sformat(a, 1) FROM t",
     ):
         found = check_sql(sql, None, "mysql")
-        assert found is not None and "no short literal" in found.message, sql
+        assert found is not None and "not a short literal" in found.message, sql
     assert check_sql("SELECT SFORMAT('{:>10} is {:.2f}, {}', a, b, 1000000) FROM t", None, "mysql") is None
 
 

@@ -100,7 +100,7 @@ async def test_a_database_name_does_not_lead_out_of_the_folder(tmp_path: Path):
     log = tmp_path / "log.jsonl"
     log.write_text(json.dumps({"question": "?", "sql": "SELECT 1", "database": "../secret"}), encoding="utf-8")
     (tmp_path / "databases").mkdir()
-    with pytest.raises(DatasetError, match="is no name of a database"):
+    with pytest.raises(DatasetError, match="is not a name of a database"):
         async with open_data_set(DataSet("log", log, tmp_path / "databases")):
             pass
 
@@ -122,7 +122,7 @@ def test_a_query_log_is_read_from_csv_as_spreadsheets_write_it(tmp_path: Path):
         ("log.jsonl", '{"question": "Who?", "sql": " ", "database": "shop"}', "pair 1 lacks sql"),
         ("log.jsonl", "{", "line 1 is not JSON"),
         ("log.jsonl", "[1]", "line 1 is not an object"),
-        ("log.txt", "", "is no query log"),
+        ("log.txt", "", "is not a query log"),
     ],
 )
 def test_a_query_log_that_cannot_be_read_says_where(tmp_path: Path, name: str, text: str, said: str):

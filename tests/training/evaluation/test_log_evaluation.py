@@ -43,7 +43,7 @@ def test_a_log_is_evaluated_and_scored(
     stub: ChatStub, log: Path, databases: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     stub.enqueue(*(completion(sql) for _, sql in PAIRS[:4]), completion("SELECT min(price) FROM product"))
-    data = ("--format", "log", "--questions", log, "--databases", databases, "--json")
+    data = ("--layout", "log", "--questions", log, "--databases", databases, "--json")
     out = tmp_path / "run.jsonl"
     code, evaluated, _ = run(capsys, "eval", *data, "--out", out, "--model", stub.url, "--strategy", "single")
     assert code == 0 and (figures(evaluated)["n"], figures(evaluated)["ex"]) == (5, 0.8)
@@ -55,7 +55,7 @@ def test_a_run_without_some_agents_is_another_run(
     stub: ChatStub, log: Path, databases: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     stub.enqueue(*(completion(sql) for _, sql in PAIRS))
-    data = ("--format", "log", "--questions", log, "--databases", databases, "--model", stub.url, "--json")
+    data = ("--layout", "log", "--questions", log, "--databases", databases, "--model", stub.url, "--json")
     out = tmp_path / "run.jsonl"
     without = [word for agent in ("link_schema", "generate", "correct_noise") for word in ("--without", agent)]
     code, evaluated, _ = run(capsys, "eval", *data, "--out", out, *without)
@@ -72,7 +72,7 @@ def test_a_log_may_name_databases_of_a_catalog(
     predictions = tmp_path / "predictions.sql"
     predictions.write_text("\n".join(sql for _, sql in PAIRS))
     code, scored, _ = run(
-        capsys, "score", "--format", "log", "--questions", log, "--databases", catalog, "--predictions", predictions,
+        capsys, "score", "--layout", "log", "--questions", log, "--databases", catalog, "--predictions", predictions,
         "--json",
     )  # fmt: skip
     assert code == 0 and (figures(scored)["n"], figures(scored)["ex"]) == (5, 1.0)
@@ -81,7 +81,7 @@ def test_a_log_may_name_databases_of_a_catalog(
 def test_only_what_a_set_holds_out_is_asked(
     stub: ChatStub, log: Path, databases: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    data = ("--format", "log", "--questions", log, "--databases", databases)
+    data = ("--layout", "log", "--questions", log, "--databases", databases)
     assert run(capsys, "train", "data", *data, "--held-out", "0.4", "--out", tmp_path / "rows")[0] == 0
     rows = (tmp_path / "rows" / "text_to_sql.eval.jsonl").read_text().splitlines()
     held_out = {json.loads(row)["question"] for row in rows}
@@ -118,6 +118,6 @@ def test_a_missing_database_of_a_log_ends_with_what_to_do(
     log: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     code, _, errors = run(
-        capsys, "score", "--format", "log", "--questions", log, "--databases", tmp_path, "--predictions", log
+        capsys, "score", "--layout", "log", "--questions", log, "--databases", tmp_path, "--predictions", log
     )
     assert code == 2 and f"1 of 1 databases are not in {tmp_path}: shop; name the folder" in errors

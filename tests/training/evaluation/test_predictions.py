@@ -196,7 +196,7 @@ async def test_one_query_of_bird_may_span_lines_or_lack_its_database(
     [
         ('{"0": "SELECT 1", "0": "SELECT 2"}', "index 0 occurs twice"),
         ('{"0": "SELECT 1", "70": "SELECT 2"}', "index 70 occurs twice or is none"),
-        ('{"0": {"sql": "SELECT 1"}}', "the prediction 0 is no text"),
+        ('{"0": {"sql": "SELECT 1"}}', "the prediction 0 is not text"),
         ("{}", "line 1 has no text|1 predictions for 6"),
     ],
 )

@@ -66,11 +66,12 @@ async def test_an_adapter_becomes_a_model_that_answers(
     assert AutoModelForCausalLM.from_pretrained(moved / "merged").config.model_type == "qwen2"
 
 
-def test_the_card_says_what_is_known(run_folder: Path, base: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize("name", ["layout", "format"])  # earlier versions wrote format
+def test_the_card_says_what_is_known(run_folder: Path, base: Path, tmp_path: Path, name: str) -> None:
     data = tmp_path / "data"
     data.mkdir()
     files = {"text_to_sql.train.jsonl": {"split": "train", "rows": 40}, "x": {"split": "eval", "rows": 5}}
-    card = {"settings": {"format": "spider"}, "licence": "CC BY-SA 4.0", "examples": 45, "files": files}
+    card = {"settings": {name: "spider"}, "licence": "CC BY-SA 4.0", "examples": 45, "files": files}
     (data / "data_card.json").write_text(json.dumps(card))
     (tmp_path / "figures.json").write_text(json.dumps({"tuned": {"EX": 0.7}, "base": {"EX": 0.42, "cost": None}}))
     out = tmp_path / "ours"
@@ -113,7 +114,7 @@ def test_a_failed_check_leaves_no_model(
     save_file({name: tensor * 0 for name, tensor in load_file(weights).items()}, weights)
     assert export(*command, "--check", rows, "--check-rows", 2) == 2
     assert "too little to tell" in capsys.readouterr().err
-    with pytest.raises(ModelUnavailable, match="no model folder"):
+    with pytest.raises(ModelUnavailable, match="not a model folder"):
         ModelStore().resolve(out)
 
 

@@ -51,7 +51,7 @@ def rows_of(model: TinyModel, examples: list[Example], databases: Path, folder: 
     log = folder / "log.jsonl"
     pairs = [{"question": each.question, "sql": each.sql, "database": "shop"} for each in examples]
     log.write_text("\n".join(map(json.dumps, pairs)), encoding="utf-8")
-    given = ("--format", "log", "--questions", log, "--databases", databases, "--held-out", "0.3")
+    given = ("--layout", "log", "--questions", log, "--databases", databases, "--held-out", "0.3")
     limits = ("--tokenizer", model.folder, "--max-tokens", LONGEST, "--out", folder / "rows")
     assert command("train", "data", *given, *limits) == 0
     return folder / "rows"

@@ -80,6 +80,17 @@ async def test_a_stopped_run_ends_with_the_bytes_of_one_that_was_not(folder: Pat
     assert contents(tmp_path) == contents(whole)
 
 
+async def test_a_set_that_an_earlier_version_began_is_resumed(folder: Path, whole: Path, tmp_path: Path):
+    with pytest.raises(Stopped):
+        await built(folder, tmp_path, stop_at=2)
+    progress = json.loads((tmp_path / PROGRESS).read_bytes())
+    progress["settings"]["format"] = progress["settings"].pop("layout")
+    (tmp_path / PROGRESS).write_text(json.dumps(progress), encoding="utf-8")
+    await built(folder, tmp_path)
+    files = contents(tmp_path)
+    assert {**files, PROGRESS: b""} == {**contents(whole), PROGRESS: b""}
+
+
 async def test_a_finished_set_is_left_as_it_is(folder: Path, whole: Path):
     before = contents(whole)
     await built(folder, whole, stop_at=0)

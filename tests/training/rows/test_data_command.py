@@ -14,7 +14,7 @@ def test_a_query_log_becomes_a_set_and_signs_of_poison_are_said(tmp_path: Path, 
     pairs.append({"question": "All of them?", "sql": "SELECT city FROM patient WHERE 1 = 1", "database": "clinic"})
     log = tmp_path / "log.jsonl"
     log.write_text("\n".join(map(json.dumps, pairs)), encoding="utf-8")
-    said = ["train", "data", "--format", "log", "--questions", str(log), "--databases", str(tmp_path)]
+    said = ["train", "data", "--layout", "log", "--questions", str(log), "--databases", str(tmp_path)]
     with pytest.raises(SystemExit) as left:
         main([*said, "--held-out", "0.2", "--out", str(tmp_path / "out")])
     assert left.value.code == 0

@@ -205,7 +205,7 @@ def test_a_stage_goes_on_from_the_adapter_of_the_one_before(make_run: MakeRun, t
         ({"tasks": {"text_to_sql": 1.0, "poetry": 1.0}}, "drop poetry"),
         ({"max_length": 64}, "--max-tokens 64"),
         ({"trainer": {"learning_rate": 1}}, "learning_rate is decided by the run's own settings"),
-        ({"trainer": {"lr": 1}}, "lr is no argument"),
+        ({"trainer": {"lr": 1}}, "lr is not an argument"),
     ],
 )
 def test_what_does_not_fit_is_said(make_run: MakeRun, changes: dict[str, Any], said: str) -> None:

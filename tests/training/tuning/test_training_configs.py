@@ -72,11 +72,11 @@ def test_a_number_that_yaml_takes_for_text(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("change", "said"),
     [
-        (("epochs: 1", "epochs: 1, learning_rate: 1"), "learning_rate is no setting"),
+        (("epochs: 1", "epochs: 1, learning_rate: 1"), "learning_rate is not a setting"),
         (("base: b, ", ""), "base is missing"),
         (("epochs: 1", "epochs: often"), "epochs is wrong"),
         (("epochs: 1", "epochs: 1, lora: {rank: 0}"), "lora.rank is wrong"),
-        (("epochs: 1", "epochs: 1, lora: {r: 8}"), "lora.r is no setting"),
+        (("epochs: 1", "epochs: 1, lora: {r: 8}"), "lora.r is not a setting"),
         (("epochs: 1", "epochs: 1, dtype: fp8"), "dtype is wrong"),
         (("{text_to_sql: 1}", "{text_to_sql: 0}"), "tasks.text_to_sql is wrong"),
         (("{text_to_sql: 1}", "{}"), "tasks is wrong"),

@@ -20,7 +20,7 @@ _WITH_ARGUMENTS = ("DECIMAL(", "ENUM(")
 
 
 def casting(connection: Any, sql: str) -> tuple[str, list[str] | None]:
-    """The query with casts around the columns that need one, and the names of its columns; None if it is as it was.
+    """The query with casts around the columns that need one, and the names of its columns; None if no column needs one.
 
     Raises:
         duckdb.InterruptException: it was stopped.
@@ -45,12 +45,12 @@ def _is_value(name: str) -> bool:
 
 
 def _cast(place: int, name: str) -> str:
-    if name == "FLOAT":  # as a double it would have digits that nobody stored
+    if name == "FLOAT":  # as a double it would show digits that were never stored
         return f"CAST(CAST(#{place} AS VARCHAR) AS DOUBLE)"
     return f"#{place}" if _is_value(name) else f"CAST(#{place} AS VARCHAR)"
 
 
 def _without_end(sql: str) -> str | None:
-    """The text up to its last word, without semicolons and comments behind; None if it can't be cut into words."""
+    """The text up to its last word, without semicolons and comments after it; None if it can't be split into words."""
     found = [token for token in tokens(sql, "duckdb") or [] if token.token_type != TokenType.SEMICOLON]
     return sql[: found[-1].end + 1] if found else None

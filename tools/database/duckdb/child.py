@@ -77,7 +77,7 @@ class _Engine:
                 return {"schema": asdict(schema), "sampled": self._unsampled == 0}
             return self._run(request["sql"], Limits(**request["limits"]))
         except _MEMORY as error:
-            # What DuckDB keeps of earlier queries may leave none for the next one: then another process takes over.
+            # What DuckDB keeps of earlier queries may leave too little memory: then another process is started.
             return {"fault": "memory", "ruined": isinstance(error, MemoryError)}
         except duckdb.InterruptException:
             return {"fault": "timeout"}
@@ -129,7 +129,7 @@ class _Engine:
 
     @contextmanager
     def _nothing_kept(self, sql: str) -> Iterator[None]:
-        """Roll back what a PIVOT that looks its columns up leaves: a temporary type with the values that it found."""
+        """Roll back the temporary type that a PIVOT makes from the values it finds."""
         if not self._is_protected or self._kinds(sql) != [_MULTI]:
             yield
             return
@@ -158,9 +158,9 @@ class _Engine:
         try:
             rows = self.connection.execute(sql).fetchmany(limits.rows)
         except duckdb.InterruptException:
-            return []  # the deadline: samples are worth no more
+            return []  # the deadline: samples are not worth more time
         except duckdb.Error:
-            rows = []  # a view on a table that is gone: no time brings it back
+            rows = []  # a view on a table that is gone: more time would not help
         finally:
             timer.cancel()
         self._unsampled -= 1

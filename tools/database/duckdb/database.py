@@ -30,7 +30,7 @@ class DuckDBDatabase:
     A process may use `memory_bytes` more than at its start, which Linux enforces (elsewhere DuckDB alone, which
     doesn't count what its functions build), and spill eight times as much to a temporary folder.
 
-    As long as the database is open here, DuckDB lets no program open the file for writing. A file that replaces it is
+    While the database is open here, DuckDB lets no program open the file for writing. A file that replaces it is
     opened with the next query.
 
     Args:
@@ -43,7 +43,7 @@ class DuckDBDatabase:
             read hidden data.
         wait_seconds: How long a query waits for a process.
         guard: False, for benchmarks and tests only, sends text to DuckDB that the static guard has not read.
-        session: False, for benchmarks and tests only, opens the file as it comes: all but the deadline is lost.
+        session: False, for benchmarks and tests only, opens the file without settings: only the deadline is left.
 
     Raises:
         DatabaseUnavailable: the package duckdb is not installed.

@@ -40,7 +40,7 @@ def reflect(connection: _Connection, namespaces: Sequence[str] = ()) -> Schema:
 
     Args:
         connection: An open connection of the `duckdb` package; it is only read from.
-        namespaces: The schema names to read; none reads `main`. Tables outside `main` carry theirs in their key.
+        namespaces: The schema names to read; none reads `main`. Tables outside `main` have theirs in their key.
 
     Raises:
         duckdb.Error: the catalog can't be read.
@@ -64,7 +64,7 @@ def reflect(connection: _Connection, namespaces: Sequence[str] = ()) -> Schema:
 
 
 def _enums(connection: _Connection) -> dict[str, list[str]]:
-    """The names of enumerated types by their text, which is all that DuckDB says of a column's type."""
+    """The names of enumerated types by their text, since DuckDB gives only the text as a column's type."""
     found: dict[str, list[str]] = defaultdict(list)
     for name, labels in connection.execute(_ENUMS).fetchall():
         quoted = ", ".join("'" + label.replace("'", "''") + "'" for label in labels or ())

@@ -31,7 +31,7 @@ class DuckDBSession:
         """Start the process and open the file.
 
         Raises:
-            DatabaseUnavailable: there is no such file, or it is no DuckDB database, or another program writes to it.
+            DatabaseUnavailable: there is no such file, or it is not a DuckDB database, or another program writes to it.
         """
         check_file(path, "DuckDB")
         self._path = path
@@ -53,7 +53,7 @@ class DuckDBSession:
 
     @property
     def is_usable(self) -> bool:
-        """Whether another query may run on it: it is alive, and the file is still there."""
+        """Whether it can run another query: it is alive, and the file is still there."""
         return self._child.is_alive and identity(self._path) == self.file
 
     def run(self, query: Query) -> Outcome:
@@ -66,8 +66,8 @@ class DuckDBSession:
     def reflect(self, query: Query, namespaces: Sequence[str]) -> tuple[Schema, bool]:
         """The schema with samples, and whether all tables and views have them; `query` is what stops it.
 
-        DuckDB can't be stopped while it makes out what a view of views selects, so the process ends over one that costs
-        too much; in another one views get no samples.
+        DuckDB can't be stopped while it resolves a view of views, so a view that costs too much ends the process; the
+        next process reads no samples of views.
 
         Raises:
             DatabaseUnavailable: the catalog can't be read, or the query was stopped.

@@ -13,7 +13,7 @@ _AS_WRITTEN = {
     FIELD_TYPE.NEWDATE,
     FIELD_TYPE.TIME,
 }
-"""Python has no date 0000-00-00, no time beyond a day with a sign, and drops how many digits a second has."""
+"""Python has no date 0000-00-00, no time that is negative or beyond a day, and loses a second's number of digits."""
 
 
 def _bits(value: bytes) -> int:
@@ -35,7 +35,7 @@ CONVERSIONS: dict[Any, Callable[..., Any]] = {
 
 
 def read_computed_bits(result: Any) -> None:
-    """Have a result of the driver read `MAX(bits)` and the like as digits: only columns themselves come as bytes."""
+    """Make the driver read computed bits, such as `MAX(bits)`, as digits: only plain columns come as bytes."""
     for place, field in enumerate(result.fields):
         if field.type_code == FIELD_TYPE.BIT and not field.org_name:
             result.converters[place] = (None, _computed_bits)

@@ -45,14 +45,14 @@ _MANUAL = re.compile(r"You have an error in your SQL syntax; check the manual .*
 
 
 def connect(url: URL, seconds: float) -> "pymysql.connections.Connection[Any]":
-    """Connect by a URL; a text is one statement, and no file of this machine is ever sent.
+    """Connect by a URL; a text is one statement, and no local file is ever sent.
 
     Args:
-        url: Where and who.
-        seconds: How long each step may take, and each answer until `allow` says otherwise.
+        url: Server, user and options.
+        seconds: Seconds for each step, and for each answer until `allow` changes that.
 
     Raises:
-        pymysql.err.MySQLError: the server can't be reached or does not let us in.
+        pymysql.err.MySQLError: the server can't be reached or refuses the login.
         OSError: a certificate or key can't be read.
     """
     options = read_options(url, MYSQL, "MySQL or MariaDB")
@@ -95,12 +95,12 @@ def reset(connection: "pymysql.connections.Connection[Any]") -> None:
 
 
 def allow(connection: "pymysql.connections.Connection[Any]", seconds: float) -> None:
-    """Set how long the connection waits for an answer from now on."""
+    """Set the seconds that the connection waits for answers from now on."""
     connection._read_timeout = seconds  # the driver offers no other way once it is connected
 
 
 def fault_of(error: Exception) -> Fault:
-    """The meaning of an error; its message without the user's and the machine's name."""
+    """The meaning of an error; its message is without the names of user and machine."""
     code, message = code_and_message(error)
     if code in _TIMEOUTS:
         return Fault("timeout")

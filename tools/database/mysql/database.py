@@ -18,8 +18,8 @@ class MySQLDatabase(ServerDatabase):
     connection that takes one statement a text. The server stops it at the deadline (`max_statement_time`,
     `max_execution_time`) and so do we, from outside (`KILL QUERY`). Rows come one by one; the server ends each at its
     `max_allowed_packet`. MariaDB also bounds the memory of the session; MySQL lets a plain role set no such bound.
-    The session is reset after each query and a statement that gives no rows ends it, so that nothing that was set or
-    locked stays.
+    The session is reset after each query, and ended after a statement without rows, so that no setting and no lock
+    stays.
 
     The url is `mysql://user:password@host:port/database` or `mariadb://...`, with the options that `url_options` lists
     in its query, such as `ssl_ca`. It must name a database, unless `namespaces` does. The `namespaces` are databases of

@@ -8,7 +8,7 @@ from route_sql.tools.database.roles import PASSWORD, READER, Finding, RoleReport
 from route_sql.tools.database.running.server_session import OWN_LIMITS, ServerSession
 
 MOST_NAMED = 30
-"""Most tables that are granted one by one; with more the grant is on the whole database."""
+"""Number of tables up to which each is granted; with more, the grant is on the whole database."""
 DEADLINE_SECONDS = 30
 MOST_CONNECTIONS = 32
 

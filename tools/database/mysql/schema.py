@@ -1,7 +1,7 @@
 """The schema of a MySQL or MariaDB database, as its information schema shows it to the user.
 
 SQLAlchemy asks for every table's CREATE statement and reads it, which takes several times as long with 2,000 tables,
-needs a right to see the statements of views, and stumbles over odd names.
+needs the right to see definitions of views, and fails on unusual names.
 """
 
 import re
@@ -142,7 +142,7 @@ def _column(row: _Row) -> Column:
 
 
 def _label(written: str) -> str:
-    """A label as it is; the server writes control characters and backslashes with a backslash."""
+    """A label without escapes: the server writes control characters and backslashes with a backslash."""
     return _ESCAPED.sub(lambda found: _MEANT.get(found[1], found[1]), written)
 
 

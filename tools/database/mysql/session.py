@@ -29,7 +29,7 @@ from route_sql.tools.schema.records import Schema
 
 TITLE = "MySQL or MariaDB"
 DISK_PER_MEMORY = 16
-"""Factor of a query's temporary tables on the server's disk to its memory."""
+"""Bytes of temporary tables on the server's disk for each byte of a query's memory."""
 _SMALLEST_MEMORY = 16_000_000
 _READ_OTHERWISE = {
     "ANSI_QUOTES",
@@ -43,7 +43,7 @@ _READ_OTHERWISE = {
     "MSSQL",
     "POSTGRESQL",
 }
-"""Modes in which the server reads a text otherwise than the guard does."""
+"""Modes in which the server reads a text differently than the guard."""
 _READ_ONLY = "SHOW SESSION VARIABLES WHERE variable_name IN ('tx_read_only', 'transaction_read_only')"
 """Its name changed in MySQL 8 and MariaDB 11."""
 
@@ -52,7 +52,7 @@ def open_session(name: str, url: URL, memory_bytes: int, *, is_protected: bool =
     """Connect and set the session up.
 
     Raises:
-        DatabaseUnavailable: the server can't be reached or does not let us in; no message holds any of the URL.
+        DatabaseUnavailable: the server can't be reached or refuses the login; no message holds any of the URL.
     """
     reason = ""
     try:
@@ -72,7 +72,7 @@ class MySQLSession(ServerSession):
         """Connect.
 
         Raises:
-            pymysql.err.MySQLError: the server can't be reached or does not let us in.
+            pymysql.err.MySQLError: the server can't be reached or refuses the login.
         """
         super().__init__(name)
         self._url = url
@@ -138,7 +138,7 @@ class MySQLSession(ServerSession):
                 cursor.execute("START TRANSACTION READ ONLY")
 
     def _end(self, cursor: SSCursor, rows: "_Rows") -> None:
-        """Reset the session; where rows are left it is given up, as reading them all could take for ever."""
+        """Reset the session; if rows are left it is closed, since reading all of them could take forever."""
         if rows.are_left or not self._connection.open:
             self._is_spent = True
             self.cut()
@@ -218,7 +218,7 @@ class _Rows:
             yield row
 
     def end(self) -> None:
-        """Read the end of the rows, once the last row that the server was asked for is read."""
+        """Read to the end, after the last row that the server was asked for."""
         if self.are_left and self._seen > self._most:
             self._next()
 

@@ -23,7 +23,7 @@ class _Context:
 
 
 class _Text(Loader):
-    """Text as PostgreSQL writes it; an old database may hold text that is no UTF-8."""
+    """Text as PostgreSQL writes it; an old database may hold text that is not UTF-8."""
 
     def load(self, data: Buffer) -> str:
         return bytes(data).decode(errors="replace")

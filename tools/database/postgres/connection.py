@@ -27,8 +27,8 @@ class TooMuch(psycopg.DatabaseError):
 class Connection(psycopg.Connection[tuple[Any, ...]]):
     """A connection that is closed when one answer has more than `most_bytes` or takes more than `most_seconds`.
 
-    Bytes are counted where the system does: TCP on Linux. libpq reads on as long as there is something to read, so
-    from a server nearby more may be in memory before it is refused.
+    Bytes are counted where the system does: TCP on Linux. libpq reads as long as bytes come, so more of
+    them may be in memory before a result from a fast server is refused.
     """
 
     most_bytes = sys.maxsize
@@ -79,12 +79,12 @@ def connect(url: URL, kind: type[_C], *, plain: bool = True) -> _C:
     """Connect as a URL says. Nothing is ever prepared: a pooler gives the next statement to another connection.
 
     Args:
-        url: Where and who.
+        url: Server, user and options.
         kind: The class of the connection.
         plain: Whether dates, JSON and the like come as the text that PostgreSQL writes.
 
     Raises:
-        psycopg.Error: the server can't be reached or does not let us in.
+        psycopg.Error: the server can't be reached or refuses the login.
     """
     _, options = url.set(drivername="postgresql+psycopg").get_dialect()().create_connect_args(url)
     options.setdefault("connect_timeout", CONNECT_SECONDS)

@@ -15,13 +15,13 @@ class PostgresDatabase(ServerDatabase):
     """A `Database` on a PostgreSQL server (14 and later). Nothing is opened before it is first used.
 
     Every query runs as a server-side cursor, which takes nothing but one query, in a transaction that is READ ONLY
-    and rolled back; all settings end with it. A connection that is ours alone is then wiped (`DISCARD ALL`), so that
-    no advisory lock stays. One that a pooler shares is not, as others use it: there the locks that a query took are
-    given back one by one.
+    and rolled back; all settings end with it. A connection that nobody else uses is then wiped (`DISCARD ALL`), so
+    that no advisory lock stays. A connection that a pooler shares is not wiped: there the locks that a query took are
+    released one by one.
 
     The server stops a query at the deadline (`statement_timeout`) and so do we, from outside. Rows come in pieces of
-    about a megabyte, so memory is bounded but for one single row: PostgreSQL sends a row whole, up to 1 GB. Over TCP on
-    Linux the bytes are counted as they come and the connection is cut before `memory_bytes` are taken. The memory of
+    about a megabyte, so memory is bounded except for a single row: PostgreSQL sends a whole row, up to 1 GB. Over TCP
+    on Linux the bytes are counted as they come and the connection is cut before `memory_bytes` are taken. The memory of
     the server is not bounded: PostgreSQL has no cap on a query's memory.
 
     The url is `postgresql://user:password@host:port/database`, with the options of libpq that `url_options` lists in

@@ -1,4 +1,4 @@
-"""Tables behind other tables: those that a view reads, and those whose rows a column holds."""
+"""Dependencies between tables: those that a view reads, and those whose rows a column holds."""
 
 from collections import defaultdict
 from collections.abc import Callable, Sequence
@@ -43,7 +43,7 @@ ROWS_OF = f"""
     JOIN pg_catalog.pg_class r ON r.oid = t.typrelid AND r.relkind <> 'c'
     JOIN pg_catalog.pg_namespace m ON m.oid = r.relnamespace
 """
-"""For each column that holds rows of a table, within whatever other types: its namespace, table and name, and the
+"""For each column that holds rows of a table, inside any other types: its namespace, table and name, and the
 namespace and name of that table."""
 
 _Place = tuple[str | None, str]
@@ -51,7 +51,7 @@ _Row = Sequence[object]
 
 
 def with_dependencies(schema: Schema, reads: Sequence[_Row], rows_of: Sequence[_Row]) -> Schema:
-    """A schema whose views have the tables that they read, and whose columns have those whose rows they hold.
+    """The schema with the tables that each view reads, and the tables whose rows each column holds.
 
     Args:
         schema: The schema.

@@ -8,7 +8,7 @@ from route_sql.tools.database.roles import PASSWORD, READER, Finding, RoleReport
 from route_sql.tools.database.running.server_session import IDLE_SECONDS, LOCK_SECONDS, ServerSession
 
 MOST_NAMED = 30
-"""Most tables that are granted one by one; with more the grant is on all tables of the schema."""
+"""Number of tables up to which each is granted; with more, the grant is on all tables of the schema."""
 
 _ATTRIBUTES = {
     "rolsuper": "is a superuser, for whom no right and no read-only transaction holds",

@@ -30,7 +30,7 @@ TITLE = "PostgreSQL"
 FIRST_ROWS = 8
 MOST_ROWS = 1_000
 PIECE_BYTES = 1_000_000
-"""About how much is fetched at once."""
+"""Approximate bytes that are fetched at once."""
 COPIES = 4
 """Copies of incoming bytes in memory at most: libpq's buffer, twice as large, its result, and Python's."""
 
@@ -39,7 +39,7 @@ def open_session(name: str, url: URL, namespaces: Sequence[str], *, is_protected
     """Connect and set the session up.
 
     Raises:
-        DatabaseUnavailable: the server can't be reached or does not let us in; no message holds any of the URL.
+        DatabaseUnavailable: the server can't be reached or refuses the login; no message holds any of the URL.
     """
     reason = ""
     try:
@@ -60,7 +60,7 @@ class PostgresSession(ServerSession):
         """Connect.
 
         Raises:
-            psycopg.Error: the server can't be reached or does not let us in.
+            psycopg.Error: the server can't be reached or refuses the login.
         """
         super().__init__(name)
         self._url = url
@@ -160,7 +160,7 @@ class PostgresSession(ServerSession):
 
 
 def _in_pieces(cursor: psycopg.ServerCursor[tuple[object, ...]]) -> Iterator[Sequence[object]]:
-    """Rows, as many at a time as come to about a megabyte, judged by those before."""
+    """Rows in pieces of about a megabyte, estimated from the rows before."""
     wanted, seen, size = FIRST_ROWS, 0, 0
     while rows := cursor.fetchmany(wanted):
         for row in rows:

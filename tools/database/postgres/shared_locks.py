@@ -1,7 +1,7 @@
 """State that outlives a transaction on a connection shared by a pooler: advisory locks and the seed.
 
-The guard lets no query take such a lock. Without the guard one that a query took is given back before the transaction
-ends, while the connection is still ours; locks that another client of the pooler holds stay.
+The guard lets no query take such a lock. Without the guard, a lock that a query took is released before the
+transaction ends, while the connection is still ours; locks of other clients of the pooler stay.
 """
 
 from collections.abc import Sequence
@@ -22,17 +22,17 @@ _LOCKS = (
 
 
 def begin_shared(connection: Connection) -> Locks:
-    """Mark the state before a query, in a transaction that has begun; the locks that are held already."""
+    """Mark the state before a query, in a transaction that has begun; return the locks that are held already."""
     return _last_rows(connection, f"SAVEPOINT {_BEFORE}; {_LOCKS}")
 
 
 def end_shared(connection: Connection, held: Locks, new_seed: str) -> None:
-    """Undo what a query did, give back the locks that it took, and hide the seed that it may have set.
+    """Undo what a query did, release the locks that it took, and replace the seed that it may have set.
 
     Args:
         connection: In the transaction of the query, which may have failed.
-        held: From `begin_shared`. A lock of these that the query took once more stays: it may be the other client's.
-        new_seed: Statement that sets a seed that nobody knows.
+        held: From `begin_shared`. A lock among these stays even if the query took it again: it may be another client's.
+        new_seed: Statement that sets a secret seed.
 
     Raises:
         psycopg.Error: it can't be done; the connection must be closed.
@@ -47,7 +47,7 @@ def end_shared(connection: Connection, held: Locks, new_seed: str) -> None:
 
 
 def _give_back(connection: Connection, lock: tuple[int, int, int, bool]) -> None:
-    """Give one lock back as often as it was taken; one that ends with the transaction isn't given back so."""
+    """Release one lock as often as it was taken, except a lock that ends with the transaction."""
     high, low, parts, is_shared = lock
     keys: Sequence[int] = [_signed(high << 32 | low, 64)] if parts == 1 else [_signed(high, 32), _signed(low, 32)]
     call = f"pg_catalog.pg_advisory_unlock{'_shared' if is_shared else ''}({', '.join(map(str, keys))})"

@@ -45,15 +45,15 @@ _RANDOM = SystemRandom()
 class Transaction:
     """Begin and end of transactions on one connection.
 
-    `is_pooled` is True unless the server's process is the one that greeted us: a pooler greets with a number of its
-    own. Only a connection that is known to be ours alone is wiped after a transaction.
+    `is_pooled` is True unless the server's process has the number that the greeting gave: a pooler gives a number of
+    its own. Only a connection that is surely not shared is wiped after a transaction.
     """
 
     settings: tuple[str, ...]
     is_pooled: bool
 
     def begin(self, milliseconds: int) -> bytes:
-        """Statements that begin a transaction whose statements may take that long, in one text."""
+        """Statements, in one text, that begin a transaction whose statements may take this long."""
         statements = [_BEGIN, *self.settings, f"SET LOCAL statement_timeout = {milliseconds}"]
         if not self.is_pooled:  # a seed that a query has chosen outlives both rollback and DISCARD ALL
             statements.append(_new_seed())
@@ -87,7 +87,7 @@ class Transaction:
 class ReflectionConnection(Connection):
     """A connection that begins its transaction when a cursor is opened: SQLAlchemy rolls back before its first query.
 
-    Until then it takes no connection of a pooler, which may have just one.
+    Until then it uses no connection of a pooler, which may have only one.
     """
 
     begin = b""
@@ -111,7 +111,7 @@ def read_transaction(connection: Connection, namespaces: Sequence[str]) -> Trans
 
     Args:
         connection: Just opened.
-        namespaces: What the search path holds; none is what the role's own path comes to now.
+        namespaces: What the search path holds; none is the role's current path.
 
     Raises:
         psycopg.Error: the server was lost, or does not take a setting.

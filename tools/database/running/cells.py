@@ -1,7 +1,7 @@
 """Conversion of a driver's value into a cell that JSON and every checkpointer hold exactly.
 
-A value stays a number where that is exact: an integer of up to 64 bits, a fraction whose digits a float has. All
-others are text, written as their engine writes them.
+A number stays one if that is exact: an integer of up to 64 bits, or a fraction whose digits a float can hold. All other
+values are text, as their engine writes them.
 """
 
 import json
@@ -16,14 +16,14 @@ SHOWN_BYTES = 16
 """Bytes of a blob that are shown."""
 ELLIPSIS = "…"
 Spelling = Mapping[str, str]
-"""An engine's own words for Python's `inf`, `-inf` and `nan`, where it has others."""
+"""An engine's words for Python's `inf`, `-inf` and `nan`, where they differ."""
 NO_SPELLING: Spelling = {}
 _INTEGERS = range(-(2**63), 2**64)
 """Integers of 64 bits; a checkpointer's MessagePack holds no others."""
 _EXACT = 2**53
-"""Below it, neighbouring integers are different floats."""
+"""Below this, neighbouring integers are different floats."""
 _MOST_DIGITS = 1_000
-"""Numbers beyond are written with an exponent."""
+"""Numbers with more digits are written with an exponent."""
 
 
 class WrittenList(list[object]):

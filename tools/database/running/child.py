@@ -39,7 +39,7 @@ class Child:
         self._has_ended = False
         try:
             self.opened = self._answer(settings, None)
-        except BaseException:  # Ctrl-C too: nobody else has this process to end it
+        except BaseException:  # Ctrl-C too: nothing else could end this process
             self.close()
             raise
 
@@ -61,8 +61,8 @@ class Child:
         Args:
             query: What can be stopped by its `stop`.
             request: What to do.
-            seconds: A deadline of its own; the query's clock doesn't start. Without it, the query's.
-            at: Called with each place that the process says it has come to.
+            seconds: A deadline in place of the query's, whose clock then doesn't start.
+            at: Called with each place that the process reports.
         """
         number = self._begin()
         if seconds is None:
@@ -95,7 +95,7 @@ class Child:
                 try:
                     pipe.close()
                 except OSError:
-                    pass  # what was not written yet can't be written any more
+                    pass  # what was not written can't be written now
 
     def _begin(self) -> int:
         with self._state:
@@ -138,5 +138,5 @@ class Child:
 
 
 def _user() -> tuple[int, ...]:
-    """This process and its rights: one that gave up rights must not use a process that has them still."""
+    """This process and its rights: after giving up rights it must not use a process that still has them."""
     return os.getpid(), *((os.geteuid(), os.getegid()) if hasattr(os, "geteuid") else ())

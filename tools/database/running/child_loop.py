@@ -28,7 +28,7 @@ class ParentPipe:
     """The line to the parent. Nothing else may write on it."""
 
     def __init__(self) -> None:
-        """Take standard output away from everybody else."""
+        """Take standard output, so that nothing else can write to it."""
         self._file = os.fdopen(os.dup(1), "w", encoding="utf-8")
         os.dup2(2, 1)
 
@@ -46,7 +46,7 @@ def serve(open_engine: Callable[[ChildMessage, ParentPipe], Engine | ChildMessag
     """Serve requests until stdin closes.
 
     Args:
-        open_engine: Makes the engine from the first line; an answer in its place says why there is none.
+        open_engine: Makes the engine from the first line, or an answer that says why it can't.
     """
     _default_signals()
     line = ParentPipe()
@@ -87,7 +87,7 @@ class _Loop:
             while self._step(self._requests.get()):
                 pass
         except MemoryError:
-            pass  # the parent says what it means that the process has ended
+            pass  # the parent explains why the process has ended
         except Exception:  # any error must be visible, and no request would be answered after it
             traceback.print_exc()
         os._exit(1)
@@ -111,7 +111,7 @@ def end_in(seconds: float) -> None:
 
 
 def hold_memory(memory: int) -> None:
-    """Let the process take that much more memory than it has now; only Linux counts the memory that is mapped."""
+    """Let the process take this much more memory than it has now; only Linux counts mapped memory."""
     with suppress(ImportError, OSError, ValueError):
         import resource
 

@@ -19,7 +19,7 @@ class PooledSession(Protocol):
 
     @property
     def is_usable(self) -> bool:
-        """Whether it may serve another query: it is alive, and no late attempt to stop the last one can hit it."""
+        """Whether it may serve another query: it is alive, and a late attempt to stop the last query can't hit it."""
 
     def close(self) -> None:
         """Close the connection; never raises."""
@@ -41,8 +41,8 @@ class Pool(Generic[_S]):
         Args:
             name: The database's name, for the threads' names and for messages.
             open_session: Opens a session; called in a worker thread.
-            size: How many sessions and threads there may be.
-            prefix: What the threads' names begin with.
+            size: Number of sessions and threads at most.
+            prefix: Beginning of the threads' names.
         """
         self._threads = ThreadPoolExecutor(size, thread_name_prefix=f"{prefix}-{name}")
         self._name = name
@@ -59,7 +59,7 @@ class Pool(Generic[_S]):
         Raises:
             DatabaseUnavailable: the pool is closed.
         """
-        return self.submit_without_session(partial(self._work, work))
+        return self.submit_without_session(partial(self._with_session, work))
 
     def submit_without_session(self, work: Callable[[], _T]) -> "Future[_T]":
         """Do something in a worker thread; no session is opened for it.
@@ -118,7 +118,7 @@ class Pool(Generic[_S]):
         while self._idle:
             self._idle.pop().close()
 
-    def _work(self, work: Callable[[_S], _T]) -> _T:
+    def _with_session(self, work: Callable[[_S], _T]) -> _T:
         with self._session() as session:
             return work(session)
 

@@ -60,12 +60,12 @@ class Query:
 
     @property
     def seconds(self) -> float:
-        """Since the start."""
+        """Seconds since the start."""
         return monotonic() - self._started if self._started is not None else 0.0
 
     @property
     def is_stopped(self) -> bool:
-        """Whether somebody stopped it; a deadline that has passed does not count."""
+        """Whether `stop` was called; a passed deadline does not count."""
         return self._stopped.is_set()
 
     @property
@@ -75,15 +75,15 @@ class Query:
 
     @property
     def is_overdue(self) -> bool:
-        """Whether the engine let the deadline pass."""
+        """Whether it still runs after its deadline."""
         return self.seconds > self.limits.seconds + GRACE
 
     @property
     def is_hopeless(self) -> bool:
-        """Whether the engine let even an interruption pass."""
+        """Whether even an interruption did not end it."""
         return self.seconds > self.limits.seconds + GIVE_UP
 
     @property
     def patience(self) -> float:
-        """Seconds until it is worth looking again."""
+        """Seconds until the next look at it."""
         return max(self.limits.seconds + GRACE - self.seconds, GRACE)

@@ -10,7 +10,7 @@ from route_sql.tools.database.running.cells import ELLIPSIS, NO_SPELLING, Spelli
 from route_sql.tools.limits import Limits
 
 SIGNIFICANT_DIGITS = 12
-"""Floats that agree so far count as equal in a digest: engines add in any order."""
+"""Digits in which equal floats agree: engines add in any order."""
 _SAFE_INTEGER = 2**53
 _SHORT_TOKEN = 64
 
@@ -24,7 +24,7 @@ class Fetched:
     digest: str
 
     def outcome(self, columns: list[str], seconds: float) -> Outcome:
-        """The outcome of the query that gave them; it is empty only if no limit kept a row back."""
+        """The outcome of the query that gave them; it is empty only if no limit withheld a row."""
         return Outcome(
             status="ok" if self.rows or self.truncated else "empty",
             columns=columns,
@@ -58,7 +58,7 @@ def fetch(source: Iterable[Sequence[object]], limits: Limits, spelling: Spelling
 def returned(
     columns: Sequence[str], rows: Iterable[Sequence[object]], limits: Limits | None = None, *, seconds: float = 0.0
 ) -> Outcome:
-    """The outcome of a query that ran, for an executor of your own; `failed` makes the other outcomes.
+    """The outcome of a query that ran, for your own executor; `failed` makes the other outcomes.
 
     Args:
         columns: Names of the columns.
@@ -72,9 +72,9 @@ def returned(
 def result_digest(rows: Iterable[Sequence[object]]) -> str:
     """A digest that is equal for the same rows whatever their order and the order of the columns.
 
-    1 equals 1.0 and Decimal(1), text never equals a number; fractions are compared to 12 significant digits.
-    Duplicate rows count. No two results of different rows share it but by a symmetry that two rounds of refinement
-    (after Weisfeiler and Leman) don't break, which real results hardly have.
+    1 equals 1.0 and Decimal(1), text never equals a number; fractions are compared to 12 significant digits. Duplicate
+    rows count. Results with different rows have different digests, except for symmetries that two rounds of refinement
+    (after Weisfeiler and Leman) don't break and that real results hardly have.
     """
     return _digest([[_token(value) for value in row] for row in rows])
 

@@ -22,7 +22,7 @@ from route_sql.tools.schema.records import Schema
 
 DEFAULT_LIMITS = Limits()
 FRESH = 20
-"""Factor between the time for which a schema counts as current and the time that the check took."""
+"""Seconds for which a schema counts as current, for each second that the check took."""
 _T = TypeVar("_T")
 
 
@@ -90,9 +90,9 @@ class ServerDatabase(ABC):
     async def schema(self) -> Schema:
         """The tables and views that the role may read, with sample values.
 
-        Cached until the schema or the role's rights change; the samples are as old as that. Whether they have
-        changed is asked so rarely that it takes a twentieth of the time at most. Callers that come together wait
-        for one reflection.
+        Cached until the schema or the role's rights change; the samples are as old as that. The check
+        for changes takes a twentieth of the time at most. Callers that come at the same time wait for one
+        reflection.
 
         Raises:
             DatabaseUnavailable: the server can't be reached, or was lost, or the database is closed.

@@ -20,12 +20,12 @@ CONNECT_SECONDS = 5
 LOCK_SECONDS = 5
 """Seconds that a query waits for a lock."""
 IDLE_SECONDS = 60
-"""Time after which the server ends an idle transaction, should this process hang."""
+"""Time after which the server ends an idle transaction, in case this process hangs."""
 CANCEL_SECONDS = 0.6
 """Seconds that the server has to stop a query before its connection is cut."""
 OWN_SECONDS = 60.0
 OWN_LIMITS = Limits(OWN_SECONDS, rows=1_000_000, result_bytes=256_000_000)
-"""The bounds of what we ask about the schema."""
+"""Bounds of our own queries about the schema."""
 
 TIMEOUT = "the query took longer than {seconds:g} s and was stopped"
 STOPPED = "the query was cancelled"
@@ -52,17 +52,17 @@ class ServerSession(ABC):
     driver_error: ClassVar[type[Exception]]
     title: ClassVar[str]
     spelling: ClassVar[Spelling] = NO_SPELLING
-    """The engine's words for numbers that are none."""
+    """The engine's words for infinity and NaN."""
 
     def __init__(self, name: str) -> None:
-        """Remember the database's name, for messages; `is_pooled` says whether there may be a pooler in between."""
+        """Remember the database's name, for messages; `is_pooled` says whether a pooler may be in between."""
         self.name = name
         self.is_pooled = False
         self._free = threading.Event()
         self._free.set()
         self._stoppers: list[threading.Thread] = []
 
-    # what an engine adds
+    # added by each engine
 
     @abstractmethod
     def select(self, sql: str, limits: Limits) -> AbstractContextManager[tuple[list[str], Iterable[Sequence[object]]]]:
@@ -105,15 +105,15 @@ class ServerSession(ABC):
     def reflect(self, namespaces: Sequence[str]) -> Schema:
         """The tables that may be read, with sample values."""
 
-    # what all share
+    # shared by all engines
 
     @property
     def is_usable(self) -> bool:
-        """Whether another query may run on it: a late cancellation could hit that one."""
+        """Whether another query may run on it: a late cancellation could hit that query."""
         return not self._stoppers and self.is_alive
 
     def close(self) -> None:
-        """Close the connection, once nobody tries to stop anything on it any more."""
+        """Close the connection, once no attempt to stop a query on it is left."""
         for thread in self._stoppers:
             thread.join(2 * CANCEL_SECONDS)
         self.disconnect()
@@ -143,7 +143,7 @@ class ServerSession(ABC):
             late = query.seconds > query.limits.seconds
             return failed("timeout", TIMEOUT.format(seconds=query.limits.seconds) if late else STOPPED, query.seconds)
         if fault.kind == "lost":
-            self.interrupt()  # where only the network broke the server still works on it
+            self.interrupt()  # if only the network broke, the server still works on it
             raise self.unavailable(fault)
         return _failed(fault, query)
 
@@ -159,7 +159,7 @@ class ServerSession(ABC):
         return found
 
     def sample(self, sql: str, limits: Limits) -> list[tuple[object, ...]]:
-        """Rows as `ask` gives them, or none if the query fails: samples are worth no error.
+        """Rows like those of `ask`, or none if the query fails: missing samples are not an error.
 
         Raises:
             DatabaseUnavailable: the server was lost.
@@ -223,7 +223,7 @@ class ServerSession(ABC):
     def _try_to_cancel(self) -> None:
         try:
             self.cancel()
-        except Exception:  # the server may be gone, and drivers raise what they like; the cut follows
+        except Exception:  # the server may be gone, and drivers raise anything; the cut follows
             return
 
     def _cut_if_busy(self) -> None:

@@ -1,4 +1,4 @@
-"""Waiting for the thread that runs a query: with a deadline, and so that cancelling stops the query."""
+"""Waiting for the thread that runs a query, with a deadline; cancelling the wait stops the query."""
 
 import asyncio
 from concurrent.futures import Future
@@ -18,7 +18,7 @@ class NoWorkerFree(Exception):
 
 
 def all_busy(name: str, size: int, wait_seconds: float) -> DatabaseUnavailable:
-    """The error for a query that no worker was free for in time."""
+    """The error for a query that found no free worker in time."""
     return DatabaseUnavailable(
         f"all {size} connections to the database {name!r} were busy for {wait_seconds:g} s; raise pool or wait_seconds "
         "in its limits, or ask less at once"

@@ -1,4 +1,4 @@
-"""Threads for work that may be impossible to stop: a thread that hangs is given up, and another replaces it."""
+"""Threads for work that may be impossible to stop: a thread that hangs is abandoned, and another replaces it."""
 
 import threading
 from collections import deque
@@ -7,12 +7,12 @@ from concurrent.futures import Future
 from typing import Any, TypeVar
 
 MOST_STUCK = 8
-"""Most workers that are given up but still at work."""
+"""Number of abandoned workers that may still run."""
 _T = TypeVar("_T")
 
 
 class Workers:
-    """At most `size` threads that take work up in order, and those that were given up.
+    """At most `size` threads that work in order, and those that were abandoned.
 
     The threads do not keep the program from ending.
     """
@@ -30,7 +30,7 @@ class Workers:
 
     @property
     def stuck(self) -> int:
-        """Number of workers that were given up and are still at work."""
+        """Number of abandoned workers that still run."""
         return len(self._stuck)
 
     def submit(self, work: Callable[[], _T]) -> "Future[_T]":

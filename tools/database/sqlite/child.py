@@ -19,7 +19,7 @@ from route_sql.tools.limits import Limits
 
 ROOM = 64_000_000
 """Memory beyond SQLite's heap limit, for the rows on their way; SQLite's own message comes first."""
-_NO_TEXT = "the file is damaged: names or statements in its schema are no text; restore it from a backup"
+_NO_TEXT = "the file is damaged: names or statements in its schema are not text; restore it from a backup"
 
 
 class SQLiteEngine:

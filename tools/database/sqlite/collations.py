@@ -1,4 +1,4 @@
-"""Substitutes for collations that a SQLite file names and that only the program which made it has.
+"""Substitutes for collations of a SQLite file that only the program which wrote it has.
 
 Anki's files compare by `unicase`, those of Android by `LOCALIZED` and `PHONEBOOK`. SQLite refuses each query that needs
 one which the connection does not know.
@@ -20,7 +20,7 @@ _STATEMENTS = (
 def add_stand_ins(connection: sqlite3.Connection) -> tuple[str, ...]:
     """Register a substitute for each collation of the schema that the connection does not know.
 
-    It compares texts by their letters, whatever the case.
+    A substitute compares texts by their letters, ignoring case.
 
     Returns:
         Their names; none if the schema can't be read; the next reader reports why.

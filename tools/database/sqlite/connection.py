@@ -13,7 +13,7 @@ from route_sql.tools.errors import DatabaseUnavailable
 from route_sql.tools.limits import Limits
 
 OPCODES = 2_000
-"""Virtual machine steps between two looks at the clock."""
+"""Steps of SQLite's virtual machine between two looks at the clock."""
 
 _KINDS = (
     (stat.S_ISFIFO, "a pipe"),
@@ -29,20 +29,20 @@ class FileConnection(sqlite3.Connection):
     """A connection, and what had to be done so that the file can be read."""
 
     stand_ins: tuple[str, ...] = ()
-    """Collations that only the program which made the file has."""
+    """Collations that only the program which wrote the file has."""
     snapshot: tuple[object, ...] | None = None
-    """The state of a file that was opened as one that nobody changes; None if it was opened as usual."""
+    """The state of a file that was opened as immutable; None if it was opened as usual."""
 
     def is_current(self, path: Path) -> bool:
-        """Whether the file is as it was when it was opened, if it was opened as one that nobody changes."""
+        """Whether an immutable file is unchanged since it was opened."""
         return self.snapshot is None or self.snapshot == _snapshot(path)
 
 
 def connect(path: Path, locked_seconds: float = 0.0) -> FileConnection:
     """A read-only connection to a file that must exist; no authorizer, so for our own statements only.
 
-    A file in WAL mode in a folder that can't be written is opened as one that nobody changes, if its log
-    holds no change. Unknown collations have substitutes.
+    A file in WAL mode in a folder that can't be written is opened as immutable, if its log holds no change. Unknown
+    collations have substitutes.
 
     Args:
         path: The file.
@@ -116,10 +116,10 @@ def _snapshot(path: Path) -> tuple[object, ...]:
 
 @contextmanager
 def closed_on_failure(connection: sqlite3.Connection) -> Iterator[None]:
-    """Close a connection that can't be made ready: as long as the error is kept, so would the open file be."""
+    """Close a connection that can't be prepared, since a kept error would keep the file open."""
     try:
         yield
-    except BaseException:  # Ctrl-C too: nobody else has this connection to close it
+    except BaseException:  # Ctrl-C too: nothing else could close this connection
         connection.close()
         raise
 
@@ -136,7 +136,7 @@ def is_lock(error: BaseException | None) -> bool:
 
 
 def identity(path: Path) -> tuple[int, int] | None:
-    """Identity of a file, which another in its place does not share; None if there is no file."""
+    """Identity of a file, which changes when another file takes its place; None if there is no file."""
     try:
         status = path.stat()
     except OSError:
@@ -211,7 +211,7 @@ def _check_logs(path: Path) -> None:
     """Check the files that SQLite opens together with this one: a pipe among them would wait for its writer.
 
     Raises:
-        DatabaseUnavailable: one of them is no file.
+        DatabaseUnavailable: one of them is not a file.
     """
     for log in (path.with_name(path.name + ending) for ending in _LOGS):
         with suppress(OSError):  # it is missing, which is usual, or SQLite will report more about it

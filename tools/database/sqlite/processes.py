@@ -1,7 +1,7 @@
 """The processes in which SQLite runs, shared by all databases of this program.
 
-A program may hold hundreds of databases, so an idle process is not a database's own: the next query on the same file
-takes it as it is, one on another file opens that file in the process that was idle longest.
+A program may hold hundreds of databases, so an idle process does not belong to one of them: the next query on the same
+file uses it as it is; a query on another file opens that file in the process that was idle longest.
 """
 
 import atexit
@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from route_sql.tools.database.running.child import Child
 
 MOST_IDLE = 8
-"""Processes that are kept; with so many, another file is opened in the one that was idle longest."""
+"""Number of processes that are kept; with so many, another file is opened in the one that was idle longest."""
 PATIENCE = 1.0
 """Seconds to wait for one of these, before one more is started that is ended after its use."""
 _CHILD = "route_sql.tools.database.sqlite.child"
@@ -21,7 +21,7 @@ OpenFile = tuple[object, ...]
 
 
 class SQLiteProcess(Child):
-    """A process and what it has open."""
+    """A process and the file that it has open."""
 
     def __init__(self, memory_bytes: int) -> None:
         """Start it; see `Child.opened` for whether it did."""
@@ -66,7 +66,7 @@ class SQLiteProcesses:
             self._lock.notify()
 
     def give(self, process: SQLiteProcess) -> None:
-        """Take a process back for the next query; one too many is ended."""
+        """Take a process back for the next query, or end it if there are enough."""
         with self._lock:
             self._idle.append(process)
             self._taken -= 1

@@ -1,7 +1,7 @@
 """A SQLite connection that runs bounded SELECT statements only. It lives in a process of its own.
 
-The static guard has read the text before. Behind it the connection is read-only three times: by the URI (`mode=ro`), by
-an authorizer that allows reading and calling functions and nothing else, and by `query_only`. Work is bounded by the
+The static guard has read the text before. After that the connection is read-only three times: by the URI (`mode=ro`),
+by an authorizer that allows reading and calling functions and nothing else, and by `query_only`. Work is bounded by the
 progress handler (deadline, cancellation), memory by limits on values and by SQLite's heap limit. What these can't stop,
 a function that works in one step or the compilation of a statement, ends with the process.
 
@@ -29,7 +29,7 @@ QUADRATIC = re.compile(r"instr|replace|trim", re.IGNORECASE)
 """Functions that take time in the product of two lengths, in one step that nothing can interrupt."""
 QUADRATIC_LENGTH = 300_000
 VALUES_IN_MEMORY = 64
-"""A value may take this fraction of the memory: a row of several, copied once or twice, must fit."""
+"""Fraction of the memory that a value may take, so that a row of several, copied once or twice, fits."""
 
 _CEILINGS = {
     sqlite3.SQLITE_LIMIT_ATTACHED: 0,
@@ -78,7 +78,7 @@ class SQLiteReader:
 
     @property
     def is_current(self) -> bool:
-        """Whether the file is as it was when it was opened, if it was opened as one that nobody changes."""
+        """Whether an immutable file is unchanged since it was opened."""
         return self._connection.is_current(self._path)
 
     def close(self) -> None:
@@ -125,7 +125,7 @@ class SQLiteReader:
         """Open full-text, R*Tree and JSON tables with the authorizer off: opening compiles writes.
 
         Returns:
-            The version of the schema; -1 if it can't be read now, of which the query will learn more.
+            The version of the schema; -1 if it can't be read now; the query will report why.
 
         Raises:
             DatabaseUnavailable: the file is none of SQLite's, or damaged. A query without a table would not notice.

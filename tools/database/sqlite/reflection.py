@@ -2,7 +2,8 @@
 
 A view may hang in its compilation (28 views, each of which joins the one before it with itself) or in one step of a
 query (a function that works on a long text). So views are tried one by one before SQLAlchemy asks for all of them, and
-the parent hears what comes next. A step that is stopped, or at which the process ended, costs that view or its samples.
+the parent is informed of each next step. A step that is stopped, or at which the process ended, costs that view or its
+samples.
 """
 
 import json
@@ -54,7 +55,7 @@ def read_schema(
         path: The file, for messages.
         skipped: Places at which a process ended.
         at: Called with each place before it is tried.
-        end_in: Ends the process after so many seconds.
+        end_in: Ends the process after a number of seconds.
 
     Raises:
         DatabaseUnavailable: the file can't be read, or its schema is too large.
@@ -149,7 +150,7 @@ class _Work:
                 return True
             self.broken.add(name)  # a view on a table that is gone; reflection leaves it out by itself
             return False
-        except UnicodeError:  # SQLite's message quotes bytes that are no text
+        except UnicodeError:  # SQLite's message quotes bytes that are not text
             self.broken.add(name)
             return True
         return thread_time() - started > VIEW_SECONDS

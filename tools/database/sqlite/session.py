@@ -26,7 +26,7 @@ _NO_START = "the process for SQLite did not start with {megabytes} MB of memory;
 
 
 class FileLocked(DatabaseUnavailable):
-    """Another program held the file for longer than was waited."""
+    """Another program held the file for longer than the wait."""
 
     def __init__(self, message: str, said: str) -> None:
         """Keep SQLite's own words too, for a query's outcome."""
@@ -134,13 +134,13 @@ class SQLiteSession:
         except DatabaseUnavailable:  # the process has answered, or it has ended
             _give_back(process)
             raise
-        except BaseException:  # Ctrl-C too: nobody else has this process to end it
+        except BaseException:  # Ctrl-C too: nothing else could end this process
             PROCESSES.end_one(process)
             raise
         _give_back(process)
 
     def _check(self, process: SQLiteProcess, answer: ChildMessage) -> None:
-        """Raise what the process says of the file; it has closed the file by then."""
+        """Raise the error that the process reports about the file, which it has closed."""
         if answer.get("fault") in ("unavailable", "memory"):
             process.place = None
         if answer.get("locked"):

@@ -1,4 +1,4 @@
-"""Reading a schema in a process that may end over it: again, without the view or the table at which it ended."""
+"""Reading a schema in a process that may end on the way: then again, without the view or table at which it ended."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -15,7 +15,7 @@ EVERY_VIEW = "view"
 EVERY_SAMPLE = "rows"
 """Places stand for a view that is tried or for rows that are read; without a name they stand for all of these."""
 MOST_ENDED = 2
-"""Processes that may end at a view or table of its own; then all samples are skipped, at the next all views too."""
+"""Number of processes that may end, each at another view or table; then all samples are skipped, next all views."""
 
 REFLECT_SECONDS = 10.0
 """Seconds that all tries but the last take together."""
@@ -29,7 +29,7 @@ Try = Callable[[list[str], Callable[[str], None], float], ChildMessage]
 
 
 class ReflectionStopped(DatabaseUnavailable):
-    """Somebody stopped the query for which the schema was read."""
+    """The query that needed the schema was stopped."""
 
     def __init__(self, path: Path) -> None:
         """Name the file."""
@@ -48,7 +48,7 @@ class Reflected:
     unsampled: int
     """Tables and views whose sample values cost too much."""
     stand_ins: tuple[str, ...]
-    """Collations that only the program which made the file has."""
+    """Collations that only the program which wrote the file has."""
 
     def warnings(self, name: str) -> tuple[str, ...]:
         """Sentences on what the schema lacks; names are left out, since not every caller may see them."""

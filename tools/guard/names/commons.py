@@ -1,4 +1,4 @@
-"""Common table expressions, by the rules on which names of theirs see each other."""
+"""Common table expressions, and the rules by which they see each other's names."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -19,7 +19,7 @@ class Common:
     further: list[Output] = field(default_factory=list)
     """The columns that SEARCH and CYCLE add."""
     first: list[Output] | None = None
-    """Columns of its first part, once that is read: the meaning of its own name in the others."""
+    """Columns of its first part, once that is read: its own name means these in the other parts."""
     _is_read: bool = False
     _outputs: list[Output] | None = None
 
@@ -37,7 +37,7 @@ Commons = Mapping[str, Common]
 def declared(
     clause: exp.Expr, around: Commons, dialect: str, read: Callable[[Common], list[Output]]
 ) -> tuple[Commons, list[Common]]:
-    """Meanings of the names of common table expressions behind a WITH clause, and those that it declares.
+    """Meanings of the names of common table expressions after a WITH clause, and those that it declares.
 
     In SQLite, and with RECURSIVE, each sees all of them and itself; else only those before it.
     """

@@ -64,7 +64,7 @@ class Entries:
         sides = (scope.sources[:before], scope.sources[before:])
         has = [any(source.column(key) is not None for source in side) for side in sides]
         if not all(has):
-            if self._dialect != "sqlite" or not any(has):  # SQLite says itself that a column is on one side only
+            if self._dialect != "sqlite" or not any(has):  # SQLite itself says that a column is on one side only
                 self._names.miss(named, scope)
         elif any(source.needs_schema for source in scope.sources):
             self._names.doubt(named)
@@ -124,7 +124,7 @@ class Entries:
         scope.sources.append(FromEntry(alias_key(node, self._dialect), outputs))
 
     def _bracketed(self, node: exp.Subquery, inner: exp.Expr, scope: Scope) -> None:
-        """A join or a table in brackets, under one alias or under their own."""
+        """A join or a table in brackets, with one alias or with its own aliases."""
         part = Scope(scope.parent)
         self.add(inner, part)
         if (key := alias_key(node, self._dialect)) is not None:
@@ -236,7 +236,7 @@ class Entries:
         scope.sources.append(FromEntry(key or name, outputs, table=table, implicit=implicit, row=row))
 
     def _outputs(self, function: exp.Expr, alias: str | None, scope: Scope) -> tuple[list[Output], Value | None]:
-        """The columns of a function of a FROM clause, and the value of its name where that is no row of them."""
+        """The columns of a function in a FROM clause, and the value of its name if that is not a row of them."""
         name = function_name(function)
         if isinstance(function, exp.JSONTable):
             return json_columns(function.args.get("schema"), self._dialect), None
@@ -247,10 +247,10 @@ class Entries:
         value = value_of(function, scope, self._names)
         if value.fields:
             return [Output.plain(key, part) for key, part in value.fields.items()], None
-        return self._one(alias, name, value)
+        return self._single_column(alias, name, value)
 
-    def _one(self, alias: str | None, name: str, value: Value) -> tuple[list[Output], Value | None]:
-        """The one column of a function that gives one; PostgreSQL calls it by the alias."""
+    def _single_column(self, alias: str | None, name: str, value: Value) -> tuple[list[Output], Value | None]:
+        """The column of a function with a single one; PostgreSQL names it by the alias."""
         if self._dialect == "postgres":
             return [Output.plain(alias or name, value)], value
         return [Output.plain(name, value)], None
@@ -266,10 +266,10 @@ class Entries:
             if part.fields and self._dialect == "postgres":
                 outputs += [Output.plain(name, inner) for name, inner in part.fields.items()]
             else:
-                outputs += self._one(key if len(node.expressions) == 1 else None, "unnest", part)[0]
+                outputs += self._single_column(key if len(node.expressions) == 1 else None, "unnest", part)[0]
         row = outputs[0].value() if len(outputs) == 1 and self._dialect == "postgres" else None
         outputs = renamed(outputs, alias_of(named), self._dialect)
-        if offset := node.args.get("offset"):  # the parser takes the last name of the alias for that of the number
+        if offset := node.args.get("offset"):  # the parser reads the last name of the alias as the name of the number
             is_named = isinstance(offset, exp.Identifier) and "start" in offset.meta
             outputs.append(Output.plain(key_of(offset, self._dialect) if is_named else "ordinality"))
         scope.sources.append(FromEntry(key or "unnest", outputs, row=row))

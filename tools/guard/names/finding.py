@@ -27,7 +27,7 @@ class Finder:
         self._dialect = names.dialect
 
     def found(self, parts: list[exp.Expr], scope: Scope | None) -> tuple[Value | None, list[exp.Expr]]:
-        """The value of the longest beginning of a dotted name, and the parts behind it; None if there is none."""
+        """The value of the longest beginning of a dotted name, and the parts after it; None if there is none."""
         level, is_unsure = scope, False
         while level is not None:
             if key_of(parts[0], self._dialect) in level.bound:
@@ -47,7 +47,7 @@ class Finder:
         return (OPEN, []) if is_unsure else self._word(parts)
 
     def _sources(self, parts: list[exp.Expr], level: Scope) -> Iterator[tuple[FromEntry, list[exp.Expr]]]:
-        """The entries that the beginning of a dotted name means, and the parts behind it."""
+        """The entries that the beginning of a dotted name means, and the parts after it."""
         keys = [key_of(part, self._dialect) for part in parts]
         for source in level.sources:
             for place in range(min(len(parts) - 1, 3)):
@@ -89,7 +89,7 @@ class Finder:
         return None
 
     def _is_engines_own(self, name: exp.Expr) -> bool:
-        """Whether the engine could have given that name to a column without one, such as `count(*)` or `max`."""
+        """Whether the engine could have given this name to a column without one, such as `count(*)` or `max`."""
         key = key_of(name, self._dialect)
         is_word = key.replace("_", "a").isalnum()
         return key in FUNCTIONS[self._dialect] or key in ("case", "exists", "array", "row") or not is_word
@@ -125,7 +125,7 @@ class Finder:
             yield Output.plain(UNTOLD if any(source.needs_schema for source in sources) else UNKNOWABLE, OPEN)
 
     def has_star(self, node: exp.Column, scope: Scope) -> bool:
-        """Whether `name.*` has something to stand for."""
+        """Whether `name.*` means something."""
         if any(self._star_sources(node, level) for level in _levels(scope)):
             return True
         parts = list(node.parts[:-1])

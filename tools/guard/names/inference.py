@@ -35,13 +35,13 @@ _POPULATED = frozenset(
 
 
 class NameLookup(Protocol):
-    """Questions that are asked of the names of a query."""
+    """Look-ups of names in a query."""
 
     dialect: str
     own_types: Mapping[str, Value]
 
     def path(self, node: exp.Expr, scope: Scope) -> Value | None:
-        """The value behind a dotted name; None if there is none."""
+        """The value that a dotted name means; None if there is none."""
 
     def query(self, node: exp.Expr, scope: Scope | None) -> list[Output]:
         """The outputs of a query in brackets."""

@@ -20,7 +20,7 @@ _ALIASES_IN = {
     "mysql": frozenset({"group", "having", "order"}),
     "duckdb": frozenset({"expressions", "where", "group", "having", "order", "qualify"}),
 }
-"""The clauses that see the names which the select list gives."""
+"""The clauses that see the aliases of the select list."""
 _CLAUSES = ("expressions", "distinct", "where", "group", "having", "qualify", "windows", "order", "limit", "offset")
 
 
@@ -38,7 +38,7 @@ class Queries:
         """Resolve the names of a query within `scope`; its outputs."""
         if id(node) not in self._outputs:
             before = self.commons
-            self._outputs[id(node)] = []  # ends what would go in circles
+            self._outputs[id(node)] = []  # ends a recursion without end
             self._outputs[id(node)] = self._read(node, scope)
             self.commons = before
         return self._outputs[id(node)]
@@ -63,7 +63,7 @@ class Queries:
         return []
 
     def _pivoted(self, node: exp.Pivot, scope: Scope) -> list[Output]:
-        """A pivot as a statement of its own, whose columns come from cells."""
+        """A whole statement that is a pivot, whose columns come from cells."""
         self._names.entries.add(node.this, scope)
         self._names.visit([part for part in node.iter_expressions() if part.arg_key not in ("this", "into")], scope)
         return [Output.plain(UNKNOWABLE, OPEN)]

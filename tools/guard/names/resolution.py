@@ -1,7 +1,7 @@
-"""Resolves every name of a query: a name that stands for nothing is not sent to the engine.
+"""Resolves every name of a query: a name without a meaning is not sent to the engine.
 
-PostgreSQL calls functions without brackets: `(x).f` and `a.f` are `f(x)` and `f(a)` where `f` is no field. So a name
-behind a dot must be a column or a field that is known to be there, or a function that may be called.
+PostgreSQL calls functions without brackets: `(x).f` and `a.f` are `f(x)` and `f(a)` where `f` is not a field. So a name
+after a dot must be a known column or field, or a function that may be called.
 """
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
@@ -27,12 +27,12 @@ _SILENT = (exp.Identifier, exp.Literal, exp.DataType, exp.Var, exp.JSONPath, exp
 _NO_NAMES = (TokenType.STAR, TokenType.NUMBER)
 """Text that may follow a dot without being a name: `t.*`, `.5`."""
 _UNITS = frozenset({"get_format"})
-"""Functions whose first argument is a word of the grammar."""
+"""Functions whose first argument is a keyword."""
 
 
 @dataclass(frozen=True)
 class Unresolved:
-    """The names of a query that stand for nothing, and those of which only a schema can say what they stand for."""
+    """The names of a query without a meaning, and those whose meaning only a schema can tell."""
 
     unknown: tuple[Name, ...] = ()
     unsure: tuple[Name, ...] = ()
@@ -176,13 +176,13 @@ class Names:
             self.miss(node, scope)
 
     def is_namespace(self, base: exp.Expr, scope: Scope) -> bool:
-        """Whether the name before a function is its schema, which the rule for calls has judged."""
+        """Whether the name before a function is its schema, which the rule for calls has checked."""
         if self.dialect != "duckdb":
             return True
         return isinstance(base, exp.Identifier) and base.name.casefold() in ("main", "pg_catalog", "system")
 
     def path(self, node: exp.Expr, scope: Scope) -> Value | None:
-        """The value behind a dotted name; None if there is none."""
+        """The value that a dotted name means; None if there is none."""
         parts, base = _parts_of(node)
         value: Value | None
         if base is None:
@@ -198,7 +198,7 @@ class Names:
         return value
 
     def field(self, value: Value, part: exp.Expr) -> Value | None:
-        """A field of a value, or the call of a function that PostgreSQL makes of its name."""
+        """A field of a value, or of a function that PostgreSQL would call by this name."""
         if isinstance(part, exp.Star):
             return value if value.fields or (value.is_open and self.dialect == "duckdb") else None
         if isinstance(part, exp.Func):
@@ -212,7 +212,7 @@ class Names:
         return SCALAR if self.may_call(part) else None
 
     def may_call(self, part: exp.Expr) -> bool:
-        """Whether a name behind a dot may be that of a function, which only PostgreSQL calls."""
+        """Whether a name after a dot may be a function's, which only PostgreSQL would call."""
         name = key_of(part, self.dialect)
         is_listed = name in FUNCTIONS["postgres"] and name not in TELLS_TYPES
         return self.dialect == "postgres" and (is_listed or is_named(name, None, self.functions))
@@ -220,14 +220,14 @@ class Names:
     # what was found
 
     def meet(self, node: exp.Expr) -> None:
-        """Note that the names of a node were looked at."""
+        """Note that the names of a node were checked."""
         if self.dialect == "postgres":  # see `check_dots`
             self.seen.update(int(name.meta["start"]) for name in node.find_all(exp.Identifier) if "start" in name.meta)
 
     def miss(self, node: exp.Expr, scope: Scope, *, is_table: bool = False) -> None:
-        """Note a name that stands for nothing."""
+        """Note a name without a meaning."""
         if self.schema is None and isinstance(node, exp.Column | exp.Identifier) and not node.args.get("table"):
-            self.doubt(node)  # no dot, no call: it can do no harm
+            self.doubt(node)  # without a dot nothing is called, so it is harmless
             return
         name = self._name([node], is_table, tables_of(scope))
         is_text = self.dialect == "sqlite" and self.sql[name.start : name.start + 1] == '"'
@@ -235,7 +235,7 @@ class Names:
             self.unknown.append(name)
 
     def doubt(self, *parts: exp.Expr, is_table: bool = False) -> None:
-        """Note a name of which only a schema can say what it stands for."""
+        """Note a name whose meaning only a schema can tell."""
         self.unsure.append(self._name(parts, is_table, ()))
 
     def _name(self, parts: Sequence[exp.Expr], is_table: bool, tables: tuple[Table, ...]) -> Name:
@@ -246,7 +246,7 @@ class Names:
         return Name(text, start, end, is_table, found=False, sources=tables)
 
     def check_dots(self, found: list[Token]) -> None:
-        """Compare each name behind a dot with those that were checked: the parser may have lost one."""
+        """Compare each name after a dot with the checked ones, since the parser may have lost one."""
         for before, token, after in zip(found, found[1:], [*found[2:], None], strict=False):
             is_called = after is not None and after.token_type == TokenType.L_PAREN
             if before.token_type != TokenType.DOT or token.token_type in _NO_NAMES or is_called:

@@ -26,17 +26,17 @@ TABLE_FUNCTIONS: dict[str, dict[str, str]] = {
     "mysql": {},
     "duckdb": dict.fromkeys(("json_each", "json_tree"), _JSON_ROWS),
 }
-"""The columns of table functions with more than one, or with one of another name than the function's."""
+"""The columns of table functions that have several, or one whose name is not the function's."""
 _FULL_TEXT = "rank"
 UNKNOWABLE, UNTOLD = "*", "*?"
-"""Keys in the place of columns that can't be known, or not without a schema."""
+"""Keys that stand for columns that can't be known at all, or not without a schema."""
 
 
 class Output:
-    """A column that a query or a table gives; the key of one that the query gives no name is None."""
+    """A column of a query or a table; its key is None if the query gives it no name."""
 
     def __init__(self, key: str | None, value: Lazy) -> None:
-        """The value is found when it is first asked for."""
+        """Find the value on first use."""
         self.key = key
         self._lazy = value
         self._value: Value | None = None
@@ -78,7 +78,7 @@ class FromEntry:
     row: Value | None = None
 
     def __post_init__(self) -> None:
-        """Be open if a column stands for others."""
+        """Mark the entry as open if a column stands for others."""
         keys = {output.key for output in self.outputs}
         self.needs_schema |= UNTOLD in keys
         self.is_open |= UNKNOWABLE in keys or UNTOLD in keys
@@ -102,7 +102,7 @@ class FromEntry:
         return any(output.key is None for output in self.outputs)
 
     def as_row(self) -> Value:
-        """The value of its name where a value is meant."""
+        """The value of its name where the query needs a value."""
         if self.row is not None or self.is_open:
             return self.row or OPEN
         return Value({output.key: output.value() for output in self.outputs if output.key is not None})

@@ -1,4 +1,4 @@
-"""The known part of a value: the fields behind its dots and the items behind its brackets."""
+"""The known part of a value: its fields, which follow a dot, and its items, which follow a bracket."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -19,7 +19,7 @@ _FREE = (Kind.JSON, Kind.VARIANT, Kind.UNKNOWN, Kind.USERDEFINED)
 class Value:
     """A value. `fields` are those of a composite, by key; `item` is that of an array or the value of a map.
 
-    Of an open value nobody can say which fields it has.
+    The fields of an open value can't be known.
     """
 
     fields: Mapping[str, "Value"] = field(default_factory=dict)
@@ -32,7 +32,7 @@ OPEN = Value(is_open=True)
 
 
 def key_of(name: exp.Expr | str, dialect: str) -> str:
-    """The key of a name as a query writes it: equal for names that the engine takes for the same."""
+    """The key of a name as a query writes it; names that the engine takes for the same have equal keys."""
     if isinstance(name, str):
         return name if dialect == "postgres" else name.casefold()
     if dialect != "postgres":
@@ -42,7 +42,7 @@ def key_of(name: exp.Expr | str, dialect: str) -> str:
 
 
 def fold(text: str) -> str:
-    """A text with the capital letters of ASCII made small."""
+    """A text with its ASCII letters in lower case."""
     return "".join(letter.lower() if letter.isascii() else letter for letter in text)
 
 
@@ -66,7 +66,7 @@ def _value_of_text(text: str, dialect: str) -> Value:
 
 
 def value_of_type(kind: exp.Expr, dialect: str, own: Mapping[str, Value]) -> Value:
-    """Value of a type of a query.
+    """Value of a type that a query names.
 
     Args:
         kind: The parsed type.
@@ -93,7 +93,7 @@ def _kind(part: exp.Expr) -> exp.Expr:
 
 
 def type_key(kind: exp.Expr, dialect: str) -> str:
-    """The key of a type that is none of the parser's own, without its schema."""
+    """The key of a type that the parser does not know, without its schema."""
     named = kind.args.get("kind")
     if isinstance(named, exp.Dot):
         named = named.expression

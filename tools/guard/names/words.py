@@ -12,11 +12,11 @@ WORDS: dict[str, frozenset[str]] = {
     ),
     "tsql": frozenset("current_date current_time current_timestamp current_user session_user system_user user".split()),
 }
-"""Those that are functions whatever columns there are."""
+"""Words that are always functions."""
 WORDS_WITHOUT_COLUMN: dict[str, frozenset[str]] = {
     "duckdb": frozenset(
         "current_catalog current_database current_date current_role current_schema current_time current_timestamp "
         "current_user localtime localtimestamp session_user user".split()
     ),
 }
-"""Those that are functions where no column has the name."""
+"""Words that are functions unless a column has the name."""

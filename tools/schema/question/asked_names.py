@@ -8,16 +8,16 @@ from route_sql.tools.schema.records import Column, Schema, Table, references
 from route_sql.tools.text import singular, words
 
 LONGEST = 4
-"""Words of a column's name at most that are looked for in a question."""
+"""Words of a column's name that are looked for in a question at most."""
 SILENT = (COMMON - {"name"}) | {"id", "s"}
 """Words that name no column by themselves; `s` comes from `customer's`."""
 CONNECTING = frozenset("a all an and any each every for from in of or s the their this".split())
 """Words between a column and its table, as in "name of each customer"."""
 PARTS = frozenset("first last middle full given family sur maiden".split())
-"""Words that make parts of one name, which a question about the name means together."""
+"""Words for parts of a person's name: a question about the name means all of them."""
 
 LISTING = frozenset("also among both but neither nor not to too well whether".split())
-"""Words, next to the connecting ones, between tables that a question names side by side."""
+"""Further words between tables that a question lists, as in "patients but not doctors"."""
 TITLES = {"dr": "doctor", "prof": "professor"}
 """Titles before the name of a person, and the table that holds such people."""
 DETERMINERS = frozenset("a all an any each every me our the their those your".split())
@@ -40,7 +40,7 @@ class AskedNames:
     """The words of a question, and the tables and columns that they name."""
 
     def __init__(self, question: str, schema: Schema, said: Collection[str] = ()) -> None:
-        """Look for the names of a schema in a question; `said` are words that name values, and so no column."""
+        """Look for the names of a schema in a question; `said` are words that name values and therefore no columns."""
         self.tokens = singulars(question)
         self.question = question
         self.own = {(t.key, column.name): own_words(t, column) for t in schema.tables for column in t.columns}
@@ -71,7 +71,7 @@ class AskedNames:
         return all({"and", "or", "but"} & {*each} and {*each} <= CONNECTING | LISTING for each in between)
 
     def named_before(self, text: str) -> set[str]:
-        """The tables that the question names right before a text of its own, if only by a title: "Dr. Castellan"."""
+        """The tables that the question names right before a text, even by a title alone: "Dr. Castellan"."""
         before = singulars(self.question[: max(0, self.question.find(text))])
         before[-1:] = [TITLES.get(word, word) for word in before[-1:]]
         return {key for key in self.tables if (name := singulars(key)) and before[-len(name) :] == name}
@@ -95,7 +95,7 @@ class AskedNames:
                     yield Mention(start, start + length, tuple(places))
 
     def without_views(self, places: Sequence[ColumnPlace]) -> list[ColumnPlace]:
-        """The columns without those of views, which show columns of tables again; all of them if they are of views."""
+        """The columns without those of views, which repeat columns of tables; all columns if only views have them."""
         return [place for place in places if place[0] not in self.views] or [*places]
 
     def _is_no_column(self, start: int, length: int) -> bool:
@@ -116,13 +116,13 @@ class AskedNames:
             ending = named
         best = max((len(name & {*self.tokens}) / len(name) for name in ending.values()), default=0)
         left = [place for place, name in ending.items() if len(name & {*self.tokens}) / len(name) == best]
-        # With every word of theirs in the question, as in "names of winner and loser", a table's columns are all meant.
+        # If the question has all of their words, as in "names of winner and loser", it means all of these columns.
         is_all = best == 1 or any(ending[place] & PARTS for place in left)
         return list({place[0]: place for place in reversed(left)}.values()) if is_all else left
 
 
 def joined_columns(schema: Schema) -> dict[ColumnPlace, ColumnPlace]:
-    """The columns that foreign keys join, directly or by a column that both refer to, each with one for its group."""
+    """The columns that foreign keys join, directly or through a common target; each with the first of its group."""
     groups: dict[ColumnPlace, set[ColumnPlace]] = {}
     for edge in references(schema):
         for source, target in zip(edge.source_columns, edge.target_columns, strict=False):

@@ -12,9 +12,9 @@ COMMON = frozenset(
     "return select she show than that the their them there they this those to total under use was we were what "
     "when where which who whose why will with without you your".split()
 )
-"""Words that questions have whatever they are about."""
+"""Words that questions have on any subject."""
 STEM = 5
-"""Letters in which two forms of one word agree."""
+"""Number of first letters that two forms of one word share."""
 
 
 def content_words(text: str) -> set[str]:

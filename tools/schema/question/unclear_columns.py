@@ -42,7 +42,7 @@ def unclear_columns(asked: AskedNames, schema: Schema, valued: Collection[str] =
 
 
 def _meant(mention: Mention, asked: AskedNames, settled: Collection[str]) -> list[ColumnPlace]:
-    """The columns of a mention that the question may mean; the first of them where it means all."""
+    """The columns of a mention that the question may mean; only the first if it means all."""
     before = next((token for token in reversed(asked.tokens[: mention.start]) if token not in ("s", "whose")), "")
     next_to = [place for place in mention.places if before in asked.parts[place]]
     if 0 < len(next_to) < len(mention.places):
@@ -65,7 +65,7 @@ def _is_of(mention: Mention, key: str, asked: AskedNames) -> bool:
 
 
 def _referred(mention: Mention, keys: Sequence[str], asked: AskedNames) -> list[ColumnPlace]:
-    """The columns in tables that these tables refer to; none where these have a similar column of their own."""
+    """The columns in tables that these tables refer to; none if these tables have a similar column themselves."""
     phrase = {*asked.tokens[mention.start : mention.end]}
     if any(phrase & asked.parts[place] for place in asked.own if place[0] in keys):
         return []
@@ -74,7 +74,7 @@ def _referred(mention: Mention, keys: Sequence[str], asked: AskedNames) -> list[
 
 
 def _follows(mention: Mention, key: str, asked: AskedNames) -> bool:
-    """Whether a table follows the column, with only words between that connect or that name its columns."""
+    """Whether a table's name follows the column, with only connecting words or names of its columns between."""
     between = CONNECTING | asked.words_of[key]
     after = [span.start for span in asked.tables[key] if span.start >= mention.end]
     return any({*asked.tokens[mention.end : at]} <= between for at in after[:1])

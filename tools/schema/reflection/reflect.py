@@ -43,7 +43,7 @@ def reflect(connection: Connection, namespaces: Sequence[str] = (), *, without: 
     """Reflect the tables and views of a database, without sample values.
 
     It blocks: call it in a thread. A table that can't be reflected (a view on a table that is gone, a virtual
-    table whose module is not loaded) is left out, and so are the shadow tables behind SQLite's virtual
+    table whose module is not loaded) is left out, and so are the shadow tables of SQLite's virtual
     tables and the tables of PostgreSQL's extensions.
 
     Args:

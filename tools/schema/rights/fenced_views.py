@@ -1,7 +1,7 @@
-"""Views that read tables which are not wholly visible.
+"""Views that read tables of which a part is hidden.
 
 An engine may run the condition of a query before that of the view which it selects from. So a condition that fails for
-some values (a cast, a division) tells of rows that the view leaves out, and the engine's message shows their values.
+some values (a cast, a division) can show values of rows that the view leaves out, in the engine's error.
 """
 
 from collections.abc import Iterable, Set
@@ -10,11 +10,11 @@ from route_sql.tools.schema.records import Table
 
 
 def views_of_the_rest(tables: Iterable[Table], whole: Set[str]) -> set[str]:
-    """The keys of the views that read anything but tables that are wholly visible.
+    """The keys of the views that read more than wholly visible tables.
 
     Args:
         tables: The visible tables and views.
-        whole: The keys of those of which all columns and rows are visible.
+        whole: The keys of those whose columns and rows are all visible.
     """
     views = {table.key: table.reads for table in tables if table.is_view}
     safe = {key.casefold() for key in whole}

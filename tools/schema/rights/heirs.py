@@ -1,4 +1,4 @@
-"""Tables that inherit from others (PostgreSQL's INHERITS), and the columns and rows that hiding one hides."""
+"""Tables that inherit from others (PostgreSQL's INHERITS), and the columns and rows that are hidden with them."""
 
 from collections.abc import Callable, Iterable, Iterator
 
@@ -40,7 +40,7 @@ class Heirs:
     def rows(self, table: Table) -> tuple[Table, ...]:
         """Tables whose rows a table shows, itself first; empty if it shows the rows of all its heirs.
 
-        Next to a hidden heir, one that may not be read by its name is left out.
+        If an heir is hidden, only heirs that may be read by their names remain.
         """
         below = self._descendants(table)
         kept = [other for other in below if not self._is_covered(other)]

@@ -1,7 +1,7 @@
 """Types that show or name something hidden.
 
-To PostgreSQL each table is a type: a column may hold rows of a hidden one, and its type is then called like that. A
-domain or an enum may be called like a hidden column.
+In PostgreSQL each table is a type: a column may hold rows of a hidden table, and its type then has the table's name.
+A domain or an enum may have the name of a hidden column.
 """
 
 from collections.abc import Callable, Mapping
@@ -11,12 +11,12 @@ from route_sql.tools.schema.records import Column, Schema, Table
 
 OWN = "USER-DEFINED"
 PLAIN_TYPES = frozenset({"sqlite", "mysql", "duckdb"})
-"""Dialects whose columns show no type by a name that a user gave it."""
+"""Dialects without types that users can name."""
 _Shown = Mapping[str, tuple[Column, ...]]
 
 
 def without_hidden_rows(schema: Schema, shown: _Shown) -> _Shown:
-    """The visible columns of each table without those that hold rows of a table which is not wholly visible.
+    """The visible columns of each table, without those that hold rows of a partly hidden table.
 
     Whoever sees such a row sees the hidden columns in it: `to_json(old_row)`.
 
@@ -29,7 +29,7 @@ def without_hidden_rows(schema: Schema, shown: _Shown) -> _Shown:
         fewer = {key: tuple(c for c in columns if whole.issuperset(c.rows_of)) for key, columns in shown.items()}
         if fewer == shown:
             return shown
-        shown = fewer  # a table that lost a column is a type with a hidden field itself
+        shown = fewer  # a table that lost a column is itself a type with a hidden field
 
 
 def with_plain_types(table: Table, tells: Callable[[str], bool]) -> Table:
@@ -37,7 +37,7 @@ def with_plain_types(table: Table, tells: Callable[[str], bool]) -> Table:
 
     Args:
         table: A table with the columns that may be seen.
-        tells: Whether a text has a hidden name.
+        tells: Tells whether a text has a hidden name.
     """
     return replace(table, columns=tuple(_plain(column, tells) for column in table.columns))
 
@@ -50,6 +50,6 @@ def _plain(column: Column, tells: Callable[[str], bool]) -> Column:
 
 
 def _is_own(kind: str) -> bool:
-    """Whether a type is one of the user's own: those of the engine are written in capital letters."""
+    """Whether a user made the type: the engine's types are written in capital letters."""
     name = kind.partition("(")[0]
     return '"' in name or name != name.upper()

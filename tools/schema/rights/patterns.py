@@ -20,7 +20,7 @@ def checked_patterns(key: str, patterns: object) -> tuple[str, ...]:
     """Check a list of patterns and strip the blanks around them.
 
     Raises:
-        InvalidInput: `patterns` is no list of texts, or one of them is blank.
+        InvalidInput: `patterns` is not a list of texts, or one of them is blank.
     """
     given = list(patterns) if isinstance(patterns, list | tuple) else [None]
     names = tuple(name.strip() for name in given if isinstance(name, str))

@@ -39,7 +39,7 @@ class Visibility:
         within: Wider rights, which apply too.
 
     Raises:
-        InvalidInput: `allow` or `hide` is no list of names.
+        InvalidInput: `allow` or `hide` is not a list of names.
     """
 
     allow: tuple[str, ...] | None = None

@@ -1,4 +1,4 @@
-"""Keys that the condition of a join compares: of one thing, or of different things."""
+"""Keys that the condition of a join compares: of the same thing, or of different things."""
 
 import re
 
@@ -14,7 +14,7 @@ _TEXT = re.compile("char|text|string|clob|uuid|uniqueidentifier", re.IGNORECASE)
 def compares_equivalent_keys(equation: exp.EQ, from_clause: FromClause, graph: JoinGraph) -> bool:
     """Whether two columns are keys of the same thing, such as `wrote.book_id = book.book_id`.
 
-    Columns of one name count as such, and so does what can't be judged because a table is unknown.
+    So are columns of the same name, and columns of an unknown table, which can't be judged.
     """
     compared = _compared(equation, from_clause)
     if compared is None:

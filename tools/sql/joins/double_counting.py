@@ -38,7 +38,7 @@ class _Edge:
     target_columns: frozenset[str]
 
     def repeats(self, tables: dict[str, Table], fixed: frozenset[str]) -> bool:
-        """Whether one row of the source meets several of the target.
+        """Whether one row of the source joins several rows of the target.
 
         `fixed` are columns of the target that equal a constant.
         """
@@ -46,12 +46,12 @@ class _Edge:
         is_one = any(key <= self.source_columns for key in _keys(source, target) if key)
         if many := _key(target):
             return is_one and not many <= self.target_columns | fixed
-        # Without a key, nothing but a declared reference says that its rows are many.
+        # Without a key, only a declared reference shows that there are several rows.
         return is_one and any(_folded(key.columns) <= self.target_columns for key in _references(target, source))
 
 
 def _doubled(from_clause: FromClause) -> str | None:
-    """The complaint about one SELECT whose sources are all tables, each with an alias of its own."""
+    """The complaint about one SELECT whose sources are all tables with different aliases."""
     select, tables = from_clause.select, {name.casefold(): table for name, table in from_clause.tables.items()}
     if not from_clause.joins or len(tables) != 1 + len(from_clause.joins):
         return None
@@ -81,15 +81,15 @@ def _repeating(alias: str, select: exp.Select, tables: dict[str, Table]) -> str 
                 continue
             fixed = frozenset(name for table, name in _constants(select) if table == edge.target)
             if edge.repeats(tables, fixed):
-                beyond = _behind(edge.target, edges, {*seen})
+                beyond = _joined_through(edge.target, edges, {*seen})
                 return None if beyond & chosen else edge.target
             seen.add(edge.target)
             ahead.append(edge.target)
     return None
 
 
-def _behind(alias: str, edges: list[_Edge], seen: set[str]) -> set[str]:
-    """An alias and those joined behind it, as seen from the others."""
+def _joined_through(alias: str, edges: list[_Edge], seen: set[str]) -> set[str]:
+    """An alias, and the aliases joined through it, seen from the others."""
     found = {alias}
     while more := {edge.target for edge in edges if edge.source in found} - found - seen:
         found |= more

@@ -31,7 +31,7 @@ class JoinRepair:
     """Repair of the joins of one query.
 
     `complaint` is the reason to doubt a query that returns rows. It is None without an accidental join, and for every
-    other outcome, where the error or the empty result is the reason. `sql` is the repaired query; None if its joins
+    other outcome, since its error or its empty result is the reason. `sql` is the repaired query; None if its joins
     need no repair or no repair is known.
     """
 

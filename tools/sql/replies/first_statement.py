@@ -1,4 +1,4 @@
-"""The first statement of a text, without the prose behind it."""
+"""The first statement of a text, without the prose after it."""
 
 import re
 from itertools import islice
@@ -19,11 +19,11 @@ _REMARK = re.compile(r"\s\((?=[A-Za-z])")
 _BLANK_LINE = re.compile(r"\n[ \t]*\n")
 _LINE_END = re.compile(r"\n")
 _BORDERS = ((_BLANK_LINE, False), (_LINE_END, True), (_SENTENCE, True), (_REMARK, True))
-"""A place where prose may begin behind SQL, and whether it must read as prose."""
+"""Places where prose may begin after SQL, and whether the text there must read as prose."""
 
 
 def first_statement(text: str, reading: Reading) -> str | None:
-    """The first statement of a text that begins with one, or the first that parses if it is broken."""
+    """The first statement of a text that begins with SQL, or the first one that parses if that is broken."""
     pieces = _split(text, reading)
     for piece in pieces:
         complaint = reading.complaint(piece)
@@ -54,7 +54,7 @@ def _pieces(text: str, ends: list[int]) -> list[str]:
 
 
 def _without_prose(piece: str, reading: Reading) -> str:
-    """A piece that does not parse, up to where prose begins behind SQL that does; else the piece itself."""
+    """A piece that does not parse, cut where prose follows SQL that parses; else the piece itself."""
     last = reading.last_end(piece)
     for borders, needs_prose in _BORDERS:
         for border in islice(borders.finditer(piece), _MOST_BORDERS):
@@ -80,7 +80,7 @@ def reads_as_prose(text: str, reading: Reading) -> bool:
 
 
 def _longest_run(line: str, reading: Reading) -> int:
-    """The longest run of bare words with nothing in between; SQL has none of three."""
+    """The longest run of bare words with nothing between them; in SQL it has fewer than three."""
     found, end = reading.tokens(line)
     longest = run = 0
     for token in found if end == len(line) else []:
@@ -90,7 +90,7 @@ def _longest_run(line: str, reading: Reading) -> int:
 
 
 def _goes_on(text: str, reading: Reading) -> bool:
-    """Whether a text behind a blank line begins like more SQL: with a keyword, an operator or a bracket."""
+    """Whether a text after a blank line begins like more SQL: with a keyword, an operator or a bracket."""
     if reading.is_over:
         return True
     if reads_as_prose(text, reading):

@@ -5,7 +5,7 @@ from sqlglot import Token
 from route_sql.tools.sql.parsing import TOO_DEEP, broken_at, parses, patient_tokens
 
 MOST_WORK = 400_000
-"""Characters that are tokenised or parsed for one reply, each as often as it is: about a third of a second."""
+"""Characters that are tokenised or parsed for one reply, counted each time: about a third of a second."""
 _LEAST = 50
 """The cost of the shortest text, in characters."""
 _EXPLOSION = 250_000
@@ -14,7 +14,7 @@ _SLACK = 200
 
 
 class Reading:
-    """Reads the texts of one reply until its work is used up; then nothing parses and nothing has tokens.
+    """Reads the texts of one reply until its budget of work is used up; after that no text parses or has tokens.
 
     Work is counted in characters, not in seconds, so that a reply is read in the same way on every machine.
 
@@ -42,7 +42,7 @@ class Reading:
         return found
 
     def last_end(self, text: str) -> int:
-        """Up to where a beginning of a text that doesn't parse may parse: a little behind the mistake."""
+        """Place up to which the beginning of a broken text may parse: a little after the mistake."""
         if self.is_over:
             return 0
         place = broken_at(text, self.dialect)

@@ -26,7 +26,7 @@ _BEFORE = re.compile(r"[\s(]*(?:(?:--|/\*).*)?", re.DOTALL)
 
 @dataclass(frozen=True)
 class _Region:
-    """Part of a reply, with the tag or field that marks it; all of it is SQL where it `is_code`, as in a fence."""
+    """Part of a reply, with the tag or field that marks it; if it `is_code`, as in a fence, all of it is SQL."""
 
     text: str
     is_code: bool = False
@@ -38,7 +38,7 @@ def extract_sql(reply: str, dialect: str) -> str | None:
 
     Handles fences (unclosed too), JSON, tags, inline code, prose before and after, labels, comments, semicolons in
     literals, thinking and chat markers. Among several statements, the first that parses as a query counts; if the
-    first statement is no query, it counts itself. Prose is searched only if nothing is marked as code. A reply that
+    first statement is not a query, it counts itself. Prose is searched only if nothing is marked as code. A reply that
     was cut off gives its unfinished SQL, unless it was cut off while thinking.
 
     Args:
@@ -86,7 +86,7 @@ def _begins_sql(text: str) -> bool:
 
 
 def _is_tag(word: str) -> bool:
-    """The word behind a fence is its tag, unless it is where the SQL begins."""
+    """Whether the word after a fence is its tag and not the beginning of the SQL."""
     return word.upper() not in NOT_QUERIES and word.lower() not in QUERY_WORDS
 
 
@@ -104,7 +104,7 @@ def _from(region: _Region, start: int) -> str:
 
 
 def _preferred(found: list[str], reading: Reading) -> str:
-    """The first that is whole, unless the first of all is no query."""
+    """The first text that is whole, unless the very first is not a query."""
     if reading.complaint(found[0]) == NOT_A_QUERY or not begins_query(found[0]):
         return found[0]
     return next((sql for sql in found if reading.complaint(sql) is None), found[0])

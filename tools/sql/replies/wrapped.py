@@ -33,5 +33,5 @@ def until_closing_tick(text: str) -> str:
 def _unescaped(text: str) -> str:
     try:
         return str(json.loads(f'"{text}"', strict=False))
-    except ValueError:  # models also write escapes that are no JSON, such as \'
+    except ValueError:  # models also write escapes that are not JSON, such as \'
         return re.sub(r"\\(.)", lambda escape: _ESCAPES.get(escape[1], escape[1]), text)

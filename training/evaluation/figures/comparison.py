@@ -42,7 +42,7 @@ def compare_runs(first: Sequence[Line], second: Sequence[Line]) -> Comparison:
 
 
 def sign_test(wins: int, losses: int) -> float:
-    """The two-sided exact p-value of so many wins and losses, ties left out; 1.0 without any."""
+    """The two-sided exact p-value of these wins and losses, without ties; 1.0 without any."""
     n = wins + losses
     ways = tail = 1
     for k in range(min(wins, losses)):

@@ -30,8 +30,8 @@ class GateResult(TypedDict):
     lost: int
     """Questions that were right before and are wrong now."""
     p_value: float
-    """One-sided, exact McNemar test: the chance of losing at least so many of the questions that changed, if the run
-    were as good as the baseline."""
+    """One-sided, exact McNemar test: the chance of losing at least this many of the questions that changed, if the
+    run were as good as the baseline."""
 
 
 def gate(baseline: Sequence[Line], lines: Sequence[Line]) -> GateResult:

@@ -64,7 +64,7 @@ async def open_further_scoring(
         EvaluationError: a suite can't be made of the examples' databases, or R-VES is wanted by another metric.
     """
     if wanted.timed_runs is not None and metric != "bird":
-        raise EvaluationError("R-VES is BIRD's figure; leave --r-ves out, or take --format bird")
+        raise EvaluationError("R-VES is BIRD's figure; leave --r-ves out, or take --layout bird")
     bird = BirdScorer(catalog, wanted.timed_runs) if metric == "bird" else None
     if wanted.suite is None:
         yield bird.score if bird else no_further_scores

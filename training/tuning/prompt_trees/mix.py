@@ -40,7 +40,7 @@ def mix_trees(run: SFTRun, tokenizer: PreTrainedTokenizerBase) -> Mix:
     """
     read = {name: list(_read(file, tokenizer, run.max_length)) for name, file in data_files(run).items()}
     train = {task: _of_kinds([*chain(*rows)], run, task) for task, rows in by_task(read, "train").items()}
-    held_out = {task: _some([*chain(*rows)], run) for task, rows in by_task(read, "eval").items()}
+    held_out = {task: _sampled([*chain(*rows)], run) for task, rows in by_task(read, "eval").items()}
     epoch = min(len(rows) / run.tasks[task] for task, rows in train.items())
     drawn = {task: rows[: round(epoch * run.tasks[task])] for task, rows in train.items()}
     mixed = _packs([row for rows in drawn.values() for row in rows], run)
@@ -72,7 +72,7 @@ def _of_kinds(rows: Sequence[_Placed], run: SFTRun, task: str) -> list[_Placed]:
     return random.sample(kept, len(kept))
 
 
-def _some(rows: Sequence[_Placed], run: SFTRun) -> Sequence[_Placed]:
+def _sampled(rows: Sequence[_Placed], run: SFTRun) -> Sequence[_Placed]:
     if run.eval_rows is None or len(rows) <= run.eval_rows:
         return rows
     return Random(run.seed).sample(rows, run.eval_rows)

@@ -74,7 +74,7 @@ class SuiteAccuracy:
         """Make the clones of these databases, before hours are spent on questions; those that lack are left out.
 
         Raises:
-            EvaluationError: one of them is no SQLite file, a part of it is hidden, or no clones can be made.
+            EvaluationError: one of them is not a SQLite file, a part of it is hidden, or no clones can be made.
         """
         sources = {name: self._source(name) for name in names if self._original.has(name)}
         for name, source in sources.items():
