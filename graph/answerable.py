@@ -82,9 +82,7 @@ def is_irrelevant(question: str, unknown: Sequence[str]) -> bool:
     return is_english and len(unknown) == len(asked) >= FEWEST_WORDS
 
 
-def _signals(
-    reply: Reply, question: str, unknown: Sequence[str], *, declined: bool, missing: bool
-) -> dict[str, float]:
+def _signals(reply: Reply, question: str, unknown: Sequence[str], *, declined: bool, missing: bool) -> dict[str, float]:
     """Numbers that tell questions without an answer from others.
 
     `doubt` and `surprise` come from log-probabilities and are missing where the server gives none.
