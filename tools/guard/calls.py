@@ -79,7 +79,8 @@ def _are_values(found: list[Token], nodes: QueryNodes, name: str, dialect: str) 
         return False
     called = [node for node in of_kind(nodes, exp.Anonymous) if node.name.casefold() == name]
     are_values = all(
-        isinstance(node.parent, _AROUND_VALUES) or (isinstance(node.parent, exp.Select) and node.arg_key == "expressions")
+        isinstance(node.parent, _AROUND_VALUES)
+        or (isinstance(node.parent, exp.Select) and node.arg_key == "expressions")
         for node in called
     )
     return are_values and len(called) == sum(token.text.casefold() == name for token in found)

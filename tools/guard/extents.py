@@ -25,9 +25,7 @@ class Extent(NamedTuple):
     spans: tuple[tuple[int, int], ...] = ()
 
 
-def extent_of(
-    sql: str, found: list[Token], name: exp.Table, place: tuple[int, int], dialect: str
-) -> Extent | None:
+def extent_of(sql: str, found: list[Token], name: exp.Table, place: tuple[int, int], dialect: str) -> Extent | None:
     """The words that belong to a table's name, which has its place from a first character to the last (exclusive).
 
     DuckDB samples a part in brackets too, so that its words may stay where they are. None if it is not certain where

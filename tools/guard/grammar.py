@@ -28,8 +28,8 @@ _OWN = {
         xor div mod regexp rlike match against binary key to columns separator straight_join zone isnull partition oj
     """,
     "duckdb": """
-        symmetric ilike to zone array struct map columns tablesample bernoulli system reservoir repeatable exclude rename
-        replace pivot unpivot nulls for qualify key isnull variadic
+        symmetric ilike to zone array struct map columns tablesample bernoulli system reservoir repeatable exclude
+        rename replace pivot unpivot nulls for qualify key isnull variadic
     """,
     "tsql": "top apply pivot unpivot for to key option",
 }

@@ -3,9 +3,7 @@
 from sqlglot import Token, TokenType
 
 _HAVE_IT = frozenset({"postgres", "mysql", "duckdb"})
-_BEFORE = frozenset(
-    {TokenType.L_PAREN, TokenType.R_PAREN, TokenType.UNION, TokenType.EXCEPT, TokenType.INTERSECT}
-)
+_BEFORE = frozenset({TokenType.L_PAREN, TokenType.R_PAREN, TokenType.UNION, TokenType.EXCEPT, TokenType.INTERSECT})
 _AFTER_OPERATOR = frozenset({TokenType.ALL, TokenType.DISTINCT})
 _WORDS = ((TokenType.SELECT, "SELECT"), (TokenType.STAR, "*"), (TokenType.FROM, "FROM"))
 

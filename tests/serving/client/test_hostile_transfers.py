@@ -59,7 +59,9 @@ async def test_a_cookie_is_not_sent_back(stub: ChatStub) -> None:
         completion("SELECT 1")(handler, stub)
 
     cookie = "who=1; Path=/; Domain=127.0.0.1; Max-Age=9999"
-    stub.enqueue(failure(503, "", Set_Cookie="who=0", Retry_After="0"), with_cookie, failure(400, "", Set_Cookie=cookie))
+    stub.enqueue(
+        failure(503, "", Set_Cookie="who=0", Retry_After="0"), with_cookie, failure(400, "", Set_Cookie=cookie)
+    )
     model = chat(stub)
     await model.ainvoke("hi")
     await refused(model, is_stream=False)

@@ -19,7 +19,7 @@ from route_sql.tools.limits import Limits
 
 VIEWS = 150
 LONG_NAME = "v" * 900
-"""Places are reported through a pipe, which holds fewer than a hundred of such names: the process can't be far ahead."""
+"""Places are reported through a pipe, which holds fewer than a hundred such names: the process can't be far ahead."""
 SECONDS_AWAY = 2.5
 """Longer than the time that one step of a reflection may take."""
 

@@ -14,7 +14,8 @@ HIDE = Visibility(hide=("secret",))
 SCRIPT = ("CREATE TABLE secret (token VARCHAR(20))", "INSERT INTO secret VALUES ('mk7tok1')")
 DIALECTS = {"postgres": "postgres", "duckdb": "duckdb", "mariadb": "mysql"}
 MADE = {
-    "postgres": "CREATE FUNCTION {}(n INTEGER) RETURNS TEXT LANGUAGE sql STABLE SECURITY DEFINER AS 'SELECT max(token) FROM secret'",
+    "postgres": "CREATE FUNCTION {}(n INTEGER) RETURNS TEXT LANGUAGE sql STABLE SECURITY DEFINER "
+    "AS 'SELECT max(token) FROM secret'",
     "duckdb": "CREATE MACRO {}(n) AS (SELECT max(token) FROM secret)",
     "mariadb": "CREATE FUNCTION {}(n INTEGER) RETURNS TEXT READS SQL DATA RETURN (SELECT max(token) FROM secret)",
 }
@@ -27,14 +28,28 @@ STATEMENTS = (
     "WITH {0} AS (SELECT 1 AS x) SELECT * FROM {0}(1)",
     "WITH {0}(x) AS (SELECT 1) SELECT * FROM dept CROSS JOIN {0}(1) AS t",
 )
-ELSEWHERE = ("sample", "apply", "top", "map", "struct", "columns", "regexp", "rlike", "nulls", "partition", "system_time")
+ELSEWHERE = (
+    "sample",
+    "apply",
+    "top",
+    "map",
+    "struct",
+    "columns",
+    "regexp",
+    "rlike",
+    "nulls",
+    "partition",
+    "system_time",
+)
 """Words that are grammar in another engine only, or behind other words."""
 
 
 @pytest.mark.parametrize("engine", ["postgres", "duckdb", "mariadb"], indirect=True)
 async def test_a_function_named_like_a_word_of_the_grammar_is_not_called(engine: Engine) -> None:
     engine.run(*SCRIPT)
-    words = {*words_of("mysql"), *words_of("postgres"), *words_of("duckdb"), *ELSEWHERE} - FUNCTIONS[DIALECTS[engine.name]]
+    words = {*words_of("mysql"), *words_of("postgres"), *words_of("duckdb"), *ELSEWHERE} - FUNCTIONS[
+        DIALECTS[engine.name]
+    ]
     made = [word for word in sorted(words) if _is_made(engine, word)]
     if isinstance(engine, MariaDB):
         engine.run(f"GRANT EXECUTE ON {engine.database}.* TO {engine.reader}")
