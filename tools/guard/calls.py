@@ -67,7 +67,7 @@ def forbidden_call(
         is_known = is_listed or name in own or is_named(name, None, policy.functions)
         if (is_foreign or not is_known) and not is_named(name, call.owner, policy.functions):
             return call
-    for name in calls_by_words(nodes, dialect):
+    for name in calls_by_words(found, nodes, dialect):
         if name not in FUNCTIONS[dialect] and not is_named(name, None, policy.functions):
             return Call(name, _place_of(found, name))
     return _long_format(found, dialect)

@@ -5,9 +5,10 @@ grammar only where the parser read a clause and not a call, and where the parser
 doesn't (`map(1)` in PostgreSQL), as a call.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from itertools import pairwise
 
-from sqlglot import exp
+from sqlglot import Token, TokenType, exp
 
 from route_sql.tools.guard.nodes import QueryNodes, of_kind
 
@@ -21,15 +22,15 @@ _EVERYWHERE = frozenset(
 _OWN = {
     "sqlite": "match regexp isnull notnull to",
     "postgres": """
-        only symmetric ilike to zone variadic array columns tablesample bernoulli system repeatable exclude isnull
+        only symmetric ilike to zone variadic array columns bernoulli system repeatable exclude isnull
         varying
     """,
     "mysql": """
         xor div mod regexp rlike match against binary key to columns separator straight_join zone isnull partition oj
     """,
     "duckdb": """
-        symmetric ilike to zone array struct map columns tablesample bernoulli system reservoir repeatable exclude
-        rename replace pivot unpivot nulls for qualify key isnull variadic
+        symmetric ilike to zone array struct map columns bernoulli system reservoir repeatable exclude
+        percent rename replace pivot unpivot nulls for qualify key isnull variadic
     """,
     "tsql": "top apply pivot unpivot for to key option",
 }
@@ -49,7 +50,7 @@ def words_of(dialect: str) -> frozenset[str]:
     return _GRAMMAR[dialect]
 
 
-def calls_by_words(nodes: QueryNodes, dialect: str) -> Iterator[str]:
+def calls_by_words(found: Sequence[Token], nodes: QueryNodes, dialect: str) -> Iterator[str]:
     """The names of functions that a query calls by words of the grammar, in lower case."""
     words = _GRAMMAR[dialect] - _VALUES[dialect]
     for node in (node for node in of_kind(nodes, exp.Func) if not isinstance(node, exp.Binary)):
@@ -58,7 +59,19 @@ def calls_by_words(nodes: QueryNodes, dialect: str) -> Iterator[str]:
     for compared in of_kind(nodes, exp.Any):
         if dialect == "mysql" and not isinstance(compared.this, exp.Query):
             yield "any"  # not reserved there
+    if dialect == "duckdb" and _count(found, "struct") > _structs(nodes):
+        yield "struct"  # `STRUCT(a INTEGER)` is a type
     for alias in of_kind(nodes, exp.TableAlias):
         table = alias.parent
         if alias.this is None and alias.args.get("columns") and isinstance(table, exp.Table):
             yield table.name.casefold()  # `FROM rows(1)`, which the parser takes for a table and a list of columns
+
+
+def _count(found: Sequence[Token], word: str) -> int:
+    return sum(
+        token.text.casefold() == word and after.token_type == TokenType.L_PAREN for token, after in pairwise(found)
+    )
+
+
+def _structs(nodes: QueryNodes) -> int:
+    return sum(kind.this == exp.DataType.Type.STRUCT for kind in of_kind(nodes, exp.DataType))
