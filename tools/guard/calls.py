@@ -27,7 +27,7 @@ FORMATTING = {"sqlite": frozenset({"printf", "format"}), "mysql": frozenset({"sf
 """Functions that repeat a character as often as their format says, in one step that the engine can't interrupt, or in
 memory that it doesn't count."""
 ONLY_VALUES = {"duckdb": frozenset({"histogram"})}
-"""Functions that compute in a value, and run SQL on a name that they get where they stand for a table."""
+"""Functions that compute a value in an expression, and run SQL on the name of a table in FROM."""
 _AROUND_VALUES = (exp.Alias, exp.Filter, exp.Window, exp.Paren, exp.Func, exp.Ordered, exp.Having, exp.Binary)
 TELLS_TYPES = frozenset({"pg_typeof"})
 """PostgreSQL's function for the name of a type, which may be that of a hidden table."""
@@ -74,7 +74,7 @@ def forbidden_call(
 
 
 def _are_values(found: list[Token], nodes: QueryNodes, name: str, dialect: str) -> bool:
-    """Whether a function that may stand in a value only does so at each place."""
+    """Whether a function that may compute values only is called for one at each place."""
     if name not in ONLY_VALUES.get(dialect, frozenset()):
         return False
     called = [node for node in of_kind(nodes, exp.Anonymous) if node.name.casefold() == name]

@@ -1,6 +1,6 @@
 """The words around a table's name that only a table takes: ONLY, TABLESAMPLE, INDEXED BY, USE INDEX and their kind.
 
-MySQL's PARTITION and MariaDB's FOR SYSTEM_TIME stand between the name and its alias.
+MySQL and MariaDB write PARTITION and FOR SYSTEM_TIME between the name and its alias.
 """
 
 from typing import NamedTuple
@@ -61,15 +61,18 @@ def _end_of_time(sql: str, found: list[Token], words: list[str], begin: int, nam
         if words[end + 1 : end + 2] in (["("], ["."]):
             continue  # `NOW` alone is a name
         alone = shared_tree(f"SELECT 1 FROM t {sql[found[begin].start : found[end].end + 1]}", "mysql")
-        table = alone.find(exp.Table) if alone is not None else None
-        is_bare = table is not None and not table.alias and set(_set(alone)) == {"expressions", "from_"}
-        if is_bare and [table.args.get(key) for key in ("partition", "version")] == wanted:
+        if alone is not None and _parts_of_time(alone) == wanted:
             return end
     return None
 
 
-def _set(node: exp.Expr | None) -> list[str]:
-    return [key for key, value in node.args.items() if value] if node is not None else []
+def _parts_of_time(query: exp.Expr) -> list[object] | None:
+    """PARTITION and FOR SYSTEM_TIME of a query that has nothing else next to its table."""
+    table = query.find(exp.Table)
+    clauses = {key for key, value in query.args.items() if value}
+    if table is None or table.alias or clauses != {"expressions", "from_"}:
+        return None
+    return [table.args.get(key) for key in ("partition", "version")]
 
 
 def _options(words: list[str], after: int, name: exp.Table) -> list[tuple[int, int]]:

@@ -44,7 +44,7 @@ _BEFORE_VALUE = frozenset(
         TokenType.DPIPE,
     }
 )
-"""What may stand before a column, and not before a type or a function of a schema that is called like the alias."""
+"""Tokens in front of a column, but never in front of a type or a function of a schema with the alias's name."""
 
 
 class _Alias(NamedTuple):
@@ -75,7 +75,7 @@ def without_join_aliases(found: list[Token]) -> list[Token]:
 
 
 def loses_namespace(tree: exp.Expr, found: list[Token]) -> bool:
-    """Whether a table lost what stands before its dot, so that another one than the engine's is meant."""
+    """Whether a table lost the schema before its dot, so that the engine means another one."""
     behind = {after.start for before, after in pairwise(found) if before.token_type == TokenType.DOT}
     return any(table.parts and table.parts[0].meta.get("start") in behind for table in tree.find_all(exp.Table))
 
