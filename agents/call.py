@@ -126,7 +126,7 @@ def _logprobs(metadata: dict[str, Any]) -> tuple[float, ...]:
     values = [token.get("logprob") for token in tokens if isinstance(token, dict)] if isinstance(tokens, list) else []
     # A bool is an int too, and NaN differs from itself.
     numbers: list[Any] = [value for value in values if type(value) in (int, float) and value == value]
-    return tuple(min(0.0, max(LEAST_LOGPROB, float(number))) for number in numbers)
+    return tuple(float(min(0, max(LEAST_LOGPROB, number))) for number in numbers)
 
 
 def drawn(model: BaseChatModel, sample: int) -> dict[str, Any]:

@@ -53,6 +53,14 @@ CREATE VIRTUAL TABLE temp.v USING csv(filename = 'SECRET')
 """,
     "duckdb": """
 WITH RECURSIVE duckdb_tables AS (SELECT * FROM duckdb_tables) SELECT * FROM duckdb_tables
+SELECT system(1)
+SELECT 1 FROM emp WHERE system(id) > 'a'
+SELECT * FROM key(1)
+WITH key AS (SELECT 1 AS k) SELECT * FROM key(1)
+SELECT * FROM (TABLE duckdb_tables)
+WITH a AS (TABLE 'SECRET') FROM a
+FROM histogram(duckdb_tables, table_name)
+SELECT * FROM histogram_values('SECRET', 'x')
 SELECT 'emp'::regclass
 SELECT current_setting('home_directory'), current_user, session_user
 SELECT current_schema, current_catalog
@@ -113,6 +121,13 @@ SELECT "g"."pg_read_file" FROM (VALUES ('SECRET'::text)) AS g
 SELECT (4242::bigint).pg_advisory_lock
 SELECT g.pg_sleep FROM generate_series(1, 1) AS g
 SELECT ('select relname from pg_class'::text, true, true, '').query_to_xml
+SELECT system(1)
+SELECT id FROM emp ORDER BY system(id)
+SELECT * FROM rows(1)
+WITH rows AS (SELECT 1 AS x) SELECT * FROM rows(1)
+WITH a AS (TABLE pg_class) TABLE a
+SELECT * FROM (TABLE pg_catalog.pg_tables) AS t
+SELECT 1 FROM emp a JOIN emp b USING (id) AS pg_catalog, pg_catalog.pg_class
 SELECT (NULL::pg_class).*
 SELECT '1259'::"pg_catalog"."regclass"
 SELECT '{1259,1260}'::_regclass
@@ -186,6 +201,10 @@ GRANT ALL ON emp TO PUBLIC
 TABLE pg_shadow
 """,
     "mysql": """
+SELECT system(1)
+SELECT * FROM emp WHERE system(id) > 'a'
+SELECT * FROM emp FOR SYSTEM_TIME AS OF (SELECT MAX(table_name) FROM information_schema.tables)
+SELECT * FROM emp FOR SYSTEM_TIME AS OF SLEEP(60)
 SELECT CURRENT_USER, CURRENT_ROLE
 SELECT {fn LOAD_FILE('SECRET')}
 SELECT {x USER()}

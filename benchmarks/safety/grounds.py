@@ -199,7 +199,7 @@ _REMAKE = {
 }
 _GRANT = {
     "postgres": "GRANT SELECT ON ALL TABLES IN SCHEMA public TO reader",
-    "mysql": "GRANT SELECT ON ground.* TO reader",
+    "mysql": "GRANT SELECT, EXECUTE ON ground.* TO reader",
 }
 _STATE = {
     "postgres": (

@@ -21,9 +21,15 @@ OWN_SCRIPT: dict[str, tuple[str, ...]] = {
         "CREATE TABLE base (id INTEGER, v TEXT)",
         "CREATE TABLE far.below (w TEXT) INHERITS (base)",
         "INSERT INTO far.below VALUES (1, 'mk7heir', 'x')",
+        "CREATE FUNCTION system(n INTEGER) RETURNS TEXT LANGUAGE sql SECURITY DEFINER "
+        "AS 'SELECT max(token) FROM secret'",
         "GRANT SELECT ON ALL TABLES IN SCHEMA public TO PUBLIC",
     ),
-    "duckdb": ("CREATE TYPE plan AS ENUM ('mk7tok9')", "ALTER TABLE secret ADD COLUMN plan plan"),
+    "duckdb": (
+        "CREATE MACRO system(n) AS (SELECT max(token) FROM secret)",
+        "CREATE TYPE plan AS ENUM ('mk7tok9')",
+        "ALTER TABLE secret ADD COLUMN plan plan",
+    ),
 }
 ATTACKS: dict[str, str] = {
     "sqlite": """
@@ -35,12 +41,19 @@ SELECT title FROM docs WHERE title MATCH 'note:' || 'mk7nick9'
 SELECT id FROM some_tokens WHERE CASE WHEN word LIKE '%1' THEN abs(-9223372036854775807 - id) ELSE 1 END
 """,
     "duckdb": """
+SELECT system(1)
+SELECT histogram(email) FROM customer
+FROM histogram(secret, token)
+WITH a AS (TABLE secret) FROM a
 SELECT json_transform('1', '"plan"')
 SELECT from_json('["x"]', '["plan"]')
 SELECT id FROM some_tokens WHERE CASE WHEN word LIKE '%1' THEN CAST(word AS INTEGER) = 1 ELSE true END
 SELECT id FROM some_tokens WHERE strptime(word, '%Y') > DATE '2020-01-01'
 """,
     "postgres": """
+SELECT system(1)
+WITH a AS (TABLE secret) TABLE a
+SELECT j.email FROM customer c JOIN customer d USING (email) AS j
 SELECT old FROM past
 SELECT to_json(old) FROM past
 SELECT row_to_json(p) FROM past p

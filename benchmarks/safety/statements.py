@@ -27,12 +27,17 @@ INSERT INTO notes VALUES (1, 'a;b');
 CREATE TABLE nums (n INTEGER);
 CREATE TABLE {MARKER} (id INTEGER);
 """
+# Functions of the user's own, named like words of the grammar.
 FILL: dict[str, str] = {
     "sqlite": "INSERT INTO nums WITH r(x) AS (SELECT 1 UNION ALL SELECT x+1 FROM r LIMIT 3000) SELECT x FROM r;"
     "CREATE VIRTUAL TABLE page USING fts5(body); INSERT INTO page VALUES ('hello you');",
-    "duckdb": "INSERT INTO nums SELECT range FROM range(3000); CREATE SEQUENCE s;",
-    "postgres": "INSERT INTO nums SELECT generate_series(1, 3000); CREATE SEQUENCE s; CREATE SEQUENCE emp_id_seq;",
-    "mysql": "INSERT INTO nums SELECT seq FROM seq_1_to_3000; CREATE SEQUENCE s;",
+    "duckdb": "INSERT INTO nums SELECT range FROM range(3000); CREATE SEQUENCE s;"
+    f"CREATE MACRO system(n) AS '{MARKER}'; CREATE MACRO key(n) AS TABLE SELECT '{MARKER}' AS k;",
+    "postgres": "INSERT INTO nums SELECT generate_series(1, 3000); CREATE SEQUENCE s; CREATE SEQUENCE emp_id_seq; "
+    f"CREATE FUNCTION system(n INTEGER) RETURNS TEXT LANGUAGE sql AS $$SELECT '{MARKER}'$$; "
+    f"CREATE FUNCTION rows(n INTEGER) RETURNS TEXT LANGUAGE sql AS $$SELECT '{MARKER}'$$;",
+    "mysql": "INSERT INTO nums SELECT seq FROM seq_1_to_3000; CREATE SEQUENCE s; "
+    f"CREATE FUNCTION system(n INTEGER) RETURNS VARCHAR(20) DETERMINISTIC RETURN '{MARKER}';",
 }
 
 HEAVY: dict[str, str] = {

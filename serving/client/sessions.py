@@ -3,6 +3,7 @@
 import asyncio
 import threading
 from dataclasses import dataclass
+from http.cookiejar import CookieJar, DefaultCookiePolicy
 from urllib.parse import urlsplit
 
 import httpx2
@@ -22,6 +23,8 @@ def open_session(base_url: str) -> httpx2.AsyncClient:
         # Loopback connections cost nothing; one that is not kept can't go stale or outlive its event loop.
         limits=httpx2.Limits(max_keepalive_connections=0 if local else 20),
         timeout=None,
+        # A cookie would tell the server which calls belong together, and grow with each answer.
+        cookies=CookieJar(DefaultCookiePolicy(allowed_domains=())),
         follow_redirects=False,  # the key and the prompt go to the address that was given, and nowhere else
     )
 

@@ -207,7 +207,7 @@ class AnyEngineDatabase:
         tree = shared_tree(sql, self.dialect)
         if tree is None:
             return _not_one_query(sql, self.dialect)
-        wrong = next((node for node in tree.walk() if not is_allowed(node)), None)
+        wrong = next((node for node in tree.walk() if not is_allowed(node, self.dialect)), None)
         return failed("refused", reason(wrong)) if wrong is not None else None
 
     def _current_schema(self, seconds: float = SCHEMA_SECONDS) -> Schema:

@@ -14,27 +14,21 @@ from sqlglot import Token, TokenType, exp
 from sqlglot.dialects.dialect import Dialect
 
 from route_sql.tools.guard.functions.by_dialect import FUNCTIONS
+from route_sql.tools.guard.grammar import calls_by_words, words_of
 from route_sql.tools.guard.names.words import WORDS
 from route_sql.tools.guard.nodes import QueryNodes, of_kind
 from route_sql.tools.guard.refusal import Policy
 from route_sql.tools.sql.parsing import written
 
-GRAMMAR = frozenset(
-    """
-    select distinct on all from join lateral only where and or not xor in exists any some between symmetric like ilike
-    regexp rlike match to is isnull notnull escape case when then else by having qualify limit offset fetch first
-    next top values as materialized over filter group sets rollup cube using union except intersect exclude columns
-    pivot unpivot for interval collate div mod of zone overlaps variadic row array struct map tablesample bernoulli
-    system reservoir repeatable rename index key against binary apply rows separator straight_join
-    """.split()
-)
-"""Words after which a bracket holds no arguments, or (row, array, struct, map) the parts of a value."""
 QUALIFIERS = {"postgres": frozenset({"pg_catalog"}), "duckdb": None}
 """Schemas that may be named before a function; in DuckDB the part before the dot is the first argument."""
 
 FORMATTING = {"sqlite": frozenset({"printf", "format"}), "mysql": frozenset({"sformat"})}
 """Functions that repeat a character as often as their format says, in one step that the engine can't interrupt, or in
 memory that it doesn't count."""
+ONLY_VALUES = {"duckdb": frozenset({"histogram"})}
+"""Functions that compute a value in an expression, and run SQL on the name of a table in FROM."""
+_AROUND_VALUES = (exp.Alias, exp.Filter, exp.Window, exp.Paren, exp.Func, exp.Ordered, exp.Having, exp.Binary)
 TELLS_TYPES = frozenset({"pg_typeof"})
 """PostgreSQL's function for the name of a type, which may be that of a hidden table."""
 _LONG_FIELD = {
@@ -69,10 +63,27 @@ def forbidden_call(
         name = call.name.casefold()
         is_foreign = call.owner is not None and owners is not None and call.owner.casefold() not in owners
         is_listed = name in FUNCTIONS[dialect] and not (policy.only_shown and name in TELLS_TYPES)
+        is_listed |= _are_values(found, nodes, name, dialect)
         is_known = is_listed or name in own or is_named(name, None, policy.functions)
         if (is_foreign or not is_known) and not is_named(name, call.owner, policy.functions):
             return call
+    for name in calls_by_words(found, nodes, dialect):
+        if name not in FUNCTIONS[dialect] and not is_named(name, None, policy.functions):
+            return Call(name, _place_of(found, name))
     return _long_format(found, dialect)
+
+
+def _are_values(found: list[Token], nodes: QueryNodes, name: str, dialect: str) -> bool:
+    """Whether a function that may compute values only is called for one at each place."""
+    if name not in ONLY_VALUES.get(dialect, frozenset()):
+        return False
+    called = [node for node in of_kind(nodes, exp.Anonymous) if node.name.casefold() == name]
+    are_values = all(
+        isinstance(node.parent, _AROUND_VALUES)
+        or (isinstance(node.parent, exp.Select) and node.arg_key == "expressions")
+        for node in called
+    )
+    return are_values and len(called) == sum(token.text.casefold() == name for token in found)
 
 
 def is_named(name: str, owner: str | None, patterns: Collection[str]) -> bool:
@@ -120,6 +131,10 @@ def _calls(sql: str, found: list[Token], lists: set[int], dialect: str) -> Itera
             yield Call(token.text, token.start, found[place - 2].text if has_dot and place > 1 else None)
 
 
+def _place_of(found: list[Token], name: str) -> int:
+    return next((token.start for token in found if token.text.casefold() == name), 0)
+
+
 def _is_name(sql: str, token: Token) -> bool:
     """Whether a token is a word or a quoted name, not a string, a number or a sign."""
     first = written(sql, token)[:1]
@@ -131,7 +146,7 @@ def _is_grammar(sql: str, token: Token, dialect: str) -> bool:
     if token.token_type == TokenType.IDENTIFIER:
         return False
     words = written(sql, token).casefold().split()
-    return words[-1] in GRAMMAR and words[-1] not in FUNCTIONS[dialect]
+    return words[-1] in words_of(dialect) and words[-1] not in FUNCTIONS[dialect]
 
 
 def _named_lists(nodes: QueryNodes) -> set[int]:

@@ -18,6 +18,7 @@ from route_sql.tools.schema.records import Schema
 from route_sql.tools.sql.parsing import NOT_A_QUERY, TOO_DEEP, Tree, broken_at, parses, shared_tree, tokens, written
 from route_sql.tools.sql.scopes import Name
 from route_sql.tools.sql.statements import kind_of_statement, statement_count
+from route_sql.tools.sql.table_queries import table_queries
 from route_sql.tools.sql.usage import described
 
 DIALECTS = tuple(FUNCTIONS)
@@ -65,7 +66,7 @@ def check_sql(sql: str, schema: Schema | None, dialect: str, policy: Policy = DE
     if (at := disagreement(sql, found, dialect)) is not None:
         return _ambiguous(sql, at)
     try:
-        return _statements(sql, found) or _query(sql, found, schema, dialect, policy)
+        return _statements(sql, found, dialect) or _query(sql, found, schema, dialect, policy)
     except RecursionError:  # some rules recurse deeper than the parser
         return Refusal("too_large", "text", f"it can't be read as SQL: {TOO_DEEP}")
     except (AttributeError, LookupError, TypeError, ValueError):  # a tree in a form that a rule doesn't know
@@ -74,14 +75,14 @@ def check_sql(sql: str, schema: Schema | None, dialect: str, policy: Policy = DE
         )
 
 
-def _statements(sql: str, found: list[Token]) -> Refusal | None:
+def _statements(sql: str, found: list[Token], dialect: str) -> Refusal | None:
     if (count := statement_count(found)) == 0:
         return Refusal("unparsable", "text", "the text holds no statement")
     if count > 1:
         second = next(token for token in found if token.token_type == TokenType.SEMICOLON)
         message = f"{_ONE_SELECT}text holds {count} statements"
         return Refusal("several_statements", ";", message, place_of(sql, second.start))
-    if (verb := _nested_statement(sql, found)) is not None:
+    if (verb := _nested_statement(sql, found, dialect)) is not None:
         word = written(sql, verb).upper()
         return Refusal("statement", word, f"{_ONE_SELECT}one does {word}", place_of(sql, verb.start))
     into = next((token for token, after in pairwise([*found, found[-1]]) if _writes(sql, token, after, found)), None)
@@ -99,13 +100,15 @@ def _writes(sql: str, token: Token, after: Token, found: list[Token]) -> bool:
     return not (has_pivot and written(sql, after).upper() == "NAME")
 
 
-def _nested_statement(sql: str, found: list[Token]) -> Token | None:
+def _nested_statement(sql: str, found: list[Token], dialect: str) -> Token | None:
     """The first word of another statement in brackets, such as DuckDB's `FROM (SUMMARIZE 'file')`.
 
     sqlglot takes it for a table or a column with an alias.
     """
-    if table := next((token for token in found[1:] if token.token_type == TokenType.TABLE), None):
-        return table  # `TABLE name` is a query, but only at the very beginning does sqlglot know it
+    queries = table_queries(found, dialect)
+    for at, token in enumerate(found[1:], 1):
+        if token.token_type == TokenType.TABLE and at not in queries:
+            return token
     for before, token, after in zip(found, found[1:], found[2:], strict=False):
         if before.token_type == TokenType.L_PAREN and after.token_type in _OPERANDS and kind_of_statement(sql, [token]):
             return token
@@ -120,7 +123,7 @@ def _query(sql: str, found: list[Token], schema: Schema | None, dialect: str, po
         return _other_statement(sql[:end], found, dialect) or _unparsable(sql[:end], dialect)
     nodes = list(tree.walk())
     for node in nodes:
-        if not is_allowed(node):
+        if not is_allowed(node, dialect):
             return Refusal("clause", title(node), reason(node), place_of(sql, _start(node)))
     if grows_too_far(nodes):
         message = f"written out, its WITH clause names more than {MOST_TABLES:,} tables; name its parts less often"

@@ -15,12 +15,13 @@ from typing import NamedTuple
 from sqlglot import Token, TokenType, exp
 
 from route_sql.tools.guard.declarations import declaration, same
-from route_sql.tools.guard.extents import extent_of
+from route_sql.tools.guard.extents import MOVED, extent_of
 from route_sql.tools.guard.refusal import Code, Refusal, place_of
 from route_sql.tools.guard.tables import TABLE_REASON, is_default, is_dual, tables_after_in
 from route_sql.tools.schema.quoting import table_expression
 from route_sql.tools.schema.records import Schema, Table
 from route_sql.tools.sql.parsing import Tree, shared_tree, tokens
+from route_sql.tools.sql.table_queries import table_queries
 
 _AHEAD = (
     "the common table expression {name} is used before it is declared, or by itself outside the right-hand side of its "
@@ -100,7 +101,7 @@ class _Narrowing:
             if edit:
                 edits.extend(edit)
                 renamed.add(name.name.casefold())
-        return [*edits, *self._unqualified(renamed)]
+        return [*edits, *self._unqualified(renamed), *self._table_queries()]
 
     def _names(self) -> Iterator[tuple[exp.Table, bool]]:
         """The names of tables, and whether each is in a FROM clause: SQLite takes `x IN name` for one too."""
@@ -135,10 +136,12 @@ class _Narrowing:
         alias = f" AS {self._alias(own, end)}" if is_source and not name.alias else ""
         if table.key not in self.partial:
             return [_Edit(start, end, source + alias)] if source != self.sql[start:end] else None
-        sample = name.args.get("sample")
-        if isinstance(sample, exp.Expr) and sample.find(exp.Table):
+        moved = [part for part in (name.args.get(key) for key in MOVED) if isinstance(part, exp.Expr)]
+        if any(part.find(exp.Table) for part in moved):
             return self._refusal("column", name, _UNSURE)  # it is moved as written, with the hidden columns
         extent = extent_of(self.sql, self.found, name, (start, end), self.dialect)
+        if extent is None:
+            return self._refusal("column", name, _UNSURE)
         fence = _FENCES.get(self.dialect, "") if table.is_view or self._searches() else ""
         text = f"({self._visible_part(table, source, extent.only, extent.options)}{fence})"
         return [_Edit(extent.start, extent.end, text + alias), *(_Edit(*span, "") for span in extent.spans)]
@@ -178,6 +181,11 @@ class _Narrowing:
         if name.db and is_default(name.db, self.visible):
             keys.append(name.name)
         return next((table for key in keys if (table := self.visible.table(key))), None)
+
+    def _table_queries(self) -> Iterator[_Edit]:
+        """`TABLE name` written out, since a query in brackets may take the name's place."""
+        for at in table_queries(self.found, self.dialect):
+            yield _Edit(self.found[at].start, self.found[at].end + 1, "SELECT * FROM")
 
     def _called(self, name: exp.Table) -> Refusal | None:
         """SQLite's virtual tables may be called, with their columns as arguments."""

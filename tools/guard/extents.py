@@ -1,12 +1,18 @@
-"""The words around a table's name that only a table takes, such as ONLY, TABLESAMPLE, INDEXED BY and USE INDEX."""
+"""The words around a table's name that only a table takes, such as ONLY, TABLESAMPLE, INDEXED BY and USE INDEX.
+
+MySQL and MariaDB write PARTITION and FOR SYSTEM_TIME between the name and its alias.
+"""
 
 from typing import NamedTuple
 
 from sqlglot import Token, exp
 
-from route_sql.tools.sql.parsing import written
+from route_sql.tools.sql.parsing import shared_tree, written
 
 _HINTS = ("USE", "FORCE", "IGNORE")
+_MOST_WORDS = 60
+MOVED = ("sample", "version", "partition")
+"""Parts of a table's name that move with it as they are written."""
 
 
 class Extent(NamedTuple):
@@ -19,10 +25,11 @@ class Extent(NamedTuple):
     spans: tuple[tuple[int, int], ...] = ()
 
 
-def extent_of(sql: str, found: list[Token], name: exp.Table, place: tuple[int, int], dialect: str) -> Extent:
+def extent_of(sql: str, found: list[Token], name: exp.Table, place: tuple[int, int], dialect: str) -> Extent | None:
     """The words that belong to a table's name, which has its place from a first character to the last (exclusive).
 
-    DuckDB samples a part in brackets too, so that its words may stay where they are.
+    DuckDB samples a part in brackets too, so that its words may stay where they are. None if it is not certain where
+    the words end.
     """
     start, end = place
     first = next(at for at, token in enumerate(found) if token.start == start)
@@ -32,6 +39,11 @@ def extent_of(sql: str, found: list[Token], name: exp.Table, place: tuple[int, i
     # PostgreSQL's `emp *`, the contrary of ONLY, and its default
     has_star = words[last + 1 : last + 2] == ["*"] and not isinstance(name.parent, exp.In)
     groups = _options(words, last + 1, name) if dialect != "duckdb" else []
+    if dialect == "mysql" and (name.args.get("version") or name.args.get("partition")):
+        end_of_time = _end_of_time(sql, found, words, last + 1, name)
+        if end_of_time is None:
+            return None
+        groups = [(last + 1, end_of_time), *groups]
     spans = tuple((found[a].start, found[b].end + 1) for a, b in groups)
     return Extent(
         found[first - 1].start if is_only else start,
@@ -40,6 +52,27 @@ def extent_of(sql: str, found: list[Token], name: exp.Table, place: tuple[int, i
         "".join(f" {sql[a:b]}" for a, b in spans),
         spans,
     )
+
+
+def _end_of_time(sql: str, found: list[Token], words: list[str], begin: int, name: exp.Table) -> int | None:
+    """The last token of PARTITION and FOR SYSTEM_TIME, from the first on: up to where they read the same alone."""
+    wanted = [name.args.get(key) for key in ("partition", "version")]
+    for end in range(begin, min(begin + _MOST_WORDS, len(found))):
+        if words[end + 1 : end + 2] in (["("], ["."]):
+            continue  # `NOW` alone is a name
+        alone = shared_tree(f"SELECT 1 FROM t {sql[found[begin].start : found[end].end + 1]}", "mysql")
+        if alone is not None and _parts_of_time(alone) == wanted:
+            return end
+    return None
+
+
+def _parts_of_time(query: exp.Expr) -> list[object] | None:
+    """PARTITION and FOR SYSTEM_TIME of a query that has nothing else next to its table."""
+    table = query.find(exp.Table)
+    clauses = {key for key, value in query.args.items() if value}
+    if table is None or table.alias or clauses != {"expressions", "from_"}:
+        return None
+    return [table.args.get(key) for key in ("partition", "version")]
 
 
 def _options(words: list[str], after: int, name: exp.Table) -> list[tuple[int, int]]:

@@ -36,6 +36,8 @@ _OPERATORS = """
     Variadic Operator
 """
 ALLOWED = frozenset(f"{_CLAUSES} {_NAMES} {_VALUES} {_OPERATORS}".split())
+_OF_ENGINE = {"mysql": frozenset({"Partition", "Version"})}
+"""Clauses of one engine, which another reads as something else."""
 NOT_CALLED = (exp.NextValueFor,)
 """Functions that need no brackets and change something."""
 
@@ -58,13 +60,13 @@ def of_kind(nodes: QueryNodes, kind: type[_N]) -> Iterator[_N]:
     return (node for node in nodes if isinstance(node, kind))
 
 
-def is_allowed(node: exp.Expr) -> bool:
+def is_allowed(node: exp.Expr, dialect: str) -> bool:
     """Whether a query may have a node."""
     if isinstance(node, exp.Func):
         return not isinstance(node, NOT_CALLED)
     if isinstance(node, exp.ObjectIdentifier):
         return True  # a type, which the rule for types judges
-    return type(node).__name__ in ALLOWED
+    return type(node).__name__ in ALLOWED or type(node).__name__ in _OF_ENGINE.get(dialect, frozenset())
 
 
 def reason(node: exp.Expr) -> str:

@@ -4,12 +4,14 @@ Only the tokens for the parser change, never the text for the engine. A name or 
 uses it. Our own parser is not possible: sqlglot's compiled parsers can't be subclassed.
 """
 
-from collections import Counter
 from collections.abc import Iterator
 
 from sqlglot import Token, TokenType
 
+from route_sql.tools.sql.join_aliases import without_join_aliases
 from route_sql.tools.sql.pivots import LEVELS, as_token, pivots_selected, selected
+from route_sql.tools.sql.postgres_forms import plainer
+from route_sql.tools.sql.table_queries import tables_selected
 
 _AFFINITIES = (
     ("INT", TokenType.BIGINT),
@@ -24,20 +26,17 @@ _AFFINITIES = (
 MOST_WORDS = 8
 """Words in the name of a type."""
 _NAMES = (TokenType.VAR, TokenType.IDENTIFIER)
-_OPERANDS = {TokenType.NUMBER, TokenType.VAR, TokenType.IDENTIFIER, TokenType.L_PAREN, TokenType.DASH}
 
 
 def readable(found: list[Token], dialect: str) -> list[Token]:
     """Rewrite the tokens of a text so that sqlglot's parser can read them."""
     if dialect == "sqlite":
         return list(_plain_casts(found))
+    found = tables_selected(found, dialect)
     if dialect == "postgres":
-        found = _without_join_aliases(found)
-        return [
-            as_token(token, TokenType.DASH, "-") if _is_absolute(found, at) else token for at, token in enumerate(found)
-        ]
+        return plainer(without_join_aliases(found))
     if dialect == "mysql":
-        found = _without_cycles(_without_escapes(found))
+        found = _without_limits(_without_cycles(_without_escapes(found)))
         sorting = _directions_of_groups(found)
         return _rows_selected(
             [token for at, token in enumerate(found) if at not in sorting and not _is_removable(found, at)]
@@ -89,42 +88,46 @@ def _end_of_type(found: list[Token], at: int) -> int:
     return end if closes else at
 
 
-# PostgreSQL
-
-
-def _is_absolute(found: list[Token], at: int) -> bool:
-    """Whether a token is the operator `@` (absolute value) in front of an operand, as in `@ -5`."""
-    is_sign = found[at].token_type == TokenType.PARAMETER and found[at].text == "@"
-    return is_sign and at + 1 < len(found) and found[at + 1].token_type in _OPERANDS
-
-
-def _without_join_aliases(found: list[Token]) -> list[Token]:
-    """`JOIN b USING (id) AS j` without the alias, where nothing else is called `j`, whose meaning might change."""
-    used = Counter(token.text.casefold() for token in found)
-    gone: set[int] = set()
-    for at, token in enumerate(found):
-        if token.token_type == TokenType.USING and _words(found, at + 1, 1) == ["("]:
-            end = next((place for place in range(at, len(found)) if found[place].text == ")"), len(found))
-            is_alias = _words(found, end + 1, 1) == ["AS"] and end + 2 < len(found)
-            if is_alias and found[end + 2].token_type in _NAMES and used[found[end + 2].text.casefold()] == 1:
-                gone |= {end + 1, end + 2}
-    return [token for at, token in enumerate(found) if at not in gone]
-
-
 # MySQL and MariaDB
 
 
 def _without_escapes(found: list[Token]) -> list[Token]:
-    """`{d '2020-01-01'}`, `{t '...'}` and `{ts '...'}` as the strings in them."""
-    kept, at = [], 0
+    """`{d '2020-01-01'}`, `{t '...'}` and `{ts '...'}` as the strings in them, `{OJ a JOIN b ON ...}` as the join."""
+    kept, at, joins = [], 0, 0
     while at < len(found):
         words = _words(found, at, 2)
+        if words == ["{", "OJ"] or (joins and words[:1] == ["}"]):
+            joins += 1 if words[0] == "{" else -1
+            at += 2 if words[0] == "{" else 1
+            continue
         is_text = at + 2 < len(found) and found[at + 2].token_type == TokenType.STRING
         if words[0] == "{" and words[1:] in (["D"], ["T"], ["TS"]) and is_text and _words(found, at + 3, 1) == ["}"]:
             kept.append(found[at + 2])
             at += 4
         else:
             kept.append(found[at])
+            at += 1
+    return kept
+
+
+def _without_limits(found: list[Token]) -> list[Token]:
+    """MariaDB's `GROUP_CONCAT(a ORDER BY b LIMIT 1)` without the limit, which holds numbers only."""
+    kept: list[Token] = []
+    opened: list[bool] = []
+    at = 0
+    while at < len(found):
+        token = found[at]
+        if token.token_type == TokenType.L_PAREN:
+            opened.append(at > 0 and found[at - 1].text.upper() in ("GROUP_CONCAT", "JSON_ARRAYAGG"))
+        elif token.token_type == TokenType.R_PAREN and opened:
+            opened.pop()
+        is_limit = token.token_type == TokenType.LIMIT and bool(opened) and opened[-1]
+        end = next((place for place in (at + 2, at + 4) if _words(found, place, 1) == [")"]), at) if is_limit else at
+        numbers = found[at + 1 : end : 2]
+        if end > at and all(number.token_type == TokenType.NUMBER for number in numbers):
+            at = end
+        else:
+            kept.append(token)
             at += 1
     return kept
 
@@ -197,15 +200,20 @@ def _handling(found: list[Token], start: int) -> int:
 
 
 def _rows_selected(found: list[Token]) -> list[Token]:
-    """Wrap a VALUES statement in a query.
+    """Wrap VALUES in a query, as a statement and as a common table.
 
     Before: VALUES (1), (2)
     After:  SELECT * FROM (VALUES (1), (2))
     """
-    if not found or found[0].token_type != TokenType.VALUES:
-        return found
-    end, depth = 1, 0
-    while end < len(found) and (depth or found[end].token_type in (TokenType.L_PAREN, TokenType.COMMA)):
-        depth += LEVELS.get(found[end].token_type, 0)
-        end += 1
-    return selected(found, 0, end)
+    places = [at for at, token in enumerate(found) if token.token_type == TokenType.VALUES and _is_query(found, at)]
+    for at in reversed(places):
+        end, depth = at + 1, 0
+        while end < len(found) and (depth or found[end].token_type in (TokenType.L_PAREN, TokenType.COMMA)):
+            depth += LEVELS.get(found[end].token_type, 0)
+            end += 1
+        found = selected(found, at, end)
+    return found
+
+
+def _is_query(found: list[Token], at: int) -> bool:
+    return at == 0 or (found[at - 1].token_type == TokenType.L_PAREN and _words(found, at - 2, 1) == ["AS"])

@@ -10,6 +10,7 @@ from sqlglot.dialects.dialect import Dialect
 from sqlglot.errors import ParseError, SqlglotError
 
 from route_sql.tools.sql.dialects import readable
+from route_sql.tools.sql.join_aliases import loses_namespace
 
 Tree = exp.Query | exp.Values
 """A parsed query."""
@@ -121,7 +122,9 @@ def _parsed(sql: str, dialect: str) -> _Parsed:
     except (TypeError, ValueError, AttributeError, KeyError, IndexError):
         # sqlglot's constructors raise these on arguments that it parsed only in part
         return _Parsed(None, "it can't be read as SQL")
-    return _one_query(statements)
+    parsed = _one_query(statements)
+    is_other = dialect == "postgres" and parsed.tree is not None and loses_namespace(parsed.tree, found)
+    return _Parsed(None, "an alias of USING is called like a schema") if is_other else parsed
 
 
 def _one_query(statements: Sequence[exp.Expr]) -> _Parsed:

@@ -2,12 +2,14 @@
 
 import asyncio
 import time
+from typing import Any
 
 import pytest
 from support.chat_calls import chat, gathered
 from support.chat_stub import (
     ChatStub,
     Reply,
+    completion,
     dripping,
     failure,
     hanging,
@@ -47,6 +49,25 @@ async def test_a_slow_consumer_is_not_a_slow_server(stub: ChatStub) -> None:
         texts.append(chunk.text)
         await asyncio.sleep(0.4)
     assert "".join(texts) == "abc"
+
+
+async def test_a_cookie_is_not_sent_back(stub: ChatStub) -> None:
+    sent: list[str | None] = []
+
+    def with_cookie(handler: Any, stub: ChatStub) -> None:
+        sent.append(handler.headers.get("Cookie"))
+        completion("SELECT 1")(handler, stub)
+
+    cookie = "who=1; Path=/; Domain=127.0.0.1; Max-Age=9999"
+    stub.enqueue(
+        failure(503, "", Set_Cookie="who=0", Retry_After="0"), with_cookie, failure(400, "", Set_Cookie=cookie)
+    )
+    model = chat(stub)
+    await model.ainvoke("hi")
+    await refused(model, is_stream=False)
+    stub.enqueue(with_cookie)
+    await model.ainvoke("hi")
+    assert sent == [None, None]
 
 
 @pytest.mark.parametrize("is_stream", [False, True])

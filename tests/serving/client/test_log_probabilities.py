@@ -58,8 +58,9 @@ async def test_the_alternatives_are_kept_only_if_they_were_asked_for(stub: ChatS
         (["a", None, 3], ()),
         ([token("a", "sure"), token("b", None), token("c", True)], ()),
         ([token("a", -9999.0), token("b", 0.5)], (LEAST_LOGPROB, 0.0)),
+        ([token("a", -(10**400)), token("b", 10**400)], (LEAST_LOGPROB, 0.0)),
     ],
-    ids=["none", "no objects", "no numbers", "out of range"],
+    ids=["none", "no objects", "no numbers", "out of range", "400 digits"],
 )
 async def test_whatever_a_server_sends_gives_numbers_up_to_zero(
     stub: ChatStub, tokens: list[Any], read: tuple[float, ...]

@@ -12,6 +12,7 @@ from route_sql.tools.database.visible import VisibleDatabase
 from route_sql.tools.schema.rights.visibility import Visibility
 
 HIDE = Visibility(hide=("secret", "customer.email"))
+FURTHER = {"mariadb": ("past.email",)}
 SCRIPT = (
     "DROP VIEW IF EXISTS rich",
     "CREATE TABLE customer (id INTEGER PRIMARY KEY, name VARCHAR(20), email VARCHAR(40))",
@@ -33,6 +34,15 @@ OWN_SCRIPT = {
         "AS 'SELECT g, g * 2 FROM generate_series(1, n) g'",
         "GRANT SELECT ON ALL TABLES IN SCHEMA public TO PUBLIC",
     ),
+    "mariadb": (
+        "CREATE TABLE past (id INTEGER PRIMARY KEY, email VARCHAR(20)) WITH SYSTEM VERSIONING",
+        "INSERT INTO past VALUES (1, 'mk7past')",
+        "CREATE TABLE whole_past (id INTEGER PRIMARY KEY, v INTEGER) WITH SYSTEM VERSIONING",
+        "INSERT INTO whole_past VALUES (1, 1)",
+        "CREATE TABLE parted (id INTEGER) PARTITION BY RANGE (id) "
+        "(PARTITION p0 VALUES LESS THAN (10), PARTITION p1 VALUES LESS THAN MAXVALUE)",
+        "INSERT INTO parted VALUES (1), (20)",
+    ),
     "duckdb": (
         "CREATE TYPE mood AS ENUM ('sad', 'glad')",
         "CREATE TYPE plan AS ENUM ('mk7plan')",
@@ -47,7 +57,8 @@ OWN_SCRIPT = {
 @pytest.fixture
 def visible(engine: Engine) -> VisibleDatabase:
     engine.run(*SCRIPT, *OWN_SCRIPT.get(engine.name, ()))
-    return VisibleDatabase(engine.open(functions=["out_*"]), HIDE)
+    hide = Visibility(hide=(*HIDE.hide, *FURTHER.get(engine.name, ())))
+    return VisibleDatabase(engine.open(functions=["out_*"]), hide)
 
 
 @pytest.mark.parametrize("name", list(HOSTILE))

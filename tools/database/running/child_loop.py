@@ -110,6 +110,12 @@ def end_in(seconds: float) -> None:
         signal.setitimer(signal.ITIMER_REAL, min(seconds, 1e8))
 
 
+def end_after_work(seconds: float) -> None:
+    """Let the system end this process after this many seconds of its processor time, in any state; 0 cancels that."""
+    if hasattr(signal, "setitimer"):
+        signal.setitimer(signal.ITIMER_PROF, min(seconds, 1e8))
+
+
 def hold_memory(memory: int) -> None:
     """Let the process take this much more memory than it has now; only Linux counts mapped memory."""
     with suppress(ImportError, OSError, ValueError):
@@ -124,5 +130,6 @@ def _default_signals() -> None:
     """Ctrl-C reaches the whole group, and the parent decides what it means; an alarm must end the process."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     if hasattr(signal, "setitimer"):
-        signal.signal(signal.SIGALRM, signal.SIG_DFL)
-        signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGALRM})
+        for number in (signal.SIGALRM, signal.SIGPROF):
+            signal.signal(number, signal.SIG_DFL)
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGALRM, signal.SIGPROF})

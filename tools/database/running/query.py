@@ -1,6 +1,7 @@
 """One run of a query, shared by the thread that runs it and the coroutine that waits for it."""
 
 import threading
+from collections.abc import Callable
 from time import monotonic
 from typing import Protocol
 
@@ -22,8 +23,15 @@ class Interruptible(Protocol):
 class Query:
     """A statement under limits. Its clock starts when a worker begins it, not while it waits for one."""
 
-    def __init__(self, sql: str, limits: Limits) -> None:
-        """Set up a run that has not started."""
+    def __init__(self, sql: str, limits: Limits, *, clock: Callable[[], float] = monotonic) -> None:
+        """Set up a run that has not started.
+
+        Args:
+            sql: The statement.
+            limits: Its limits.
+            clock: Seconds, of which it may take those of the limits.
+        """
+        self._clock = clock
         self.sql = sql
         self.limits = limits
         self._lock = threading.Lock()
@@ -35,7 +43,7 @@ class Query:
         """Start the clock; from here on `stop` interrupts the connection."""
         with self._lock:
             self._running = connection
-            self._started = monotonic()
+            self._started = self._clock()
 
     def prepare(self, connection: Interruptible) -> None:
         """Like `start`, before the clock starts: the connection is being opened."""
@@ -61,7 +69,7 @@ class Query:
     @property
     def seconds(self) -> float:
         """Seconds since the start."""
-        return monotonic() - self._started if self._started is not None else 0.0
+        return self._clock() - self._started if self._started is not None else 0.0
 
     @property
     def is_stopped(self) -> bool:

@@ -8,9 +8,15 @@ import threading
 from contextlib import closing, suppress
 from functools import partial
 from pathlib import Path
-from time import monotonic
+from time import process_time
 
-from route_sql.tools.database.running.child_loop import ChildMessage, ParentPipe, end_in, hold_memory, serve
+from route_sql.tools.database.running.child_loop import (
+    ChildMessage,
+    ParentPipe,
+    end_after_work,
+    hold_memory,
+    serve,
+)
 from route_sql.tools.database.running.query import Query
 from route_sql.tools.database.sqlite.connection import connect, is_lock, unavailable
 from route_sql.tools.database.sqlite.reader import SQLiteReader
@@ -98,8 +104,11 @@ class SQLiteEngine:
         hold_memory(self._memory + ROOM)
         with closing(connect(path, request["locked_seconds"])) as connection:
             connection.execute(f"PRAGMA hard_heap_limit = {self._memory}")
-            step_end = partial(_end_step, monotonic() + request["seconds"])
-            answer = read_schema(connection, path, frozenset(request["skipped"]), self._line.at, step_end)
+            step_end = partial(_end_step, process_time() + request["work_seconds"])
+            try:
+                answer = read_schema(connection, path, frozenset(request["skipped"]), self._line.at, step_end)
+            finally:
+                end_after_work(0)
             return {**answer, "stand_ins": connection.stand_ins}
 
     def _close(self) -> None:
@@ -110,8 +119,8 @@ class SQLiteEngine:
 
 
 def _end_step(latest: float, seconds: float) -> None:
-    """End the process after a step's time, or at the latest when that of the whole request is over."""
-    end_in(max(min(seconds, latest - monotonic()), 0.01))
+    """End the process after a step's processor time, or at the latest when that of the whole request is over."""
+    end_after_work(max(min(seconds, latest - process_time()), 0.01))
 
 
 def _unavailable(said: DatabaseUnavailable, cause: BaseException | None) -> ChildMessage:

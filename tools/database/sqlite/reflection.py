@@ -11,7 +11,7 @@ import sqlite3
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
-from time import thread_time
+from time import process_time, thread_time
 from typing import Any
 
 from sqlalchemy import create_engine
@@ -33,7 +33,7 @@ VIEWS_SECONDS = 0.5
 """Seconds of processor time, so that no view is lost on a busy machine."""
 STEP_SECONDS = 1.0
 VIEW_SAMPLES_SECONDS = 2.0
-"""Seconds that the samples of all views may take."""
+"""Seconds that the samples of all views may take, of processor time too."""
 TABLES_SECONDS = 15.0
 LONGEST_VALUE = 16_000_000
 LONGEST_SCHEMA = 32_000_000
@@ -55,7 +55,7 @@ def read_schema(
         path: The file, for messages.
         skipped: Places at which a process ended.
         at: Called with each place before it is tried.
-        end_in: Ends the process after a number of seconds.
+        end_in: Ends the process after a number of seconds of processor time.
 
     Raises:
         DatabaseUnavailable: the file can't be read, or its schema is too large.
@@ -117,7 +117,10 @@ class _Work:
         """The schema with samples; views come last and have little time, since one may stand for endless work."""
         tables = replace(schema, tables=tuple(table for table in schema if not table.is_view))
         views = replace(schema, tables=tuple(table for table in schema if table.is_view))
-        found = [*with_samples(tables, self.rows), *with_samples(views, self.rows, seconds=VIEW_SAMPLES_SECONDS)]
+        found = [
+            *with_samples(tables, self.rows, clock=process_time),
+            *with_samples(views, self.rows, seconds=VIEW_SAMPLES_SECONDS, clock=process_time),
+        ]
         self.unsampled += sum(bool(table.columns) for table in schema) - self._asked
         return replace(schema, tables=tuple(found))
 

@@ -11,7 +11,7 @@ from route_sql.tools.database.running.child_loop import ChildMessage
 from route_sql.tools.database.running.query import Query
 from route_sql.tools.database.sqlite.connection import check_file, identity
 from route_sql.tools.database.sqlite.processes import PROCESSES, OpenFile, SQLiteProcess
-from route_sql.tools.database.sqlite.skipping import ReflectionStopped
+from route_sql.tools.database.sqlite.skipping import BUSY_FACTOR, ReflectionStopped
 from route_sql.tools.errors import DatabaseUnavailable
 from route_sql.tools.limits import Limits
 
@@ -93,12 +93,15 @@ class SQLiteSession:
     def reflect(self, query: Query, skipped: list[str], at: Callable[[str], None], seconds: float) -> ChildMessage:
         """One try to read the schema; without `schema` in it, the process ended at the last place.
 
+        It may take so many seconds of processor time, and `BUSY_FACTOR` times as many by the clock.
+
         Raises:
             DatabaseUnavailable: the file can't be read.
         """
         with self._process(None) as process:
             request = {"do": "reflect", "skipped": skipped, "locked_seconds": self._locked_seconds(query)}
-            answer = process.ask(query, {**request, **self._named}, seconds=seconds, at=at)
+            request = {**request, **self._named, "work_seconds": seconds}
+            answer = process.ask(query, request, seconds=BUSY_FACTOR * seconds, at=at)
             self._check(process, answer)
             return answer
 

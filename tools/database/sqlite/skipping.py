@@ -18,14 +18,17 @@ MOST_ENDED = 2
 """Number of processes that may end, each at another view or table; then all samples are skipped, next all views."""
 
 REFLECT_SECONDS = 10.0
-"""Seconds that all tries but the last take together."""
+"""Seconds of processor time for the first try; by the clock, that all tries but the last take together."""
 UNSAMPLED_SECONDS = 5.0
 """Seconds that the try without samples has at least."""
 LAST_SECONDS = 15.0
 """Seconds that the try without views and samples may take."""
 
+BUSY_FACTOR = 6.0
+"""Seconds by the clock for each second of processor time that a try may take: other programs may need the machine."""
+
 Try = Callable[[list[str], Callable[[str], None], float], ChildMessage]
-"""Reads the schema without the skipped places, reports each place, and ends after this many seconds."""
+"""Reads the schema without the skipped places, reports each place, and ends after this much processor time."""
 
 
 class ReflectionStopped(DatabaseUnavailable):

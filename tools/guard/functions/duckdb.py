@@ -1,8 +1,8 @@
 """DuckDB's functions that only compute.
 
 Left out: what reads files (read_..., glob, parquet_..., sniff_csv), what runs SQL that it gets as text (query,
-query_table, json_execute_serialized_sql, and histogram, which is also a table macro over query_table), sequences,
-settings, variables, secrets, logs, sleep_ms, and what tells about the server, the session or the catalog.
+query_table, json_execute_serialized_sql), sequences, settings, variables, secrets, logs, sleep_ms, and what tells about
+the server, the session or the catalog. `histogram` is allowed in a value only: in FROM it is a macro over query_table.
 """
 
 # https://duckdb.org/docs/stable/sql/functions/overview and the pages under it

@@ -166,6 +166,8 @@ class Entries:
         """A table or a common table expression, by its name."""
         names, dialect = self._names, self._dialect
         names.meet(node)
+        if isinstance(version := node.args.get("version"), exp.Expr):
+            names.visit(list(version.iter_expressions()), Scope())  # a time, which has no column
         key = alias_key(node, dialect) or key_of(node.this, dialect)
         common = None if node.db else names.queries.commons.get(key_of(node.this, dialect))
         if common is not None and (outputs := common.outputs()) is not None:
@@ -183,6 +185,8 @@ class Entries:
         implicit = implicit_columns(
             table, dialect, is_partial=table.key in names.partial_keys, is_searched=names.is_searched
         )
+        if node.args.get("version") is not None and table.key not in names.partial_keys:
+            implicit |= {"row_start", "row_end"}
         return FromEntry(key, outputs, self._qualifiers(node, table), table, implicit)
 
     def _aliased(self, node: exp.Expr) -> list[Output]:

@@ -32,7 +32,9 @@ _ROWS_BYTES = 16_000_000
 _TABLE_SECONDS = 1.0
 
 
-def with_samples(schema: Schema, fetch: Fetch, *, seconds: float = 5.0) -> Schema:
+def with_samples(
+    schema: Schema, fetch: Fetch, *, seconds: float = 5.0, clock: Callable[[], float] = time.monotonic
+) -> Schema:
     """Add up to three distinct sample values to each column.
 
     One query for each table reads its first 1,000 rows. The most frequent values come first, then the smallest. Values
@@ -43,11 +45,12 @@ def with_samples(schema: Schema, fetch: Fetch, *, seconds: float = 5.0) -> Schem
         schema: The schema to sample.
         fetch: Function that runs a query; called once a table at most, in the calling thread.
         seconds: Budget for the whole database. The tables left when it is spent keep their old samples.
+        clock: Seconds, by which the budget is counted.
     """
-    deadline = time.monotonic() + seconds
+    deadline = clock() + seconds
     tables = list(schema.tables)
     for index, table in enumerate(tables):
-        left = deadline - time.monotonic()
+        left = deadline - clock()
         if left <= 0:
             break
         if table.columns:
