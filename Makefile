@@ -95,7 +95,7 @@ serving-tests: $(SERVERS_INSTALLED) $(DEV_INSTALLED)
 
 # Usage reports of Ray would leave the machine.
 ray-tests: $(RAY_INSTALLED)
-	RAY_USAGE_STATS_ENABLED=0 $(RAY)/bin/python -m pytest tests/ray $(ARGS)
+	RAY_USAGE_STATS_ENABLED=0 $(RAY)/bin/python -m pytest tests/ray --timeout 1800 $(ARGS)
 
 load: $(DEV_INSTALLED)
 	$(BIN)/python benchmarks/load.py $(ARGS)

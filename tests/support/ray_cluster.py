@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from socket import socket
-from tempfile import TemporaryDirectory
+from tempfile import TemporaryDirectory, mkdtemp
 from uuid import uuid4
 
 RAY = Path(sys.executable).with_name("ray")
@@ -31,15 +31,35 @@ WAITS = {
 @contextmanager
 def two_nodes() -> Iterator[str]:
     """The address of the cluster, which ends with the block."""
-    address = f"127.0.0.1:{_free_port()}"
     # Ray's sockets are in it: their paths have at most 107 bytes.
-    with TemporaryDirectory(prefix="ray") as folder:
+    with TemporaryDirectory(prefix="ray", ignore_cleanup_errors=True) as folder:
         try:
-            _start("--head", f"--port={address.rpartition(':')[2]}", "--include-dashboard=false", f"--temp-dir={folder}")
-            _start(f"--address={address}")
+            address = _head(Path(folder))
+            _require(lambda: _start(f"--address={address}"))
             yield address
         finally:
             _end()
+
+
+def _head(folder: Path) -> str:
+    """Start the first node; gives the cluster's address."""
+
+    def start() -> tuple[bool, str]:
+        _end()  # what is left of a node that gave up
+        port, place = _free_port(), mkdtemp(dir=folder)
+        started, said = _start("--head", f"--port={port}", "--include-dashboard=false", f"--temp-dir={place}")
+        return started, f"127.0.0.1:{port}" if started else said
+
+    return _require(start)
+
+
+def _require(start: Callable[[], tuple[bool, str]]) -> str:
+    """What a node that has started says; one that has not is started again."""
+    for _ in range(TRIES):
+        started, said = start()
+        if started:
+            return said
+    raise RuntimeError(f"no node of Ray: {said}")
 
 
 def run_on(cluster: str, *arguments: object) -> tuple[int, str]:
@@ -55,15 +75,13 @@ def _free_port() -> int:
         return int(opened.getsockname()[1])
 
 
-def _start(*options: str) -> None:
+def _start(*options: str) -> tuple[bool, str]:
+    """Whether a node has started, and what it said."""
+    ports = [f"--{port}={_free_port()}" for port in PORTS]
+    command = [RAY, "start", *options, *ports, "--node-ip-address=127.0.0.1", "--num-cpus=1"]
     environ = {**os.environ, **WAITS, NAME: MARK}
-    for _ in range(TRIES):
-        ports = [f"--{port}={_free_port()}" for port in PORTS]
-        command = [RAY, "start", *options, *ports, "--node-ip-address=127.0.0.1", "--num-cpus=1"]
-        ended = subprocess.run(command, env=environ, capture_output=True, text=True, check=False)
-        if ended.returncode == 0:
-            return
-    raise RuntimeError(f"no node of Ray: {ended.stdout} {ended.stderr}")
+    ended = subprocess.run(command, env=environ, capture_output=True, text=True, check=False)
+    return ended.returncode == 0, ended.stdout + ended.stderr
 
 
 def _end() -> None:
