@@ -1,4 +1,4 @@
-"""A Ray cluster of two nodes on this machine, a small data set, and a model server that always writes the same query."""
+"""A Ray cluster of two nodes, a small data set, and a model server that always writes the same query."""
 
 import json
 import sqlite3
@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from support.chat_stub import ChatStub
 from support.evaluation_runs import names_server
-from support.ray_cluster import RAY, two_nodes
+from support.ray_cluster import HAS_RAY, two_nodes
 
 QUESTIONS = 12
 
@@ -17,7 +17,7 @@ QUESTIONS = 12
 @pytest.fixture(scope="session")
 def cluster() -> Iterator[str]:
     """The address of a cluster of two nodes with a processor each."""
-    if not RAY.exists():
+    if not HAS_RAY:
         pytest.skip("run `make ray-tests`, which makes an environment with Ray")
     with two_nodes() as address:
         yield address

@@ -1,4 +1,4 @@
-"""A Ray cluster of two nodes on this machine, started as a user starts it, and its workers, which are killed at work."""
+"""A Ray cluster of two nodes on this machine, in a process of its own, and its workers, which are killed at work."""
 
 import os
 import signal
@@ -8,17 +8,19 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from importlib import import_module
+from importlib.util import find_spec
 from pathlib import Path
 from socket import socket
-from tempfile import TemporaryDirectory, mkdtemp
+from typing import Any
 from uuid import uuid4
 
-RAY = Path(sys.executable).with_name("ray")
+HAS_RAY = find_spec("ray") is not None
 NAME, MARK = "ROUTE_SQL_RAY_TEST", uuid4().hex
 """A variable in the environment of the cluster's processes, by which they are found."""
 TRIES = 5
 """A node gives up after 30 s, which a busy machine may need."""
-PORTS = ("dashboard-agent-grpc-port", "dashboard-agent-listen-port", "metrics-export-port", "runtime-env-agent-port")
+PORTS = ("metrics_agent_port", "dashboard_agent_listen_port", "metrics_export_port", "runtime_env_agent_port")
 """Ports of a node's helpers; a node whose ports are left to them ends where they need 15 s to start."""
 WAITS = {
     "RAY_agent_register_timeout_ms": "300000",
@@ -31,35 +33,19 @@ WAITS = {
 @contextmanager
 def two_nodes() -> Iterator[str]:
     """The address of the cluster, which ends with the block."""
-    # Ray's sockets are in it: their paths have at most 107 bytes.
-    with TemporaryDirectory(prefix="ray", ignore_cleanup_errors=True) as folder:
-        try:
-            address = _head(Path(folder))
-            _require(lambda: _start(f"--address={address}"))
-            yield address
-        finally:
-            _end()
-
-
-def _head(folder: Path) -> str:
-    """Start the first node; gives the cluster's address."""
-
-    def start() -> tuple[bool, str]:
-        _end()  # what is left of a node that gave up
-        port, place = _free_port(), mkdtemp(dir=folder)
-        started, said = _start("--head", f"--port={port}", "--include-dashboard=false", f"--temp-dir={place}")
-        return started, f"127.0.0.1:{port}" if started else said
-
-    return _require(start)
-
-
-def _require(start: Callable[[], tuple[bool, str]]) -> str:
-    """What a node that has started says; one that has not is started again."""
+    # Another process: Ray's client of a cluster's own process can hang after that process has begun others.
+    command = [sys.executable, __file__]
+    environ = {**os.environ, **WAITS, NAME: MARK}
     for _ in range(TRIES):
-        started, said = start()
-        if started:
-            return said
-    raise RuntimeError(f"no node of Ray: {said}")
+        with subprocess.Popen(command, env=environ, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as made:
+            try:
+                assert made.stdout is not None
+                if address := made.stdout.readline().strip():
+                    yield address
+                    return
+            finally:
+                _end()
+    raise RuntimeError("the cluster of two nodes did not start")
 
 
 def run_on(cluster: str, *arguments: object) -> tuple[int, str]:
@@ -73,15 +59,6 @@ def _free_port() -> int:
     with socket() as opened:
         opened.bind(("127.0.0.1", 0))
         return int(opened.getsockname()[1])
-
-
-def _start(*options: str) -> tuple[bool, str]:
-    """Whether a node has started, and what it said."""
-    ports = [f"--{port}={_free_port()}" for port in PORTS]
-    command = [RAY, "start", *options, *ports, "--node-ip-address=127.0.0.1", "--num-cpus=1"]
-    environ = {**os.environ, **WAITS, NAME: MARK}
-    ended = subprocess.run(command, env=environ, capture_output=True, text=True, check=False)
-    return ended.returncode == 0, ended.stdout + ended.stderr
 
 
 def _end() -> None:
@@ -121,3 +98,22 @@ def one_killed(ready: Callable[[], bool]) -> Iterator[list[int]]:
     killing.start()
     yield killed
     killing.join()
+
+
+def _make() -> None:
+    """Start both nodes, print the address, and wait until nobody needs them."""
+    clusters: Any = import_module("ray.cluster_utils")
+    node = {"num_cpus": 1, "node_ip_address": "127.0.0.1"}
+    head = {**node, **_ports(), "include_dashboard": False}
+    cluster = clusters.Cluster(initialize_head=True, head_node_args=head)
+    cluster.add_node(**node, **_ports())
+    print(cluster.address, flush=True)
+    sys.stdin.read()
+
+
+def _ports() -> dict[str, int]:
+    return {port: _free_port() for port in PORTS}
+
+
+if __name__ == "__main__":
+    _make()

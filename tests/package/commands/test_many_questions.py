@@ -13,7 +13,10 @@ from typing import Any
 
 import pytest
 from support.chat_stub import ChatStub, completion, failure, hanging
+from support.documented import ROOT, commands
 from support.evaluation_runs import names_server, run
+
+from route_sql.demo.database import build_demo_database
 
 HEADER = "id,question,database\n"
 MANY = HEADER + "".join(f"{n},Which pets? {n},{'pets' if n % 2 else 'farm'}\n" for n in range(1, 7))
@@ -189,6 +192,17 @@ def test_options_for_one_question_are_refused(
 ) -> None:
     assert answered(server, MANY, *more) == 2
     assert "--questions and --out go together" in " ".join(capsys.readouterr().err.split())
+
+
+def test_the_documented_file_and_command_work(server: ChatStub) -> None:
+    page = ROOT / "docs" / "many_questions.md"
+    (command,) = commands(page)
+    Path("questions.csv").write_text(page.read_text().split("```text\n")[1].split("```")[0])
+    build_demo_database(Path(".demo/clinic.sqlite"))
+    assert run(*command.words[1:], "--model", server.url, "--strategy", "single") == 1, "the clinic has no pets"
+    found = [json.loads(line) for line in Path("answered.jsonl").read_text().splitlines()]
+    assert [line["given"] for line in found] == [{"topic": "staff"}, {"topic": "pharmacy"}]
+    assert [line["row"] for line in found] == [2, 3]
 
 
 def test_the_answers_are_json_lines(server: ChatStub, capsys: pytest.CaptureFixture[str]) -> None:
