@@ -18,10 +18,10 @@ from uuid import uuid4
 HAS_RAY = find_spec("ray") is not None
 NAME, MARK = "ROUTE_SQL_RAY_TEST", uuid4().hex
 """A variable in the environment of the cluster's processes, by which they are found."""
-TRIES = 5
-"""A node gives up after 30 s, which a busy machine may need."""
+TRIES = 12
+"""A node gives up after 15 s, which a busy machine may need."""
 PORTS = ("metrics_agent_port", "dashboard_agent_listen_port", "metrics_export_port", "runtime_env_agent_port")
-"""Ports of a node's helpers; a node whose ports are left to them ends where they need 15 s to start."""
+"""Ports of a node's helpers; a node waits for each port that is left to them."""
 WAITS = {
     "RAY_agent_register_timeout_ms": "300000",
     "RAY_worker_register_timeout_seconds": "300",
@@ -33,7 +33,7 @@ WAITS = {
 @contextmanager
 def two_nodes() -> Iterator[str]:
     """The address of the cluster, which ends with the block."""
-    # Another process: Ray's client of a cluster's own process can hang after that process has begun others.
+    # Another process, so that its end is the end of the cluster.
     command = [sys.executable, __file__]
     environ = {**os.environ, **WAITS, NAME: MARK}
     for _ in range(TRIES):
@@ -103,8 +103,9 @@ def one_killed(ready: Callable[[], bool]) -> Iterator[list[int]]:
 def _make() -> None:
     """Start both nodes, print the address, and wait until nobody needs them."""
     clusters: Any = import_module("ray.cluster_utils")
-    node = {"num_cpus": 1, "node_ip_address": "127.0.0.1"}
-    head = {**node, **_ports(), "include_dashboard": False}
+    # Fewer helpers, since each must start within seconds.
+    node = {"num_cpus": 1, "include_log_monitor": False}
+    head = {**node, **_ports(), "include_dashboard": False, "no_monitor": True}
     cluster = clusters.Cluster(initialize_head=True, head_node_args=head)
     cluster.add_node(**node, **_ports())
     print(cluster.address, flush=True)
