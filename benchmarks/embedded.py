@@ -145,7 +145,7 @@ async def drawn(server: EmbeddedServer, briefs: Sequence[Brief], samples: int, t
 async def second_part(model: ModelFile, catalog: Catalog, drafts: int, samples: int) -> list[str]:
     """Rows of samples one by one, and of all by one request."""
     lines = [
-        "| samples | slots | server's CPU s | seconds | requests | computed prompt tokens | written | different texts |",
+        "| samples | slots | CPU s of server | seconds | requests | computed prompts | written | different texts |",
         "| --- | --: | --: | --: | --: | --: | --: | --: |",
     ]
     schema = await catalog.get("clinic").schema()
@@ -175,7 +175,7 @@ async def main(arguments: argparse.Namespace) -> None:
             second = await second_part(model, catalog, arguments.drafts, arguments.samples)
     title = heading("Settings of the embedded server", "xllamacpp", model=arguments.model)
     about = (
-        f"{arguments.questions} questions of the demo clinic by `adaptive`. A row that says \"again\" asks the same "
+        f'{arguments.questions} questions of the demo clinic by `adaptive`. A row that says "again" asks the same '
         "questions of the same server, so its prompts are cached."
     )
     drafts = f"{arguments.samples} samples of the drafts of {arguments.drafts} questions, at temperature {TEMPERATURE}."

@@ -48,6 +48,7 @@ HeldOut = Annotated[
     typer.Option("--held-out-of", help="Only what this set of `train data` holds out, so that no answer was learned."),
 ]
 
+
 def evaluate(
     ctx: typer.Context,
     questions: Questions,

@@ -82,5 +82,7 @@ def _print(lines: Sequence[AnswerLine], out: Path) -> None:
     say(f"{len(lines) - len(wrong)} of {len(lines)} answered: {out}")
     if wrong:
         more = f" and {len(wrong) - _SHOWN} more" if len(wrong) > _SHOWN else ""
-        complain(f"without an answer: row {', '.join(wrong[:_SHOWN])}{more}; error in the line says why", style="yellow")
+        complain(
+            f"without an answer: row {', '.join(wrong[:_SHOWN])}{more}; error in the line says why", style="yellow"
+        )
         raise typer.Exit(1)

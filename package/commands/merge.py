@@ -17,7 +17,9 @@ from route_sql.training.rows.joining import join_sets
 
 
 def merge(
-    shards: Annotated[list[Path], typer.Argument(help="All files of `eval --shard`, or all folders of `train data --shard`.")],
+    shards: Annotated[
+        list[Path], typer.Argument(help="All files of `eval --shard`, or all folders of `train data --shard`.")
+    ],
     out: Annotated[Path, typer.Option("--out", help="Where the whole run or set goes.")],
     as_json: AsJson = False,
 ) -> None:

@@ -62,7 +62,7 @@ def run_on_ray(
     Args:
         command: The command.
         address: The cluster's, such as `auto` or `ray://HOST:10001`.
-        options: The command's options, by the names of its arguments; paths must lead to the same files on each machine.
+        options: The command's options, by the names of its arguments; paths lead to the same files on each machine.
         out: Where the whole goes.
         parts: The number of shards; None for one a processor of the cluster.
 

@@ -85,7 +85,7 @@ async def build_data(
     """Write the rows of every example and the data card; a set that was stopped is resumed.
 
     Args:
-        opened: The examples and their databases. Of a shard, the rows are those that the whole set has for its examples.
+        opened: The examples and their databases. Rows of a shard are those of its examples in the whole set.
         out: The folder.
         recipe: Seed, shares and limits.
         count: The tokens of a text, by the tokenizer of the model that will be trained.

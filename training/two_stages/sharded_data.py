@@ -68,7 +68,5 @@ async def _build_shard(plan: DataPlan, shard: Shard, folder: Path) -> None:
 
 def _opened(plan: DataPlan, shard: Shard | None = None) -> AbstractAsyncContextManager[OpenDataSet]:
     return open_data_set(
-        DataSet(
-            plan.layout, plan.questions, plan.databases, limit=plan.limit, seed=plan.recipe.seed, shard=shard
-        )
+        DataSet(plan.layout, plan.questions, plan.databases, limit=plan.limit, seed=plan.recipe.seed, shard=shard)
     )
