@@ -1,4 +1,4 @@
-"""The embedded server with settings of llama.cpp that it does not offer: n-gram speculation, or a cache in eight bits."""
+"""The embedded server with settings of llama.cpp that it does not offer: speculation, or a cache in eight bits."""
 
 from pathlib import Path
 
