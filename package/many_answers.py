@@ -26,7 +26,7 @@ OnRow = Callable[[int, int], None]
 
 @dataclass
 class AnswerFile:
-    """A file of answers, and what is in it."""
+    """A file of answers, and its lines."""
 
     path: Path
     lines: dict[int, AnswerLine] = field(default_factory=dict)

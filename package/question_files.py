@@ -28,7 +28,7 @@ class QuestionRow:
     given: dict[str, str]
     """Cells of all other columns."""
     fault: str = ""
-    """Why it can't be asked."""
+    """The reason if it can't be asked."""
 
 
 def read_questions(path: Path) -> list[QuestionRow]:

@@ -44,7 +44,7 @@ class ShardedCommand(Generic[T]):
 
 @dataclass(frozen=True)
 class ShardResult:
-    """What a worker has written and said."""
+    """Files and messages of a worker."""
 
     files: dict[str, bytes]
     """By their place in the shard's folder."""

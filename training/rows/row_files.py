@@ -26,7 +26,7 @@ SHARD = "shard"
 
 
 class Progress(TypedDict):
-    """What is written of a set."""
+    """Progress of a set."""
 
     settings: Mapping[str, JSON]
     done: int
