@@ -45,7 +45,7 @@ help:
 	@echo "make standard-tests  LangChain's standard tests of the chat client, in an environment of their own"
 	@echo 'make deploy-tests    the Dockerfile, compose files and Kubernetes manifests, in an environment of their own'
 	@echo 'make serving-tests   one contract of the chat client against four model servers, vLLM among them (4 GB)'
-	@echo 'make ray-tests       an evaluation on a Ray cluster of two nodes on this machine, in an environment of its own'
+	@echo 'make ray-tests       evaluation and training data on a Ray cluster of two nodes, in an environment of their own'
 	@echo 'make load            200 questions at once over HTTP for five minutes; writes benchmarks/load.md'
 	@echo 'make clean           remove the environments and everything built; fetched models stay in the cache'
 
@@ -95,7 +95,7 @@ serving-tests: $(SERVERS_INSTALLED) $(DEV_INSTALLED)
 
 # Usage reports of Ray would leave the machine.
 ray-tests: $(RAY_INSTALLED)
-	RAY_USAGE_STATS_ENABLED=0 $(RAY)/bin/python -m pytest tests/ray $(ARGS)
+	RAY_USAGE_STATS_ENABLED=0 $(RAY)/bin/python -m pytest tests/ray --timeout 1800 $(ARGS)
 
 load: $(DEV_INSTALLED)
 	$(BIN)/python benchmarks/load.py $(ARGS)

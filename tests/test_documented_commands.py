@@ -138,6 +138,7 @@ def reader(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, stub: ChatStub) -> P
     (tmp_path / "log.jsonl").write_text("\n".join(map(json.dumps, pairs)))
     answers = [{"question": each["question"], "sql": each["query"], "database": "clinic"} for each in asked[:3]]
     (tmp_path / "answers.jsonl").write_text("\n".join(map(json.dumps, answers)))
+    (tmp_path / "questions.csv").write_text("question\nHow many appointments are there?\n")
     (tmp_path / "runs").mkdir()
     for place, questions in (("run.jsonl", asked), ("runs/before.jsonl", logged), ("runs/after.jsonl", logged)):
         lines = [json.dumps(line_of(index, each)) for index, each in enumerate(questions)]

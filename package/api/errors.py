@@ -7,6 +7,7 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
+from starlette.routing import compile_path
 from starlette.types import Scope
 
 from route_sql.api.sentences import validation_sentence
@@ -94,8 +95,17 @@ def as_api_error(error: BaseException) -> ApiError:
 async def answer_error(request: Request, error: Exception) -> JSONResponse:
     """Answer a request whose handling raised an exception."""
     known = as_api_error(error)
+    if known.status == 405 and (methods := _methods(request)):
+        known.headers["Allow"] = ", ".join(methods)
     note_failure(request.scope, error, known)
     return error_answer(known, request.scope)
+
+
+def _methods(request: Request) -> list[str]:
+    """Documented methods of the address; the framework names those of its first route alone."""
+    paths = request.app.openapi()["paths"]
+    found = (paths[path] for path in paths if compile_path(path)[0].match(request.url.path))
+    return sorted({method.upper() for item in found for method in item})
 
 
 def note_failure(scope: Scope, error: BaseException, known: ApiError) -> None:

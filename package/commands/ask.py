@@ -11,6 +11,7 @@ from typing import Annotated
 import typer
 
 from route_sql.commands.kept_runs import RecordTo, ReplayOf, ReportTo, check_asked, check_places, replayed
+from route_sql.commands.many_questions import ask_many
 from route_sql.commands.options import (
     AsJson,
     Db,
@@ -44,6 +45,7 @@ from route_sql.tools.errors import RouteError
 
 
 def ask(
+    ctx: typer.Context,
     question: Annotated[str, typer.Argument(help="The question, in words; not needed with --replay.")] = "",
     db: Db = "",
     evidence: Annotated[str, typer.Option(help="Facts that a reader needs besides the schema.")] = "",
@@ -60,8 +62,18 @@ def ask(
     replay: ReplayOf = None,
     quiet: Annotated[bool, typer.Option("--quiet", help="Print no progress.")] = False,
     save_to: SaveTo = None,
+    questions: Annotated[
+        Path | None, typer.Option("--questions", help="A CSV file of questions; its first row names the columns.")
+    ] = None,
+    out: Annotated[
+        Path | None, typer.Option("--out", help="Where the answers to --questions go; a stopped run is resumed.")
+    ] = None,
+    concurrency: Annotated[int, typer.Option(min=1, help="Questions of --questions asked at the same time.")] = 1,
 ) -> None:
-    """Ask a database a question."""
+    """Ask a database a question, or all questions of a file."""
+    if questions is not None or out is not None:
+        ask_many(ctx.params, chosen(strategy, without, max_tokens, samples))
+        return
     check_one_form(json=as_json, sql_only=sql_only, format=rows_as)
     if replay is None:
         check_asked(question, db)

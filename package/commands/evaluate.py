@@ -9,7 +9,7 @@ from typing import Annotated, Any
 import typer
 
 from route_sql.commands.further_scores import Gate, Suite, TimedRuns, further_scoring, read_baseline
-from route_sql.commands.on_ray import evaluate_on_ray
+from route_sql.commands.on_ray import ShardedCommand, run_on_ray
 from route_sql.commands.options import (
     AsJson,
     DatabasesOption,
@@ -17,9 +17,12 @@ from route_sql.commands.options import (
     Limit,
     MaxTokens,
     Model,
+    Parts,
     Questions,
+    RayAddress,
     SampleCount,
     Seed,
+    ShardName,
     StrategyName,
     Without,
     chosen,
@@ -35,27 +38,17 @@ from route_sql.tools.errors import InvalidInput
 from route_sql.tools.terminal import escaped
 from route_sql.training.datasets.data_set import DataSet
 from route_sql.training.datasets.shards import read_shard
+from route_sql.training.errors import EvaluationError
 from route_sql.training.evaluation.figures.gate import GateResult, gate, gate_sentence
 from route_sql.training.evaluation.figures.report import summary_table
 from route_sql.training.evaluation.figures.summary import Summary, summarise
+from route_sql.training.evaluation.merging import check_shard, merge_shards
 from route_sql.training.evaluation.on_dataset import evaluate_dataset, score_dataset
 from route_sql.training.evaluation.run_log import JSON, Line, read_run
 
 HeldOut = Annotated[
     Path | None,
     typer.Option("--held-out-of", help="Only what this set of `train data` holds out, so that no answer was learned."),
-]
-ShardOption = Annotated[
-    str | None,
-    typer.Option("--shard", help="Only a part of the questions, such as 2/4; `merge` makes one run of all parts."),
-]
-
-RayOption = Annotated[
-    str | None,
-    typer.Option("--ray", help="A Ray cluster that asks the questions in parts, such as auto or ray://HOST:10001."),
-]
-PartsOption = Annotated[
-    int | None, typer.Option(min=1, help="Parts for --ray; by default one for each processor of the cluster.")
 ]
 
 
@@ -74,9 +67,9 @@ def evaluate(
     limit: Limit = None,
     seed: Seed = 0,
     concurrency: Annotated[int, typer.Option(min=1, help="Questions asked at the same time.")] = 1,
-    shard: ShardOption = None,
-    ray: RayOption = None,
-    parts: PartsOption = None,
+    shard: ShardName = None,
+    ray: RayAddress = None,
+    parts: Parts = None,
     suite: Suite = None,
     r_ves: TimedRuns = None,
     baseline: Gate = None,
@@ -148,7 +141,8 @@ def _on_ray(options: dict[str, Any], as_json: bool) -> None:
         raise InvalidInput(
             "--parts needs --ray, and --ray can't be combined with --shard or --gate: compare the run by score --gate"
         )
-    lines = evaluate_on_ray(address, options, options["out"], parts)
+    command = ShardedCommand(("eval",), check_shard, merge_shards, EvaluationError)
+    lines = run_on_ray(command, address, options, options["out"], parts)
     _print(options["strategy"], summarise(lines), None, as_json)
 
 

@@ -1,83 +1,101 @@
-"""`eval --ray`: the shards of an evaluation as tasks of a Ray cluster, merged into one run."""
+"""`--ray`: the shards of a command as tasks of a Ray cluster, merged into what one machine would have written."""
 
 import io
 import re
 import shutil
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, redirect_stderr
 from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any
+from typing import Any, Generic, TypeVar
 
-from route_sql.tools.errors import InvalidInput
-from route_sql.tools.files import write_whole
+from route_sql.tools.errors import InvalidInput, RouteError
+from route_sql.tools.files import written_whole
 from route_sql.training.datasets.shards import Shard
-from route_sql.training.errors import EvaluationError
-from route_sql.training.evaluation.merging import merge_shards
-from route_sql.training.evaluation.run_log import Line, meta_path
 
-MISSING = "eval --ray needs Ray: pip install 'route-sql[ray]', here and on each machine of the cluster"
+MISSING = "--ray needs Ray: pip install 'route-sql[ray]', here and on each machine of the cluster"
 TRIES = 5
 """Further tries of a shard whose worker or machine died."""
 OWN = ("out", "ray", "parts", "shard", "baseline", "as_json")
 """Options that are the driver's."""
-_SHARD_FILE = re.compile(r"\d+-of-(\d+)\.jsonl")
+PART = "part"
+"""The file or folder that a shard writes, in a folder of its own."""
+_SHARD_FOLDER = re.compile(r"\d+-of-(\d+)")
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class ShardedCommand(Generic[T]):
+    """A command with `--shard` and `--out`, and how the parts become one."""
+
+    words: tuple[str, ...]
+    """Its name, such as `eval`."""
+    check: Callable[[Path], object]
+    """Raises `error` unless a shard is there to its end."""
+    merge: Callable[[Sequence[Path], Path], T]
+    """Merges what the shards wrote, in their order, and writes the whole."""
+    error: type[RouteError]
+    """Raised where a shard can't be made."""
 
 
 @dataclass(frozen=True)
 class ShardResult:
-    """Files that a worker has written."""
+    """Files and messages of a worker."""
 
-    lines: bytes
-    meta: str
+    files: dict[str, bytes]
+    """By their place in the shard's folder."""
     said: str
     """Its messages, for a shard that failed."""
 
 
-def evaluate_on_ray(address: str, options: Mapping[str, Any], out: Path, parts: int | None = None) -> list[Line]:
-    """Ask the questions on a cluster and write the run that one machine would have written.
+def run_on_ray(
+    command: ShardedCommand[T], address: str, options: Mapping[str, Any], out: Path, parts: int | None = None
+) -> T:
+    """Run a command on a cluster and write what one machine would have written.
 
-    Shards that have come back lie in a folder next to the run until it is whole, so that the same command resumes.
+    Shards that have come back lie in a folder next to `out` until it is whole, so that the same command resumes.
 
     Args:
+        command: The command.
         address: The cluster's, such as `auto` or `ray://HOST:10001`.
-        options: The options of `eval`, by their names in `evaluate`; paths must lead to the same files on each machine.
-        out: Where the lines of the run go.
+        options: The command's options, by the names of its arguments; paths lead to the same files on each machine.
+        out: Where the whole goes.
         parts: The number of shards; None for one a processor of the cluster.
 
     Raises:
         InvalidInput: Ray is missing, or there is no such cluster.
-        EvaluationError: a shard can't be asked, or the run exists.
+        RouteError: a shard can't be made, or `out` exists; it is raised as the command's error.
     """
     if out.exists():
-        raise EvaluationError(f"{out} exists already; name another file")
+        raise command.error(f"{out} exists already; choose another name")
     folder = out.with_name(f"{out.name}.shards")
     with _connected(address) as ray:
         count = _count(folder) or parts or max(1, int(ray.cluster_resources().get("CPU", 1)))
         folder.mkdir(parents=True, exist_ok=True)
-        _ask(ray, _command(options), folder, count)
-    lines = merge_shards([folder / f"{number}-of-{count}.jsonl" for number in range(1, count + 1)], out)
+        places = {Shard(number, count): folder / f"{number}-of-{count}" for number in range(1, count + 1)}
+        _make(ray, command, [*command.words, *_written(options)], places)
+    whole = command.merge([place / PART for place in places.values()], out)
     shutil.rmtree(folder)
-    return lines
+    return whole
 
 
-def evaluate_shard(command: list[str], shard: str) -> ShardResult:
-    """Run `eval` on one shard, in the worker itself: a worker that is killed leaves no process that still asks."""
+def run_shard(words: list[str], shard: str) -> ShardResult:
+    """Run the command on one shard, in the worker itself: a worker that is killed leaves no process that works on."""
     from route_sql.cli import main  # the command line imports this file
 
     said = io.StringIO()
-    with TemporaryDirectory() as folder:
-        out = Path(folder) / "shard.jsonl"
+    with TemporaryDirectory() as name:
+        folder = Path(name)
         try:
             with redirect_stderr(said):
-                main(["eval", *command, "--shard", shard, "--out", str(out)])
+                main([*words, "--shard", shard, "--out", str(folder / PART)])
         except SystemExit:
-            pass
-        meta = meta_path(out)
-        lines = out.read_bytes() if out.exists() else b""
-        return ShardResult(lines, meta.read_text() if meta.exists() else "", said.getvalue())
+            pass  # what it wrote says whether the shard is whole: a run with wrong databases ends with 1 too
+        written = (path for path in folder.rglob("*") if path.is_file() and path.suffix != ".lock" != path.name)
+        files = {str(path.relative_to(folder)): path.read_bytes() for path in written}
+    return ShardResult(files, said.getvalue())
 
 
 @contextmanager
@@ -98,44 +116,48 @@ def _connected(address: str) -> Iterator[Any]:
 
 def _count(folder: Path) -> int | None:
     """The number of shards of a run that is resumed."""
-    known = {int(match[1]) for each in folder.glob("*") if (match := _SHARD_FILE.fullmatch(each.name))}
+    known = {int(match[1]) for each in folder.glob("*") if (match := _SHARD_FOLDER.fullmatch(each.name))}
     return known.pop() if known else None
 
 
-def _ask(ray: Any, command: list[str], folder: Path, count: int) -> None:
-    """Ask each shard that is not there yet, and keep each as it comes.
+def _make(ray: Any, command: ShardedCommand[T], words: list[str], places: Mapping[Shard, Path]) -> None:
+    """Make each shard that is not there yet, and keep each as it comes.
 
     Raises:
-        EvaluationError: one can't be asked.
+        RouteError: one can't be made; it is raised as the command's error.
     """
-    task = ray.remote(num_cpus=1, max_retries=TRIES)(evaluate_shard)
-    files = {Shard(number, count): folder / f"{number}-of-{count}.jsonl" for number in range(1, count + 1)}
-    left = {task.remote(command, str(shard)): file for shard, file in files.items() if not file.exists()}
+    task = ray.remote(num_cpus=1, max_retries=TRIES)(run_shard)
+    left = {task.remote(words, str(shard)): shard for shard, place in places.items() if not place.exists()}
     while left:
         (ended,), _ = ray.wait([*left], num_returns=1)
+        shard = left.pop(ended)
         try:
             result = ray.get(ended)
         except ray.exceptions.RayError as error:
             said = str(error).strip().rpartition("\n")[2][:300]
-            raise EvaluationError(f"a shard can't be asked on the cluster: {said}") from error
-        _keep(result, left.pop(ended))
+            raise command.error(f"shard {shard} can't be made on the cluster: {said}") from error
+        _keep(command, result, places[shard])
 
 
-def _keep(result: ShardResult, file: Path) -> None:
-    if not result.lines or not result.meta:
-        said = " ".join(result.said.split())[-500:] or "it wrote nothing"
-        raise EvaluationError(f"shard {file.stem.replace('-of-', '/')} can't be asked: {said}")
-    write_whole(meta_path(file), result.meta)
-    write_whole(file, result.lines.decode())  # last, since a shard whose file is there is not asked again
+def _keep(command: ShardedCommand[T], result: ShardResult, place: Path) -> None:
+    with written_whole(place) as draft:
+        for name, content in result.files.items():
+            (draft / name).parent.mkdir(parents=True, exist_ok=True)
+            (draft / name).write_bytes(content)
+        try:
+            command.check(draft / PART)
+        except command.error as error:
+            said = " ".join(result.said.split())[-500:] or str(error)
+            raise command.error(f"shard {place.name.replace('-of-', '/')} can't be made: {said}") from error
 
 
-def _command(options: Mapping[str, Any]) -> list[str]:
-    """The options in the form of a command line, with whole paths."""
-    command: list[str] = []
+def _written(options: Mapping[str, Any]) -> list[str]:
+    """The options as words of a command line, with whole paths."""
+    words: list[str] = []
     for name, value in options.items():
         if name in OWN or value is None or value is False:
             continue
         option = f"--{name.replace('_', '-')}"
         for each in value if isinstance(value, list | tuple) else [value]:
-            command += [option] if each is True else [option, str(each.resolve() if isinstance(each, Path) else each)]
-    return command
+            words += [option] if each is True else [option, str(each.resolve() if isinstance(each, Path) else each)]
+    return words

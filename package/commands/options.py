@@ -82,6 +82,15 @@ DATABASES_HELP = "The folder with one folder or file for each database; for a lo
 DatabasesOption = Annotated[Path, typer.Option(help=DATABASES_HELP)]
 Limit = Annotated[int | None, typer.Option("--limit", min=1, help="A random subset of this many questions.")]
 Seed = Annotated[int, typer.Option("--seed", help="Seed of the random subset.")]
+ShardName = Annotated[
+    str | None,
+    typer.Option("--shard", help="Only a part of the questions, such as 2/4; `merge` makes one whole of all parts."),
+]
+RayAddress = Annotated[
+    str | None,
+    typer.Option("--ray", help="A Ray cluster that works on the questions in parts, such as auto or ray://HOST:10001."),
+]
+Parts = Annotated[int | None, typer.Option(min=1, help="Parts for --ray; by default one for each processor there.")]
 
 
 def check_one_form(**forms: bool | str | None) -> None:

@@ -11,13 +11,14 @@ import signal
 import sys
 import threading
 import time
+from collections.abc import Callable
 from typing import Any, NoReturn
 
 _PR_SET_PDEATHSIG = 1
 
 
-def main() -> NoReturn:
-    """Serve until the parent is gone."""
+def main(change: Callable[[Any], None] | None = None) -> NoReturn:
+    """Serve until the parent is gone; `change` may change the runtime's settings first, to measure others."""
     parent = os.getppid()
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the whole group; the parent decides what it means
     _end_with_parent(signal.SIGKILL)
@@ -25,7 +26,7 @@ def main() -> NoReturn:
     # The runtime logs to stdout too, which must stay clean for the address.
     announce = os.dup(1)
     os.dup2(2, 1)
-    server = _serve(settings)
+    server = _serve(settings, change)
     os.write(announce, json.dumps({"url": server.listening_address}).encode() + b"\n")
     os.close(announce)
     # The kernel's signal follows the parent's thread, not its process: it has served while the constructor
@@ -38,7 +39,7 @@ def main() -> NoReturn:
     os._exit(0)
 
 
-def _serve(settings: dict[str, Any]) -> Any:
+def _serve(settings: dict[str, Any], change: Callable[[Any], None] | None) -> Any:
     import xllamacpp  # not before the signals are set and stdout is clean
 
     params = xllamacpp.CommonParams()
@@ -59,6 +60,8 @@ def _serve(settings: dict[str, Any]) -> Any:
     params.endpoint_metrics = True  # Prometheus text at /metrics, which wants the key
     if settings["adapter"] is not None:
         params.lora_adapters = [xllamacpp.CommonAdapterLoraInfo(settings["adapter"], settings["adapter_scale"])]
+    if change:
+        change(params)
     return xllamacpp.Server(params)
 
 

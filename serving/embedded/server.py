@@ -12,7 +12,7 @@ import time
 from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, ClassVar, Self
 
 from route_sql.serving.client.chat import ChatTGI
 from route_sql.serving.client.served_model import served_name
@@ -36,6 +36,9 @@ class EmbeddedServer:
     It listens on a random free port of the loopback and wants a random key. Requests beyond the profile's
     slots wait in line; `chat_model` gives a client whose timeouts don't count that wait.
     """
+
+    program: ClassVar[tuple[str, ...]] = ("-m", "route_sql.serving.embedded.child")
+    """The arguments of Python that start the child process."""
 
     def __init__(
         self,
@@ -193,7 +196,7 @@ class EmbeddedServer:
             if self._stopped:
                 raise ServerUnavailable("The embedded server was stopped before it had started.")
             self._child = subprocess.Popen(
-                [sys.executable, "-m", "route_sql.serving.embedded.child"],
+                [sys.executable, *self.program],
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=output,

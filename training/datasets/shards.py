@@ -1,10 +1,12 @@
 """Shards: the questions of a run in equal parts, so that several machines can ask them."""
 
 import re
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TypeVar
 
+from route_sql.tools.errors import RouteError
 from route_sql.training.errors import DatasetError
 
 T = TypeVar("T")
@@ -45,3 +47,17 @@ def read_shard(text: str) -> Shard:
     if shard is None or not 1 <= shard.number <= shard.count:
         raise DatasetError(f"{text[:40]!r} is not a shard; write 2/4 for the second of four")
     return shard
+
+
+def check_each_once(shards: Sequence[Shard], error: type[RouteError]) -> None:
+    """Refuse a merge in which a shard is missing or twice there.
+
+    Raises:
+        RouteError: one is; it is raised as `error`.
+    """
+    there = Counter(shard.number for shard in shards)
+    missing = [f"{number}/{shards[0].count}" for number in range(1, shards[0].count + 1) if number not in there]
+    twice = [f"{number}/{shards[0].count}" for number, times in there.items() if times > 1]
+    if missing or twice:
+        wrong = [f"missing: {', '.join(missing[:10])}"] * bool(missing) + [f"twice: {', '.join(twice)}"] * bool(twice)
+        raise error(f"each shard must be there once; {'; '.join(wrong)}")

@@ -1,14 +1,13 @@
 """Shards of an evaluation merged into the run that one machine would have written."""
 
 import json
-from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from route_sql.tools.files import write_whole
-from route_sql.training.datasets.shards import Shard, read_shard
+from route_sql.training.datasets.shards import Shard, check_each_once, read_shard
 from route_sql.training.errors import DatasetError, EvaluationError
 from route_sql.training.evaluation.run_log import Line, line_bytes, meta_path, read_run
 from route_sql.training.resumable import OneWriter, different_settings
@@ -49,6 +48,15 @@ def merge_shards(paths: Sequence[Path], out: Path) -> list[Line]:
         return lines
 
 
+def check_shard(path: Path) -> None:
+    """Check that a shard is there to its end.
+
+    Raises:
+        EvaluationError: it is not.
+    """
+    _check_finished(_read(path))
+
+
 def _read(path: Path) -> _Part:
     lines = read_run(path)
     try:
@@ -75,16 +83,14 @@ def _check_one_run(parts: Sequence[_Part]) -> None:
 
 
 def _check_whole(parts: Sequence[_Part]) -> None:
-    count = parts[0].shard.count
-    there = Counter(part.shard.number for part in parts)
-    missing = [f"{number}/{count}" for number in range(1, count + 1) if number not in there]
-    twice = [f"{number}/{count}" for number, times in there.items() if times > 1]
-    if missing or twice:
-        wrong = [f"missing: {', '.join(missing[:10])}"] * bool(missing) + [f"twice: {', '.join(twice)}"] * bool(twice)
-        raise EvaluationError(f"each shard must be there once; {'; '.join(wrong)}")
+    check_each_once([part.shard for part in parts], EvaluationError)
     for part in parts:
-        if len({line["index"] for line in part.lines}) != part.questions or len(part.lines) != part.questions:
-            raise EvaluationError(
-                f"{part.path} has {len(part.lines)} lines of {part.questions} questions; run eval with "
-                f"--shard {part.shard} again, which resumes it"
-            )
+        _check_finished(part)
+
+
+def _check_finished(part: _Part) -> None:
+    if len({line["index"] for line in part.lines}) != part.questions or len(part.lines) != part.questions:
+        raise EvaluationError(
+            f"{part.path} has {len(part.lines)} lines of {part.questions} questions; run eval with "
+            f"--shard {part.shard} again, which resumes it"
+        )

@@ -1,5 +1,7 @@
 """Builds a training set: the rows of the four tasks for every example, with some databases held out.
 
+A shard of a data set gives its part of the rows; `join_sets` joins the shards.
+
 The same data set, seed and settings give the same bytes, however often the run was stopped: random choices for an
 example depend on the seed, its index and the task alone. Time limits are the exception: rows that a slow database does
 not give in time are not in the set.
@@ -23,7 +25,7 @@ from route_sql.training.resumable import to_the_end
 from route_sql.training.rows.data_card import DataCard, write_card
 from route_sql.training.rows.further import FurtherRows
 from route_sql.training.rows.poison import PoisonReport, check_for_poison
-from route_sql.training.rows.row_files import SPLITS, DataFiles, Split
+from route_sql.training.rows.row_files import SHARD, SPLITS, DataFiles, Split
 from route_sql.training.rows.token_counts import estimated_tokens, row_tokens
 from route_sql.training.rows.training_example import ExamplePreparer, UnusableExample
 from route_sql.training.tasks.continuation_writing import ContinuationWriting
@@ -83,12 +85,12 @@ async def build_data(
     """Write the rows of every example and the data card; a set that was stopped is resumed.
 
     Args:
-        opened: The examples and their databases.
+        opened: The examples and their databases. Rows of a shard are those of its examples in the whole set.
         out: The folder.
         recipe: Seed, shares and limits.
         count: The tokens of a text, by the tokenizer of the model that will be trained.
         replies: A model's replies to the questions, by index: its real mistakes.
-        poison: The report on the examples, if it is made already.
+        poison: The report on the examples of all shards, if it is made already.
         progress: Called after every example.
 
     Raises:
@@ -97,9 +99,9 @@ async def build_data(
     """
     if not opened.examples:
         raise DatasetError(f"{opened.data_set.questions} holds no question to learn from; name another file")
-    report = poison if poison is not None else await asyncio.to_thread(check_for_poison, opened.examples)
+    report = poison if poison is not None else await asyncio.to_thread(check_for_poison, opened.whole)
     settings = _settings(opened, recipe, replies or {})
-    splits, held_out = split_examples(opened.examples, recipe)
+    splits, held_out = split_examples(opened.whole, recipe)
     async with _opened(out, settings) as files:
         await _write_rows(opened, files, recipe, splits, count, replies or {}, progress)
         return await to_the_end(
@@ -159,9 +161,9 @@ def _counted(rows: Sequence[Row], count: TokenCounter) -> list[Row]:
 
 
 def _of_split(opened: OpenDataSet, splits: Sequence[Split], wanted: Split) -> dict[str, list[Example]]:
-    """The examples of a split whose database is there, by database."""
+    """The examples of a split whose database is there, by database; those of all shards, to draw the same ones."""
     found: dict[str, list[Example]] = {}
-    for example, split in zip(opened.examples, splits, strict=True):
+    for example, split in zip(opened.whole, splits, strict=True):
         if split == wanted and example.database not in opened.schemas_only:
             found.setdefault(example.database, []).append(example)
     return found
@@ -178,6 +180,8 @@ async def _write_rows(
 ) -> None:
     preparer = ExamplePreparer(opened, recipe.seed, replies)
     further = {split: FurtherRows(preparer, _of_split(opened, splits, split), recipe.seed) for split in SPLITS}
+    shard = opened.data_set.shard
+    own = shard.part(splits) if shard else splits
     for place in range(files.done, len(opened.examples)):
         if progress:
             progress(place, len(opened.examples))
@@ -185,11 +189,11 @@ async def _write_rows(
         rows: list[Row] = []
         left_out: dict[str, int] = {}
         try:
-            rows, complete = await _all_rows(await preparer.prepare(example), further[splits[place]], recipe, count)
+            rows, complete = await _all_rows(await preparer.prepare(example), further[own[place]], recipe, count)
             left_out = {} if complete else {"some rows: longer than the limit": example.index}
         except UnusableExample as error:
             left_out = {str(error): example.index}
-        await to_the_end(files.append, rows, splits[place], left_out)
+        await to_the_end(files.append, rows, own[place], left_out)
     if progress:
         progress(len(opened.examples), len(opened.examples))
 
@@ -215,7 +219,8 @@ async def _opened(out: Path, settings: Mapping[str, JSON]) -> AsyncIterator[Data
 
 
 def _settings(opened: OpenDataSet, recipe: Recipe, replies: Mapping[int, Sequence[str]]) -> dict[str, JSON]:
-    examples = [astuple(example) for example in opened.examples]
+    examples = [astuple(example) for example in opened.whole]
+    shard = opened.data_set.shard
     return {
         "layout": opened.data_set.layout,
         "questions": opened.data_set.questions.name,
@@ -223,6 +228,7 @@ def _settings(opened: OpenDataSet, recipe: Recipe, replies: Mapping[int, Sequenc
         "replies_digest": _digest(sorted(replies.items())) if replies else None,
         "schemas_only": len(opened.schemas_only),
         **asdict(recipe),
+        **({SHARD: str(shard)} if shard else {}),
     }
 
 

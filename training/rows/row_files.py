@@ -7,6 +7,7 @@ whatever was written after that, so it ends with the same bytes as a run that wa
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
+from shutil import copyfileobj
 from typing import Literal, cast, get_args
 
 from typing_extensions import TypedDict
@@ -20,9 +21,13 @@ from route_sql.training.tasks.task import Row, TaskName
 Split = Literal["train", "eval"]
 SPLITS: tuple[Split, ...] = get_args(Split)
 PROGRESS = "progress.json"
+SHARD = "shard"
+"""The setting that says which shard of a set a folder holds."""
 
 
-class _Progress(TypedDict):
+class Progress(TypedDict):
+    """Progress of a set."""
+
     settings: Mapping[str, JSON]
     done: int
     sizes: dict[str, int]
@@ -83,6 +88,24 @@ class DataFiles:
         except OSError as error:
             raise DatasetError(f"{self.folder} can't be written: {error}") from error
 
+    def append_set(self, folder: Path) -> None:
+        """Write all rows of another set behind those that are here, and count its examples as done.
+
+        Raises:
+            DatasetError: the other set is damaged, or this one can't be written.
+        """
+        other = read_progress(folder)
+        try:
+            for name, size in other["sizes"].items():
+                _copy(folder / name, self.folder / name, size)
+                self._progress["sizes"][name] += size
+            for reason, indices in other["left_out"].items():
+                self._progress["left_out"].setdefault(reason, []).extend(indices)
+            self._progress["done"] += other["done"]
+            write_whole(self.folder / PROGRESS, json.dumps(self._progress, indent=1) + "\n")
+        except (OSError, KeyError) as error:
+            raise DatasetError(f"the rows of {folder} can't be written to {self.folder}: {error}") from error
+
     def rows(self, task: TaskName, split: Split) -> Iterator[Row]:
         """The rows of one file, in order."""
         with (self.folder / file_name(task, split)).open(encoding="utf-8") as file:
@@ -93,13 +116,13 @@ class DataFiles:
         """Let other processes write the folder."""
         self._writer.release()
 
-    def _begin_or_resume(self, settings: Mapping[str, JSON]) -> _Progress:
+    def _begin_or_resume(self, settings: Mapping[str, JSON]) -> Progress:
         names = [file_name(task, split) for task in get_args(TaskName) for split in get_args(Split)]
         if not (self.folder / PROGRESS).exists():
             if others := [name for name in names if (self.folder / name).exists()]:
                 raise DatasetError(f"{self.folder} holds {others[0]} of another set; name another folder")
             # The sidecar comes first: empty files that it does not know would look like another set's.
-            progress = _Progress(settings=settings, done=0, sizes=dict.fromkeys(names, 0), left_out={})
+            progress = Progress(settings=settings, done=0, sizes=dict.fromkeys(names, 0), left_out={})
             write_whole(self.folder / PROGRESS, json.dumps(progress, indent=1) + "\n")
         else:
             progress = self._read(settings)
@@ -107,12 +130,9 @@ class DataFiles:
             self._cut(self.folder / name, size)
         return progress
 
-    def _read(self, settings: Mapping[str, JSON]) -> _Progress:
-        try:
-            progress = cast(_Progress, json.loads((self.folder / PROGRESS).read_text(encoding="utf-8")))
-            changed = different_settings(current_names(progress["settings"]), settings)
-        except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
-            raise DatasetError(f"{self.folder / PROGRESS} is damaged; name another folder") from error
+    def _read(self, settings: Mapping[str, JSON]) -> Progress:
+        progress = read_progress(self.folder)
+        changed = different_settings(progress["settings"], settings)
         check_same_settings(self.folder, changed, "name another folder", DatasetError)
         return progress
 
@@ -126,6 +146,34 @@ class DataFiles:
 def current_names(settings: Mapping[str, JSON]) -> dict[str, JSON]:
     """Settings of a set under the names of today; earlier versions called `layout` `format`."""
     return {"layout" if name == "format" else name: value for name, value in settings.items()}
+
+
+def read_progress(folder: Path) -> Progress:
+    """Read how far a set is.
+
+    Raises:
+        DatasetError: the folder holds no set, or its record is damaged.
+    """
+    try:
+        found = json.loads((folder / PROGRESS).read_text(encoding="utf-8"))
+        return Progress(
+            settings=current_names(found["settings"]),
+            done=int(found["done"]),
+            sizes=dict(found["sizes"]),
+            left_out=dict(found["left_out"]),
+        )
+    except FileNotFoundError as error:
+        raise DatasetError(f"{folder} holds no training set; name a folder that train data has written") from error
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+        raise DatasetError(f"{folder / PROGRESS} is damaged; name another folder") from error
+
+
+def _copy(source: Path, target: Path, size: int) -> None:
+    """Append `size` bytes of a file to another."""
+    if source.stat().st_size != size:
+        raise DatasetError(f"{source} has not the length that {PROGRESS} says; make its shard again")
+    with source.open("rb") as rows, target.open("ab") as file:
+        copyfileobj(rows, file)
 
 
 def file_name(task: TaskName, split: Split) -> str:

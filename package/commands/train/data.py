@@ -1,22 +1,27 @@
 """`route-sql train data`: from questions with gold SQL to training rows."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 from rich.console import Console
-from rich.table import Table
 
-from route_sql.commands.options import DATABASES_HELP, LayoutOption, Limit, Questions
+from route_sql.commands.data_card import print_card
+from route_sql.commands.on_ray import ShardedCommand, run_on_ray
+from route_sql.commands.options import DATABASES_HELP, LayoutOption, Limit, Parts, Questions, RayAddress, ShardName
 from route_sql.commands.renamed import RenamedLayout
 from route_sql.printing import console
 from route_sql.progress import example_progress
+from route_sql.tools.errors import InvalidInput
 from route_sql.training.datasets.data_set import DataSet, open_data_set
 from route_sql.training.datasets.query_log import load_replies
+from route_sql.training.datasets.shards import read_shard
+from route_sql.training.errors import DatasetError
 from route_sql.training.rows.building import Recipe, build_data
 from route_sql.training.rows.data_card import DataCard
+from route_sql.training.rows.joining import check_shard, join_sets
 from route_sql.training.rows.poison import PoisonReport, check_for_poison, is_clean
 from route_sql.training.rows.token_counts import load_counter
 
@@ -27,6 +32,7 @@ def register(app: typer.Typer) -> None:
 
 
 def data(
+    ctx: typer.Context,
     questions: Questions,
     out: Annotated[Path, typer.Option("--out", help="The folder of the set; a stopped run is resumed.")],
     databases: Annotated[Path | None, typer.Option(help=DATABASES_HELP)] = None,
@@ -41,9 +47,18 @@ def data(
     further: Annotated[
         bool, typer.Option("--further", help="Add questions that the database can't answer, and follow-up questions.")
     ] = False,
+    shard: ShardName = None,
+    ray: RayAddress = None,
+    parts: Parts = None,
 ) -> None:
     """Turn questions with gold SQL into conversations of the four tasks."""
-    data_set = DataSet(layout, questions, databases, tables, limit=limit, seed=seed)
+    if ray is not None or parts is not None:
+        card = _on_ray(ctx.params)
+        _warn(console(stderr=True), card["poison"])
+        print_card(card)
+        return
+    part = read_shard(shard) if shard is not None else None
+    data_set = DataSet(layout, questions, databases, tables, limit=limit, seed=seed, shard=part)
     recipe = Recipe(seed, held_out, max_tokens, tokenizer=tokenizer.name if tokenizer else "estimate", further=further)
     err = console(stderr=True)
 
@@ -51,13 +66,20 @@ def data(
         count = await asyncio.to_thread(load_counter, tokenizer)
         given = await asyncio.to_thread(load_replies, replies)
         async with open_data_set(data_set) as opened:
-            report = await asyncio.to_thread(check_for_poison, opened.examples)
+            report = await asyncio.to_thread(check_for_poison, opened.whole)
             _warn(err, report)
             return await build_data(opened, out, recipe, count=count, replies=given, poison=report, progress=progress)
 
     with example_progress() as progress:
         card = asyncio.run(run(progress))
-    _print(card)
+    print_card(card)
+
+
+def _on_ray(options: Mapping[str, Any]) -> DataCard:
+    if options["ray"] is None or options["shard"] is not None:
+        raise InvalidInput("--parts is for --ray, which goes without --shard")
+    command = ShardedCommand(("train", "data"), check_shard, join_sets, DatasetError)
+    return run_on_ray(command, options["ray"], options, options["out"], options["parts"])
 
 
 def _warn(err: Console, report: PoisonReport) -> None:
@@ -73,15 +95,3 @@ def _warn(err: Console, report: PoisonReport) -> None:
         err.print(said)
     for name, count in report["odd_characters"].items():
         err.print(f"  {name}: in {count} questions")
-
-
-def _print(card: DataCard) -> None:
-    table = Table("file", "rows", "examples", "median tokens", "longest")
-    for name, file in card["files"].items():
-        tokens = file["tokens"]
-        cells = (file["rows"], file["examples"], tokens.get("p50", 0), tokens.get("p100", 0))
-        table.add_row(name, *map(str, cells))
-    out = console()
-    out.print(table)
-    for reason, count in card["left_out"].items():
-        out.print(f"left out, {reason}: {count}")

@@ -134,6 +134,8 @@ async def test_statements_and_paths_that_are_hostile(tmp_path: Path) -> None:
             assert (await http.get(f"/static/{name}")).status_code == 404, name
         for method in ("POST", "PUT", "PATCH", "DELETE", "TRACE", "OPTIONS"):
             assert (await http.request(method, "/v1/databases", json={})).status_code == 405
+        for path, methods in ((f"/v1/threads/{'a' * 32}", "DELETE, GET"), ("/v1/ask", "POST"), ("/health", "GET")):
+            assert (await http.request("OPTIONS", path)).headers["Allow"] == methods
         for page in ("/docs", "/redoc", "/v1", "/v1/"):
             assert (await http.get(page)).json()["error"]["code"] == "not_found"
 

@@ -9,9 +9,11 @@ from route_sql.demo.database import build_demo_database
 from route_sql.demo.questions import QUESTIONS
 from route_sql.training.datasets.data_set import DataSet, open_data_set
 from route_sql.training.datasets.examples import Example
+from route_sql.training.datasets.shards import read_shard
 from route_sql.training.errors import DatasetError
 from route_sql.training.rows.building import Recipe, build_data, split_examples
 from route_sql.training.rows.data_card import DataCard
+from route_sql.training.rows.joining import join_sets
 from route_sql.training.rows.row_files import PROGRESS
 
 DATABASES = ("clinic", "second", "third")
@@ -41,13 +43,16 @@ class Stopped(Exception):
     pass
 
 
-async def built(folder: Path, out: Path, recipe: Recipe | None = None, stop_at: int | None = None) -> DataCard:
+async def built(
+    folder: Path, out: Path, recipe: Recipe | None = None, stop_at: int | None = None, shard: str | None = None
+) -> DataCard:
     def progress(done: int, total: int) -> None:
-        assert total == len(PLACES) + 1
+        assert shard or total == len(PLACES) + 1
         if done == stop_at:
             raise Stopped
 
-    async with open_data_set(DataSet("spider", folder / "train.json", folder / "database")) as source:
+    part = read_shard(shard) if shard else None
+    async with open_data_set(DataSet("spider", folder / "train.json", folder / "database", shard=part)) as source:
         return await build_data(source, out, recipe or Recipe(held_out=0.3), progress=progress)
 
 
@@ -194,3 +199,59 @@ def test_nothing_is_held_out_if_nothing_should_be_or_can_be():
     assert split_examples(log_of(["SELECT 1"]), Recipe())[0] == ["train"]
     with pytest.raises(DatasetError, match="can't be held out"):
         Recipe(held_out=1.0)
+
+
+@pytest.mark.parametrize("further", [False, True])
+@pytest.mark.parametrize("count", [1, 2, 4, 6])
+async def test_joined_shards_are_the_bytes_of_one_machine(folder: Path, tmp_path: Path, count: int, further: bool):
+    recipe = Recipe(held_out=0.3, further=further)
+    await built(folder, tmp_path / "one", recipe)
+    parts = [tmp_path / f"part{number}" for number in range(1, count + 1)]
+    for number, part in enumerate(parts, start=1):
+        await built(folder, part, recipe, shard=f"{number}/{count}")
+    join_sets(parts[::-1], tmp_path / "joined")
+    assert contents(tmp_path / "joined") == contents(tmp_path / "one")
+    await built(folder, tmp_path / "joined", recipe, stop_at=0)  # it is finished: nothing is built again
+    assert contents(tmp_path / "joined") == contents(tmp_path / "one")
+
+
+async def test_a_stopped_shard_is_resumed_and_not_joined_before(folder: Path, whole: Path, tmp_path: Path):
+    parts = [tmp_path / "part1", tmp_path / "part2"]
+    await built(folder, parts[0], shard="1/2")
+    for stop_at in (0, 2):
+        with pytest.raises(Stopped):
+            await built(folder, parts[1], stop_at=stop_at, shard="2/2")
+        with pytest.raises(DatasetError, match="part2 is no finished shard"):
+            join_sets(parts, tmp_path / "joined")
+        assert not (tmp_path / "joined").exists()
+    await built(folder, parts[1], shard="2/2")
+    join_sets(parts, tmp_path / "joined")
+    assert contents(tmp_path / "joined") == contents(whole)
+
+
+async def test_what_is_not_each_shard_of_one_set_is_not_joined(folder: Path, whole: Path, tmp_path: Path):
+    first, second, other = tmp_path / "first", tmp_path / "second", tmp_path / "other"
+    await built(folder, first, shard="1/2")
+    await built(folder, second, shard="2/2")
+    await built(folder, other, Recipe(seed=1, held_out=0.3), shard="2/2")
+    await built(folder, tmp_path / "of three", shard="2/3")
+    (tmp_path / "empty").mkdir()
+    cut = tmp_path / "cut"
+    await built(folder, cut, shard="2/2")
+    (cut / "text_to_sql.train.jsonl").write_bytes(b"")
+    for parts, said in [
+        ([first], "missing: 2/2"),
+        ([first, second, second], "twice: 2/2"),
+        ([first, other], "seed was 0, is 1"),
+        ([first, tmp_path / "of three"], "not of the same number of shards"),
+        ([first, whole], "no finished shard"),
+        ([first, tmp_path / "empty"], "holds no training set"),
+        ([first, tmp_path / "nowhere"], "holds no training set"),
+        ([first, cut], "make its shard again"),
+    ]:
+        with pytest.raises(DatasetError, match=said):
+            join_sets(parts, tmp_path / "joined")
+        assert not (tmp_path / "joined").exists()
+    (tmp_path / "joined").mkdir()
+    with pytest.raises(DatasetError, match="exists already"):
+        join_sets([first, second], tmp_path / "joined")
