@@ -5,7 +5,7 @@ is irrelevant if none of its words names anything in the database.
 """
 
 from collections.abc import Sequence
-from math import exp, log1p
+from math import exp
 
 from route_sql.agents import generator, no_answer
 from route_sql.agents.call import Reply
@@ -83,10 +83,7 @@ def is_irrelevant(question: str, unknown: Sequence[str]) -> bool:
 
 
 def _signals(reply: Reply, question: str, unknown: Sequence[str], *, declined: bool, missing: bool) -> dict[str, float]:
-    """Numbers that tell questions without an answer from others.
-
-    `doubt` and `surprise` come from log-probabilities and are missing where the server gives none.
-    """
+    """Numbers that tell questions without an answer from others; without log-probabilities there is no `doubt`."""
     asked = content_words(question)
     signals = {
         "declined": float(declined),
@@ -97,7 +94,6 @@ def _signals(reply: Reply, question: str, unknown: Sequence[str], *, declined: b
     if reply.logprobs:
         first = exp(reply.logprobs[0])
         signals["doubt"] = first if declined else 1.0 - first
-        signals["surprise"] = log1p(-sum(reply.logprobs))
     return signals
 
 

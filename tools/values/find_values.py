@@ -18,7 +18,7 @@ SchemaOf = Callable[[str, Visibility], Awaitable[Schema]]
 INDEXES = 64
 """Number of indexes that are kept; each holds up to 2,000 texts for each column."""
 BUILDS = 4
-"""How often an index is built at most: columns that take long every time are left out for good."""
+"""Number of times that an index is built at most; columns that are too slow each time are left out for good."""
 QUICK_TEXTS, QUICK_CHARS = 500, 200
 """Texts of an index, and characters of a question, up to which they are compared without a thread, which costs more."""
 DESCRIPTION = "Find cells of the database that match words of the question."

@@ -26,7 +26,7 @@ from route_sql.training.errors import EvaluationError, TrainingError
 from route_sql.training.resumable import OneWriter
 
 Situation = Literal["answerable", "hidden_column", "other_database"]
-SIGNALS = ("declined", "doubt", "unknown", "foreign", "missing", "surprise")
+SIGNALS = ("declined", "doubt", "unknown", "foreign", "missing")
 """Signals that are weighed."""
 WITHHELD = 0.005
 """Share of answerable questions that may be withheld. On databases of another kind it was two to four times as much."""

@@ -2,7 +2,6 @@
 
 import json
 from dataclasses import replace
-from math import log1p
 
 import pytest
 
@@ -11,7 +10,7 @@ from route_sql.graph.confidence import Calibration, Logistic
 from route_sql.graph.context import Context, Strategy
 from route_sql.graph.state import Answer, Question
 from route_sql.graph.wiring import build_graph
-from route_sql.testing import WRITTEN_TOKENS, ScriptedModel
+from route_sql.testing import ScriptedModel
 from route_sql.tools.database.catalog import Catalog
 from route_sql.tools.errors import InvalidInput
 
@@ -88,16 +87,6 @@ async def test_a_query_on_a_column_that_no_table_has_is_a_sign(catalog: Catalog)
 async def test_other_names_are_no_sign(catalog: Catalog, sql: str) -> None:
     answer, _ = await ask(catalog, BERGEN, sql, NAMES, NAMES, calibration=BY_MISSING)
     assert answer["status"] == "ok"
-
-
-async def test_the_signals_have_the_surprise_of_the_whole_reply(catalog: Catalog) -> None:
-    model = ScriptedModel(logprob=-0.5)
-    model.enqueue("sql", NAMES)
-    graph = build_graph(model, catalog)
-    asked, context = Question(question=BERGEN, database="shop"), Context(strategy="single")
-    updates = [update async for update in graph.astream(asked, context=context, stream_mode="updates")]
-    judged = next(update["generate"]["no_answer"] for update in updates if "generate" in update)
-    assert judged["signals"]["surprise"] == pytest.approx(log1p(0.5 * WRITTEN_TOKENS))
 
 
 async def test_an_irrelevant_question_is_withheld_if_the_candidates_disagree(catalog: Catalog) -> None:
