@@ -6,7 +6,7 @@ from typing import Any
 from langgraph.checkpoint.serde.jsonplus import JsonPlusSerializer
 
 TAG = "-deflate"
-"""End of the type of a compressed value. `EncryptedSerializer` of LangGraph names its cipher behind the first `+`."""
+"""End of the type of a compressed value. `EncryptedSerializer` of LangGraph names its cipher after the first `+`."""
 LEAST = 100
 """Bytes from which compression pays."""
 

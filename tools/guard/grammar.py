@@ -1,8 +1,8 @@
-"""Words of the grammar in front of a bracket: which ones an engine has, and calls of functions named like them.
+"""Words of the grammar before a bracket: those that an engine has, and calls of functions with such a name.
 
-Most engines let a user name a function like a word that is not reserved: `system`, `first`, `key`. So a word counts as
-grammar only where the parser read a clause and not a call, and where the parser knows a construct that the engine
-doesn't (`map(1)` in PostgreSQL), as a call.
+Most engines let a user name a function after a word that is not reserved, such as `system`, `first` or `key`. So a word
+counts as grammar only where the parser read a clause and not a call. A construct that the parser knows and the engine
+lacks, such as `map(1)` in PostgreSQL, counts as a call.
 """
 
 from collections.abc import Iterator, Sequence
@@ -46,7 +46,7 @@ _VALUES = {
 
 
 def words_of(dialect: str) -> frozenset[str]:
-    """The words behind which a bracket may hold no arguments, in lower case."""
+    """The words after which a bracket may hold something else than arguments, in lower case."""
     return _GRAMMAR[dialect]
 
 

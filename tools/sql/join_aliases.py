@@ -93,7 +93,7 @@ def _aliases(found: list[Token]) -> list[_Alias]:
 
 
 def _is_column(found: list[Token], at: int, columns: dict[str, Token]) -> bool:
-    """Whether the name at a place has one of the columns, or a star, behind its dot."""
+    """Whether the name at a place has one of the columns, or a star, after its dot."""
     if at + 2 >= len(found) or found[at + 1].token_type != TokenType.DOT or not at:
         return False
     column, after = found[at + 2], found[at + 3].token_type if at + 3 < len(found) else None

@@ -9,7 +9,7 @@ _WORDS = ((TokenType.SELECT, "SELECT"), (TokenType.STAR, "*"), (TokenType.FROM, 
 
 
 def table_queries(found: list[Token], dialect: str) -> list[int]:
-    """Indices of the words TABLE that begin a query: at the beginning, in brackets, behind WITH or a set operator."""
+    """Indices of the words TABLE that begin a query: at the beginning, in brackets, after WITH or a set operator."""
     if dialect not in _HAVE_IT:
         return []
     return [at for at, token in enumerate(found) if token.token_type == TokenType.TABLE and _begins(found, at)]
