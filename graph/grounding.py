@@ -98,7 +98,9 @@ def question_of(state: State) -> Question:
         raise InvalidInput(f"the input's evidence must be a text, if there is any, not {evidence!r}")
     for name, text in (("question", question), ("evidence", evidence)):
         if not is_encodable(text):
-            raise InvalidInput(f"the input's {name} has half of a surrogate pair, which is not a character; write UTF-8")
+            raise InvalidInput(
+                f"the input's {name} has half of a surrogate pair, which is not a character; write UTF-8"
+            )
     return Question(question=question, database=database, evidence=evidence)
 
 
