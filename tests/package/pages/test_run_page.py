@@ -33,7 +33,7 @@ ATTACKS = [
     "javascript:document.title='owned'",
     "<a href=javascript:alert(1)>x</a><iframe srcdoc='<script>parent.document.title=1</script>'>",
     "\u202eowned\u2066\u200b\u2028",
-    "<!--", "]]>", "\ud800", "&lt;b&gt;",
+    "<!--", "]]>", "&lt;b&gt;",
 ]  # fmt: skip
 THREAD: Any = {"configurable": {"thread_id": "1"}}
 
@@ -57,8 +57,7 @@ def hostile(tmp_path: Path) -> Path:
     path = tmp_path / "hostile.sqlite"
     with closing(sqlite3.connect(path)) as connection, connection:
         connection.execute('CREATE TABLE pet (name TEXT, "<script>x</script>" TEXT)')
-        kept = [attack for attack in ATTACKS if attack != "\ud800"]
-        connection.executemany("INSERT INTO pet VALUES (?, 'Rex')", [(each,) for each in kept])
+        connection.executemany("INSERT INTO pet VALUES (?, 'Rex')", [(each,) for each in ATTACKS])
     return path
 
 
@@ -74,7 +73,7 @@ async def hostile_page(database: Path) -> str:
     model = ScriptedModel(history=[]).enqueue(
         "sql", f"SELECT '{attack.replace(chr(39), '')}' FROM pets", "SELECT * FROM pet"
     )
-    model.enqueue("link", '{"pet": ["name"]}').enqueue("verdict", "verdict: right" + attack)
+    model.enqueue("link", '{"pet": ["name"]}').enqueue("verdict", f"verdict: right{attack}\ud800")
     context = Context(keep_prompts=True)
     return run_page(await run(database, model, f"Which pets?{''.join(ATTACKS)}", context))
 

@@ -105,4 +105,7 @@ async def test_a_family_goes_the_whole_way(
         served = await chat.ainvoke(convert_to_messages(prompt), max_tokens=6)
     assert served.usage_metadata is not None
     assert served.usage_metadata["input_tokens"] == prompt_tokens(out / "merged", prompt)
-    assert served.text.strip() == by_transformers.text.strip(" \n\ufffd"), "a character cut in two is not served"
+    text = by_transformers.text.strip()
+    assert text.startswith(served.text.strip())
+    rest = text.removeprefix(served.text.strip())
+    assert not rest.strip(" \n\ufffd"), "only a character that is cut in two is not served"
