@@ -93,7 +93,7 @@ HONEST: dict[str, tuple[str, ...]] = {
         "SELECT STRAIGHT_JOIN c.name FROM customer c JOIN orders o ON o.customer_id = c.id",
         "SELECT sformat('{:>5} {}', name, id) AS f FROM customer",
         "SELECT * FROM past FOR SYSTEM_TIME ALL",
-        "SELECT p.id FROM past FOR SYSTEM_TIME AS OF NOW() - INTERVAL 0 SECOND p WHERE p.id > 0",
+        "SELECT p.id FROM past FOR SYSTEM_TIME AS OF NOW(6) - INTERVAL 0 SECOND p WHERE p.id > 0",
         "SELECT p.id, o.id FROM past FOR SYSTEM_TIME BETWEEN '2000-01-01' AND '2037-01-01' AS p, orders o",
         "SELECT h.v, row_end FROM whole_past FOR SYSTEM_TIME FROM '2000-01-01' TO '2037-01-01' AS h ORDER BY row_start",
         "SELECT id FROM parted PARTITION (p1)",

@@ -24,7 +24,7 @@ engine = SQLiteEngine({"memory_bytes": 64_000_000}, SimpleNamespace(at=lambda pl
 LIMITS = {"seconds": 10, "rows": 10}
 
 def ask(path, **request):
-    return engine.answer({**request, "path": path, "locked_seconds": 1, "seconds": 30})
+    return engine.answer({**request, "path": path, "locked_seconds": 1, "work_seconds": 30})
 
 def read(path):
     found = ask(path, do="reflect", skipped=[])
