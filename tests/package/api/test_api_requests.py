@@ -180,7 +180,7 @@ async def test_a_body_is_bounded_whether_its_length_is_said_or_not(tmp_path: Pat
         said = await raw(running, *head, "Content-Length: 300000", body=b"{}")
         assert said[0] == 413 and b"too_large" in said[1]
         chunk = b"10000\r\n" + b" " * 0x10000 + b"\r\n"
-        # One byte too many: a connection that is closed with unread bytes is reset, and the reset may overtake the answer.
+        # One byte too many: a connection closed with unread bytes is reset, and the reset may overtake the answer.
         unsaid = await raw(running, *head, "Transfer-Encoding: chunked", body=chunk * 4 + b"1\r\n \r\n")
         assert unsaid[0] == 413
 
