@@ -2,6 +2,7 @@
 
 import io
 import re
+import socket
 import shutil
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, redirect_stderr
@@ -18,6 +19,8 @@ from route_sql.training.datasets.shards import Shard
 MISSING = "--ray needs Ray: pip install 'route-sql[ray]', here and on each machine of the cluster"
 TRIES = 5
 """Further tries of a shard whose worker or machine died."""
+REACHABLE_SECONDS = 10.0
+"""Seconds within which the cluster's address must take a connection."""
 OWN = ("out", "ray", "parts", "shard", "baseline", "as_json")
 """Options that are the driver's."""
 PART = "part"
@@ -98,6 +101,13 @@ def run_shard(words: list[str], shard: str) -> ShardResult:
     return ShardResult(files, said.getvalue())
 
 
+def _check_listening(address: str) -> None:
+    """Raise OSError if nothing listens at a host and port: there Ray itself would wait without end."""
+    host, _, port = address.removeprefix("ray://").rpartition(":")
+    if port.isdecimal():
+        socket.create_connection((host.strip("[]") or "127.0.0.1", int(port)), REACHABLE_SECONDS).close()
+
+
 @contextmanager
 def _connected(address: str) -> Iterator[Any]:
     try:
@@ -105,8 +115,9 @@ def _connected(address: str) -> Iterator[Any]:
     except ImportError as error:
         raise InvalidInput(MISSING) from error
     try:
+        _check_listening(address)
         ray.init(address=address, log_to_driver=False, logging_level="error")
-    except (ConnectionError, ValueError, RuntimeError) as error:
+    except (OSError, ValueError, RuntimeError) as error:
         raise InvalidInput(f"there is no Ray cluster at {address}: start one by `ray start --head`") from error
     try:
         yield ray
