@@ -15,13 +15,13 @@ from route_sql.commands.api import api
 from route_sql.commands.ask import ask
 from route_sql.commands.chat import chat
 from route_sql.commands.check import check
-from route_sql.commands.compare import compare
 from route_sql.commands.demo import demo
 from route_sql.commands.doctor import doctor
-from route_sql.commands.evaluate import evaluate, score
+from route_sql.commands.evaluation.compare import compare
+from route_sql.commands.evaluation.evaluate import evaluate, score
+from route_sql.commands.evaluation.merge import merge
+from route_sql.commands.evaluation.reliability import show_reliability
 from route_sql.commands.mcp import mcp
-from route_sql.commands.merge import merge
-from route_sql.commands.reliability import show_reliability
 from route_sql.commands.renamed import RenamedLayout
 from route_sql.commands.run import run
 from route_sql.commands.save import save

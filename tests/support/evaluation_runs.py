@@ -1,8 +1,9 @@
 """`route-sql eval` with a model server that always writes the same query, and the lines of its runs."""
 
 import json
+import sqlite3
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,19 @@ from support.chat_stub import ChatStub, completion
 from route_sql.cli import main
 
 DATA = ("--questions", "dev.json", "--databases", "data", "--strategy", "single")
+
+
+def write_pets_and_farm(folder: Path, questions: int, on_pets: int) -> None:
+    """Write two databases below `data`, and `dev.json` with questions on both, those on `pets` first."""
+    (folder / "data").mkdir()
+    for name in ("pets", "farm"):
+        with closing(sqlite3.connect(folder / f"data/{name}.sqlite")) as connection, connection:
+            connection.executescript("CREATE TABLE pet (name TEXT); INSERT INTO pet VALUES ('Rex'), ('Mia');")
+    entries = [
+        {"db_id": "pets" if n < on_pets else "farm", "question": f"Which? {n}", "query": "SELECT name FROM pet"}
+        for n in range(questions)
+    ]
+    (folder / "dev.json").write_text(json.dumps(entries))
 
 
 @contextmanager

@@ -12,7 +12,8 @@ from route_sql.tools.database.catalog import Catalog
 from route_sql.tools.database.engine import Database
 from route_sql.tools.schema.records import Schema
 from route_sql.tools.schema.rights.visibility import Visibility, rights_given
-from route_sql.tools.values.index import ValueIndex, build_value_index, render_match
+from route_sql.tools.values.building import build_value_index
+from route_sql.tools.values.index import ValueIndex, render_match
 
 SchemaOf = Callable[[str, Visibility], Awaitable[Schema]]
 INDEXES = 64

@@ -49,6 +49,11 @@ def read_shard(text: str) -> Shard:
     return shard
 
 
+def unlike(first: Shard, other: Shard) -> list[str]:
+    """A sentence that two shards are of runs with different numbers of shards; empty if they are not."""
+    return [] if first.count == other.count else [f"{first} and {other} are not of the same number of shards"]
+
+
 def check_each_once(shards: Sequence[Shard], error: type[RouteError]) -> None:
     """Refuse a merge in which a shard is missing or twice there.
 

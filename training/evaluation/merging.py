@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from route_sql.tools.files import write_whole
-from route_sql.training.datasets.shards import Shard, check_each_once, read_shard
+from route_sql.training.datasets.shards import Shard, check_each_once, read_shard, unlike
 from route_sql.training.errors import DatasetError, EvaluationError
 from route_sql.training.evaluation.run_log import Line, line_bytes, meta_path, read_run
 from route_sql.training.resumable import OneWriter, different_settings
@@ -76,8 +76,7 @@ def _check_one_run(parts: Sequence[_Part]) -> None:
         changed = different_settings(first.settings, part.settings)
         if part.whole != first.whole:
             changed.append("the questions differ")
-        if part.shard.count != first.shard.count:
-            changed.append(f"{first.shard} and {part.shard} are not of the same number of shards")
+        changed += unlike(first.shard, part.shard)
         if changed:
             raise EvaluationError(f"{first.path} and {part.path} are of different runs: {'; '.join(changed)}")
 

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any, cast
 
 from route_sql.tools.files import written_whole
-from route_sql.training.datasets.shards import Shard, check_each_once, read_shard
+from route_sql.training.datasets.shards import Shard, check_each_once, read_shard, unlike
 from route_sql.training.errors import DatasetError
 from route_sql.training.resumable import OneWriter, different_settings
 from route_sql.training.rows.data_card import JSON_CARD, DataCard, write_card
@@ -77,7 +77,7 @@ def _read(folder: Path) -> _Part:
         card = cast(DataCard, json.loads((folder / JSON_CARD).read_text(encoding="utf-8")))
         done = card["examples"] == progress["done"]
     except (OSError, ValueError, KeyError, TypeError, DatasetError) as error:
-        raise DatasetError(f"{folder} is no finished shard of a set; run train data with --shard") from error
+        raise DatasetError(f"{folder} is not a finished shard of a set; run train data with --shard") from error
     if not done:
         raise DatasetError(f"{folder} is not finished; run train data with --shard {shard} again, which resumes it")
     return _Part(folder, shard, settings, card)
@@ -87,7 +87,6 @@ def _check_one_set(parts: Sequence[_Part]) -> None:
     first = parts[0]
     for part in parts[1:]:
         changed = different_settings(first.settings, part.settings)
-        if part.shard.count != first.shard.count:
-            changed.append(f"{first.shard} and {part.shard} are not of the same number of shards")
+        changed += unlike(first.shard, part.shard)
         if changed:
             raise DatasetError(f"{first.folder} and {part.folder} are of different sets: {'; '.join(changed)}")

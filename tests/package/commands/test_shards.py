@@ -3,17 +3,15 @@
 import json
 import os
 import signal
-import sqlite3
 import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import closing
 from pathlib import Path
 
 import pytest
 from support.chat_stub import ChatStub, completion
-from support.evaluation_runs import DATA, evaluate, lines, names_server, run
+from support.evaluation_runs import DATA, evaluate, lines, names_server, run, write_pets_and_farm
 
 QUESTIONS = 10
 
@@ -21,15 +19,7 @@ QUESTIONS = 10
 @pytest.fixture(autouse=True)
 def data(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
-    (tmp_path / "data").mkdir()
-    for name in ("pets", "farm"):
-        with closing(sqlite3.connect(tmp_path / f"data/{name}.sqlite")) as connection, connection:
-            connection.executescript("CREATE TABLE pet (name TEXT); INSERT INTO pet VALUES ('Rex'), ('Mia');")
-    entries = [
-        {"db_id": "pets" if n < 6 else "farm", "question": f"Which? {n}", "query": "SELECT name FROM pet"}
-        for n in range(QUESTIONS)
-    ]
-    Path("dev.json").write_text(json.dumps(entries))
+    write_pets_and_farm(tmp_path, QUESTIONS, on_pets=6)
 
 
 @pytest.fixture

@@ -12,7 +12,8 @@ from route_sql.tools.schema.keys import join_graph
 from route_sql.tools.schema.records import Schema
 from route_sql.tools.schema.rendering import render
 from route_sql.tools.sql.joins.repair import add_missing_joins
-from route_sql.tools.values.index import build_value_index, render_match
+from route_sql.tools.values.building import build_value_index
+from route_sql.tools.values.index import render_match
 
 ODD_LABELS = ("waiting for pickup", "it's (new), or not", 'say "hi"', "closed")
 LABELS = ", ".join("'" + label.replace("'", "''") + "'" for label in ODD_LABELS)

@@ -15,8 +15,9 @@ from sqlglot import exp
 from route_sql.tools.database.outcome import Outcome, failed
 from route_sql.tools.database.sqlite.database import SQLiteDatabase
 from route_sql.tools.limits import Limits
+from route_sql.tools.values.building import build_value_index
 from route_sql.tools.values.find_values import BUILDS, ValueIndexes
-from route_sql.tools.values.index import Texts, ValueIndex, ValueMatch, build_value_index, render_match
+from route_sql.tools.values.index import Texts, ValueIndex, ValueMatch, render_match
 
 SCRIPT = """
 CREATE TABLE head (head_id INTEGER PRIMARY KEY, name TEXT, born_state TEXT, since DATE, photo BLOB, age INTEGER);

@@ -221,7 +221,7 @@ async def test_a_stopped_shard_is_resumed_and_not_joined_before(folder: Path, wh
     for stop_at in (0, 2):
         with pytest.raises(Stopped):
             await built(folder, parts[1], stop_at=stop_at, shard="2/2")
-        with pytest.raises(DatasetError, match="part2 is no finished shard"):
+        with pytest.raises(DatasetError, match="part2 is not a finished shard"):
             join_sets(parts, tmp_path / "joined")
         assert not (tmp_path / "joined").exists()
     await built(folder, parts[1], shard="2/2")

@@ -13,7 +13,7 @@ from route_sql.tools.database.sqlite.database import SQLiteDatabase
 from route_sql.tools.database.visible import VisibleDatabase
 from route_sql.tools.errors import DatabaseUnavailable
 from route_sql.tools.schema.rights.visibility import Visibility
-from route_sql.tools.values.index import build_value_index
+from route_sql.tools.values.building import build_value_index
 
 PLAIN = """
 CREATE TABLE staff (id INTEGER PRIMARY KEY, name TEXT, city TEXT);

@@ -8,7 +8,7 @@ from typing import Annotated, Any
 
 import typer
 
-from route_sql.commands.further_scores import Gate, Suite, TimedRuns, further_scoring, read_baseline
+from route_sql.commands.evaluation.further_scores import Gate, Suite, TimedRuns, further_scoring, read_baseline
 from route_sql.commands.on_ray import ShardedCommand, run_on_ray
 from route_sql.commands.options import (
     AsJson,

@@ -1,0 +1,1 @@
+"""Commands that measure: `eval`, `score`, `merge`, `compare` and `reliability`."""
