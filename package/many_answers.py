@@ -30,7 +30,7 @@ class AnswerFile:
 
     path: Path
     lines: dict[int, AnswerLine] = field(default_factory=dict)
-    """By row."""
+    """The lines by the number of their row."""
 
     async def append(self, line: AnswerLine) -> None:
         """Write one whole line; cancelling waits until it is written."""

@@ -50,7 +50,7 @@ async def executed(
 
 
 def _outcome_in(message: Any, executor: Extension, limits: Limits) -> Outcome:
-    """The outcome that a caller's executor gave; one with an error if it is none."""
+    """The outcome that a caller's executor gave; an error if it gave something else."""
     try:
         with reported():  # cells and names may be objects of any class
             return outcome_of(tool_of(executor), message, limits)

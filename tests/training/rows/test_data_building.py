@@ -244,7 +244,7 @@ async def test_what_is_not_each_shard_of_one_set_is_not_joined(folder: Path, who
         ([first, second, second], "twice: 2/2"),
         ([first, other], "seed was 0, is 1"),
         ([first, tmp_path / "of three"], "not of the same number of shards"),
-        ([first, whole], "no finished shard"),
+        ([first, whole], "not a finished shard"),
         ([first, tmp_path / "empty"], "holds no training set"),
         ([first, tmp_path / "nowhere"], "holds no training set"),
         ([first, cut], "make its shard again"),
