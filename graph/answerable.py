@@ -7,7 +7,7 @@ is irrelevant if none of its words names anything in the database.
 from collections.abc import Sequence
 from math import exp
 
-from route_sql.agents import generator, no_answer
+from route_sql.agents import no_answer
 from route_sql.agents.call import Reply
 from route_sql.graph.calls.ledger import calls_of
 from route_sql.graph.confidence import Calibration
@@ -25,13 +25,23 @@ FEWEST_WORDS = 4
 """Number of content words from which a question is called irrelevant if the schema knows none of them."""
 
 
-def judge_answerable(reply: Reply, state: State, schema: Schema, calibration: Calibration | None) -> NoAnswer:
-    """Probability that the database can't answer, by the reply of the generator and the whole schema. CPU work."""
+def judge_answerable(
+    reply: Reply, sql: str | None, state: State, schema: Schema, calibration: Calibration | None
+) -> NoAnswer:
+    """Probability that the database can't answer. CPU work.
+
+    Args:
+        reply: The generator's reply.
+        sql: The SQL in it; None if there is none.
+        state: The state.
+        schema: The whole schema.
+        calibration: The model's calibration, if it has one.
+    """
     earlier = as_evidence("", state.get("earlier_turn"))
     known = [*texts_of(schema), *state.get("context_notes", []), earlier]
     unknown = uncovered_words(state["question"], known)
     reason = no_answer.parse(reply.text)
-    missing = missing_names(reply, schema)
+    missing = missing_names(sql, schema) if sql else []
     signals = _signals(reply, state["question"], unknown, declined=reason is not None, missing=bool(missing))
     logistic = calibration.unanswerable if calibration else None
     if logistic is not None and logistic.weights.keys() <= signals.keys():
@@ -47,13 +57,12 @@ def judge_answerable(reply: Reply, state: State, schema: Schema, calibration: Ca
     )
 
 
-def missing_names(reply: Reply, schema: Schema) -> list[UnknownName]:
-    """Tables and columns of a generator's query that the database has nowhere.
+def missing_names(sql: str, schema: Schema) -> list[UnknownName]:
+    """Tables and columns of a query that the database has nowhere.
 
     A column that another table has is not missing: its query can be repaired.
     """
-    sql = generator.parse(reply.text, schema.dialect)
-    return [name for name in unknown_names(sql, schema) if not name.owners] if sql else []
+    return [name for name in unknown_names(sql, schema) if not name.owners]
 
 
 def is_withheld(state: State) -> bool:

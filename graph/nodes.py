@@ -130,7 +130,7 @@ class Nodes:
         reply = await self._ask(state, messages)
         sql = generator.parse(reply.text, brief.schema.dialect)
         used = union(tables_and_columns(sql, brief.schema), misplaced_columns(sql, brief.schema)) if sql else {}
-        judged = await self._answerable(state, reply)
+        judged = await self._answerable(state, reply, sql)
         withheld = is_withheld({**state, "no_answer": judged})
         proposal = None if withheld else proposed("draft", sql, scores=scores_of(reply))
         return {"drafted": used, "proposal": proposal, "no_answer": judged, "ledger": [entry("draft", reply)]}
@@ -145,7 +145,7 @@ class Nodes:
         # The first may repeat the draft, which counts as agreement; a sample may not.
         scores = scores_of(reply)
         proposal = _proposal("generate", sql, state, scores) if before else proposed("generate", sql, scores=scores)
-        judged = state.get("no_answer") or await self._answerable(state, reply)
+        judged = state.get("no_answer") or await self._answerable(state, reply, sql)
         return {"proposal": proposal, "no_answer": judged, "ledger": [entry("generate", reply)]}
 
     async def sample(self, state: State) -> Update:
@@ -255,9 +255,9 @@ class Nodes:
             keep(messages, reply, number, drawn_with=numbers[0] if len(replies) > 1 else None)
         return replies
 
-    async def _answerable(self, state: State, reply: Reply) -> NoAnswer:
+    async def _answerable(self, state: State, reply: Reply, sql: str | None) -> NoAnswer:
         schema = await self._whole_schema(state)
-        given = reply, state, schema, self.calibration
+        given = reply, sql, state, schema, self.calibration
         # Under load, a trip to a thread costs more than a short question.
         is_short = len(state["question"]) <= QUESTION_CHARS and is_small(schema)
         return judge_answerable(*given) if is_short else await asyncio.to_thread(judge_answerable, *given)
