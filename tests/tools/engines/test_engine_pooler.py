@@ -119,6 +119,15 @@ async def test_what_another_application_sets_changes_no_answer(shop: Postgres, l
         assert (await shop.open(pool=1, guard=False).execute("DELETE FROM emp"))["status"] != "ok"
 
 
+async def test_the_shortest_timeout_of_another_application_ends_no_session_of_ours(shop: Postgres) -> None:
+    with pooled(shop), other_application(shop) as other:
+        other.execute("SET statement_timeout = 1")
+        for _ in range(60):
+            database = shop.open(pool=1)
+            assert (await database.execute(COUNT))["rows"] == [[3]]
+            await database.close()
+
+
 async def test_what_another_application_holds_is_left_to_it(shop: Postgres) -> None:
     with pooled(shop), other_application(shop) as other:
         other.execute("SELECT pg_advisory_lock(7)")

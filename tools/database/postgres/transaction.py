@@ -11,12 +11,13 @@ from random import SystemRandom
 from typing import Any
 
 import psycopg
+from psycopg import errors
 from psycopg import sql as composed
 from psycopg.pq import TransactionStatus
 
 from route_sql.tools.database.postgres.connection import Connection
 from route_sql.tools.database.postgres.shared_locks import Locks, begin_shared, end_shared
-from route_sql.tools.database.running.server_session import IDLE_SECONDS, LOCK_SECONDS
+from route_sql.tools.database.running.server_session import CONNECT_SECONDS, IDLE_SECONDS, LOCK_SECONDS
 
 _OWN_ROLE = ("session_authorization", "role")
 _OF_OTHERS = ("row_security", "TimeZone", "DateStyle", "extra_float_digits", "lc_monetary", "lc_numeric", "lc_time")
@@ -36,6 +37,8 @@ _SETTINGS = {
 results are fetched whole."""
 _NOTICE_LOSS = "client_connection_check_interval"
 _BEGIN = "BEGIN READ ONLY"
+_TRIES = 20
+"""Attempts to begin: one statement, at most, takes longer than the shortest `statement_timeout`, 1 ms, on a busy machine."""
 _KNOWN = "SELECT name FROM pg_catalog.pg_settings WHERE pg_catalog.lower(name) = ANY (%s)"
 _PATH = "SELECT pg_catalog.unnest(pg_catalog.current_schemas(false))"
 _RANDOM = SystemRandom()
@@ -54,7 +57,7 @@ class Transaction:
 
     def begin(self, milliseconds: int) -> bytes:
         """Statements, in one text, that begin a transaction whose statements may take this long."""
-        statements = [_BEGIN, *self.settings, f"SET LOCAL statement_timeout = {milliseconds}"]
+        statements = [_BEGIN, _deadline(milliseconds), *self.settings]
         if not self.is_pooled:  # a seed that a query has chosen outlives both rollback and DISCARD ALL
             statements.append(_new_seed())
         return "; ".join(statements).encode()
@@ -64,7 +67,7 @@ class Transaction:
         """Begin a transaction for one query; then roll back and wipe what outlives it; close what can't be wiped."""
         held: Locks = frozenset()
         try:
-            connection.execute(self.begin(milliseconds))
+            _begin(connection, self.begin(milliseconds))
             if self.is_pooled:
                 held = begin_shared(connection)
             yield
@@ -95,7 +98,7 @@ class ReflectionConnection(Connection):
     def cursor(self, *arguments: Any, **options: Any) -> Any:
         """A cursor in a transaction that has begun."""
         if self.begin and self.info.transaction_status == TransactionStatus.IDLE:
-            super().cursor().execute(self.begin)
+            _begin(self, self.begin)
         return super().cursor(*arguments, **options)
 
     def close(self) -> None:
@@ -116,7 +119,8 @@ def read_transaction(connection: Connection, namespaces: Sequence[str]) -> Trans
     Raises:
         psycopg.Error: the server was lost, or does not take a setting.
     """
-    connection.execute("; ".join([_BEGIN, *map(_default, (*_OWN_ROLE, "search_path"))]).encode())
+    first = [_BEGIN, _deadline(CONNECT_SECONDS * 1000), *map(_default, (*_OWN_ROLE, "search_path"))]
+    _begin(connection, "; ".join(first).encode())
     try:
         row = connection.execute("SELECT pg_catalog.pg_backend_pid()").fetchone()
         is_pooled = row is None or row[0] != connection.info.backend_pid
@@ -127,6 +131,16 @@ def read_transaction(connection: Connection, namespaces: Sequence[str]) -> Trans
         if not connection.closed:
             connection.rollback()
     return Transaction(tuple(settings), is_pooled)
+
+
+def _begin(connection: Connection, statements: bytes) -> None:
+    """Begin; again where another client of a pooler has left a `statement_timeout` that ended one of the statements."""
+    for _ in range(_TRIES - 1):
+        with suppress(errors.QueryCanceled):
+            psycopg.Cursor(connection).execute(statements)
+            return
+        connection.rollback()
+    psycopg.Cursor(connection).execute(statements)
 
 
 def _known(connection: Connection) -> list[str]:
@@ -158,6 +172,10 @@ def _new_seed() -> str:
 
 def _default(name: str) -> str:
     return f"SET LOCAL {name} TO DEFAULT"
+
+
+def _deadline(milliseconds: int) -> str:
+    return _set("statement_timeout", str(milliseconds))
 
 
 def _set(name: str, value: str) -> str:
