@@ -38,6 +38,11 @@ INSERT INTO secret VALUES ('HIDDEN');
 ENDLESS = "WITH RECURSIVE r(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM r) SELECT max(n) FROM r"
 SIX_HUNDRED_MEGABYTES = "SELECT length(array_to_string(range(50000000), ','))"
 
+HALF_OF_THE_MEMORY = (
+    "SELECT length(string_agg(range, ',')) FROM range(3000000)",
+    "SELECT count(DISTINCT range) FROM range(1500000)",
+)
+
 
 def make(path: Path, script: str = SHOP) -> Path:
     with duckdb.connect(str(path)) as connection:
@@ -173,6 +178,14 @@ async def test_memory_is_capped_where_duckdb_itself_does_not_count(unguarded: Du
     outcome = await unguarded.execute(SIX_HUNDRED_MEGABYTES, Limits(seconds=60))
     assert (outcome["status"], outcome["error"]) == ("error", "the query needs more than 256 MB of memory")
     assert (await unguarded.execute("SELECT 1"))["rows"] == [[1]]
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux counts mapped memory")
+async def test_memory_that_earlier_queries_took_is_there_again(unguarded: DuckDBDatabase) -> None:
+    for _ in range(3):
+        assert (await unguarded.execute(SIX_HUNDRED_MEGABYTES, Limits(seconds=60)))["status"] == "error"
+        for sql in HALF_OF_THE_MEMORY:
+            assert (await unguarded.execute(sql, Limits(seconds=60)))["status"] == "ok"
 
 
 async def test_results_come_in_pieces(shop: DuckDBDatabase) -> None:

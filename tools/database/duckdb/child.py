@@ -20,6 +20,7 @@ from route_sql.tools.database.running.rows import fetch
 from route_sql.tools.limits import Limits
 from route_sql.tools.schema.records import Schema
 from route_sql.tools.schema.reflection.samples import with_samples
+from route_sql.tools.sql.parsing import tokens
 
 THREADS = 2
 SPILLED = 8
@@ -61,6 +62,7 @@ class _Engine:
             self._root = self.connection = duckdb.connect(path)
             return
         self._root = self.connection = duckdb.connect(path, read_only=True, config=config)
+        tokens("SELECT 1", "duckdb")  # loads the dialect while there is memory for it
         hold_memory(memory)
 
     def interrupt(self) -> None:
@@ -76,9 +78,9 @@ class _Engine:
                 schema = self._reflected(request["namespaces"], views=request["views"])
                 return {"schema": asdict(schema), "sampled": self._unsampled == 0}
             return self._run(request["sql"], Limits(**request["limits"]))
-        except _MEMORY as error:
-            # What DuckDB keeps of earlier queries may leave too little memory: then another process is started.
-            return {"fault": "memory", "ruined": isinstance(error, MemoryError)}
+        except _MEMORY:
+            # DuckDB gives back little of the memory that queries took: the next one needs a process of its own.
+            return {"fault": "memory", "ruined": True}
         except duckdb.InterruptException:
             return {"fault": "timeout"}
         except duckdb.PermissionException as error:

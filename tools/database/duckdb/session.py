@@ -2,7 +2,7 @@
 
 import tempfile
 from collections.abc import Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -44,7 +44,8 @@ class DuckDBSession:
             "spill": self._spill.name,
         }
         self._settings = settings
-        self._child = Child(_CHILD, settings)
+        self._is_new = True
+        self._start()
         if "opened" not in self._child.opened:
             self.close()
             raise unavailable(
@@ -60,8 +61,25 @@ class DuckDBSession:
         """Run a query in this thread."""
         if query.must_stop:
             return _failed({"fault": "timeout"}, query)
-        answer = self._child.ask(query, {"do": "run", "sql": query.sql, "limits": asdict(query.limits)})
+        answer = self._run(query)
         return _failed(answer, query) if "columns" not in answer else _ran(answer, query)
+
+    def _run(self, query: Query) -> dict[str, Any]:
+        """The answer; once more, from a new process, if memory ran out in one that may hold some of earlier queries."""
+        is_new = self._is_new
+        self._is_new = False
+        answer = self._child.ask(query, _request(query, query.limits.seconds))
+        if is_new or query.must_stop or not _is_short_of_memory(answer):
+            return answer
+        self._child.close()
+        self._start()
+        self._is_new = False
+        left = query.limits.seconds - query.seconds
+        return self._child.ask(query, _request(query, left), seconds=left)
+
+    def _start(self) -> None:
+        self._child = Child(_CHILD, self._settings)
+        self._is_new = True
 
     def reflect(self, query: Query, namespaces: Sequence[str]) -> tuple[Schema, bool]:
         """The schema with samples, and whether all tables and views have them; `query` is what stops it.
@@ -77,13 +95,14 @@ class DuckDBSession:
         if not is_whole and not query.is_stopped and answer.get("fault") in (None, "timeout", "memory"):
             if not self._child.is_alive:
                 self._child.close()
-                self._child = Child(_CHILD, self._settings)
+                self._start()
             answer = self._reflected(query, namespaces, views=False)
         if "schema" not in answer:
             raise unavailable(self._path, f"its catalog can't be read: {answer.get('message', 'DuckDB ended')}")
         return from_plain(answer["schema"]), is_whole and answer["sampled"]
 
     def _reflected(self, query: Query, namespaces: Sequence[str], *, views: bool) -> dict[str, Any]:
+        self._is_new = False
         request = {"do": "reflect", "namespaces": list(namespaces), "views": views}
         return self._child.ask(query, request, seconds=SAMPLE_SECONDS if views else OWN_SECONDS)
 
@@ -113,6 +132,15 @@ def stopped(query: Query) -> Outcome:
     return _failed({"fault": "timeout"}, query)
 
 
+def _request(query: Query, seconds: float) -> dict[str, Any]:
+    return {"do": "run", "sql": query.sql, "limits": asdict(replace(query.limits, seconds=seconds))}
+
+
+def _is_short_of_memory(answer: dict[str, Any]) -> bool:
+    """Whether memory ran out; a process that ended by itself ran out of it in a place where DuckDB can't say so."""
+    return not answer or answer.get("fault") == "memory"
+
+
 def _ran(answer: dict[str, Any], query: Query) -> Outcome:
     fetched = Fetched(answer["rows"], answer["truncated"], answer["digest"])
     return fetched.outcome(answer["columns"], query.seconds)
@@ -123,7 +151,6 @@ def _failed(answer: dict[str, Any], query: Query) -> Outcome:
     if query.must_stop or kind == "timeout":
         is_late = query.seconds >= query.limits.seconds
         return failed("timeout", _TIMEOUT.format(seconds=query.limits.seconds) if is_late else _STOPPED, query.seconds)
-    if kind is None or kind == "memory":
-        # A process that ended by itself ran out of memory in a place where DuckDB can't say so.
+    if _is_short_of_memory(answer):
         return failed("error", _MEMORY.format(megabytes=query.limits.memory_bytes // 1_000_000), query.seconds)
     return failed("refused" if kind == "refused" else "error", answer["message"], query.seconds)

@@ -114,6 +114,7 @@ class Child:
         while (line := self._process.stdout.readline()).endswith("\n"):
             answer: ChildMessage = json.loads(line)
             if "at" not in answer:
+                self._has_ended = bool(answer.get("ruined"))
                 return answer
             if at is not None:
                 at(answer["at"])
