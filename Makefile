@@ -12,6 +12,8 @@ DEPLOY := $(VENV)/deploy
 SERVERS := $(VENV)/servers
 RAY := $(VENV)/ray
 ARGS ?=
+# The whole suite runs in two processes, file by file; a part of it (ARGS) in one.
+PYTEST := -m pytest $(if $(ARGS),$(ARGS),--numprocesses 2 --dist loadfile)
 # Share of lines that the whole suite must run, in percent. A part of it (ARGS) has no floor.
 COVERED := 88
 
@@ -53,10 +55,10 @@ demo: $(EMBEDDED_INSTALLED)
 	$(BIN)/route-sql demo
 
 test: $(DEV_INSTALLED)
-	$(BIN)/python -m pytest $(ARGS)
+	$(BIN)/python $(PYTEST)
 
 coverage: $(DEV_INSTALLED)
-	$(BIN)/python -m pytest --cov --cov-report=term:skip-covered $(if $(ARGS),,--cov-fail-under=$(COVERED)) $(ARGS)
+	$(BIN)/python $(PYTEST) --cov --cov-report=term:skip-covered $(if $(ARGS),,--cov-fail-under=$(COVERED))
 
 check: $(DEV_INSTALLED)
 	$(BIN)/ruff check .
