@@ -5,8 +5,8 @@
 Writes `endurance.md` next to this script: one row for each engine, with the memory of the process
 after a warm-up and at the end.
 The model answers at once from a script, in turns with queries that run, return nothing, are wrong, are refused, and
-never end, and asks as `adaptive`, `paper` and `single` in turns. A PostgreSQL, if one is named, is asked a tenth as
-often; with the packages of `benchmarks/safety/run.py`, one is started. Left out: a model's server.
+never end, and asks as `adaptive`, `paper` and `single` in turns. A PostgreSQL is asked too: the one that is named, or
+one that is started where the packages of `benchmarks/safety/run.py` are installed. Left out: a model's server.
 """
 
 import argparse
@@ -174,7 +174,7 @@ def main() -> None:
     lines.append(asyncio.run(on_sqlite(given.questions)))
     with ExitStack() as stack:
         if (admin := _postgres(given.postgres, stack)) is not None:
-            lines.append(asyncio.run(on_postgres(admin, given.questions // 10)))
+            lines.append(asyncio.run(on_postgres(admin, given.questions)))
     Path(__file__).with_suffix(".md").write_text("\n".join(lines) + "\n")
     print("\n".join(lines))
 
