@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import get_args
 
 from langchain_core.language_models import BaseChatModel
-from shared.batched_model import opened
+from shared.chosen_model import opened
 from shared.heading import heading
 from shared.options import add_options, named
 

@@ -18,15 +18,13 @@ from statistics import fmean
 
 from langchain_core.language_models import BaseChatModel
 from rich.progress import Progress
+from shared.chosen_model import chosen_model
 from shared.heading import heading
 from shared.kept_replies import spared_seconds, with_kept_replies
 from shared.options import add_options, data_set_of, named
 
 from route_sql.graph.asking import Ask, asking
 from route_sql.graph.context import Context
-from route_sql.models import open_model
-from route_sql.progress import download_progress
-from route_sql.settings import Settings
 from route_sql.training.datasets.data_set import open_data_set
 from route_sql.training.datasets.examples import Example
 from route_sql.training.evaluation.evaluate import ask_and_score, gather_or_stop
@@ -49,7 +47,7 @@ async def main(arguments: argparse.Namespace) -> None:
     arguments.out.mkdir(parents=True, exist_ok=True)
     async with AsyncExitStack() as stack:
         source = await stack.enter_async_context(open_data_set(data_set_of(arguments)))
-        inner = await stack.enter_async_context(chosen_model(arguments))
+        inner = await stack.enter_async_context(model_or_none(arguments))
         chat = await with_kept_replies(inner, arguments.out / "replies.jsonl")
         scorer = ExecutionAccuracy(source.catalog, metric=arguments.layout)
         logs: dict[int, RunLog] = {}
@@ -148,20 +146,13 @@ def doubt_row(samples: int, lines: Sequence[Line]) -> str:
 
 
 @asynccontextmanager
-async def chosen_model(arguments: argparse.Namespace) -> AsyncIterator[BaseChatModel | None]:
+async def model_or_none(arguments: argparse.Namespace) -> AsyncIterator[BaseChatModel | None]:
     """The model that the options choose; None to take replies from the file alone."""
     if arguments.replay:
         yield None
         return
-    if arguments.base is not None:
-        from shared import batched_model  # needs torch, which the embedded server and a URL do not
-
-        async with batched_model.chosen_model(arguments) as chat:
-            yield chat
-        return
-    with download_progress() as fetched:
-        async with open_model(named(arguments), Settings(), fetched, questions=arguments.concurrency) as chat:
-            yield chat
+    async with chosen_model(arguments) as chat:
+        yield chat
 
 
 def options() -> argparse.ArgumentParser:

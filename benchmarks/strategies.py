@@ -17,7 +17,7 @@ from itertools import groupby
 from pathlib import Path
 
 from rich.progress import Progress, TaskID
-from shared.batched_model import opened
+from shared.chosen_model import opened
 from shared.heading import heading
 from shared.options import add_options, named
 

@@ -4,13 +4,12 @@ For evaluations of a whole data set where batches pay: on a GPU, or a CPU with m
 It is the model that is served, but for rounding: the base's weights as its GGUF file has them, unpacked.
 """
 
-import argparse
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from itertools import groupby
+from pathlib import Path
 from typing import Any
 
 from langchain_core.callbacks import AsyncCallbackManagerForLLMRun
@@ -19,13 +18,8 @@ from langchain_core.messages import AIMessage, BaseMessage
 from langchain_core.messages.ai import UsageMetadata
 from langchain_core.outputs import ChatGeneration, ChatResult
 from pydantic import ConfigDict, PrivateAttr
-from shared.options import data_set_of
 
 from route_sql.agents.brief import Wording
-from route_sql.models import open_model
-from route_sql.progress import download_progress
-from route_sql.settings import Settings
-from route_sql.training.datasets.data_set import OpenDataSet, open_data_set
 from route_sql.training.tasks.task import ChatTurn, Role
 from route_sql.training.tuning.batched_replies import Decoding, GeneratedReply, Sampler
 
@@ -119,6 +113,11 @@ class Batched(BaseChatModel):
                 one.reply.set_result(reply)
 
 
+async def batched(base: Path, adapter: Path | None) -> Batched:
+    """The model of a folder in the layout of transformers, with an adapter if one is given."""
+    return Batched(sampler=await asyncio.to_thread(Sampler, base, adapter))
+
+
 def metadata(reply: GeneratedReply) -> dict[str, Any]:
     """Finish reason and log-probabilities in OpenAI's form."""
     content = [{"logprob": logprob} for logprob in reply.logprobs]
@@ -132,23 +131,3 @@ def families(together: Sequence[Waiting]) -> list[list[Waiting]]:
     few = [waiting for family in families if len(family) < FEW for waiting in family]
     by_agent = [list(group) for _, group in groupby(few, key=lambda waiting: waiting.family[0])]
     return [family for family in families if len(family) >= FEW] + by_agent
-
-
-@asynccontextmanager
-async def chosen_model(arguments: argparse.Namespace) -> AsyncIterator[BaseChatModel]:
-    """The model that the options choose."""
-    if arguments.base is not None:
-        yield Batched(sampler=await asyncio.to_thread(Sampler, arguments.base, arguments.adapter))
-        return
-    settings = Settings()
-    with download_progress() as fetched:
-        async with open_model(arguments.model or settings.model, settings, fetched) as chat:
-            yield chat
-
-
-@asynccontextmanager
-async def opened(arguments: argparse.Namespace) -> AsyncIterator[tuple[OpenDataSet, BaseChatModel]]:
-    """The questions and the model that the options choose."""
-    arguments.out.mkdir(parents=True, exist_ok=True)
-    async with open_data_set(data_set_of(arguments)) as source, chosen_model(arguments) as chat:
-        yield source, chat
