@@ -9,6 +9,7 @@ from typing import TypedDict
 from sqlalchemy import URL, make_url
 from sqlalchemy.exc import ArgumentError
 
+from route_sql.tools.database.any_engine import AnyEngineDatabase
 from route_sql.tools.database.engine import Database
 from route_sql.tools.database.mysql.database import MySQLDatabase
 from route_sql.tools.database.postgres.database import PostgresDatabase
@@ -169,7 +170,7 @@ def _sqlite(request: _Request, path: Path) -> Database:
 
 
 def _duckdb(request: _Request, path: Path) -> Database:
-    from route_sql.tools.database.duckdb.database import DuckDBDatabase
+    from route_sql.tools.database.duckdb.database import DuckDBDatabase  # duckdb is an optional library
 
     shared = request.workers(FILE_WAIT_SECONDS)
     return DuckDBDatabase(request.name, path, request.limits, namespaces=request.namespaces, **shared)
@@ -187,8 +188,6 @@ def _server(request: _Request, url: URL) -> Database:
 
 
 def _any(request: _Request, url: URL) -> Database:
-    from route_sql.tools.database.any_engine import AnyEngineDatabase
-
     shared = request.workers(WAIT_SECONDS)
     return AnyEngineDatabase(request.name, url, request.limits, namespaces=request.namespaces, **shared)
 

@@ -141,7 +141,7 @@ def _on_ray(options: dict[str, Any], as_json: bool) -> None:
         raise InvalidInput(
             "--parts needs --ray, and --ray can't be combined with --shard or --gate: compare the run by score --gate"
         )
-    command = ShardedCommand(("eval",), check_shard, merge_shards, EvaluationError)
+    command = ShardedCommand(evaluate, check_shard, merge_shards, EvaluationError)
     lines = run_on_ray(command, address, options, options["out"], parts)
     _print(options["strategy"], summarise(lines), None, as_json)
 

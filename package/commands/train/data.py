@@ -78,7 +78,7 @@ def data(
 def _on_ray(options: Mapping[str, Any]) -> DataCard:
     if options["ray"] is None or options["shard"] is not None:
         raise InvalidInput("--parts is for --ray, which goes without --shard")
-    command = ShardedCommand(("train", "data"), check_shard, join_sets, DatasetError)
+    command = ShardedCommand(data, check_shard, join_sets, DatasetError)
     return run_on_ray(command, options["ray"], options, options["out"], options["parts"])
 
 

@@ -30,7 +30,7 @@ class MySQLDatabase(ServerDatabase):
 
     def _session_opener(self, url: URL) -> Callable[[], ServerSession]:
         try:
-            from route_sql.tools.database.mysql.session import open_session
+            from route_sql.tools.database.mysql.session import open_session  # needs pymysql, an optional library
         except ImportError:
             raise DatabaseUnavailable("MySQL and MariaDB need their driver: pip install 'route-sql[mysql]'") from None
         options = self._options
