@@ -12,7 +12,7 @@ from langchain_core.tools import BaseTool
 from route_sql.agents.brief import NOTE_CHARS, NOTES
 from route_sql.graph.context import Context
 from route_sql.graph.extensions.arguments import arguments
-from route_sql.graph.extensions.extension import Extension, ExtensionFailed, message_of, name_of, reported
+from route_sql.graph.extensions.extension import Extension, ExtensionFailed, content_of, name_of, reported
 from route_sql.graph.schemas import Schemas, is_small
 from route_sql.graph.state import Question, State
 from route_sql.tools.database.catalog import Catalog
@@ -213,7 +213,7 @@ def _wanted(tool: object, given: dict[str, object], question: Question) -> Any:
 
 def _read(result: object, tool: object) -> list[str]:
     with reported():
-        return _texts(message_of(result), tool)
+        return _texts(content_of(result), tool)
 
 
 def _texts(result: object, tool: object) -> list[str]:

@@ -90,7 +90,9 @@ def _wire(builder: Builder, nodes: Nodes) -> None:
     """Add the nodes and the edges."""
     traced = trace_policy(has_content=nodes.trace_content)
     for name, function in _functions(nodes).items():
-        builder.add_node(name, function, trace_policy=traced, metadata={"description": described(getattr(nodes, name))})
+        builder.add_node(
+            name, function, trace_policy=traced, metadata={"description": first_sentence(getattr(nodes, name))}
+        )
 
     builder.add_edge(START, "ground")
     builder.add_conditional_edges("ground", Router(after_ground), list(get_args(AfterGround)))
@@ -118,6 +120,6 @@ def _functions(nodes: Nodes) -> dict[str, Any]:
     }
 
 
-def described(node: Callable[..., Any]) -> str:
+def first_sentence(node: Callable[..., Any]) -> str:
     """The first sentence on a node, which Studio and other clients show."""
     return (node.__doc__ or "").partition("\n")[0]

@@ -40,12 +40,14 @@ class _Request:
     wait_seconds: float | None
     functions: Sequence[str] = ()
 
-    def workers(self, wait_seconds: float) -> "_Workers":
+    def workers(self, wait_seconds: float) -> "_WorkerOptions":
         """The arguments of an adapter that has its own workers, with a default for the wait."""
-        return _Workers(workers=self.pool, wait_seconds=self.wait_seconds or wait_seconds, functions=self.functions)
+        return _WorkerOptions(
+            workers=self.pool, wait_seconds=self.wait_seconds or wait_seconds, functions=self.functions
+        )
 
 
-class _Workers(TypedDict):
+class _WorkerOptions(TypedDict):
     workers: int
     wait_seconds: float
     functions: Sequence[str]

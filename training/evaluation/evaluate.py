@@ -24,7 +24,7 @@ OnQuestion = Callable[[int, int, int], None]
 """Called with the questions done, all questions and the right ones; first with the counts of a resumed run."""
 
 
-async def evaluate(
+async def evaluate_examples(
     ask: Ask,
     examples: Sequence[Example],
     catalog: DatabaseLookup,

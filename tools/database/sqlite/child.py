@@ -15,7 +15,7 @@ from route_sql.tools.database.running.child_loop import (
     ParentPipe,
     end_after_work,
     hold_memory,
-    serve,
+    serve_requests,
 )
 from route_sql.tools.database.running.query import Query
 from route_sql.tools.database.sqlite.connection import connect, is_lock, unavailable
@@ -134,4 +134,4 @@ def _version(path: Path, locked_seconds: float) -> int:
 
 
 if __name__ == "__main__":
-    serve(SQLiteEngine)
+    serve_requests(SQLiteEngine)

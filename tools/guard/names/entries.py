@@ -5,7 +5,7 @@ from functools import partial
 from sqlglot import exp
 
 from route_sql.tools.guard.names.inference import value_of
-from route_sql.tools.guard.names.resolver import Resolver
+from route_sql.tools.guard.names.resolver import NameResolver
 from route_sql.tools.guard.names.sources import (
     TABLE_FUNCTIONS,
     FromEntry,
@@ -28,7 +28,7 @@ _FIRST_COLUMN = {"postgres": ("column", 1), "sqlite": ("column", 1), "mysql": ("
 class Entries:
     """Reads the FROM clauses of one statement."""
 
-    def __init__(self, names: Resolver) -> None:
+    def __init__(self, names: NameResolver) -> None:
         """Nothing is read yet."""
         self._names = names
         self._dialect = names.dialect

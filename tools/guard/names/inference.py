@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 from sqlglot import exp
 
-from route_sql.tools.guard.names.resolver import Resolver
+from route_sql.tools.guard.names.resolver import NameResolver
 from route_sql.tools.guard.names.sources import TABLE_FUNCTIONS, Scope
 from route_sql.tools.guard.names.values import OPEN, SCALAR, Value, fold, key_of, value_of_type
 
@@ -34,7 +34,7 @@ _POPULATED = frozenset(
 )
 
 
-def value_of(node: exp.Expr | None, scope: Scope, names: Resolver) -> Value:
+def value_of(node: exp.Expr | None, scope: Scope, names: NameResolver) -> Value:
     """Value of an expression. In DuckDB, where a dot calls nothing, an unknown function gives an open value."""
     if isinstance(node, exp.Column | exp.Dot | exp.Identifier):
         return names.path(node, scope) or SCALAR
@@ -53,7 +53,7 @@ def value_of(node: exp.Expr | None, scope: Scope, names: Resolver) -> Value:
     return _constructed(node, scope, names) if node is not None else SCALAR
 
 
-def _constructed(node: exp.Expr, scope: Scope, names: Resolver) -> Value:
+def _constructed(node: exp.Expr, scope: Scope, names: NameResolver) -> Value:
     if isinstance(node, exp.Struct):
         return Value(dict(_struct(node, scope, names)))
     if isinstance(node, exp.Array):
@@ -69,7 +69,7 @@ def _constructed(node: exp.Expr, scope: Scope, names: Resolver) -> Value:
     return OPEN if names.dialect == "duckdb" and not isinstance(node, exp.Literal) else SCALAR
 
 
-def _called(node: exp.Func, scope: Scope, names: Resolver) -> Value:
+def _called(node: exp.Func, scope: Scope, names: NameResolver) -> Value:
     name, arguments = fold(node.name if isinstance(node, exp.Anonymous) else node.sql_name()), node.expressions
     if isinstance(node, exp.Anonymous) and arguments:
         if name == "row":
@@ -83,7 +83,7 @@ def _called(node: exp.Func, scope: Scope, names: Resolver) -> Value:
     return OPEN if names.dialect == "duckdb" else SCALAR
 
 
-def _struct(node: exp.Struct, scope: Scope, names: Resolver) -> Iterator[tuple[str, Value]]:
+def _struct(node: exp.Struct, scope: Scope, names: NameResolver) -> Iterator[tuple[str, Value]]:
     for part in node.expressions:
         if isinstance(part, exp.PropertyEQ | exp.Alias):
             named = part.args.get("alias") if isinstance(part, exp.Alias) else part.this
@@ -92,7 +92,7 @@ def _struct(node: exp.Struct, scope: Scope, names: Resolver) -> Iterator[tuple[s
                 yield key_of(named, names.dialect), value_of(value, scope, names)
 
 
-def _numbered(parts: list[exp.Expr], scope: Scope, names: Resolver) -> Value:
+def _numbered(parts: list[exp.Expr], scope: Scope, names: NameResolver) -> Value:
     """A row without names, whose fields PostgreSQL calls `f1`, `f2`."""
     fields = {f"f{number}": value_of(part, scope, names) for number, part in enumerate(parts, 1)}
     return Value(fields) if names.dialect == "postgres" else OPEN
@@ -117,7 +117,7 @@ def _branches(node: exp.Expr) -> list[exp.Expr | None]:
     return [node.this, *node.expressions]
 
 
-def _first(branches: list[exp.Expr | None], scope: Scope, names: Resolver) -> Value:
+def _first(branches: list[exp.Expr | None], scope: Scope, names: NameResolver) -> Value:
     """The value of the first branch that has fields or items."""
     values = [value_of(branch, scope, names) for branch in branches if branch is not None]
     return next((value for value in values if value != SCALAR), SCALAR)

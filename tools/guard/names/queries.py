@@ -9,7 +9,7 @@ from route_sql.tools.guard.names.commons import Common, declared
 from route_sql.tools.guard.names.entries import Entries
 from route_sql.tools.guard.names.finding import Finder
 from route_sql.tools.guard.names.inference import value_of
-from route_sql.tools.guard.names.resolver import Resolver
+from route_sql.tools.guard.names.resolver import NameResolver
 from route_sql.tools.guard.names.sources import UNKNOWABLE, FromEntry, Output, Scope, alias_of, renamed
 from route_sql.tools.guard.names.values import OPEN, key_of
 
@@ -26,7 +26,7 @@ _CLAUSES = ("expressions", "distinct", "where", "group", "having", "qualify", "w
 class Queries:
     """Reads the queries of one statement."""
 
-    def __init__(self, names: Resolver, entries: Entries, finder: Finder) -> None:
+    def __init__(self, names: NameResolver, entries: Entries, finder: Finder) -> None:
         """No query is read yet."""
         self._names = names
         self._entries = entries

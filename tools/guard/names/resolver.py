@@ -14,7 +14,7 @@ from route_sql.tools.guard.names.values import Value
 from route_sql.tools.schema.records import Schema
 
 
-class Resolver(Protocol):
+class NameResolver(Protocol):
     """Resolves the names of one statement, and notes those without a meaning."""
 
     dialect: str
