@@ -221,7 +221,7 @@ def _texts(result: object, tool: object) -> list[str]:
     if result is None:
         return []
     if isinstance(result, str):
-        return [str(result)]  # an instance of the caller's class may do anything later
+        return [str(result)]  # a plain copy: a subclass of the caller's could run code later
     if isinstance(result, list | tuple):
         return [text for part in result for text in _texts(part, tool)]
     if isinstance(result, Mapping) and result.get("type") in _BLOCKS:

@@ -159,7 +159,7 @@ def wait_to_be_counted(state: State) -> bool:
 
 
 async def side_by_side(works: Sequence[Awaitable[None]]) -> None:
-    """Do all of some work at once; where one fails or the time ends, the rest is stopped."""
+    """Run several tasks at once; if one fails or the time ends, the others are stopped."""
     tasks = [asyncio.ensure_future(work) for work in works]
     try:
         await asyncio.gather(*tasks)
@@ -170,7 +170,7 @@ async def side_by_side(works: Sequence[Awaitable[None]]) -> None:
 
 
 def _seconds(state: State, seconds: float) -> float:
-    """These seconds, or fewer if the question's budget allows only fewer."""
+    """The given seconds, or a share of the question's budget if that is less."""
     left = seconds_left(state)
     return max(0.0, seconds) if left is None else min(max(0.0, seconds), SHARE_OF_TIME * left)
 

@@ -137,7 +137,7 @@ class DatabaseTools:
         return result(verdict["message"], verdict)
 
     async def _visible(self, database: str) -> Database:
-        """The database as the caller sees it; one that shows nothing is refused."""
+        """The database as the caller sees it; an error if the caller may see nothing of it."""
         rights = present_caller().rights
         await askable_schema(self.catalog, database, rights)
         return self.catalog.get(database, rights)
@@ -228,7 +228,7 @@ def decision(given: dict[str, Any]) -> Approval:
     """A person's decision.
 
     Raises:
-        ToolError: it is none that can be used.
+        ToolError: the answer has none of the valid forms.
     """
     try:
         return Approval.model_validate(given)

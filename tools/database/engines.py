@@ -73,7 +73,7 @@ def open_database(
         folder: Where relative paths begin.
         limits: The bounds of every query.
         namespaces: The engine's schema names to show; none shows the default one.
-        other_dialects: Whether other engines of SQLAlchemy are allowed, with fewer promises.
+        other_dialects: Whether other engines of SQLAlchemy are allowed, with weaker bounds.
         pool: How many queries may run at once.
         wait_seconds: How long a query waits for a connection; None is 10 s for a server and 60 s for a file.
         functions: Functions that may be called beyond the guard's list, such as `st_*`.
@@ -146,7 +146,7 @@ def _path(url: URL, folder: Path, engine: str) -> Path:
         title = "SQLite" if engine == "sqlite" else "DuckDB"
         raise DatabaseUnavailable(f"the URL names no {title} file; write {engine}:///file or {engine}:////folder/file")
     if url.database.startswith("file:"):
-        raise DatabaseUnavailable("SQLite's own file: URIs are not taken; write sqlite:///path/to/file")
+        raise DatabaseUnavailable("SQLite's own file: URIs can't be used; write sqlite:///path/to/file")
     read_options(url, *((SQLITE, "SQLite") if engine == "sqlite" else (DUCKDB, "DuckDB")))
     return folder / Path(url.database).expanduser()
 

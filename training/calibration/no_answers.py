@@ -62,7 +62,7 @@ async def ask_in_situations(
 
     Raises:
         EvaluationError: `lines` belongs to a run with another model or other questions, or is being written.
-        DatabaseUnavailable: a database can't be read; errors of the model go up as they are.
+        DatabaseUnavailable: a database can't be read; errors of the model are raised as they are.
     """
     graph = build_graph(model, data.catalog)
     with OneWriter(lines, "file", EvaluationError):

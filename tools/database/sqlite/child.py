@@ -1,4 +1,4 @@
-"""The process in which SQLite runs: `python -m route_sql.tools.database.sqlite.child`, started by `sqlite_processes`.
+"""The process in which SQLite runs: `python -m route_sql.tools.database.sqlite.child`, started by `processes.py`.
 
 It imports little, so that it starts quickly; what reflection needs is imported with the first reflection.
 """
