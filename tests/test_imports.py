@@ -1,6 +1,8 @@
 """No circle of imports, and imports inside functions only for optional libraries, with that reason in a comment."""
 
 import ast
+import re
+import tomllib
 from graphlib import TopologicalSorter
 from pathlib import Path
 
@@ -59,3 +61,18 @@ def test_a_late_import_has_its_reason(folder: str) -> None:
             if "#" not in lines[number] and "#" not in lines[first - 1]:
                 bare.append(f"{file.relative_to(ROOT)}:{number}")
     assert bare == []
+
+
+def layers() -> set[str]:
+    contracts = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["tool"]["importlinter"][
+        "contracts"
+    ]
+    lines = (line for contract in contracts for line in contract.get("layers", []))
+    return {name.strip() for line in lines for name in re.split(r"[|:]", line)}
+
+
+@pytest.mark.parametrize("folder", ["graph", "package", "serving", "tools", "training"])
+def test_each_file_and_folder_has_its_layer(folder: str) -> None:
+    inner = [path for path in (ROOT / folder).iterdir() if path.suffix == ".py" or (path / "__init__.py").is_file()]
+    names = {module(path / "__init__.py" if path.is_dir() else path) for path in inner}
+    assert names - layers() - {module(ROOT / folder / "__init__.py"), "route_sql.__main__"} == set()

@@ -38,9 +38,7 @@ async def evaluate_examples(
     whole: Sequence[Example] | None = None,
     progress: OnQuestion | None = None,
 ) -> Summary:
-    """Ask every question that `out` doesn't hold yet, score it, and give the figures of the whole run.
-
-    The same call resumes a run that was stopped or cancelled.
+    """Ask every question that `out` doesn't hold yet, score it, and give the figures of the whole run; the same call resumes a run.
 
     Args:
         ask: Answers one question, which is given without its gold; an exception from it stops the run.
