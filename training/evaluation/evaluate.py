@@ -38,13 +38,13 @@ async def evaluate_examples(
     whole: Sequence[Example] | None = None,
     progress: OnQuestion | None = None,
 ) -> Summary:
-    """Ask every question that `out` doesn't hold yet, score it, and give the figures of the whole run; the same call resumes a run.
+    """Ask every question that `out` doesn't hold yet, score it, and give the figures of the whole run.
 
     Args:
         ask: Answers one question, which is given without its gold; an exception from it stops the run.
         examples: The questions to ask.
         catalog: The databases that the examples name, for the scoring.
-        out: The JSON Lines file, one `Line` a question; `OUT.meta.json` keeps the settings.
+        out: The JSON Lines file, one `Line` a question; `OUT.meta.json` keeps the settings. A stopped run is resumed.
         concurrency: Questions asked at the same time.
         settings: Model, strategy, seed, data; a run is not resumed with others.
         metric: The rule of scoring.
