@@ -3,6 +3,8 @@
 import ast
 import re
 import tomllib
+from collections import defaultdict
+from functools import cache
 from graphlib import TopologicalSorter
 from pathlib import Path
 
@@ -29,14 +31,19 @@ def imported(node: ast.AST) -> set[str]:
     return {name if name in FILES else node.module for name in names} & FILES.keys()
 
 
-def test_no_circle_of_imports_also_of_late_ones_and_those_for_types() -> None:
-    graph = {
+@cache
+def imports() -> dict[str, set[str]]:
+    """Imports of each module, late ones and those for types included."""
+    return {
         name: set().union(*map(imported, ast.walk(ast.parse(file.read_text(encoding="utf-8")))))
         for name, file in FILES.items()
         if name != "route_sql"  # names every module of the public API, for types
     }
-    assert len(graph) > 400
-    TopologicalSorter(graph).prepare()
+
+
+def test_no_circle_of_imports() -> None:
+    assert len(imports()) > 400
+    TopologicalSorter(imports()).prepare()
 
 
 def late(file: Path) -> list[int]:
@@ -75,3 +82,17 @@ def test_each_file_and_folder_has_its_layer(folder: str) -> None:
     inner = [path for path in (ROOT / folder).iterdir() if path.suffix == ".py" or (path / "__init__.py").is_file()]
     names = {module(path / "__init__.py" if path.is_dir() else path) for path in inner}
     assert names - layers() - {module(ROOT / folder / "__init__.py"), "route_sql.__main__"} == set()
+
+
+def test_no_circle_of_folders() -> None:
+    """In each folder, its files and folders import each other one way."""
+    inside: dict[str, dict[str, set[str]]] = defaultdict(lambda: defaultdict(set))
+    for name, others in imports().items():
+        for other in others:
+            mine, theirs = name.split("."), other.split(".")
+            depth = next((at for at, (a, b) in enumerate(zip(mine, theirs, strict=False)) if a != b), None)
+            if depth is not None:
+                inside[".".join(mine[:depth])][mine[depth]].add(theirs[depth])
+    assert len(inside) > 20
+    for graph in inside.values():
+        TopologicalSorter(graph).prepare()

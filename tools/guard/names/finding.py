@@ -6,11 +6,11 @@ from functools import partial
 from sqlglot import exp
 
 from route_sql.tools.guard.functions.by_dialect import FUNCTIONS
+from route_sql.tools.guard.functions.without_brackets import WORDS, WORDS_WITHOUT_COLUMN
 from route_sql.tools.guard.names.inference import value_of
 from route_sql.tools.guard.names.resolver import NameResolver
 from route_sql.tools.guard.names.sources import UNKNOWABLE, UNTOLD, FromEntry, Output, Scope
 from route_sql.tools.guard.names.values import OPEN, SCALAR, Value, fold, key_of
-from route_sql.tools.guard.names.words import WORDS, WORDS_WITHOUT_COLUMN
 
 _WHOLE_ROWS = frozenset({"postgres", "duckdb"})
 
