@@ -53,7 +53,12 @@ def late(file: Path) -> list[int]:
         for node in ast.walk(ast.parse(file.read_text(encoding="utf-8")))
         if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)
     )
-    return [part.lineno for node in functions for part in ast.walk(node) if imported(part)]
+    return [
+        part.lineno
+        for node in functions
+        for part in ast.walk(node)
+        if isinstance(part, ast.ImportFrom) and imported(part)
+    ]
 
 
 @pytest.mark.parametrize("folder", FOLDERS)
