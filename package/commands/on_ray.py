@@ -39,7 +39,7 @@ class ShardedCommand(Generic[T]):
     run: Callable[..., None]
     """The function of the command, whose options are its arguments."""
     check: Callable[[Path], object]
-    """Raises `error` unless a shard is there to its end."""
+    """Raises `error` unless a shard is complete."""
     merge: Callable[[Sequence[Path], Path], T]
     """Merges what the shards wrote, in their order, and writes the whole."""
     error: type[RouteError]

@@ -53,7 +53,7 @@ async def observe_all(
 
     Raises:
         EvaluationError: `lines` belongs to a run with another model or other questions, or is being written.
-        DatabaseUnavailable: a database can't be read; errors of the model go up as they are.
+        DatabaseUnavailable: a database can't be read; errors of the model are raised as they are.
     """
     graph, scorer = build_graph(model, data.catalog), ExecutionAccuracy(data.catalog)
     chosen = context or Context()

@@ -35,7 +35,7 @@ async def observe(graph: Graph, example: Example, scorer: ExecutionAccuracy, con
     """Ask one question and judge its leading candidates. No run ends early, so that both kinds are seen.
 
     Raises:
-        DatabaseUnavailable: the database can't be read; errors of the model go up as they are.
+        DatabaseUnavailable: the database can't be read; errors of the model are raised as they are.
     """
     question = Question(question=example.question, database=example.database, evidence=example.evidence)
     last: dict[AnswerKind, Assessment] = {}

@@ -30,7 +30,7 @@ def merge_shards(paths: Sequence[Path], out: Path) -> list[Line]:
         The lines.
 
     Raises:
-        EvaluationError: a shard is missing, twice there, unfinished, or of another run; or `out` exists.
+        EvaluationError: a shard is missing, given twice, unfinished, or of another run; or `out` exists.
     """
     with OneWriter(out, "file", EvaluationError):
         if out.exists():
@@ -49,7 +49,7 @@ def merge_shards(paths: Sequence[Path], out: Path) -> list[Line]:
 
 
 def check_shard(path: Path) -> None:
-    """Check that a shard is there to its end.
+    """Check that a shard is complete.
 
     Raises:
         EvaluationError: it is not.

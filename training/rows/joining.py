@@ -26,7 +26,7 @@ def join_sets(folders: Sequence[Path], out: Path) -> DataCard:
     """Join the shards of one set, in the order of the questions, and write the card of the whole set.
 
     Raises:
-        DatasetError: a shard is missing, twice there, unfinished, or of another set; or `out` exists.
+        DatasetError: a shard is missing, given twice, unfinished, or of another set; or `out` exists.
     """
     with OneWriter(out, "file", DatasetError):
         if out.exists():
@@ -42,7 +42,7 @@ def join_sets(folders: Sequence[Path], out: Path) -> DataCard:
 
 
 def check_shard(folder: Path) -> None:
-    """Check that a shard is there to its end.
+    """Check that a shard is complete.
 
     Raises:
         DatasetError: it is not.

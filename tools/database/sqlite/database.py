@@ -109,7 +109,7 @@ class SQLiteDatabase:
             if self._reflected is None:
                 await self.schema()
         except DatabaseUnavailable:
-            return ()  # whoever reads it says so
+            return ()  # reading the schema reports the error
         found = self._reflected[1] if self._reflected is not None else None
         if found is None:
             return ()
