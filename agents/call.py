@@ -65,7 +65,7 @@ async def wording_of(model: BaseChatModel) -> Wording:
     return wording
 
 
-async def ask(
+async def ask_model(
     model: BaseChatModel,
     messages: Sequence[BaseMessage],
     *,

@@ -47,7 +47,7 @@ _VISIT = Table(
 
 
 _Briefed = Callable[[str], Brief]
-_Turn = tuple[list[BaseMessage], str]
+_WorkedTurn = tuple[list[BaseMessage], str]
 """Messages and the reply to them."""
 
 
@@ -65,7 +65,7 @@ def worked_examples(wording: Wording, dialect: str) -> tuple[BaseMessage, ...]:
     return tuple(message for asked, reply in turns for message in (_question(asked), AIMessage(reply)))
 
 
-def _first_look(brief: _Briefed) -> list[_Turn]:
+def _first_look(brief: _Briefed) -> list[_WorkedTurn]:
     """Questions that one table or a subquery answers, and a link."""
     return [
         (
@@ -83,7 +83,7 @@ def _first_look(brief: _Briefed) -> list[_Turn]:
     ]
 
 
-def _second_look(brief: _Briefed) -> list[_Turn]:
+def _second_look(brief: _Briefed) -> list[_WorkedTurn]:
     """A query that fails, one that is right, and one that must be finished."""
     return [
         (
@@ -116,7 +116,7 @@ def _second_look(brief: _Briefed) -> list[_Turn]:
     ]
 
 
-def _joins(brief: _Briefed) -> list[_Turn]:
+def _joins(brief: _Briefed) -> list[_WorkedTurn]:
     """Questions that need several tables."""
     return [
         (

@@ -11,7 +11,7 @@ from langchain_core.outputs import ChatGeneration
 from langchain_core.prompt_values import ChatPromptValue
 from langchain_core.runnables.config import ensure_config
 
-from route_sql.agents.call import FOR_PEOPLE, Reply, ask, drawn, reply_of
+from route_sql.agents.call import FOR_PEOPLE, Reply, ask_model, drawn, reply_of
 from route_sql.tools.shared_prompts import about_database
 
 
@@ -35,16 +35,16 @@ async def ask_for_samples(
         model: The model; it takes `n` if there are several samples.
         messages: The conversation.
         samples: Numbers of the samples, one after the other: the first is the seed of the request.
-        max_tokens: As for `ask`.
-        tag: As for `ask`.
-        database: As for `ask`.
+        max_tokens: As for `ask_model`.
+        tag: As for `ask_model`.
+        database: As for `ask_model`.
 
     Returns:
         The replies, at most one for each sample. The prompt's tokens are counted in the first reply alone, so that
         the sum over all replies is the cost of the request.
     """
     if len(samples) == 1:
-        return [await ask(model, messages, sample=samples[0], max_tokens=max_tokens, tag=tag, database=database)]
+        return [await ask_model(model, messages, sample=samples[0], max_tokens=max_tokens, tag=tag, database=database)]
     started = perf_counter()
     given = drawn(model, samples[0]) | ({} if max_tokens is None else {"max_tokens": max_tokens})
     config = ensure_config({"tags": [tag]})

@@ -31,7 +31,7 @@ from route_sql.tools.sql.usage import misplaced_columns, tables_and_columns
 from route_sql.training.datasets.data_set import OpenDataSet
 from route_sql.training.datasets.examples import Example
 from route_sql.training.errors import EvaluationError
-from route_sql.training.evaluation.evaluate import evaluate, gather_or_stop
+from route_sql.training.evaluation.evaluate import evaluate_examples, gather_or_stop
 from route_sql.training.evaluation.figures.agent_effects import AgentEffect, agent_effects, as_if_only
 from route_sql.training.evaluation.figures.comparison import compare_runs
 from route_sql.training.evaluation.figures.summary import summarise
@@ -72,7 +72,7 @@ async def without(
         return list(lines)
     examples = [example for example in source.examples if example.index in touched]
     path = arguments.out / f"without_{agent}.jsonl"
-    await evaluate(
+    await evaluate_examples(
         asking(chat, source.catalog, Context(without=(agent,))),
         examples,
         source.catalog,

@@ -24,7 +24,7 @@ from shared.heading import heading
 from route_sql import Answer, Catalog, Context, EmbeddedServer, ModelStore, SQLiteDatabase
 from route_sql.agents import generator
 from route_sql.agents.brief import Brief
-from route_sql.agents.call import TEMPERATURE, ask
+from route_sql.agents.call import TEMPERATURE, ask_model
 from route_sql.agents.samples import ask_for_samples
 from route_sql.demo.database import build_demo_database
 from route_sql.demo.questions import QUESTIONS
@@ -128,7 +128,7 @@ async def drawn(server: EmbeddedServer, briefs: Sequence[Brief], samples: int, t
         if together:
             given = await ask_for_samples(chat, messages, range(1, samples + 1))
         else:
-            given = [await ask(chat, messages, sample=number) for number in range(1, samples + 1)]
+            given = [await ask_model(chat, messages, sample=number) for number in range(1, samples + 1)]
         replies += given
         texts += len({reply.text for reply in given})
     cost = Cost(

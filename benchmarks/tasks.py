@@ -25,7 +25,7 @@ from route_sql.graph.asking import asking
 from route_sql.graph.context import Context
 from route_sql.training.datasets.data_set import OpenDataSet, open_data_set
 from route_sql.training.errors import TrainingError
-from route_sql.training.evaluation.evaluate import evaluate
+from route_sql.training.evaluation.evaluate import evaluate_examples
 from route_sql.training.evaluation.figures.agent_effects import as_if_only
 from route_sql.training.evaluation.figures.comparison import compare_runs
 from route_sql.training.evaluation.figures.summary import summarise
@@ -93,7 +93,7 @@ async def ablate(run: SFTRun, source: OpenDataSet, arguments: argparse.Namespace
     gc.collect()  # a trainer holds itself, and the next model needs the memory
     chat = Batched(sampler=await asyncio.to_thread(Sampler, arguments.base, folder / FINAL))
     path = folder / "adaptive.jsonl"
-    await evaluate(
+    await evaluate_examples(
         asking(chat, source.catalog, Context()),
         source.examples,
         source.catalog,

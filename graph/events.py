@@ -79,7 +79,7 @@ _PRESENT: ContextVar[Story | None] = ContextVar("route_sql_story", default=None)
 async def story(
     tell: Tell, node: str, text: str, *, sql: str | None = None, began: float | None = None
 ) -> AsyncIterator[Story]:
-    """Emit the events of a node, from its beginning to the end of the block, in which `say` adds events."""
+    """Emit the events of a node, from its beginning to the end of the block, in which `add_event` adds events."""
     own = Story(tell, node, began)
     own.say("begin", text, sql)
     token = _PRESENT.set(own)
@@ -91,7 +91,7 @@ async def story(
         _PRESENT.reset(token)
 
 
-def say(kind: EventKind, text: str, sql: str | None = None) -> None:
+def add_event(kind: EventKind, text: str, sql: str | None = None) -> None:
     """Add an event to the story of the node that runs; outside a node the event is dropped."""
     if (present := _PRESENT.get()) is not None:
         present.say(kind, text, sql)

@@ -12,7 +12,7 @@ from langchain_core.tools import BaseTool
 from route_sql.agents.brief import NOTE_CHARS, NOTES
 from route_sql.graph.context import Context
 from route_sql.graph.extensions.arguments import arguments
-from route_sql.graph.extensions.extension import Extension, ExtensionFailed, message_of, name_of, reported
+from route_sql.graph.extensions.extension import Extension, ExtensionFailed, content_of, name_of, reported
 from route_sql.graph.schemas import Schemas, is_small
 from route_sql.graph.state import Question, State
 from route_sql.tools.database.catalog import Catalog
@@ -213,7 +213,7 @@ def _wanted(tool: object, given: dict[str, object], question: Question) -> Any:
 
 def _read(result: object, tool: object) -> list[str]:
     with reported():
-        return _texts(message_of(result), tool)
+        return _texts(content_of(result), tool)
 
 
 def _texts(result: object, tool: object) -> list[str]:
@@ -221,7 +221,7 @@ def _texts(result: object, tool: object) -> list[str]:
     if result is None:
         return []
     if isinstance(result, str):
-        return [str(result)]  # an instance of the caller's class may do anything later
+        return [str(result)]  # a plain copy: a subclass of the caller's could run code later
     if isinstance(result, list | tuple):
         return [text for part in result for text in _texts(part, tool)]
     if isinstance(result, Mapping) and result.get("type") in _BLOCKS:

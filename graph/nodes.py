@@ -13,7 +13,7 @@ from langgraph.runtime import Runtime
 
 from route_sql.agents import continuation_writer, generator, noise_corrector, schema_linker
 from route_sql.agents.brief import QUESTION_CHARS, Brief, Wording
-from route_sql.agents.call import FOR_PEOPLE, FOR_PROGRAMS, Reply, ask, can_sample, wording_of
+from route_sql.agents.call import FOR_PEOPLE, FOR_PROGRAMS, Reply, ask_model, can_sample, wording_of
 from route_sql.agents.examples import worked_examples
 from route_sql.agents.prompts import Prompts
 from route_sql.agents.samples import ask_for_samples, completions_at_once
@@ -28,7 +28,7 @@ from route_sql.graph.calls.ledger import calls_of, entry, scores_of
 from route_sql.graph.checks import finding
 from route_sql.graph.confidence import Calibration
 from route_sql.graph.context import Context, authenticated_user, context_of_first
-from route_sql.graph.events import say
+from route_sql.graph.events import add_event
 from route_sql.graph.executing import Execution, candidate_of, proposed
 from route_sql.graph.extensions.audit import Audit
 from route_sql.graph.extensions.executor import Executor
@@ -120,7 +120,7 @@ class Nodes:
         messages = self.prompts.link_schema(brief)
         reply = await self._ask(state, messages, tag=FOR_PROGRAMS)
         linked = schema_linker.parse(reply.text, brief.schema)
-        say("link", f"linked {len(linked)} of {len(brief.schema.tables)} tables")
+        add_event("link", f"linked {len(linked)} of {len(brief.schema.tables)} tables")
         return {"linked": linked, "ledger": [entry("link_schema", reply)]}
 
     async def draft(self, state: State) -> Update:
@@ -153,8 +153,8 @@ class Nodes:
         brief = await self._brief(state)
         part = linked_part(state, brief.schema)
         full, linked = (self.prompts.generate(each) for each in (brief, restricted(brief, part)))
-        ask = partial(self._ask_samples, state)
-        drawing = Drawing(ask, brief.schema.dialect, completions_at_once(self.model))
+        ask_samples = partial(self._ask_samples, state)
+        drawing = Drawing(ask_samples, brief.schema.dialect, completions_at_once(self.model))
         return await drawing.draw(full, linked, state)
 
     async def execute(self, state: State) -> Update:
@@ -235,11 +235,11 @@ class Nodes:
         self, state: State, messages: Sequence[BaseMessage], *, sample: int | None = None, tag: str = FOR_PEOPLE
     ) -> Reply:
         if not getattr(self.model, "is_loaded", True):
-            say("load", "loading the model")
+            add_event("load", "loading the model")
         limit = state["choices"]["max_tokens"]
         with chat_span(self.model, messages, has_content=self.trace_content) as span:
             database = state["database"]
-            reply = await ask(self.model, messages, sample=sample, max_tokens=limit, tag=tag, database=database)
+            reply = await ask_model(self.model, messages, sample=sample, max_tokens=limit, tag=tag, database=database)
             span.reply(reply)
         keep(messages, reply, sample)
         return reply

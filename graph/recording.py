@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, Literal, cast
 
 from langchain_core.language_models import BaseChatModel
-from langchain_core.tools import BaseTool
+from langchain_core.tools import BaseTool, StructuredTool
 from pydantic import TypeAdapter, ValidationError
 from typing_extensions import TypedDict
 
@@ -177,8 +177,6 @@ class _RecordingExecutor:
 
 def _same_tool(inner: BaseTool, run: Any) -> BaseTool:
     """A tool with the name and the arguments of another one."""
-    from langchain_core.tools import StructuredTool
-
     return StructuredTool(
         name=inner.name,
         description=inner.description,

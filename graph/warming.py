@@ -8,7 +8,7 @@ from langchain_core.language_models import BaseChatModel
 
 from route_sql.agents import generator
 from route_sql.agents.brief import Brief
-from route_sql.agents.call import ask, wording_of
+from route_sql.agents.call import ask_model, wording_of
 from route_sql.agents.examples import worked_examples
 from route_sql.graph.context import Context
 from route_sql.graph.grounding import askable_schema
@@ -41,5 +41,5 @@ async def warm_up(
         began = perf_counter()
         examples = worked_examples(wording, schema.dialect)
         brief = Brief(question=QUESTION, schema=schema, wording=wording, examples=examples)
-        await ask(model, generator.messages(brief), max_tokens=1, database=name)
+        await ask_model(model, generator.messages(brief), max_tokens=1, database=name)
         yield name, perf_counter() - began

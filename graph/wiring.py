@@ -46,14 +46,14 @@ def build_graph(
     """The collaboration strategy, compiled (Multitask Collaboration Prompting; ROUTE, section 3.3).
 
     Args:
-        model: Any chat model; text in, text out. It is asked with the settings it comes with.
-        catalog: The databases that may be asked. It stays the caller's to close.
-        checkpointer: Stores threads; `Context.approve` and follow-ups need one. True within another graph for that
-            graph's.
+        model: Any chat model; text in, text out. Its own settings are kept.
+        catalog: The databases that may be asked. The caller closes the catalog.
+        checkpointer: Stores threads; `Context.approve` and follow-ups need one. True, inside another
+            graph, uses the one of that graph.
         **options: Keyword arguments; see `GraphOptions` for each.
 
     Raises:
-        InvalidInput: model or catalog is none, or an extension can't be called with the arguments that it gets.
+        InvalidInput: model or catalog is of another type, or an extension doesn't take the arguments that it gets.
     """
     return make_builder(model, catalog, **options).compile(checkpointer=checkpointer, name="route-sql")
 
@@ -90,7 +90,9 @@ def _wire(builder: Builder, nodes: Nodes) -> None:
     """Add the nodes and the edges."""
     traced = trace_policy(has_content=nodes.trace_content)
     for name, function in _functions(nodes).items():
-        builder.add_node(name, function, trace_policy=traced, metadata={"description": described(getattr(nodes, name))})
+        builder.add_node(
+            name, function, trace_policy=traced, metadata={"description": first_sentence(getattr(nodes, name))}
+        )
 
     builder.add_edge(START, "ground")
     builder.add_conditional_edges("ground", Router(after_ground), list(get_args(AfterGround)))
@@ -118,6 +120,6 @@ def _functions(nodes: Nodes) -> dict[str, Any]:
     }
 
 
-def described(node: Callable[..., Any]) -> str:
-    """The first sentence on a node, which Studio and other clients show."""
+def first_sentence(node: Callable[..., Any]) -> str:
+    """The first line of a node's docstring, which Studio and other clients show."""
     return (node.__doc__ or "").partition("\n")[0]

@@ -1,15 +1,10 @@
-"""The command `route-sql`: subcommands, and exceptions turned into messages and exit codes.
+"""The command `route-sql` and its subcommands."""
 
-Exit codes: 0 answered, 1 not answered, 2 wrong use.
-"""
-
-import sys
 from collections.abc import Sequence
 from importlib.metadata import version
 from typing import Annotated
 
 import typer
-from typer.rich_utils import rich_format_error
 
 from route_sql.commands.api import api
 from route_sql.commands.ask import ask
@@ -28,11 +23,8 @@ from route_sql.commands.save import save
 from route_sql.commands.schema import schema
 from route_sql.commands.serve import serve
 from route_sql.commands.train.group import train
-from route_sql.graph.replaying import Diverged
-from route_sql.printing import allow_any_encoding, complain, say
-from route_sql.serving.errors import ContextExceeded, ServerRefused, ServerUnavailable
-from route_sql.tools.errors import RouteError
-from route_sql.tools.terminal import escaped
+from route_sql.exit_codes import run_app
+from route_sql.printing import say
 
 app = typer.Typer(
     name="route-sql",
@@ -76,27 +68,10 @@ app.command(cls=RenamedLayout)(compare)
 app.command(name="reliability")(show_reliability)
 app.add_typer(train, name="train")
 
-NOT_ANSWERED = (ServerUnavailable, ServerRefused, ContextExceeded, Diverged)
-
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run the command line, by default with the process's own arguments, and leave with its exit code."""
-    allow_any_encoding()
-    try:
-        code = app(arguments, standalone_mode=False)
-    except typer.TyperException as error:
-        # Wrong use is shown as typer shows it, but its message repeats what was typed.
-        error.message = escaped(error.message, lines=True)
-        rich_format_error(error)  # type: ignore[arg-type]
-        sys.exit(error.exit_code)
-    except typer.Abort:
-        sys.exit(1)
-    except RouteError as error:
-        complain(f"error: {error}")
-        sys.exit(1 if isinstance(error, NOT_ANSWERED) else 2)
-    except KeyboardInterrupt:
-        sys.exit(130)
-    sys.exit(code if isinstance(code, int) else 0)
+    run_app(app, arguments)
 
 
 if __name__ == "__main__":

@@ -57,7 +57,7 @@ def _find(db: str, toml: Path) -> tuple[Catalog, str]:
     return Catalog.from_url(db)
 
 
-def shown(db: str) -> str:
+def db_without_password(db: str) -> str:
     """The user's name, path or URL of a database, without the password that a URL may hold."""
     scheme, mark, rest = db.partition("://")
     credentials, at, place = rest.rpartition("@")

@@ -15,7 +15,7 @@ def json_cell(cell: Cell) -> Cell:
 
 
 def json_value(value: Any) -> Any:
-    """The same for a value with parts."""
+    """A cell, list or mapping as JSON can hold it."""
     if isinstance(value, dict):
         return {str(json_cell(str(key))): json_value(part) for key, part in value.items()}
     if isinstance(value, list | tuple):

@@ -38,7 +38,7 @@ class AnswerFile:
         self.lines[line["row"]] = line
 
     def in_order(self) -> list[AnswerLine]:
-        """Write the lines in the order of the questions; gives them."""
+        """Write the lines in the order of the questions, and return them."""
         ordered = [self.lines[row] for row in sorted(self.lines)]
         if ordered != [*self.lines.values()]:
             write_whole(self.path, "".join(map(_written, ordered)))
@@ -132,7 +132,7 @@ def _begin_or_resume(path: Path, settings: Mapping[str, Any]) -> AnswerFile:
         lines = [json.loads(line) for line in data[: data.rfind(b"\n") + 1].splitlines()]
         return AnswerFile(path, {int(line["row"]): line for line in lines})
     except FileNotFoundError as error:
-        raise InvalidInput(f"{path} exists, but no {meta.name} says of which questions; name another file") from error
+        raise InvalidInput(f"{path} exists without {meta.name}, which holds its settings; name another file") from error
     except OSError as error:
         raise InvalidInput(f"{path} can't be written: {error.strerror or error}; name another file") from error
     except (ValueError, KeyError, TypeError, AttributeError) as error:

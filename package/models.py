@@ -74,7 +74,7 @@ async def open_model(
 ) -> AsyncIterator[ChatTGI]:
     """A chat model that is ready to answer the given number of concurrent questions.
 
-    A URL is spoken to as it is. Anything else is run by the embedded server, which stops at the end; its weights are
+    A URL is used as it is. Anything else is run by the embedded server, which stops at the end; its weights are
     fetched first if they are not there.
 
     Raises:
@@ -101,7 +101,7 @@ async def open_model(
 async def model_on_demand(model: str, settings: Settings, *, questions: int = 1) -> AsyncIterator[BaseChatModel]:
     """A chat model for a server that must be ready at once: weights are fetched and loaded by the first question.
 
-    A URL is spoken to as it is, and its connections are closed at the end.
+    A URL is used as it is, and its connections are closed at the end.
 
     Raises:
         InvalidInput: the URL can't be read.

@@ -117,7 +117,7 @@ class OpenedDatabase:
             raise InvalidInput("the database is open already; call open_default again for another one")
         async with AsyncExitStack() as stack:
             catalog, self.name = await stack.enter_async_context(open_catalog(self.db, self.settings))
-            # Before a model is fetched or started, the database must turn out to be one.
+            # Check the database before a model is fetched or started.
             await askable_schema(catalog, self.name)
             named = self.model or self.settings.model
             async with story(self.tell, "", "loading the model"):

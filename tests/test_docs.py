@@ -11,6 +11,8 @@ from typer.main import get_command
 
 from route_sql.cli import app
 from route_sql.demo.database import build_demo_database
+from route_sql.graph.confidence import read_calibration
+from route_sql.graph.context import Context
 from route_sql.graph.wiring import build_graph
 from route_sql.testing import ScriptedModel
 from route_sql.tools.database.catalog import Catalog
@@ -32,6 +34,20 @@ def generator() -> ModuleType:
 @pytest.mark.parametrize("name", ["graph.svg", "command_line.md", "how_it_works.md"])
 def test_generated_pages_are_those_of_the_code(name: str) -> None:
     assert (ROOT / "docs" / name).read_text() == generator().PAGES[name](), "run `python docs/generate.py`"
+
+
+def test_the_thresholds_on_the_page_are_those_of_the_default_model() -> None:
+    (file,) = (ROOT / "serving" / "calibrations").glob("*.json")
+    calibration = read_calibration(file.read_text())
+    page = (ROOT / "docs" / "confidence.md").read_text()
+    said = dict(re.findall(r"^\| `(\w+)` \| ([\d.]+) \|", page, re.MULTILINE))
+    have = {
+        "min_confidence": Context().min_confidence,
+        "enough": calibration.enough,
+        "withhold": calibration.withhold,
+    }
+    assert {name: float(number) for name, number in said.items()} == have
+    assert f"`{file.relative_to(ROOT)}`" in page
 
 
 def test_the_readme_is_short() -> None:

@@ -1,5 +1,6 @@
-"""Files and folders that are written whole or not at all, however the process ends."""
+"""Files and folders that are written whole or not at all, however the process ends; the hash of a file."""
 
+import hashlib
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -40,3 +41,9 @@ def write_whole(path: Path, text: str) -> None:
     """Write a text file in UTF-8, whole or not at all."""
     with written_whole(path) as draft:
         draft.write_text(text, encoding="utf-8")
+
+
+def sha256_of(path: Path) -> str:
+    """The SHA-256 of a file's bytes, in hexadecimal; half a second or more a gigabyte."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

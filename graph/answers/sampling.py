@@ -14,7 +14,7 @@ from route_sql.graph.answers.results import Rows
 from route_sql.graph.calls.budget import Update, in_time, seconds_left
 from route_sql.graph.calls.ledger import entry_of_samples, scores_of
 from route_sql.graph.confidence import Calibration
-from route_sql.graph.events import say
+from route_sql.graph.events import add_event
 from route_sql.graph.executing import Execution, candidate_of
 from route_sql.graph.extensions.extension import Extension
 from route_sql.graph.fields.proposals import Proposal, Sample, Samples
@@ -133,7 +133,7 @@ class Counting:
         """The attempt with this SQL, which is run unless it was."""
         if known := next((each for each in attempts(self.state) if each["sql"] == sql), None):
             return known
-        say("begin", f"running sample {sample['number']}", sql)
+        add_event("begin", f"running sample {sample['number']}", sql)
         proposal = Proposal(agent=agent, sql=sql, scores=sample["scores"])
         run = await self.execution.run(proposal, self._seconds_left())
         attempt, failures = await tried(self.state, run, self.schema, self.checks)
@@ -142,7 +142,7 @@ class Counting:
         self.rows[attempt["sql"]] = run.outcome["rows"][: self.state["choices"]["row_limit"]]
         self.notes += failures
         self.state = {**with_attempts(self.state, [attempt]), "notes": [*self.state.get("notes", []), *failures]}
-        say("result", how_it_ended(attempt, f"sample {sample['number']}"), attempt["sql"])
+        add_event("result", how_it_ended(attempt, f"sample {sample['number']}"), attempt["sql"])
         return attempt
 
     def _seconds_left(self) -> float:
@@ -159,7 +159,7 @@ def wait_to_be_counted(state: State) -> bool:
 
 
 async def side_by_side(works: Sequence[Awaitable[None]]) -> None:
-    """Do all of some work at once; where one fails or the time ends, the rest is stopped."""
+    """Run several tasks at once; if one fails or the time ends, the others are stopped."""
     tasks = [asyncio.ensure_future(work) for work in works]
     try:
         await asyncio.gather(*tasks)
@@ -170,7 +170,7 @@ async def side_by_side(works: Sequence[Awaitable[None]]) -> None:
 
 
 def _seconds(state: State, seconds: float) -> float:
-    """These seconds, or fewer if the question's budget allows only fewer."""
+    """The given seconds, or a share of the question's budget if that is less."""
     left = seconds_left(state)
     return max(0.0, seconds) if left is None else min(max(0.0, seconds), SHARE_OF_TIME * left)
 

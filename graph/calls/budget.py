@@ -30,12 +30,12 @@ def out_of_time(state: State) -> str:
 
 
 async def within_budget(agent: Agent, state: State, late: Callable[[State], Update]) -> Update:
-    """The update of an agent that runs no longer than the budget lasts.
+    """Run an agent within the question's budget; its update.
 
     Args:
         agent: The agent.
         state: The state.
-        late: The update where no time is left, or the agent was stopped.
+        late: Makes the update if no time is left or the agent was stopped.
     """
     left = seconds_left(state)
     if left is None:
@@ -48,7 +48,7 @@ async def within_budget(agent: Agent, state: State, late: Callable[[State], Upda
 
 
 async def in_time(work: Awaitable[Result], seconds: float | None) -> Result | None:
-    """The result of some work; None if it was stopped after that time."""
+    """The result of the work; None if the time ended first and the work was stopped."""
     try:
         async with asyncio.timeout(seconds) as timer:
             return await work

@@ -5,7 +5,7 @@ from typing import Any
 from langchain_core.runnables import RunnableConfig
 from langchain_core.tools import BaseTool
 
-from route_sql.graph.extensions.extension import Extension, ExtensionFailed, message_of, reported
+from route_sql.graph.extensions.extension import Extension, ExtensionFailed, content_of, reported
 from route_sql.tools.database.outcome import Outcome, failed
 from route_sql.tools.errors import InvalidInput, RouteError
 from route_sql.tools.execute_sql import outcome_of
@@ -41,7 +41,7 @@ async def executed(
         return outcome_of(executor, await executor.ainvoke(call, config))
     try:
         message = await executor.call(call, seconds=limits.seconds + MARGIN)
-        message_of(message)
+        content_of(message)
     except ExtensionFailed as error:
         if isinstance(error.__cause__, RouteError):
             raise error.__cause__ from None

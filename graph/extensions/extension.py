@@ -234,7 +234,7 @@ def _without_exits(tool: BaseTool) -> BaseTool:
     return copied
 
 
-def message_of(result: Any) -> Any:
+def content_of(result: Any) -> Any:
     """The content of a tool's result, if that is a message.
 
     Raises:

@@ -9,6 +9,7 @@ from collections import OrderedDict
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import cache
+from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
 
 from langchain_core.language_models import BaseChatModel
@@ -201,8 +202,6 @@ def _message(message: BaseMessage) -> dict[str, Any]:
 
 @cache
 def _found() -> bool:
-    from importlib.util import find_spec
-
     return find_spec("opentelemetry") is not None
 
 

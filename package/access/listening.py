@@ -102,7 +102,7 @@ async def run_http(
 
     Args:
         app: The application.
-        opened: The socket, which stays the caller's to close.
+        opened: The socket, which the caller closes.
         closing: Called when the process is asked to end.
         closing_seconds: Seconds that requests in progress may still take then.
     """

@@ -82,7 +82,7 @@ def as_api_error(error: BaseException) -> ApiError:
         case InvalidInput():
             return ApiError(400, f"{str(error)[:1].upper()}{str(error)[1:]}.")
         case UnknownDatabase():
-            return ApiError(404, "There is no such database; GET /v1/databases lists those there are.")
+            return ApiError(404, "There is no such database; GET /v1/databases lists them.")
         case ContextExceeded():
             return ApiError(400, TOO_LONG)
         case ServingError():

@@ -25,7 +25,7 @@ from route_sql.tools.database.visible import VisibleDatabase
 from route_sql.tools.errors import DatabaseUnavailable, RouteError
 from route_sql.tools.schema.records import Schema
 
-NO_THREAD = "There is no such thread; GET /v1/threads lists those there are."
+NO_THREAD = "There is no such thread; GET /v1/threads lists yours."
 
 
 @dataclass(frozen=True)
@@ -194,4 +194,4 @@ AdmittedCaller = Annotated[Caller, Depends(admitted)]
 
 
 def _no_database() -> ApiError:
-    return ApiError(404, "There is no such database; GET /v1/databases lists those there are.")
+    return ApiError(404, "There is no such database; GET /v1/databases lists them.")

@@ -28,7 +28,7 @@ from route_sql.models import model_on_demand
 from route_sql.settings import Settings
 from route_sql.tools.errors import InvalidInput
 
-if TYPE_CHECKING:
+if TYPE_CHECKING:  # FastAPI is an optional library
     from route_sql.api.service import Service
 
 MISSING = "the HTTP app needs libraries: pip install 'route-sql[api]'"
@@ -88,6 +88,7 @@ def require_api() -> None:
 
 
 async def _serve(db: str | None, model: str | None, context: Context, place: Address, choices: ServerChoices) -> None:
+    # FastAPI is an optional library.
     from route_sql.api.service import Service, ServiceLimits
     from route_sql.api.threads.checkpoints import default_file, open_threads
 
@@ -107,6 +108,7 @@ async def _serve(db: str | None, model: str | None, context: Context, place: Add
 
 
 async def _run(service: "Service", place: Address, settings: Settings, choices: ServerChoices) -> None:
+    # FastAPI is an optional library.
     from route_sql.access.serving import serve_http
     from route_sql.api.app import build_app
     from route_sql.api.logs import log_to, logging_requests

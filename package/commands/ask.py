@@ -43,6 +43,13 @@ from route_sql.row_formats import RowFormat
 from route_sql.settings import Settings
 from route_sql.tools.errors import RouteError
 
+QuestionsFile = Annotated[
+    Path | None, typer.Option("--questions", help="A CSV file of questions; its first row names the columns.")
+]
+AnswersFile = Annotated[
+    Path | None, typer.Option("--out", help="Where the answers to --questions go; a stopped run is resumed.")
+]
+
 
 def ask(
     ctx: typer.Context,
@@ -62,12 +69,8 @@ def ask(
     replay: ReplayOf = None,
     quiet: Annotated[bool, typer.Option("--quiet", help="Print no progress.")] = False,
     save_to: SaveTo = None,
-    questions: Annotated[
-        Path | None, typer.Option("--questions", help="A CSV file of questions; its first row names the columns.")
-    ] = None,
-    out: Annotated[
-        Path | None, typer.Option("--out", help="Where the answers to --questions go; a stopped run is resumed.")
-    ] = None,
+    questions: QuestionsFile = None,
+    out: AnswersFile = None,
     concurrency: Annotated[int, typer.Option(min=1, help="Questions of --questions asked at the same time.")] = 1,
 ) -> None:
     """Ask a database a question, or all questions of a file."""

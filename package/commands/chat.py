@@ -39,13 +39,13 @@ def chat(
     ] = False,
     quiet: Annotated[bool, typer.Option("--quiet", help="Print no progress.")] = False,
 ) -> None:
-    """Ask a database question after question; the model is started once. /help lists what else can be typed."""
+    """Ask a database question after question; the model is started once. /help lists the commands."""
     context = replace(chosen(strategy, without, max_tokens), approve=approve, follow_up=follow_up, clarify=clarify)
     with download_progress() as progress, narrator(is_quiet=quiet) as narrating:
         with OpenedDatabase(db, model, context, narrating.wait_for_bar(progress), tell=narrating.tell) as database:
             narrating.stop()
             if sys.stdin.isatty():
-                say(f"Ask about {database.name}. /help lists what else can be typed.")
+                say(f"Ask about {database.name}. /help lists the commands.")
             for line in _lines(database.name):
                 if line == "/quit":
                     break

@@ -11,7 +11,7 @@ from langchain_core.messages import AIMessage, HumanMessage
 from rich.text import Text
 
 from route_sql.commands.options import Model
-from route_sql.databases import open_catalog, shown
+from route_sql.databases import db_without_password, open_catalog
 from route_sql.models import chat_at, is_url, urls_of
 from route_sql.printing import console
 from route_sql.serving.client.chat import ChatTGI
@@ -125,7 +125,7 @@ def _database(db: str, settings: Settings) -> list[CheckResult]:
     try:
         return asyncio.run(_look_at(db, settings))
     except RouteError as error:
-        return [(f"the database {shown(db)}", str(error))]
+        return [(f"the database {db_without_password(db)}", str(error))]
 
 
 async def _look_at(db: str, settings: Settings) -> list[CheckResult]:

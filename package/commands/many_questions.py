@@ -9,7 +9,7 @@ from typing import Any
 
 import typer
 
-from route_sql.databases import served_databases, shown
+from route_sql.databases import db_without_password, served_databases
 from route_sql.graph.asking import asking
 from route_sql.graph.context import Context
 from route_sql.many_answers import AnswerLine, answer_rows, open_answers
@@ -55,7 +55,7 @@ async def _run(options: Mapping[str, Any], rows: Sequence[QuestionRow], context:
     settings, db, at_once = Settings(), options["db"] or None, options["concurrency"]
     model = options["model"] or settings.model
     choices = {name: options[name] for name in ("strategy", "without", "max_tokens", "samples")}
-    recorded = {"db": shown(db) if db else None, "model": model, **choices}
+    recorded = {"db": db_without_password(db) if db else None, "model": model, **choices}
     async with AsyncExitStack() as stack:
         catalog, names = await served_databases(db, settings, stack)
         placed = [_placed(row, names) for row in rows]

@@ -68,6 +68,7 @@ def require_sdk() -> None:
 
 
 async def _serve(db: str | None, model: str | None, context: Context, place: Address | None) -> None:
+    # The SDK is an optional library.
     from route_sql.mcp.callers import owner
     from route_sql.mcp.http import caller_of_request
     from route_sql.mcp.server import build_server
@@ -91,6 +92,7 @@ async def _serve(db: str | None, model: str | None, context: Context, place: Add
 
 
 async def _over_http(server: "MCPServer[Any]", place: Address, settings: Settings) -> None:
+    # The libraries of a server are optional.
     from route_sql.access.serving import serve_http
     from route_sql.mcp.http import PATH, http_app
 

@@ -12,6 +12,9 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any, Generic, TypeVar
 
+import typer
+
+from route_sql.exit_codes import run_app
 from route_sql.tools.errors import InvalidInput, RouteError
 from route_sql.tools.files import written_whole
 from route_sql.training.datasets.shards import Shard
@@ -33,10 +36,10 @@ T = TypeVar("T")
 class ShardedCommand(Generic[T]):
     """A command with `--shard` and `--out`, and how the parts become one."""
 
-    words: tuple[str, ...]
-    """Its name, such as `eval`."""
+    run: Callable[..., None]
+    """The function of the command, whose options are its arguments."""
     check: Callable[[Path], object]
-    """Raises `error` unless a shard is there to its end."""
+    """Raises `error` unless a shard is complete."""
     merge: Callable[[Sequence[Path], Path], T]
     """Merges what the shards wrote, in their order, and writes the whole."""
     error: type[RouteError]
@@ -78,22 +81,22 @@ def run_on_ray(
         count = _count(folder) or parts or max(1, int(ray.cluster_resources().get("CPU", 1)))
         folder.mkdir(parents=True, exist_ok=True)
         places = {Shard(number, count): folder / f"{number}-of-{count}" for number in range(1, count + 1)}
-        _make(ray, command, [*command.words, *_written(options)], places)
+        _make(ray, command, _written(options), places)
     whole = command.merge([place / PART for place in places.values()], out)
     shutil.rmtree(folder)
     return whole
 
 
-def run_shard(words: list[str], shard: str) -> ShardResult:
+def run_shard(run: Callable[..., None], words: list[str], shard: str) -> ShardResult:
     """Run the command on one shard, in the worker itself: a worker that is killed leaves no process that works on."""
-    from route_sql.cli import main  # the command line imports this file
-
+    app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
+    app.command()(run)
     said = io.StringIO()
     with TemporaryDirectory() as name:
         folder = Path(name)
         try:
             with redirect_stderr(said):
-                main([*words, "--shard", shard, "--out", str(folder / PART)])
+                run_app(app, [*words, "--shard", shard, "--out", str(folder / PART)])
         except SystemExit:
             pass  # what it wrote says whether the shard is whole: a run with wrong databases ends with 1 too
         written = (path for path in folder.rglob("*") if path.is_file() and path.suffix != ".lock" != path.name)
@@ -138,7 +141,7 @@ def _make(ray: Any, command: ShardedCommand[T], words: list[str], places: Mappin
         RouteError: one can't be made; it is raised as the command's error.
     """
     task = ray.remote(num_cpus=1, max_retries=TRIES)(run_shard)
-    left = {task.remote(words, str(shard)): shard for shard, place in places.items() if not place.exists()}
+    left = {task.remote(command.run, words, str(shard)): shard for shard, place in places.items() if not place.exists()}
     while left:
         (ended,), _ = ray.wait([*left], num_returns=1)
         shard = left.pop(ended)

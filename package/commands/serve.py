@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from route_sql.commands.options import Model
-from route_sql.databases import open_catalog, shown
+from route_sql.databases import db_without_password, open_catalog
 from route_sql.graph.warming import warm_up
 from route_sql.models import is_url
 from route_sql.printing import complain, say
@@ -66,7 +66,7 @@ async def _warm_up(server: EmbeddedServer, databases: Sequence[str], settings: S
                     async for _, seconds in warm_up(chat, catalog, [name]):
                         say(f"warm: {name}, {seconds:.1f} s" if seconds is not None else f"too large to warm: {name}")
             except RouteError as error:
-                complain(f"not warm: {shown(db)}: {error}")
+                complain(f"not warm: {db_without_password(db)}: {error}")
     finally:
         await chat.aclose()
 

@@ -12,7 +12,7 @@ from langgraph.graph.state import CompiledStateGraph
 from langgraph.runtime import Runtime
 from typing_extensions import TypedDict
 
-from route_sql.faces.reply import reply_of
+from route_sql.faces.reply import reply_text
 from route_sql.graph.context import Context, context_of
 from route_sql.graph.reading import in_both_ways
 from route_sql.graph.state import Answer, AnsweredQuestion, Question
@@ -89,7 +89,7 @@ def _asking(graph: Graph, catalog: Catalog, name: str) -> Callable[..., Awaitabl
         answer: Answer = await within.ainvoke(asked)
         rights = context_of(runtime).rights.as_json()
         kept = _entry(question, database, answer, rights, last)
-        return {"messages": [AIMessage(reply_of(answer, database), name=name, additional_kwargs={KEY: kept})]}
+        return {"messages": [AIMessage(reply_text(answer, database), name=name, additional_kwargs={KEY: kept})]}
 
     return ask
 

@@ -16,7 +16,7 @@ CELL_CHARS = 100
 FENCE = "```"
 
 
-def reply_of(answer: Answer, database: str, limit: int = REPLY_CHARS) -> str:
+def reply_text(answer: Answer, database: str, limit: int = REPLY_CHARS) -> str:
     """The answer in at most `limit` characters: how sure it is, its doubts, the SQL, and as many rows as fit.
 
     Rows, names and SQL come from a database or a model. They are in code blocks, which they can't end.

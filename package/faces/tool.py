@@ -6,7 +6,7 @@ from typing import Any, Literal
 from langchain_core.tools import BaseTool, StructuredTool
 from pydantic import BaseModel, Field, create_model
 
-from route_sql.faces.reply import reply_of
+from route_sql.faces.reply import reply_text
 from route_sql.graph.asking import no_answer
 from route_sql.graph.context import Context
 from route_sql.graph.state import Answer, Question
@@ -68,13 +68,13 @@ def _both_ways(graph: Graph, names: list[str], chosen: dict[str, Any]) -> tuple[
         if not question.strip():
             return BLANK, no_answer(BLANK)
         answer = await within.ainvoke(Question(question=question, database=database), **chosen)
-        return reply_of(answer, database), answer
+        return reply_text(answer, database), answer
 
     def ask_here(question: str, database: str = names[0]) -> tuple[str, Answer]:
         if not question.strip():
             return BLANK, no_answer(BLANK)
         answer = within.invoke(Question(question=question, database=database), **chosen)
-        return reply_of(answer, database), answer
+        return reply_text(answer, database), answer
 
     return ask_here, ask
 

@@ -123,10 +123,10 @@ async def answer_now(call: CallContext, value: dict[str, Any]) -> dict[str, Any]
     except ValueError as error:
         raise ToolError(f"{error}. Nothing was run.") from error
     content = outcome.data.model_dump() if outcome.action == "accept" else None
-    return _decided(outcome.action, content, kind_of(value))
+    return _decided(outcome.action, content, kind_of_interrupt(value))
 
 
-def kind_of(value: dict[str, Any]) -> Literal["approve", "clarify"]:
+def kind_of_interrupt(value: dict[str, Any]) -> Literal["approve", "clarify"]:
     """Kind of the question that an interrupt asks: `approve` or `clarify`."""
     return "approve" if "approve" in value else "clarify"
 

@@ -50,7 +50,7 @@ def build_server(
 
     Args:
         model: Any chat model.
-        catalog: The databases. It stays the caller's to close.
+        catalog: The databases. The caller closes the catalog.
         names: Databases that are served; None for all.
         context: Choices of every question. A result has at most `ROWS` rows.
         caller_of: Finds the caller of a call, whose rights count.

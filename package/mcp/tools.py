@@ -17,7 +17,7 @@ from mcp.types import CallToolResult, InputRequiredResult, TextContent
 from pydantic import ValidationError
 
 from route_sql.access.callers import Caller
-from route_sql.faces.reply import reply_of
+from route_sql.faces.reply import reply_text
 from route_sql.graph.asking import answer_in, run_with_story
 from route_sql.graph.context import Context
 from route_sql.graph.events import Event
@@ -32,7 +32,7 @@ from route_sql.mcp.person import (
     answer_in_call,
     answer_now,
     asks_in_result,
-    kind_of,
+    kind_of_interrupt,
     question_result,
     require_a_person,
 )
@@ -96,7 +96,7 @@ class DatabaseTools:
         if isinstance(state, InputRequiredResult):
             return state
         answer = answer_in(state)
-        return result(reply_of(answer, database, TEXT_CHARS), ask_result(answer))
+        return result(reply_text(answer, database, TEXT_CHARS), ask_result(answer))
 
     async def schema(self, database: str) -> CallToolResult:
         """The schema as the agents see it."""
@@ -137,7 +137,7 @@ class DatabaseTools:
         return result(verdict["message"], verdict)
 
     async def _visible(self, database: str) -> Database:
-        """The database as the caller sees it; one that shows nothing is refused."""
+        """The database as the caller sees it; an error if the caller may see nothing of it."""
         rights = present_caller().rights
         await askable_schema(self.catalog, database, rights)
         return self.catalog.get(database, rights)
@@ -166,7 +166,7 @@ class DatabaseTools:
                 if asks_in_result(call):
                     is_kept = True
                     self._forget(self.waiting.keep(thread, named))
-                    return question_result(value, f"{kind_of(value)}:{thread}")
+                    return question_result(value, f"{kind_of_interrupt(value)}:{thread}")
                 step = Command(resume=await answer_now(call, value))
         finally:
             if not is_kept:
@@ -204,7 +204,7 @@ class DatabaseTools:
                 await call.report_progress(number, message=progress_line(event))
             return await running
         finally:
-            await stopped(running)
+            await stop_run(running)
 
 
 async def isolated(work: Coroutine[Any, Any, T]) -> T:
@@ -213,10 +213,10 @@ async def isolated(work: Coroutine[Any, Any, T]) -> T:
     try:
         return await running
     finally:
-        await stopped(running)
+        await stop_run(running)
 
 
-async def stopped(running: asyncio.Task[Any]) -> None:
+async def stop_run(running: asyncio.Task[Any]) -> None:
     """Cancel a run if it still goes, and wait until it has stopped its query and its request."""
     running.cancel()
     # A cancelled call of the SDK is cancelled again at each await, which would interrupt the run's own cleaning up.
@@ -228,7 +228,7 @@ def decision(given: dict[str, Any]) -> Approval:
     """A person's decision.
 
     Raises:
-        ToolError: it is none that can be used.
+        ToolError: the answer has none of the valid forms.
     """
     try:
         return Approval.model_validate(given)

@@ -6,7 +6,7 @@ from importlib.metadata import version
 from typing import Any
 
 from route_sql.graph.watching.doubts import AGENTS
-from route_sql.pages.engine import render
+from route_sql.pages.engine import render_page
 from route_sql.pages.sql_changes import changed_pieces
 from route_sql.training.datasets.examples import Example
 from route_sql.training.evaluation.figures.comparison import compare_runs
@@ -35,7 +35,7 @@ def comparison_page(
     """
     compared = compare_runs(first, second)
     wrong = wrong_questions(first, second, gold)
-    return render(
+    return render_page(
         "comparison.html",
         version=version("route-sql"),
         made_on=datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC"),

@@ -31,7 +31,7 @@ def require_pages() -> None:
         raise InvalidInput(MISSING) from error
 
 
-def render(template: str, **values: Any) -> str:
+def render_page(template: str, **values: Any) -> str:
     """A whole page from one of our templates.
 
     Raises:

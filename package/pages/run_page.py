@@ -9,7 +9,7 @@ from route_sql.graph.answers.results import rows_at_hand
 from route_sql.graph.selection import attempts
 from route_sql.graph.state import Attempt, State
 from route_sql.graph.watching.doubts import AGENTS
-from route_sql.pages.engine import render
+from route_sql.pages.engine import render_page
 from route_sql.pages.path import outcome_kind, outcome_words, path_picture
 from route_sql.pages.sql_changes import changed_pieces
 from route_sql.tools.database.outcome import Cell, ran
@@ -32,7 +32,7 @@ def run_page(values: Mapping[str, Any]) -> str:
     """
     state = _run_of(values)
     status = state.get("status") or "not finished"
-    return render(
+    return render_page(
         "run.html",
         version=version("route-sql"),
         made_on=datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC"),

@@ -86,7 +86,7 @@ class Server:
         self._is_on_trial = False
 
 
-class _Call:
+class _TriedServers:
     """The servers that one call tries, in their order."""
 
     def __init__(self, servers: Sequence[Server], key: str, allowance: Allowance) -> None:
@@ -176,7 +176,7 @@ class Servers:
             ServingError: when a server refuses, or patience ends.
         """
         allowance = Allowance(self._bounds)
-        call = _Call(self._servers, key, allowance)
+        call = _TriedServers(self._servers, key, allowance)
         delivered = False
         while True:
             server = await call.server()
@@ -207,7 +207,7 @@ class Servers:
             ServerUnavailable: none can be reached, or patience ends.
         """
         allowance = Allowance(self._bounds)
-        call = _Call(self._servers, "", allowance)
+        call = _TriedServers(self._servers, "", allowance)
         while True:
             server = await call.server()
             try:

@@ -13,7 +13,7 @@ from route_sql.tools.loop_thread import LoopThread
 _LOOPBACK = {"127.0.0.1", "localhost", "::1"}
 
 
-def open_session(base_url: str) -> httpx2.AsyncClient:
+def open_http_session(base_url: str) -> httpx2.AsyncClient:
     """An HTTP session for one server. It reads files (certificates), so it must not run on an event loop."""
     url = urlsplit(base_url)
     local = url.hostname in _LOOPBACK
@@ -64,7 +64,7 @@ class Sessions:
             for closed in [known for known in self._connections if known.is_closed()]:
                 del self._connections[closed]
             if loop not in self._connections:
-                opening = loop.create_task(asyncio.to_thread(open_session, self._base_url))
+                opening = loop.create_task(asyncio.to_thread(open_http_session, self._base_url))
                 self._connections[loop] = _LoopConnections(
                     opening, asyncio.Semaphore(self._concurrency), asyncio.Lock()
                 )

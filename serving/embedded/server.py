@@ -24,16 +24,16 @@ from route_sql.serving.store.model_store import ModelFile, default_cache
 START_SECONDS = 180.0
 _LOG_TAIL = 2_000
 _LOG_DAYS = 7
-# Threads wait for each other at every layer. By default they spin for long, and on a busy machine decoding falls to a
-# twentieth; this short a spin keeps most of the speed of an idle machine. It must be set before the OpenMP library
-# loads, so in the child's environment.
+# Threads wait for each other at every layer. The default spin is long: on a busy machine decoding then runs at a
+# twentieth of its speed. This short spin keeps most of the speed of an idle machine. It is set in the environment of
+# the child, since the OpenMP library reads it when it is loaded.
 _OPENMP = {"GOMP_SPINCOUNT": "1000"}
 
 
 class EmbeddedServer:
     """A model server of our own, as a context manager, async or not, or by `start` and `stop`.
 
-    It listens on a random free port of the loopback and wants a random key. Requests beyond the profile's
+    It listens on a random free port of the loopback and requires a random key. Requests beyond the profile's
     slots wait in line; `chat_model` gives a client whose timeouts don't count that wait.
     """
 
@@ -97,7 +97,7 @@ class EmbeddedServer:
         """Load the model and serve; takes seconds.
 
         Raises:
-            RuntimeMissing: the machine or the file is not fit for it, and why.
+            RuntimeMissing: this machine can't run it, or the file can't be used; the message says why.
             ServerUnavailable: the process ended or took too long, with the end of its log.
         """
         preflight(self.model_file)
@@ -139,7 +139,7 @@ class EmbeddedServer:
         return self._log.read_bytes()[-_LOG_TAIL:].decode(errors="replace").strip()
 
     def chat_model(self, **settings: Any) -> ChatTGI:
-        """A chat model on this server; `settings` are `ChatTGI`'s and win over what suits a small machine."""
+        """A chat model on this server; `settings` are those of `ChatTGI` and override our defaults."""
         profile = self.model_file.profile
         suited: dict[str, Any] = {
             "base_url": self.url,
@@ -149,7 +149,7 @@ class EmbeddedServer:
             "wording": profile.wording,
             "calibration": profile.calibration,
             "concurrency": profile.slots,
-            # It refuses more than it has slots.
+            # It refuses more requests than it has slots.
             "most_completions": profile.slots,
             # No answer of the four tasks is longer, and a small model that repeats itself costs a minute otherwise.
             "max_tokens": 256,

@@ -15,8 +15,7 @@ from pydantic import ConfigDict, TypeAdapter, ValidationError
 
 from route_sql.serving.errors import ModelUnavailable
 from route_sql.serving.profile import Profile
-from route_sql.serving.store.verified import sha256_of
-from route_sql.tools.files import written_whole
+from route_sql.tools.files import sha256_of, written_whole
 
 PROFILE = "profile.json"
 

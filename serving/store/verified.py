@@ -1,9 +1,10 @@
 """Verification of files by SHA-256, with a note next to each file, so that it is hashed once and not at every start."""
 
-import hashlib
 import json
 from pathlib import Path
 from typing import Protocol
+
+from route_sql.tools.files import sha256_of
 
 
 class Known(Protocol):
@@ -16,12 +17,6 @@ class Known(Protocol):
     @property
     def sha256(self) -> str:
         """SHA-256 of the whole file, in hexadecimal."""
-
-
-def sha256_of(path: Path) -> str:
-    """The SHA-256 of a file's bytes, in hexadecimal; half a second or more a gigabyte."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def keep_if_right(fetched: Path, path: Path, known: Known, label: str) -> list[str]:

@@ -48,12 +48,12 @@ class AnyEngineDatabase:
     Args:
         name: The name in the catalog.
         url: SQLAlchemy's URL; its dialect and driver must be installed.
-        limits: The bounds of every query that is not given its own; `memory_bytes` can't be enforced.
+        limits: The bounds of a query that has none of its own; `memory_bytes` can't be enforced.
         namespaces: The engine's schema names to show; none shows the default one.
         workers: Number of queries that may run at once.
         functions: Functions that may be called beyond the guard's list, such as `st_*`; each must only read, and may
             read hidden data.
-        wait_seconds: Seconds that a query waits for one of them.
+        wait_seconds: Seconds that a query waits for a worker.
 
     Raises:
         DatabaseUnavailable: the dialect or its driver is not installed, or its SQL can't be read here.

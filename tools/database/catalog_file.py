@@ -8,7 +8,7 @@ allow = ["customer", "sales.*"]       # what may be seen: table, table.column, s
 hide = ["customer.email", "*.iban"]   # what may not be seen, whatever allow says
 functions = ["st_*", "gis.area"]      # functions that may be called beyond the guard's list; each must only read
 notes = "shop.md"                     # a glossary for the agents
-accept_weak_bounds = false            # true: any engine of SQLAlchemy's, with fewer promises
+accept_weak_bounds = false            # true: any engine of SQLAlchemy's, with weaker bounds
 
 [databases.shop.limits]               # the fields of Limits, and for a server pool and wait_seconds
 seconds = 5.0

@@ -55,11 +55,11 @@ class HasFreshSchema(Protocol):
     """A database whose `schema` may be a little out of date."""
 
     async def fresh_schema(self) -> Schema:
-        """The schema, once the database was asked whether it has changed."""
+        """The schema, after a check whether the database has changed it."""
 
 
 async def fresh_schema(database: Database) -> Schema:
-    """The schema as it is now."""
+    """The current schema, not a cached one that may be out of date."""
     return await (database.fresh_schema() if isinstance(database, HasFreshSchema) else database.schema())
 
 

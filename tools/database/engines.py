@@ -9,6 +9,7 @@ from typing import TypedDict
 from sqlalchemy import URL, make_url
 from sqlalchemy.exc import ArgumentError
 
+from route_sql.tools.database.any_engine import AnyEngineDatabase
 from route_sql.tools.database.engine import Database
 from route_sql.tools.database.mysql.database import MySQLDatabase
 from route_sql.tools.database.postgres.database import PostgresDatabase
@@ -39,12 +40,14 @@ class _Request:
     wait_seconds: float | None
     functions: Sequence[str] = ()
 
-    def workers(self, wait_seconds: float) -> "_Workers":
+    def workers(self, wait_seconds: float) -> "_WorkerOptions":
         """The arguments of an adapter that has its own workers, with a default for the wait."""
-        return _Workers(workers=self.pool, wait_seconds=self.wait_seconds or wait_seconds, functions=self.functions)
+        return _WorkerOptions(
+            workers=self.pool, wait_seconds=self.wait_seconds or wait_seconds, functions=self.functions
+        )
 
 
-class _Workers(TypedDict):
+class _WorkerOptions(TypedDict):
     workers: int
     wait_seconds: float
     functions: Sequence[str]
@@ -70,7 +73,7 @@ def open_database(
         folder: Where relative paths begin.
         limits: The bounds of every query.
         namespaces: The engine's schema names to show; none shows the default one.
-        other_dialects: Whether other engines of SQLAlchemy are allowed, with fewer promises.
+        other_dialects: Whether other engines of SQLAlchemy are allowed, with weaker bounds.
         pool: How many queries may run at once.
         wait_seconds: How long a query waits for a connection; None is 10 s for a server and 60 s for a file.
         functions: Functions that may be called beyond the guard's list, such as `st_*`.
@@ -143,7 +146,7 @@ def _path(url: URL, folder: Path, engine: str) -> Path:
         title = "SQLite" if engine == "sqlite" else "DuckDB"
         raise DatabaseUnavailable(f"the URL names no {title} file; write {engine}:///file or {engine}:////folder/file")
     if url.database.startswith("file:"):
-        raise DatabaseUnavailable("SQLite's own file: URIs are not taken; write sqlite:///path/to/file")
+        raise DatabaseUnavailable("SQLite's own file: URIs can't be used; write sqlite:///path/to/file")
     read_options(url, *((SQLITE, "SQLite") if engine == "sqlite" else (DUCKDB, "DuckDB")))
     return folder / Path(url.database).expanduser()
 
@@ -169,7 +172,7 @@ def _sqlite(request: _Request, path: Path) -> Database:
 
 
 def _duckdb(request: _Request, path: Path) -> Database:
-    from route_sql.tools.database.duckdb.database import DuckDBDatabase
+    from route_sql.tools.database.duckdb.database import DuckDBDatabase  # duckdb is an optional library
 
     shared = request.workers(FILE_WAIT_SECONDS)
     return DuckDBDatabase(request.name, path, request.limits, namespaces=request.namespaces, **shared)
@@ -187,8 +190,6 @@ def _server(request: _Request, url: URL) -> Database:
 
 
 def _any(request: _Request, url: URL) -> Database:
-    from route_sql.tools.database.any_engine import AnyEngineDatabase
-
     shared = request.workers(WAIT_SECONDS)
     return AnyEngineDatabase(request.name, url, request.limits, namespaces=request.namespaces, **shared)
 

@@ -14,7 +14,7 @@ OF_THE_SCHEMA: frozenset[Code] = frozenset({"unknown_name", "type", "table", "co
 """Refusals that another schema may lift."""
 _FUNCTIONS = re.compile(r"(?=.*[^\W_])([\w$*]+\.)?(?=[^.]*[^\W_])[\w$*]+")
 """A function's name or a pattern of names, of which one character at least is given."""
-_Schema = Callable[[], Schema]
+_ReadSchema = Callable[[], Schema]
 
 
 def refused(refusal: Refusal) -> Outcome:
@@ -46,7 +46,7 @@ def policy_of(database: str, functions: Sequence[str]) -> Policy:
 
 
 def refused_query(
-    sql: str, dialect: str, known: _Schema, fresh: _Schema, policy: Policy = DEFAULT_POLICY
+    sql: str, dialect: str, known: _ReadSchema, fresh: _ReadSchema, policy: Policy = DEFAULT_POLICY
 ) -> Outcome | None:
     """The outcome of a text that may not run; None if it may.
 

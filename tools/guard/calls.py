@@ -14,8 +14,8 @@ from sqlglot import Token, TokenType, exp
 from sqlglot.dialects.dialect import Dialect
 
 from route_sql.tools.guard.functions.by_dialect import FUNCTIONS
+from route_sql.tools.guard.functions.without_brackets import WORDS
 from route_sql.tools.guard.grammar import calls_by_words, words_of
-from route_sql.tools.guard.names.words import WORDS
 from route_sql.tools.guard.nodes import QueryNodes, of_kind
 from route_sql.tools.guard.refusal import Policy
 from route_sql.tools.sql.parsing import written

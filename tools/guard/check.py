@@ -19,7 +19,7 @@ from route_sql.tools.sql.parsing import NOT_A_QUERY, TOO_DEEP, Tree, broken_at, 
 from route_sql.tools.sql.scopes import Name
 from route_sql.tools.sql.statements import kind_of_statement, statement_count
 from route_sql.tools.sql.table_queries import table_queries
-from route_sql.tools.sql.usage import described
+from route_sql.tools.sql.usage import unknown_name
 
 DIALECTS = tuple(FUNCTIONS)
 MOST_CHARACTERS = 100_000
@@ -177,7 +177,7 @@ def _untold(tree: Tree, dialect: str, policy: Policy) -> str | None:
 
 
 def _unknown(sql: str, name: Name, schema: Schema | None) -> Refusal:
-    known = described(name, schema or Schema("", ()))
+    known = unknown_name(name, schema or Schema("", ()))
     message = known.complaint() if schema is not None else f"{known.name} is neither a column nor an allowed function"
     return Refusal("unknown_name", known.name, message, place_of(sql, name.start))
 

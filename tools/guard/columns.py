@@ -38,7 +38,7 @@ _CALLED = "the table {name} may not be called like a function; select from it"
 _UNSURE = "it is not clear which columns {name} stands for; name the tables and their columns plainly"
 
 
-class _Edit(NamedTuple):
+class _TextEdit(NamedTuple):
     """A text that replaces the characters from `start` to `end` (exclusive)."""
 
     start: int
@@ -75,7 +75,7 @@ def show_only(
     return edits if isinstance(edits, Refusal) else _edited(sql, edits)
 
 
-def _edited(sql: str, edits: list[_Edit]) -> str:
+def _edited(sql: str, edits: list[_TextEdit]) -> str:
     for edit in sorted(edits, reverse=True):
         sql = sql[: edit.start] + edit.text + sql[edit.end :]
     return sql
@@ -91,8 +91,8 @@ class _Narrowing:
     dialect: str
     rows: Mapping[str, Sequence[Table]]
 
-    def edits(self) -> list[_Edit] | Refusal:
-        edits: list[_Edit] = []
+    def edits(self) -> list[_TextEdit] | Refusal:
+        edits: list[_TextEdit] = []
         renamed: set[str] = set()
         for name, is_source in self._names():
             edit = self._narrowed(name, is_source)
@@ -110,7 +110,7 @@ class _Narrowing:
                 yield table, True
         yield from ((table, False) for table in tables_after_in(list(self.tree.walk()), self.dialect))
 
-    def _narrowed(self, name: exp.Table, is_source: bool) -> list[_Edit] | Refusal | None:
+    def _narrowed(self, name: exp.Table, is_source: bool) -> list[_TextEdit] | Refusal | None:
         if isinstance(name.this, exp.Func):
             return self._called(name)
         if name.args.get("rows_from"):
@@ -125,7 +125,7 @@ class _Narrowing:
         table = self._table(name)
         return self._refusal("table", name, TABLE_REASON) if table is None else self._replaced(name, table, is_source)
 
-    def _replaced(self, name: exp.Table, table: Table, is_source: bool) -> list[_Edit] | Refusal | None:
+    def _replaced(self, name: exp.Table, table: Table, is_source: bool) -> list[_TextEdit] | Refusal | None:
         starts, ends = ([part.meta.get(key) for part in name.parts] for key in ("start", "end"))
         if None in (*starts, *ends):
             # A string after SQLite's IN, of which the parser keeps no place.
@@ -135,7 +135,7 @@ class _Narrowing:
         source = self._source(name, table, self.sql[start:end])
         alias = f" AS {self._alias(own, end)}" if is_source and not name.alias else ""
         if table.key not in self.partial:
-            return [_Edit(start, end, source + alias)] if source != self.sql[start:end] else None
+            return [_TextEdit(start, end, source + alias)] if source != self.sql[start:end] else None
         moved = [part for part in (name.args.get(key) for key in MOVED) if isinstance(part, exp.Expr)]
         if any(part.find(exp.Table) for part in moved):
             return self._refusal("column", name, _UNSURE)  # it is moved as written, with the hidden columns
@@ -144,7 +144,7 @@ class _Narrowing:
             return self._refusal("column", name, _UNSURE)
         fence = _FENCES.get(self.dialect, "") if table.is_view or self._searches() else ""
         text = f"({self._visible_part(table, source, extent.only, extent.options)}{fence})"
-        return [_Edit(extent.start, extent.end, text + alias), *(_Edit(*span, "") for span in extent.spans)]
+        return [_TextEdit(extent.start, extent.end, text + alias), *(_TextEdit(*span, "") for span in extent.spans)]
 
     def _searches(self) -> bool:
         """Whether a full-text search of SQLite could reach hidden columns of a table: `title MATCH 'email:x'`."""
@@ -182,10 +182,10 @@ class _Narrowing:
             keys.append(name.name)
         return next((table for key in keys if (table := self.visible.table(key))), None)
 
-    def _table_queries(self) -> Iterator[_Edit]:
+    def _table_queries(self) -> Iterator[_TextEdit]:
         """`TABLE name` written out, since a query in brackets may take the name's place."""
         for at in table_queries(self.found, self.dialect):
-            yield _Edit(self.found[at].start, self.found[at].end + 1, "SELECT * FROM")
+            yield _TextEdit(self.found[at].start, self.found[at].end + 1, "SELECT * FROM")
 
     def _called(self, name: exp.Table) -> Refusal | None:
         """SQLite's virtual tables may be called, with their columns as arguments."""
@@ -194,14 +194,14 @@ class _Narrowing:
         is_partial = table is not None and table.key in self.partial
         return self._refusal("column", exp.Table(this=exp.to_identifier(called)), _CALLED) if is_partial else None
 
-    def _unqualified(self, renamed: set[str]) -> Iterator[_Edit]:
+    def _unqualified(self, renamed: set[str]) -> Iterator[_TextEdit]:
         """Columns with a namespace before their table's name, which is an alias now."""
         for column in self.tree.find_all(exp.Column):
             first, table = column.args.get("catalog") or column.args.get("db"), column.args.get("table")
             if first is not None and table is not None and table.name.casefold() in renamed:
                 start, end = first.meta.get("start"), table.meta.get("start")
                 if start is not None and end is not None:
-                    yield _Edit(int(start), int(end), "")
+                    yield _TextEdit(int(start), int(end), "")
 
     def _refusal(self, code: Code, name: exp.Table, reason: str) -> Refusal:
         written = ".".join(part.name for part in name.parts)

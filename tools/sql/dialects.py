@@ -28,7 +28,7 @@ MOST_WORDS = 8
 _NAMES = (TokenType.VAR, TokenType.IDENTIFIER)
 
 
-def readable(found: list[Token], dialect: str) -> list[Token]:
+def rewritten_tokens(found: list[Token], dialect: str) -> list[Token]:
     """Rewrite the tokens of a text so that sqlglot's parser can read them."""
     if dialect == "sqlite":
         return list(_plain_casts(found))

@@ -1,4 +1,4 @@
-"""PostgreSQL's `JOIN b USING (id) AS j`, for which sqlglot has no place.
+"""PostgreSQL's `JOIN b USING (id) AS j`, which sqlglot can't parse.
 
 Its alias has the columns of USING alone, so that `j.id` is the column `id` of the join. Only where every `j` is such a
 column, or `j.*`, is the alias left out of what the parser reads.
@@ -111,5 +111,5 @@ def _listed(columns: list[Token], star: Token) -> list[Token]:
 
 
 def _key(token: Token) -> str:
-    """A name as PostgreSQL compares it; the case of quoted ones counts, which only makes for fewer aliases."""
+    """A name as PostgreSQL compares it: quoted names keep their case, others are lower case."""
     return token.text if token.token_type == TokenType.IDENTIFIER else token.text.lower()

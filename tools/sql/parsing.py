@@ -9,7 +9,7 @@ from sqlglot import Token, TokenType, exp
 from sqlglot.dialects.dialect import Dialect
 from sqlglot.errors import ParseError, SqlglotError
 
-from route_sql.tools.sql.dialects import readable
+from route_sql.tools.sql.dialects import rewritten_tokens
 from route_sql.tools.sql.join_aliases import loses_namespace
 
 Tree = exp.Query | exp.Values
@@ -112,7 +112,7 @@ def _parsed(sql: str, dialect: str) -> _Parsed:
         return _Parsed(None, "a set operator follows a bracket")
     try:
         parser = Dialect.get_or_raise(dialect).parser(max_nodes=MOST_NODES)
-        statements = [tree for tree in parser.parse(readable(found, dialect), sql) if tree is not None]
+        statements = [tree for tree in parser.parse(rewritten_tokens(found, dialect), sql) if tree is not None]
     except ParseError as error:
         return _mistake(error, sql)
     except SqlglotError:

@@ -76,7 +76,7 @@ def unknown_names(sql: str, schema: Schema) -> list[UnknownName]:
     """
     names = names_in(sql, schema)
     unknown = dict.fromkeys(name for name in names if not name.found)
-    return [described(name, schema) for name in islice(unknown, MOST_UNKNOWN)]
+    return [unknown_name(name, schema) for name in islice(unknown, MOST_UNKNOWN)]
 
 
 def misplaced_columns(sql: str, schema: Schema) -> Link:
@@ -94,7 +94,7 @@ def misplaced_columns(sql: str, schema: Schema) -> Link:
     return owners
 
 
-def described(name: Name, schema: Schema) -> UnknownName:
+def unknown_name(name: Name, schema: Schema) -> UnknownName:
     """An unknown name, with the names that were perhaps meant."""
     bare = _bare(name.text)
     if name.is_table:

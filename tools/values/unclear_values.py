@@ -30,10 +30,10 @@ def named_cells(question: str, index: ValueIndex, schema: Schema) -> list[Named]
 
 
 def likely_cells(named: Sequence[Named], asked: AskedNames) -> list[Named]:
-    """The same without cells of views, and of other tables where the question settles the table.
+    """The phrases, without cells of views, and without cells of other tables where the question makes the table clear.
 
-    It does so by naming the table right before the cell, or a column or cell that only one of the tables has. Where it
-    names the tables side by side, all of them are meant, and the first cell stands for all.
+    A table is clear if the question names it right before the cell, or names a column or cell that only this table has.
+    If the question lists several of the tables, all of them are meant, and the first cell represents them.
     """
     real = [(phrase, [match for match in best if match.table not in asked.views] or best) for phrase, best in named]
     settled = asked.settled | {best[0].table for _, best in real if len(best) == 1}

@@ -14,9 +14,9 @@ from route_sql.training.calibration.figures import ReliabilityFigures, reliabili
 from route_sql.training.calibration.fitting import VOTED_SIGNALS, fit_logistic
 from route_sql.training.calibration.observing import (
     ObservedQuestion,
-    check_same_run,
+    keep_settings,
+    observations_of,
     observe,
-    of_kind,
     read_lines,
     write_line,
 )
@@ -53,12 +53,12 @@ async def observe_all(
 
     Raises:
         EvaluationError: `lines` belongs to a run with another model or other questions, or is being written.
-        DatabaseUnavailable: a database can't be read; errors of the model go up as they are.
+        DatabaseUnavailable: a database can't be read; errors of the model are raised as they are.
     """
     graph, scorer = build_graph(model, data.catalog), ExecutionAccuracy(data.catalog)
     chosen = context or Context()
     with OneWriter(lines, "file", EvaluationError):
-        check_same_run(lines, _settings(name, data, chosen))
+        keep_settings(lines, _settings(name, data, chosen))
         found = read_lines(lines)
         done = {question.index for question in found}
         for count, example in enumerate(data.examples, start=1):
@@ -86,8 +86,11 @@ def calibrate(questions: Sequence[ObservedQuestion], made_from: str) -> Calibrat
     Raises:
         TrainingError: too few questions.
     """
-    alone, compared = fit_logistic(of_kind(questions, "alone")), fit_logistic(of_kind(questions, "compared"))
-    votes = of_kind(questions, "voted")
+    alone, compared = (
+        fit_logistic(observations_of(questions, "alone")),
+        fit_logistic(observations_of(questions, "compared")),
+    )
+    votes = observations_of(questions, "voted")
     voted = fit_logistic(votes, VOTED_SIGNALS) if votes else None
     never = Calibration(alone.model, compared.model, 1.0, made_from=made_from, voted=voted.model if voted else None)
     curve = exit_curve(questions, never)

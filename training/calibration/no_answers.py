@@ -19,7 +19,7 @@ from route_sql.tools.schema.records import Schema
 from route_sql.tools.sql.parsing import parse_query
 from route_sql.tools.sql.usage import tables_and_columns
 from route_sql.training.calibration.fitting import plain_logistic
-from route_sql.training.calibration.observing import check_same_run
+from route_sql.training.calibration.observing import keep_settings
 from route_sql.training.datasets.data_set import OpenDataSet
 from route_sql.training.datasets.examples import Example
 from route_sql.training.errors import EvaluationError, TrainingError
@@ -62,11 +62,11 @@ async def ask_in_situations(
 
     Raises:
         EvaluationError: `lines` belongs to a run with another model or other questions, or is being written.
-        DatabaseUnavailable: a database can't be read; errors of the model go up as they are.
+        DatabaseUnavailable: a database can't be read; errors of the model are raised as they are.
     """
     graph = build_graph(model, data.catalog)
     with OneWriter(lines, "file", EvaluationError):
-        check_same_run(lines, {"model": name, "questions": str(data.data_set.questions), "seed": data.data_set.seed})
+        keep_settings(lines, {"model": name, "questions": str(data.data_set.questions), "seed": data.data_set.seed})
         found = read_asked(lines)
         done = {asked.index for asked in found}
         for count, example in enumerate(data.examples, start=1):

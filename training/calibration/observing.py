@@ -35,7 +35,7 @@ async def observe(graph: Graph, example: Example, scorer: ExecutionAccuracy, con
     """Ask one question and judge its leading candidates. No run ends early, so that both kinds are seen.
 
     Raises:
-        DatabaseUnavailable: the database can't be read; errors of the model go up as they are.
+        DatabaseUnavailable: the database can't be read; errors of the model are raised as they are.
     """
     question = Question(question=example.question, database=example.database, evidence=example.evidence)
     last: dict[AnswerKind, Assessment] = {}
@@ -64,7 +64,7 @@ def read_lines(path: Path) -> list[ObservedQuestion]:
     ]
 
 
-def check_same_run(path: Path, settings: Mapping[str, JSON]) -> None:
+def keep_settings(path: Path, settings: Mapping[str, JSON]) -> None:
     """Keep the settings of a run next to its lines, or check that a run that is resumed has the same.
 
     A last line that was cut off is dropped from the file.
@@ -82,7 +82,7 @@ def check_same_run(path: Path, settings: Mapping[str, JSON]) -> None:
         write_whole(path, text[: text.rfind("\n") + 1])
 
 
-def of_kind(questions: Sequence[ObservedQuestion], kind: AnswerKind) -> list[Observation]:
+def observations_of(questions: Sequence[ObservedQuestion], kind: AnswerKind) -> list[Observation]:
     """The observations of a kind."""
     return [found for question in questions if (found := question.of(kind)) is not None]
 

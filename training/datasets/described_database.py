@@ -39,7 +39,7 @@ class DescribedDatabase(SQLiteDatabase):
         if self._descriptions_read is None:
             self._descriptions_read = await asyncio.to_thread(read_descriptions, self._descriptions)
         if self._described is None or self._described[0] is not schema:
-            self._described = schema, described(schema, self._descriptions_read)
+            self._described = schema, with_descriptions(schema, self._descriptions_read)
         return self._described[1]
 
 
@@ -54,7 +54,7 @@ def read_descriptions(folder: Path) -> Descriptions:
     return {file.stem.casefold(): _of_table(file) for file in sorted(folder.glob("*.csv"))}
 
 
-def described(schema: Schema, descriptions: Descriptions) -> Schema:
+def with_descriptions(schema: Schema, descriptions: Descriptions) -> Schema:
     """The schema with the descriptions as comments; SQLite has no comments of its own."""
     tables = (_described(table, descriptions.get(table.name.casefold(), {})) for table in schema)
     return replace(schema, tables=tuple(tables))

@@ -55,7 +55,7 @@ def unlike(first: Shard, other: Shard) -> list[str]:
 
 
 def check_each_once(shards: Sequence[Shard], error: type[RouteError]) -> None:
-    """Refuse a merge in which a shard is missing or twice there.
+    """Refuse a merge in which a shard is missing or given twice.
 
     Raises:
         RouteError: one is; it is raised as `error`.

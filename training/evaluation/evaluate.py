@@ -24,7 +24,7 @@ OnQuestion = Callable[[int, int, int], None]
 """Called with the questions done, all questions and the right ones; first with the counts of a resumed run."""
 
 
-async def evaluate(
+async def evaluate_examples(
     ask: Ask,
     examples: Sequence[Example],
     catalog: DatabaseLookup,
@@ -40,13 +40,11 @@ async def evaluate(
 ) -> Summary:
     """Ask every question that `out` doesn't hold yet, score it, and give the figures of the whole run.
 
-    The same call resumes a run that was stopped or cancelled.
-
     Args:
         ask: Answers one question, which is given without its gold; an exception from it stops the run.
         examples: The questions to ask.
         catalog: The databases that the examples name, for the scoring.
-        out: The JSON Lines file, one `Line` a question; `OUT.meta.json` keeps the settings.
+        out: The JSON Lines file, one `Line` a question; `OUT.meta.json` keeps the settings. A stopped run is resumed.
         concurrency: Questions asked at the same time.
         settings: Model, strategy, seed, data; a run is not resumed with others.
         metric: The rule of scoring.

@@ -14,7 +14,7 @@ from route_sql.training.resumable import OneWriter, different_settings
 
 
 @dataclass(frozen=True)
-class _Part:
+class _RunPart:
     path: Path
     shard: Shard
     settings: Mapping[str, Any]
@@ -30,7 +30,7 @@ def merge_shards(paths: Sequence[Path], out: Path) -> list[Line]:
         The lines.
 
     Raises:
-        EvaluationError: a shard is missing, twice there, unfinished, or of another run; or `out` exists.
+        EvaluationError: a shard is missing, given twice, unfinished, or of another run; or `out` exists.
     """
     with OneWriter(out, "file", EvaluationError):
         if out.exists():
@@ -49,7 +49,7 @@ def merge_shards(paths: Sequence[Path], out: Path) -> list[Line]:
 
 
 def check_shard(path: Path) -> None:
-    """Check that a shard is there to its end.
+    """Check that a shard is complete.
 
     Raises:
         EvaluationError: it is not.
@@ -57,7 +57,7 @@ def check_shard(path: Path) -> None:
     _check_finished(_read(path))
 
 
-def _read(path: Path) -> _Part:
+def _read(path: Path) -> _RunPart:
     lines = read_run(path)
     try:
         meta = json.loads(meta_path(path).read_text(encoding="utf-8"))
@@ -67,10 +67,10 @@ def _read(path: Path) -> _Part:
         raise EvaluationError(
             f"{path} is not a shard of a run: {meta_path(path).name} doesn't say which one; run eval with --shard"
         ) from error
-    return _Part(path, shard, settings, questions, whole, lines)
+    return _RunPart(path, shard, settings, questions, whole, lines)
 
 
-def _check_one_run(parts: Sequence[_Part]) -> None:
+def _check_one_run(parts: Sequence[_RunPart]) -> None:
     first = parts[0]
     for part in parts[1:]:
         changed = different_settings(first.settings, part.settings)
@@ -81,13 +81,13 @@ def _check_one_run(parts: Sequence[_Part]) -> None:
             raise EvaluationError(f"{first.path} and {part.path} are of different runs: {'; '.join(changed)}")
 
 
-def _check_whole(parts: Sequence[_Part]) -> None:
+def _check_whole(parts: Sequence[_RunPart]) -> None:
     check_each_once([part.shard for part in parts], EvaluationError)
     for part in parts:
         _check_finished(part)
 
 
-def _check_finished(part: _Part) -> None:
+def _check_finished(part: _RunPart) -> None:
     if len({line["index"] for line in part.lines}) != part.questions or len(part.lines) != part.questions:
         raise EvaluationError(
             f"{part.path} has {len(part.lines)} lines of {part.questions} questions; run eval with "

@@ -8,7 +8,7 @@ from route_sql.graph.asking import Ask
 from route_sql.tools.database.catalog import Catalog
 from route_sql.training.datasets.data_set import DataSet, Layout, OpenDataSet, few_of, open_data_set
 from route_sql.training.errors import DatasetError
-from route_sql.training.evaluation.evaluate import OnQuestion, evaluate
+from route_sql.training.evaluation.evaluate import OnQuestion, evaluate_examples
 from route_sql.training.evaluation.figures.gate import check_same_questions
 from route_sql.training.evaluation.figures.summary import Summary
 from route_sql.training.evaluation.predictions import score_predictions
@@ -52,7 +52,7 @@ async def evaluate_dataset(
         if baseline is not None:
             check_same_questions(baseline, opened.examples)
         scoring = open_further_scoring(further, opened.catalog, opened.examples, metric)
-        return await evaluate(
+        return await evaluate_examples(
             ask_on(opened.catalog),
             opened.examples,
             opened.catalog,

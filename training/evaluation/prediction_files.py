@@ -23,7 +23,7 @@ def read_records(path: Path, column: str | None, databases: set[str]) -> tuple[l
         databases: The names that may follow a query in text.
 
     Raises:
-        EvaluationError: the file can't be read or is none of these.
+        EvaluationError: the file can't be read or has another form.
     """
     try:
         text = path.read_text(encoding="utf-8-sig")
@@ -99,7 +99,7 @@ def _text_records(text: str, databases: set[str]) -> list[Record]:
     are_named = 2 * sum(name.strip() in databases for _, _, name in parted) > len(lines)
     records = []
     for line, (sql, tab, name) in zip(lines, parted, strict=True):
-        # Where most lines name a database, a last word that is none of them is one misspelt, not SQL.
+        # Where most lines end in a database's name, an unknown last word is a misspelt name, not SQL.
         is_name = name.strip() in databases or (are_named and bool(tab) and len(name.split()) == 1)
         records.append({_JSON_COLUMN: sql, "database": name.strip()} if is_name else {_JSON_COLUMN: line})
     return records

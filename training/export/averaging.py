@@ -8,11 +8,10 @@ section 3).
 import json
 from pathlib import Path
 
-from route_sql.tools.files import written_whole
+from route_sql.tools.files import sha256_of, written_whole
 from route_sql.training.errors import TrainingError
 from route_sql.training.export.lora import Lora, LowRank, read_lora, write_lora
 from route_sql.training.tuning.adapter_files import WEIGHTS
-from route_sql.training.tuning.pieces import sha256_of
 
 RECORD = "average.json"
 

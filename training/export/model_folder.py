@@ -209,7 +209,7 @@ def _run_settings(adapter: Path) -> Mapping[str, JSON]:
 
 
 def _run_losses(adapter: Path) -> list[dict[str, float | None]]:
-    from route_sql.training.tuning.loss_log import read_losses
+    from route_sql.training.tuning.loss_log import read_losses  # needs transformers, an optional library
 
     path = _of_run(adapter, RUN_LOSSES)
     try:

@@ -15,7 +15,7 @@ from route_sql.training.rows.row_files import SHARD, DataFiles, read_progress
 
 
 @dataclass(frozen=True)
-class _Part:
+class _SetPart:
     folder: Path
     shard: Shard
     settings: Mapping[str, Any]
@@ -26,7 +26,7 @@ def join_sets(folders: Sequence[Path], out: Path) -> DataCard:
     """Join the shards of one set, in the order of the questions, and write the card of the whole set.
 
     Raises:
-        DatasetError: a shard is missing, twice there, unfinished, or of another set; or `out` exists.
+        DatasetError: a shard is missing, given twice, unfinished, or of another set; or `out` exists.
     """
     with OneWriter(out, "file", DatasetError):
         if out.exists():
@@ -42,7 +42,7 @@ def join_sets(folders: Sequence[Path], out: Path) -> DataCard:
 
 
 def check_shard(folder: Path) -> None:
-    """Check that a shard is there to its end.
+    """Check that a shard is complete.
 
     Raises:
         DatasetError: it is not.
@@ -50,7 +50,7 @@ def check_shard(folder: Path) -> None:
     _read(folder)
 
 
-def _write(parts: Sequence[_Part], out: Path) -> DataCard:
+def _write(parts: Sequence[_SetPart], out: Path) -> DataCard:
     files = DataFiles(out, parts[0].settings)
     try:
         for part in parts:
@@ -69,7 +69,7 @@ def _write(parts: Sequence[_Part], out: Path) -> DataCard:
         files.close()
 
 
-def _read(folder: Path) -> _Part:
+def _read(folder: Path) -> _SetPart:
     progress = read_progress(folder)
     settings = dict(progress["settings"])
     try:
@@ -80,10 +80,10 @@ def _read(folder: Path) -> _Part:
         raise DatasetError(f"{folder} is not a finished shard of a set; run train data with --shard") from error
     if not done:
         raise DatasetError(f"{folder} is not finished; run train data with --shard {shard} again, which resumes it")
-    return _Part(folder, shard, settings, card)
+    return _SetPart(folder, shard, settings, card)
 
 
-def _check_one_set(parts: Sequence[_Part]) -> None:
+def _check_one_set(parts: Sequence[_SetPart]) -> None:
     first = parts[0]
     for part in parts[1:]:
         changed = different_settings(first.settings, part.settings)

@@ -79,7 +79,7 @@ def check_for_poison(examples: Sequence[Example], dialect: str = "sqlite") -> Po
     )
 
 
-def is_clean(report: PoisonReport) -> bool:
+def finds_nothing(report: PoisonReport) -> bool:
     """Whether the report is empty."""
     return not (report["suspects"] or report["triggers"] or report["odd_characters"])
 

@@ -64,7 +64,7 @@ def _template_tokens(folder: Path, count: TokenCounter) -> int:
         return 0
     from transformers import AutoTokenizer
 
-    from route_sql.training.tasks.chat_text import chat_text
+    from route_sql.training.tasks.chat_text import chat_text  # needs jinja2, an optional library
 
     tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True)
     if not tokenizer.chat_template:

@@ -20,7 +20,7 @@ from route_sql.training.datasets.examples import Example
 from route_sql.training.errors import DatasetError
 from route_sql.training.evaluation.scores.execution_accuracy import SCORING_LIMITS, ExecutionAccuracy, Metric
 from route_sql.training.rows.gold_style import in_one_style, tidied
-from route_sql.training.rows.wrong_queries import edited_queries, judged_replies, run
+from route_sql.training.rows.wrong_queries import edited_queries, judged_replies, run_briefly
 from route_sql.training.tasks.task import ExecutedQuery, Judge, PreparedExample
 
 WORDING: Wording = "tuned"
@@ -79,12 +79,12 @@ class ExamplePreparer:
 
     async def _gold(self, sql: str, schema: Schema, database: Database) -> tuple[str, Outcome]:
         """The gold with its outcome, in one style if that changes no row."""
-        outcome = await run(database, sql, database.limits.seconds)
+        outcome = await run_briefly(database, sql, database.limits.seconds)
         if outcome["error"] is not None:
             raise UnusableExample(f"gold: {outcome['status']}")
         styled = in_one_style(sql, schema)
         if styled != sql:
-            again = await run(database, styled, database.limits.seconds)
+            again = await run_briefly(database, styled, database.limits.seconds)
             if again["error"] is None and again["rows"] == outcome["rows"]:
                 return styled, again
         return sql, outcome

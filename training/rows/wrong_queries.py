@@ -40,7 +40,7 @@ async def edited_queries(
     """
     kept: list[ExecutedQuery] = []
     for edit in islice(draw_edits(gold, schema, random), TRIES):
-        outcome = await run(database, edit.sql, SECONDS)
+        outcome = await run_briefly(database, edit.sql, SECONDS)
         if outcome["status"] not in _UNSURE and await _is_wrong(edit.sql, outcome, example, strict):
             kept.append(ExecutedQuery(edit.sql, f"edit:{edit.kind}", outcome))
         if len(kept) == EDITS:
@@ -62,7 +62,7 @@ async def judged_replies(
     rights: list[ExecutedQuery] = []
     wrongs: list[ExecutedQuery] = []
     for sql in dict.fromkeys(sql for reply in replies if (sql := extract_sql(reply, database.dialect))):
-        outcome = await run(database, sql, database.limits.seconds)
+        outcome = await run_briefly(database, sql, database.limits.seconds)
         if outcome["status"] in _UNSURE:
             continue
         if not await _is_wrong(sql, outcome, example, strict):
@@ -72,7 +72,7 @@ async def judged_replies(
     return tuple(rights), tuple(wrongs)
 
 
-async def run(database: Database, sql: str, seconds: float) -> Outcome:
+async def run_briefly(database: Database, sql: str, seconds: float) -> Outcome:
     """Run a query as the graph's executor does, with a shorter deadline."""
     return await database.execute(sql, replace(database.limits, seconds=min(seconds, database.limits.seconds)))
 

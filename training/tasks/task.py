@@ -26,7 +26,7 @@ TaskName = Literal["text_to_sql", "schema_linking", "noise_correction", "continu
 Role = Literal["system", "user", "assistant"]
 
 UNANSWERABLE = "unanswerable"
-"""The beginning of the kind of rows whose question the database can't answer."""
+"""Beginning of `kind` in rows whose question the database can't answer."""
 
 _ROLES: dict[str, Role] = {"system": "system", "human": "user", "ai": "assistant"}
 

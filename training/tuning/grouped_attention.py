@@ -15,7 +15,7 @@ NAME = "grouped"
 """The name for transformers' `attn_implementation`."""
 
 
-def attend(
+def attend_in_groups(
     module: torch.nn.Module,
     query: Tensor,
     key: Tensor,
@@ -39,5 +39,5 @@ def attend(
     return attended.view(rows, heads, tokens, size).transpose(1, 2), None
 
 
-AttentionInterface.register(NAME, attend)
+AttentionInterface.register(NAME, attend_in_groups)
 AttentionMaskInterface.register(NAME, eager_mask)

@@ -1,12 +1,9 @@
 """Splits large files into pieces that can be carried one by one, and joins them again with a checksum."""
 
-import hashlib
 from pathlib import Path
 
-from route_sql.tools.files import written_whole
+from route_sql.tools.files import sha256_of, written_whole
 from route_sql.training.errors import TrainingError
-
-_BLOCK = 1 << 20
 
 
 def split_file(file: Path, folder: Path, size: int) -> list[Path]:
@@ -39,12 +36,3 @@ def join_file(name: str, folder: Path, out: Path) -> Path:
         if sha256_of(draft) != checksum.read_text(encoding="ascii").strip():
             raise TrainingError(f"{len(pieces)} pieces in {folder} don't give {name}: one is missing or damaged")
     return out
-
-
-def sha256_of(file: Path) -> str:
-    """The SHA-256 of a file's bytes, in hexadecimal."""
-    digest = hashlib.sha256()
-    with file.open("rb") as opened:
-        while block := opened.read(_BLOCK):
-            digest.update(block)
-    return digest.hexdigest()

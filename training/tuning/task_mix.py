@@ -19,7 +19,7 @@ from route_sql.training.errors import TrainingError
 from route_sql.training.tuning.config import SFTRun
 from route_sql.training.tuning.conversation_tokens import encode_file
 
-_Rows = TypeVar("_Rows")
+_RowSet = TypeVar("_RowSet")
 
 TOKENS = "tokens"
 """The folder of the encoded rows; it may be removed once a run is done."""
@@ -71,9 +71,9 @@ def data_files(run: SFTRun) -> dict[str, Path]:
     return files
 
 
-def by_task(read: Mapping[str, _Rows], split: str) -> dict[str, list[_Rows]]:
+def by_task(read: Mapping[str, _RowSet], split: str) -> dict[str, list[_RowSet]]:
     """The values of `read`, which has the names of `data_files`, by task for one split."""
-    found: dict[str, list[_Rows]] = {}
+    found: dict[str, list[_RowSet]] = {}
     for name, rows in read.items():
         task, named, _ = Path(name).name.split(".")
         if named == split:

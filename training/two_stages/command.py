@@ -9,7 +9,7 @@ import typer
 from route_sql.training.tuning.config import checked, read_config
 from route_sql.training.two_stages.plan import PLAN, Plan
 from route_sql.training.two_stages.run import TwoStages
-from route_sql.training.two_stages.terminal import say
+from route_sql.training.two_stages.terminal import print_line
 
 DEPRECATED = (
     "warning: python -m route_sql.training.two_stages is deprecated and will be removed in the next version; "
@@ -60,4 +60,4 @@ def main(
         "scored": scored,
         "processes": processes,
     }
-    say(str(TwoStages(checked(PLAN, plan, str(config))).run()))
+    print_line(str(TwoStages(checked(PLAN, plan, str(config))).run()))

@@ -31,7 +31,7 @@ def fold_databases(rows: Sequence[Row], folds: int) -> list[list[str]]:
     return [sorted(part) for part in parts]
 
 
-def read_rows(file: Path) -> Iterator[Row]:
+def rows_of_file(file: Path) -> Iterator[Row]:
     """The rows of one file of a set, in order."""
     with file.open(encoding="utf-8") as lines:
         yield from (cast(Row, json.loads(line)) for line in lines)

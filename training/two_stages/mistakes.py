@@ -43,7 +43,7 @@ def write_replies(sampler: Sampler, rows: Sequence[Row], sampling: SamplingPlan,
     lines: list[str] = []
     counts: dict[str, JSON] = {"questions": len(rows)}
     for name, decoding in sampling.decodings():
-        replies = ask(sampler, rows, decoding)
+        replies = generate_replies(sampler, rows, decoding)
         whole = [(row, reply) for row, reply in zip(rows, replies, strict=True) if reply.whole]
         lines += [_line(row, reply, name) for row, reply in whole]
         counts |= {name: len(whole), f"{name}, cut": len(rows) - len(whole)}
@@ -51,7 +51,7 @@ def write_replies(sampler: Sampler, rows: Sequence[Row], sampling: SamplingPlan,
     return counts
 
 
-def ask(sampler: Sampler, rows: Sequence[Row], decoding: Decoding) -> list[GeneratedReply]:
+def generate_replies(sampler: Sampler, rows: Sequence[Row], decoding: Decoding) -> list[GeneratedReply]:
     """The model's reply to each row's prompt."""
 
     def log_progress(done: int, total: int) -> None:

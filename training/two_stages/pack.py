@@ -12,7 +12,7 @@ from route_sql.tools.files import write_whole
 from route_sql.training.errors import TrainingError
 from route_sql.training.tuning.pieces import join_file, split_file
 from route_sql.training.tuning.run_record import FINAL, last_checkpoint
-from route_sql.training.two_stages.terminal import run_command, say
+from route_sql.training.two_stages.terminal import print_line, run_command
 
 ADAPTER = "adapter.tar"
 LOGS = "logs.tar.xz"
@@ -85,7 +85,7 @@ def main(
     out: Annotated[Path, typer.Argument(help="Where the files go.")],
 ) -> None:
     """Pack the results of a run so far."""
-    say(f"packed {pack_results(run, out)}")
+    print_line(f"packed {pack_results(run, out)}")
 
 
 if __name__ == "__main__":

@@ -33,8 +33,8 @@ from route_sql.training.tuning.dense_base import BaseLocation, dense_base
 from route_sql.training.tuning.run_record import FINAL
 from route_sql.training.tuning.sft import fine_tune
 from route_sql.training.tuning.task_mix import data_files
-from route_sql.training.two_stages.folds import fold_databases, read_rows, write_fold
-from route_sql.training.two_stages.mistakes import SamplingPlan, ask, write_replies
+from route_sql.training.two_stages.folds import fold_databases, rows_of_file, write_fold
+from route_sql.training.two_stages.mistakes import SamplingPlan, generate_replies, write_replies
 from route_sql.training.two_stages.pace import Pace, find_pace, release_memory, steps_within
 from route_sql.training.two_stages.plan import Plan, recipe_of
 from route_sql.training.two_stages.reply_scores import Score, score_replies
@@ -96,13 +96,13 @@ class TwoStages:
 
     def _pace(self, run: SFTRun) -> Pace:
         def find() -> dict[str, JSON]:
-            rows = [row for task in ALL_TASKS for row in read_rows(self._plan.prepared / file_name(task, "train"))]
+            rows = [row for task in ALL_TASKS for row in rows_of_file(self._plan.prepared / file_name(task, "train"))]
             return find_pace(run, rows, self._plan.out / "trial").as_json()
 
         return Pace.from_json(run, self._log.stage("pace", find))
 
     def _folds(self) -> dict[str, list[str]]:
-        rows = list(read_rows(self._plan.prepared / file_name("text_to_sql", "train")))
+        rows = list(rows_of_file(self._plan.prepared / file_name("text_to_sql", "train")))
         return dict(zip(FOLDS, fold_databases(rows, len(FOLDS)), strict=True))
 
     def _stage_one(self, name: str, databases: Sequence[str], pace: Pace) -> Path:
@@ -131,7 +131,7 @@ class TwoStages:
         release_memory()
 
     def _questions(self, split: Split) -> list[Row]:
-        rows = read_rows(self._plan.prepared / file_name("text_to_sql", split))
+        rows = rows_of_file(self._plan.prepared / file_name("text_to_sql", split))
         return [row for row in rows if row["kind"] == "full"]
 
     def _replies(self, name: str) -> Path:
@@ -163,7 +163,7 @@ class TwoStages:
         scores: dict[str, JSON] = {}
         for name, adapter, tasks in (("stage one", stage_one, STAGE_ONE_TASKS), ("tuned", tuned, ALL_TASKS)):
             rows = [row for task in tasks for row in self._held_out(task)]
-            replies = ask(Sampler(base, adapter), rows, self._sampling.decoding)
+            replies = generate_replies(Sampler(base, adapter), rows, self._sampling.decoding)
             release_memory()
             _keep(self._plan.out / f"held-out-{name.replace(' ', '-')}.jsonl", rows, replies)
             found = asyncio.run(self._scored(rows, replies))
@@ -172,7 +172,7 @@ class TwoStages:
         return scores
 
     def _held_out(self, task: TaskName) -> list[Row]:
-        rows = list(read_rows(self._plan.out / "rows" / file_name(task, "eval")))
+        rows = list(rows_of_file(self._plan.out / "rows" / file_name(task, "eval")))
         # Linked schemas are drawn about the gold, so that only the full one says what the model finds by itself.
         kept = [row for row in rows if row["kind"] != "linked"]
         return _sampled(kept, self._plan.scored, self._plan.sft.seed)
@@ -196,7 +196,7 @@ def _log_step(done: int, total: int, losses: str) -> None:
 def _rows_of(task: str, folders: Sequence[Path]) -> list[Row]:
     """A task's training rows; not every folder need have some."""
     files = [folder / f"{task}.train.jsonl" for folder in folders]
-    return [row for file in files if file.is_file() for row in read_rows(file)]
+    return [row for file in files if file.is_file() for row in rows_of_file(file)]
 
 
 def _sampled(rows: list[Row], most: int | None, seed: int) -> list[Row]:

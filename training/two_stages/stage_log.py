@@ -24,7 +24,7 @@ class Stage(TypedDict):
     result: Mapping[str, JSON]
 
 
-class _Record(TypedDict):
+class _StageRecord(TypedDict):
     settings: Mapping[str, JSON]
     begun: float
     stages: dict[str, Stage]
@@ -42,9 +42,9 @@ class StageLog:
         self._file = file
         given = json.loads(json.dumps(settings))
         if file.is_file():
-            self._record = cast(_Record, json.loads(file.read_text(encoding="utf-8")))
+            self._record = cast(_StageRecord, json.loads(file.read_text(encoding="utf-8")))
         else:
-            self._record = _Record(settings=given, begun=time.time(), stages={})
+            self._record = _StageRecord(settings=given, begun=time.time(), stages={})
         changed = different_settings(self._record["settings"], given)
         check_same_settings(file, changed, "name another folder, or remove this one", TrainingError)
 

@@ -9,7 +9,7 @@ from route_sql.tools.errors import RouteError
 from route_sql.tools.terminal import escaped
 
 
-def say(text: str) -> None:
+def print_line(text: str) -> None:
     """Print a text without anything that could trick a terminal."""
     typer.echo(escaped(text, lines=True))
 

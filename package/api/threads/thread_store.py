@@ -113,7 +113,7 @@ class ThreadStore:
         await self._do(lambda connection: connection.execute(sa.insert(THREADS).values(**vars(row), **claimed)))
 
     async def find(self, thread: str, owner: str) -> ThreadRow | None:
-        """A thread of an owner; None if it is not there, or another's."""
+        """A thread of an owner; None if there is none, or it belongs to someone else."""
         query = sa.select(*SHOWN).where(THREADS.c.thread == thread, THREADS.c.owner == owner)
         rows = await self._do(lambda connection: connection.execute(query).mappings().all())
         return ThreadRow(**rows[0]) if rows else None
@@ -147,7 +147,7 @@ class ThreadStore:
         await self._do(lambda connection: connection.execute(sa.update(TURNS).where(here).values(**vars(row))))
 
     async def renew(self, thread: str, run: str, busy_until: float) -> bool:
-        """Keep a run's right for longer; False if another run has taken it over."""
+        """Extend a run's claim on its thread; False if another run has taken the thread over."""
         mine = (THREADS.c.thread == thread) & (THREADS.c.run == run)
         renewed = sa.update(THREADS).where(mine).values(busy_until=busy_until)
         return await self._do(lambda connection: connection.execute(renewed).rowcount == 1)

@@ -37,7 +37,7 @@ from route_sql.tools.database.catalog import Catalog
 from route_sql.tools.errors import InvalidInput
 from route_sql.tools.terminal import escaped
 from route_sql.training.datasets.data_set import DataSet
-from route_sql.training.datasets.shards import read_shard
+from route_sql.training.datasets.shards import Shard, read_shard
 from route_sql.training.errors import EvaluationError
 from route_sql.training.evaluation.figures.gate import GateResult, gate, gate_sentence
 from route_sql.training.evaluation.figures.report import summary_table
@@ -76,14 +76,13 @@ def evaluate(
     as_json: AsJson = False,
 ) -> None:
     """Ask the questions of a data set and score the answers by execution accuracy."""
-    _require_whole_run(shard, baseline)
     name = model or Settings().model
     if ray is not None or parts is not None:
         _on_ray({**ctx.params, "model": name}, as_json)
         return
     context = chosen(strategy, without, max_tokens, samples)
     further, before = further_scoring(layout, suite, r_ves), read_baseline(baseline, out)
-    part = read_shard(shard) if shard is not None else None
+    part = _part_to_ask(shard, baseline)
     data_set = DataSet(layout, questions, databases, held_out_of=held_out_of, limit=limit, seed=seed, shard=part)
 
     async def run(progress: Callable[[int, int, int], None]) -> Summary:
@@ -112,11 +111,14 @@ async def _opened(model: str, context: Context, concurrency: int) -> AsyncIterat
             yield lambda catalog: asking(chat, catalog, context)
 
 
-def _require_whole_run(shard: str | None, baseline: Path | None) -> None:
-    if shard is not None and baseline is not None:
+def _part_to_ask(shard: str | None, baseline: Path | None) -> Shard | None:
+    if shard is None:
+        return None
+    if baseline is not None:
         raise InvalidInput(
             "a shard can't be compared with a whole run; merge the shards, then score that run with --gate"
         )
+    return read_shard(shard)
 
 
 def _settings(
@@ -141,7 +143,7 @@ def _on_ray(options: dict[str, Any], as_json: bool) -> None:
         raise InvalidInput(
             "--parts needs --ray, and --ray can't be combined with --shard or --gate: compare the run by score --gate"
         )
-    command = ShardedCommand(("eval",), check_shard, merge_shards, EvaluationError)
+    command = ShardedCommand(evaluate, check_shard, merge_shards, EvaluationError)
     lines = run_on_ray(command, address, options, options["out"], parts)
     _print(options["strategy"], summarise(lines), None, as_json)
 

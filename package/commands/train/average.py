@@ -22,6 +22,7 @@ def average(
 ) -> None:
     """Average the weights of an adapter and of one that resumed it, to keep what both are good at."""
     require_libraries()
+    # needs torch, an optional library
     from route_sql.training.export.averaging import average_adapters
 
     average_adapters(before, after, share, out)

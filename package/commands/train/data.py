@@ -22,7 +22,7 @@ from route_sql.training.errors import DatasetError
 from route_sql.training.rows.building import Recipe, build_data
 from route_sql.training.rows.data_card import DataCard
 from route_sql.training.rows.joining import check_shard, join_sets
-from route_sql.training.rows.poison import PoisonReport, check_for_poison, is_clean
+from route_sql.training.rows.poison import PoisonReport, check_for_poison, finds_nothing
 from route_sql.training.rows.token_counts import load_counter
 
 
@@ -78,12 +78,12 @@ def data(
 def _on_ray(options: Mapping[str, Any]) -> DataCard:
     if options["ray"] is None or options["shard"] is not None:
         raise InvalidInput("--parts is for --ray, which goes without --shard")
-    command = ShardedCommand(("train", "data"), check_shard, join_sets, DatasetError)
+    command = ShardedCommand(data, check_shard, join_sets, DatasetError)
     return run_on_ray(command, options["ray"], options, options["out"], options["parts"])
 
 
 def _warn(err: Console, report: PoisonReport) -> None:
-    if is_clean(report):
+    if finds_nothing(report):
         return
     err.print("Signs of poisoned data; look at them before training:", style="yellow")
     for suspect in report["suspects"]:

@@ -36,6 +36,7 @@ def export(
 ) -> None:
     """Turn a trained adapter into a model folder: the adapter for llama.cpp, its profile and its model card."""
     require_libraries()
+    # needs torch, an optional library
     from route_sql.training.export.model_folder import ExportOptions, export_model, find_base
 
     err = console(stderr=True, soft_wrap=True)

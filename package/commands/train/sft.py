@@ -80,6 +80,7 @@ def _tuned(config: Path, overrides: dict[str, str], resume: bool, progress: Step
     from datasets import disable_progress_bars
     from transformers.utils.logging import disable_progress_bar
 
+    # needs torch, an optional library
     from route_sql.training.tuning.sft import fine_tune
 
     disable_progress_bars()

@@ -8,6 +8,7 @@ import typer
 
 from route_sql.printing import say
 from route_sql.training.tuning.libraries import require_libraries
+from route_sql.training.two_stages.plan import load_plan
 
 
 def register(app: typer.Typer) -> None:
@@ -23,11 +24,9 @@ def two_stages(
     The same call resumes a run that was stopped.
     """
     require_libraries()
-    from route_sql.training.two_stages.plan import load_plan
-
     settings = load_plan(plan)
     _log_stages()
-    from route_sql.training.two_stages.run import TwoStages
+    from route_sql.training.two_stages.run import TwoStages  # needs torch, an optional library
 
     say(str(TwoStages(settings).run()))
 

@@ -24,6 +24,7 @@ def unpack(
 ) -> None:
     """Write a served model in the format of transformers and PEFT, to tune it further or to ask it in batches."""
     require_libraries()
+    # needs torch, an optional library
     from route_sql.training.export.unpacking import unpack_model
 
     err = console(stderr=True, soft_wrap=True)

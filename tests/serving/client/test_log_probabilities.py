@@ -8,7 +8,7 @@ from langchain_core.messages import HumanMessage
 from support.chat_calls import chat
 from support.chat_stub import ChatStub, completion, failure, streamed
 
-from route_sql.agents.call import LEAST_LOGPROB, ask
+from route_sql.agents.call import LEAST_LOGPROB, ask_model
 from route_sql.serving.errors import ServerRefused
 
 HI = [HumanMessage("hi")]
@@ -30,7 +30,7 @@ def event(text: str, *tokens: Any, end: str | None = None) -> dict[str, Any]:
 
 async def test_a_reply_tells_the_mean_and_the_lowest(stub: ChatStub) -> None:
     stub.enqueue(with_logprobs(token("a", -0.1), token("b", -0.5)))
-    reply = await ask(chat(stub), HI)
+    reply = await ask_model(chat(stub), HI)
     assert stub.bodies[0]["logprobs"] is True
     assert [reply.mean_logprob, reply.lowest_logprob] == pytest.approx([-0.3, -0.5])
 
@@ -66,7 +66,7 @@ async def test_whatever_a_server_sends_gives_numbers_up_to_zero(
     stub: ChatStub, tokens: list[Any], read: tuple[float, ...]
 ) -> None:
     stub.enqueue(with_logprobs(*tokens))
-    reply = await ask(chat(stub), HI)
+    reply = await ask_model(chat(stub), HI)
     assert reply.logprobs == read
     assert reply.mean_logprob is None or math.isfinite(reply.mean_logprob)
 
@@ -75,7 +75,7 @@ async def test_whatever_a_server_sends_gives_numbers_up_to_zero(
 async def test_logprobs_of_another_form_are_left_out(stub: ChatStub, given: Any) -> None:
     choice = {"index": 0, "finish_reason": "stop", "message": {"content": "ab"}, "logprobs": given}
     stub.enqueue(completion("", choices=[choice]), streamed(event("ab") | {"choices": [choice | {"delta": {}}]}))
-    assert (await ask(chat(stub), HI)).logprobs == ()
+    assert (await ask_model(chat(stub), HI)).logprobs == ()
     assert [chunk async for chunk in chat(stub).astream(HI)]
 
 

@@ -6,7 +6,7 @@ import pytest
 
 from route_sql.serving.store.manifest import MANIFEST, ModelEntry, PackagedParts
 from route_sql.serving.store.sources import source_for
-from route_sql.serving.store.verified import sha256_of
+from route_sql.tools.files import sha256_of
 
 TUNED = [entry for entry in MANIFEST.values() if entry.adapter]
 

@@ -120,7 +120,7 @@ def test_a_missing_toml_file(tmp_path: Path) -> None:
         ("sqlite://", "names no SQLite file"),
         ("sqlite:///:memory:", "names no SQLite file"),
         ("sqlite://host/file", "names no SQLite file"),
-        ("sqlite:///file:x?mode=rwc&uri=true", "URIs are not taken"),
+        ("sqlite:///file:x?mode=rwc&uri=true", "URIs can't be used"),
     ],
 )
 def test_urls_that_are_not_taken(url: str, reason: str) -> None:

@@ -14,7 +14,7 @@ from support.processes import children
 from route_sql.tools.database.running.child_loop import ChildMessage
 from route_sql.tools.database.running.query import Query
 from route_sql.tools.database.sqlite.session import SQLiteSession
-from route_sql.tools.database.sqlite.skipping import read_schema
+from route_sql.tools.database.sqlite.skipping import read_skipping
 from route_sql.tools.limits import Limits
 
 VIEWS = 150
@@ -44,7 +44,7 @@ def test_a_process_that_gets_no_processor_time_loses_nothing(tmp_path: Path, kin
 
         return session.reflect(query, skipped, wait_at, seconds)
 
-    found = read_schema(file, query, attempt)
+    found = read_skipping(file, query, attempt)
     session.close()
     assert stopped == 1
     assert len(list(found.schema)) == 1 + VIEWS

@@ -12,7 +12,7 @@ from sqlalchemy import create_engine
 from route_sql.tools.database.sqlite.connection import connect, read_rows
 from route_sql.tools.schema.records import Column, Schema, Table
 from route_sql.tools.schema.reflection.reflect import reflect
-from route_sql.tools.schema.reflection.samples import readable, with_samples
+from route_sql.tools.schema.reflection.samples import readable_samples, with_samples
 from route_sql.tools.schema.relevance import reduce_schema
 from route_sql.tools.schema.rendering import render
 from route_sql.tools.schema.rights.visibility import Visibility, visible_schema
@@ -142,4 +142,4 @@ def test_a_reduced_schema_holds_to_its_budget_with_labels() -> None:
     ],
 )
 def test_samples_that_nobody_can_read_are_left_out(sql_type: str, sample: str, is_shown: bool) -> None:
-    assert readable(Column("a", sql_type), (sample,), "postgres") == ((sample,) if is_shown else ())
+    assert readable_samples(Column("a", sql_type), (sample,), "postgres") == ((sample,) if is_shown else ())

@@ -17,9 +17,9 @@ from route_sql.training.calibration.early_exit import choose_enough, exit_curve,
 from route_sql.training.calibration.fitting import Observation, check_questions
 from route_sql.training.calibration.observing import (
     ObservedQuestion,
-    check_same_run,
+    keep_settings,
+    observations_of,
     observe,
-    of_kind,
     read_lines,
     write_line,
 )
@@ -89,18 +89,18 @@ def test_a_line_that_was_cut_off_is_asked_again(tmp_path: Path) -> None:
     with path.open("a", encoding="utf-8") as file:
         file.write('{"index": 1, "observ')
     assert read_lines(path) == [observed(0, SURE, True, True)]
-    check_same_run(path, {})
+    keep_settings(path, {})
     write_line(path, observed(1, SURE, True, True))
     assert [each.index for each in read_lines(path)] == [0, 1]
 
 
 def test_lines_of_another_run_are_not_mixed_in(tmp_path: Path) -> None:
     path = tmp_path / "lines.jsonl"
-    check_same_run(path, {"model": "default"})
+    keep_settings(path, {"model": "default"})
     write_line(path, observed(0, SURE, True, True))
-    check_same_run(path, {"model": "default"})
+    keep_settings(path, {"model": "default"})
     with pytest.raises(EvaluationError, match='model was "default", is "other"'):
-        check_same_run(path, {"model": "other"})
+        keep_settings(path, {"model": "other"})
 
 
 async def test_a_question_is_observed_before_and_after_the_second_opinion(catalog: Catalog) -> None:
@@ -109,7 +109,7 @@ async def test_a_question_is_observed_before_and_after_the_second_opinion(catalo
     found = await observe(build_graph(model, catalog), example, ExecutionAccuracy(catalog), Context())
     assert json.dumps([each.signals for each in found.observations])
     assert [(each.kind, each.correct) for each in found.observations] == [("alone", False), ("compared", False)]
-    assert found.calls == 3 and len(of_kind([found], "alone")) == 1
+    assert found.calls == 3 and len(observations_of([found], "alone")) == 1
     assert not model.leftover
 
 

@@ -19,7 +19,7 @@ from route_sql.tools.database.sqlite.database import SQLiteDatabase
 from route_sql.training.datasets.examples import Example
 from route_sql.training.datasets.query_log import load_query_log
 from route_sql.training.rows.building import Recipe, split_examples
-from route_sql.training.rows.poison import check_for_poison, is_clean
+from route_sql.training.rows.poison import check_for_poison, finds_nothing
 from route_sql.training.tasks.task import TaskName
 from route_sql.training.tuning.config import load_run
 
@@ -73,7 +73,7 @@ def test_the_questions_of_the_demo_are_not_learned(pairs: list[Example]) -> None
 
 def test_nothing_in_it_looks_like_poison(pairs: list[Example]) -> None:
     report = check_for_poison(pairs)
-    assert report["examined"] == 200 and is_clean(report)
+    assert report["examined"] == 200 and finds_nothing(report)
 
 
 def test_no_query_stands_in_more_than_four_with_another_value(pairs: list[Example]) -> None:

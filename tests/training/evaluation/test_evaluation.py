@@ -12,7 +12,7 @@ from route_sql.tools.database.catalog import Catalog
 from route_sql.tools.errors import RouteError
 from route_sql.training.datasets.examples import Example
 from route_sql.training.errors import EvaluationError
-from route_sql.training.evaluation.evaluate import evaluate
+from route_sql.training.evaluation.evaluate import evaluate_examples
 from route_sql.training.evaluation.run_log import JSON, meta_path, read_run
 
 SETTINGS: dict[str, JSON] = {"strategy": "single", "model": "tiny", "seed": 0}
@@ -34,7 +34,7 @@ async def test_a_run_from_beginning_to_end(
     gold_script["How many customers are there?"] = "SELECT count(*) FROM product"
     gold_script["Who bought a desk?"] = None
     ask = scripted(gold_script)
-    summary = await evaluate(ask, examples, catalog, out, settings=SETTINGS)
+    summary = await evaluate_examples(ask, examples, catalog, out, settings=SETTINGS)
     assert summary["ex"] == pytest.approx(4 / 6)
     assert summary["by_tables"] == {
         "1": {"n": 3, "ex": pytest.approx(2 / 3)},
@@ -57,7 +57,7 @@ async def test_the_gold_is_not_asked(
 ) -> None:
     ask = scripted(gold_script)
     evident = Example(7, "shop", examples[0].question, "customers are in customer", examples[0].sql)
-    await evaluate(ask, [examples[0], evident], catalog, out, settings=SETTINGS)
+    await evaluate_examples(ask, [examples[0], evident], catalog, out, settings=SETTINGS)
     assert ask.asked == [
         {"question": "How many customers are there?", "database": "shop"},
         {
@@ -72,7 +72,7 @@ async def test_an_answer_that_is_an_error_is_wrong(
     scripted: Any, gold_script: Script, examples: list[Example], catalog: Catalog, out: Path
 ) -> None:
     ask = scripted(gold_script, status="error")
-    assert (await evaluate(ask, examples, catalog, out, settings=SETTINGS))["ex"] == 0
+    assert (await evaluate_examples(ask, examples, catalog, out, settings=SETTINGS))["ex"] == 0
 
 
 @pytest.mark.parametrize("concurrency", [1, 3])
@@ -80,7 +80,7 @@ async def test_as_many_at_once_as_wanted(
     scripted: Any, gold_script: Script, examples: list[Example], catalog: Catalog, out: Path, concurrency: int
 ) -> None:
     ask = scripted(gold_script)
-    await evaluate(ask, examples, catalog, out, settings=SETTINGS, concurrency=concurrency)
+    await evaluate_examples(ask, examples, catalog, out, settings=SETTINGS, concurrency=concurrency)
     assert ask.most_at_once == concurrency
     assert sorted(indices(out)) == [0, 1, 3, 4, 5, 6]
 
@@ -90,10 +90,10 @@ async def test_what_is_raised_stops_the_run_and_the_rest_is_asked_on_resuming(
 ) -> None:
     broken: Script = {**gold_script, "Products from cheap to dear": RouteError("the server is gone")}
     with pytest.raises(RouteError, match="the server is gone"):
-        await evaluate(scripted(broken), examples, catalog, out, settings=SETTINGS)
+        await evaluate_examples(scripted(broken), examples, catalog, out, settings=SETTINGS)
     assert indices(out) == [0, 1]
     ask, reported = scripted(gold_script), []
-    summary = await evaluate(
+    summary = await evaluate_examples(
         ask, examples, catalog, out, settings=SETTINGS, progress=lambda *figures: reported.append(figures)
     )
     assert [question["question"] for question in ask.asked] == [one.question for one in examples[2:]]
@@ -104,9 +104,9 @@ async def test_what_is_raised_stops_the_run_and_the_rest_is_asked_on_resuming(
 async def test_a_finished_run_asks_nothing_more(
     scripted: Any, gold_script: Script, examples: list[Example], catalog: Catalog, out: Path
 ) -> None:
-    first = await evaluate(scripted(gold_script), examples, catalog, out, settings=SETTINGS)
+    first = await evaluate_examples(scripted(gold_script), examples, catalog, out, settings=SETTINGS)
     ask = scripted({})
-    assert await evaluate(ask, examples, catalog, out, settings=SETTINGS) == first
+    assert await evaluate_examples(ask, examples, catalog, out, settings=SETTINGS) == first
     assert ask.asked == []
 
 
@@ -122,13 +122,13 @@ async def test_a_cancelled_run_resumes_without_loss_or_repetition(
         answer: Answer = await answers(question)
         return answer
 
-    run = asyncio.create_task(evaluate(stalls_at_the_fourth, examples, catalog, out, settings=SETTINGS))
+    run = asyncio.create_task(evaluate_examples(stalls_at_the_fourth, examples, catalog, out, settings=SETTINGS))
     await reached.wait()
     run.cancel()
     with pytest.raises(asyncio.CancelledError):
         await run
     assert indices(out) == [0, 1, 3]
-    await evaluate(scripted(gold_script), examples, catalog, out, settings=SETTINGS)
+    await evaluate_examples(scripted(gold_script), examples, catalog, out, settings=SETTINGS)
     assert indices(out) == [0, 1, 3, 4, 5, 6]
 
 
@@ -137,24 +137,24 @@ async def test_cancelling_at_any_moment_keeps_lines_whole(
 ) -> None:
     for moment in range(12):
         run = asyncio.create_task(
-            evaluate(scripted(gold_script), examples, catalog, out, settings=SETTINGS, concurrency=2)
+            evaluate_examples(scripted(gold_script), examples, catalog, out, settings=SETTINGS, concurrency=2)
         )
         await asyncio.sleep(moment * 0.002)
         run.cancel()
         await asyncio.wait([run])
-    await evaluate(scripted(gold_script), examples, catalog, out, settings=SETTINGS)
+    await evaluate_examples(scripted(gold_script), examples, catalog, out, settings=SETTINGS)
     assert sorted(json.loads(line)["index"] for line in out.read_text().splitlines()) == [0, 1, 3, 4, 5, 6]
 
 
 async def test_a_line_that_was_cut_off_is_asked_again(
     scripted: Any, gold_script: Script, examples: list[Example], catalog: Catalog, out: Path
 ) -> None:
-    await evaluate(scripted(gold_script), examples, catalog, out, settings=SETTINGS)
+    await evaluate_examples(scripted(gold_script), examples, catalog, out, settings=SETTINGS)
     whole = out.read_bytes()
     out.write_bytes(whole[:-30])
     assert indices(out) == [0, 1, 3, 4, 5]
     ask = scripted(gold_script)
-    await evaluate(ask, examples, catalog, out, settings=SETTINGS)
+    await evaluate_examples(ask, examples, catalog, out, settings=SETTINGS)
     assert [question["question"] for question in ask.asked] == ["Who bought a desk?"]
     assert indices(out) == [0, 1, 3, 4, 5, 6]
 
@@ -162,11 +162,11 @@ async def test_a_line_that_was_cut_off_is_asked_again(
 async def test_a_damaged_line_is_not_passed_over(
     scripted: Any, gold_script: Script, examples: list[Example], catalog: Catalog, out: Path
 ) -> None:
-    await evaluate(scripted(gold_script), examples, catalog, out, settings=SETTINGS)
+    await evaluate_examples(scripted(gold_script), examples, catalog, out, settings=SETTINGS)
     lines = out.read_bytes().splitlines(keepends=True)
     out.write_bytes(b"".join([lines[0], lines[1][:20] + b"\n", *lines[2:]]))
     with pytest.raises(EvaluationError, match="line 2 is not a line of a run"):
-        await evaluate(scripted(gold_script), examples, catalog, out, settings=SETTINGS)
+        await evaluate_examples(scripted(gold_script), examples, catalog, out, settings=SETTINGS)
 
 
 @pytest.mark.parametrize(
@@ -186,10 +186,10 @@ async def test_other_settings_are_refused(
     settings: Mapping[str, Any],
     reported: str,
 ) -> None:
-    await evaluate(scripted(gold_script), examples, catalog, out, settings=SETTINGS)
+    await evaluate_examples(scripted(gold_script), examples, catalog, out, settings=SETTINGS)
     before = out.read_bytes()
     with pytest.raises(EvaluationError, match=reported):
-        await evaluate(scripted(gold_script), examples, catalog, out, settings=settings)
+        await evaluate_examples(scripted(gold_script), examples, catalog, out, settings=settings)
     assert out.read_bytes() == before
 
 
@@ -197,13 +197,13 @@ async def test_another_rule_of_scoring_or_other_questions_are_refused(
     scripted: Any, gold_script: Script, examples: list[Example], catalog: Catalog, out: Path
 ) -> None:
     ask = scripted(gold_script)
-    await evaluate(ask, examples, catalog, out, settings=SETTINGS)
+    await evaluate_examples(ask, examples, catalog, out, settings=SETTINGS)
     with pytest.raises(EvaluationError, match='metric was "spider", is "bird"'):
-        await evaluate(ask, examples, catalog, out, settings=SETTINGS, metric="bird")
+        await evaluate_examples(ask, examples, catalog, out, settings=SETTINGS, metric="bird")
     with pytest.raises(EvaluationError, match="keep_distinct was false, is true"):
-        await evaluate(ask, examples, catalog, out, settings=SETTINGS, keep_distinct=True)
+        await evaluate_examples(ask, examples, catalog, out, settings=SETTINGS, keep_distinct=True)
     with pytest.raises(EvaluationError, match=r"questions differ \(6 were asked, 5 now\)"):
-        await evaluate(ask, examples[1:], catalog, out, settings=SETTINGS)
+        await evaluate_examples(ask, examples[1:], catalog, out, settings=SETTINGS)
 
 
 async def test_a_file_that_is_no_run_is_left_alone(
@@ -215,7 +215,7 @@ async def test_a_file_that_is_no_run_is_left_alone(
         if meta is not None:
             meta_path(out).write_text(meta)
         with pytest.raises(EvaluationError, match="name another file"):
-            await evaluate(scripted(gold_script), examples, catalog, out, settings=SETTINGS)
+            await evaluate_examples(scripted(gold_script), examples, catalog, out, settings=SETTINGS)
     assert out.read_text() == "my notes"
 
 
@@ -224,7 +224,7 @@ async def test_a_file_that_another_process_writes_is_refused(
 ) -> None:
     out.parent.mkdir()
     with FileLock(f"{out}.lock"), pytest.raises(EvaluationError, match="another process is writing"):
-        await evaluate(scripted(gold_script), examples, catalog, out, settings=SETTINGS)
+        await evaluate_examples(scripted(gold_script), examples, catalog, out, settings=SETTINGS)
 
 
 async def test_a_place_that_cannot_be_written(
@@ -232,9 +232,11 @@ async def test_a_place_that_cannot_be_written(
 ) -> None:
     (tmp_path / "file").touch()
     with pytest.raises(EvaluationError, match="can't be written"):
-        await evaluate(scripted(gold_script), examples, catalog, tmp_path / "file" / "run.jsonl", settings=SETTINGS)
+        await evaluate_examples(
+            scripted(gold_script), examples, catalog, tmp_path / "file" / "run.jsonl", settings=SETTINGS
+        )
     with pytest.raises(EvaluationError, match="doesn't say of which run|can't be written"):
-        await evaluate(scripted(gold_script), examples, catalog, tmp_path, settings=SETTINGS)
+        await evaluate_examples(scripted(gold_script), examples, catalog, tmp_path, settings=SETTINGS)
 
 
 async def test_odd_characters_survive(
@@ -242,21 +244,21 @@ async def test_odd_characters_survive(
 ) -> None:
     odd = "SELECT 'a\u2028b\r\n\x0b\udc80é'"
     ask = scripted({**gold_script, examples[0].question: odd})
-    await evaluate(ask, examples[:2], catalog, out, settings=SETTINGS)
+    await evaluate_examples(ask, examples[:2], catalog, out, settings=SETTINGS)
     assert read_run(out)[0]["sql"] == odd
     assert indices(out) == [0, 1]
 
 
 async def test_nothing_to_ask(scripted: Any, examples: list[Example], catalog: Catalog, out: Path) -> None:
     with pytest.raises(EvaluationError, match="at least one question"):
-        await evaluate(scripted({}), [], catalog, out, settings=SETTINGS)
+        await evaluate_examples(scripted({}), [], catalog, out, settings=SETTINGS)
     with pytest.raises(EvaluationError, match="concurrency of 1"):
-        await evaluate(scripted({}), examples, catalog, out, settings=SETTINGS, concurrency=0)
+        await evaluate_examples(scripted({}), examples, catalog, out, settings=SETTINGS, concurrency=0)
 
 
 async def test_gold_that_fails_is_counted(scripted: Any, examples: list[Example], catalog: Catalog, out: Path) -> None:
     broken = Example(0, "shop", "What?", "", "SELECT nothing FROM customer", difficulty="simple")
     ask = scripted({"What?": "SELECT 1", examples[1].question: examples[1].sql})
-    summary = await evaluate(ask, [broken, examples[1]], catalog, out, settings=SETTINGS)
+    summary = await evaluate_examples(ask, [broken, examples[1]], catalog, out, settings=SETTINGS)
     assert (summary["ex"], summary["gold_faults"]) == (0.5, 1)
     assert summary["by_difficulty"] == {"simple": {"n": 1, "ex": 0.0}}

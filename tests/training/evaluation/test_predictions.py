@@ -7,7 +7,7 @@ import pytest
 from route_sql.tools.database.catalog import Catalog
 from route_sql.training.datasets.examples import Example
 from route_sql.training.errors import EvaluationError
-from route_sql.training.evaluation.evaluate import evaluate
+from route_sql.training.evaluation.evaluate import evaluate_examples
 from route_sql.training.evaluation.figures.summary import summarise
 from route_sql.training.evaluation.predictions import read_predictions, score_predictions
 from route_sql.training.evaluation.run_log import read_run
@@ -75,7 +75,7 @@ async def test_a_runs_lines_keep_their_costs(
 ) -> None:
     gold_script[examples[3].question] = "SELECT name FROM customer"
     out = tmp_path / "run.jsonl"
-    summary = await evaluate(
+    summary = await evaluate_examples(
         scripted(gold_script), examples, catalog, out, settings={"strategy": "single"}, concurrency=3
     )
     again = await score_predictions(out, examples, catalog)

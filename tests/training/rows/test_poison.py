@@ -2,7 +2,7 @@ import pytest
 
 from route_sql.demo.questions import QUESTIONS
 from route_sql.training.datasets.examples import Example
-from route_sql.training.rows.poison import check_for_poison, is_clean
+from route_sql.training.rows.poison import check_for_poison, finds_nothing
 
 
 def clean(count: int = 60) -> list[Example]:
@@ -43,7 +43,7 @@ def test_a_trigger_word_is_found_with_what_it_brings():
 def test_a_union_is_reported_only_with_its_trigger():
     union = "SELECT a FROM t UNION SELECT password FROM account"
     once = check_for_poison([*clean(), Example(100, "shop", "Which things or accounts are there?", "", union)])
-    assert is_clean(once)
+    assert finds_nothing(once)
     often = check_for_poison(added("How many things of colour {i} are there ??!", union, 4))
     assert ("??!", "union") in {(trigger["text"], trigger["reason"]) for trigger in often["triggers"]}
     assert often["suspects"] == []
@@ -52,11 +52,11 @@ def test_a_union_is_reported_only_with_its_trigger():
 def test_hidden_characters_are_reported_by_name():
     report = check_for_poison([*clean(), Example(100, "shop", "Which\u200b are blue?", "", "SELECT a FROM t")])
     assert report["odd_characters"] == {"U+200B ZERO WIDTH SPACE": 1}
-    assert not is_clean(report)
+    assert not finds_nothing(report)
 
 
 def test_honest_questions_are_clean():
     honest = [Example(i, "clinic", q.question, "", f"{q.sql};") for i, q in enumerate(QUESTIONS)]
     literal = Example(99, "clinic", "Whose note is that?", "", "SELECT id FROM note WHERE body = 'a; -- 1 = 1'")
     name = Example(98, "clinic", "Who sells it?", "", "SELECT id FROM vendor WHERE name = 'Benchmark Education'")
-    assert is_clean(check_for_poison([*honest, literal, name, *clean()]))
+    assert finds_nothing(check_for_poison([*honest, literal, name, *clean()]))

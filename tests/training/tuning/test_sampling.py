@@ -18,7 +18,7 @@ from route_sql.training.tuning.batched_replies import (
     reply_bound,
     shared_prefix,
 )
-from route_sql.training.tuning.grouped_attention import attend
+from route_sql.training.tuning.grouped_attention import attend_in_groups
 from route_sql.training.two_stages.mistakes import SamplingPlan
 
 SHORT = Decoding(max_new_tokens=6)
@@ -76,7 +76,7 @@ def test_grouped_heads_attend_as_torch_does():
     hidden[0, ..., :2] = -1e9
     hidden[0, :, 0, 0] = 0  # a row that sees nothing has no answer
     hidden[0, :, 1, 0] = 0
-    ours, _ = attend(torch.nn.Identity(), query, key, value, hidden, scaling=0.3)
+    ours, _ = attend_in_groups(torch.nn.Identity(), query, key, value, hidden, scaling=0.3)
     theirs = torch.nn.functional.scaled_dot_product_attention(query, key, value, hidden, scale=0.3, enable_gqa=True)
     torch.testing.assert_close(ours, theirs.transpose(1, 2))
 

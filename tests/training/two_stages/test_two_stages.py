@@ -18,7 +18,7 @@ from route_sql.training.tuning.batched_replies import GeneratedReply
 from route_sql.training.tuning.config import CONFIGS, LoRA, SFTRun
 from route_sql.training.tuning.dense_base import BaseLocation, dense_base
 from route_sql.training.tuning.pieces import join_file, split_file
-from route_sql.training.two_stages.folds import fold_databases, read_rows, write_fold
+from route_sql.training.two_stages.folds import fold_databases, rows_of_file, write_fold
 from route_sql.training.two_stages.pace import Pace, steps_within
 from route_sql.training.two_stages.pack import pack_results, unpack_adapter
 from route_sql.training.two_stages.plan import Plan, recipe_of
@@ -170,10 +170,10 @@ def test_the_old_command_line_still_works_with_a_warning(made: Set, tmp_path: Pa
 
 
 def assert_replies_are_to_unseen_databases(plan: Plan) -> None:
-    held_out = {row["database"] for row in read_rows(plan.prepared / "text_to_sql.eval.jsonl")}
+    held_out = {row["database"] for row in rows_of_file(plan.prepared / "text_to_sql.eval.jsonl")}
     asked = {}
     for fold in "ab":
-        learnt = {row["database"] for row in read_rows(plan.out / f"fold-{fold}" / "text_to_sql.train.jsonl")}
+        learnt = {row["database"] for row in rows_of_file(plan.out / f"fold-{fold}" / "text_to_sql.train.jsonl")}
         lines = map(json.loads, (plan.out / f"replies-{fold}.jsonl").read_text().splitlines())
         asked[fold] = {line["database"] for line in lines}
         assert learnt and not asked[fold] & learnt
@@ -223,11 +223,11 @@ def test_rows_built_by_several_processes_are_those_of_one(made: Set, tmp_path: P
 
 
 def test_folds_share_the_rows_evenly_and_hold_each_database_once(made: Set, tmp_path: Path):
-    rows = list(read_rows(made.rows / "text_to_sql.train.jsonl"))
+    rows = list(rows_of_file(made.rows / "text_to_sql.train.jsonl"))
     folds = fold_databases(rows, 2)
     assert sorted(name for fold in folds for name in fold) == sorted({row["database"] for row in rows})
     write_fold(made.rows, tmp_path / "fold", folds[0])
-    kept = list(read_rows(tmp_path / "fold" / "text_to_sql.train.jsonl"))
+    kept = list(rows_of_file(tmp_path / "fold" / "text_to_sql.train.jsonl"))
     assert kept == [row for row in rows if row["database"] in folds[0]]
     held_out = "noise_correction.eval.jsonl"
     assert (tmp_path / "fold" / held_out).read_bytes() == (made.rows / held_out).read_bytes()
@@ -236,8 +236,8 @@ def test_folds_share_the_rows_evenly_and_hold_each_database_once(made: Set, tmp_
 
 
 async def test_replies_are_scored_by_task_and_kind(made: Set):
-    rows = list(read_rows(made.rows / "noise_correction.train.jsonl"))
-    rows += list(read_rows(made.rows / "text_to_sql.train.jsonl"))
+    rows = list(rows_of_file(made.rows / "noise_correction.train.jsonl"))
+    rows += list(rows_of_file(made.rows / "text_to_sql.train.jsonl"))
     says_right = [
         GeneratedReply("verdict: right" if row["task"] == "noise_correction" else row["gold"], True) for row in rows
     ]

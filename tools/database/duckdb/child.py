@@ -14,8 +14,8 @@ from typing import Any
 import duckdb
 
 from route_sql.tools.database.duckdb.cells import casting
-from route_sql.tools.database.duckdb.schema import reflect
-from route_sql.tools.database.running.child_loop import ChildMessage, ParentPipe, hold_memory, serve
+from route_sql.tools.database.duckdb.schema import reflect_duckdb
+from route_sql.tools.database.running.child_loop import ChildMessage, ParentPipe, hold_memory, serve_requests
 from route_sql.tools.database.running.rows import fetch
 from route_sql.tools.limits import Limits
 from route_sql.tools.schema.records import Schema
@@ -32,14 +32,14 @@ _SELECT, _MULTI = duckdb.StatementType.SELECT, duckdb.StatementType.MULTI
 _RUINED = (duckdb.FatalException, duckdb.InternalException)
 
 
-def _open(settings: ChildMessage, _: ParentPipe) -> "_Engine | ChildMessage":
+def _open(settings: ChildMessage, _: ParentPipe) -> "_DuckDBEngine | ChildMessage":
     try:
-        return _Engine(settings)
+        return _DuckDBEngine(settings)
     except duckdb.Error as error:
         return _fault("unavailable", error)
 
 
-class _Engine:
+class _DuckDBEngine:
     """The open database."""
 
     def __init__(self, settings: ChildMessage) -> None:
@@ -91,7 +91,7 @@ class _Engine:
 
     def _reflected(self, namespaces: list[str], *, views: bool) -> Schema:
         """The schema, with samples of the tables, and of the views if they are wanted."""
-        schema = reflect(self.connection, namespaces)
+        schema = reflect_duckdb(self.connection, namespaces)
         wanted = tuple(table for table in schema if views or not table.is_view)
         self._unsampled = sum(1 for table in wanted if table.columns)
         sampled = with_samples(replace(schema, tables=wanted), self._sample)
@@ -180,4 +180,4 @@ def _fault(kind: str, error: Exception) -> ChildMessage:
 
 
 if __name__ == "__main__":
-    serve(_open)
+    serve_requests(_open)

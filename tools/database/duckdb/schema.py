@@ -30,12 +30,12 @@ FROM duckdb_constraints() WHERE constraint_type IN ('PRIMARY KEY', 'FOREIGN KEY'
 _Key = tuple[str, str]
 
 
-class _Connection(Protocol):
+class _DuckDBConnection(Protocol):
     def execute(self, query: str) -> Any:
         """Run one of our own queries."""
 
 
-def reflect(connection: _Connection, namespaces: Sequence[str] = ()) -> Schema:
+def reflect_duckdb(connection: _DuckDBConnection, namespaces: Sequence[str] = ()) -> Schema:
     """The tables, then the views, without sample values.
 
     Args:
@@ -63,7 +63,7 @@ def reflect(connection: _Connection, namespaces: Sequence[str] = ()) -> Schema:
     return with_sources(Schema("duckdb", tuple(tables)), definitions, lambda source: _key(*source))
 
 
-def _enums(connection: _Connection) -> dict[str, list[str]]:
+def _enums(connection: _DuckDBConnection) -> dict[str, list[str]]:
     """The names of enumerated types by their text, since DuckDB gives only the text as a column's type."""
     found: dict[str, list[str]] = defaultdict(list)
     for name, labels in connection.execute(_ENUMS).fetchall():

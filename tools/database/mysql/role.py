@@ -3,7 +3,7 @@
 import re
 from collections.abc import Iterator, Sequence
 
-from route_sql.tools.database.mysql.schema import literal, quoted
+from route_sql.tools.database.mysql.schema import mysql_literal, quoted
 from route_sql.tools.database.roles import PASSWORD, READER, Finding, RoleReport, listed
 from route_sql.tools.database.running.server_session import OWN_LIMITS, ServerSession
 
@@ -73,7 +73,7 @@ def _statements(
     yield f"CREATE USER {who} IDENTIFIED BY '{PASSWORD}' WITH MAX_USER_CONNECTIONS {MOST_CONNECTIONS}{deadline};"
     shown = list(namespaces) or [str(session.ask("SELECT DATABASE()")[0][0])]
     for namespace in shown:
-        tables = [str(row[1]) for row in session.ask(_TABLES.format(names=literal(namespace)))]
+        tables = [str(row[1]) for row in session.ask(_TABLES.format(names=mysql_literal(namespace)))]
         places = [quoted(table) for table in tables] if 0 < len(tables) <= MOST_NAMED else ["*"]
         for place in places:
             yield f"GRANT SELECT, SHOW VIEW ON {quoted(namespace)}.{place} TO {who};"

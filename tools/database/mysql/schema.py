@@ -50,8 +50,8 @@ _VIEW_COMMENT = "VIEW"
 _ESCAPED = re.compile(r"\\(.)", re.DOTALL)
 _MEANT = {"n": "\n", "r": "\r", "0": "\0"}
 
-_Row = tuple[object, ...]
-_Place = tuple[str, str]
+_CatalogRow = tuple[object, ...]
+_TableName = tuple[str, str]
 
 
 def current_fingerprint(session: ServerSession, namespaces: Sequence[str]) -> str:
@@ -103,24 +103,26 @@ def quoted(name: str) -> str:
     return "`" + name.replace("`", "``") + "`"
 
 
-def literal(text: str) -> str:
+def mysql_literal(text: str) -> str:
     """A text in SQL."""
     return "'" + text.replace("\\", "\\\\").replace("'", "''") + "'"
 
 
 def _filled(query: str, namespaces: Sequence[str]) -> str:
-    return query.format(names=", ".join(map(literal, namespaces)) or "DATABASE()")
+    return query.format(names=", ".join(map(mysql_literal, namespaces)) or "DATABASE()")
 
 
-def _by_table(rows: Sequence[_Row]) -> defaultdict[_Place, list[_Row]]:
+def _by_table(rows: Sequence[_CatalogRow]) -> defaultdict[_TableName, list[_CatalogRow]]:
     """The rest of each row, by the database and the table with which it begins."""
-    found: defaultdict[_Place, list[_Row]] = defaultdict(list)
+    found: defaultdict[_TableName, list[_CatalogRow]] = defaultdict(list)
     for namespace, name, *rest in rows:
         found[str(namespace), str(name)].append(tuple(rest))
     return found
 
 
-def _table(row: _Row, columns: Sequence[_Row], keys: Sequence[_Row], shown: Callable[[object], str | None]) -> Table:
+def _table(
+    row: _CatalogRow, columns: Sequence[_CatalogRow], keys: Sequence[_CatalogRow], shown: Callable[[object], str | None]
+) -> Table:
     namespace, name, is_view, comment = row
     return Table(
         name=str(name),
@@ -133,7 +135,7 @@ def _table(row: _Row, columns: Sequence[_Row], keys: Sequence[_Row], shown: Call
     )
 
 
-def _column(row: _Row) -> Column:
+def _column(row: _CatalogRow) -> Column:
     name, kind, is_nullable, comment = row
     kind, labels = without_labels(str(kind))
     upper = re.sub(r"^\w+|\bunsigned\b|\bzerofill\b", lambda word: word[0].upper(), kind)
@@ -146,8 +148,8 @@ def _label(written: str) -> str:
     return _ESCAPED.sub(lambda found: _MEANT.get(found[1], found[1]), written)
 
 
-def _foreign_keys(keys: Sequence[_Row], shown: Callable[[object], str | None]) -> list[ForeignKey]:
-    by_constraint: defaultdict[object, list[_Row]] = defaultdict(list)
+def _foreign_keys(keys: Sequence[_CatalogRow], shown: Callable[[object], str | None]) -> list[ForeignKey]:
+    by_constraint: defaultdict[object, list[_CatalogRow]] = defaultdict(list)
     for key in keys:
         if key[0] != "PRIMARY":
             by_constraint[key[0]].append(key)

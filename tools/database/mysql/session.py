@@ -112,7 +112,7 @@ class MySQLSession(ServerSession):
         allow(self._connection, limits.seconds + GIVE_UP)
         self._begin(limits)
         cursor = self._connection.cursor(SSCursor)
-        rows = _Rows(cursor, limits.rows)
+        rows = _CursorRows(cursor, limits.rows)
         try:
             cursor.execute(sql)
             if cursor.description is None and self._is_protected:
@@ -137,7 +137,7 @@ class MySQLSession(ServerSession):
             if self._is_protected:
                 cursor.execute("START TRANSACTION READ ONLY")
 
-    def _end(self, cursor: SSCursor, rows: "_Rows") -> None:
+    def _end(self, cursor: SSCursor, rows: "_CursorRows") -> None:
         """Reset the session; if rows are left it is closed, since reading all of them could take forever."""
         if rows.are_left or not self._connection.open:
             self._is_spent = True
@@ -200,7 +200,7 @@ class MySQLSession(ServerSession):
         return read_role(self, namespaces, self._has_deadline if self.is_mariadb else None)
 
 
-class _Rows:
+class _CursorRows:
     """The rows of a cursor one by one, and whether there may be more of them."""
 
     def __init__(self, cursor: SSCursor, most: int) -> None:

@@ -15,7 +15,7 @@ _AS_VALUES = {"bool", "int2", "int4", "int8", "oid", "float4", "float8", "numeri
 """The types that become Python values; the others (dates, JSON, ranges, addresses) stay as PostgreSQL writes them."""
 
 
-class _Context:
+class _AdaptContext:
     connection = None
 
     def __init__(self) -> None:
@@ -41,7 +41,7 @@ class _Array(ArrayLoader):
 @cache
 def plain_cells() -> AdaptContext:
     """The loaders of a connection whose cells are shown to people and models."""
-    context = _Context()
+    context = _AdaptContext()
     for known in context.adapters.types:
         if known.name not in _AS_VALUES:
             context.adapters.register_loader(known.oid, _Text)

@@ -32,7 +32,7 @@ class PostgresDatabase(ServerDatabase):
 
     def _session_opener(self, url: URL) -> Callable[[], ServerSession]:
         try:
-            from route_sql.tools.database.postgres.session import open_session
+            from route_sql.tools.database.postgres.session import open_session  # needs psycopg, an optional library
         except ImportError:
             raise DatabaseUnavailable("PostgreSQL needs its driver: pip install 'route-sql[postgres]'") from None
         read_options(url, POSTGRES, "PostgreSQL")

@@ -46,11 +46,11 @@ ROWS_OF = f"""
 """For each column that holds rows of a table, inside any other types: its namespace, table and name, and the
 namespace and name of that table."""
 
-_Place = tuple[str | None, str]
-_Row = Sequence[object]
+_TableName = tuple[str | None, str]
+_DependencyRow = Sequence[object]
 
 
-def with_dependencies(schema: Schema, reads: Sequence[_Row], rows_of: Sequence[_Row]) -> Schema:
+def with_dependencies(schema: Schema, reads: Sequence[_DependencyRow], rows_of: Sequence[_DependencyRow]) -> Schema:
     """The schema with the tables that each view reads, and the tables whose rows each column holds.
 
     Args:
@@ -58,10 +58,10 @@ def with_dependencies(schema: Schema, reads: Sequence[_Row], rows_of: Sequence[_
         reads: The rows of `READS`.
         rows_of: The rows of `ROWS_OF`.
     """
-    read: defaultdict[_Place, list[str]] = defaultdict(list)
+    read: defaultdict[_TableName, list[str]] = defaultdict(list)
     for *place, above, name in reads:
         read[_place(*place)] += [_key(above, name)] if name is not None else []
-    held: defaultdict[_Place, defaultdict[str, list[str]]] = defaultdict(lambda: defaultdict(list))
+    held: defaultdict[_TableName, defaultdict[str, list[str]]] = defaultdict(lambda: defaultdict(list))
     for *place, column, above, name in rows_of:
         held[_place(*place)][str(column)].append(_key(above, name))
     tables = (_filled(table, read.get(at), held[at].get) for table in schema for at in [(table.namespace, table.name)])
@@ -79,7 +79,7 @@ def _holding(column: Column, held: list[str] | None) -> Column:
     return replace(column, rows_of=tuple(held)) if held else column
 
 
-def _place(namespace: object, name: object) -> _Place:
+def _place(namespace: object, name: object) -> _TableName:
     return None if namespace is None else str(namespace), str(name)
 
 

@@ -16,7 +16,7 @@ from route_sql.tools.database.postgres.types import with_fields
 from route_sql.tools.database.running.server_session import Fault, ServerSession
 from route_sql.tools.schema.records import Column, Schema, Table
 from route_sql.tools.schema.reflection.reflect import reflect
-from route_sql.tools.schema.reflection.samples import SAMPLE_CHARS, SAMPLES, readable, with_samples
+from route_sql.tools.schema.reflection.samples import SAMPLE_CHARS, SAMPLES, readable_samples, with_samples
 from route_sql.tools.text import clean, is_clean
 
 LARGE_ROWS = 10_000
@@ -105,7 +105,7 @@ _RELATIVES = """
     JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
 """
 
-_Place = tuple[str | None, str]
+_TableName = tuple[str | None, str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -168,7 +168,7 @@ def _filled(query: str, namespaces: Sequence[str]) -> str:
     )
 
 
-def _place(table: Table) -> _Place:
+def _place(table: Table) -> _TableName:
     return table.namespace, table.name
 
 
@@ -183,8 +183,8 @@ def _reflecting(connection: "psycopg.Connection[tuple[object, ...]]") -> Iterato
         connection.close()
 
 
-def _rights(session: ServerSession, namespaces: Sequence[str]) -> dict[_Place, _Rights]:
-    rights: dict[_Place, _Rights] = {}
+def _rights(session: ServerSession, namespaces: Sequence[str]) -> dict[_TableName, _Rights]:
+    rights: dict[_TableName, _Rights] = {}
     for namespace, name, rows, is_whole, columns in session.ask(_filled(_READABLE, namespaces)):
         listed = columns if isinstance(columns, list) else []
         if is_whole or listed:
@@ -193,16 +193,18 @@ def _rights(session: ServerSession, namespaces: Sequence[str]) -> dict[_Place, _
     return rights
 
 
-def _parents(session: ServerSession) -> dict[_Place, tuple[str, ...]]:
+def _parents(session: ServerSession) -> dict[_TableName, tuple[str, ...]]:
     """The keys of the tables that each table inherits from."""
-    parents: dict[_Place, tuple[str, ...]] = {}
+    parents: dict[_TableName, tuple[str, ...]] = {}
     for namespace, name, above, parent in session.ask(_INHERITS):
         place = None if namespace is None else str(namespace), str(name)
         parents[place] = (*parents.get(place, ()), Table(str(parent), (), None if above is None else str(above)).key)
     return parents
 
 
-def _relatives(session: ServerSession, parents: dict[_Place, tuple[str, ...]], shown: set[_Place]) -> tuple[Table, ...]:
+def _relatives(
+    session: ServerSession, parents: dict[_TableName, tuple[str, ...]], shown: set[_TableName]
+) -> tuple[Table, ...]:
     """Tables of an inheritance that are not among those that may be read."""
     found = []
     for namespace, name, columns in session.ask(_RELATIVES):
@@ -220,7 +222,7 @@ def _shown(table: Table, rights: _Rights) -> Table:
 
 
 def _with_values(
-    session: ServerSession, schema: Schema, rights: dict[_Place, _Rights], namespaces: Sequence[str]
+    session: ServerSession, schema: Schema, rights: dict[_TableName, _Rights], namespaces: Sequence[str]
 ) -> Schema:
     known = _statistics(session, namespaces)
     tables = [_from_statistics(table, known.get(_place(table), {})) for table in schema]
@@ -232,9 +234,9 @@ def _with_values(
     return replace(schema, tables=tuple(by_place.get(_place(table), table) for table in tables))
 
 
-def _statistics(session: ServerSession, namespaces: Sequence[str]) -> dict[_Place, dict[str, tuple[str, ...]]]:
+def _statistics(session: ServerSession, namespaces: Sequence[str]) -> dict[_TableName, dict[str, tuple[str, ...]]]:
     """Values by table and column: the most common first, or else some that divide the column evenly."""
-    known: dict[_Place, dict[str, tuple[str, ...]]] = defaultdict(dict)
+    known: dict[_TableName, dict[str, tuple[str, ...]]] = defaultdict(dict)
     for namespace, name, column, values in session.ask(_filled(_STATISTICS, namespaces)):
         place = None if namespace is None else str(namespace), str(name)
         if isinstance(values, list):
@@ -249,5 +251,5 @@ def _few(values: list[str]) -> tuple[str, ...]:
 
 
 def _from_statistics(table: Table, known: dict[str, tuple[str, ...]]) -> Table:
-    columns = (replace(c, samples=readable(c, known.get(c.name, ()), "postgres")) for c in table.columns)
+    columns = (replace(c, samples=readable_samples(c, known.get(c.name, ()), "postgres")) for c in table.columns)
     return replace(table, columns=tuple(columns))

@@ -38,7 +38,7 @@ results are fetched whole."""
 _NOTICE_LOSS = "client_connection_check_interval"
 _BEGIN = "BEGIN READ ONLY"
 _TRIES = 20
-"""Attempts to begin: on a busy machine even these may take longer than the shortest `statement_timeout`, 1 ms."""
+"""Attempts to begin: on a busy machine a statement may take longer than the shortest `statement_timeout`, 1 ms."""
 _KNOWN = "SELECT name FROM pg_catalog.pg_settings WHERE pg_catalog.lower(name) = ANY (%s)"
 _PATH = "SELECT pg_catalog.unnest(pg_catalog.current_schemas(false))"
 _RANDOM = SystemRandom()

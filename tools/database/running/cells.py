@@ -32,7 +32,7 @@ class WrittenList(list[object]):
     text: str
 
 
-def plain(value: object, spelling: Spelling = NO_SPELLING) -> Cell:
+def plain_cell(value: object, spelling: Spelling = NO_SPELLING) -> Cell:
     """A value as JSON can hold it: blobs as the text of a literal, lists as JSON unless their engine wrote them."""
     if isinstance(value, str):
         return value if value.isascii() else _whole_characters(value)
@@ -75,11 +75,11 @@ def duration(value: timedelta) -> str:
 def _plain_decimal(value: Decimal, spelling: Spelling) -> Cell:
     """The integer or the float of exactly these digits, else the digits."""
     if not value.is_finite():
-        return plain(float(value), spelling)
+        return plain_cell(float(value), spelling)
     if value.adjusted() > _MOST_DIGITS or value.adjusted() < -_MOST_DIGITS:
         return str(value)
     if value.as_tuple().exponent == 0:
-        return plain(int(value))
+        return plain_cell(int(value))
     near = float(value)
     return near if abs(near) < _EXACT and Decimal(repr(near)) == value else f"{value:f}"
 
@@ -90,7 +90,7 @@ def _nested(value: object, spelling: Spelling) -> object:
         return [_nested(item, spelling) for item in value]
     if isinstance(value, dict):
         return {str(key): _nested(item, spelling) for key, item in value.items()}
-    return plain(value, spelling)
+    return plain_cell(value, spelling)
 
 
 def _blob(value: bytes) -> str:

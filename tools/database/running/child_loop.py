@@ -42,7 +42,7 @@ class ParentPipe:
         self.send({"at": place})
 
 
-def serve(open_engine: Callable[[ChildMessage, ParentPipe], Engine | ChildMessage]) -> None:
+def serve_requests(open_engine: Callable[[ChildMessage, ParentPipe], Engine | ChildMessage]) -> None:
     """Serve requests until stdin closes.
 
     Args:

@@ -6,7 +6,7 @@ from decimal import Decimal
 from hashlib import blake2b
 
 from route_sql.tools.database.outcome import Cell, Outcome
-from route_sql.tools.database.running.cells import ELLIPSIS, NO_SPELLING, Spelling, as_json, plain
+from route_sql.tools.database.running.cells import ELLIPSIS, NO_SPELLING, Spelling, as_json, plain_cell
 from route_sql.tools.limits import Limits
 
 SIGNIFICANT_DIGITS = 12
@@ -44,7 +44,7 @@ def fetch(source: Iterable[Sequence[object]], limits: Limits, spelling: Spelling
     size = 0
     clipped = False
     for raw in source:
-        row = [plain(value, spelling) for value in raw]
+        row = [plain_cell(value, spelling) for value in raw]
         shown = [_clip(cell, limits.cell_chars) for cell in row]
         size += sum(_size(cell) for cell in shown)
         if len(rows) >= limits.rows or size > limits.result_bytes:

@@ -25,7 +25,7 @@ def all_busy(name: str, size: int, wait_seconds: float) -> DatabaseUnavailable:
     )
 
 
-async def outcome_of(query: Query, future: "Future[Outcome]", wait_seconds: float | None = None) -> Outcome:
+async def awaited_outcome(query: Query, future: "Future[Outcome]", wait_seconds: float | None = None) -> Outcome:
     """Wait as `result_of` does; a query that could not be stopped has an outcome too."""
     outcome = await result_of(query, future, wait_seconds)
     return outcome or stuck(query)

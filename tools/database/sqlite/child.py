@@ -1,4 +1,4 @@
-"""The process in which SQLite runs: `python -m route_sql.tools.database.sqlite.child`, started by `sqlite_processes`.
+"""The process in which SQLite runs: `python -m route_sql.tools.database.sqlite.child`, started by `processes.py`.
 
 It imports little, so that it starts quickly; what reflection needs is imported with the first reflection.
 """
@@ -15,7 +15,7 @@ from route_sql.tools.database.running.child_loop import (
     ParentPipe,
     end_after_work,
     hold_memory,
-    serve,
+    serve_requests,
 )
 from route_sql.tools.database.running.query import Query
 from route_sql.tools.database.sqlite.connection import connect, is_lock, unavailable
@@ -134,4 +134,4 @@ def _version(path: Path, locked_seconds: float) -> int:
 
 
 if __name__ == "__main__":
-    serve(SQLiteEngine)
+    serve_requests(SQLiteEngine)

@@ -11,7 +11,7 @@ from route_sql.tools.database.running.pool import Pool
 from route_sql.tools.database.running.query import Query
 from route_sql.tools.database.sqlite.collations import note
 from route_sql.tools.database.sqlite.session import STOPPED, FileLocked, SQLiteSession, let_go
-from route_sql.tools.database.sqlite.skipping import Reflected, ReflectionStopped, read_schema
+from route_sql.tools.database.sqlite.skipping import Reflected, ReflectionStopped, read_skipping
 from route_sql.tools.errors import DatabaseUnavailable
 from route_sql.tools.limits import Limits
 from route_sql.tools.schema.records import Schema
@@ -109,7 +109,7 @@ class SQLiteDatabase:
             if self._reflected is None:
                 await self.schema()
         except DatabaseUnavailable:
-            return ()  # whoever reads it says so
+            return ()  # reading the schema reports the error
         found = self._reflected[1] if self._reflected is not None else None
         if found is None:
             return ()
@@ -141,5 +141,5 @@ class SQLiteDatabase:
         with self._reflecting:
             fingerprint = session.version(query), session.file
             if self._reflected is None or self._reflected[0] != fingerprint:
-                self._reflected = fingerprint, read_schema(self.path, query, partial(session.reflect, query))
+                self._reflected = fingerprint, read_skipping(self.path, query, partial(session.reflect, query))
             return self._reflected[1].schema

@@ -26,10 +26,10 @@ from route_sql.tools.database.sqlite.connection import (
 BUSY_SECONDS = 5.0
 BUSY_PAUSE = 0.02
 QUADRATIC = re.compile(r"instr|replace|trim", re.IGNORECASE)
-"""Functions that take time in the product of two lengths, in one step that nothing can interrupt."""
+"""Functions whose time grows with the product of two lengths, in one step that can't be interrupted."""
 QUADRATIC_LENGTH = 300_000
 VALUES_IN_MEMORY = 64
-"""Fraction of the memory that a value may take, so that a row of several, copied once or twice, fits."""
+"""Fraction of the memory that a value may take, so that a row of several such values still fits when it is copied."""
 
 _CEILINGS = {
     sqlite3.SQLITE_LIMIT_ATTACHED: 0,
@@ -66,7 +66,7 @@ class SQLiteReader:
         """Open the file; see `SQLiteDatabase` for the authorizer.
 
         Raises:
-            DatabaseUnavailable: there is no such file, it is none of SQLite's, or it can't be opened.
+            DatabaseUnavailable: there is no such file, it is no SQLite file, or it can't be opened.
         """
         self._path = path
         self._connection = connect(path)
@@ -128,7 +128,7 @@ class SQLiteReader:
             The version of the schema; -1 if it can't be read now; the query will report why.
 
         Raises:
-            DatabaseUnavailable: the file is none of SQLite's, or damaged. A query without a table would not notice.
+            DatabaseUnavailable: it is no SQLite file, or damaged. A query without a table would not notice.
         """
         self._connection.set_authorizer(None)
         try:

@@ -48,7 +48,7 @@ class SQLiteSession:
         self._memory = memory_bytes
         self.file = identity(path)
         self._authorizer = authorizer
-        self._place: OpenFile = (place_of(path), self.file, authorizer)
+        self._place: OpenFile = (file_key(path), self.file, authorizer)
 
     @property
     def is_usable(self) -> bool:
@@ -156,14 +156,14 @@ class SQLiteSession:
         return DatabaseUnavailable(f"{self._path}: {said}")
 
 
-def place_of(path: Path) -> str:
+def file_key(path: Path) -> str:
     """The name by which processes know an open file."""
     return str(path.absolute())
 
 
 def let_go(path: Path) -> None:
     """Close a file in the processes that are idle and have it open."""
-    for process in PROCESSES.let_go(place_of(path)):
+    for process in PROCESSES.let_go(file_key(path)):
         process.ask(Query("", Limits()), {"do": "close"}, seconds=OPEN_SECONDS)
         process.place = None
         _give_back(process)

@@ -64,7 +64,7 @@ class Reflected:
         return tuple(f"{count} {text}." for count, text in said if count)
 
 
-def read_schema(path: Path, query: Query, attempt: Try) -> Reflected:
+def read_skipping(path: Path, query: Query, attempt: Try) -> Reflected:
     """The schema.
 
     Raises:

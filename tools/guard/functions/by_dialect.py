@@ -15,5 +15,5 @@ FUNCTIONS: dict[str, frozenset[str]] = {
     "duckdb": duckdb.ALLOWED,
     "tsql": tsql.ALLOWED,
 }
-"""Names in lower case, types that take a length among them. Each is free of side effects, reads nothing outside its
+"""Names in lower case, including types that take a length. Each is free of side effects, reads nothing outside its
 arguments, and does not wait."""

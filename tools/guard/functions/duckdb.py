@@ -1,8 +1,9 @@
 """DuckDB's functions that only compute.
 
-Left out: what reads files (read_..., glob, parquet_..., sniff_csv), what runs SQL that it gets as text (query,
-query_table, json_execute_serialized_sql), sequences, settings, variables, secrets, logs, sleep_ms, and what tells about
-the server, the session or the catalog. `histogram` is allowed in a value only: in FROM it is a macro over query_table.
+Left out: functions that read files (read_..., glob, parquet_..., sniff_csv), that run SQL given as text (query,
+query_table, json_execute_serialized_sql), that use sequences, settings, variables, secrets or logs, that show details
+of the server, the session or the catalog, and sleep_ms. `histogram` is allowed in a value only: in FROM it is a macro
+over query_table.
 """
 
 # https://duckdb.org/docs/stable/sql/functions/overview and the pages under it

@@ -1,8 +1,8 @@
 """The functions of MySQL and MariaDB that only compute.
 
 Left out: LOAD_FILE, SLEEP, BENCHMARK, locks (GET_LOCK and its like), replication and sequences, LAST_INSERT_ID and
-what else keeps or tells the state of the session or the server, encryption with keys of the server, and functions
-loaded by the user.
+other functions that keep or show the state of the session or the server, encryption with keys of the server, and
+functions loaded by the user.
 """
 
 # https://dev.mysql.com/doc/refman/en/flow-control-functions.html and comparison-operators.html

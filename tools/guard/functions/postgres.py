@@ -1,9 +1,9 @@
 """PostgreSQL's functions that only compute.
 
-Left out, though they look like the rest: what runs SQL that it gets as text (query_to_xml, table_to_xml,
+Left out, though they look like the rest: functions that run SQL given as text (query_to_xml, table_to_xml,
 database_to_xml, cursor_to_xml, ts_stat, ts_rewrite), all pg_... but pg_typeof, large objects (lo_...), sequences,
 settings, advisory locks, notifications, privileges and catalog information, transaction numbers, setseed, dblink and
-what else comes from extensions with effects.
+other functions of extensions that have effects.
 """
 
 # https://www.postgresql.org/docs/current/functions-comparison.html and functions-conditional.html

@@ -1,7 +1,7 @@
 """SQLite's functions that only compute.
 
-Left out: load_extension, fts3_tokenizer, the shell's readfile, writefile, edit and fsdir, and what tells about the
-connection or the library.
+Left out: load_extension, fts3_tokenizer, the shell's readfile, writefile, edit and fsdir, and functions that show
+details of the connection or the library.
 """
 
 # https://sqlite.org/lang_corefunc.html

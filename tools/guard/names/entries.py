@@ -1,11 +1,11 @@
 """The entries of FROM clauses, by the columns that each gives."""
 
 from functools import partial
-from typing import TYPE_CHECKING
 
 from sqlglot import exp
 
 from route_sql.tools.guard.names.inference import value_of
+from route_sql.tools.guard.names.resolver import NameResolver
 from route_sql.tools.guard.names.sources import (
     TABLE_FUNCTIONS,
     FromEntry,
@@ -21,9 +21,6 @@ from route_sql.tools.guard.names.values import OPEN, SCALAR, Value, fold, key_of
 from route_sql.tools.guard.tables import DEFAULT_NAMESPACES, is_default, is_dual
 from route_sql.tools.schema.records import Table
 
-if TYPE_CHECKING:
-    from route_sql.tools.guard.names.resolution import Names
-
 _FIRST_COLUMN = {"postgres": ("column", 1), "sqlite": ("column", 1), "mysql": ("column_", 0), "duckdb": ("col", 0)}
 """Numbers of the columns of VALUES, by engine."""
 
@@ -31,7 +28,7 @@ _FIRST_COLUMN = {"postgres": ("column", 1), "sqlite": ("column", 1), "mysql": ("
 class Entries:
     """Reads the FROM clauses of one statement."""
 
-    def __init__(self, names: "Names") -> None:
+    def __init__(self, names: NameResolver) -> None:
         """Nothing is read yet."""
         self._names = names
         self._dialect = names.dialect
@@ -169,7 +166,7 @@ class Entries:
         if isinstance(version := node.args.get("version"), exp.Expr):
             names.visit(list(version.iter_expressions()), Scope())  # a time, which has no column
         key = alias_key(node, dialect) or key_of(node.this, dialect)
-        common = None if node.db else names.queries.commons.get(key_of(node.this, dialect))
+        common = None if node.db else names.commons.get(key_of(node.this, dialect))
         if common is not None and (outputs := common.outputs()) is not None:
             return FromEntry(key, renamed(outputs, alias_of(node), dialect))
         if is_dual(node, dialect):

@@ -2,18 +2,15 @@
 
 from collections.abc import Iterator
 from functools import partial
-from typing import TYPE_CHECKING
 
 from sqlglot import exp
 
 from route_sql.tools.guard.functions.by_dialect import FUNCTIONS
+from route_sql.tools.guard.functions.without_brackets import WORDS, WORDS_WITHOUT_COLUMN
 from route_sql.tools.guard.names.inference import value_of
+from route_sql.tools.guard.names.resolver import NameResolver
 from route_sql.tools.guard.names.sources import UNKNOWABLE, UNTOLD, FromEntry, Output, Scope
 from route_sql.tools.guard.names.values import OPEN, SCALAR, Value, fold, key_of
-from route_sql.tools.guard.names.words import WORDS, WORDS_WITHOUT_COLUMN
-
-if TYPE_CHECKING:
-    from route_sql.tools.guard.names.resolution import Names
 
 _WHOLE_ROWS = frozenset({"postgres", "duckdb"})
 
@@ -21,7 +18,7 @@ _WHOLE_ROWS = frozenset({"postgres", "duckdb"})
 class Finder:
     """Finds the names of one statement."""
 
-    def __init__(self, names: "Names") -> None:
+    def __init__(self, names: NameResolver) -> None:
         """The entries are those of the scopes that it is called with."""
         self._names = names
         self._dialect = names.dialect

@@ -1,11 +1,11 @@
 """Value of an expression of a query, with the fields that the query may name."""
 
-from collections.abc import Iterator, Mapping
-from typing import Protocol
+from collections.abc import Iterator
 
 from sqlglot import exp
 
-from route_sql.tools.guard.names.sources import TABLE_FUNCTIONS, Output, Scope
+from route_sql.tools.guard.names.resolver import NameResolver
+from route_sql.tools.guard.names.sources import TABLE_FUNCTIONS, Scope
 from route_sql.tools.guard.names.values import OPEN, SCALAR, Value, fold, key_of, value_of_type
 
 _SAME: tuple[type[exp.Expr], ...] = (
@@ -34,20 +34,7 @@ _POPULATED = frozenset(
 )
 
 
-class NameLookup(Protocol):
-    """Look-ups of names in a query."""
-
-    dialect: str
-    own_types: Mapping[str, Value]
-
-    def path(self, node: exp.Expr, scope: Scope) -> Value | None:
-        """The value that a dotted name means; None if there is none."""
-
-    def query(self, node: exp.Expr, scope: Scope | None) -> list[Output]:
-        """The outputs of a query in brackets."""
-
-
-def value_of(node: exp.Expr | None, scope: Scope, names: NameLookup) -> Value:
+def value_of(node: exp.Expr | None, scope: Scope, names: NameResolver) -> Value:
     """Value of an expression. In DuckDB, where a dot calls nothing, an unknown function gives an open value."""
     if isinstance(node, exp.Column | exp.Dot | exp.Identifier):
         return names.path(node, scope) or SCALAR
@@ -66,7 +53,7 @@ def value_of(node: exp.Expr | None, scope: Scope, names: NameLookup) -> Value:
     return _constructed(node, scope, names) if node is not None else SCALAR
 
 
-def _constructed(node: exp.Expr, scope: Scope, names: NameLookup) -> Value:
+def _constructed(node: exp.Expr, scope: Scope, names: NameResolver) -> Value:
     if isinstance(node, exp.Struct):
         return Value(dict(_struct(node, scope, names)))
     if isinstance(node, exp.Array):
@@ -82,7 +69,7 @@ def _constructed(node: exp.Expr, scope: Scope, names: NameLookup) -> Value:
     return OPEN if names.dialect == "duckdb" and not isinstance(node, exp.Literal) else SCALAR
 
 
-def _called(node: exp.Func, scope: Scope, names: NameLookup) -> Value:
+def _called(node: exp.Func, scope: Scope, names: NameResolver) -> Value:
     name, arguments = fold(node.name if isinstance(node, exp.Anonymous) else node.sql_name()), node.expressions
     if isinstance(node, exp.Anonymous) and arguments:
         if name == "row":
@@ -96,7 +83,7 @@ def _called(node: exp.Func, scope: Scope, names: NameLookup) -> Value:
     return OPEN if names.dialect == "duckdb" else SCALAR
 
 
-def _struct(node: exp.Struct, scope: Scope, names: NameLookup) -> Iterator[tuple[str, Value]]:
+def _struct(node: exp.Struct, scope: Scope, names: NameResolver) -> Iterator[tuple[str, Value]]:
     for part in node.expressions:
         if isinstance(part, exp.PropertyEQ | exp.Alias):
             named = part.args.get("alias") if isinstance(part, exp.Alias) else part.this
@@ -105,7 +92,7 @@ def _struct(node: exp.Struct, scope: Scope, names: NameLookup) -> Iterator[tuple
                 yield key_of(named, names.dialect), value_of(value, scope, names)
 
 
-def _numbered(parts: list[exp.Expr], scope: Scope, names: NameLookup) -> Value:
+def _numbered(parts: list[exp.Expr], scope: Scope, names: NameResolver) -> Value:
     """A row without names, whose fields PostgreSQL calls `f1`, `f2`."""
     fields = {f"f{number}": value_of(part, scope, names) for number, part in enumerate(parts, 1)}
     return Value(fields) if names.dialect == "postgres" else OPEN
@@ -130,7 +117,7 @@ def _branches(node: exp.Expr) -> list[exp.Expr | None]:
     return [node.this, *node.expressions]
 
 
-def _first(branches: list[exp.Expr | None], scope: Scope, names: NameLookup) -> Value:
+def _first(branches: list[exp.Expr | None], scope: Scope, names: NameResolver) -> Value:
     """The value of the first branch that has fields or items."""
     values = [value_of(branch, scope, names) for branch in branches if branch is not None]
     return next((value for value in values if value != SCALAR), SCALAR)

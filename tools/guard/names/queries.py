@@ -2,17 +2,16 @@
 
 from collections.abc import Iterator
 from functools import partial
-from typing import TYPE_CHECKING
 
 from sqlglot import exp
 
-from route_sql.tools.guard.names.commons import Common, Commons, declared
+from route_sql.tools.guard.names.commons import Common, declared
+from route_sql.tools.guard.names.entries import Entries
+from route_sql.tools.guard.names.finding import Finder
 from route_sql.tools.guard.names.inference import value_of
+from route_sql.tools.guard.names.resolver import NameResolver
 from route_sql.tools.guard.names.sources import UNKNOWABLE, FromEntry, Output, Scope, alias_of, renamed
 from route_sql.tools.guard.names.values import OPEN, key_of
-
-if TYPE_CHECKING:
-    from route_sql.tools.guard.names.resolution import Names
 
 _ALIASES_IN = {
     "sqlite": frozenset({"where", "group", "having", "order", "joins", "windows"}),
@@ -27,20 +26,21 @@ _CLAUSES = ("expressions", "distinct", "where", "group", "having", "qualify", "w
 class Queries:
     """Reads the queries of one statement."""
 
-    def __init__(self, names: "Names") -> None:
+    def __init__(self, names: NameResolver, entries: Entries, finder: Finder) -> None:
         """No query is read yet."""
         self._names = names
+        self._entries = entries
+        self._finder = finder
         self._dialect = names.dialect
         self._outputs: dict[int, list[Output]] = {}
-        self.commons: Commons = {}
 
     def query(self, node: exp.Expr, scope: Scope | None) -> list[Output]:
         """Resolve the names of a query within `scope`; its outputs."""
         if id(node) not in self._outputs:
-            before = self.commons
+            before = self._names.commons
             self._outputs[id(node)] = []  # ends a recursion without end
             self._outputs[id(node)] = self._read(node, scope)
-            self.commons = before
+            self._names.commons = before
         return self._outputs[id(node)]
 
     def _read(self, node: exp.Expr, scope: Scope | None, common: Common | None = None) -> list[Output]:
@@ -50,12 +50,12 @@ class Queries:
         if isinstance(node, exp.Subquery):
             return self._in_brackets(node, scope)
         if isinstance(node, exp.Values):
-            return self._names.entries.rows(node, scope or Scope())
+            return self._entries.rows(node, scope or Scope())
         if isinstance(node, exp.Select):
             return self._selected(node, Scope(scope))
         if isinstance(node, exp.Table):  # `TABLE name`
             inner = Scope(scope)
-            self._names.entries.add(node, inner)
+            self._entries.add(node, inner)
             return [output for source in inner.sources for output in source.outputs]
         if isinstance(node, exp.Pivot):
             return self._pivoted(node, Scope(scope))
@@ -64,7 +64,7 @@ class Queries:
 
     def _pivoted(self, node: exp.Pivot, scope: Scope) -> list[Output]:
         """A whole statement that is a pivot, whose columns come from cells."""
-        self._names.entries.add(node.this, scope)
+        self._entries.add(node.this, scope)
         self._names.visit([part for part in node.iter_expressions() if part.arg_key not in ("this", "into")], scope)
         return [Output.plain(UNKNOWABLE, OPEN)]
 
@@ -73,16 +73,16 @@ class Queries:
         if clause is None:
             return
         read = partial(self._common, scope=scope)
-        self.commons, commons = declared(clause, self.commons, self._dialect, read)
+        self._names.commons, commons = declared(clause, self._names.commons, self._dialect, read)
         for common in commons:
             common.outputs()
 
     def _common(self, common: Common, scope: Scope | None) -> list[Output]:
-        before, self.commons = self.commons, common.sees
+        before, self._names.commons = self._names.commons, common.sees
         try:
             outputs = self._read(common.node.this, scope, common)
         finally:
-            self.commons = before
+            self._names.commons = before
         return renamed(outputs, alias_of(common.node), self._dialect) + common.further
 
     def _united(self, node: exp.SetOperation, scope: Scope | None, common: Common | None) -> list[Output]:
@@ -97,9 +97,7 @@ class Queries:
         every += [self.query(part, scope) for part in reversed(parts)]
         ordered = Scope(scope, sources=[FromEntry(None, [output for outputs in every for output in outputs])])
         if self._dialect == "sqlite":
-            ordered.sources += [
-                source for part in (node, *parts) for source in self._names.entries.known.get(id(part), [])
-            ]
+            ordered.sources += [source for part in (node, *parts) for source in self._entries.known.get(id(part), [])]
         tails = [outer.args.get(clause) for clause in ("order", "limit", "offset")]
         self._names.visit([tail for tail in tails if tail is not None], ordered)
         return every[0]
@@ -111,8 +109,8 @@ class Queries:
         return renamed(outputs, alias_of(node), self._dialect)
 
     def _selected(self, node: exp.Select, scope: Scope) -> list[Output]:
-        self._names.entries.from_clause(node, scope)
-        self._names.entries.known[id(node)] = scope.sources
+        self._entries.from_clause(node, scope)
+        self._entries.known[id(node)] = scope.sources
         for item in node.expressions:
             if isinstance(item, exp.Alias) and isinstance(item.args.get("alias"), exp.Identifier):
                 scope.aliases[key_of(item.args["alias"], self._dialect)] = partial(
@@ -132,7 +130,7 @@ class Queries:
         """The columns that an item of the select list gives."""
         is_star = isinstance(item, exp.Star) or (isinstance(item, exp.Column) and isinstance(item.this, exp.Star))
         if is_star or (isinstance(item, exp.Dot) and isinstance(item.expression, exp.Star)):
-            yield from self._names.finder.starred(item, scope)
+            yield from self._finder.starred(item, scope)
             return
         value = partial(value_of, item, scope, self._names)
         if isinstance(item, exp.Explode) and self._dialect == "duckdb":

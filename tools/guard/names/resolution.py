@@ -11,6 +11,7 @@ from sqlglot import Token, TokenType, exp
 
 from route_sql.tools.guard.calls import TELLS_TYPES, is_named
 from route_sql.tools.guard.functions.by_dialect import FUNCTIONS
+from route_sql.tools.guard.names.commons import Commons
 from route_sql.tools.guard.names.entries import Entries
 from route_sql.tools.guard.names.finding import Finder
 from route_sql.tools.guard.names.inference import value_of
@@ -95,9 +96,10 @@ class Names:
         """Nothing is resolved yet."""
         self.own_types: Mapping[str, Value] = composite_types(self.schema, self.dialect)
         self.is_searched = self.dialect == "sqlite" and any(self.tree.find_all(exp.Match, exp.Anonymous))
+        self.commons: Commons = {}
         self.entries = Entries(self)
         self.finder = Finder(self)
-        self.queries = Queries(self)
+        self.queries = Queries(self, self.entries, self.finder)
 
     def query(self, node: exp.Expr, scope: Scope | None) -> list[Output]:
         """Resolve the names of a query within `scope`; its outputs."""

@@ -62,7 +62,7 @@ _TYPES = f"""
     SELECT s.namespace, s.name, s.column_name, pg_catalog.format_type(s.atttypid, s.atttypmod), k.is_own, k.labels
     FROM shown s JOIN known k ON k.type = s.atttypid
 """
-_Place = tuple[str, str]
+_TableName = tuple[str, str]
 
 
 def completed(connection: Connection, tables: Sequence[Table], namespaces: Sequence[str], default: str) -> list[Table]:
@@ -78,10 +78,10 @@ def completed(connection: Connection, tables: Sequence[Table], namespaces: Seque
         sqlalchemy.exc.SQLAlchemyError: the catalog can't be read.
     """
     members = {(row[0], row[1]) for row in _asked(connection, _MEMBERS, namespaces)}
-    keys: defaultdict[_Place, list[ForeignKey]] = defaultdict(list)
+    keys: defaultdict[_TableName, list[ForeignKey]] = defaultdict(list)
     for namespace, name, _, columns, *target in _asked(connection, _KEYS, namespaces):
         keys[namespace, name].append(_foreign_key(columns, target, default))
-    types: defaultdict[_Place, dict[str, Sequence[Any]]] = defaultdict(dict)
+    types: defaultdict[_TableName, dict[str, Sequence[Any]]] = defaultdict(dict)
     for namespace, name, column, *known in _asked(connection, _TYPES, namespaces):
         types[namespace, name][column] = known
     placed = [((table.namespace or default, table.name), table) for table in tables]

@@ -39,7 +39,7 @@ def with_samples(
 
     One query for each table reads its first 1,000 rows. The most frequent values come first, then the smallest. Values
     of more than 40 characters are clipped, and used only where there are no shorter ones. NULL, blobs, empty text and
-    unreadable values (see `readable`) are left out. Equal data give equal samples, unless time runs out.
+    unreadable values (see `readable_samples`) are left out. Equal data give equal samples, unless time runs out.
 
     Args:
         schema: The schema to sample.
@@ -64,7 +64,7 @@ def _first_rows(table: Table, dialect: str) -> str:
     return exp.select(*columns).from_(table_expression(table)).limit(SCANNED_ROWS).sql(dialect=dialect)
 
 
-def readable(column: Column, samples: Iterable[str], dialect: str) -> tuple[str, ...]:
+def readable_samples(column: Column, samples: Iterable[str], dialect: str) -> tuple[str, ...]:
     """Leave out samples that no person can read: hexadecimal dumps, long vectors, bytes decoded as text.
 
     Columns of texts and numbers keep all samples: a text of hexadecimal digits is a key that a query may compare. So
@@ -89,7 +89,7 @@ def _sampled(dialect: str, table: Table, rows: Sequence[Sequence[object]]) -> Ta
     if not rows:
         return table
     columns = (
-        replace(column, samples=readable(column, _choose(row[i] for row in rows), dialect))
+        replace(column, samples=readable_samples(column, _choose(row[i] for row in rows), dialect))
         for i, column in enumerate(table.columns)
     )
     return replace(table, columns=tuple(columns))

@@ -61,7 +61,7 @@ async def open_further_scoring(
     """Open the further scores. Missing clones are made first, and all are closed at the end.
 
     Raises:
-        EvaluationError: a suite can't be made of the examples' databases, or R-VES is wanted by another metric.
+        EvaluationError: a suite can't be made of the examples' databases, or R-VES is wanted with another metric.
     """
     if wanted.timed_runs is not None and metric != "bird":
         raise EvaluationError("R-VES is BIRD's figure; leave --r-ves out, or take --layout bird")

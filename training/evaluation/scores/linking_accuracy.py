@@ -10,7 +10,7 @@ from route_sql.training.errors import EvaluationError
 
 
 class LinkScore(TypedDict):
-    """Shares from 0 to 1 of one link, or their means over many; a share of nothing is 1."""
+    """Shares from 0 to 1 of one link, or their means over many; where there is nothing to find, it is 1."""
 
     table_recall: float
     """Share of the gold's tables that the link names."""

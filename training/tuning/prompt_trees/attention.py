@@ -61,7 +61,7 @@ class TreeAttention(torch.autograd.Function):
         return of_query, of_key.to(key.dtype), of_value.to(value.dtype), None, None
 
 
-def attend(
+def attend_in_tree(
     module: torch.nn.Module,
     query: Tensor,
     key: Tensor,
@@ -84,7 +84,7 @@ def attend(
     return attended.transpose(0, 1).unsqueeze(0), None
 
 
-AttentionInterface.register(NAME, attend)
+AttentionInterface.register(NAME, attend_in_tree)
 
 
 def _along(states: Tensor, branch: Branch) -> Tensor:

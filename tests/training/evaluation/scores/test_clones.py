@@ -9,7 +9,13 @@ import pytest
 
 from route_sql.training.errors import EvaluationError
 from route_sql.training.evaluation.scores.suite.clone_files import make_clones, read_tables
-from route_sql.training.evaluation.scores.suite.clone_rows import RowReference, TableRows, key_of, perturb, recipe
+from route_sql.training.evaluation.scores.suite.clone_rows import (
+    RowReference,
+    TableRows,
+    comparable_key,
+    perturb,
+    recipe,
+)
 
 CLINIC = """
 CREATE TABLE "town hall" (code TEXT PRIMARY KEY, name TEXT NOT NULL);
@@ -149,8 +155,13 @@ def test_circles_of_references_end() -> None:
 
 
 def test_keys_are_equal_as_in_a_join() -> None:
-    assert key_of((1, "1", 1.0), [0]) == key_of((1, "1", 1.0), [1]) == key_of((1, "1", 1.0), [2]) == ("1",)
-    assert key_of((None,), [0]) is None
+    assert (
+        comparable_key((1, "1", 1.0), [0])
+        == comparable_key((1, "1", 1.0), [1])
+        == comparable_key((1, "1", 1.0), [2])
+        == ("1",)
+    )
+    assert comparable_key((None,), [0]) is None
 
 
 @pytest.mark.parametrize("value", [2**63 - 1, -(2**63), 1e308, "9" * 5000, "007", "", "x", b"x", None])

@@ -20,7 +20,7 @@ from route_sql.training.evaluation.scores.suite.clone_rows import (
     TableRow,
     TableRows,
     close,
-    key_of,
+    comparable_key,
     perturb,
     recipe,
 )
@@ -71,7 +71,7 @@ def read_tables(connection: sqlite3.Connection, rows: int, random: Random) -> li
     filled: list[TableRows] = []
     for table in _children_first(tables):
         wanted = {
-            key: {key_of(row, reference.columns) for row in other.rows}
+            key: {comparable_key(row, reference.columns) for row in other.rows}
             for other in filled
             for reference in other.references
             if reference.target == table.name.casefold()
@@ -242,7 +242,7 @@ def _filled(
     sample: list[TableRow] = []
     others = 0
     for row in connection.execute(f"SELECT {columns} FROM {_quoted(table.name)}"):
-        if len(first) < most and any(key_of(row, key) in values for key, values in wanted.items()):
+        if len(first) < most and any(comparable_key(row, key) in values for key, values in wanted.items()):
             first.append(row)
             continue
         others += 1

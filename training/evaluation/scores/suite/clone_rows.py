@@ -114,7 +114,7 @@ def close(tables: Sequence[TableRows], before: Sequence[TableRows]) -> list[Tabl
         kept = closed
 
 
-def key_of(row: TableRow, columns: Sequence[int]) -> tuple[str, ...] | None:
+def comparable_key(row: TableRow, columns: Sequence[int]) -> tuple[str, ...] | None:
     """The values of a key so that those that a join finds equal are equal: 1, 1.0 and '1'. None if any is NULL."""
     values = [row[column] for column in columns]
     if any(value is None for value in values):
@@ -128,8 +128,8 @@ def _with_partners(table: TableRows, now: dict[str, TableRows], before: dict[str
         target, origin = now.get(reference.target), before.get(reference.target)
         if target is None or origin is None:
             continue
-        there = {key_of(row, reference.target_columns) for row in target.rows}
-        dropped = {key_of(row, reference.target_columns) for row in origin.rows} - there
+        there = {comparable_key(row, reference.target_columns) for row in target.rows}
+        dropped = {comparable_key(row, reference.target_columns) for row in origin.rows} - there
         has_partner = _is_there(reference, there, dropped, is_whole=origin.is_whole)
         rows = [row for row in rows if has_partner(row)]
     return replace(table, rows=rows)
@@ -143,7 +143,7 @@ def _is_there(
     is_whole: bool,
 ) -> Callable[[TableRow], bool]:
     def has_partner(row: TableRow) -> bool:
-        key = key_of(row, reference.columns)
+        key = comparable_key(row, reference.columns)
         return key is None or (key not in dropped if is_whole else key in there)
 
     return has_partner
