@@ -7,18 +7,17 @@ import socket
 import sqlite3
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from contextlib import closing
 from itertools import product
 from pathlib import Path
 from typing import Any
 
-import httpx
 import pytest
 from langgraph_sdk import get_client
 from langgraph_sdk.errors import BadRequestError
 from support.chat_stub import ChatStub, completion, streamed
+from support.langgraph_dev import wait_until_ready
 
 ROOT = Path(__file__).parent.parent.parent
 NAMES = "SELECT name FROM pet"
@@ -65,17 +64,6 @@ def server(tmp_path: Path, stub: ChatStub) -> Iterator[str]:
         finally:
             os.killpg(process.pid, signal.SIGTERM)
             process.wait(20)
-
-
-def wait_until_ready(url: str, process: "subprocess.Popen[bytes]", log: Path) -> None:
-    ends = time.monotonic() + 120
-    while time.monotonic() < ends and process.poll() is None:
-        try:
-            if httpx.get(f"{url}/ok", timeout=2).status_code == 200:
-                return
-        except httpx.TransportError:
-            time.sleep(0.2)
-    raise AssertionError(log.read_text()[-3000:])
 
 
 async def test_a_run_over_http_streams_every_node(server: str, stub: ChatStub) -> None:

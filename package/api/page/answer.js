@@ -33,7 +33,7 @@ export function answerCard(answer, { question, report, editing }) {
   const card = element("section", { class: "card answer" },
     element("div", { class: "head" }, heading, facts(answer)),
     answer.error ? element("p", { class: "bad" }, clipped(answer.error, 600)) : null,
-    list("Doubts", answer.doubts, "warn"),
+    list("Doubts", furtherDoubts(answer), "warn"),
     result(answer, question),
     query(answer, editing),
     list("Notes", answer.notes, "soft"),
@@ -41,6 +41,12 @@ export function answerCard(answer, { question, report, editing }) {
     ledger(answer.ledger),
     report ? reportLink(report, question) : null);
   return { card, heading };
+}
+
+/** The doubts, without one that only repeats the error. */
+function furtherDoubts({ doubts, error }) {
+  const bare = (sentence) => sentence.replace(/\.$/, "");
+  return error === null ? doubts : doubts.filter((doubt) => bare(doubt) !== bare(error));
 }
 
 function facts({ status, confidence, calibrated, sql }) {

@@ -73,7 +73,7 @@ function summaryOf(kind, points, names) {
 }
 
 function short(text) {
-  const all = visible(text);
+  const all = visible(text) || "(empty)";
   return all.length > 40 ? `${all.slice(0, 39)}…` : all;
 }
 

@@ -75,7 +75,7 @@ async function reached(path, options) {
 
 async function readJson(response) {
   try {
-    return await response.json();
+    return parsed(await response.text());
   } catch {
     throw broken();
   }
@@ -90,6 +90,14 @@ function errorOf(data, response) {
 
 function broken() {
   return new CallError("broken", "The connection broke before the answer came. Check that the server runs, then ask again.");
+}
+
+/** The value of a JSON text; integers that a number can't hold exactly, such as ids of 64 bits, are a BigInt. */
+export function parsed(text) {
+  return JSON.parse(text, (_, value, context) => {
+    const isExact = typeof value !== "number" || !Number.isInteger(value) || Number.isSafeInteger(value);
+    return isExact || !/^-?\d+$/.test(context?.source ?? "") ? value : BigInt(context.source);
+  });
 }
 
 /** The events of a stream: pairs of a name and its JSON. */
@@ -125,5 +133,5 @@ function eventOf(block) {
     if (field === "event") name = value;
     if (field === "data") data.push(value);
   }
-  return data.length ? [name, JSON.parse(data.join("\n"))] : null;
+  return data.length ? [name, parsed(data.join("\n"))] : null;
 }

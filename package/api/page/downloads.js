@@ -22,7 +22,13 @@ export function asJson(columns, rows) {
     made[names[place]] = cell;
     return made;
   }, Object.create(null)));
-  return `${JSON.stringify(objects, null, 1)}\n`;
+  return `${JSON.stringify(objects, exact, 1)}\n`;
+}
+
+/** A BigInt as the digits of a number; as a text in a browser that can't write them. */
+function exact(_, value) {
+  if (typeof value !== "bigint") return value;
+  return JSON.rawJSON?.(String(value)) ?? String(value);
 }
 
 /** Let the browser save a file. */

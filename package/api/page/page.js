@@ -25,7 +25,8 @@ function update() {
   database.disabled = isRunning;
   part("turns").setAttribute("aria-busy", String(isRunning));
   part("welcome").hidden = !isEmpty;
-  part("question-label").textContent = isEmpty ? "Your question" : "Follow up, or ask another question";
+  part("question-label").textContent = isRunning ? "Working on your question" : isEmpty ? "Your question" : "Follow up, or ask another question";
+  part("question-hint").textContent = isRunning ? "Stop ends the run, its query too." : "Enter asks, Shift+Enter begins a new line.";
   const hash = thread === null ? "" : `#${encodeURIComponent(thread)}`;
   if (location.hash !== hash) window.history.replaceState(null, "", hash || location.pathname);
 }
@@ -112,6 +113,7 @@ async function start(kept) {
     database.replaceChildren(...options);
     part("welcome-database").textContent = databases.length ? "" : "No database is configured for you.";
   } catch (error) {
+    database.replaceChildren();
     return problem(error.message);
   }
   if (database.value) schema.show(database.value);

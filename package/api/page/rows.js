@@ -5,6 +5,7 @@ import { button, counted, element } from "./elements.js";
 import { cellText, clipped, visible } from "./text.js";
 
 const AT_ONCE = 100;
+const SHORT = 24; // characters
 const ORDERS = ["none", "ascending", "descending"];
 const NEXT_WORDS = { none: "sort ascending", ascending: "sort descending", descending: "original order" };
 
@@ -20,15 +21,27 @@ export function rowsView(answer, question) {
 
 /** How many rows there are, and whether a limit cut them. */
 export function countText({ row_count: count, rows, truncated }) {
-  const cut = truncated ? ", cut at a limit" : "";
-  return rows.length < count ? `${counted(count, "row")}, ${rows.length} here${cut}` : `${counted(count, "row")}${cut}`;
+  const here = rows.length < count ? `, ${rows.length} here` : "";
+  return `${counted(count, "row")}${here}${truncated ? cutText(rows) : ""}`;
+}
+
+/** What a limit cut: a text that was cut ends with an ellipsis. */
+function cutText(rows) {
+  const hasCutText = rows.some((row) => row.some((cell) => typeof cell === "string" && cell.endsWith("…")));
+  return hasCutText ? "; long texts, and perhaps rows, were cut at a limit" : "; there are more, which a limit cut";
 }
 
 /** A cell of a table. */
-export function cellElement(cell) {
-  if (cell === null) return element("td", { class: "null", text: "NULL" });
-  if (typeof cell === "number") return element("td", { class: "number", text: cellText(cell) });
-  return element("td", { dir: "auto" }, clipped(cell));
+export function cellElement(cell, isNumber = isNumeric(cell)) {
+  const kinds = [isNumber ? "number" : "", cell === null ? "null" : ""];
+  if (cell === null || isNumeric(cell)) return element("td", { class: kinds.join(" ").trim() || null, text: cellText(cell) });
+  // A short text, such as a date, stays on its line.
+  return element("td", { dir: "auto", class: String(cell).length <= SHORT ? "short" : null }, clipped(cell));
+}
+
+/** Whether a cell is a number; those of 64 bits are a BigInt. */
+export function isNumeric(cell) {
+  return typeof cell === "number" || typeof cell === "bigint";
 }
 
 /** The rows in the order of a column; NULL comes last either way. */
@@ -38,7 +51,7 @@ export function sorted(rows, place, order) {
   return [...rows].sort((one, other) => {
     const [a, b] = [one[place], other[place]];
     if (a === null || b === null) return (a === null) - (b === null);
-    return sign * (typeof a === "number" && typeof b === "number" ? a - b : collator.compare(String(a), String(b)));
+    return sign * (isNumeric(a) && isNumeric(b) ? (a > b) - (a < b) : collator.compare(String(a), String(b)));
   });
 }
 
@@ -46,12 +59,13 @@ const collator = new Intl.Collator(undefined, { numeric: true });
 
 function sortableTable(columns, rows, label) {
   const body = element("tbody");
+  const numbers = columns.map((_, place) => rows.some((row) => row[place] !== null) && rows.every((row) => row[place] === null || isNumeric(row[place])));
   const more = button("", () => show(shown + AT_ONCE), { class: "link" });
   let [ordered, shown] = [rows, 0];
 
   function show(most) {
     shown = Math.min(most, ordered.length);
-    body.replaceChildren(...ordered.slice(0, shown).map((row) => element("tr", {}, row.map(cellElement))));
+    body.replaceChildren(...ordered.slice(0, shown).map((row) => element("tr", {}, row.map((cell, place) => cellElement(cell, numbers[place])))));
     more.hidden = shown === ordered.length;
     more.textContent = `Show ${Math.min(AT_ONCE, ordered.length - shown)} more of ${ordered.length.toLocaleString("en")} rows`;
   }
@@ -62,17 +76,16 @@ function sortableTable(columns, rows, label) {
   }
 
   show(AT_ONCE);
-  const heads = headings(columns, rows, order);
+  const heads = headings(columns, numbers, order);
   // The box scrolls, so the keyboard must reach it.
   const box = element("div", { class: "wide", tabindex: "0", role: "region", "aria-label": label },
     element("table", {}, element("thead", {}, element("tr", {}, heads)), body));
   return element("div", {}, box, more);
 }
 
-function headings(columns, rows, order) {
+function headings(columns, numbers, order) {
   const heads = columns.map((name, place) => {
-    const isNumber = rows.length > 0 && rows.every((row) => row[place] === null || typeof row[place] === "number");
-    const head = element("th", { scope: "col", "aria-sort": "none", class: isNumber ? "number" : null });
+    const head = element("th", { scope: "col", "aria-sort": "none", class: numbers[place] ? "number" : null });
     head.append(button("", () => sortBy(head, place), { class: "sort" }));
     label(head.firstChild, name, "none");
     return head;

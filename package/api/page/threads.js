@@ -4,7 +4,14 @@ import { call } from "./client.js";
 import { button, element } from "./elements.js";
 import { visible } from "./text.js";
 
-const WAITS = { needs_approval: "waits for your approval", needs_choice: "waits for your choice" };
+const STATES = {
+  needs_approval: "waits for your approval",
+  needs_choice: "waits for your choice",
+  running: "at work",
+  stopped: "stopped, without an answer",
+};
+
+const AGAIN_MS = 2_000;
 
 /** Lists threads; `open` and `deleted` are called with a thread's id. */
 export class ThreadList {
@@ -15,6 +22,8 @@ export class ThreadList {
   #present = null;
   /** The thread whose deletion waits for a second click; it still does after the list is read again. */
   #asked = null;
+  #shown = "";
+  #timer = 0;
 
   constructor({ list, state, open, deleted }) {
     [this.#list, this.#state, this.#open, this.#deleted] = [list, state, open, deleted];
@@ -23,13 +32,22 @@ export class ThreadList {
   /** Read the list again; `present` is the thread that the page shows. */
   async refresh(present = this.#present) {
     this.#present = present;
+    clearTimeout(this.#timer);
     try {
-      const { threads } = await call("v1/threads");
-      this.#list.replaceChildren(...threads.map((thread) => this.#item(thread)));
-      this.#state.textContent = threads.length ? "" : "Nothing was asked so far.";
+      this.#show((await call("v1/threads")).threads);
+      this.#state.textContent = this.#list.childElementCount ? "" : "Nothing was asked so far.";
     } catch (error) {
       this.#state.textContent = error.message;
     }
+  }
+
+  #show(threads) {
+    // The same list stays as it is, and with it the focus.
+    const shown = JSON.stringify([this.#present, threads]);
+    if (shown !== this.#shown) this.#list.replaceChildren(...threads.map((thread) => this.#item(thread)));
+    this.#shown = shown;
+    // A run that was stopped here is still at work until the server has noticed.
+    if (threads.some(({ state }) => state === "running")) this.#timer = setTimeout(() => this.refresh(), AGAIN_MS);
   }
 
   #item({ thread, database, question, asked_at: asked, state, turns }) {
@@ -37,7 +55,7 @@ export class ThreadList {
     const opens = button(title.length > 120 ? `${title.slice(0, 120)}…` : title, () => this.#open(thread), {
       class: "thread", "aria-current": thread === this.#present ? "true" : null,
     });
-    const facts = [visible(database), dateText(asked), turns > 1 ? `${turns} questions` : null, WAITS[state]];
+    const facts = [visible(database), dateText(asked), turns > 1 ? `${turns} questions` : null, STATES[state]];
     const bar = element("div", { class: "bar" });
     const made = element("li", {}, opens, element("p", { class: "soft small", text: facts.filter(Boolean).join(" · ") }), bar);
     if (thread === this.#asked) this.#askDeletion(bar, thread, title);
@@ -67,6 +85,7 @@ export class ThreadList {
       await call(`v1/threads/${encodeURIComponent(thread)}`, { method: "DELETE" });
     } catch (error) {
       if (error.code !== "not_found") {
+        this.#shown = "";
         bar.replaceChildren(element("p", { class: "bad small", role: "alert", text: error.message }));
         return;
       }

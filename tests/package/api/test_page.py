@@ -15,6 +15,9 @@ from route_sql.testing import ScriptedModel
 # One browser for all tests of the file, so they share its event loop.
 pytestmark = [*needs_browser, pytest.mark.asyncio(loop_scope="module")]
 
+IDS = (
+    "SELECT 9007199254740993 AS a, 1 AS b UNION ALL SELECT -9223372036854775807 - 1, 1e300 UNION ALL SELECT NULL, NULL"
+)
 TOTALS = [["France", "30"], ["Spain", "10"], ["Italy", "200"], ["Peru", "NULL"]]
 
 
@@ -72,6 +75,7 @@ async def test_stop_ends_the_run(browser: Any, tmp_path: Path) -> None:
         await visit.page.click("#stop")
         await visit.page.get_by_text("Stopped. The question is still in the field.").wait_for()
         await model.stopped.wait()
+        await visit.page.locator("#threads").get_by_text("stopped, without an answer").wait_for()
         assert await visit.page.input_value("#question") == "Total by country?"
         model.gate.set()
         await visit.page.get_by_role("button", name="Continue the run").click()
@@ -122,6 +126,35 @@ async def test_dates_are_a_line(browser: Any, tmp_path: Path) -> None:
         label = await chart.get_attribute("aria-label")
         assert label.startswith("Line chart: total by month, 3 values. Highest: 2025-03, 200.")
         assert await chart.locator("polyline").count() == 1 and await chart.locator("circle").count() == 3
+
+
+async def test_numbers_of_64_bits_stay_exact(browser: Any, tmp_path: Path) -> None:
+    model = ScriptedModel(history=[], otherwise=lambda task, prompt: IDS)
+    async with serving_page(tmp_path, model) as address, visiting(browser, address) as visit:
+        await visit.ask("Which ids?")
+        card = await visit.answered()
+        assert await visit.rows(card) == [
+            ["9007199254740993", "1"],
+            ["-9223372036854775808", "1e+300"],
+            ["NULL", "NULL"],
+        ]
+        kinds = [await cell.get_attribute("class") for cell in await card.locator(".rows td").all()]
+        assert kinds == ["number"] * 4 + ["number null"] * 2
+        await card.locator("th button").first.click()
+        assert [row[0][0] for row in await visit.rows(card)] == ["-", "9", "N"]
+        for name in ("as CSV", "as JSON"):
+            _, text = await downloaded(visit.page, name)
+            assert "9007199254740993" in text and "-9223372036854775808" in text and '"9007' not in text
+        await visit.page.reload()
+        assert (await visit.rows(await visit.answered()))[0][0] == "9007199254740993"
+
+
+async def test_an_error_is_said_once_and_its_doubt_left_out(browser: Any, tmp_path: Path) -> None:
+    async with serving_page(tmp_path) as address, visiting(browser, address) as visit:
+        await visit.ask("Total by country?", "approve")
+        await visit.page.get_by_role("button", name="Reject").click()
+        text = await (await visit.answered()).inner_text()
+        assert text.count("not approved") == 1 and "Doubts" not in text
 
 
 async def test_a_single_number_is_large(browser: Any, tmp_path: Path) -> None:

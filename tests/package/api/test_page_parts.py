@@ -104,6 +104,20 @@ async def test_csv_and_json_keep_values_and_run_nothing(browser: Any, tmp_path: 
     assert json.loads(objects) == [{"v": cell, "v_2": 1, "=c": None} for cell in CELLS]
 
 
+COUNTS = [
+    ([["a"]], 1, False, "1 row"),
+    ([["a"]] * 2, 5, True, "5 rows, 2 here; there are more, which a limit cut"),
+    ([["a"], ["b…"]], 2, True, "2 rows; long texts, and perhaps rows, were cut at a limit"),
+    ([["a"], ["b…"]], 2, False, "2 rows"),
+]  # fmt: skip
+
+
+async def test_the_count_says_what_a_limit_cut(browser: Any, tmp_path: Path) -> None:
+    given = [{"rows": rows, "row_count": count, "truncated": truncated} for rows, count, truncated, _ in COUNTS]
+    shown = await in_page(browser, tmp_path, "rows", "(all) => all.map(part.countText)", given)
+    assert shown == [expected for *_, expected in COUNTS]
+
+
 async def test_what_is_a_chart(browser: Any, tmp_path: Path) -> None:
     script = "(cases) => cases.map(([columns, rows]) => part.chartOf(columns, rows))"
     charts = await in_page(browser, tmp_path, "chart", script, [case[:2] for case in CHARTS])
