@@ -9,10 +9,9 @@ from typing import Any, Self
 from uuid import uuid4
 
 from langgraph.checkpoint.memory import InMemorySaver
-from langgraph.types import Command
 
 from route_sql.databases import open_catalog
-from route_sql.graph.asking import answer_in, run_with_story
+from route_sql.graph.asking import answer_in, resumed, run_with_story
 from route_sql.graph.context import Context
 from route_sql.graph.events import Event, Tell, story
 from route_sql.graph.grounding import askable_schema
@@ -85,7 +84,7 @@ class OpenedDatabase:
             state = QUESTIONS.run(self._step(step))
             if not (waiting := state.get("__interrupt__")):
                 return answer_in(state)
-            step = Command(resume=_decision(decide, waiting[0].value))
+            step = resumed(waiting[0], _decision(decide, waiting[0].value))
 
     async def aask(self, question: str, evidence: str = "", *, decide: Decide | None = None) -> Answer:
         """Like `ask`, for async callers; `decide` runs in a thread."""
@@ -94,7 +93,7 @@ class OpenedDatabase:
             state = await self._step(step)
             if not (waiting := state.get("__interrupt__")):
                 return answer_in(state)
-            step = Command(resume=await asyncio.to_thread(_decision, decide, waiting[0].value))
+            step = resumed(waiting[0], await asyncio.to_thread(_decision, decide, waiting[0].value))
 
     def new_thread(self) -> None:
         """Forget the questions so far."""
@@ -161,7 +160,7 @@ def _decision(decide: Decide | None, value: dict[str, Any]) -> Any:
     return decide(value)
 
 
-def open_default(db: str | Path, *, model: str | None = None, context: Context | None = None) -> OpenedDatabase:
+def open_default(db: str | Path, *, model: str | Path | None = None, context: Context | None = None) -> OpenedDatabase:
     """A database with the embedded model, ready to be asked in a `with` block.
 
     The weights are fetched when they are needed for the first time.
@@ -171,5 +170,15 @@ def open_default(db: str | Path, *, model: str | None = None, context: Context |
         model: `default`, `base`, `better`, `tiny`, a GGUF file, a model folder, or the URL of a server; None for the
             one of the environment (ROUTE_SQL_MODEL), else `default`.
         context: Choices of every question.
+
+    Raises:
+        InvalidInput: the database or the model is not named by a text or a path.
     """
-    return OpenedDatabase(str(db), model, context or Context())
+    if not isinstance(db, str | Path):
+        raise InvalidInput(f"the database must be a file, a URL or a name, not {db!r:.100}")
+    if not isinstance(model, str | Path | None):
+        raise InvalidInput(
+            f"the model must be a name, a file or the URL of a server, not {model!r:.100}: build_graph(model, catalog) "
+            "takes any LangChain chat model"
+        )
+    return OpenedDatabase(str(db), None if model is None else str(model), context or Context())

@@ -16,6 +16,7 @@ from support.chat_stub import ChatStub, completion
 
 from route_sql import Context, open_default
 from route_sql.cli import main
+from route_sql.testing import ScriptedModel
 from route_sql.tools.errors import DatabaseUnavailable, InvalidInput
 
 NAMES = "SELECT name FROM pet"
@@ -185,6 +186,29 @@ async def test_the_same_for_async_callers(stub: ChatStub) -> None:
             await opened.aask("Which pets are there?")
 
 
+@pytest.mark.parametrize("decision", [None, {}, [], "", False, "yes", {"a" * 32: True}])
+def test_what_is_no_decision_is_refused_and_ends_the_question(stub: ChatStub, decision: Any) -> None:
+    stub.enqueue(completion(NAMES), completion(NAMES))
+    asked: list[Any] = []
+
+    def decide(query: dict[str, Any]) -> Any:
+        asked.append(query)
+        assert len(asked) == 1, "asked again"
+        return decision
+
+    with open_default("pets.sqlite", model=stub.url, context=Context(strategy="single", approve=True)) as database:
+        with pytest.raises(InvalidInput, match="answer with true or"):
+            database.ask("Which pets are there?", decide=decide)
+        assert database.ask("List all pets.", decide=lambda _: True)["row_count"] == 2
+
+
 def test_what_can_not_be_opened_says_why() -> None:
     with pytest.raises(DatabaseUnavailable, match="nothing.sqlite"), open_default("nothing.sqlite"):
         pass
+    given: Any
+    for given in (None, 3, ["pets.sqlite"]):
+        with pytest.raises(InvalidInput, match="the database must be a file, a URL or a name"):
+            open_default(given)
+    for given in (3, ScriptedModel()):
+        with pytest.raises(InvalidInput, match="takes any LangChain chat model"):
+            open_default("pets.sqlite", model=given)
