@@ -5,6 +5,7 @@ from collections.abc import Callable
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
+from threading import RLock
 from typing import Any, Self
 from uuid import uuid4
 
@@ -40,7 +41,8 @@ def _no_story(event: Event) -> None:
 class OpenedDatabase:
     """A database, a model and the graph on both. Use it as a context manager, async or not.
 
-    Questions share one thread, so that a follow-up such as `And by month?` is understood.
+    Questions share one thread, so that a follow-up such as `And by month?` is understood. They are answered one after
+    the other, from whichever threads they come; `graph` answers several at once, each on a thread of its own.
     """
 
     db: str
@@ -56,6 +58,9 @@ class OpenedDatabase:
     _stack: AsyncExitStack = field(default_factory=AsyncExitStack)
     _opened: tuple[Catalog, Graph] | None = None
     _thread: str = field(default_factory=lambda: uuid4().hex)
+    # On a thread, a decision on one question must not meet the query of another.
+    _turn: RLock = field(default_factory=RLock)
+    _async_turn: asyncio.Lock = field(default_factory=asyncio.Lock)
 
     @property
     def catalog(self) -> Catalog:
@@ -80,20 +85,18 @@ class OpenedDatabase:
             RouteError: the question can't be asked; a query that fails is in the answer.
         """
         step: Any = Question(question=question, database=self.name, evidence=evidence)
-        while True:
-            state = QUESTIONS.run(self._step(step))
-            if not (waiting := state.get("__interrupt__")):
-                return answer_in(state)
-            step = resumed(waiting[0], _decision(decide, waiting[0].value))
+        with self._turn:
+            while waiting := (state := QUESTIONS.run(self._step(step))).get("__interrupt__"):
+                step = resumed(waiting[0], _decision(decide, waiting[0].value))
+        return answer_in(state)
 
     async def aask(self, question: str, evidence: str = "", *, decide: Decide | None = None) -> Answer:
         """Like `ask`, for async callers; `decide` runs in a thread."""
         step: Any = Question(question=question, database=self.name, evidence=evidence)
-        while True:
-            state = await self._step(step)
-            if not (waiting := state.get("__interrupt__")):
-                return answer_in(state)
-            step = resumed(waiting[0], await asyncio.to_thread(_decision, decide, waiting[0].value))
+        async with self._async_turn:
+            while waiting := (state := await self._step(step)).get("__interrupt__"):
+                step = resumed(waiting[0], await asyncio.to_thread(_decision, decide, waiting[0].value))
+        return answer_in(state)
 
     def new_thread(self) -> None:
         """Forget the questions so far."""
@@ -121,6 +124,7 @@ class OpenedDatabase:
             named = self.model or self.settings.model
             async with story(self.tell, "", "loading the model"):
                 chat = await stack.enter_async_context(open_model(named, self.settings, self.progress))
+            self._async_turn = asyncio.Lock()  # one of this event loop
             self._opened = catalog, build_graph(chat, catalog, checkpointer=InMemorySaver())
             self._stack = stack.pop_all()
         return self
