@@ -192,10 +192,11 @@ async def test_the_same_for_async_callers(stub: ChatStub) -> None:
 class Person:
     """A person who approves the query of one question, after others had time to ask."""
 
-    shown = ""
+    def __init__(self) -> None:
+        self.shown: list[str] = []
 
     def decide(self, query: dict[str, Any]) -> bool:
-        self.shown = query["approve"]
+        self.shown.append(query["approve"])
         time.sleep(0.05)
         return True
 
@@ -208,7 +209,7 @@ async def test_questions_at_once_are_answered_in_turn_and_each_decision_meets_it
     people = [Person() for _ in range(6)]
     async with open_default("pets.sqlite", model=stub.url, context=APPROVE) as opened:
         answers = await asyncio.gather(*(opened.aask("What is it?", decide=person.decide) for person in people))
-    assert [answer["sql"] for answer in answers] == [person.shown for person in people]
+    assert [[answer["sql"]] for answer in answers] == [person.shown for person in people]
 
 
 def test_so_are_questions_from_threads(stub: ChatStub) -> None:
@@ -216,7 +217,7 @@ def test_so_are_questions_from_threads(stub: ChatStub) -> None:
     people = [Person() for _ in range(6)]
     with open_default("pets.sqlite", model=stub.url, context=APPROVE) as opened, ThreadPoolExecutor(6) as pool:
         answers = list(pool.map(lambda person: opened.ask("What is it?", decide=person.decide), people))
-    assert [answer["sql"] for answer in answers] == [person.shown for person in people]
+    assert [[answer["sql"]] for answer in answers] == [person.shown for person in people]
 
 
 @pytest.mark.parametrize("decision", [None, {}, [], "", False, "yes", {"a" * 32: True}])
