@@ -24,13 +24,14 @@ class Threads(ThreadingMixIn, WSGIServer):
 
 
 def application(database: OpenedDatabase) -> Application:
-    """In Flask, `respond` is the body of a view. Each request is a thread of its own, so nothing is mixed up."""
+    """In Flask, `respond` is the body of a view. Without a checkpointer no question is kept, so nothing is mixed up."""
+    graph = database.graph.copy(update={"checkpointer": None})
 
     def respond(environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
         question = parse_qs(environ["QUERY_STRING"]).get("q", [""])[0]
         asked: Any = {"question": question, "database": database.name}
         try:
-            answer = database.graph.invoke(asked, {"configurable": {"thread_id": str(id(environ))}})
+            answer = graph.invoke(asked)
             status, body = "200 OK", {"sql": answer["sql"], "rows": answer["rows"], "doubts": answer["doubts"]}
         except RouteError as error:
             status, body = "400 Bad Request", {"error": str(error)}

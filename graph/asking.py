@@ -4,7 +4,7 @@ from collections.abc import Awaitable, Callable
 from typing import Any, cast
 
 from langchain_core.language_models import BaseChatModel
-from langgraph.types import Command
+from langgraph.types import Command, Interrupt
 
 from route_sql.graph.context import Context
 from route_sql.graph.events import Tell
@@ -44,6 +44,11 @@ async def run_with_story(
         else:
             state = part
     return cast(State, state)
+
+
+def resumed(interrupt: Interrupt, answer: Any) -> Command[Any]:
+    """The step that answers one interrupt, named by its id: LangGraph takes None or an empty map for no answer."""
+    return Command(resume={interrupt.id: answer})
 
 
 def answer_in(state: State) -> Answer:

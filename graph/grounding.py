@@ -2,7 +2,7 @@
 
 import asyncio
 import inspect
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,6 +13,7 @@ from route_sql.agents.brief import NOTE_CHARS, NOTES
 from route_sql.graph.context import Context
 from route_sql.graph.extensions.arguments import arguments
 from route_sql.graph.extensions.extension import Extension, ExtensionFailed, content_of, name_of, reported
+from route_sql.graph.extensions.protocol_results import fields_of, texts_of_result
 from route_sql.graph.schemas import Schemas, is_small
 from route_sql.graph.state import Question, State
 from route_sql.tools.database.catalog import Catalog
@@ -217,15 +218,17 @@ def _read(result: object, tool: object) -> list[str]:
 
 
 def _texts(result: object, tool: object) -> list[str]:
-    """The notes in a tool's result: texts, or content blocks, as tools of the Model Context Protocol give them."""
+    """The notes in a tool's result: texts, content blocks, or a result of the Model Context Protocol."""
     if result is None:
         return []
     if isinstance(result, str):
         return [str(result)]  # a plain copy: a subclass of the caller's could run code later
     if isinstance(result, list | tuple):
         return [text for part in result for text in _texts(part, tool)]
-    if isinstance(result, Mapping) and result.get("type") in _BLOCKS:
-        return _texts(result.get("text"), tool)
+    if (texts := texts_of_result(result)) is not None:
+        return _texts(texts, tool)
+    if (fields := fields_of(result)).get("type") in _BLOCKS:
+        return _texts(fields.get("text"), tool)
     if isinstance(tool, BaseTool):
         return [str(result)]
     raise TypeError(f"notes must be a text or a list of texts, not {type(result).__name__}")

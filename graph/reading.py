@@ -174,6 +174,15 @@ async def _begun(run: Node, state: StoredState, runtime: Runtime[Context]) -> Up
     return await run(state, runtime=runtime)
 
 
+def state_of(stored: StoredState) -> State:
+    """The state of a run as a thread or a stream gives it, checked and in this version's form.
+
+    Raises:
+        InvalidInput: it was edited into another form.
+    """
+    return _read(stored, NO_CHOICES)[0]
+
+
 def _read(stored: StoredState, context: Context) -> tuple[State, Update]:
     """The state, checked and in this version's form, and the values that were changed for that."""
     checked = checked_state(stored)

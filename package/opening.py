@@ -5,14 +5,14 @@ from collections.abc import Callable
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
+from threading import RLock
 from typing import Any, Self
 from uuid import uuid4
 
 from langgraph.checkpoint.memory import InMemorySaver
-from langgraph.types import Command
 
 from route_sql.databases import open_catalog
-from route_sql.graph.asking import answer_in, run_with_story
+from route_sql.graph.asking import answer_in, resumed, run_with_story
 from route_sql.graph.context import Context
 from route_sql.graph.events import Event, Tell, story
 from route_sql.graph.grounding import askable_schema
@@ -41,7 +41,8 @@ def _no_story(event: Event) -> None:
 class OpenedDatabase:
     """A database, a model and the graph on both. Use it as a context manager, async or not.
 
-    Questions share one thread, so that a follow-up such as `And by month?` is understood.
+    Questions share one thread, so that a follow-up such as `And by month?` is understood. They are answered one after
+    the other, from whichever threads they come; `graph` answers several at once, each on a thread of its own.
     """
 
     db: str
@@ -57,6 +58,9 @@ class OpenedDatabase:
     _stack: AsyncExitStack = field(default_factory=AsyncExitStack)
     _opened: tuple[Catalog, Graph] | None = None
     _thread: str = field(default_factory=lambda: uuid4().hex)
+    # On a thread, a decision on one question must not meet the query of another.
+    _turn: RLock = field(default_factory=RLock)
+    _async_turn: asyncio.Lock = field(default_factory=asyncio.Lock)
 
     @property
     def catalog(self) -> Catalog:
@@ -81,20 +85,18 @@ class OpenedDatabase:
             RouteError: the question can't be asked; a query that fails is in the answer.
         """
         step: Any = Question(question=question, database=self.name, evidence=evidence)
-        while True:
-            state = QUESTIONS.run(self._step(step))
-            if not (waiting := state.get("__interrupt__")):
-                return answer_in(state)
-            step = Command(resume=_decision(decide, waiting[0].value))
+        with self._turn:
+            while waiting := (state := QUESTIONS.run(self._step(step))).get("__interrupt__"):
+                step = resumed(waiting[0], _decision(decide, waiting[0].value))
+        return answer_in(state)
 
     async def aask(self, question: str, evidence: str = "", *, decide: Decide | None = None) -> Answer:
         """Like `ask`, for async callers; `decide` runs in a thread."""
         step: Any = Question(question=question, database=self.name, evidence=evidence)
-        while True:
-            state = await self._step(step)
-            if not (waiting := state.get("__interrupt__")):
-                return answer_in(state)
-            step = Command(resume=await asyncio.to_thread(_decision, decide, waiting[0].value))
+        async with self._async_turn:
+            while waiting := (state := await self._step(step)).get("__interrupt__"):
+                step = resumed(waiting[0], await asyncio.to_thread(_decision, decide, waiting[0].value))
+        return answer_in(state)
 
     def new_thread(self) -> None:
         """Forget the questions so far."""
@@ -122,6 +124,7 @@ class OpenedDatabase:
             named = self.model or self.settings.model
             async with story(self.tell, "", "loading the model"):
                 chat = await stack.enter_async_context(open_model(named, self.settings, self.progress))
+            self._async_turn = asyncio.Lock()  # one of this event loop
             self._opened = catalog, build_graph(chat, catalog, checkpointer=InMemorySaver())
             self._stack = stack.pop_all()
         return self
@@ -161,7 +164,7 @@ def _decision(decide: Decide | None, value: dict[str, Any]) -> Any:
     return decide(value)
 
 
-def open_default(db: str | Path, *, model: str | None = None, context: Context | None = None) -> OpenedDatabase:
+def open_default(db: str | Path, *, model: str | Path | None = None, context: Context | None = None) -> OpenedDatabase:
     """A database with the embedded model, ready to be asked in a `with` block.
 
     The weights are fetched when they are needed for the first time.
@@ -171,5 +174,15 @@ def open_default(db: str | Path, *, model: str | None = None, context: Context |
         model: `default`, `base`, `better`, `tiny`, a GGUF file, a model folder, or the URL of a server; None for the
             one of the environment (ROUTE_SQL_MODEL), else `default`.
         context: Choices of every question.
+
+    Raises:
+        InvalidInput: the database or the model is not named by a text or a path.
     """
-    return OpenedDatabase(str(db), model, context or Context())
+    if not isinstance(db, str | Path):
+        raise InvalidInput(f"the database must be a file, a URL or a name, not {db!r:.100}")
+    if not isinstance(model, str | Path | None):
+        raise InvalidInput(
+            f"the model must be a name, a file or the URL of a server, not {model!r:.100}: build_graph(model, catalog) "
+            "takes any LangChain chat model"
+        )
+    return OpenedDatabase(str(db), None if model is None else str(model), context or Context())

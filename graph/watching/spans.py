@@ -19,6 +19,7 @@ from sqlglot import exp
 
 from route_sql.agents.call import Reply
 from route_sql.tools.database.outcome import Outcome
+from route_sql.tools.sql.literals import without_literals
 from route_sql.tools.sql.parsing import parse_query
 
 if TYPE_CHECKING:
@@ -114,7 +115,7 @@ def chat_span(model: BaseChatModel, messages: Sequence[BaseMessage], *, has_cont
     }
     if has_content:
         given["gen_ai.input.messages"] = json.dumps([_message(each) for each in messages])
-    with _span(f"chat {name}", "CLIENT", given) as span:
+    with _span(f"chat {name}", "CLIENT", given, has_content=has_content) as span:
         yield ChatSpan(span, has_content=has_content)
 
 
@@ -150,7 +151,7 @@ def query_span(sql: str, database: str, dialect: str, *, has_content: bool) -> I
         "db.query.text": sql if has_content else text,
     }
     known = {key: value for key, value in given.items() if value}
-    with _span(summary or f"query {database}", "CLIENT", known) as span:
+    with _span(summary or f"query {database}", "CLIENT", known, has_content=has_content) as span:
         yield QuerySpan(span)
 
 
@@ -160,20 +161,31 @@ def described_query(sql: str, dialect: str) -> tuple[str, str]:
     if tree is None:
         return "", ""
     tables = dict.fromkeys(table.name for table in tree.find_all(exp.Table))
-    blind = tree.transform(lambda node: exp.Placeholder() if isinstance(node, exp.Literal) else node)
-    return " ".join(["SELECT", *tables])[:255], blind.sql(dialect=dialect)
+    return " ".join(["SELECT", *tables])[:255], without_literals(sql, dialect)
 
 
 @contextmanager
-def _span(name: str, kind: str, attributes: Mapping[str, Any], place: str | None = None) -> "Iterator[Span | None]":
+def _span(
+    name: str, kind: str, attributes: Mapping[str, Any], place: str | None = None, *, has_content: bool = False
+) -> "Iterator[Span | None]":
+    """A span that is the current one in the block. An error is known by its class; its text may quote a prompt."""
     if (tracer := _tracer()) is None:
         yield None
         return
-    from opentelemetry.trace import SpanKind
+    from opentelemetry.trace import SpanKind, use_span
 
-    context = _context_at(place) if place else None
-    with tracer.start_as_current_span(name, context=context, kind=SpanKind[kind], attributes=attributes) as span:
-        yield span if span.is_recording() else None
+    span = tracer.start_span(
+        name, context=_context_at(place) if place else None, kind=SpanKind[kind], attributes=attributes
+    )
+    # By default OpenTelemetry records the texts of exceptions, and takes an interrupt of the graph for one.
+    with use_span(span, end_on_exit=True, record_exception=has_content, set_status_on_exception=False):
+        try:
+            yield span if span.is_recording() else None
+        except GraphBubbleUp:
+            raise
+        except BaseException as error:  # it is raised again
+            _fail(span, error)
+            raise
 
 
 def _context_at(place: str) -> Any:

@@ -153,8 +153,9 @@ def form_for(value: dict[str, Any]) -> type[BaseModel]:
 
 def _decided(action: str, content: dict[str, Any] | None, kind: Literal["approve", "clarify"]) -> dict[str, Any]:
     """The value that the run is resumed with. Anything but a clear consent is a refusal."""
-    if action == "accept" and content:
-        return {name: given for name, given in content.items() if given not in ("", None)}
+    filled = {name: given for name, given in (content or {}).items() if given not in ("", None)}
+    if action == "accept" and filled:
+        return filled
     if kind == "approve":
         return {"type": "reject", "reason": "The person did not approve it."}
     raise ToolError("The person did not say what is meant, so nothing was run. Ask again with the meaning as evidence.")

@@ -18,7 +18,7 @@ from pydantic import ValidationError
 
 from route_sql.access.callers import Caller
 from route_sql.faces.reply import reply_text
-from route_sql.graph.asking import answer_in, run_with_story
+from route_sql.graph.asking import answer_in, resumed, run_with_story
 from route_sql.graph.context import Context
 from route_sql.graph.events import Event
 from route_sql.graph.executing import rejection
@@ -167,7 +167,7 @@ class DatabaseTools:
                     is_kept = True
                     self._forget(self.waiting.keep(thread, named))
                     return question_result(value, f"{kind_of_interrupt(value)}:{thread}")
-                step = Command(resume=await answer_now(call, value))
+                step = resumed(interrupts[0], await answer_now(call, value))
         finally:
             if not is_kept:
                 self._forget([thread])

@@ -6,8 +6,10 @@ from importlib.metadata import version
 from typing import Any, cast
 
 from route_sql.graph.answers.results import rows_at_hand
+from route_sql.graph.reading import state_of
 from route_sql.graph.selection import attempts
 from route_sql.graph.state import Attempt, State
+from route_sql.graph.threads.state_versions import StoredState
 from route_sql.graph.watching.doubts import AGENTS
 from route_sql.pages.engine import render_page
 from route_sql.pages.path import outcome_kind, outcome_words, path_picture
@@ -28,10 +30,10 @@ def run_page(values: Mapping[str, Any]) -> str:
     Prompts and replies are on it if the run kept them (`Context.keep_prompts`).
 
     Raises:
-        InvalidInput: the values are not those of a run, or Jinja2 is not installed.
+        InvalidInput: the values are not those of a run, or were edited into another form, or Jinja2 is not installed.
     """
     state = _run_of(values)
-    status = state.get("status") or "not finished"
+    status = state.get("status")
     return render_page(
         "run.html",
         version=version("route-sql"),
@@ -39,7 +41,7 @@ def run_page(values: Mapping[str, Any]) -> str:
         question=state["question"],
         evidence=state.get("question_evidence", ""),
         status=status,
-        kind=KINDS.get(status, "bad"),
+        kind=KINDS.get(status or "", "bad"),
         facts=_facts(state),
         sql=state.get("sql"),
         error=state.get("error"),
@@ -59,12 +61,13 @@ def run_page(values: Mapping[str, Any]) -> str:
 
 def _run_of(values: Mapping[str, Any]) -> State:
     needed = {"question": str, "database": str, "choices": dict}
-    if not all(isinstance(values.get(key), kind) for key, kind in needed.items()):
+    is_run = isinstance(values, Mapping) and all(isinstance(values.get(key), kind) for key, kind in needed.items())
+    if not is_run:
         raise InvalidInput(
             "these are not the values of a run: give the last part of graph.astream(..., stream_mode='values') or "
             "(await graph.aget_state(config)).values"
         )
-    return cast(State, values)
+    return state_of(cast(StoredState, values))
 
 
 def _facts(state: State) -> list[str]:
@@ -75,7 +78,8 @@ def _facts(state: State) -> list[str]:
         facts.append(f"confidence {state['confidence']:.2f}{kind}")
     seconds = sum(call["seconds"] for call in calls)
     written = sum(call["completion_tokens"] for call in calls)
-    return [*facts, f"{len(calls)} calls of the model", f"{written} tokens written", f"{seconds:.1f} s of the model"]
+    count = f"{len(calls)} call{'' if len(calls) == 1 else 's'} of the model"
+    return [*facts, count, f"{written} tokens written", f"{seconds:.1f} s of the model"]
 
 
 def _attempts(state: State) -> list[dict[str, Any]]:

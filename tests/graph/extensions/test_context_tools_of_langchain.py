@@ -1,12 +1,14 @@
 """LangChain tools as context tools: their errors and messages, threads, notes that are clipped, and wrong arguments."""
 
 import threading
+from collections.abc import Callable
 from typing import Any
 
 import pytest
 from langchain_core.messages import ToolMessage
 from langchain_core.tools import BaseTool, StructuredTool, ToolException, tool
 from langgraph.checkpoint.memory import InMemorySaver
+from mcp.types import CallToolResult, TextContent
 
 from route_sql.agents.brief import NOTE_CHARS, NOTES
 from route_sql.graph.context import Context
@@ -66,6 +68,47 @@ async def test_the_text_of_a_tools_error_is_no_note(
     assert len(answer["notes"]) == 1
     assert answer["notes"][0].startswith(f"The context tool {given.name} failed: ")
     assert "the word server is down" in answer["notes"][0]
+
+
+def of_protocol(text: str, is_error: bool) -> CallToolResult:
+    """A result as the SDK of the Model Context Protocol gives it."""
+    return CallToolResult(content=[TextContent(type="text", text=text)], is_error=is_error)
+
+
+FORMS: list[Callable[[CallToolResult], Any]] = [
+    lambda result: result,
+    lambda result: [result],
+    lambda result: result.model_dump(),
+    lambda result: result.model_dump(by_alias=True),
+]
+"""The forms of such a result in a program: the object, in a list, as fields, as JSON."""
+
+
+@pytest.mark.parametrize("is_tool", [True, False])
+@pytest.mark.parametrize("form", FORMS)
+async def test_a_result_of_the_protocol_is_a_note_only_if_it_is_no_error(
+    model: ScriptedModel, catalog: Catalog, form: Callable[[CallToolResult], Any], is_tool: bool
+) -> None:
+    async def words(question: Any) -> Any:
+        """Look words up."""
+        return form(of_protocol("a regular buys twice", is_error=False))
+
+    async def down(question: Any) -> Any:
+        """Look words up."""
+        return form(of_protocol("the word server is down", is_error=True))
+
+    given = [tool(each) if is_tool else each for each in (words, down)]
+    model.enqueue("sql", NAMES)
+    answer = await a_graph(model, catalog, context_tools=given).ainvoke(QUESTION, context=SINGLE)
+    assert "a regular buys twice\nNOTES" in model.history[0][1][-1].text and "server" not in str(model.history)
+    assert answer["notes"] == ["The context tool down failed: the word server is down"]
+
+
+async def test_blocks_of_the_protocol_are_notes(model: ScriptedModel, catalog: Catalog) -> None:
+    blocks = of_protocol("a regular buys twice", is_error=False).content
+    model.enqueue("sql", NAMES)
+    answer = await a_graph(model, catalog, context_tools=[lambda _: blocks]).ainvoke(QUESTION, context=SINGLE)
+    assert answer["notes"] == [] and "a regular buys twice\nNOTES" in model.history[0][1][-1].text
 
 
 async def test_a_message_of_a_tool_that_succeeded_gives_its_content(model: ScriptedModel, catalog: Catalog) -> None:

@@ -101,6 +101,37 @@ async def test_content_is_there_by_choice_alone(
     assert "Ida" not in text.replace("'Ida', 'Ole'", ""), "rows are in no span"
 
 
+def everything_in(spans: InMemorySpanExporter) -> str:
+    """Attributes, events and statuses of all spans."""
+    return " ".join(span.to_json() for span in spans.get_finished_spans())
+
+
+async def test_a_query_that_waits_for_a_person_is_no_error_and_its_literals_are_in_no_span(
+    spans: InMemorySpanExporter, model: ScriptedModel, catalog: Catalog
+) -> None:
+    model.enqueue("sql", NAMES)
+    graph: Any = build_graph(model, catalog, checkpointer=InMemorySaver())
+    await graph.ainvoke(QUESTION, THREAD, context=Context(strategy="single", approve=True))
+    assert all(span.status.status_code is trace.StatusCode.UNSET for span in spans.get_finished_spans())
+    assert "execute" in by_name(spans) and "Bergen" not in everything_in(spans)
+
+
+@pytest.mark.parametrize("chosen", [False, True])
+async def test_the_text_of_an_error_may_quote_a_prompt_so_it_is_there_by_choice_alone(
+    spans: InMemorySpanExporter, catalog: Catalog, chosen: bool
+) -> None:
+    def refuse(_: object, prompt: str) -> str:
+        raise RuntimeError(f"the server can't read this: {prompt}")
+
+    model = ScriptedModel(history=[], otherwise=refuse)
+    with pytest.raises(RuntimeError):
+        await build_graph(model, catalog, trace_content=chosen).ainvoke(QUESTION, context=SINGLE)
+    assert ("Who lives" in everything_in(spans)) is chosen
+    for name in ("chat scripted", "invoke_agent generate", "invoke_workflow route-sql"):
+        span = by_name(spans)[name]
+        assert (span.attributes or {})["error.type"] == "RuntimeError" and not span.status.is_ok
+
+
 async def test_a_query_that_fails_is_marked(
     spans: InMemorySpanExporter, model: ScriptedModel, catalog: Catalog
 ) -> None:

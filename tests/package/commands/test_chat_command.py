@@ -1,12 +1,15 @@
 """`route-sql chat` and `open_default`: many questions, one start, one thread."""
 
+import asyncio
 import io
 import os
 import pty
 import sqlite3
 import subprocess
 import sys
+import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from pathlib import Path
 from typing import Any
@@ -16,6 +19,7 @@ from support.chat_stub import ChatStub, completion
 
 from route_sql import Context, open_default
 from route_sql.cli import main
+from route_sql.testing import ScriptedModel
 from route_sql.tools.errors import DatabaseUnavailable, InvalidInput
 
 NAMES = "SELECT name FROM pet"
@@ -185,6 +189,60 @@ async def test_the_same_for_async_callers(stub: ChatStub) -> None:
             await opened.aask("Which pets are there?")
 
 
+class Person:
+    """A person who approves the query of one question, after others had time to ask."""
+
+    def __init__(self) -> None:
+        self.shown: list[str] = []
+
+    def decide(self, query: dict[str, Any]) -> bool:
+        self.shown.append(query["approve"])
+        time.sleep(0.05)
+        return True
+
+
+APPROVE = Context(strategy="single", approve=True)
+
+
+async def test_questions_at_once_are_answered_in_turn_and_each_decision_meets_its_own_query(stub: ChatStub) -> None:
+    stub.enqueue(*[completion(f"SELECT {number}") for number in range(6)])
+    people = [Person() for _ in range(6)]
+    async with open_default("pets.sqlite", model=stub.url, context=APPROVE) as opened:
+        answers = await asyncio.gather(*(opened.aask("What is it?", decide=person.decide) for person in people))
+    assert [[answer["sql"]] for answer in answers] == [person.shown for person in people]
+
+
+def test_so_are_questions_from_threads(stub: ChatStub) -> None:
+    stub.enqueue(*[completion(f"SELECT {number}") for number in range(6)])
+    people = [Person() for _ in range(6)]
+    with open_default("pets.sqlite", model=stub.url, context=APPROVE) as opened, ThreadPoolExecutor(6) as pool:
+        answers = list(pool.map(lambda person: opened.ask("What is it?", decide=person.decide), people))
+    assert [[answer["sql"]] for answer in answers] == [person.shown for person in people]
+
+
+@pytest.mark.parametrize("decision", [None, {}, [], "", False, "yes", {"a" * 32: True}])
+def test_what_is_no_decision_is_refused_and_ends_the_question(stub: ChatStub, decision: Any) -> None:
+    stub.enqueue(completion(NAMES), completion(NAMES))
+    asked: list[Any] = []
+
+    def decide(query: dict[str, Any]) -> Any:
+        asked.append(query)
+        assert len(asked) == 1, "asked again"
+        return decision
+
+    with open_default("pets.sqlite", model=stub.url, context=Context(strategy="single", approve=True)) as database:
+        with pytest.raises(InvalidInput, match="answer with true or"):
+            database.ask("Which pets are there?", decide=decide)
+        assert database.ask("List all pets.", decide=lambda _: True)["row_count"] == 2
+
+
 def test_what_can_not_be_opened_says_why() -> None:
     with pytest.raises(DatabaseUnavailable, match="nothing.sqlite"), open_default("nothing.sqlite"):
         pass
+    given: Any
+    for given in (None, 3, ["pets.sqlite"]):
+        with pytest.raises(InvalidInput, match="the database must be a file, a URL or a name"):
+            open_default(given)
+    for given in (3, ScriptedModel()):
+        with pytest.raises(InvalidInput, match="takes any LangChain chat model"):
+            open_default("pets.sqlite", model=given)

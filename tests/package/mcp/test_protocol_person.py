@@ -98,9 +98,10 @@ async def test_an_unclear_word_is_asked_about(catalog: Path, mode: str) -> None:
     async with connected as client:
         answer: Any = (await client.call_tool("ask", unclear)).structured_content
     assert answer["status"] == "ok" and "name" in read[0]
-    silent, _ = opened(catalog, mode, ElicitResult(action="decline"), clarify=True)
-    async with silent as client:
-        assert (await client.call_tool("ask", unclear)).is_error
+    for nothing in (ElicitResult(action="decline"), accepted(evidence=""), accepted()):
+        silent, read = opened(catalog, mode, nothing, clarify=True)
+        async with silent as client:
+            assert (await client.call_tool("ask", unclear)).is_error and len(read) == 1, nothing
     unable, _ = opened(catalog, mode, None, clarify=True)
     async with unable as client:
         result = await client.call_tool("ask", unclear)

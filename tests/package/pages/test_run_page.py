@@ -121,16 +121,40 @@ async def test_a_thread_gives_the_same_page(hostile: Path) -> None:
         graph: Any = build_graph(model, catalog, checkpointer=InMemorySaver())
         context = Context(strategy="single", approve=True, keep_prompts=True)
         await graph.ainvoke({"question": "Which?", "database": name}, THREAD, context=context)
-        assert "not finished" in run_page((await graph.aget_state(THREAD)).values)
+        waiting = run_page((await graph.aget_state(THREAD)).values)
+        assert "not finished" in waiting and "There is no answer yet. The newest query:" in waiting
+        assert "0 rows" not in waiting and "1 call of the model" in waiting
         await graph.ainvoke(Command(resume=True), THREAD, context=context)
         page = run_page((await graph.aget_state(THREAD)).values)
     assert "ground → generate → execute → answer" in page and "Task:" in page
 
 
-@pytest.mark.parametrize("values", [{}, {"question": "Which?"}, {"question": 1, "database": "x", "choices": {}}])
-def test_something_else_than_a_run_is_refused(values: dict[str, Any]) -> None:
+@pytest.mark.parametrize(
+    "values", [{}, {"question": "Which?"}, {"question": 1, "database": "x", "choices": {}}, None, "run", []]
+)
+def test_something_else_than_a_run_is_refused(values: Any) -> None:
     with pytest.raises(InvalidInput, match="stream_mode='values'"):
         run_page(values)
+
+
+@pytest.mark.parametrize(
+    ("edit", "place"),
+    [
+        ({"ledger": [{"node": "draft"}]}, "ledger[0].prompt_tokens"),
+        ({"attempts": [{"sql": "SELECT 1"}]}, "attempts[0].agent"),
+        ({"rows": "Rex"}, "rows"),
+        ({"choices": {}}, "choices"),
+        ({"exchanges": [None]}, "exchanges[0]"),
+    ],
+)
+async def test_a_state_that_was_edited_into_nonsense_names_the_place(
+    hostile: Path, edit: dict[str, Any], place: str
+) -> None:
+    model = ScriptedModel(history=[]).enqueue("sql", "SELECT name FROM pet")
+    state = await run(hostile, model, "Which?", Context(strategy="single"))
+    with pytest.raises(InvalidInput, match=re.escape(place)):
+        run_page({**state, **edit})
+    assert run_page({**state, "notes": None, "ledger": None})
 
 
 def ask(stub: ChatStub, database: Path, *more: object) -> int:
