@@ -19,7 +19,6 @@ OLDER = {
     "agents_bird.md",
     "agents_paper.md",
     "strategies.md",
-    "strategies_base.md",
     "strategies_bird.md",
     "strategies_paper.md",
     "tasks.md",
