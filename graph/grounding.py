@@ -10,9 +10,10 @@ from langchain_core.messages.content import KNOWN_BLOCK_TYPES
 from langchain_core.tools import BaseTool
 
 from route_sql.agents.brief import NOTE_CHARS, NOTES
+from route_sql.graph.calls.budget import in_time
 from route_sql.graph.context import Context
 from route_sql.graph.extensions.arguments import arguments
-from route_sql.graph.extensions.extension import Extension, ExtensionFailed, content_of, name_of, reported
+from route_sql.graph.extensions.extension import LATE, Extension, ExtensionFailed, content_of, name_of, reported
 from route_sql.graph.extensions.protocol_results import fields_of, texts_of_result
 from route_sql.graph.schemas import Schemas, is_small
 from route_sql.graph.state import Question, State
@@ -29,6 +30,8 @@ Notes = Sequence[str] | str | None
 ContextTool = BaseTool | Callable[[Question], Notes | Awaitable[Notes]]
 """Gives notes on a question: a function, async or not, or a LangChain tool that takes any of its three fields."""
 
+TOOLS_SHARE = 0.5
+"""Part of a question's time budget that the context tools may take; the agents need the rest."""
 _BLOCKS = KNOWN_BLOCK_TYPES | {"image_url"}
 
 
@@ -66,7 +69,8 @@ async def gather_ground(
     database, rights = asked["database"], context.rights
     schema = await askable_schema(catalog, database, rights)
     schemas.keep(database, rights, schema)
-    found, failures = await gather_notes(tools, asked, rights)
+    seconds = None if context.seconds is None else TOOLS_SHARE * context.seconds
+    found, failures = await gather_notes(tools, asked, rights, seconds=seconds)
     notes = shown_notes([*found, *await catalog.notes(database, rights)])
     warnings = await catalog.get(database, rights).warnings()
     known = [*notes, evidence]
@@ -125,7 +129,11 @@ async def askable_schema(catalog: Catalog, name: str, rights: Visibility = EVERY
 
 
 async def gather_notes(
-    tools: Sequence[ContextTool | Extension], state: State | Question, rights: Visibility = EVERYTHING
+    tools: Sequence[ContextTool | Extension],
+    state: State | Question,
+    rights: Visibility = EVERYTHING,
+    *,
+    seconds: float | None = None,
 ) -> tuple[list[str], list[str]]:
     """Run the context tools side by side. Those that take `allow` and `hide` get the caller's rights.
 
@@ -133,6 +141,7 @@ async def gather_notes(
         tools: Tools of ours, which keep bounds of their own, and extensions.
         state: The question.
         rights: The caller's rights.
+        seconds: Seconds after which tools that still run are stopped.
 
     Returns:
         The notes, in the order of the tools, and one sentence for each tool that failed.
@@ -142,13 +151,15 @@ async def gather_notes(
     """
     question = Question(question=state["question"], database=state["database"], evidence=state.get("evidence", ""))
     # Each tool may change its arguments.
-    works = [_run(tool, Question(**question), {**question, **rights_of(rights)}) for tool in tools]
+    works = [in_time(_run(tool, Question(**question), {**question, **rights_of(rights)}), seconds) for tool in tools]
     results = await asyncio.gather(*works, return_exceptions=True)
     notes: list[str] = []
     failures: list[str] = []
     for tool, result in zip(tools, results, strict=True):
         if isinstance(result, BaseException):
             failures.append(_failure(tool, result))
+        elif result is None:
+            failures.append(f"{_title(tool)} {LATE} {seconds:g} s, its part of the question's time")
         else:
             notes.extend(result)
     return [note for note in notes if note], failures
@@ -191,10 +202,14 @@ async def _shown(
 def _failure(tool: ContextTool | Extension, error: BaseException) -> str:
     """The sentence on a tool that failed. An error that the caller's tool did not cause is raised."""
     if isinstance(tool, Extension) and isinstance(error, ExtensionFailed):
-        return f"{tool.title} {error}"
+        return f"{_title(tool)} {error}"
     if isinstance(tool, Extension) or isinstance(error, RouteError) or not isinstance(error, Exception):
         raise error
-    return f"The context tool {name_of(tool)} failed: {type(error).__name__}: {error}"
+    return f"{_title(tool)} failed: {type(error).__name__}: {error}"
+
+
+def _title(tool: ContextTool | Extension) -> str:
+    return tool.title if isinstance(tool, Extension) else f"The context tool {name_of(tool)}"
 
 
 async def _run(tool: ContextTool | Extension, question: Question, given: dict[str, object]) -> list[str]:
