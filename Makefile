@@ -12,8 +12,8 @@ DEPLOY := $(VENV)/deploy
 SERVERS := $(VENV)/servers
 RAY := $(VENV)/ray
 ARGS ?=
-# The whole suite runs in two processes, file by file; a part of it (ARGS) in one.
-PYTEST := -m pytest $(if $(ARGS),$(ARGS),--numprocesses 2 --dist loadfile)
+# The whole suite runs in two processes; a part of it (ARGS) in one.
+PYTEST := -m pytest $(if $(ARGS),$(ARGS),--numprocesses 2 --dist worksteal)
 # Share of lines that the whole suite must run, in percent. A part of it (ARGS) has no floor.
 COVERED := 88
 

@@ -214,7 +214,7 @@ def test_a_program_that_is_stopped_leaves_no_process(tmp_path: Path, number: sig
 
 
 def _wait_for_children(program: int) -> list[int]:
-    deadline = monotonic() + 20
+    deadline = monotonic() + 60
     while monotonic() < deadline:
         if found := children(program):
             return found
