@@ -1,8 +1,8 @@
 """What the chat client makes of servers that are busy, refuse, break off, fall silent or are gone."""
 
+import asyncio
 from typing import Any
 
-import asyncio
 import pytest
 from support.chat_calls import chat, gathered
 from support.chat_stub import ChatStub, completion, dropped, failure, hanging, raw, streamed
