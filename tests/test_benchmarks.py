@@ -13,17 +13,6 @@ SCRIPTS = sorted(path for path in BENCHMARKS.rglob("*.py") if 'if __name__ == "_
 NOTES = set(BENCHMARKS.rglob("*.md")) - {BENCHMARKS / "README.md"}
 TABLES = sorted(path for path in NOTES if re.search(r"^\| --", path.read_text(), re.MULTILINE))
 HEADED = re.compile(r"^# .+\n\n\d{4}-\d\d-\d\d, .+; Python .+; commit (unknown|[0-9a-f]{7,40})( with changes)?\.\n")
-DATED = re.compile(r"^# .+\n\n\d{4}-\d\d-\d\d")
-OLDER = {
-    "agents.md",
-    "agents_bird.md",
-    "agents_paper.md",
-    "strategies.md",
-    "strategies_bird.md",
-    "strategies_paper.md",
-    "tasks.md",
-}
-"""Tables from the time before headings named the commit; each leaves the list when its script writes it again."""
 NEEDS_TORCH = {"prompt_trees.py", "tasks.py"}
 START = "import runpy, sys; path = sys.argv[1]; sys.path.insert(0, path.rpartition('/')[0]); runpy.run_path(path)"
 
@@ -53,4 +42,4 @@ def test_a_script_finds_what_it_imports(script: Path) -> None:
 
 @pytest.mark.parametrize("table", TABLES, ids=lambda path: path.name)
 def test_a_table_says_when_and_with_what(table: Path) -> None:
-    assert (DATED if table.name in OLDER else HEADED).match(table.read_text())
+    assert HEADED.match(table.read_text())
