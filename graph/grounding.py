@@ -10,7 +10,7 @@ from langchain_core.messages.content import KNOWN_BLOCK_TYPES
 from langchain_core.tools import BaseTool
 
 from route_sql.agents.brief import NOTE_CHARS, NOTES
-from route_sql.graph.calls.budget import in_time
+from route_sql.graph.calls.budget import in_time, unspent
 from route_sql.graph.context import Context
 from route_sql.graph.extensions.arguments import arguments
 from route_sql.graph.extensions.extension import LATE, Extension, ExtensionFailed, content_of, name_of, reported
@@ -31,7 +31,7 @@ ContextTool = BaseTool | Callable[[Question], Notes | Awaitable[Notes]]
 """Gives notes on a question: a function, async or not, or a LangChain tool that takes any of its three fields."""
 
 TOOLS_SHARE = 0.5
-"""Part of a question's time budget that the context tools may take; the agents need the rest."""
+"""Part of what is left of a question's time budget that the context tools may take; the agents need the rest."""
 _BLOCKS = KNOWN_BLOCK_TYPES | {"image_url"}
 
 
@@ -57,11 +57,14 @@ async def gather_ground(
     tools: Sequence[ContextTool | Extension],
     context: Context,
     evidence: str,
+    *,
+    began: float,
 ) -> Ground:
     """Gather the notes of the context tools and the catalog, and cut a schema that no prompt can hold.
 
     Notes are cut to the number and length that a prompt shows. `evidence` includes the earlier turn that the question
-    refers to; the context tools see only the question's own evidence.
+    refers to; the context tools see only the question's own evidence. The question began at `began` of the clock
+    `time.monotonic`.
 
     Raises:
         RouteError: the database can't be asked.
@@ -69,7 +72,8 @@ async def gather_ground(
     database, rights = asked["database"], context.rights
     schema = await askable_schema(catalog, database, rights)
     schemas.keep(database, rights, schema)
-    seconds = None if context.seconds is None else TOOLS_SHARE * context.seconds
+    left = unspent(context.seconds, began)
+    seconds = None if left is None else TOOLS_SHARE * left
     found, failures = await gather_notes(tools, asked, rights, seconds=seconds)
     notes = shown_notes([*found, *await catalog.notes(database, rights)])
     warnings = await catalog.get(database, rights).warnings()
@@ -159,7 +163,7 @@ async def gather_notes(
         if isinstance(result, BaseException):
             failures.append(_failure(tool, result))
         elif result is None:
-            failures.append(f"{_title(tool)} {LATE} {seconds:g} s, its part of the question's time")
+            failures.append(f"{_title(tool)} {LATE} {round(seconds or 0, 1):g} s, its part of the question's time")
         else:
             notes.extend(result)
     return [note for note in notes if note], failures

@@ -22,7 +22,7 @@ from route_sql.graph.answers.answering import answered
 from route_sql.graph.answers.attempting import attempted, repaired
 from route_sql.graph.answers.results import kept_rows
 from route_sql.graph.answers.sampling import Counting, Drawing, wait_to_be_counted
-from route_sql.graph.calls.budget import Update, in_time
+from route_sql.graph.calls.budget import Update, in_time, unspent
 from route_sql.graph.calls.exchanges import keep
 from route_sql.graph.calls.ledger import calls_of, entry, scores_of
 from route_sql.graph.checks import finding
@@ -82,14 +82,14 @@ class Nodes:
     async def ground(self, state: StoredState, *, runtime: Runtime[Context]) -> Update:
         """Gather notes, cut a schema that no prompt can hold, and write the run's choices into the state."""
         asked, context, began = question_of(state), context_of_first(runtime), monotonic()
-        gathered = await in_time(self._gathered(state, asked, context), context.seconds)
+        gathered = await in_time(self._gathered(state, asked, context, began), context.seconds)
         ground, earlier = gathered or (Ground(notes=[], shown=None, remarks=[]), None)
         found: Update = {
             "question_evidence": asked["evidence"],
             "earlier_turn": earlier,
             "context_notes": ground.notes,
             "shown_schema": ground.shown,
-            "unclear": [] if state.get("proposal") else await self._unclear(asked, context),
+            "unclear": [] if state.get("proposal") else await self._unclear(asked, context, began),
         }
         notes = [*follow_up_notes(earlier), *ground.remarks]
         return {
@@ -219,17 +219,22 @@ class Nodes:
         return Execution(self.executor, self.query_checks, self.audit, self.catalog, state, self.trace_content)
 
     async def _gathered(
-        self, state: State, asked: Question, context: Context
+        self, state: State, asked: Question, context: Context, began: float
     ) -> tuple[Ground, AnsweredQuestion | None]:
         """Everything that is known before the agents start, and the earlier turn that the question refers to."""
         if state.get("proposal"):
             return await ground_of_own_query(asked, self.catalog, self.schemas, context.rights), None
         earlier = await earlier_turn(state, asked, self.catalog, context)
         evidence = as_evidence(asked["evidence"], earlier)
-        return await gather_ground(asked, self.catalog, self.schemas, self.context_tools, context, evidence), earlier
+        tools = self.context_tools
+        return await gather_ground(asked, self.catalog, self.schemas, tools, context, evidence, began=began), earlier
 
-    async def _unclear(self, asked: Question, context: Context) -> list[Point]:
-        return await unclear_points(asked, self.catalog, context.rights, self.indexes) if context.clarify else []
+    async def _unclear(self, asked: Question, context: Context, began: float) -> list[Point]:
+        """Points to ask the person about; none if they are not found in time."""
+        if not context.clarify:
+            return []
+        work = unclear_points(asked, self.catalog, context.rights, self.indexes)
+        return await in_time(work, unspent(context.seconds, began)) or []
 
     async def _ask(
         self, state: State, messages: Sequence[BaseMessage], *, sample: int | None = None, tag: str = FOR_PEOPLE

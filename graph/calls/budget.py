@@ -19,6 +19,11 @@ def seconds_left(state: State) -> float | None:
     return None if budget is None else max(0.0, budget - state.get("spent", 0.0))
 
 
+def unspent(seconds: float | None, began: float) -> float | None:
+    """Seconds of a budget that are left since a time of the clock (`time.monotonic`); None without a budget."""
+    return None if seconds is None else max(0.0, seconds - (monotonic() - began))
+
+
 def is_out_of_time(state: State) -> bool:
     """Whether the question's budget is spent."""
     return seconds_left(state) == 0.0

@@ -64,8 +64,8 @@ class ValueIndexes:
     """Value index of each database, built once even if several questions wait for it.
 
     The index of a database is built on its first question and rebuilt when its schema changes. Columns that there was
-    no time to read, on a busy machine say, are read by one of the next questions. Callers with different rights have
-    different `Database` objects, so they never share an index.
+    no time to read, on a busy machine say, are read by one of the next questions. A question that is stopped does not
+    stop the build. Callers with different rights have different `Database` objects, so they never share an index.
     """
 
     def __init__(self) -> None:
@@ -84,12 +84,8 @@ class ValueIndexes:
         while len(self._built) > INDEXES:
             self._built.popitem(last=False)
         async with known.lock:
-            if known.index is None or known.schema is not schema:
-                known.schema, known.index, known.builds = schema, await build_value_index(database, schema), 1
-            elif known.index.unread and known.builds < BUILDS:
-                known.index = await build_value_index(database, schema, before=known.index)
-                known.builds += 1
-            return known.index
+            index = known.current(schema)
+            return await asyncio.shield(known.build(schema)) if index is None else index
 
 
 @dataclass
@@ -99,3 +95,39 @@ class _Built:
     index: ValueIndex | None = None
     builds: int = 0
     lock: asyncio.Lock = field(default_factory=asyncio.Lock)
+    building: asyncio.Task[ValueIndex] | None = None
+    wanted: Schema | None = None
+    """The schema of the build."""
+
+    def current(self, schema: Schema) -> ValueIndex | None:
+        """The index of this schema, if nothing is left to read."""
+        if self.index is None or self.schema is not schema or (self.index.unread and self.builds < BUILDS):
+            return None
+        return self.index
+
+    def build(self, schema: Schema) -> "asyncio.Task[ValueIndex]":
+        """The build under way, which an earlier question may have begun, or a new one."""
+        task = self.building
+        if (
+            task is None
+            or task.done()
+            or self.wanted is not schema
+            or task.get_loop() is not asyncio.get_running_loop()
+        ):
+            self.wanted = schema
+            task = self.building = asyncio.create_task(self._build(schema))
+            task.add_done_callback(_retrieve)
+        return task
+
+    async def _build(self, schema: Schema) -> ValueIndex:
+        before = self.index if self.schema is schema else None
+        index = await build_value_index(self.database, schema, before=before)
+        if self.wanted is schema:
+            self.schema, self.index, self.builds = schema, index, 1 if before is None else self.builds + 1
+        return index
+
+
+def _retrieve(task: "asyncio.Task[ValueIndex]") -> None:
+    """Look at the error of a build that nobody waits for any more: the next question builds again and reports it."""
+    if not task.cancelled():
+        task.exception()

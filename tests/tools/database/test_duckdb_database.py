@@ -12,6 +12,8 @@ import pytest
 
 from route_sql.tools.database.catalog import Catalog
 from route_sql.tools.database.duckdb.database import DuckDBDatabase
+from route_sql.tools.database.duckdb.session import DuckDBSession
+from route_sql.tools.database.running.query import Query
 from route_sql.tools.database.visible import VisibleDatabase
 from route_sql.tools.errors import DatabaseUnavailable
 from route_sql.tools.limits import Limits
@@ -186,6 +188,17 @@ async def test_memory_that_earlier_queries_took_is_there_again(unguarded: DuckDB
         assert (await unguarded.execute(SIX_HUNDRED_MEGABYTES, Limits(seconds=60)))["status"] == "error"
         for sql in HALF_OF_THE_MEMORY:
             assert (await unguarded.execute(sql, Limits(seconds=60)))["status"] == "ok"
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux counts mapped memory")
+def test_a_file_that_was_replaced_is_not_asked_once_more(path: Path) -> None:
+    session = DuckDBSession(path, Limits().memory_bytes)
+    assert session.run(Query("SELECT 1", Limits()))["status"] == "ok"
+    path.unlink()
+    make(path, "CREATE TABLE other (id INTEGER)")
+    with pytest.raises(DatabaseUnavailable, match="replaced"):
+        session.run(Query(SIX_HUNDRED_MEGABYTES, Limits(seconds=60)))
+    session.close()
 
 
 async def test_results_come_in_pieces(shop: DuckDBDatabase) -> None:

@@ -1,5 +1,6 @@
 """Cells that match words of a question, read from real SQLite files through the real adapter."""
 
+import asyncio
 import json
 import os
 import sqlite3
@@ -126,6 +127,47 @@ async def test_a_column_that_a_busy_machine_did_not_read_is_read_by_the_next_que
     second = await indexes.of(database, await database.schema())
     assert (second.unread, second.columns) == (0, whole.columns)
     assert await indexes.of(database, await database.schema()) is second and database.executed == 6
+    await database.close()
+
+
+class HeldDatabase(BusyDatabase):
+    """A database whose queries wait for the event."""
+
+    stopped = 0
+    held: asyncio.Event
+
+    async def execute(self, sql: str, limits: Limits | None = None) -> Outcome:
+        await self.held.wait()
+        return await super().execute(sql, limits)
+
+
+async def test_a_question_that_is_stopped_does_not_stop_the_build(file: Path) -> None:
+    database = HeldDatabase("values", file)
+    database.held = asyncio.Event()
+    indexes, schema = ValueIndexes(), await database.schema()
+    for _ in range(3):
+        with pytest.raises(TimeoutError):
+            await asyncio.wait_for(indexes.of(database, schema), 0.05)
+    database.held.set()
+    index = await indexes.of(database, schema)
+    assert notes(index, "Was Tiger Woods born in Alabama?") and database.executed == 4
+    assert await indexes.of(database, schema) is index and database.executed == 4
+    await database.close()
+
+
+async def test_a_build_of_another_event_loop_is_not_waited_for(file: Path) -> None:
+    database = HeldDatabase("values", file)
+    database.held = asyncio.Event()
+    indexes, schema = ValueIndexes(), await database.schema()
+
+    def stopped() -> None:
+        with pytest.raises(TimeoutError):
+            asyncio.run(asyncio.wait_for(indexes.of(database, schema), 0.05))
+
+    await asyncio.to_thread(stopped)
+    database.held = asyncio.Event()
+    database.held.set()
+    assert (await indexes.of(database, schema)).unread == 0
     await database.close()
 
 

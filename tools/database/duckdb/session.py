@@ -36,21 +36,9 @@ class DuckDBSession:
         check_file(path, "DuckDB")
         self._path = path
         self.file = identity(path)
-        self._spill = tempfile.TemporaryDirectory(prefix="route-sql-", ignore_cleanup_errors=True)
-        settings = {
-            "path": str(path.absolute()),
-            "memory_bytes": memory_bytes,
-            "protected": is_protected,
-            "spill": self._spill.name,
-        }
-        self._settings = settings
+        self._settings = {"path": str(path.absolute()), "memory_bytes": memory_bytes, "protected": is_protected}
         self._is_new = True
         self._start()
-        if "opened" not in self._child.opened:
-            self.close()
-            raise unavailable(
-                path, self._child.opened.get("message", "DuckDB did not start; see what it wrote to stderr")
-            )
 
     @property
     def is_usable(self) -> bool:
@@ -58,7 +46,11 @@ class DuckDBSession:
         return self._child.is_alive and identity(self._path) == self.file
 
     def run(self, query: Query) -> Outcome:
-        """Run a query in this thread."""
+        """Run a query in this thread.
+
+        Raises:
+            DatabaseUnavailable: the process had to be replaced and the file can't be opened any more.
+        """
         if query.must_stop:
             return _failed({"fault": "timeout"}, query)
         answer = self._run(query)
@@ -71,15 +63,30 @@ class DuckDBSession:
         answer = self._child.ask(query, _request(query, query.limits.seconds))
         if is_new or query.must_stop or not _is_short_of_memory(answer):
             return answer
-        self._child.close()
-        self._start()
+        self._restart()
         self._is_new = False
         left = query.limits.seconds - query.seconds
-        return self._child.ask(query, _request(query, left), seconds=left)
+        return self._child.ask(query, _request(query, left), seconds=left) if left > 0 else {"fault": "timeout"}
+
+    def _restart(self) -> None:
+        """Replace the process.
+
+        Raises:
+            DatabaseUnavailable: the file can't be opened any more, or is another one now.
+        """
+        self.close()
+        self._start()
+        if identity(self._path) != self.file:
+            raise DatabaseUnavailable(f"{self._path}: the file was replaced while a query ran; ask again")
 
     def _start(self) -> None:
-        self._child = Child(_CHILD, self._settings)
+        self._spill = tempfile.TemporaryDirectory(prefix="route-sql-", ignore_cleanup_errors=True)
+        self._child = Child(_CHILD, {**self._settings, "spill": self._spill.name})
         self._is_new = True
+        if "opened" not in self._child.opened:
+            self.close()
+            reason = self._child.opened.get("message", "DuckDB did not start; see what it wrote to stderr")
+            raise unavailable(self._path, reason)
 
     def reflect(self, query: Query, namespaces: Sequence[str]) -> tuple[Schema, bool]:
         """The schema with samples, and whether all tables and views have them; `query` is what stops it.
@@ -94,8 +101,7 @@ class DuckDBSession:
         is_whole = "schema" in answer
         if not is_whole and not query.is_stopped and answer.get("fault") in (None, "timeout", "memory"):
             if not self._child.is_alive:
-                self._child.close()
-                self._start()
+                self._restart()
             answer = self._reflected(query, namespaces, views=False)
         if "schema" not in answer:
             raise unavailable(self._path, f"its catalog can't be read: {answer.get('message', 'DuckDB ended')}")
@@ -111,7 +117,7 @@ class DuckDBSession:
         self._child.interrupt()
 
     def close(self) -> None:
-        """End the process."""
+        """End the process, and remove what it has spilled."""
         self._child.close()
         self._spill.cleanup()
 

@@ -92,7 +92,7 @@ class PostgresSession(ServerSession):
         if not self._is_protected:
             yield from self._run_as_it_is(text, milliseconds)
             return
-        with self._transaction.around(self._connection, milliseconds):
+        with self._transaction.around(self._connection, milliseconds, lambda: self.is_stopped):
             with self._connection.cursor(name="route_sql", scrollable=False) as cursor:
                 cursor.execute(text)
                 yield [column.name for column in cursor.description or ()], _in_pieces(cursor)

@@ -4,7 +4,7 @@ A pooler between us and the server may give each transaction to any of its conne
 then stay on a connection that others use, and settings of others could apply to us.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from random import SystemRandom
@@ -63,11 +63,13 @@ class Transaction:
         return "; ".join(statements).encode()
 
     @contextmanager
-    def around(self, connection: Connection, milliseconds: int) -> Iterator[None]:
+    def around(
+        self, connection: Connection, milliseconds: int, must_stop: Callable[[], bool] = lambda: False
+    ) -> Iterator[None]:
         """Begin a transaction for one query; then roll back and wipe what outlives it; close what can't be wiped."""
         held: Locks = frozenset()
         try:
-            _begin(connection, self.begin(milliseconds))
+            _begin(connection, self.begin(milliseconds), must_stop)
             if self.is_pooled:
                 held = begin_shared(connection)
             yield
@@ -133,14 +135,21 @@ def read_transaction(connection: Connection, namespaces: Sequence[str]) -> Trans
     return Transaction(tuple(settings), is_pooled)
 
 
-def _begin(connection: Connection, statements: bytes) -> None:
-    """Begin; again where another client of a pooler has left a `statement_timeout` that ended one of the statements."""
-    for _ in range(_TRIES - 1):
-        with suppress(errors.QueryCanceled):
+def _begin(connection: Connection, statements: bytes, must_stop: Callable[[], bool] = lambda: False) -> None:
+    """Begin; again where another client of a pooler has left a `statement_timeout` that ended one of the statements.
+
+    Raises:
+        psycopg.Error: no attempt began it, or it was cancelled because it must stop.
+    """
+    for left in reversed(range(_TRIES)):
+        try:
+            if connection.info.transaction_status != TransactionStatus.IDLE:
+                connection.rollback()
             psycopg.Cursor(connection).execute(statements)
             return
-        connection.rollback()
-    psycopg.Cursor(connection).execute(statements)
+        except errors.QueryCanceled:
+            if must_stop() or not left:
+                raise
 
 
 def _known(connection: Connection) -> list[str]:

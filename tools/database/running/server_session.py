@@ -112,6 +112,11 @@ class ServerSession(ABC):
         """Whether another query may run on it: a late cancellation could hit that query."""
         return not self._stoppers and self.is_alive
 
+    @property
+    def is_stopped(self) -> bool:
+        """Whether its query was interrupted."""
+        return bool(self._stoppers)
+
     def close(self) -> None:
         """Close the connection, once no attempt to stop a query on it is left."""
         for thread in self._stoppers:
