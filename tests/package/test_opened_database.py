@@ -4,7 +4,7 @@ import asyncio
 import sqlite3
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Coroutine, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from pathlib import Path
@@ -52,9 +52,11 @@ class Waiting:
     """A person who is asked and decides only when `leave` is set."""
 
     def __init__(self) -> None:
+        self.shown: list[str] = []
         self.asked, self.leave = threading.Event(), threading.Event()
 
     def decide(self, query: dict[str, Any]) -> bool:
+        self.shown.append(query["approve"])
         self.asked.set()
         assert self.leave.wait(LONG)
         return True
@@ -63,31 +65,37 @@ class Waiting:
         assert await asyncio.to_thread(self.asked.wait, LONG)
 
 
+Ask = Callable[[OpenedDatabase, Waiting], Coroutine[Any, Any, Answer]]
+
+
 def approve(query: dict[str, Any]) -> bool:
     return True
 
 
-async def test_threads_and_tasks_share_one_turn(opened: OpenedDatabase, stub: ChatStub) -> None:
-    stub.enqueue(*[completion(f"SELECT {number}") for number in range(6)])
-    people = [Person() for _ in range(6)]
-    threads = [asyncio.to_thread(opened.ask, QUESTION, decide=person.decide) for person in people[::2]]
-    tasks = [opened.aask(QUESTION, decide=person.decide) for person in people[1::2]]
-    answers = await asyncio.wait_for(asyncio.gather(*threads, *tasks), LONG)
-    assert [[answer["sql"]] for answer in answers] == [person.shown for person in people[::2] + people[1::2]]
+def in_thread(database: OpenedDatabase, person: Waiting) -> Coroutine[Any, Any, Answer]:
+    return asyncio.to_thread(database.ask, QUESTION, decide=person.decide)
 
 
-async def test_a_task_that_waits_for_a_thread_leaves_the_event_loop_free(
-    opened: OpenedDatabase, stub: ChatStub
+def in_task(database: OpenedDatabase, person: Waiting) -> Coroutine[Any, Any, Answer]:
+    return database.aask(QUESTION, decide=person.decide)
+
+
+@pytest.mark.parametrize(("ask", "ask_next"), [(in_thread, in_task), (in_task, in_thread), (in_task, in_task)])
+async def test_threads_and_tasks_share_one_turn_and_none_blocks_the_event_loop(
+    opened: OpenedDatabase, stub: ChatStub, ask: Ask, ask_next: Ask
 ) -> None:
     stub.enqueue(completion("SELECT 1"), completion("SELECT 2"))
-    person = Waiting()
-    first = asyncio.create_task(asyncio.to_thread(opened.ask, QUESTION, decide=person.decide))
-    await person.until_asked()
-    second = asyncio.create_task(opened.aask(QUESTION, decide=approve))
-    done, _ = await asyncio.wait({second}, timeout=0.1)
-    assert not done and len(stub.bodies) == 1
-    person.leave.set()
-    assert [(await first)["sql"], (await second)["sql"]] == ["SELECT 1", "SELECT 2"]
+    people = [Waiting(), Waiting()]
+    first = asyncio.create_task(ask(opened, people[0]))
+    await people[0].until_asked()
+    second = asyncio.create_task(ask_next(opened, people[1]))
+    await asyncio.wait({second}, timeout=0.5)
+    assert len(stub.bodies) == 1 and not people[1].asked.is_set()
+    for person in people:
+        person.leave.set()
+    answers = await asyncio.gather(first, second)
+    assert [answer["sql"] for answer in answers] == ["SELECT 1", "SELECT 2"]
+    assert [person.shown for person in people] == [["SELECT 1"], ["SELECT 2"]]
 
 
 def test_every_event_loop_gets_its_answer(opened: OpenedDatabase, stub: ChatStub) -> None:
