@@ -43,7 +43,7 @@ BLOCKED = (
 )
 
 
-class _Place(Future[None]):
+class _QueuePlace(Future[None]):
     """A question's place in the queue; it has its result when the question's turn comes."""
 
     def __init__(self, loop: AbstractEventLoop | None) -> None:
@@ -52,7 +52,7 @@ class _Place(Future[None]):
         """The event loop that must run for the question to end; None for a question of a thread."""
 
 
-_asked_by: ContextVar[tuple[_Place, ...]] = ContextVar("_asked_by", default=())
+_asked_by: ContextVar[tuple[_QueuePlace, ...]] = ContextVar("_asked_by", default=())
 """Questions from which this code was called. Threads of `asyncio.to_thread` and tasks inherit it."""
 
 
@@ -62,10 +62,10 @@ class _Turns:
     def __init__(self) -> None:
         # Python's garbage collector may end a forgotten question in a thread that holds the lock.
         self._lock = RLock()
-        self._places: deque[_Place] = deque()
+        self._places: deque[_QueuePlace] = deque()
 
     @contextmanager
-    def place(self, loop: AbstractEventLoop | None = None) -> Iterator[_Place]:
+    def place(self, loop: AbstractEventLoop | None = None) -> Iterator[_QueuePlace]:
         """A place in the queue, until the block ends: wait for the place's result, then run the question.
 
         Raises:
@@ -79,19 +79,19 @@ class _Turns:
             self._leave(place)
             _asked_by.reset(token)
 
-    def _join(self, loop: AbstractEventLoop | None) -> _Place:
+    def _join(self, loop: AbstractEventLoop | None) -> _QueuePlace:
         with self._lock:
             if any(place in _asked_by.get() for place in self._places):
                 raise InvalidInput(NESTED)
             blocked = _running_loop() if loop is None else None
             if blocked is not None and any(place.loop is blocked for place in self._places):
                 raise InvalidInput(BLOCKED)
-            place = _Place(loop)
+            place = _QueuePlace(loop)
             self._places.append(place)
             self._let_first_run()
         return place
 
-    def _leave(self, place: _Place) -> None:
+    def _leave(self, place: _QueuePlace) -> None:
         with self._lock:
             self._places.remove(place)
             self._let_first_run()
