@@ -1,10 +1,14 @@
 """From a database to an answer in three lines: the database, the embedded model and the graph, opened together."""
 
 import asyncio
-from collections.abc import Callable
-from contextlib import AsyncExitStack
+import os
+from asyncio import AbstractEventLoop
+from collections import deque
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future
+from contextlib import AsyncExitStack, contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass, field
-from pathlib import Path
 from threading import RLock
 from typing import Any, Self
 from uuid import uuid4
@@ -29,6 +33,83 @@ Decide = Callable[[dict[str, Any]], Any]
 """From an interrupt's value, such as `{"approve": "SELECT ...", "database": "shop"}`, to a person's decision."""
 
 
+NESTED = (
+    "a question was asked while another one of the same database waits for its decision or runs, so both would wait "
+    "for ever: let `decide` return first, or ask a second open_default(...)"
+)
+BLOCKED = (
+    "`ask` was called on an event loop while `aask` answers a question on the same loop, so both would wait for ever: "
+    "`await aask(...)` instead"
+)
+
+
+class _QueuePlace(Future[None]):
+    """A question's place in the queue; it has its result when the question's turn comes."""
+
+    def __init__(self, loop: AbstractEventLoop | None) -> None:
+        super().__init__()
+        self.loop = loop
+        """The event loop that must run for the question to end; None for a question of a thread."""
+
+
+_asked_by: ContextVar[tuple[_QueuePlace, ...]] = ContextVar("_asked_by", default=())
+"""Questions from which this code was called. Threads of `asyncio.to_thread` and tasks inherit it."""
+
+
+class _Turns:
+    """One question at a time, first come, first served, for threads and any number of event loops."""
+
+    def __init__(self) -> None:
+        # Python's garbage collector may end a forgotten question in a thread that holds the lock.
+        self._lock = RLock()
+        self._places: deque[_QueuePlace] = deque()
+
+    @contextmanager
+    def place(self, loop: AbstractEventLoop | None = None) -> Iterator[_QueuePlace]:
+        """A place in the queue, until the block ends: wait for the place's result, then run the question.
+
+        Raises:
+            InvalidInput: the turn would never come, since a question before this one waits for it.
+        """
+        place = self._join(loop)
+        token = _asked_by.set((*_asked_by.get(), place))
+        try:
+            yield place
+        finally:
+            self._leave(place)
+            _asked_by.reset(token)
+
+    def _join(self, loop: AbstractEventLoop | None) -> _QueuePlace:
+        with self._lock:
+            if any(place in _asked_by.get() for place in self._places):
+                raise InvalidInput(NESTED)
+            blocked = _running_loop() if loop is None else None
+            if blocked is not None and any(place.loop is blocked for place in self._places):
+                raise InvalidInput(BLOCKED)
+            place = _QueuePlace(loop)
+            self._places.append(place)
+            self._let_first_run()
+        return place
+
+    def _leave(self, place: _QueuePlace) -> None:
+        with self._lock:
+            self._places.remove(place)
+            self._let_first_run()
+
+    def _let_first_run(self) -> None:
+        first = self._places[0] if self._places else None
+        # A cancelled place leaves by itself, and then the next one runs.
+        if first is not None and not first.done() and first.set_running_or_notify_cancel():
+            first.set_result(None)
+
+
+def _running_loop() -> AbstractEventLoop | None:
+    try:
+        return asyncio.get_running_loop()
+    except RuntimeError:
+        return None
+
+
 def _no_progress(done: int, total: int, source: str) -> None:
     """No progress."""
 
@@ -42,7 +123,8 @@ class OpenedDatabase:
     """A database, a model and the graph on both. Use it as a context manager, async or not.
 
     Questions share one thread, so that a follow-up such as `And by month?` is understood. They are answered one after
-    the other, from whichever threads they come; `graph` answers several at once, each on a thread of its own.
+    the other, from whichever threads and event loops they come; `graph` answers several at once, each on a thread of
+    its own.
     """
 
     db: str
@@ -59,8 +141,7 @@ class OpenedDatabase:
     _opened: tuple[Catalog, Graph] | None = None
     _thread: str = field(default_factory=lambda: uuid4().hex)
     # On a thread, a decision on one question must not meet the query of another.
-    _turn: RLock = field(default_factory=RLock)
-    _async_turn: asyncio.Lock = field(default_factory=asyncio.Lock)
+    _turns: _Turns = field(default_factory=_Turns)
 
     @property
     def catalog(self) -> Catalog:
@@ -79,27 +160,32 @@ class OpenedDatabase:
             question: The question, in words.
             evidence: Facts that it needs besides the schema.
             decide: A person's decision where the run waits for one, from the interrupt's value to the value that the
-                run is resumed with. Needed with `Context(approve=True)` and `Context(clarify=True)`.
+                run is resumed with. Needed with `Context(approve=True)` and `Context(clarify=True)`. It can't ask
+                the same `OpenedDatabase`, whose turn it has.
 
         Raises:
             RouteError: the question can't be asked; a query that fails is in the answer.
         """
         step: Any = Question(question=question, database=self.name, evidence=evidence)
-        with self._turn:
-            while waiting := (state := QUESTIONS.run(self._step(step))).get("__interrupt__"):
+        with self._turns.place() as place:
+            place.result()
+            thread = self._thread
+            while waiting := (state := QUESTIONS.run(self._step(step, thread))).get("__interrupt__"):
                 step = resumed(waiting[0], _decision(decide, waiting[0].value))
         return answer_in(state)
 
     async def aask(self, question: str, evidence: str = "", *, decide: Decide | None = None) -> Answer:
         """Like `ask`, for async callers; `decide` runs in a thread."""
         step: Any = Question(question=question, database=self.name, evidence=evidence)
-        async with self._async_turn:
-            while waiting := (state := await self._step(step)).get("__interrupt__"):
+        with self._turns.place(asyncio.get_running_loop()) as place:
+            await asyncio.wrap_future(place)
+            thread = self._thread
+            while waiting := (state := await self._step(step, thread)).get("__interrupt__"):
                 step = resumed(waiting[0], await asyncio.to_thread(_decision, decide, waiting[0].value))
         return answer_in(state)
 
     def new_thread(self) -> None:
-        """Forget the questions so far."""
+        """Forget the questions so far. A question that is being answered ends on its own thread."""
         self._thread = uuid4().hex
 
     def start(self) -> Self:
@@ -124,7 +210,6 @@ class OpenedDatabase:
             named = self.model or self.settings.model
             async with story(self.tell, "", "loading the model"):
                 chat = await stack.enter_async_context(open_model(named, self.settings, self.progress))
-            self._async_turn = asyncio.Lock()  # one of this event loop
             self._opened = catalog, build_graph(chat, catalog, checkpointer=InMemorySaver())
             self._stack = stack.pop_all()
         return self
@@ -133,8 +218,8 @@ class OpenedDatabase:
         self._opened = None
         await self._stack.aclose()
 
-    async def _step(self, step: Any) -> Any:
-        return await run_with_story(self.graph, step, self.context, self.tell, thread=self._thread)
+    async def _step(self, step: Any, thread: str) -> Any:
+        return await run_with_story(self.graph, step, self.context, self.tell, thread=thread)
 
     def _parts(self) -> tuple[Catalog, Graph]:
         if self._opened is None:
@@ -164,7 +249,9 @@ def _decision(decide: Decide | None, value: dict[str, Any]) -> Any:
     return decide(value)
 
 
-def open_default(db: str | Path, *, model: str | Path | None = None, context: Context | None = None) -> OpenedDatabase:
+def open_default(
+    db: str | os.PathLike[str], *, model: str | os.PathLike[str] | None = None, context: Context | None = None
+) -> OpenedDatabase:
     """A database with the embedded model, ready to be asked in a `with` block.
 
     The weights are fetched when they are needed for the first time.
@@ -178,11 +265,18 @@ def open_default(db: str | Path, *, model: str | Path | None = None, context: Co
     Raises:
         InvalidInput: the database or the model is not named by a text or a path.
     """
-    if not isinstance(db, str | Path):
+    if (opened := _named(db)) is None:
         raise InvalidInput(f"the database must be a file, a URL or a name, not {db!r:.100}")
-    if not isinstance(model, str | Path | None):
+    named = _named(model)
+    if named is None and model is not None:
         raise InvalidInput(
             f"the model must be a name, a file or the URL of a server, not {model!r:.100}: build_graph(model, catalog) "
             "takes any LangChain chat model"
         )
-    return OpenedDatabase(str(db), None if model is None else str(model), context or Context())
+    return OpenedDatabase(opened, named, context or Context())
+
+
+def _named(given: object) -> str | None:
+    """The text of a name or a path; None for anything else, a path in bytes included."""
+    text = os.fspath(given) if isinstance(given, str | os.PathLike) else None
+    return text if isinstance(text, str) else None
