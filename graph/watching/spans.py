@@ -19,7 +19,7 @@ from sqlglot import exp
 
 from route_sql.agents.call import Reply
 from route_sql.tools.database.outcome import Outcome
-from route_sql.tools.sql.literals import without_literals
+from route_sql.tools.sql.literals import plain_names, without_literals
 from route_sql.tools.sql.parsing import parse_query
 
 if TYPE_CHECKING:
@@ -156,11 +156,15 @@ def query_span(sql: str, database: str, dialect: str, *, has_content: bool) -> I
 
 
 def described_query(sql: str, dialect: str) -> tuple[str, str]:
-    """The summary of a query, such as `SELECT sale customer`, and its text without literals; empty if unreadable."""
+    """The summary of a query, such as `SELECT sale customer`, and its text without literals; empty if unreadable.
+
+    The summary leaves out tables whose name may be a value, such as the file in `FROM 'patients/Ida.csv'`.
+    """
     tree = parse_query(sql, dialect)
     if tree is None:
         return "", ""
-    tables = dict.fromkeys(table.name for table in tree.find_all(exp.Table))
+    plain = plain_names(sql, dialect)
+    tables = dict.fromkeys(table.name for table in tree.find_all(exp.Table) if table.name in plain)
     return " ".join(["SELECT", *tables])[:255], without_literals(sql, dialect)
 
 

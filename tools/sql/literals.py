@@ -27,7 +27,23 @@ def without_literals(sql: str, dialect: str) -> str:
     return "".join(shown)
 
 
+def plain_names(sql: str, dialect: str) -> set[str]:
+    """The words of a text that name something and hold no value: plain identifiers that `without_literals` shows.
+
+    A name with other characters, such as `"secret/report 1.csv"`, may be a file or a value that a model has quoted.
+    """
+    found = tokens(sql, dialect) or []
+    return {token.text for token in found if token.text.isidentifier() and _shown(sql, token, dialect) != "?"}
+
+
 def _shown(sql: str, token: Token, dialect: str) -> str:
-    # SQLite reads a name in double quotes as a text if no column has it.
-    is_text = dialect == "sqlite" and sql[token.start] == '"'
-    return "?" if is_text or token.token_type in _LITERALS else written(sql, token)
+    return "?" if _is_literal(sql, token, dialect) else written(sql, token)
+
+
+def _is_literal(sql: str, token: Token, dialect: str) -> bool:
+    first = sql[token.start]
+    if first == '"' and token.token_type is TokenType.IDENTIFIER:
+        # SQLite reads a name in double quotes as a text if no column has it; DuckDB reads one such as "a.csv" as a file.
+        return dialect == "sqlite" or (dialect == "duckdb" and "." in token.text)
+    # MySQL permits names such as 1a, but a model may have meant a value.
+    return first.isdigit() or token.token_type in _LITERALS

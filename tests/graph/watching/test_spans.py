@@ -173,3 +173,39 @@ async def test_a_run_that_breaks_off_ends_its_span(spans: InMemorySpanExporter, 
 )  # fmt: skip
 def test_a_query_is_described_without_its_literals(sql: str, summary: str, text: str) -> None:
     assert described_query(sql, "sqlite") == (summary, text) and "secret" not in text
+
+
+FILE = "SELECT * FROM 'secret/Alice Smith.csv'"
+
+
+@pytest.mark.parametrize(
+    ("dialect", "sql", "summary", "text"),
+    [
+        ("duckdb", FILE, "SELECT", "SELECT * FROM ?"),
+        ("duckdb", "FROM 'Alice.csv' JOIN visit USING (id)", "SELECT visit", "FROM ? JOIN visit USING (id)"),
+        ("duckdb", "SELECT * FROM read_csv('Alice')", "SELECT", "SELECT * FROM read_csv(?)"),
+        ("duckdb", 'SELECT * FROM "Alice Smith.csv"', "SELECT", "SELECT * FROM ?"),
+        ("duckdb", 'SELECT "a b" FROM "Alice Smith"', "SELECT", 'SELECT "a b" FROM "Alice Smith"'),
+        ("postgres", "SELECT * FROM 'Alice'", "SELECT", "SELECT * FROM ?"),
+        ("postgres", "SELECT * FROM t, s.'Alice'", "SELECT t", "SELECT * FROM t, s.?"),
+        ("postgres", 'SELECT * FROM "Visit" v', "SELECT Visit", 'SELECT * FROM "Visit" v'),
+        ("postgres", "SELECT * FROM generate_series(1, 2)", "SELECT", "SELECT * FROM generate_series(?, ?)"),
+        ("sqlite", "SELECT * FROM 'Alice'", "SELECT", "SELECT * FROM ?"),
+        ("sqlite", 'SELECT * FROM "Alice"', "SELECT", "SELECT * FROM ?"),
+        ("sqlite", "SELECT * FROM visit AS 'Alice'", "SELECT visit", "SELECT * FROM visit AS ?"),
+        ("sqlite", "SELECT * FROM [Alice Smith]", "SELECT", "SELECT * FROM [Alice Smith]"),
+        ("mysql", 'SELECT * FROM "Alice"', "SELECT", "SELECT * FROM ?"),
+        ("mysql", "SELECT * FROM `visit`, 4711x", "SELECT visit", "SELECT * FROM `visit`, ?"),
+    ],
+)
+def test_a_table_is_named_only_where_its_name_is_no_value(dialect: str, sql: str, summary: str, text: str) -> None:
+    assert described_query(sql, dialect) == (summary, text)
+
+
+async def test_a_refused_query_names_no_file(
+    spans: InMemorySpanExporter, model: ScriptedModel, catalog: Catalog
+) -> None:
+    model.enqueue("sql", FILE)
+    await build_graph(model, catalog).ainvoke(QUESTION, context=SINGLE)
+    assert (by_name(spans)["SELECT"].attributes or {})["error.type"] in ("error", "refused")
+    assert "Alice" not in everything_in(spans)
