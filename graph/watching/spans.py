@@ -5,6 +5,7 @@ rows and the literals of SQL are left out unless the host chooses otherwise (`tr
 """
 
 import json
+from asyncio import CancelledError
 from collections import OrderedDict
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -50,26 +51,27 @@ def begin_workflow() -> str | None:
     return place
 
 
-def end_workflow(place: str | None, error: BaseException | None = None) -> None:
+def end_workflow(place: str | None, error: BaseException | None = None, *, has_content: bool = False) -> None:
     """End the span of a run, if it began in this process."""
     if place is not None and (span := _OPEN.pop(place, None)) is not None:
-        _fail(span, error)
+        if error is not None:
+            _fail(span, error, has_content=has_content)
         span.end()
 
 
 @contextmanager
-def node_span(node: str, place: str | None) -> Iterator[None]:
+def node_span(node: str, place: str | None, *, has_content: bool) -> Iterator[None]:
     """The span of a node in that of its run; an agent's is an `invoke_agent`."""
     is_agent = node in AGENTS
     name = f"invoke_agent {node}" if is_agent else node
     given = {"gen_ai.operation.name": "invoke_agent", "gen_ai.agent.name": node} if is_agent else {}
-    with _span(name, "INTERNAL", {**given, "gen_ai.workflow.name": WORKFLOW}, place):
+    with _span(name, "INTERNAL", {**given, "gen_ai.workflow.name": WORKFLOW}, place, has_content=has_content):
         try:
             yield
         except GraphBubbleUp:
             raise
         except BaseException as error:  # a cancelled run ends its span too; the error is raised again
-            end_workflow(place, error)
+            end_workflow(place, error, has_content=has_content)
             raise
     if node == "answer":
         end_workflow(place)
@@ -182,13 +184,13 @@ def _span(
         name, context=_context_at(place) if place else None, kind=SpanKind[kind], attributes=attributes
     )
     # By default OpenTelemetry records the texts of exceptions, and takes an interrupt of the graph for one.
-    with use_span(span, end_on_exit=True, record_exception=has_content, set_status_on_exception=False):
+    with use_span(span, end_on_exit=True, record_exception=False, set_status_on_exception=False):
         try:
             yield span if span.is_recording() else None
         except GraphBubbleUp:
             raise
         except BaseException as error:  # it is raised again
-            _fail(span, error)
+            _fail(span, error, has_content=has_content)
             raise
 
 
@@ -199,10 +201,14 @@ def _context_at(place: str) -> Any:
     return TraceContextTextMapPropagator().extract({"traceparent": place})
 
 
-def _fail(span: "Span", error: BaseException | None) -> None:
-    if error is not None:
-        span.set_attribute("error.type", type(error).__name__)
-        span.set_status(_error_status())
+def _fail(span: "Span", error: BaseException, *, has_content: bool) -> None:
+    """Mark a span whose work broke off, with the text of the error by choice; work that was stopped is no error."""
+    span.set_attribute("error.type", type(error).__name__)
+    if isinstance(error, CancelledError):
+        return
+    span.set_status(_error_status())
+    if has_content:
+        span.record_exception(error)
 
 
 def _error_status() -> Any:

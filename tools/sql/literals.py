@@ -43,7 +43,7 @@ def _shown(sql: str, token: Token, dialect: str) -> str:
 def _is_literal(sql: str, token: Token, dialect: str) -> bool:
     first = sql[token.start]
     if first == '"' and token.token_type is TokenType.IDENTIFIER:
-        # SQLite reads a name in double quotes as a text if no column has it; DuckDB reads one such as "a.csv" as a file.
+        # SQLite reads a name in double quotes as a text if no column has it; DuckDB reads "a.csv" as a file.
         return dialect == "sqlite" or (dialect == "duckdb" and "." in token.text)
     # MySQL permits names such as 1a, but a model may have meant a value.
     return first.isdigit() or token.token_type in _LITERALS

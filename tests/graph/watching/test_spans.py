@@ -1,12 +1,14 @@
 """OpenTelemetry spans by the conventions, in one trace, without prompts, rows and literals unless they are chosen."""
 
+import asyncio
 import json
 from collections.abc import Iterator
 from typing import Any
 
 import pytest
+from langchain_core.tools import tool
 from langgraph.checkpoint.memory import InMemorySaver
-from langgraph.types import Command
+from langgraph.types import Command, interrupt
 from opentelemetry import trace
 from opentelemetry.sdk.trace import ReadableSpan, TracerProvider
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor
@@ -130,6 +132,70 @@ async def test_the_text_of_an_error_may_quote_a_prompt_so_it_is_there_by_choice_
     for name in ("chat scripted", "invoke_agent generate", "invoke_workflow route-sql"):
         span = by_name(spans)[name]
         assert (span.attributes or {})["error.type"] == "RuntimeError" and not span.status.is_ok
+
+
+@pytest.mark.parametrize("chosen", [False, True])
+async def test_each_span_that_an_error_passes_has_its_text_by_choice_alone(
+    spans: InMemorySpanExporter, catalog: Catalog, chosen: bool
+) -> None:
+    def refuse(_: object, prompt: str) -> str:
+        raise RuntimeError(f"the server can't read this: {prompt}")
+
+    model = ScriptedModel(history=[], otherwise=refuse)
+    with pytest.raises(RuntimeError):
+        await build_graph(model, catalog, trace_content=chosen).ainvoke(QUESTION, context=SINGLE)
+    for name in ("chat scripted", "invoke_agent generate", "invoke_workflow route-sql"):
+        texts = [(event.attributes or {})["exception.message"] for event in by_name(spans)[name].events]
+        assert ["Who lives" in str(text) for text in texts] == [True] * chosen, name
+
+
+class Hanging(ScriptedModel):
+    """A model that never replies."""
+
+    began: asyncio.Event = asyncio.Event()
+
+    async def _agenerate(self, *args: Any, **kwargs: Any) -> Any:
+        self.began.set()
+        return await asyncio.Event().wait()
+
+
+async def test_a_call_that_the_time_budget_stopped_is_no_error(spans: InMemorySpanExporter, catalog: Catalog) -> None:
+    model = Hanging(history=[], began=asyncio.Event())
+    await build_graph(model, catalog).ainvoke(QUESTION, context=Context(strategy="single", seconds=0.2))
+    assert (by_name(spans)["chat scripted"].attributes or {})["error.type"] == "CancelledError"
+    assert all(span.status.status_code is trace.StatusCode.UNSET for span in spans.get_finished_spans())
+
+
+@pytest.mark.parametrize("chosen", [False, True])
+async def test_a_run_whose_client_left_is_no_error(spans: InMemorySpanExporter, catalog: Catalog, chosen: bool) -> None:
+    model = Hanging(history=[], began=asyncio.Event())
+    graph = build_graph(model, catalog, trace_content=chosen)
+    run = asyncio.ensure_future(graph.ainvoke(QUESTION, context=SINGLE))
+    await model.began.wait()
+    run.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await run
+    for name in ("chat scripted", "invoke_agent generate", "invoke_workflow route-sql"):
+        span = by_name(spans)[name]
+        assert (span.attributes or {})["error.type"] == "CancelledError"
+        assert span.status.status_code is trace.StatusCode.UNSET and not span.events
+
+
+@pytest.mark.parametrize("chosen", [False, True])
+async def test_an_executor_that_asks_a_person_is_no_error(
+    spans: InMemorySpanExporter, model: ScriptedModel, catalog: Catalog, chosen: bool
+) -> None:
+    @tool(response_format="content_and_artifact")
+    async def asking(sql: str, database: str) -> tuple[str, Any]:
+        """Ask a person before the query runs."""
+        return "", interrupt({"may": "run"})
+
+    model.enqueue("sql", NAMES)
+    graph: Any = build_graph(model, catalog, executor=asking, checkpointer=InMemorySaver(), trace_content=chosen)
+    await graph.ainvoke(QUESTION, THREAD, context=SINGLE)
+    span = by_name(spans)["SELECT customer"]
+    assert span.status.status_code is trace.StatusCode.UNSET and not span.events
+    assert "error.type" not in (span.attributes or {})
 
 
 async def test_a_query_that_fails_is_marked(
