@@ -7,7 +7,7 @@ rows and the literals of SQL are left out unless the host chooses otherwise (`tr
 import json
 from asyncio import CancelledError
 from collections import OrderedDict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import cache
 from importlib.util import find_spec
@@ -33,6 +33,11 @@ SYSTEMS = {"postgres": "postgresql"}
 MOST_OPEN = 1_000
 """Open spans of runs at most; a run that is never resumed must not stay forever."""
 _OPEN: "OrderedDict[str, Span]" = OrderedDict()
+
+
+def is_recording() -> bool:
+    """Whether spans are recorded in this process."""
+    return _tracer() is not None
 
 
 def begin_workflow() -> str | None:
@@ -139,12 +144,14 @@ class QuerySpan:
 
 
 @contextmanager
-def query_span(sql: str, database: str, dialect: str, *, has_content: bool) -> Iterator[QuerySpan]:
-    """The span of a query; its literals are question marks unless content is chosen."""
+def query_span(
+    sql: str, database: str, dialect: str, names: Collection[str] = (), *, has_content: bool
+) -> Iterator[QuerySpan]:
+    """The span of a query; its literals are question marks unless content is chosen. `names` are the schema's."""
     if _tracer() is None:
         yield QuerySpan(None)
         return
-    summary, text = described_query(sql, dialect)
+    summary, text = described_query(sql, dialect, names)
     given = {
         "db.system.name": SYSTEMS.get(dialect, dialect),
         "db.namespace": database,
@@ -157,7 +164,7 @@ def query_span(sql: str, database: str, dialect: str, *, has_content: bool) -> I
         yield QuerySpan(span)
 
 
-def described_query(sql: str, dialect: str) -> tuple[str, str]:
+def described_query(sql: str, dialect: str, names: Collection[str] = ()) -> tuple[str, str]:
     """The summary of a query, such as `SELECT sale customer`, and its text without literals; empty if unreadable.
 
     The summary leaves out tables whose name may be a value, such as the file in `FROM 'patients/Ida.csv'`.
@@ -165,9 +172,9 @@ def described_query(sql: str, dialect: str) -> tuple[str, str]:
     tree = parse_query(sql, dialect)
     if tree is None:
         return "", ""
-    plain = plain_names(sql, dialect)
+    plain = plain_names(sql, dialect, names)
     tables = dict.fromkeys(table.name for table in tree.find_all(exp.Table) if table.name in plain)
-    return " ".join(["SELECT", *tables])[:255], without_literals(sql, dialect)
+    return " ".join(["SELECT", *tables])[:255], without_literals(sql, dialect, names)
 
 
 @contextmanager

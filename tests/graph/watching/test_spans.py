@@ -275,3 +275,25 @@ async def test_a_refused_query_names_no_file(
     await build_graph(model, catalog).ainvoke(QUESTION, context=SINGLE)
     assert (by_name(spans)["SELECT"].attributes or {})["error.type"] in ("error", "refused")
     assert "Alice" not in everything_in(spans)
+
+
+@pytest.mark.parametrize(
+    ("hidden", "summary", "text"),
+    [
+        ((), "SELECT customer", 'SELECT "name" FROM "customer" WHERE "city" = ?'),
+        (("customer",), "SELECT", 'SELECT "name" FROM ? WHERE ? = ?'),  # another table has a "name"
+    ],
+)
+async def test_quoted_names_that_the_caller_may_see_are_shown(
+    spans: InMemorySpanExporter,
+    model: ScriptedModel,
+    catalog: Catalog,
+    hidden: tuple[str, ...],
+    summary: str,
+    text: str,
+) -> None:
+    model.enqueue("sql", 'SELECT "name" FROM "customer" WHERE "city" = "Bergen"')
+    await build_graph(model, catalog).ainvoke(QUESTION, context=Context(strategy="single", hide=hidden))
+    found = by_name(spans)[summary].attributes or {}
+    assert (found["db.query.summary"], found["db.query.text"]) == (summary, text)
+    assert "Bergen" not in everything_in(spans)

@@ -27,3 +27,16 @@ from route_sql.tools.sql.literals import without_literals
 )
 def test_literals_are_question_marks(dialect: str, sql: str, expected: str) -> None:
     assert without_literals(sql, dialect) == expected
+
+
+@pytest.mark.parametrize(
+    ("dialect", "sql", "expected"),
+    [
+        ("sqlite", 'SELECT "Name" FROM "customer" WHERE "a" = "Ida"', 'SELECT "Name" FROM "customer" WHERE ? = ?'),
+        ("sqlite", "SELECT 'name' FROM customer", "SELECT ? FROM customer"),
+        ("duckdb", 'SELECT * FROM "net.total", "Ida.csv"', 'SELECT * FROM "net.total", ?'),
+        ("mysql", 'SELECT "name" FROM `customer`', "SELECT ? FROM `customer`"),
+    ],
+)
+def test_quoted_names_of_the_schema_stay(dialect: str, sql: str, expected: str) -> None:
+    assert without_literals(sql, dialect, {"name", "customer", "net.total"}) == expected
