@@ -14,13 +14,15 @@ from route_sql.graph.fields.decisions import Decision
 from route_sql.graph.fields.proposals import PERSON, Proposal, TokenScores
 from route_sql.graph.grounding import rights_of, takes
 from route_sql.graph.person.approval import Approval, ask_approval
+from route_sql.graph.schemas import Schemas
 from route_sql.graph.selection import attempts
 from route_sql.graph.state import Attempt, Candidate, State
 from route_sql.graph.threads.choices import rights_in
-from route_sql.graph.watching.spans import query_span
+from route_sql.graph.watching.spans import is_recording, query_span
 from route_sql.graph.watching.traces import untraced
 from route_sql.tools.database.catalog import Catalog
 from route_sql.tools.database.outcome import Outcome, failed, ran
+from route_sql.tools.errors import RouteError
 from route_sql.tools.limits import Limits
 from route_sql.tools.sql.transpiling import in_own_dialect
 
@@ -55,6 +57,7 @@ class Execution:
         catalog: The databases.
         state: The state of the run, with its choices.
         trace_content: Whether traces hold rows and the literals of SQL.
+        schemas: Schemas of the databases, for traces.
         seconds: Seconds that a query may take at most, if that is less than its other limits.
     """
 
@@ -64,6 +67,7 @@ class Execution:
     catalog: Catalog
     state: State
     trace_content: bool = False
+    schemas: Schemas | None = None
     seconds: float | None = None
 
     async def run(self, proposal: Proposal, seconds: float | None = None) -> Run:
@@ -141,11 +145,23 @@ class Execution:
         args = {name: value for name, value in given.items() if name in taken}
         call = {"type": "tool_call", "id": proposal["agent"], "name": tool_of(self.executor).name, "args": args}
         dialect = self.catalog.get(self.state["database"]).dialect
-        with query_span(proposal["sql"], self.state["database"], dialect, has_content=self.trace_content) as span:
+        place = (proposal["sql"], self.state["database"], dialect, await self._quoted_names(proposal["sql"]))
+        with query_span(*place, has_content=self.trace_content) as span:
             async with untraced(has_content=self.trace_content) as config:
                 outcome = await executed(self.executor, call, limits, config)
             span.outcome(outcome)
         return outcome
+
+    async def _quoted_names(self, sql: str) -> frozenset[str]:
+        """Names of the schema for the trace of a query that has quotes: they are no values."""
+        if self.schemas is None or '"' not in sql or not is_recording():
+            return frozenset()
+        try:
+            schema = await self.schemas.recent(self.state["database"], rights_in(self.state["choices"]))
+        except RouteError:  # the query itself reports it
+            return frozenset()
+        columns = (column.name for table in schema for column in table.columns)
+        return frozenset(name.casefold() for name in (*(table.name for table in schema), *columns))
 
     def _limits(self) -> Limits:
         """The database's bounds, with the shortest of the deadlines and of the time left."""

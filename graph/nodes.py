@@ -216,7 +216,8 @@ class Nodes:
         return await answered(state, self._execution(state))
 
     def _execution(self, state: State) -> Execution:
-        return Execution(self.executor, self.query_checks, self.audit, self.catalog, state, self.trace_content)
+        traced = self.trace_content
+        return Execution(self.executor, self.query_checks, self.audit, self.catalog, state, traced, self.schemas)
 
     async def _gathered(
         self, state: State, asked: Question, context: Context, began: float

@@ -50,10 +50,10 @@ def in_both_ways(run: Node, name: str) -> RunnableCallable:
     return RunnableCallable(run_in_thread, run, name=name, trace=False)
 
 
-def node(agent: Agent) -> RunnableCallable:
+def node(agent: Agent, *, trace_content: bool = False) -> RunnableCallable:
     """A node of the graph: the agent reads a state whose choices the run's context has narrowed.
 
-    It runs no longer than the question's time budget lasts.
+    It runs no longer than the question's time budget lasts. With `trace_content`, its span has the texts of errors.
 
     Raises (when run):
         InvalidInput: the state does not hold the choices of its run.
@@ -63,30 +63,31 @@ def node(agent: Agent) -> RunnableCallable:
         context = context_of(runtime)
         read, _ = _read(state, context)
         now: State = {**read, "choices": narrowed(read["choices"], context)}
-        return await _run(agent, now, runtime, _no_update)
+        return await _run(agent, now, runtime, _no_update, trace_content=trace_content)
 
     return in_both_ways(run, _name_of(agent))
 
 
-def answering_node(agent: Agent) -> RunnableCallable:
+def answering_node(agent: Agent, *, trace_content: bool = False) -> RunnableCallable:
     """The same for the last node, which runs even when the budget is spent."""
 
     async def run(state: StoredState, *, runtime: Runtime[Context]) -> Update:
         context = context_of(runtime)
         read, _ = _read(state, context)
-        return await _run(agent, {**read, "choices": narrowed(read["choices"], context)}, runtime)
+        now: State = {**read, "choices": narrowed(read["choices"], context)}
+        return await _run(agent, now, runtime, trace_content=trace_content)
 
     return in_both_ways(run, _name_of(agent))
 
 
-def first_node(ground: Node) -> RunnableCallable:
+def first_node(ground: Node, *, trace_content: bool = False) -> RunnableCallable:
     """The node that a run begins with; it reads the state as it comes."""
 
     async def run(state: StoredState, *, runtime: Runtime[Context]) -> Update:
         began, place = time(), begin_workflow()
         text, _ = beginning("ground", state)
         async with story(runtime.stream_writer, "ground", text, began=began) as node_story:
-            with node_span("ground", place):
+            with node_span("ground", place, has_content=trace_content):
                 update = await ground(state, runtime=runtime)
             tell_ending(node_story, "ground", state, update)
         return {**update, "began": began, **({} if place is None else {"traceparent": place})}
@@ -94,7 +95,9 @@ def first_node(ground: Node) -> RunnableCallable:
     return in_both_ways(run, "ground")
 
 
-def recording_node(agent: Agent, late: Callable[[State], Update] = _no_update) -> RunnableCallable:
+def recording_node(
+    agent: Agent, late: Callable[[State], Update] = _no_update, *, trace_content: bool = False
+) -> RunnableCallable:
     """The same, but changes made by reading are written too; only for the node that never runs next to another.
 
     The router after it then reads a state of the present version, and knows whether a person approves each query.
@@ -104,7 +107,7 @@ def recording_node(agent: Agent, late: Callable[[State], Update] = _no_update) -
         context = context_of(runtime)
         read, upgraded = _read(state, context)
         choices = narrowed(read["choices"], context)
-        update = await _run(agent, {**read, "choices": choices}, runtime, late)
+        update = await _run(agent, {**read, "choices": choices}, runtime, late, trace_content=trace_content)
         if "attempts" in upgraded:
             update["attempts"] = Begin(begin=[*upgraded["attempts"], *update.get("attempts", [])])
         if choices["approve"] is not read["choices"]["approve"]:
@@ -148,7 +151,12 @@ class Router(Runnable[StoredState, Any]):
 
 
 async def _run(
-    agent: Agent, state: State, runtime: Runtime[Context], late: Callable[[State], Update] | None = None
+    agent: Agent,
+    state: State,
+    runtime: Runtime[Context],
+    late: Callable[[State], Update] | None = None,
+    *,
+    trace_content: bool,
 ) -> Update:
     """Run an agent, within the budget if there is `late`, and tell its story.
 
@@ -158,7 +166,8 @@ async def _run(
     text, sql = beginning(node, state)
     async with story(runtime.stream_writer, node, text, sql=sql, began=state.get("began")) as node_story:
         is_kept = state["choices"]["keep_prompts"]
-        with kept_exchanges(node, is_kept=is_kept) as exchanges, node_span(node, state.get("traceparent")):
+        spanned = node_span(node, state.get("traceparent"), has_content=trace_content)
+        with kept_exchanges(node, is_kept=is_kept) as exchanges, spanned:
             update = await (agent(state) if late is None else within_budget(agent, state, late))
         tell_ending(node_story, node, state, update)
     update = {**update, "exchanges": exchanges} if exchanges else update

@@ -105,18 +105,19 @@ def _wire(builder: Builder, nodes: Nodes) -> None:
 
 def _functions(nodes: Nodes) -> dict[str, Any]:
     """The function of each node, by the node's name."""
+    traced = nodes.trace_content
     return {
-        "ground": first_node(nodes.ground),
-        "clarify": node(nodes.clarify),
-        "link_schema": node(nodes.link_schema),
-        "draft": node(nodes.draft),
-        "generate": node(nodes.generate),
-        "execute": recording_node(nodes.execute, unrun),
-        "complete_joins": node(nodes.complete_joins),
-        "correct_noise": node(nodes.correct_noise),
-        "continue_writing": node(nodes.continue_writing),
-        "sample": node(nodes.sample),
-        "answer": answering_node(nodes.answer),
+        "ground": first_node(nodes.ground, trace_content=traced),
+        "clarify": node(nodes.clarify, trace_content=traced),
+        "link_schema": node(nodes.link_schema, trace_content=traced),
+        "draft": node(nodes.draft, trace_content=traced),
+        "generate": node(nodes.generate, trace_content=traced),
+        "execute": recording_node(nodes.execute, unrun, trace_content=traced),
+        "complete_joins": node(nodes.complete_joins, trace_content=traced),
+        "correct_noise": node(nodes.correct_noise, trace_content=traced),
+        "continue_writing": node(nodes.continue_writing, trace_content=traced),
+        "sample": node(nodes.sample, trace_content=traced),
+        "answer": answering_node(nodes.answer, trace_content=traced),
     }
 
 

@@ -5,8 +5,9 @@ rows and the literals of SQL are left out unless the host chooses otherwise (`tr
 """
 
 import json
+from asyncio import CancelledError
 from collections import OrderedDict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import cache
 from importlib.util import find_spec
@@ -19,7 +20,7 @@ from sqlglot import exp
 
 from route_sql.agents.call import Reply
 from route_sql.tools.database.outcome import Outcome
-from route_sql.tools.sql.literals import without_literals
+from route_sql.tools.sql.literals import plain_names, without_literals
 from route_sql.tools.sql.parsing import parse_query
 
 if TYPE_CHECKING:
@@ -32,6 +33,11 @@ SYSTEMS = {"postgres": "postgresql"}
 MOST_OPEN = 1_000
 """Open spans of runs at most; a run that is never resumed must not stay forever."""
 _OPEN: "OrderedDict[str, Span]" = OrderedDict()
+
+
+def is_recording() -> bool:
+    """Whether spans are recorded in this process."""
+    return _tracer() is not None
 
 
 def begin_workflow() -> str | None:
@@ -50,26 +56,27 @@ def begin_workflow() -> str | None:
     return place
 
 
-def end_workflow(place: str | None, error: BaseException | None = None) -> None:
+def end_workflow(place: str | None, error: BaseException | None = None, *, has_content: bool = False) -> None:
     """End the span of a run, if it began in this process."""
     if place is not None and (span := _OPEN.pop(place, None)) is not None:
-        _fail(span, error)
+        if error is not None:
+            _fail(span, error, has_content=has_content)
         span.end()
 
 
 @contextmanager
-def node_span(node: str, place: str | None) -> Iterator[None]:
+def node_span(node: str, place: str | None, *, has_content: bool) -> Iterator[None]:
     """The span of a node in that of its run; an agent's is an `invoke_agent`."""
     is_agent = node in AGENTS
     name = f"invoke_agent {node}" if is_agent else node
     given = {"gen_ai.operation.name": "invoke_agent", "gen_ai.agent.name": node} if is_agent else {}
-    with _span(name, "INTERNAL", {**given, "gen_ai.workflow.name": WORKFLOW}, place):
+    with _span(name, "INTERNAL", {**given, "gen_ai.workflow.name": WORKFLOW}, place, has_content=has_content):
         try:
             yield
         except GraphBubbleUp:
             raise
         except BaseException as error:  # a cancelled run ends its span too; the error is raised again
-            end_workflow(place, error)
+            end_workflow(place, error, has_content=has_content)
             raise
     if node == "answer":
         end_workflow(place)
@@ -137,12 +144,14 @@ class QuerySpan:
 
 
 @contextmanager
-def query_span(sql: str, database: str, dialect: str, *, has_content: bool) -> Iterator[QuerySpan]:
-    """The span of a query; its literals are question marks unless content is chosen."""
+def query_span(
+    sql: str, database: str, dialect: str, names: Collection[str] = (), *, has_content: bool
+) -> Iterator[QuerySpan]:
+    """The span of a query; its literals are question marks unless content is chosen. `names` are the schema's."""
     if _tracer() is None:
         yield QuerySpan(None)
         return
-    summary, text = described_query(sql, dialect)
+    summary, text = described_query(sql, dialect, names)
     given = {
         "db.system.name": SYSTEMS.get(dialect, dialect),
         "db.namespace": database,
@@ -155,13 +164,17 @@ def query_span(sql: str, database: str, dialect: str, *, has_content: bool) -> I
         yield QuerySpan(span)
 
 
-def described_query(sql: str, dialect: str) -> tuple[str, str]:
-    """The summary of a query, such as `SELECT sale customer`, and its text without literals; empty if unreadable."""
+def described_query(sql: str, dialect: str, names: Collection[str] = ()) -> tuple[str, str]:
+    """The summary of a query, such as `SELECT sale customer`, and its text without literals; empty if unreadable.
+
+    The summary leaves out tables whose name may be a value, such as the file in `FROM 'patients/Ida.csv'`.
+    """
     tree = parse_query(sql, dialect)
     if tree is None:
         return "", ""
-    tables = dict.fromkeys(table.name for table in tree.find_all(exp.Table))
-    return " ".join(["SELECT", *tables])[:255], without_literals(sql, dialect)
+    plain = plain_names(sql, dialect, names)
+    tables = dict.fromkeys(table.name for table in tree.find_all(exp.Table) if table.name in plain)
+    return " ".join(["SELECT", *tables])[:255], without_literals(sql, dialect, names)
 
 
 @contextmanager
@@ -178,13 +191,13 @@ def _span(
         name, context=_context_at(place) if place else None, kind=SpanKind[kind], attributes=attributes
     )
     # By default OpenTelemetry records the texts of exceptions, and takes an interrupt of the graph for one.
-    with use_span(span, end_on_exit=True, record_exception=has_content, set_status_on_exception=False):
+    with use_span(span, end_on_exit=True, record_exception=False, set_status_on_exception=False):
         try:
             yield span if span.is_recording() else None
         except GraphBubbleUp:
             raise
         except BaseException as error:  # it is raised again
-            _fail(span, error)
+            _fail(span, error, has_content=has_content)
             raise
 
 
@@ -195,10 +208,14 @@ def _context_at(place: str) -> Any:
     return TraceContextTextMapPropagator().extract({"traceparent": place})
 
 
-def _fail(span: "Span", error: BaseException | None) -> None:
-    if error is not None:
-        span.set_attribute("error.type", type(error).__name__)
-        span.set_status(_error_status())
+def _fail(span: "Span", error: BaseException, *, has_content: bool) -> None:
+    """Mark a span whose work broke off, with the text of the error by choice; work that was stopped is no error."""
+    span.set_attribute("error.type", type(error).__name__)
+    if isinstance(error, CancelledError):
+        return
+    span.set_status(_error_status())
+    if has_content:
+        span.record_exception(error)
 
 
 def _error_status() -> Any:

@@ -2,6 +2,7 @@
 
 import { counted, element, freshId } from "./elements.js";
 import { barChart, lineChart, shown } from "./drawing.js";
+import { isNumeric } from "./rows.js";
 import { visible } from "./text.js";
 
 const MOST = { bars: 24, line: 1000 };
@@ -58,7 +59,7 @@ function numberChoice(columns, chart, draw) {
 /** Labels and numbers to draw, with a description in words. */
 export function seriesOf(columns, rows, { kind, label, numbers }, number = numbers[0]) {
   const points = rows.filter((row) => row[label] !== null && row[number] !== null)
-    .map((row) => ({ label: short(row[label]), value: row[number], at: kind === "line" ? timeOf(row[label]) : 0 }));
+    .map((row) => ({ label: short(row[label]), value: Number(row[number]), at: kind === "line" ? timeOf(row[label]) : 0 }));
   if (kind === "line") points.sort((one, other) => one.at - other.at);
   const names = { number: short(columns[number]), label: short(columns[label]) };
   return { points, ...names, summary: summaryOf(kind, points, names) };
@@ -94,7 +95,7 @@ function areDistinct(cells) {
 
 function areNumbers(cells) {
   const given = cells.filter((cell) => cell !== null);
-  return given.length > 1 && given.every((cell) => typeof cell === "number" && Number.isFinite(cell));
+  return given.length > 1 && given.every((cell) => isNumeric(cell) && Number.isFinite(Number(cell)));
 }
 
 function timeOf(cell) {

@@ -24,6 +24,8 @@ export class ThreadList {
   #asked = null;
   #shown = "";
   #timer = 0;
+  /** Whether a thread in the list was at work when it was read last. */
+  #isAtWork = false;
 
   constructor({ list, state, open, deleted }) {
     [this.#list, this.#state, this.#open, this.#deleted] = [list, state, open, deleted];
@@ -38,7 +40,15 @@ export class ThreadList {
       this.#state.textContent = this.#list.childElementCount ? "" : "Nothing was asked so far.";
     } catch (error) {
       this.#state.textContent = error.message;
+      // Without a key each further try would ask the reader for one.
+      if (error.code !== "no_token") this.#readAgain();
     }
+  }
+
+  /** A run that was stopped here is still at work until the server has noticed. */
+  #readAgain() {
+    clearTimeout(this.#timer);
+    if (this.#isAtWork) this.#timer = setTimeout(() => this.refresh(), AGAIN_MS);
   }
 
   #show(threads) {
@@ -46,8 +56,8 @@ export class ThreadList {
     const shown = JSON.stringify([this.#present, threads]);
     if (shown !== this.#shown) this.#list.replaceChildren(...threads.map((thread) => this.#item(thread)));
     this.#shown = shown;
-    // A run that was stopped here is still at work until the server has noticed.
-    if (threads.some(({ state }) => state === "running")) this.#timer = setTimeout(() => this.refresh(), AGAIN_MS);
+    this.#isAtWork = threads.some(({ state }) => state === "running");
+    this.#readAgain();
   }
 
   #item({ thread, database, question, asked_at: asked, state, turns }) {

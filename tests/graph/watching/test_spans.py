@@ -1,12 +1,14 @@
 """OpenTelemetry spans by the conventions, in one trace, without prompts, rows and literals unless they are chosen."""
 
+import asyncio
 import json
 from collections.abc import Iterator
 from typing import Any
 
 import pytest
+from langchain_core.tools import tool
 from langgraph.checkpoint.memory import InMemorySaver
-from langgraph.types import Command
+from langgraph.types import Command, interrupt
 from opentelemetry import trace
 from opentelemetry.sdk.trace import ReadableSpan, TracerProvider
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor
@@ -132,6 +134,70 @@ async def test_the_text_of_an_error_may_quote_a_prompt_so_it_is_there_by_choice_
         assert (span.attributes or {})["error.type"] == "RuntimeError" and not span.status.is_ok
 
 
+@pytest.mark.parametrize("chosen", [False, True])
+async def test_each_span_that_an_error_passes_has_its_text_by_choice_alone(
+    spans: InMemorySpanExporter, catalog: Catalog, chosen: bool
+) -> None:
+    def refuse(_: object, prompt: str) -> str:
+        raise RuntimeError(f"the server can't read this: {prompt}")
+
+    model = ScriptedModel(history=[], otherwise=refuse)
+    with pytest.raises(RuntimeError):
+        await build_graph(model, catalog, trace_content=chosen).ainvoke(QUESTION, context=SINGLE)
+    for name in ("chat scripted", "invoke_agent generate", "invoke_workflow route-sql"):
+        texts = [(event.attributes or {})["exception.message"] for event in by_name(spans)[name].events]
+        assert ["Who lives" in str(text) for text in texts] == [True] * chosen, name
+
+
+class Hanging(ScriptedModel):
+    """A model that never replies."""
+
+    began: asyncio.Event = asyncio.Event()
+
+    async def _agenerate(self, *args: Any, **kwargs: Any) -> Any:
+        self.began.set()
+        return await asyncio.Event().wait()
+
+
+async def test_a_call_that_the_time_budget_stopped_is_no_error(spans: InMemorySpanExporter, catalog: Catalog) -> None:
+    model = Hanging(history=[], began=asyncio.Event())
+    await build_graph(model, catalog).ainvoke(QUESTION, context=Context(strategy="single", seconds=0.2))
+    assert (by_name(spans)["chat scripted"].attributes or {})["error.type"] == "CancelledError"
+    assert all(span.status.status_code is trace.StatusCode.UNSET for span in spans.get_finished_spans())
+
+
+@pytest.mark.parametrize("chosen", [False, True])
+async def test_a_run_whose_client_left_is_no_error(spans: InMemorySpanExporter, catalog: Catalog, chosen: bool) -> None:
+    model = Hanging(history=[], began=asyncio.Event())
+    graph = build_graph(model, catalog, trace_content=chosen)
+    run = asyncio.ensure_future(graph.ainvoke(QUESTION, context=SINGLE))
+    await model.began.wait()
+    run.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await run
+    for name in ("chat scripted", "invoke_agent generate", "invoke_workflow route-sql"):
+        span = by_name(spans)[name]
+        assert (span.attributes or {})["error.type"] == "CancelledError"
+        assert span.status.status_code is trace.StatusCode.UNSET and not span.events
+
+
+@pytest.mark.parametrize("chosen", [False, True])
+async def test_an_executor_that_asks_a_person_is_no_error(
+    spans: InMemorySpanExporter, model: ScriptedModel, catalog: Catalog, chosen: bool
+) -> None:
+    @tool(response_format="content_and_artifact")
+    async def asking(sql: str, database: str) -> tuple[str, Any]:
+        """Ask a person before the query runs."""
+        return "", interrupt({"may": "run"})
+
+    model.enqueue("sql", NAMES)
+    graph: Any = build_graph(model, catalog, executor=asking, checkpointer=InMemorySaver(), trace_content=chosen)
+    await graph.ainvoke(QUESTION, THREAD, context=SINGLE)
+    span = by_name(spans)["SELECT customer"]
+    assert span.status.status_code is trace.StatusCode.UNSET and not span.events
+    assert "error.type" not in (span.attributes or {})
+
+
 async def test_a_query_that_fails_is_marked(
     spans: InMemorySpanExporter, model: ScriptedModel, catalog: Catalog
 ) -> None:
@@ -173,3 +239,61 @@ async def test_a_run_that_breaks_off_ends_its_span(spans: InMemorySpanExporter, 
 )  # fmt: skip
 def test_a_query_is_described_without_its_literals(sql: str, summary: str, text: str) -> None:
     assert described_query(sql, "sqlite") == (summary, text) and "secret" not in text
+
+
+FILE = "SELECT * FROM 'secret/Alice Smith.csv'"
+
+
+@pytest.mark.parametrize(
+    ("dialect", "sql", "summary", "text"),
+    [
+        ("duckdb", FILE, "SELECT", "SELECT * FROM ?"),
+        ("duckdb", "FROM 'Alice.csv' JOIN visit USING (id)", "SELECT visit", "FROM ? JOIN visit USING (id)"),
+        ("duckdb", "SELECT * FROM read_csv('Alice')", "SELECT", "SELECT * FROM read_csv(?)"),
+        ("duckdb", 'SELECT * FROM "Alice Smith.csv"', "SELECT", "SELECT * FROM ?"),
+        ("duckdb", 'SELECT "a b" FROM "Alice Smith"', "SELECT", 'SELECT "a b" FROM "Alice Smith"'),
+        ("postgres", "SELECT * FROM 'Alice'", "SELECT", "SELECT * FROM ?"),
+        ("postgres", "SELECT * FROM t, s.'Alice'", "SELECT t", "SELECT * FROM t, s.?"),
+        ("postgres", 'SELECT * FROM "Visit" v', "SELECT Visit", 'SELECT * FROM "Visit" v'),
+        ("postgres", "SELECT * FROM generate_series(1, 2)", "SELECT", "SELECT * FROM generate_series(?, ?)"),
+        ("sqlite", "SELECT * FROM 'Alice'", "SELECT", "SELECT * FROM ?"),
+        ("sqlite", 'SELECT * FROM "Alice"', "SELECT", "SELECT * FROM ?"),
+        ("sqlite", "SELECT * FROM visit AS 'Alice'", "SELECT visit", "SELECT * FROM visit AS ?"),
+        ("sqlite", "SELECT * FROM [Alice Smith]", "SELECT", "SELECT * FROM [Alice Smith]"),
+        ("mysql", 'SELECT * FROM "Alice"', "SELECT", "SELECT * FROM ?"),
+        ("mysql", "SELECT * FROM `visit`, 4711x", "SELECT visit", "SELECT * FROM `visit`, ?"),
+    ],
+)
+def test_a_table_is_named_only_where_its_name_is_no_value(dialect: str, sql: str, summary: str, text: str) -> None:
+    assert described_query(sql, dialect) == (summary, text)
+
+
+async def test_a_refused_query_names_no_file(
+    spans: InMemorySpanExporter, model: ScriptedModel, catalog: Catalog
+) -> None:
+    model.enqueue("sql", FILE)
+    await build_graph(model, catalog).ainvoke(QUESTION, context=SINGLE)
+    assert (by_name(spans)["SELECT"].attributes or {})["error.type"] in ("error", "refused")
+    assert "Alice" not in everything_in(spans)
+
+
+@pytest.mark.parametrize(
+    ("hidden", "summary", "text"),
+    [
+        ((), "SELECT customer", 'SELECT "name" FROM "customer" WHERE "city" = ?'),
+        (("customer",), "SELECT", 'SELECT "name" FROM ? WHERE ? = ?'),  # another table has a "name"
+    ],
+)
+async def test_quoted_names_that_the_caller_may_see_are_shown(
+    spans: InMemorySpanExporter,
+    model: ScriptedModel,
+    catalog: Catalog,
+    hidden: tuple[str, ...],
+    summary: str,
+    text: str,
+) -> None:
+    model.enqueue("sql", 'SELECT "name" FROM "customer" WHERE "city" = "Bergen"')
+    await build_graph(model, catalog).ainvoke(QUESTION, context=Context(strategy="single", hide=hidden))
+    found = by_name(spans)[summary].attributes or {}
+    assert (found["db.query.summary"], found["db.query.text"]) == (summary, text)
+    assert "Bergen" not in everything_in(spans)

@@ -14,7 +14,7 @@ import httpx2
 import pytest
 from support.browser import needs_browser
 from support.chat_stub import ChatStub, completion, hanging
-from support.served_page import COUNTRIES, HOSTILE, make_shop, serving_page, visiting
+from support.served_page import COUNTRIES, HOSTILE, gated, make_shop, serving_page, visiting
 from support.server_processes import free_port
 
 from route_sql.access.callers import Caller
@@ -231,3 +231,24 @@ async def test_nothing_moves_for_those_who_want_that(browser: Any, tmp_path: Pat
             "document.querySelector('main').innerHTML += \"<div class=running><p class=present>x</p></div>\""
         )
         assert await visit.page.evaluate(running) == "none"
+
+
+async def test_the_history_notices_the_end_of_a_run_after_a_poll_that_failed(browser: Any, tmp_path: Path) -> None:
+    model = gated()
+    async with (
+        serving_page(tmp_path, model) as address,
+        visiting(browser, address) as asking,
+        visiting(browser, address, allowed=[BROKEN]) as watching,
+    ):
+        await asking.ask("Total by country?")
+        await asking.page.get_by_text("still").wait_for()
+        await watching.page.reload()
+        threads = watching.page.locator("#threads")
+        await threads.get_by_text("at work").wait_for()
+        await watching.page.context.set_offline(True)
+        await watching.page.locator("#threads-state").get_by_text("The server can't be reached").wait_for()
+        await watching.page.context.set_offline(False)
+        model.gate.set()
+        await asking.answered()
+        await threads.get_by_text("at work").wait_for(state="detached")
+        assert await watching.page.locator("#threads-state").inner_text() == ""

@@ -125,6 +125,26 @@ async def test_what_is_a_chart(browser: Any, tmp_path: Path) -> None:
     assert found == [expected for *_, expected in CHARTS]
 
 
+@pytest.mark.parametrize(("labels", "kind"), [(["a", "b", "c"], "rect"), (["2023", "2024", "2025"], "circle")])
+async def test_integers_of_64_bits_are_drawn(browser: Any, tmp_path: Path, labels: list[str], kind: str) -> None:
+    script = """async ([labels, kind]) => {
+        const { parsed } = await import("/static/client.js");
+        const numbers = parsed("[9007199254740993, 4503599627370496, -9223372036854775808]");
+        const view = part.chartView(["name", "total"], labels.map((label, place) => [label, numbers[place]]));
+        document.body.append(view);
+        await new Promise((drawn) => setTimeout(drawn, 200));
+        return [view.textContent, view.querySelectorAll(kind).length];
+    }"""
+    text, count = await in_page(browser, tmp_path, "chart", script, [labels, kind])
+    assert f"Highest: {labels[0]}, 9,007,199,254,740,99" in text and f"Lowest: {labels[2]}, -9,223,372," in text
+    assert count == 3
+
+
+async def test_numbers_that_no_picture_can_hold_are_no_chart(browser: Any, tmp_path: Path) -> None:
+    script = """() => part.chartOf(["name", "n"], [["a", 10n ** 400n], ["b", 1]])"""
+    assert await in_page(browser, tmp_path, "chart", script, None) is None
+
+
 async def test_bars_below_zero_stay_in_the_picture(browser: Any, tmp_path: Path) -> None:
     script = """(points) => {
         const series = { points, summary: "" };
