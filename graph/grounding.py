@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from langchain_core.messages.content import KNOWN_BLOCK_TYPES
+from langchain_core.messages import ToolMessage
 from langchain_core.tools import BaseTool
 
 from route_sql.agents.brief import NOTE_CHARS, NOTES
@@ -14,7 +14,7 @@ from route_sql.graph.calls.budget import in_time, unspent
 from route_sql.graph.context import Context
 from route_sql.graph.extensions.arguments import arguments
 from route_sql.graph.extensions.extension import LATE, Extension, ExtensionFailed, content_of, name_of, reported
-from route_sql.graph.extensions.protocol_results import fields_of, texts_of_result
+from route_sql.graph.extensions.protocol_results import texts_of_result
 from route_sql.graph.schemas import Schemas, is_small
 from route_sql.graph.state import Question, State
 from route_sql.tools.database.catalog import Catalog
@@ -32,7 +32,6 @@ ContextTool = BaseTool | Callable[[Question], Notes | Awaitable[Notes]]
 
 TOOLS_SHARE = 0.5
 """Part of what is left of a question's time budget that the context tools may take; the agents need the rest."""
-_BLOCKS = KNOWN_BLOCK_TYPES | {"image_url"}
 
 
 @dataclass(frozen=True)
@@ -233,21 +232,21 @@ def _wanted(tool: object, given: dict[str, object], question: Question) -> Any:
 
 def _read(result: object, tool: object) -> list[str]:
     with reported():
-        return _texts(content_of(result), tool)
+        return _texts(result, tool)
 
 
 def _texts(result: object, tool: object) -> list[str]:
-    """The notes in a tool's result: texts, content blocks, or a result of the Model Context Protocol."""
+    """The notes in a tool's result: texts, messages, content blocks, or results of the Model Context Protocol."""
+    if isinstance(result, ToolMessage):  # in a list too
+        return _texts(content_of(result), tool)
     if result is None:
         return []
     if isinstance(result, str):
         return [str(result)]  # a plain copy: a subclass of the caller's could run code later
+    if (texts := texts_of_result(result)) is not None:
+        return texts
     if isinstance(result, list | tuple):
         return [text for part in result for text in _texts(part, tool)]
-    if (texts := texts_of_result(result)) is not None:
-        return _texts(texts, tool)
-    if (fields := fields_of(result)).get("type") in _BLOCKS:
-        return _texts(fields.get("text"), tool)
     if isinstance(tool, BaseTool):
         return [str(result)]
     raise TypeError(f"notes must be a text or a list of texts, not {type(result).__name__}")

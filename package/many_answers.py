@@ -40,8 +40,9 @@ class AnswerFile:
     def in_order(self) -> list[AnswerLine]:
         """Write the lines in the order of the questions, and return them."""
         ordered = [self.lines[row] for row in sorted(self.lines)]
-        if ordered != [*self.lines.values()]:
-            write_whole(self.path, "".join(map(_written, ordered)))
+        text = "".join(map(_written, ordered))
+        if not self.path.exists() or self.path.read_bytes() != text.encode():
+            write_whole(self.path, text)
         return ordered
 
 

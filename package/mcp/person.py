@@ -46,6 +46,10 @@ class Waiting:
         """Begin with none."""
         self._runs: dict[str, tuple[float, Caller, tuple[str, ...]]] = {}
 
+    def __contains__(self, thread: str) -> bool:
+        """Whether a run waits."""
+        return thread in self._runs
+
     def keep(self, thread: str, call: tuple[str, ...]) -> list[str]:
         """Keep a run of the present caller; gives the threads that are given up."""
         now = monotonic()
@@ -153,9 +157,14 @@ def form_for(value: dict[str, Any]) -> type[BaseModel]:
 
 def _decided(action: str, content: dict[str, Any] | None, kind: Literal["approve", "clarify"]) -> dict[str, Any]:
     """The value that the run is resumed with. Anything but a clear consent is a refusal."""
-    filled = {name: given for name, given in (content or {}).items() if given not in ("", None)}
+    filled = {name: given for name, given in (content or {}).items() if not _is_blank(given)}
     if action == "accept" and filled:
         return filled
     if kind == "approve":
         return {"type": "reject", "reason": "The person did not approve it."}
     raise ToolError("The person did not say what is meant, so nothing was run. Ask again with the meaning as evidence.")
+
+
+def _is_blank(given: object) -> bool:
+    """Whether a field of a form was left empty. Spaces, and characters that no one sees, are no text."""
+    return given is None or (isinstance(given, str) and not clean(given, len(given) + 1).strip())

@@ -148,29 +148,41 @@ class DatabaseTools:
 
     async def _answered(self, asked: Question, call: CallContext) -> State | InputRequiredResult:
         """The state at the end of the run, or a question to a person, after which the client calls again."""
-        step: Question | Command[Any] = asked
         thread, named = uuid4().hex, ("ask", *map(str, asked.values()))
         if call.request_state is not None:
-            kind, _, thread = call.request_state.partition(":")
+            thread = call.request_state
             self.waiting.take(thread, named)
-            step = Command(resume=answer_in_call(call, "approve" if kind == "approve" else "clarify"))
-        is_kept = False
         try:
-            while True:
-                async with self.slots:
-                    state: Any = await self._run(step, thread, call)
-                if not (interrupts := state.get("__interrupt__")):
-                    return cast(State, state)
-                value = interrupts[0].value
-                require_a_person(call, value)
-                if asks_in_result(call):
-                    is_kept = True
-                    self._forget(self.waiting.keep(thread, named))
-                    return question_result(value, f"{kind_of_interrupt(value)}:{thread}")
-                step = resumed(interrupts[0], await answer_now(call, value))
+            step = asked if call.request_state is None else await self._answer_to(thread, call)
+            return await self._until_a_person(step, thread, named, call)
         finally:
-            if not is_kept:
+            if thread not in self.waiting:
                 self._forget([thread])
+
+    async def _until_a_person(
+        self, step: Question | Command[Any], thread: str, named: tuple[str, ...], call: CallContext
+    ) -> State | InputRequiredResult:
+        """Run until the end, or until a question that the client gets as a result."""
+        while True:
+            async with self.slots:
+                state: Any = await self._run(step, thread, call)
+            if not (interrupts := state.get("__interrupt__")):
+                return cast(State, state)
+            value = interrupts[0].value
+            require_a_person(call, value)
+            if asks_in_result(call):
+                self._forget(self.waiting.keep(thread, named))
+                return question_result(value, thread)
+            step = resumed(interrupts[0], await answer_now(call, value))
+
+    async def _answer_to(self, thread: str, call: CallContext) -> Command[Any]:
+        """The step that resumes a run with the answer in the client's second call.
+
+        Raises:
+            ToolError: there is no answer, or the person did not clarify.
+        """
+        waits = (await self.graph.aget_state({"configurable": {"thread_id": thread}})).interrupts[0]
+        return resumed(waits, answer_in_call(call, kind_of_interrupt(waits.value)))
 
     async def _approval(self, sql: str, database: str, call: CallContext) -> Approval | InputRequiredResult:
         """A person's decision about a statement of the client, or the question to the person."""

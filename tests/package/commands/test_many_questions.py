@@ -70,6 +70,13 @@ def test_each_row_has_its_answer_in_the_order_of_the_rows(server: ChatStub, at_o
     assert len(server.bodies) == asked == 6 and lines() == found
 
 
+def test_lines_that_were_written_out_of_order_are_put_in_order(tmp_path: Path) -> None:
+    path, rows = tmp_path / "answers.jsonl", [{"row": 2}, {"row": 3}]
+    path.write_text('{"row": 3}\n{"row": 2}\n')
+    assert AnswerFile(path, {row["row"]: row for row in rows}).in_order() == rows
+    assert path.read_text() == '{"row": 2}\n{"row": 3}\n'
+
+
 def test_one_database_needs_no_column(server: ChatStub) -> None:
     assert answered(server, "question\nWhich pets?\n", "--db", "farm.sqlite") == 0
     assert rows_of(lines()) == [[["Rex of farm"]]]

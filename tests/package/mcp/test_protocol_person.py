@@ -1,10 +1,12 @@
 """Questions to a person through a client of the protocol server: approval and clarification."""
 
 import asyncio
+import gc
 from pathlib import Path
 from typing import Any
 
 import pytest
+from langgraph.checkpoint.memory import InMemorySaver
 from mcp import Client, MCPError
 from mcp.types import ElicitResult
 from support.protocol_databases import PETS, make_databases, scripted
@@ -98,7 +100,7 @@ async def test_an_unclear_word_is_asked_about(catalog: Path, mode: str) -> None:
     async with connected as client:
         answer: Any = (await client.call_tool("ask", unclear)).structured_content
     assert answer["status"] == "ok" and "name" in read[0]
-    for nothing in (ElicitResult(action="decline"), accepted(evidence=""), accepted()):
+    for nothing in (ElicitResult(action="decline"), accepted(evidence=""), accepted(evidence=" \n"), accepted()):
         silent, read = opened(catalog, mode, nothing, clarify=True)
         async with silent as client:
             assert (await client.call_tool("ask", unclear)).is_error and len(read) == 1, nothing
@@ -106,6 +108,35 @@ async def test_an_unclear_word_is_asked_about(catalog: Path, mode: str) -> None:
     async with unable as client:
         result = await client.call_tool("ask", unclear)
         assert result.is_error and "evidence" in str(result.content) and "pet.name" in str(result.content)
+
+
+@pytest.mark.parametrize("mode", MODES)
+@pytest.mark.parametrize(
+    "answer",
+    [
+        ElicitResult(action="decline"),
+        ElicitResult(action="cancel"),
+        accepted(),
+        accepted(evidence="   "),
+        accepted(evidence="\u200b"),
+        accepted(reading=" ", evidence="\t"),
+        accepted(evidence="the pet's name"),
+    ],
+)
+async def test_no_run_is_kept_after_the_persons_answer(catalog: Path, mode: Any, answer: ElicitResult) -> None:
+    before = savers()
+    connected, read = opened(catalog, mode, answer, clarify=True)
+    (saver,) = [each for each in savers() if each not in before]
+    async with connected as client:
+        result = await client.call_tool("ask", {"question": "List each name.", "database": "pets"})
+    assert len(read) == 1 and result.is_error == (answer != accepted(evidence="the pet's name"))
+    assert not result.is_error or "othing was run" in str(result.content)
+    assert not saver.storage and not saver.writes and not saver.blobs
+
+
+def savers() -> list[InMemorySaver]:
+    """Savers of this process: the server keeps its own to itself."""
+    return [each for each in gc.get_objects() if type(each) is InMemorySaver]
 
 
 async def test_people_are_asked_at_once_and_each_run_gets_its_own_answer(catalog: Path) -> None:
