@@ -31,7 +31,7 @@ ContextTool = BaseTool | Callable[[Question], Notes | Awaitable[Notes]]
 """Gives notes on a question: a function, async or not, or a LangChain tool that takes any of its three fields."""
 
 TOOLS_SHARE = 0.5
-"""Part of what is left of a question's time budget that the context tools may take; the agents need the rest."""
+"""Part of the unspent time of a question that the context tools may take; the agents need the rest."""
 
 
 @dataclass(frozen=True)

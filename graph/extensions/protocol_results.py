@@ -69,7 +69,7 @@ def _blocks_of(result: object) -> Sequence[Any] | None:
 
 
 def _is_content(parts: Sequence[object]) -> bool:
-    """Whether a list is content: blocks, which LangChain lets stand next to plain texts; it may be empty."""
+    """Whether a list is content: blocks, and plain texts between them as in LangChain; it may be empty."""
     others = [part for part in parts if not isinstance(part, str)]
     return all(map(_is_block, others)) and (bool(others) or not parts)
 

@@ -57,13 +57,18 @@ async def asked(model: ScriptedModel, catalog: Catalog, context_tool: Any) -> tu
         (("one", None, ""), "one"),
         ([{"type": "text", "text": "one"}, IMAGE, {"type": "text", "text": "two", "id": "2"}], "one\ntwo"),
         ({"type": "text", "text": "one"}, "one"),
-        (IMAGE, None),
     ],
 )
 async def test_notes_are_texts_or_blocks_of_text(
     model: ScriptedModel, catalog: Catalog, given_by: Any, result: Any, notes: str | None
 ) -> None:
     assert await asked(model, catalog, given_by(result)) == (notes, [])
+
+
+@pytest.mark.parametrize("given_by", [a_tool, a_function])
+async def test_blocks_without_a_text_are_named(model: ScriptedModel, catalog: Catalog, given_by: Any) -> None:
+    said = "The context tool glossary failed: nothing in its result can be read as text. Its blocks are of type image."
+    assert await asked(model, catalog, given_by(IMAGE)) == (None, [said])
 
 
 @pytest.mark.parametrize(

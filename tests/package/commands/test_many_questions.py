@@ -17,6 +17,7 @@ from support.documented import ROOT, commands
 from support.evaluation_runs import names_server, run
 
 from route_sql.demo.database import build_demo_database
+from route_sql.many_answers import AnswerFile
 
 HEADER = "id,question,database\n"
 MANY = HEADER + "".join(f"{n},Which pets? {n},{'pets' if n % 2 else 'farm'}\n" for n in range(1, 7))
