@@ -145,8 +145,8 @@ class Execution:
         args = {name: value for name, value in given.items() if name in taken}
         call = {"type": "tool_call", "id": proposal["agent"], "name": tool_of(self.executor).name, "args": args}
         dialect = self.catalog.get(self.state["database"]).dialect
-        place = (proposal["sql"], self.state["database"], dialect, await self._quoted_names(proposal["sql"]))
-        with query_span(*place, has_content=self.trace_content) as span:
+        sql, database, names = proposal["sql"], self.state["database"], await self._quoted_names(proposal["sql"])
+        with query_span(sql, database, dialect, names, has_content=self.trace_content) as span:
             async with untraced(has_content=self.trace_content) as config:
                 outcome = await executed(self.executor, call, limits, config)
             span.outcome(outcome)

@@ -80,6 +80,23 @@ def in_task(database: OpenedDatabase, person: Waiting) -> Coroutine[Any, Any, An
     return database.aask(QUESTION, decide=person.decide)
 
 
+async def test_questions_at_once_are_answered_in_turn_and_each_decision_meets_its_own_query(
+    opened: OpenedDatabase, stub: ChatStub
+) -> None:
+    stub.enqueue(*[completion(f"SELECT {number}") for number in range(6)])
+    people = [Person() for _ in range(6)]
+    answers = await asyncio.gather(*(opened.aask(QUESTION, decide=person.decide) for person in people))
+    assert [[answer["sql"]] for answer in answers] == [person.shown for person in people]
+
+
+def test_so_are_questions_from_threads(opened: OpenedDatabase, stub: ChatStub) -> None:
+    stub.enqueue(*[completion(f"SELECT {number}") for number in range(6)])
+    people = [Person() for _ in range(6)]
+    with ThreadPoolExecutor(6) as pool:
+        answers = list(pool.map(lambda person: opened.ask(QUESTION, decide=person.decide), people))
+    assert [[answer["sql"]] for answer in answers] == [person.shown for person in people]
+
+
 @pytest.mark.parametrize(("ask", "ask_next"), [(in_thread, in_task), (in_task, in_thread), (in_task, in_task)])
 async def test_threads_and_tasks_share_one_turn_and_none_blocks_the_event_loop(
     opened: OpenedDatabase, stub: ChatStub, ask: Ask, ask_next: Ask

@@ -119,7 +119,7 @@ async def test_a_query_that_waits_for_a_person_is_no_error_and_its_literals_are_
 
 
 @pytest.mark.parametrize("chosen", [False, True])
-async def test_the_text_of_an_error_may_quote_a_prompt_so_it_is_there_by_choice_alone(
+async def test_each_span_that_an_error_passes_has_its_text_by_choice_alone(
     spans: InMemorySpanExporter, catalog: Catalog, chosen: bool
 ) -> None:
     def refuse(_: object, prompt: str) -> str:
@@ -132,20 +132,7 @@ async def test_the_text_of_an_error_may_quote_a_prompt_so_it_is_there_by_choice_
     for name in ("chat scripted", "invoke_agent generate", "invoke_workflow route-sql"):
         span = by_name(spans)[name]
         assert (span.attributes or {})["error.type"] == "RuntimeError" and not span.status.is_ok
-
-
-@pytest.mark.parametrize("chosen", [False, True])
-async def test_each_span_that_an_error_passes_has_its_text_by_choice_alone(
-    spans: InMemorySpanExporter, catalog: Catalog, chosen: bool
-) -> None:
-    def refuse(_: object, prompt: str) -> str:
-        raise RuntimeError(f"the server can't read this: {prompt}")
-
-    model = ScriptedModel(history=[], otherwise=refuse)
-    with pytest.raises(RuntimeError):
-        await build_graph(model, catalog, trace_content=chosen).ainvoke(QUESTION, context=SINGLE)
-    for name in ("chat scripted", "invoke_agent generate", "invoke_workflow route-sql"):
-        texts = [(event.attributes or {})["exception.message"] for event in by_name(spans)[name].events]
+        texts = [(event.attributes or {})["exception.message"] for event in span.events]
         assert ["Who lives" in str(text) for text in texts] == [True] * chosen, name
 
 

@@ -1,15 +1,12 @@
 """`route-sql chat` and `open_default`: many questions, one start, one thread."""
 
-import asyncio
 import io
 import os
 import pty
 import sqlite3
 import subprocess
 import sys
-import time
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from pathlib import Path
 from typing import Any
@@ -187,37 +184,6 @@ async def test_the_same_for_async_callers(stub: ChatStub) -> None:
         assert (await opened.aask("Which pets are there?", decide=decide))["row_count"] == 2 and seen == [NAMES]
         with pytest.raises(InvalidInput, match="waits for a person: give `decide`"):
             await opened.aask("Which pets are there?")
-
-
-class Person:
-    """A person who approves the query of one question, after others had time to ask."""
-
-    def __init__(self) -> None:
-        self.shown: list[str] = []
-
-    def decide(self, query: dict[str, Any]) -> bool:
-        self.shown.append(query["approve"])
-        time.sleep(0.05)
-        return True
-
-
-APPROVE = Context(strategy="single", approve=True)
-
-
-async def test_questions_at_once_are_answered_in_turn_and_each_decision_meets_its_own_query(stub: ChatStub) -> None:
-    stub.enqueue(*[completion(f"SELECT {number}") for number in range(6)])
-    people = [Person() for _ in range(6)]
-    async with open_default("pets.sqlite", model=stub.url, context=APPROVE) as opened:
-        answers = await asyncio.gather(*(opened.aask("What is it?", decide=person.decide) for person in people))
-    assert [[answer["sql"]] for answer in answers] == [person.shown for person in people]
-
-
-def test_so_are_questions_from_threads(stub: ChatStub) -> None:
-    stub.enqueue(*[completion(f"SELECT {number}") for number in range(6)])
-    people = [Person() for _ in range(6)]
-    with open_default("pets.sqlite", model=stub.url, context=APPROVE) as opened, ThreadPoolExecutor(6) as pool:
-        answers = list(pool.map(lambda person: opened.ask("What is it?", decide=person.decide), people))
-    assert [[answer["sql"]] for answer in answers] == [person.shown for person in people]
 
 
 @pytest.mark.parametrize("decision", [None, {}, [], "", False, "yes", {"a" * 32: True}])
