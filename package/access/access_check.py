@@ -14,7 +14,7 @@ from route_sql.tools.errors import InvalidInput
 CALLER = "route_sql.caller"
 """Key of the ASGI scope that holds the caller after the access check."""
 
-Refuse = Callable[[Scope, int, str, Mapping[str, str]], Response]
+Refuse = Callable[[Scope, int, str, Mapping[str, str]], ASGIApp]
 """Makes the answer to a refused request, from the request, a status, a sentence and headers."""
 
 
@@ -64,7 +64,7 @@ class AccessCheck:
             await self.app(scope, receive, send)
         # Our servers have no web sockets; uvicorn closes one that is not accepted.
 
-    def _refusal(self, scope: Scope) -> Response | None:
+    def _refusal(self, scope: Scope) -> ASGIApp | None:
         """The answer to a refused request; None for an allowed one, whose scope then has the caller."""
         headers = Headers(scope=scope)
         named = [host.lower() for host in headers.getlist("host")]

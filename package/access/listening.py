@@ -9,6 +9,7 @@ from types import FrameType
 import uvicorn
 from starlette.types import ASGIApp
 
+from route_sql.access.connections import PunctualProtocol
 from route_sql.access.tokens import Callers
 from route_sql.tools.errors import InvalidInput
 
@@ -16,7 +17,7 @@ HTTP_PORT, HTTPS_PORT = 80, 443
 """Ports that clients leave out of the headers Host and Origin."""
 CLOSING_SECONDS = 5.0
 IDLE_SECONDS = 20
-"""Seconds that a connection without a request stays open."""
+"""Seconds that a connection without a whole request's headers stays open."""
 
 
 def require_safe(host: str, callers: Callers) -> None:
@@ -108,7 +109,9 @@ async def run_http(
     """
     config = uvicorn.Config(
         app,
+        http=PunctualProtocol,
         log_level="warning",
+        log_config=None,  # its own handlers would write lines of another form
         access_log=False,
         server_header=False,
         ws="none",

@@ -7,7 +7,6 @@ from fastapi import FastAPI
 from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 from starlette.middleware.cors import CORSMiddleware
-from starlette.responses import Response
 from starlette.types import ASGIApp, Scope
 
 from route_sql.access.access_check import AccessCheck
@@ -24,6 +23,8 @@ from route_sql.tools.errors import RouteError
 NEEDS_TOKEN = "/v1/"
 PROBES = ("/health", "/ready")
 EXPOSED = ["X-Request-ID", "Retry-After"]
+CLOSED_TO_PAGES = (403, 421)
+"""Refusals of a page's origin or of the server's name."""
 
 
 def build_app(
@@ -66,6 +67,11 @@ def _open_to_pages(app: ASGIApp, origins: Sequence[str]) -> ASGIApp:
 
 
 def _access_check(app: ASGIApp, hosts: Sequence[str], origins: Sequence[str], callers: Callers) -> AccessCheck:
+    def refuse(scope: Scope, status: int, message: str, headers: Mapping[str, str]) -> ASGIApp:
+        answer = error_answer(ApiError(status, message, headers), scope)
+        # A page that may call must be able to read that its key is wrong; to others the refusal stays closed.
+        return answer if status in CLOSED_TO_PAGES else _open_to_pages(answer, origins)
+
     return AccessCheck(
         app,
         [host.lower() for host in hosts],
@@ -73,7 +79,7 @@ def _access_check(app: ASGIApp, hosts: Sequence[str], origins: Sequence[str], ca
         callers,
         needs_token=_needs_token,
         any_host=_is_probe,
-        refuse=_refuse,
+        refuse=refuse,
     )
 
 
@@ -102,7 +108,3 @@ def _needs_token(scope: Scope) -> bool:
 
 def _is_probe(scope: Scope) -> bool:
     return scope["path"] in PROBES
-
-
-def _refuse(scope: Scope, status: int, message: str, headers: Mapping[str, str]) -> Response:
-    return error_answer(ApiError(status, message, headers), scope)

@@ -5,6 +5,7 @@ from typing import Annotated
 from fastapi import APIRouter, Body, Query, Request
 from fastapi.responses import JSONResponse, Response
 
+from route_sql.api.distinct_names import DistinctNamesRoute
 from route_sql.api.forms.answers import (
     CheckedBody,
     ColumnEntry,
@@ -21,7 +22,7 @@ from route_sql.json_values import json_value
 from route_sql.tools.database.visible import refusal_in
 from route_sql.tools.schema.records import Schema, Table
 
-router = APIRouter(tags=["databases"])
+router = APIRouter(tags=["databases"], route_class=DistinctNamesRoute)
 
 
 @router.get("/v1/databases", responses={200: {"model": DatabasesBody}, **errors(401, 403, 421, 429, 500)})

@@ -38,8 +38,11 @@ SENTENCES = {
     500: "The server failed; the request id finds the reason in its log.",
 }
 MODEL_AWAY = "The model can't answer now; try again later, or ask who runs this server."
+THREADS_AWAY = "The database of the threads can't be used now; try again later, or ask who runs this server."
 DATABASE_AWAY = "The database can't be read now; try again later, or ask who runs this server."
 TOO_LONG = "The question does not fit the model; shorten the question or the evidence."
+STORAGE = ("sqlalchemy", "sqlite3", "psycopg", "psycopg_pool")
+"""Libraries of the threads' database; errors of the databases that are asked never come as theirs."""
 CLOSING = "The server is closing; a question that was asked can be continued when it is back."
 RETRY = {"Retry-After": "5"}
 
@@ -89,6 +92,8 @@ def as_api_error(error: BaseException) -> ApiError:
             return ApiError(503, MODEL_AWAY, RETRY)
         case RouteError():
             return ApiError(503, DATABASE_AWAY, RETRY)
+    if any(kind.__module__.partition(".")[0] in STORAGE for kind in type(error).__mro__):
+        return ApiError(503, THREADS_AWAY, RETRY)
     return ApiError(500, SENTENCES[500])
 
 

@@ -32,7 +32,9 @@ async def threads(request: Request, caller: AdmittedCaller) -> Response:
     return JSONResponse(json_value(ThreadsBody(threads=entries)))
 
 
-@router.get("/v1/threads/{thread}", responses={200: {"model": ThreadBody}, **errors(400, 401, 403, 404, 421, 429, 500)})
+@router.get(
+    "/v1/threads/{thread}", responses={200: {"model": ThreadBody}, **errors(400, 401, 403, 404, 421, 429, 500, 503)}
+)
 async def thread(thread: OneThread, request: Request, caller: AdmittedCaller) -> Response:
     """Show a thread with its questions and answers."""
     service = service_of(request)
@@ -41,7 +43,7 @@ async def thread(thread: OneThread, request: Request, caller: AdmittedCaller) ->
     return JSONResponse(json_value(ThreadBody(thread=thread, database=row.database, turns=turns)))
 
 
-@router.delete("/v1/threads/{thread}", status_code=204, responses=errors(400, 401, 403, 404, 409, 421, 429, 500))
+@router.delete("/v1/threads/{thread}", status_code=204, responses=errors(400, 401, 403, 404, 409, 421, 429, 500, 503))
 async def delete(thread: OneThread, request: Request, caller: AdmittedCaller) -> Response:
     """Delete a thread with all its answers."""
     service = service_of(request)
@@ -53,7 +55,7 @@ async def delete(thread: OneThread, request: Request, caller: AdmittedCaller) ->
 
 @router.get(
     "/v1/threads/{thread}/report",
-    responses={200: {"content": {"text/html": {}}}, **errors(400, 401, 403, 404, 421, 429, 500)},
+    responses={200: {"content": {"text/html": {}}}, **errors(400, 401, 403, 404, 421, 429, 500, 503)},
 )
 async def report(
     thread: OneThread,

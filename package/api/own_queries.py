@@ -6,6 +6,7 @@ from fastapi import APIRouter, Body, Request
 from fastapi.responses import Response
 
 from route_sql.access.callers import Caller
+from route_sql.api.distinct_names import DistinctNamesRoute
 from route_sql.api.forms.answers import errors
 from route_sql.api.forms.bodies import QUESTION_CHARS, RunBody
 from route_sql.api.forms.examples import RUN
@@ -13,7 +14,7 @@ from route_sql.api.service import AdmittedCaller, Service, service_of
 from route_sql.api.turns import ENDED, answered_turn
 from route_sql.graph.state import OwnQuery
 
-router = APIRouter(tags=["questions"])
+router = APIRouter(tags=["questions"], route_class=DistinctNamesRoute)
 
 
 @router.post("/v1/run", responses={**ENDED, **errors(400, 401, 403, 404, 409, 413, 415, 421, 429, 500, 503)})

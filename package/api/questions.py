@@ -6,6 +6,7 @@ from typing import Annotated
 from fastapi import APIRouter, Body, Path, Request
 from fastapi.responses import Response
 
+from route_sql.api.distinct_names import DistinctNamesRoute
 from route_sql.api.errors import request_id_of
 from route_sql.api.forms.answers import errors
 from route_sql.api.forms.bodies import AskBody, ResumeBody, ThreadId
@@ -17,7 +18,7 @@ from route_sql.api.streaming import respond
 from route_sql.api.turns import ENDED, answered_turn
 from route_sql.graph.state import Question
 
-router = APIRouter(tags=["questions"])
+router = APIRouter(tags=["questions"], route_class=DistinctNamesRoute)
 
 
 @router.post("/v1/ask", responses={**ENDED, **errors(400, 401, 403, 404, 409, 413, 415, 421, 429, 500, 503)})

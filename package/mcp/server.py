@@ -11,8 +11,9 @@ from langgraph.checkpoint.memory import InMemorySaver
 from mcp.server.mcpserver import Context as CallContext
 from mcp.server.mcpserver import MCPServer
 from mcp.server.mcpserver.exceptions import ResourceError
+from mcp.server.mcpserver.tools import Tool
 from mcp.types import CallToolResult, InputRequiredResult, ToolAnnotations
-from pydantic import Field
+from pydantic import Field, create_model
 
 from route_sql.graph.context import Context
 from route_sql.graph.wiring import build_graph
@@ -74,14 +75,14 @@ def build_server(
         version=version("route-sql"),
         log_level="WARNING",
         middleware=[identified(caller_of)],
+        tools=_tools(tools, served),
     )
-    _add_tools(server, tools, served)
     for name in served:
         _add_resource(server, tools, name)
     return server
 
 
-def _add_tools(server: MCPServer[Any], tools: DatabaseTools, names: list[str]) -> None:
+def _tools(tools: DatabaseTools, names: list[str]) -> list[Tool]:
     async def ask(
         question: AskText, database: str, ctx: CallContext, evidence: EvidenceText = ""
     ) -> Annotated[CallToolResult, AskResult] | InputRequiredResult:
@@ -108,12 +109,20 @@ def _add_tools(server: MCPServer[Any], tools: DatabaseTools, names: list[str]) -
         execute: "Run a query",
         check: "Check a query",
     }
-    for function, title in titles.items():
-        function.__annotations__["database"] = _choice_of(names)
-        hints = ToolAnnotations(
-            title=title, read_only_hint=True, destructive_hint=False, idempotent_hint=True, open_world_hint=False
-        )
-        server.add_tool(function, title=title, annotations=hints, structured_output=True)
+    return [_tool(function, title, names) for function, title in titles.items()]
+
+
+def _tool(function: Callable[..., Any], title: str, names: list[str]) -> Tool:
+    """A tool that refuses unknown arguments, which the SDK drops: a misspelt `evidence` would be lost."""
+    function.__annotations__["database"] = _choice_of(names)
+    hints = ToolAnnotations(
+        title=title, read_only_hint=True, destructive_hint=False, idempotent_hint=True, open_world_hint=False
+    )
+    tool = Tool.from_function(function, title=title, annotations=hints, structured_output=True)
+    arguments = tool.fn_metadata.arg_model
+    closed = create_model(arguments.__name__, __base__=arguments, __config__={"extra": "forbid"})
+    tool.fn_metadata.arg_model, tool.parameters = closed, closed.model_json_schema(by_alias=True)
+    return tool
 
 
 def _choice_of(names: list[str]) -> Any:

@@ -145,5 +145,5 @@ function connect() {
 }
 
 connect();
-const ready = start(decodeURIComponent(location.hash.slice(1))); // before the address is that of a new thread
+const ready = start(location.hash.slice(1)); // before the address is that of a new thread
 update();

@@ -3,6 +3,7 @@
 import json
 import os
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -39,17 +40,29 @@ def asked_of(url: str) -> httpx2.Response:
     return httpx2.post(f"{url}/v1/ask", json=ASKED, timeout=60)
 
 
+def wire(url: str, sent: bytes) -> bytes:
+    """The answer to these bytes."""
+    host, port = url.removeprefix("http://").split(":")
+    with socket.create_connection((host, int(port)), 20) as connection:
+        connection.sendall(sent)
+        return connection.recv(4096)
+
+
 def test_the_command_serves_logs_json_and_ends_in_order(tmp_path: Path, stub: ChatStub) -> None:
     stub.enqueue(completion(PETS))
     with command(tmp_path, stub) as (process, url):
         assert asked_of(url).json()["answer"]["rows"][0][0] == "Rex"
         assert httpx2.get(f"{url}/").headers["content-type"].startswith("text/html")
+        assert wire(url, b"nonsense\r\n\r\n").startswith(b"HTTP/1.1 400")
+        assert wire(url, b"GET / HTTP/1.1\r\nX: " + b"x" * 200_000).startswith(b"HTTP/1.1 4"), "bounded headers"
         process.send_signal(signal.SIGTERM)
         _, log = process.communicate(timeout=30)
         assert process.returncode == 0
     import json
 
     lines = [json.loads(line) for line in log.splitlines()]
+    assert {line["event"] for line in lines} == {"request", "Invalid HTTP request received."}
+    lines = [line for line in lines if line["event"] == "request"]
     assert [(line["event"], line["route"], line["status"]) for line in lines] == [
         ("request", "/v1/ask", 200),
         ("request", "/", 200),

@@ -75,6 +75,25 @@ async def test_a_file_that_is_no_database_and_a_folder_that_is_a_file(tmp_path: 
                 pass
 
 
+@pytest.mark.parametrize("table", ["route_sql_threads", "checkpoints"])
+async def test_a_database_of_threads_that_fails_is_unavailable_for_now(tmp_path: Path, table: str) -> None:
+    async with serving_api(tmp_path) as running, running.client() as http:
+        thread = (await http.post("/v1/ask", json=ASKED)).json()["thread"]
+        with closing(sqlite3.connect(file_of(tmp_path))) as connection:
+            connection.execute(f"DROP TABLE {table}")
+        for reply in (
+            await http.post("/v1/ask", json=ASKED),
+            await http.get(f"/v1/threads/{thread}"),
+            await http.delete(f"/v1/threads/{thread}"),
+        ):
+            assert reply.status_code == 503 and "threads" in reply.json()["error"]["message"], reply.text
+            assert reply.headers["retry-after"] and "no such table" not in reply.text
+        story = (
+            events_in((await http.post("/v1/ask", json=ASKED, headers=STREAM)).text) if table == "checkpoints" else []
+        )
+        assert [event["error"]["code"] for name, event in story if name == "error"] in ([], ["unavailable"])
+
+
 async def test_a_deleted_thread_leaves_nothing(tmp_path: Path) -> None:
     async with serving_api(tmp_path) as running, running.client() as http:
         thread = (await http.post("/v1/ask", json=ASKED)).json()["thread"]

@@ -101,6 +101,16 @@ async def test_an_invalid_decision_names_the_forms_and_the_run_still_waits(tmp_p
         assert events_in(decided.text)[-1][0] == "answer"
 
 
+async def test_a_decision_that_is_given_twice_is_no_consent(tmp_path: Path) -> None:
+    async with serving_api(tmp_path) as running, running.client() as http:
+        thread = (await http.post("/v1/ask", json=APPROVING)).json()["thread"]
+        both = b'{"type": "reject", "type": "approve"}'
+        json_kind = {"Content-Type": "application/json"}
+        reply = await http.post(f"/v1/threads/{thread}/resume", content=both, headers=json_kind)
+        assert reply.status_code == 400 and "type twice" in reply.json()["error"]["message"]
+        assert (await http.get(f"/v1/threads/{thread}")).json()["turns"][0]["state"] == "needs_approval"
+
+
 async def test_the_server_that_wants_approval_gets_it_whatever_the_caller_says(tmp_path: Path) -> None:
     context = Context(seconds=60, strategy="single", approve=True)
     async with serving_api(tmp_path, context=context) as running, running.client() as http:

@@ -51,6 +51,18 @@ async def test_only_own_and_allowed_pages_may_call(tmp_path: Path) -> None:
         assert reply.headers["access-control-allow-origin"] == ORIGIN
 
 
+async def test_an_allowed_page_can_read_why_it_is_refused(tmp_path: Path) -> None:
+    async with serving_api(tmp_path, **KEYS) as running, running.client() as http:
+        known = {"Origin": ORIGIN, "Authorization": f"Bearer {ANALYST}"}
+        unkeyed = await http.get("/v1/databases", headers={"Origin": ORIGIN})
+        unread = await http.post("/v1/check", content=b"{}", headers={**known, "Content-Type": "text/plain"})
+        for reply, status in ((unkeyed, 401), (unread, 415)):
+            assert reply.status_code == status and reply.headers["access-control-allow-origin"] == ORIGIN
+            assert reply.headers["x-request-id"]
+        other = await http.get("/v1/databases", headers={"Origin": "https://evil.example"})
+        assert other.status_code == 403 and "access-control-allow-origin" not in other.headers
+
+
 def test_own_pages_behind_a_proxy_have_no_port() -> None:
     assert "https://sql.example" in own_origins(["sql.example:443"])
     assert "https://sql.example" in own_origins(["sql.example"])
@@ -98,6 +110,8 @@ HOSTILE: list[bytes] = [
     b'{"question": "x", "database": "pets", "options": {"without": ["execute"]}}',
     b'{"question": "' + b"x" * 4001 + b'", "database": "pets"}',
     b'{"question": "x", "database": "pets", "options": {"row_limit": ' + b"9" * 5000 + b"}}",
+    b'{"question": "x", "question": "x", "database": "pets"}',
+    b'{"question": "x", "database": "pets", "options": {"approve": true, "approve": false}}',
 ]
 
 

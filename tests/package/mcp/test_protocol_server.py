@@ -50,6 +50,7 @@ async def test_every_tool_is_described(server: Client) -> None:
             assert tool.title and tool.description and tool.annotations and tool.annotations.read_only_hint is True
             assert tool.input_schema["properties"]["database"]["enum"] == ["pets", "zoo"]
             assert tool.output_schema and tool.output_schema["properties"]
+            assert tool.input_schema["additionalProperties"] is False
         answer = tools["ask"].output_schema
         assert answer and {"status", "sql", "columns", "rows", "confidence", "doubts", "notes"} <= set(
             answer["properties"]
@@ -97,4 +98,7 @@ async def test_hostile_arguments_are_refused_and_the_server_lives(server: Client
             assert "question" in await refused(client, "ask", question=question, database="pets")
         assert "sql" in await refused(client, "execute", sql="SELECT 1 --" + "x" * 100_000, database="pets")
         assert "sql" in await refused(client, "check", database="pets")
+        for tool, given in (("ask", {"question": "x"}), ("schema", {}), ("execute", {"sql": "SELECT 1"})):
+            assert "databse" in await refused(client, tool, database="pets", databse="zoo", **given)
+        assert "Evidence" in await refused(client, "ask", question="x", database="pets", Evidence="y")
         assert (await call(client, "schema", database="pets"))["database"] == "pets"

@@ -1,0 +1,62 @@
+"""Connections on which no request begins."""
+
+import asyncio
+import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+import pytest
+import uvicorn
+from starlette.types import Receive, Scope, Send
+
+from route_sql.access.connections import PunctualProtocol
+from route_sql.access.listening import listening
+
+
+async def slow(scope: Scope, receive: Receive, send: Send) -> None:
+    """Answer after the time in which a request must begin."""
+    if scope["type"] == "http":
+        await asyncio.sleep(1.5)
+        await send({"type": "http.response.start", "status": 200, "headers": [(b"content-length", b"1")]})
+        await send({"type": "http.response.body", "body": b"x"})
+
+
+@asynccontextmanager
+async def serving() -> AsyncIterator[int]:
+    with listening("127.0.0.1", 0) as opened:
+        config = uvicorn.Config(slow, http=PunctualProtocol, log_level="critical", timeout_keep_alive=1, lifespan="off")
+        server = uvicorn.Server(config)
+        task = asyncio.create_task(server.serve(sockets=[opened]))
+        while not server.started:
+            await asyncio.sleep(0.01)
+        try:
+            yield opened.getsockname()[1]
+        finally:
+            server.should_exit = True
+            await task
+
+
+@pytest.mark.parametrize("sent", [b"", b"GET / HTTP/1.1\r\n"])
+async def test_a_connection_without_a_whole_request_ends_however_it_drips(sent: bytes) -> None:
+    async with serving() as port:
+        reader, writer = await asyncio.open_connection("127.0.0.1", port)
+        writer.write(sent)
+        began = time.monotonic()
+        reading = asyncio.create_task(reader.read())
+        while sent and not reading.done() and time.monotonic() - began < 10:
+            writer.write(b"X: a\r\n")
+            await asyncio.sleep(0.2)
+        assert await asyncio.wait_for(asyncio.gather(reading, return_exceptions=True), 10) is not None
+        assert time.monotonic() - began < 5
+        writer.close()
+
+
+async def test_a_request_may_take_longer_and_others_may_follow_it() -> None:
+    async with serving() as port:
+        reader, writer = await asyncio.open_connection("127.0.0.1", port)
+        for _ in range(2):
+            writer.write(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n")
+            head = await asyncio.wait_for(reader.readuntil(b"\r\n\r\n"), 10)
+            assert head.startswith(b"HTTP/1.1 200") and await reader.readexactly(1) == b"x"
+        assert await asyncio.wait_for(reader.read(), 10) == b"", "an idle connection ends too"
+        writer.close()
