@@ -66,9 +66,9 @@ def forbidden_type(
         if not _is_allowed(kind, own, dialect):
             return kind.sql(dialect=dialect), None
     if dialect == "duckdb":
-        unlisted = (name for name in _types_of_pivots(nodes) if own is not None and name.name.casefold() not in own)
-        if (name := next(unlisted, None)) is not None:
-            return name.name, name.meta.get("start")
+        for label in _types_of_pivots(nodes):
+            if own is not None and label.name.casefold() not in own:
+                return label.name, label.meta.get("start")
         return next(((text, None) for text in _types_in_text(nodes) if not _is_plain(text)), None)
     if dialect == "postgres":
         for token in _types_by_words(sql, found):
