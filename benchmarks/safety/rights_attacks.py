@@ -47,6 +47,8 @@ FROM histogram(secret, token)
 WITH a AS (TABLE secret) FROM a
 SELECT json_transform('1', '"plan"')
 SELECT from_json('["x"]', '["plan"]')
+SELECT json_transform('{}', json('{"a": "plan"}'))
+SELECT * FROM orders PIVOT (sum(amount) FOR customer_id IN plan)
 SELECT id FROM some_tokens WHERE CASE WHEN word LIKE '%1' THEN CAST(word AS INTEGER) = 1 ELSE true END
 SELECT id FROM some_tokens WHERE strptime(word, '%Y') > DATE '2020-01-01'
 """,

@@ -150,9 +150,12 @@ HONEST: dict[str, tuple[str, ...]] = {
         "SELECT amount::character varying(5) AS t FROM orders",
         "SELECT string_agg(name, ', ' ORDER BY id) AS g FROM customer",
         "SELECT DISTINCT ON (customer_id) id FROM orders ORDER BY customer_id, id",
+        "SELECT id FROM orders WHERE id <> ALL (ARRAY[5, 6]) AND id = ANY (ARRAY(SELECT id FROM customer))",
     ),
     "duckdb": (
         "SELECT * FROM orders UNPIVOT (v FOR n IN (amount))",
+        "SELECT * FROM orders PIVOT (sum(amount) FOR customer_id IN mood)",
+        "SELECT e.key, e.value FROM (SELECT unnest(map_entries(MAP {'a': 1})) AS e)",
         'SELECT from_json(\'{"a": 1}\', \'{"a": "INTEGER"}\')',
         'SELECT json_transform(\'{"a": [1]}\', \'{"a": ["DECIMAL(4, 1)"], "b": "UBIGINT"}\')',
         "SELECT ('[1]').json_transform('\"STRUCT(a INT)[]\"')",

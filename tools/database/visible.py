@@ -5,6 +5,7 @@ import threading
 from dataclasses import replace
 
 from route_sql.tools.database.engine import Database, fresh_schema, policy_in
+from route_sql.tools.database.error_words import readable_error
 from route_sql.tools.database.guarded import OF_THE_SCHEMA, refused
 from route_sql.tools.database.outcome import Outcome
 from route_sql.tools.database.roles import HasRole
@@ -106,9 +107,21 @@ class VisibleDatabase:
         if isinstance(narrowed, Refusal):
             return refused(narrowed)
         outcome = await self._database.execute(narrowed, limits)
-        if outcome["error"] is not None and visible.betrayed_by(outcome["error"], known=sql):
-            return {**outcome, "error": _FAILED}
-        return outcome
+        if outcome["error"] is None:
+            return outcome
+        whole = await self._database.schema()
+        return await asyncio.to_thread(self._with_readable_error, outcome, sql, narrowed, visible, whole)
+
+    def _with_readable_error(
+        self, outcome: Outcome, sql: str, narrowed: str, visible: VisibleSchema, whole: Schema
+    ) -> Outcome:
+        """The outcome of a query that failed, whose error says nothing about what is hidden."""
+        refusal = check_sql(narrowed, visible.schema, self.dialect, replace(self.policy, only_shown=True))
+        if refusal is not None:
+            return refused(refusal)
+        if check_sql(narrowed, whole, self.dialect, self.policy) is not None:
+            return {**outcome, "error": _FAILED}  # its error has names of the whole schema
+        return {**outcome, "error": readable_error(outcome["error"] or "", sql, visible.schema)}
 
     async def warnings(self) -> tuple[str, ...]:
         """Warnings for the reader of an answer about the database's safety."""

@@ -28,8 +28,9 @@ class Extent(NamedTuple):
 def extent_of(sql: str, found: list[Token], name: exp.Table, place: tuple[int, int], dialect: str) -> Extent | None:
     """The words that belong to a table's name, which has its place from a first character to the last (exclusive).
 
-    DuckDB samples a part in brackets too, so that its words may stay where they are. None if it is not certain where
-    the words end.
+    DuckDB samples a part in brackets too, so that its words may stay where they are. Words about an index are left out:
+    they change no row, and the engine would say whether there is an index, such as one of a hidden column. None if it
+    is not certain where the words end.
     """
     start, end = place
     first = next(at for at, token in enumerate(found) if token.start == start)
@@ -39,18 +40,19 @@ def extent_of(sql: str, found: list[Token], name: exp.Table, place: tuple[int, i
     # PostgreSQL's `emp *`, the contrary of ONLY, and its default
     has_star = words[last + 1 : last + 2] == ["*"] and not isinstance(name.parent, exp.In)
     groups = _options(words, last + 1, name) if dialect != "duckdb" else []
+    kept = groups if name.args.get("sample") else []
     if dialect == "mysql" and (name.args.get("version") or name.args.get("partition")):
         end_of_time = _end_of_time(sql, found, words, last + 1, name)
         if end_of_time is None:
             return None
-        groups = [(last + 1, end_of_time), *groups]
-    spans = tuple((found[a].start, found[b].end + 1) for a, b in groups)
+        kept = [(last + 1, end_of_time)]
+        groups = [*kept, *groups]
     return Extent(
         found[first - 1].start if is_only else start,
         found[last + 1].end + 1 if has_star else end,
         "ONLY " if is_only else "",
-        "".join(f" {sql[a:b]}" for a, b in spans),
-        spans,
+        "".join(f" {sql[found[a].start : found[b].end + 1]}" for a, b in kept),
+        tuple((found[a].start, found[b].end + 1) for a, b in groups),
     )
 
 

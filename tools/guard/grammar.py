@@ -37,7 +37,7 @@ _OWN = {
 _GRAMMAR = {dialect: _EVERYWHERE | frozenset(words.split()) for dialect, words in _OWN.items()}
 _VALUES = {
     "sqlite": frozenset({"exists", "case", "and", "or", "row", "array"}),
-    "postgres": frozenset({"exists", "case", "and", "or", "row", "array"}),
+    "postgres": frozenset({"exists", "case", "and", "or", "row", "array", "all"}),
     "mysql": frozenset({"exists", "case", "and", "or", "xor", "row"}),
     "duckdb": frozenset({"exists", "case", "and", "or", "row", "array", "struct", "map", "columns"}),
     "tsql": frozenset({"exists", "case", "and", "or"}),

@@ -13,7 +13,7 @@ from sqlglot.dialects.dialect import Dialect
 from sqlglot.errors import SqlglotError
 
 from route_sql.tools.guard.names.values import bare_type, fold, type_key
-from route_sql.tools.guard.nodes import QueryNodes
+from route_sql.tools.guard.nodes import QueryNodes, of_kind
 from route_sql.tools.schema.records import Column, Schema
 from route_sql.tools.sql.parsing import written
 
@@ -33,6 +33,7 @@ _DUCKDB = frozenset(
 )
 _READING_JSON = frozenset({"from_json", "from_json_strict", "json_transform", "json_transform_strict"})
 """DuckDB's functions whose last argument names types."""
+_COMPUTED = "of a computed structure"
 _QUERY_WORDS = frozenset({TokenType.SELECT, TokenType.WITH, TokenType.VALUES, TokenType.TABLE, TokenType.L_PAREN})
 _LOOK_UPS = frozenset(
     "regclass regcollation regconfig regdictionary regnamespace regoper regoperator regproc regprocedure regrole "
@@ -65,6 +66,9 @@ def forbidden_type(
         if not _is_allowed(kind, own, dialect):
             return kind.sql(dialect=dialect), None
     if dialect == "duckdb":
+        for label in _types_of_pivots(nodes):
+            if own is not None and label.name.casefold() not in own:
+                return label.name, label.meta.get("start")
         return next(((text, None) for text in _types_in_text(nodes) if not _is_plain(text)), None)
     if dialect == "postgres":
         for token in _types_by_words(sql, found):
@@ -91,6 +95,14 @@ def _is_allowed(kind: exp.Expr, own: frozenset[str] | None, dialect: str) -> boo
     return own is None or name.lstrip("_") in own or name in own
 
 
+def _types_of_pivots(nodes: QueryNodes) -> Iterator[exp.Identifier]:
+    """The enumerated types whose labels become columns: `PIVOT (sum(n) FOR plan IN plan_type)`."""
+    for pivot in of_kind(nodes, exp.Pivot):
+        for group in pivot.args.get("fields") or []:
+            named = group.args.get("field")
+            yield from named.find_all(exp.Identifier) if isinstance(named, exp.Expr) else ()
+
+
 def _types_in_text(nodes: QueryNodes) -> Iterator[str]:
     """The types that JSON names for its values: `json_transform(doc, '{"a": "INTEGER"}')`."""
     for call in (node for node in nodes if isinstance(node, exp.Anonymous | exp.FromJson)):
@@ -100,9 +112,9 @@ def _types_in_text(nodes: QueryNodes) -> Iterator[str]:
 
 
 def _named_types(structure: exp.Expr | None) -> Iterator[str]:
-    """The types of a structure; a text that isn't JSON is a type itself."""
+    """The types of a structure; a text that isn't JSON is a type itself. Those of a computed one are not known."""
     if not (isinstance(structure, exp.Literal) and structure.is_string):
-        yield structure.sql(dialect="duckdb") if structure is not None else ""
+        yield _COMPUTED
         return
     try:
         waiting = [json.loads(structure.name)]

@@ -61,7 +61,7 @@ def _constructed(node: exp.Expr, scope: Scope, names: NameResolver) -> Value:
     if isinstance(node, _COLLECTED):
         return Value(item=value_of(node.this, scope, names))
     if isinstance(node, exp.Explode):
-        return value_of(node.this, scope, names).item or SCALAR
+        return _item(value_of(node.this, scope, names))
     if isinstance(node, exp.Tuple):
         return _numbered(node.expressions, scope, names)
     if isinstance(node, exp.Func):
@@ -77,10 +77,14 @@ def _called(node: exp.Func, scope: Scope, names: NameResolver) -> Value:
         if name in _POPULATED | _LIST_NAMES | _SAME_NAMES - _ITEM_NAMES:
             return value_of(arguments[0], scope, names)
         if name in _ITEM_NAMES:
-            return value_of(arguments[0], scope, names).item or SCALAR
+            return _item(value_of(arguments[0], scope, names))
     if columns := TABLE_FUNCTIONS.get(names.dialect, {}).get(name):
         return Value(dict.fromkeys(columns.split(), SCALAR))
     return OPEN if names.dialect == "duckdb" else SCALAR
+
+
+def _item(value: Value) -> Value:
+    return value.item or (OPEN if value.is_open else SCALAR)
 
 
 def _struct(node: exp.Struct, scope: Scope, names: NameResolver) -> Iterator[tuple[str, Value]]:

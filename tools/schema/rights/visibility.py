@@ -190,6 +190,8 @@ def visible_schema(schema: Schema, visibility: Visibility) -> VisibleSchema:
     whole = {table.key for table in schema if shown[table.key] == table.columns} - partial
     partial |= views_of_the_rest(kept, whole) if len(whole) < len(schema.tables) else set()
     by_key = {table.key.casefold(): table for table in kept}
+    # samples were read with the rows of hidden heirs
+    kept = [_without_samples(table) if table.key in rows else table for table in kept]
     tables = tuple(_cleaned_table(table, by_key, hidden) for table in kept)
     if schema.dialect not in PLAIN_TYPES:
         tables = tuple(with_plain_types(table, lambda text: any(_mentions(text, hidden))) for table in tables)
@@ -206,6 +208,10 @@ def _cleaned_table(table: Table, visible: dict[str, Table], hidden: frozenset[st
         foreign_keys=tuple(key for key in table.foreign_keys if _is_visible(key, table, visible)),
         comment=_cleaned_comment(table.comment, hidden),
     )
+
+
+def _without_samples(table: Table) -> Table:
+    return replace(table, columns=tuple(replace(column, samples=()) for column in table.columns))
 
 
 def _cleaned_column(column: Column, hidden: frozenset[str]) -> Column:
