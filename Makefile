@@ -11,9 +11,12 @@ TRAINING := $(VENV)/training
 DEPLOY := $(VENV)/deploy
 SERVERS := $(VENV)/servers
 RAY := $(VENV)/ray
+OLDEST := $(VENV)/oldest
+NEWEST := $(VENV)/newest
 ARGS ?=
 # The whole suite runs in two processes; a part of it (ARGS) in one.
-PYTEST := -m pytest $(if $(ARGS),$(ARGS),--numprocesses 2 --dist worksteal)
+SELECTED := $(if $(ARGS),$(ARGS),--numprocesses 2 --dist worksteal)
+PYTEST := -m pytest $(SELECTED)
 # Share of lines that the whole suite must run, in percent. A part of it (ARGS) has no floor.
 COVERED := 88
 
@@ -29,12 +32,18 @@ STANDARD_INSTALLED := $(STANDARD)/.installed-$(STATE)
 TRAINING_INSTALLED := $(TRAINING)/.installed-$(STATE)
 SERVERS_INSTALLED := $(SERVERS)/.installed-$(STATE)
 RAY_INSTALLED := $(RAY)/.installed-$(STATE)
+OLDEST_INSTALLED := $(OLDEST)/.installed-$(STATE)
 PIP_INSTALL := -m pip --disable-pip-version-check install --quiet --constraint constraints.txt \
 	--config-settings editable_mode=strict
+# The two ends of the ranges in pyproject.toml, without constraints.txt. Only uv can choose the lowest versions.
+UV := 0.13.9
+UV_INSTALL = -m uv --quiet pip install --upgrade --config-setting editable_mode=strict --editable '.[dev]'
+# Tests that need a model or a browser say nothing more about a library's version.
+ENDS := -m 'not model and not browser'
 
 .NOTPARALLEL:
 .DELETE_ON_ERROR:
-.PHONY: deploy-tests load ray-tests serving-tests help demo test coverage check docs format training-tests standard-tests clean
+.PHONY: deploy-tests load newest-tests oldest-tests ray-tests serving-tests help demo test coverage check docs format training-tests standard-tests clean
 
 help:
 	@echo 'make demo            three questions about a demo database, answered on this machine'
@@ -48,6 +57,8 @@ help:
 	@echo 'make deploy-tests    the Dockerfile, compose files and Kubernetes manifests, in an environment of their own'
 	@echo 'make serving-tests   one contract of the chat client against four model servers, vLLM among them (4 GB)'
 	@echo 'make ray-tests       evaluation and training data on a Ray cluster of two nodes, in an environment of their own'
+	@echo 'make oldest-tests    tests with the oldest libraries that pyproject.toml allows; without the real model and browser'
+	@echo 'make newest-tests    the same with the newest libraries that it allows, looked up at each run'
 	@echo 'make load            200 questions at once over HTTP for five minutes; writes benchmarks/load.md'
 	@echo 'make clean           remove the environments and everything built; fetched models stay in the cache'
 
@@ -99,6 +110,14 @@ serving-tests: $(SERVERS_INSTALLED) $(DEV_INSTALLED)
 ray-tests: $(RAY_INSTALLED)
 	RAY_USAGE_STATS_ENABLED=0 $(RAY)/bin/python -m pytest tests/ray --timeout 1800 $(ARGS)
 
+oldest-tests: $(OLDEST_INSTALLED)
+	$(OLDEST)/bin/python -m pytest $(ENDS) $(SELECTED)
+
+newest-tests: $(NEWEST)/.made
+	$(NEWEST)/bin/python -m pip --disable-pip-version-check install --quiet uv==$(UV)
+	$(NEWEST)/bin/python $(UV_INSTALL)
+	$(NEWEST)/bin/python -m pytest $(ENDS) $(SELECTED)
+
 load: $(DEV_INSTALLED)
 	$(BIN)/python benchmarks/load.py $(ARGS)
 
@@ -109,7 +128,8 @@ clean:
 
 # The links are in build/: without it nothing that is installed can be imported, whatever the stamps say.
 ifeq ($(wildcard build/__editable__.*),)
-.PHONY: $(EMBEDDED_INSTALLED) $(DEV_INSTALLED) $(STANDARD_INSTALLED) $(TRAINING_INSTALLED) $(SERVERS_INSTALLED) $(RAY_INSTALLED)
+.PHONY: $(EMBEDDED_INSTALLED) $(DEV_INSTALLED) $(STANDARD_INSTALLED) $(TRAINING_INSTALLED) $(SERVERS_INSTALLED) $(RAY_INSTALLED) \
+	$(OLDEST_INSTALLED)
 endif
 
 $(EMBEDDED_INSTALLED): $(VENV)/.made
@@ -156,7 +176,13 @@ $(RAY_INSTALLED): $(RAY)/.made
 	$(RAY)/bin/python $(PIP_INSTALL) --editable '.[embedded,ray]' pytest pytest-asyncio pytest-timeout
 	@touch $@
 
-$(STANDARD)/.made $(TRAINING)/.made $(SERVERS)/.made $(RAY)/.made: $(VENV)/.made
+$(OLDEST_INSTALLED): $(OLDEST)/.made
+	rm -f $(OLDEST)/.installed-*
+	$(OLDEST)/bin/python -m pip --disable-pip-version-check install --quiet uv==$(UV)
+	$(OLDEST)/bin/python $(UV_INSTALL) --resolution lowest-direct
+	@touch $@
+
+$(STANDARD)/.made $(TRAINING)/.made $(SERVERS)/.made $(RAY)/.made $(OLDEST)/.made $(NEWEST)/.made: $(VENV)/.made
 
 # No prerequisite is newer than its environment: only a missing mark makes one.
 %/.made:

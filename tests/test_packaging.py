@@ -5,6 +5,8 @@ import tomllib
 from importlib.metadata import distribution
 from pathlib import Path
 
+from packaging.requirements import Requirement
+
 ROOT = Path(__file__).resolve().parent.parent
 PYPROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
 SETUPTOOLS = PYPROJECT["tool"]["setuptools"]
@@ -78,6 +80,28 @@ def test_constraints_are_exact_versions_that_cover_every_direct_dependency():
         *(name for extra in ("dev", "embedded", "studio") for name in extras[extra]),
     ]
     assert {_canonical(re.split(r"[\[<>=!~; ]", name)[0]) for name in wanted} - pinned == {"route-sql"}
+
+
+def requirements() -> list[Requirement]:
+    project = PYPROJECT["project"]
+    names = [*project["dependencies"], *(name for extra in project["optional-dependencies"].values() for name in extra)]
+    return [wanted for wanted in map(Requirement, names) if wanted.name != "route-sql"]
+
+
+def test_every_requirement_says_its_oldest_version():
+    """Without a lower bound the oldest version is one of 2005 that no Python of today can build."""
+    assert [str(wanted) for wanted in requirements() if ">=" not in str(wanted.specifier)] == []
+
+
+def test_constraints_are_within_the_ranges_that_users_install_with():
+    lines = (ROOT / "constraints.txt").read_text(encoding="utf-8").splitlines()
+    pins = {_canonical(name): number for name, _, number in (line.partition("==") for line in lines)}
+    wrong = [
+        str(wanted)
+        for wanted in requirements()
+        if not wanted.specifier.contains(pins.get(_canonical(wanted.name), "0"))
+    ]
+    assert [name for name in wrong if not name.startswith("ray")] == []
 
 
 def test_licence_files_travel_with_the_package():

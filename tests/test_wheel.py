@@ -5,20 +5,40 @@ continuous integration, where they fail.
 """
 
 import os
+import re
 import shutil
 import sqlite3
 import subprocess
+import sys
 import tomllib
 import venv
 import zipfile
 from contextlib import closing
 from importlib.metadata import version
+from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
 
 ROOT = Path(__file__).resolve().parent.parent
 PYPROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
+ASK = """
+import asyncio
+from pathlib import Path
+from route_sql import Catalog, Question, build_graph
+from route_sql.demo.database import build_demo_database
+from route_sql.testing import ScriptedModel
+
+async def ask():
+    catalog, name = Catalog.from_url(build_demo_database(Path("clinic.sqlite")))
+    model = ScriptedModel(history=[], otherwise=lambda *_: "SELECT COUNT(*) FROM doctor")
+    async with catalog:
+        question = Question(question="How many doctors are there?", database=name)
+        return await build_graph(model, catalog).ainvoke(question)
+
+answer = asyncio.run(ask())
+print(answer["status"], answer["rows"])
+"""
 BUILD_SDIST = "import setuptools.build_meta as build; print(build.build_sdist('dist'))"
 
 pytestmark = pytest.mark.timeout(900)  # a dozen packages are installed
@@ -49,6 +69,14 @@ class Environment:
         done = self.run(program, *words, cwd=cwd)
         assert done.returncode == 0, f"{program} {words}: {done.stdout}\n{done.stderr}"
         return done.stdout
+
+    def install_at(self, end: str, wheel: Path) -> None:
+        """Install a wheel and the lowest or the highest versions of its direct requirements."""
+        # Only what is named by itself counts as direct, so the requirements are installed before the wheel.
+        for words in (["--resolution", end, "--requirements", ROOT / "pyproject.toml"], ["--no-deps", wheel]):
+            command = [sys.executable, "-m", "uv", "--quiet", "pip", "install", "--python", self.bin / "python", *words]
+            done = subprocess.run([*map(str, command)], cwd=self.files, capture_output=True, text=True)
+            assert done.returncode == 0, done.stderr
 
     def install(self, *words: object) -> None:
         self.succeed("python", "-m", "pip", "install", "--quiet", "--constraint", ROOT / "constraints.txt", *words)
@@ -150,3 +178,35 @@ def test_every_licence_travels(installed: Environment) -> None:
     script = "import importlib.metadata as m; print(*m.distribution('route-sql').files, sep='\\n')"
     names = {Path(line).name for line in installed.succeed("python", "-c", script).splitlines()}
     assert {"LICENSE", "NOTICE", "py.typed"} <= names
+
+
+@pytest.mark.skipif(find_spec("uv") is None, reason="run `make oldest-tests`, which installs uv")
+@pytest.mark.parametrize("end", ["lowest-direct", "highest"])
+def test_it_answers_at_both_ends_of_the_version_ranges(end: str, wheel: Path, tmp_path: Path) -> None:
+    environment = Environment(tmp_path)
+    environment.install_at(end, wheel)
+    status, rows = environment.succeed("python", "-W", "error", "-c", ASK).split()
+    assert (status, rows) == ("ok", "[[36]]")
+    if end == "lowest-direct":
+        assert lower_bounds().items() <= installed_versions(environment).items()
+
+
+def lower_bounds() -> dict[str, str]:
+    """The lower bound of each requirement of the package without an extra."""
+    found = [re.match(r"([\w.-]+)>=([\d.]+)", requirement) for requirement in PYPROJECT["project"]["dependencies"]]
+    assert all(found), "each requirement has a lower bound"
+    return {canonical(bound[1]): short(bound[2]) for bound in found if bound}
+
+
+def installed_versions(environment: Environment) -> dict[str, str]:
+    lines = environment.succeed("python", "-m", "pip", "list", "--format", "freeze").splitlines()
+    return {canonical(name): short(number) for name, _, number in (line.partition("==") for line in lines)}
+
+
+def canonical(name: str) -> str:
+    return re.sub(r"[-_.]+", "-", name).lower()
+
+
+def short(number: str) -> str:
+    """A version without the zeros at its end: 3.14 and 3.14.0 are one version."""
+    return re.sub(r"(\.0)+$", "", number)
