@@ -70,4 +70,4 @@ def _context(model: dict[str, Any]) -> int | None:
     meta = model.get("meta")
     places = [model, meta if isinstance(meta, dict) else {}]
     found = (place.get(key) for place in places for key in _CONTEXT_KEYS)
-    return next((value for value in found if isinstance(value, int) and 0 < value < 10**9), None)
+    return next((value for value in found if type(value) is int and 0 < value < 10**9), None)  # a bool is an int too

@@ -6,6 +6,8 @@ from pydantic import FiniteFloat
 from typing_extensions import TypedDict
 
 Status = Literal["ok", "empty", "error", "timeout", "refused"]
+ERROR_CHARS = 2_000
+"""Characters of an error at most: engines repeat values and names in it, which may be megabytes."""
 Cell = str | int | float | bool | None
 
 
@@ -22,7 +24,7 @@ class Outcome(TypedDict):
     truncated: bool
     """True if a row, cell or byte cap cut the result."""
     error: str | None
-    """One sentence that a model or a person can act on, for `error`, `timeout` and `refused`."""
+    """One sentence that a model or a person can act on, for `error`, `timeout` and `refused`; a long one is cut."""
     digest: str | None
     """Equal for results with the same rows in any order of rows and columns; None unless the query ran (`ran`)."""
     seconds: FiniteFloat
@@ -41,7 +43,14 @@ def failed(status: Status, error: str, seconds: float = 0.0) -> Outcome:
         rows=[],
         row_count=0,
         truncated=False,
-        error=error,
+        error=_shortened(error),
         digest=None,
         seconds=seconds,
     )
+
+
+def _shortened(error: str) -> str:
+    """The error up to a whole word, since a part of a name would pass for another name."""
+    if len(error) <= ERROR_CHARS:
+        return error
+    return (error[:ERROR_CHARS].rpartition(" ")[0] or error[: ERROR_CHARS - 1]) + "…"

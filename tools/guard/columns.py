@@ -9,13 +9,14 @@ the same error.
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from types import MappingProxyType
 from typing import NamedTuple
 
 from sqlglot import Token, TokenType, exp
 
 from route_sql.tools.guard.declarations import declaration, same
-from route_sql.tools.guard.extents import MOVED, extent_of
+from route_sql.tools.guard.extents import MOVED, extent_of, words_of
 from route_sql.tools.guard.refusal import Code, Refusal, place_of
 from route_sql.tools.guard.tables import TABLE_REASON, is_default, is_dual, tables_after_in
 from route_sql.tools.schema.quoting import table_expression
@@ -139,13 +140,18 @@ class _Narrowing:
         moved = [part for part in (name.args.get(key) for key in MOVED) if isinstance(part, exp.Expr)]
         if any(part.find(exp.Table) for part in moved):
             return self._refusal("column", name, _UNSURE)  # it is moved as written, with the hidden columns
-        extent = extent_of(self.sql, self.found, name, (start, end), self.dialect)
+        extent = extent_of(self.sql, self.found, self._words, name, (start, end), self.dialect)
         if extent is None:
             return self._refusal("column", name, _UNSURE)
-        fence = _FENCES.get(self.dialect, "") if table.is_view or self._searches() else ""
+        fence = _FENCES.get(self.dialect, "") if table.is_view or self._searches else ""
         text = f"({self._visible_part(table, source, extent.only, extent.options)}{fence})"
         return [_TextEdit(extent.start, extent.end, text + alias), *(_TextEdit(*span, "") for span in extent.spans)]
 
+    @cached_property
+    def _words(self) -> list[str]:
+        return words_of(self.sql, self.found)
+
+    @cached_property
     def _searches(self) -> bool:
         """Whether a full-text search of SQLite could reach hidden columns of a table: `title MATCH 'email:x'`."""
         patterns = [node.expression for node in self.tree.find_all(exp.Match)] if self.dialect == "sqlite" else []

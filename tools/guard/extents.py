@@ -3,6 +3,7 @@
 MySQL and MariaDB write PARTITION and FOR SYSTEM_TIME between the name and its alias.
 """
 
+from bisect import bisect_left
 from typing import NamedTuple
 
 from sqlglot import Token, exp
@@ -25,7 +26,14 @@ class Extent(NamedTuple):
     spans: tuple[tuple[int, int], ...] = ()
 
 
-def extent_of(sql: str, found: list[Token], name: exp.Table, place: tuple[int, int], dialect: str) -> Extent | None:
+def words_of(sql: str, found: list[Token]) -> list[str]:
+    """The tokens as `extent_of` compares them; made once for a text, since it may name many tables."""
+    return [written(sql, token).upper() for token in found]
+
+
+def extent_of(
+    sql: str, found: list[Token], words: list[str], name: exp.Table, place: tuple[int, int], dialect: str
+) -> Extent | None:
     """The words that belong to a table's name, which has its place from a first character to the last (exclusive).
 
     DuckDB samples a part in brackets too, so that its words may stay where they are. Words about an index are left out:
@@ -33,9 +41,8 @@ def extent_of(sql: str, found: list[Token], name: exp.Table, place: tuple[int, i
     is not certain where the words end.
     """
     start, end = place
-    first = next(at for at, token in enumerate(found) if token.start == start)
+    first = bisect_left(found, start, key=lambda token: token.start)
     last = next((at for at in range(first, len(found)) if found[at].end + 1 >= end), first)
-    words = [written(sql, token).upper() for token in found]
     is_only = bool(name.args.get("only"))
     # PostgreSQL's `emp *`, the contrary of ONLY, and its default
     has_star = words[last + 1 : last + 2] == ["*"] and not isinstance(name.parent, exp.In)

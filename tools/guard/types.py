@@ -171,6 +171,7 @@ def _types_by_words(sql: str, found: list[Token]) -> Iterator[Token]:
     """
     keywords = Dialect.get_or_raise("postgres").parser_class.TYPE_TOKENS
     columns = any(token.text.casefold() in ("as", "columns") for token in found)
+    openers = _openers(found)
     for place, token in enumerate(found):
         before = found[place - 1] if place else None
         after = found[place + 1] if place + 1 < len(found) else None
@@ -181,24 +182,26 @@ def _types_by_words(sql: str, found: list[Token]) -> Iterator[Token]:
             continue
         if before.token_type == TokenType.DOT:
             continue  # with its schema it is a type of its own in the tree, too
-        if before.token_type == TokenType.DCOLON or (before.token_type == TokenType.ALIAS and _casts(found, place - 1)):
+        if before.token_type == TokenType.DCOLON or (
+            before.token_type == TokenType.ALIAS and _casts(found, openers[place - 1])
+        ):
             yield token
         elif after is not None and after.token_type == TokenType.STRING:
             if _folded(sql, token) not in _BEFORE_TEXT:
                 yield token
-        elif columns and token.token_type in keywords and before.token_type in _WORDS and _in_list(found, place):
+        elif (
+            columns and token.token_type in keywords and before.token_type in _WORDS and _in_list(found, openers[place])
+        ):
             yield token
 
 
-def _casts(found: list[Token], place: int) -> bool:
-    """Whether the AS at a place is that of a CAST."""
-    opener = _opener(found, place)
+def _casts(found: list[Token], opener: int) -> bool:
+    """Whether an AS within this bracket is that of a CAST."""
     return opener > 0 and found[opener - 1].text.casefold() in ("cast", "try_cast", "xmlserialize")
 
 
-def _in_list(found: list[Token], place: int) -> bool:
-    """Whether a place is in the list of columns after an alias or COLUMNS."""
-    opener = _opener(found, place)
+def _in_list(found: list[Token], opener: int) -> bool:
+    """Whether this bracket holds the list of columns after an alias or COLUMNS."""
     if opener < 1 or found[opener + 1].token_type in _QUERY_WORDS:  # `WITH r AS (SELECT ...` holds a query
         return False
     word = found[opener - 1]
@@ -206,18 +209,17 @@ def _in_list(found: list[Token], place: int) -> bool:
     return is_alias or word.text.casefold() in ("as", "columns")
 
 
-def _opener(found: list[Token], place: int) -> int:
-    """The bracket that is open at a place; -1 if none is."""
-    depth = 0
-    for back in range(place - 1, -1, -1):
-        kind = found[back].token_type
-        if kind == TokenType.R_PAREN:
-            depth += 1
-        elif kind == TokenType.L_PAREN:
-            if depth == 0:
-                return back
-            depth -= 1
-    return -1
+def _openers(found: list[Token]) -> list[int]:
+    """For each place the bracket that is open there, -1 if none is; in one pass, since a list may be long."""
+    waiting: list[int] = []
+    openers = []
+    for place, token in enumerate(found):
+        openers.append(waiting[-1] if waiting else -1)
+        if token.token_type == TokenType.L_PAREN:
+            waiting.append(place)
+        elif token.token_type == TokenType.R_PAREN and waiting:
+            waiting.pop()
+    return openers
 
 
 def _folded(sql: str, token: Token) -> str:

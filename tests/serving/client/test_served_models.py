@@ -60,6 +60,12 @@ async def test_a_server_without_a_list_is_asked_as_before(stub: ChatStub, reply:
     assert (stub.bodies[0]["model"], await model.find_wording(), len(stub.gets)) == ("tgi", "instruct", 1)
 
 
+@pytest.mark.parametrize("context", [True, 0, -1, 1.5, 10**400, "8192", None, [8192]], ids=lambda value: str(value)[:9])
+async def test_a_context_that_can_not_be_is_not_said(stub: ChatStub, context: Any) -> None:
+    stub.models.append(models({"id": "m", "max_model_len": context, "meta": {"n_ctx": context}}))
+    assert (await chat(stub).served_model()).context is None
+
+
 async def test_the_list_of_a_server_that_still_loads_is_waited_for(stub: ChatStub) -> None:
     stub.models.extend([LOADING, LOADING, models("route-sql-0.5b")])
     assert await chat(stub).find_wording() == "tuned"

@@ -7,6 +7,7 @@ from decimal import Decimal
 import pytest
 from langgraph.checkpoint.serde.jsonplus import JsonPlusSerializer
 
+from route_sql.tools.database.outcome import ERROR_CHARS, failed
 from route_sql.tools.database.running.rows import fetch, result_digest
 from route_sql.tools.limits import Limits
 
@@ -98,3 +99,11 @@ def test_a_result_is_empty_only_if_no_limit_kept_a_row_back(
     assert (outcome["status"], outcome["truncated"], outcome["error"]) == (status, truncated, None)
     assert (outcome["columns"], outcome["rows"], outcome["row_count"]) == (["a"], fetched.rows, len(fetched.rows))
     assert (outcome["digest"], outcome["seconds"]) == (fetched.digest, 0.5)
+
+
+@pytest.mark.parametrize("text", ["no such column: " + "x" * 1_000_000, "x" * 1_000_000, "a secret " * 10_000])
+def test_a_long_error_is_cut_at_a_whole_word(text: str) -> None:
+    error = failed("error", text)["error"]
+    assert error is not None and len(error) <= ERROR_CHARS and error.endswith("\u2026")
+    assert text.startswith(error[:-1]) and (" " not in text or text[len(error) - 1] == " ")
+    assert failed("error", text[:ERROR_CHARS])["error"] == text[:ERROR_CHARS]

@@ -84,6 +84,18 @@ async def test_a_damaged_schema_that_is_no_text_is_said(tmp_path: Path) -> None:
     await database.close()
 
 
+@pytest.mark.parametrize("name", ["\x1b]52;c;AAAA\x07\u202e", "a\nb", "x" * 400_000])
+async def test_the_reason_of_a_damaged_schema_is_one_short_printable_sentence(tmp_path: Path, name: str) -> None:
+    broken = f"sql = 'CREATE TABLE broken (', name = '{name}' WHERE name = 'g';"
+    script = f"CREATE TABLE g (a); PRAGMA writable_schema = ON; UPDATE sqlite_master SET {broken}"
+    database = SQLiteDatabase("a", make(tmp_path / "a.db", script))
+    with pytest.raises(DatabaseUnavailable, match="the file is damaged") as caught:
+        await database.schema()
+    said = str(caught.value).replace(str(tmp_path), "")
+    assert said.isprintable() and len(said) < 500
+    await database.close()
+
+
 @pytest.mark.parametrize("ending", ["-journal", "-wal", "-shm"])
 async def test_a_log_that_is_no_file_is_refused_before_it_is_opened(tmp_path: Path, ending: str) -> None:
     file = make(tmp_path / "a.db", "")

@@ -12,7 +12,10 @@ from route_sql.tools.database.running.query import Query
 from route_sql.tools.database.sqlite.collations import add_stand_ins
 from route_sql.tools.errors import DatabaseUnavailable
 from route_sql.tools.limits import Limits
+from route_sql.tools.text import clean
 
+SAID_CHARS = 300
+"""Characters of SQLite's words about a file, which quote names in it."""
 OPCODES = 2_000
 """Steps of SQLite's virtual machine between two looks at the clock."""
 
@@ -244,8 +247,8 @@ def _reason(path: Path, error: BaseException | None) -> str:
     if primary == sqlite3.SQLITE_READONLY:
         return "its last writer did not finish; open it once with the sqlite3 shell to recover it"
     if primary == sqlite3.SQLITE_CORRUPT:
-        return f"the file is damaged ({error}); restore it from a backup"
-    return f"it can't be read: {error}"
+        return f"the file is damaged ({clean(str(error), SAID_CHARS)}); restore it from a backup"
+    return f"it can't be read: {clean(str(error), SAID_CHARS)}"
 
 
 def _reason_of_log(log: Path) -> str:
