@@ -17,50 +17,50 @@ _NUMBER = re.compile(r"\d{1,4}")
 _RUN = re.compile(r"\.\.\.(?:\s\.\.\.)+")
 _ENGINES = frozenset(
     """
-    find finding zones entries
-    a aborted above abs access accept accepts across actual add added after aggregate aggregated aggregates aggregation
-    alias aliases all allowed already also alter always ambiguous amount an and another any appear appears applied apply
-    are argument arguments array arrays as assertion assign assignment at attempt automatically available avoid away bad
-    base be because been before begin beginning below between binder block both bound boundary bounds bracket brackets
-    bug but by byte bytes call called calling calls can candidate candidates cannot cast casting casts catalog change
-    changed character characters check clause clauses close closed closing coalesce code collation collations column
-    columns combine common comparable compare compared comparing comparison compatible compile complete complex
-    component computed conflict conflicting connection consider constant constants constraint contain contains content
-    context conversion convert converted corrupt correlated could count create cross current cycle data database
-    databases date datetime day decimal decode deep default define defined definition delimiter denied depth
-    derived destination determine dialect did difference different digit digits dimension dimensions disk disabled
-    distinct division do does domain double doesn dropped duplicate dynamic each either element elements else empty
-    enable encoding end ended entry enum equal error errors escape exactly exceed exceeded exceeds except execute
-    execution exist existing exists expect expected expecting explicit expression expressions extract fail failed
-    failure feature fetch few fewer field fields file filter first float following for form format formatted found frame
-    from full function functions further given greater group grouped grouping groups had has have having hexadecimal
-    hint hour how identifier identifiers if ignored illegal implement implemented implementation implicit in include
-    included including incompatible inconsistent incorrect incorrectly index indexed indexes indicator infinite infinity
-    information inner input inside instead insufficient integer internal intersect interval into invalid invoked io is
-    isn it item items its join joined joins json key keys keyword kind know known label lambda language large larger
-    last lateral least left length less level like limit limited line list lists literal local lock locked long lower
-    main malformed many map match matched matches matching maximum may mb mean means memory minimum minute mismatch
-    missing mixed mode modified month more most multiple must name named names natural near need needed needs negative
-    nested new no non none nonnegative not null number numbers numeric object of off offset old on once one only open
-    opening operand operands operation operator operators option or order ordered ordering other out outer outside over
-    overflow overflows own padding pair parameter parameters parse parsed parser parsing part partial partition pattern
-    perform performed perhaps permission permitted pivot place please plain position positional positive possible
-    precision prepared present previous primary privilege problem procedure process provide provided query range rank
-    reached read reading real reason recognized record recursion recursive reference referenced references refers
-    regexp regex regular relation remove repeat repetition replace require required requires reserved resolve resource
-    result results return returned returning returns right row rows run running same sample scalar scale schema schemas
-    search second seconds select sequence set sets setting should side sign signature single size small smaller some
-    specific specified specifier specify stack start statement statements still stop stopped string strings struct
-    subquery subqueries such suitable support supported syntax system table tables take takes target temporary term text
-    than that the then there these this time timestamp timezone to token too took top transaction trailing truncated try
-    two type types unable unclosed undefined unequal unexpected union unique unit unknown unmatched unnest
-    unrecognized unsigned unsupported unterminated until unused up upper usage use used user uses using valid value
-    values variable version view views was way week were when where which while width window with within without word
-    work would write wrong year you your zero zone
-    catalog conversion constraint invalid implemented mapping parser permission range serialization out
-    bigint bit blob bool boolean bytea char hugeint int int2 int4 int8 int16 int32 int64 jsonb smallint tinyint
-    timestamptz ubigint uint8 uint16 uint32 uint64 uhugeint uinteger usmallint utinyint uuid varchar varying
-    string_literal integer_literal utf8 utf sql sqlite duckdb postgresql mysql mariadb
+    a aborted above abs accept accepts access across actual add added after aggregate aggregated aggregates
+    aggregation alias aliases all allowed already also alter always ambiguous amount an and another any appear
+    appears applied apply are argument arguments array arrays as assertion assign assignment at attempt
+    automatically available avoid away bad base be because been before begin beginning below between bigint binder
+    bit blob block bool boolean both bound boundary bounds bracket brackets bug but by byte bytea bytes call
+    called calling calls can candidate candidates cannot cast casting casts catalog change changed char character
+    characters check clause clauses close closed closing coalesce code collation collations column columns combine
+    common comparable compare compared comparing comparison compatible compile complete complex component computed
+    conflict conflicting connection consider constant constants constraint contain contains content context
+    conversion convert converted correlated corrupt could count create cross current cycle data database databases
+    date datetime day decimal decode deep default define defined definition delimiter denied depth derived
+    destination determine dialect did difference different digit digits dimension dimensions disabled disk
+    distinct division do does doesn domain double dropped duckdb duplicate dynamic each either element elements
+    else empty enable encoding end ended entries entry enum equal error errors escape exactly exceed exceeded
+    exceeds except execute execution exist existing exists expect expected expecting explicit expression
+    expressions extract fail failed failure feature fetch few fewer field fields file filter find finding first
+    float following for form format formatted found frame from full function functions further given greater group
+    grouped grouping groups had has have having hexadecimal hint hour how hugeint identifier identifiers if
+    ignored illegal implement implementation implemented implicit in include included including incompatible
+    inconsistent incorrect incorrectly index indexed indexes indicator infinite infinity information inner input
+    inside instead insufficient int int16 int2 int32 int4 int64 int8 integer integer_literal internal intersect
+    interval into invalid invoked io is isn it item items its join joined joins json jsonb key keys keyword kind
+    know known label lambda language large larger last lateral least left length less level like limit limited
+    line list lists literal local lock locked long lower main malformed many map mapping mariadb match matched
+    matches matching maximum may mb mean means memory minimum minute mismatch missing mixed mode modified month
+    more most multiple must mysql name named names natural near need needed needs negative nested new no non none
+    nonnegative not null number numbers numeric object of off offset old on once one only open opening operand
+    operands operation operator operators option or order ordered ordering other out outer outside over overflow
+    overflows own padding pair parameter parameters parse parsed parser parsing part partial partition pattern
+    perform performed perhaps permission permitted pivot place plain please position positional positive possible
+    postgresql precision prepared present previous primary privilege problem procedure process provide provided
+    query range rank reached read reading real reason recognized record recursion recursive reference referenced
+    references refers regex regexp regular relation remove repeat repetition replace require required requires
+    reserved resolve resource result results return returned returning returns right row rows run running same
+    sample scalar scale schema schemas search second seconds select sequence serialization set sets setting should
+    side sign signature single size small smaller smallint some specific specified specifier specify sql sqlite
+    stack start statement statements still stop stopped string string_literal strings struct subqueries subquery
+    such suitable support supported syntax system table tables take takes target temporary term text than that the
+    then there these this time timestamp timestamptz timezone tinyint to token too took top trailing transaction
+    truncated try two type types ubigint uhugeint uint16 uint32 uint64 uint8 uinteger unable unclosed undefined
+    unequal unexpected union unique unit unknown unmatched unnest unrecognized unsigned unsupported unterminated
+    until unused up upper usage use used user uses using usmallint utf utf8 utinyint uuid valid value values
+    varchar variable varying version view views was way week were when where which while width window with within
+    without word work would write wrong year you your zero zone zones
     """.split()
 )
 """Words of the engines' own messages, of ours about a query that was stopped, and their types."""

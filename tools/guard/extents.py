@@ -42,6 +42,8 @@ def extent_of(
     """
     start, end = place
     first = bisect_left(found, start, key=lambda token: token.start)
+    if first == len(found) or found[first].start != start:
+        return None
     last = next((at for at in range(first, len(found)) if found[at].end + 1 >= end), first)
     is_only = bool(name.args.get("only"))
     # PostgreSQL's `emp *`, the contrary of ONLY, and its default
