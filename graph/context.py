@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
-from math import inf
+from sys import float_info
 from typing import Any, Literal, get_args
 
 from langgraph.config import get_config
@@ -19,6 +19,8 @@ AfterRejection = Literal["answer", "correct_noise"]
 
 MOST_SAMPLES = 16
 """Samples of a question at most."""
+MOST_COUNT = 2**63 - 1
+"""Largest whole number that a checkpoint holds."""
 
 
 def _described(text: str) -> dict[str, Any]:
@@ -186,7 +188,7 @@ class Context:
     def _require_numbers(self) -> None:
         for key, least in _LEAST.items():
             number = getattr(self, key)
-            counts = isinstance(number, int) and not isinstance(number, bool) and number >= least
+            counts = isinstance(number, int) and not isinstance(number, bool) and least <= number <= MOST_COUNT
             may_lack = key in _MAY_LACK and number is None
             _require(counts or may_lack, key, f"a whole number from {least} on", number)
         _require(
@@ -272,7 +274,7 @@ def _is_whole(number: object, most: int) -> bool:
 
 
 def _is_duration(seconds: object) -> bool:
-    return isinstance(seconds, int | float) and not isinstance(seconds, bool) and 0 < seconds < inf
+    return isinstance(seconds, int | float) and not isinstance(seconds, bool) and 0 < seconds <= float_info.max
 
 
 def _is_list(names: object) -> bool:

@@ -4,6 +4,7 @@ import asyncio
 import inspect
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from langchain_core.messages import ToolMessage
@@ -154,8 +155,8 @@ async def gather_notes(
     """
     question = Question(question=state["question"], database=state["database"], evidence=state.get("evidence", ""))
     # Each tool may change its arguments.
-    works = [in_time(_run(tool, Question(**question), {**question, **rights_of(rights)}), seconds) for tool in tools]
-    results = await asyncio.gather(*works, return_exceptions=True)
+    works = [partial(_run, tool, Question(**question), {**question, **rights_of(rights)}) for tool in tools]
+    results = await asyncio.gather(*(in_time(work, seconds) for work in works), return_exceptions=True)
     notes: list[str] = []
     failures: list[str] = []
     for tool, result in zip(tools, results, strict=True):

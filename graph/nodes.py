@@ -82,7 +82,7 @@ class Nodes:
     async def ground(self, state: StoredState, *, runtime: Runtime[Context]) -> Update:
         """Gather notes, cut a schema that no prompt can hold, and write the run's choices into the state."""
         asked, context, began = question_of(state), context_of_first(runtime), monotonic()
-        gathered = await in_time(self._gathered(state, asked, context, began), context.seconds)
+        gathered = await in_time(partial(self._gathered, state, asked, context, began), context.seconds)
         ground, earlier = gathered or (Ground(notes=[], shown=None, remarks=[]), None)
         found: Update = {
             "question_evidence": asked["evidence"],
@@ -234,7 +234,7 @@ class Nodes:
         """Points to ask the person about; none if they are not found in time."""
         if not context.clarify:
             return []
-        work = unclear_points(asked, self.catalog, context.rights, self.indexes)
+        work = partial(unclear_points, asked, self.catalog, context.rights, self.indexes)
         return await in_time(work, unspent(context.seconds, began)) or []
 
     async def _ask(

@@ -85,18 +85,19 @@ def outcome_of(tool: BaseTool, message: object, limits: Limits | None = None) ->
 
 def _capped(tool: BaseTool, given: dict[str, Any], limits: Limits) -> Outcome:
     """An outcome of a caller's tool within the caps, in cells that a checkpointer holds."""
-    status, rows = given["status"], given["rows"]
-    is_one = status in get_args(Status) and isinstance(rows, list) and isinstance(given["columns"], list)
-    if not is_one or not all(isinstance(row, list | tuple) for row in rows):
+    status, rows, columns = given["status"], given["rows"], given["columns"]
+    is_one = status in get_args(Status) and isinstance(rows, list) and isinstance(columns, list)
+    if not is_one or not all(isinstance(row, list | tuple) and len(row) == len(columns) for row in rows):
         raise InvalidInput(
             f"the executor {tool.name} gave no valid Outcome: status must be one of {', '.join(get_args(Status))}, "
-            "columns a list of names and rows a list of lists; make it with route_sql.returned or route_sql.failed"
+            "columns a list of names and rows a list of lists with a cell for each column; make it with "
+            "route_sql.returned or route_sql.failed"
         )
     fetched = fetch(rows, limits)
     has_run = status in ("ok", "empty")
     return Outcome(
         status=status,
-        columns=[str(name) for name in given["columns"]],
+        columns=[str(name) for name in columns],
         rows=fetched.rows,
         row_count=_count_in(given["row_count"], len(fetched.rows)),
         truncated=bool(given["truncated"]) or fetched.truncated,

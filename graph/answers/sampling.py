@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from time import monotonic
 
 from langchain_core.messages import BaseMessage
@@ -52,7 +53,7 @@ class Drawing:
         parts = [("full", full, numbers[:first]), ("linked", linked, numbers[first:])]
         works = [self._draw(schema, prompt, some) for schema, prompt, some in parts if some]
         seconds = DRAWING * _seconds(state, state["choices"]["sample_seconds"])
-        await in_time(side_by_side(works), seconds)
+        await in_time(partial(side_by_side, works), seconds)
         drawn = sorted(self.drawn, key=lambda sample: sample["number"])
         samples = Samples(drawn=drawn, seconds=round(monotonic() - began, 3), counted=False)
         return {"samples": samples, "ledger": self.ledger, **_late(len(drawn), count, seconds)}

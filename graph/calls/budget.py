@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from functools import partial
 from time import monotonic
 from typing import Any, TypeVar
 
@@ -46,17 +47,20 @@ async def within_budget(agent: Agent, state: State, late: Callable[[State], Upda
     if left is None:
         return await agent(state)
     began = monotonic()
-    update = await in_time(agent(state), left) if left else None
+    update = await in_time(partial(agent, state), left) if left else None
     if update is None:
         return {**late(state), "spent": state["choices"]["seconds"]}
     return {**update, "spent": state.get("spent", 0.0) + monotonic() - began}
 
 
-async def in_time(work: Awaitable[Result], seconds: float | None) -> Result | None:
-    """The result of the work; None if the time ended first and the work was stopped."""
+async def in_time(begin: Callable[[], Awaitable[Result]], seconds: float | None) -> Result | None:
+    """The result of the work; None if the time ended first and the work was stopped.
+
+    It takes a function, since Python warns of a coroutine that a run which was stopped never began.
+    """
     try:
         async with asyncio.timeout(seconds) as timer:
-            return await work
+            return await begin()
     except TimeoutError:
         if not timer.expired():
             raise

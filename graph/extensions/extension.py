@@ -80,9 +80,13 @@ class Extension:
         with reported():
             if self._is_async:
                 self._refuse_if_many_hang()
-                return await self._within(ends_in, _ended(self._function(*given)))
+                return await self._within(ends_in, self._called(*given))
             result, left = await self._in_thread(given, ends_in)
             return await self._within(left, _ended(result)) if inspect.isawaitable(result) else result
+
+    async def _called(self, *given: Any) -> Any:
+        """The result of an async function, which is called only if this begins."""
+        return await _ended(self._function(*given))
 
     @property
     def _function(self) -> Callable[..., Any]:

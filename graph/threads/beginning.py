@@ -15,6 +15,7 @@ from route_sql.graph.fields.channels import BEGIN, Extended, OfOneQuestion, late
 from route_sql.graph.fields.proposals import PERSON, Proposal
 from route_sql.graph.state import VERSION, Answer, Question, State
 from route_sql.graph.threads.state_versions import StoredState
+from route_sql.graph.threads.surrounding import as_inner
 from route_sql.tools.errors import InvalidInput
 from route_sql.tools.text import is_encodable
 
@@ -28,7 +29,8 @@ class QuestionGraph(StateGraph[StoredState, Context, Question, Answer]):
 
     def compile(self, *args: Any, **kwargs: Any) -> CompiledStateGraph[StoredState, Context, Question, Answer]:
         """Compile the graph; arguments as for LangGraph's own."""
-        compiled = super().compile(*args, **kwargs)
+        compiled: CompiledStateGraph[StoredState, Context, Question, Answer]
+        compiled = as_inner(super().compile(*args, **kwargs))
         compiled.nodes[START].writers.append(_beginning())
         return compiled
 

@@ -17,6 +17,7 @@ from route_sql.graph.context import Context, context_of
 from route_sql.graph.reading import in_both_ways
 from route_sql.graph.state import Answer, AnsweredQuestion, Question
 from route_sql.graph.threads.memory import OLDER, is_turn, turn_of
+from route_sql.graph.threads.surrounding import as_inner
 from route_sql.graph.wiring import Graph
 from route_sql.tools.database.catalog import Catalog
 from route_sql.tools.errors import InvalidInput
@@ -71,7 +72,8 @@ def chat_graph(
     builder.add_node("ask", in_both_ways(cast(Any, _asking(graph, catalog, name)), "ask"))
     builder.add_edge(START, "ask")
     builder.add_edge("ask", END)
-    return builder.compile(name=name, checkpointer=checkpointer)
+    chat: Chat = as_inner(builder.compile(name=name, checkpointer=checkpointer))
+    return chat
 
 
 def _asking(graph: Graph, catalog: Catalog, name: str) -> Callable[..., Awaitable[dict[str, Any]]]:

@@ -5,7 +5,9 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import pytest
+from langgraph.checkpoint.memory import InMemorySaver
 from langgraph.graph import START, StateGraph
+from langgraph.types import Command
 from typing_extensions import TypedDict
 
 from route_sql.graph.context import Context
@@ -57,8 +59,22 @@ def called_in_a_node(inner: Any, context_schema: Any) -> Any:
     return as_a_node(ask, context_schema)
 
 
+def called_on_a_thread(inner: Any, context_schema: Any) -> Any:
+    async def ask(state: Outer) -> Outer:
+        return Outer(columns=(await inner.ainvoke(QUESTION, {"configurable": {"thread_id": "own"}}))["columns"])
+
+    return as_a_node(ask, context_schema)
+
+
+def called_without_a_loop(inner: Any, context_schema: Any) -> Any:
+    def ask(state: Outer) -> Outer:
+        return Outer(columns=inner.invoke(QUESTION, {"configurable": {"thread_id": "own"}})["columns"])
+
+    return as_a_node(ask, context_schema)
+
+
 Around = Callable[[Any, Any], Any]
-WAYS = pytest.mark.parametrize("around", [as_a_node, called_in_a_node])
+WAYS = pytest.mark.parametrize("around", [as_a_node, called_in_a_node, called_on_a_thread, called_without_a_loop])
 
 
 @WAYS
@@ -122,3 +138,17 @@ async def test_a_context_that_a_node_gives_is_above_the_one_around_it(model: Scr
     model.enqueue("sql", ALL)
     answer = await as_a_node(ask, Stranger).ainvoke(QUESTION, context=Stranger())
     assert answer["columns"] == ["id", "name"]
+
+
+async def test_a_query_is_approved_on_a_thread_of_its_own(model: ScriptedModel, catalog: Catalog) -> None:
+    inner: Any = build_graph(model, catalog, checkpointer=InMemorySaver())
+    own: Any = {"configurable": {"thread_id": "own"}}
+
+    async def ask(state: Outer) -> Outer:
+        return Outer(columns=[each.value["approve"] for each in (await inner.ainvoke(QUESTION, own))["__interrupt__"]])
+
+    model.enqueue("sql", ALL)
+    around = as_a_node(ask, Context)
+    answer = await around.ainvoke(QUESTION, context=Context(strategy="single", approve=True))
+    assert answer["columns"] == [ALL]
+    assert (await inner.ainvoke(Command(resume=True), own))["columns"] == ["id", "name", "city"]

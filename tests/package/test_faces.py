@@ -11,6 +11,7 @@ import pytest
 from langchain.agents import create_agent
 from langchain_core.messages import AIMessage, HumanMessage, ToolMessage
 from langgraph.checkpoint.memory import InMemorySaver
+from langgraph.graph import START, MessagesState, StateGraph
 from langgraph.types import Command
 from langgraph_supervisor import create_supervisor
 from support.tool_caller import ToolCaller
@@ -228,6 +229,18 @@ async def test_a_query_of_a_chat_is_approved(model: ScriptedModel, pets: Catalog
     assert stopped["__interrupt__"][0].value["approve"] == PETS
     ended = await chat.ainvoke(Command(resume=True), THREAD, context=context)
     assert "Rex | dog" in ended["messages"][-1].text
+
+
+async def test_a_chat_on_a_thread_of_its_own_keeps_the_rights_around_it(model: ScriptedModel, pets: Catalog) -> None:
+    chat: Any = chat_graph(build_graph(model, pets), pets, checkpointer=InMemorySaver())
+
+    async def ask(state: MessagesState) -> dict[str, Any]:
+        return {"messages": (await chat.ainvoke(state, THREAD))["messages"][-1:]}
+
+    builder = StateGraph(MessagesState, context_schema=Context).add_node("ask", ask).add_edge(START, "ask")
+    hidden = Context(strategy="single", hide=("pet.kind",))
+    ended = await builder.compile().ainvoke({"messages": [HumanMessage("Which pets?")]}, context=hidden)
+    assert "No answer" in ended["messages"][-1].text and "dog" not in ended["messages"][-1].text
 
 
 @pytest.mark.filterwarnings("ignore::DeprecationWarning")

@@ -164,7 +164,17 @@ async def test_an_outcome_without_a_digest_has_run_if_its_status_says_so(
 
 @pytest.mark.parametrize(
     "change",
-    [{"status": "done"}, {"status": None}, {"rows": "abc"}, {"rows": [1, 2]}, {"rows": None}, {"columns": "name"}],
+    [
+        {"status": "done"},
+        {"status": None},
+        {"rows": "abc"},
+        {"rows": [1, 2]},
+        {"rows": None},
+        {"rows": [[1, 2]]},
+        {"rows": [[]]},
+        {"columns": "name"},
+        {"columns": ["a", "b"]},
+    ],
 )
 async def test_what_is_no_outcome_is_said(model: ScriptedModel, catalog: Catalog, change: dict[str, Any]) -> None:
     outcome = {**route_sql.returned(["a"], [[1]]), **change}
@@ -197,3 +207,15 @@ async def test_public_functions_make_outcomes(model: ScriptedModel, catalog: Cat
     refused = route_sql.failed("refused", "The query costs too much.")
     answer = await answer_of(model, catalog, giving(refused))
     assert (answer["status"], answer["error"]) == ("refused", "The query costs too much.")
+
+
+@pytest.mark.parametrize("row", [{"a": 1, "b": 2}, "ab", (1,), (1, 2, 3), 7])
+async def test_a_row_has_a_cell_for_each_column(model: ScriptedModel, catalog: Catalog, row: Any) -> None:
+    @tool(response_format="content_and_artifact")
+    async def own(sql: str) -> tuple[str, Outcome]:
+        """Give a row as a cursor of dictionaries does, or of another width."""
+        return "", route_sql.returned(["a", "b"], [(1, 2), row])
+
+    answer = await answer_of(model, catalog, own)
+    assert (answer["status"], answer["rows"]) == ("error", [])
+    assert answer["error"] and "The executor own failed: TypeError: " in answer["error"]

@@ -73,12 +73,17 @@ def unclear(question: str, sql: str, database: str) -> Any:
     return False
 
 
+def wordless(question: str, sql: str, database: str) -> str:
+    return " \n"
+
+
 @pytest.mark.parametrize(
     ("check", "said"),
     [
         (slow, "The query check slow gave no result within 0.2 s."),
         (broken, "The query check broken failed: KeyError: 'sale'."),
         (unclear, "The query check unclear failed: it must return a text or None, not bool."),
+        (wordless, "The query check wordless failed: its text is blank; it must return a reason or None."),
     ],
 )
 async def test_a_check_that_fails_lets_no_query_run(

@@ -1,6 +1,6 @@
 """Rows of an engine: converted to plain JSON, capped, and compared by a digest."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from hashlib import blake2b
@@ -65,8 +65,20 @@ def returned(
         rows: The rows as a driver gives them: each value is made plain, and no row is taken beyond the limits.
         limits: Bounds of the result; those of `Limits()` if None.
         seconds: Seconds that the query took.
+
+    Raises:
+        TypeError: a row is no sequence with a cell for each column.
     """
-    return fetch(rows, limits or Limits()).outcome([str(name) for name in columns], seconds)
+    given = fetch(_of_width(rows, len(columns)), limits or Limits())
+    return given.outcome([str(name) for name in columns], seconds)
+
+
+def _of_width(rows: Iterable[Sequence[object]], width: int) -> Iterator[Sequence[object]]:
+    """The rows, each checked: from a mapping, which some drivers give, the names would be read as cells."""
+    for row in rows:
+        if isinstance(row, Mapping | str | bytes) or len(row) != width:
+            raise TypeError(f"a row must be a list or tuple of {width} cells, one for each column, not {row!r:.100}")
+        yield row
 
 
 def result_digest(rows: Iterable[Sequence[object]]) -> str:

@@ -1,0 +1,43 @@
+"""The context of the graph around ours, for a call in one of its nodes that names a thread of its own.
+
+LangGraph gives a graph that is called in a node the context of the graph around it, but not if the call names a thread:
+`graph.ainvoke(question, {"configurable": {"thread_id": "1"}})`. Its rights and its approval would be lost.
+"""
+
+from typing import Any
+
+from langgraph.graph.state import CompiledStateGraph
+from langgraph.runtime import get_runtime
+
+from route_sql.graph.context import Context, context_of
+
+
+class InnerGraph(CompiledStateGraph[Any, Any, Any, Any]):
+    """A compiled graph that takes the context around it, whatever thread a call names."""
+
+    def stream(self, *given: Any, context: Any = None, **named: Any) -> Any:
+        """Stream as LangGraph does; `invoke` and `batch` use this too."""
+        return super().stream(*given, context=_around() if context is None else context, **named)
+
+    def astream(self, *given: Any, context: Any = None, **named: Any) -> Any:
+        """Stream as LangGraph does; `ainvoke`, `abatch` and events use this too."""
+        return super().astream(*given, context=_around() if context is None else context, **named)
+
+
+def as_inner(compiled: CompiledStateGraph[Any, Any, Any, Any]) -> Any:
+    """The compiled graph as an `InnerGraph`, since LangGraph's `compile` makes no other class."""
+    compiled.__class__ = InnerGraph
+    return compiled
+
+
+def _around() -> Context | None:
+    """The context around this call; None if there is no graph around it, or if that has none.
+
+    Raises:
+        InvalidInput: it is of another kind, and holds none of ours.
+    """
+    try:
+        runtime: Any = get_runtime()
+    except (KeyError, RuntimeError):  # no graph around this call
+        return None
+    return None if getattr(runtime, "context", None) is None else context_of(runtime)
