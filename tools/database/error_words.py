@@ -1,8 +1,8 @@
-"""An engine's error, as a caller may read it to whom a part of the database is hidden.
+"""Errors of engines, for a caller to whom a part of the database is hidden.
 
 An error may quote anything: a cell that a view computes with, a table that a view reads, a value of the query. If only
 hidden names were taken out, whoever lets the engine quote a word (`CAST('sec' || 'ret' AS INTEGER)`) would learn
-whether it is one. So all words are taken out but those that do not depend on what is hidden.
+whether it is one. So a word stays only if it does not depend on hidden names or values.
 """
 
 import re

@@ -115,7 +115,7 @@ class VisibleDatabase:
     def _with_readable_error(
         self, outcome: Outcome, sql: str, narrowed: str, visible: VisibleSchema, whole: Schema
     ) -> Outcome:
-        """The outcome of a query that failed, whose error says nothing about what is hidden."""
+        """The outcome of a query that failed, with an error that says nothing about hidden names."""
         refusal = check_sql(narrowed, visible.schema, self.dialect, replace(self.policy, only_shown=True))
         if refusal is not None:
             return refused(refusal)

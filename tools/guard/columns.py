@@ -16,7 +16,7 @@ from typing import NamedTuple
 from sqlglot import Token, TokenType, exp
 
 from route_sql.tools.guard.declarations import declaration, same
-from route_sql.tools.guard.extents import MOVED, extent_of, words_of
+from route_sql.tools.guard.extents import MOVED, extent_of, upper_words
 from route_sql.tools.guard.refusal import Code, Refusal, place_of
 from route_sql.tools.guard.tables import TABLE_REASON, is_default, is_dual, tables_after_in
 from route_sql.tools.schema.quoting import table_expression
@@ -149,7 +149,7 @@ class _Narrowing:
 
     @cached_property
     def _words(self) -> list[str]:
-        return words_of(self.sql, self.found)
+        return upper_words(self.sql, self.found)
 
     @cached_property
     def _searches(self) -> bool:

@@ -26,7 +26,7 @@ class Extent(NamedTuple):
     spans: tuple[tuple[int, int], ...] = ()
 
 
-def words_of(sql: str, found: list[Token]) -> list[str]:
+def upper_words(sql: str, found: list[Token]) -> list[str]:
     """The tokens as `extent_of` compares them; made once for a text, since it may name many tables."""
     return [written(sql, token).upper() for token in found]
 

@@ -112,7 +112,6 @@ QUERIES = [
     "SELECT * FROM diary WHERE diary MATCH 'word'",
     "SELECT * FROM diary_content",
     "SELECT * FROM memo_content",
-    "SELECT * FROM staff INDEXED BY sqlite_autoindex_bank_1",
     "SELECT sql FROM sqlite_master",
     "SELECT * FROM pragma_table_info('staff')",
     "SELECT * FROM json_each((SELECT salary FROM staff))",
