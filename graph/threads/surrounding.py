@@ -4,12 +4,28 @@ LangGraph gives a graph that is called in a node the context of the graph around
 `graph.ainvoke(question, {"configurable": {"thread_id": "1"}})`. Its rights and its approval would be lost.
 """
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 from typing import Any
 
 from langgraph.graph.state import CompiledStateGraph
 from langgraph.runtime import get_runtime
 
 from route_sql.graph.context import Context, context_of
+
+_KEPT: ContextVar[Any] = ContextVar("kept", default=None)
+"""LangGraph's runtime of the graph around a tool of ours."""
+
+
+@contextmanager
+def surrounding_kept() -> Iterator[None]:
+    """Keep the context around this block for our graphs in it; a thread that LangChain's config names would drop it."""
+    token = _KEPT.set(_runtime())
+    try:
+        yield
+    finally:
+        _KEPT.reset(token)
 
 
 class InnerGraph(CompiledStateGraph[Any, Any, Any, Any]):
@@ -36,8 +52,14 @@ def _around() -> Context | None:
     Raises:
         InvalidInput: it is of another kind, and holds none of ours.
     """
+    runtime = _runtime()
+    return None if runtime is None else context_of(runtime)
+
+
+def _runtime() -> Any:
+    """The runtime around this call that has a context; None if there is none."""
     try:
         runtime: Any = get_runtime()
-    except (KeyError, RuntimeError):  # no graph around this call
-        return None
-    return None if getattr(runtime, "context", None) is None else context_of(runtime)
+    except (KeyError, RuntimeError):  # no graph around this call, or the config of the call hides it
+        return _KEPT.get()
+    return _KEPT.get() if getattr(runtime, "context", None) is None else runtime

@@ -16,6 +16,8 @@ AGENTS = {
     "person": "the person's query",
 }
 """Names of candidates in these sentences, by the agent that wrote them."""
+LIKELY = 0.5
+"""Probability that the database can't answer, from which on an answer that is given anyway says so."""
 
 
 def doubts_of(state: State) -> list[str]:
@@ -27,6 +29,7 @@ def doubts_of(state: State) -> list[str]:
     signals = assessment["signals"] if assessment else {}
     found = [
         first["complaint"],
+        _no_answer(state),
         _vote(first, state) or _disagreement(first, attempts(state)),
         "The joins were repaired by a rule, not written by the model." if is_repaired(first) else None,
         "The schema was cut, so a table or column may be missing." if state.get("shown_schema") else None,
@@ -34,6 +37,14 @@ def doubts_of(state: State) -> list[str]:
         "No word of the question names a table, column or value of the query." if signals.get("covered") == 0 else None,
     ]
     return [doubt for doubt in found if doubt]
+
+
+def _no_answer(state: State) -> str | None:
+    """Sentence on the database, which likely lacks something that the question needs."""
+    judged = state.get("no_answer")
+    if judged is None or judged["probability"] < LIKELY:
+        return None
+    return f"The database may not hold the answer: {judged['reason']}."
 
 
 def _vote(first: Attempt, state: State) -> str | None:

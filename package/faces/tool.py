@@ -10,6 +10,7 @@ from route_sql.faces.reply import reply_text
 from route_sql.graph.asking import no_answer
 from route_sql.graph.context import Context
 from route_sql.graph.state import Answer, Question
+from route_sql.graph.threads.surrounding import surrounding_kept
 from route_sql.graph.wiring import Graph
 from route_sql.tools.database.catalog import Catalog
 from route_sql.tools.errors import InvalidInput
@@ -22,6 +23,20 @@ DESCRIPTION = (
 )
 BLANK = "The question is blank. Ask in words, such as: How many orders were paid in May?"
 SHOWN_NAMES = 50
+
+
+class AskDatabase(StructuredTool):
+    """The tool; a call that names a thread of its own keeps the rights of the graph around it."""
+
+    def invoke(self, *given: Any, **named: Any) -> Any:
+        """Call the tool as LangChain does."""
+        with surrounding_kept():
+            return super().invoke(*given, **named)
+
+    async def ainvoke(self, *given: Any, **named: Any) -> Any:
+        """Call the tool as LangChain does."""
+        with surrounding_kept():
+            return await super().ainvoke(*given, **named)
 
 
 def ask_database(
@@ -50,7 +65,7 @@ def ask_database(
     if not names:
         raise InvalidInput("the catalog is empty: a tool needs a database to ask")
     ask_here, ask = _both_ways(graph, names, {} if context is None else {"context": context})
-    return StructuredTool.from_function(
+    return AskDatabase.from_function(
         func=ask_here,
         coroutine=ask,
         name=name,
@@ -83,8 +98,8 @@ def _arguments(names: list[str]) -> type[BaseModel]:
     """The arguments that a calling model sees."""
     question = (str, Field(description="One whole question, in words."))
     if len(names) == 1:
-        return create_model("AskDatabase", question=question)
+        return create_model("AskDatabaseArguments", question=question)
     shown = clean(", ".join(names[:SHOWN_NAMES]), 1_000)
     choice: Any = Literal[tuple(names)]
     database: Any = (choice, Field(description=f"The database to ask: {shown}."))
-    return create_model("AskDatabase", question=question, database=database)
+    return create_model("AskDatabaseArguments", question=question, database=database)

@@ -243,6 +243,22 @@ async def test_a_chat_on_a_thread_of_its_own_keeps_the_rights_around_it(model: S
     assert "No answer" in ended["messages"][-1].text and "dog" not in ended["messages"][-1].text
 
 
+@pytest.mark.parametrize("is_async", [True, False])
+async def test_a_tool_on_a_thread_of_its_own_keeps_the_rights_around_it(
+    model: ScriptedModel, pets: Catalog, is_async: bool
+) -> None:
+    tool = ask_database(build_graph(model, pets), pets)
+
+    async def ask(state: MessagesState) -> dict[str, Any]:
+        asked = {"question": "Which pets?"}
+        return {"messages": [await tool.ainvoke(asked, THREAD) if is_async else tool.invoke(asked, THREAD)]}
+
+    builder = StateGraph(MessagesState, context_schema=Context).add_node("ask", ask).add_edge(START, "ask")
+    hidden = Context(strategy="single", hide=("pet.kind",))
+    ended = await builder.compile().ainvoke({"messages": [HumanMessage("Which pets?")]}, context=hidden)
+    assert "No answer" in ended["messages"][-1].text and "dog" not in ended["messages"][-1].text
+
+
 @pytest.mark.filterwarnings("ignore::DeprecationWarning")
 async def test_a_supervisor_hands_over_to_a_chat(model: ScriptedModel, pets: Catalog) -> None:
     chat = chat_graph(build_graph(model, pets), pets, name="pets_expert")
