@@ -24,7 +24,7 @@ from sqlglot import exp
 from route_sql.graph.person.clarifying import unclear_points
 from route_sql.graph.state import Question
 from route_sql.tools.database.catalog import Catalog
-from route_sql.tools.database.engines import open_database
+from route_sql.tools.database.open_database import open_database
 from route_sql.tools.schema.quoting import is_numeric_type
 from route_sql.tools.schema.records import Column, Schema, Table
 from route_sql.tools.schema.rights.visibility import EVERYTHING

@@ -32,7 +32,7 @@ from route_sql.models import open_model
 from route_sql.progress import download_progress
 from route_sql.settings import Settings
 from route_sql.tools.database.catalog import Catalog
-from route_sql.tools.database.engines import open_database
+from route_sql.tools.database.open_database import open_database
 from route_sql.training.datasets.examples import Example
 from route_sql.training.evaluation.scores.execution_accuracy import ExecutionAccuracy
 

@@ -11,7 +11,7 @@ from rapidfuzz import fuzz, process, utils
 
 from route_sql.tools.database.catalog_file import Entry, read_entries
 from route_sql.tools.database.engine import Database
-from route_sql.tools.database.engines import database_name, open_database
+from route_sql.tools.database.open_database import database_name, open_database
 from route_sql.tools.database.sqlite.database import DEFAULT_LIMITS
 from route_sql.tools.database.visible import VisibleDatabase
 from route_sql.tools.errors import UnknownDatabase

@@ -24,8 +24,8 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
-from route_sql.tools.database.engines import POOL
 from route_sql.tools.database.guarded import policy_of
+from route_sql.tools.database.open_database import POOL
 from route_sql.tools.errors import DatabaseUnavailable
 from route_sql.tools.limits import Limits
 from route_sql.tools.schema.rights.visibility import EVERYTHING, Visibility

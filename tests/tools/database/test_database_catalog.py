@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 from sqlalchemy.dialects import registry
 
-from route_sql.tools.database.any_engine import AnyEngineDatabase
 from route_sql.tools.database.catalog import RIGHTS, Catalog
 from route_sql.tools.database.sqlite.database import SQLiteDatabase
+from route_sql.tools.database.unknown_engine import AnyEngineDatabase
 from route_sql.tools.database.visible import VisibleDatabase
 from route_sql.tools.errors import DatabaseUnavailable, UnknownDatabase
 from route_sql.tools.limits import Limits

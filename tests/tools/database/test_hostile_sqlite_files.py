@@ -16,9 +16,9 @@ import pytest
 from sqlalchemy import URL
 from support.processes import children
 
-from route_sql.tools.database.any_engine import AnyEngineDatabase
 from route_sql.tools.database.duckdb.database import DuckDBDatabase
 from route_sql.tools.database.sqlite.database import SQLiteDatabase
+from route_sql.tools.database.unknown_engine import AnyEngineDatabase
 from route_sql.tools.errors import DatabaseUnavailable
 from route_sql.tools.limits import Limits
 

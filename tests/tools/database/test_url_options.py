@@ -5,8 +5,8 @@ from pathlib import Path
 import pytest
 from sqlalchemy import make_url
 
-from route_sql.tools.database.engines import open_database
 from route_sql.tools.database.mysql.database import MySQLDatabase
+from route_sql.tools.database.open_database import open_database
 from route_sql.tools.errors import DatabaseUnavailable
 
 REFUSED = [

@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator, Callable
 import pytest
 from support.engine_cases import DuckDB, Engine, MariaDB, Postgres
 
-from route_sql.tools.database.any_engine import AnyEngineDatabase
+from route_sql.tools.database.unknown_engine import AnyEngineDatabase
 from route_sql.tools.limits import Limits
 from route_sql.tools.schema.keys import join_graph
 from route_sql.tools.schema.records import Schema

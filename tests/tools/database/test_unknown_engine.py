@@ -17,9 +17,9 @@ from sqlalchemy import URL
 from sqlalchemy.dialects import registry
 from sqlalchemy.dialects.sqlite.pysqlite import SQLiteDialect_pysqlite
 
-from route_sql.tools.database.any_engine import AnyEngineDatabase
 from route_sql.tools.database.running.workers import MOST_STUCK
 from route_sql.tools.database.sqlite.database import SQLiteDatabase
+from route_sql.tools.database.unknown_engine import AnyEngineDatabase
 from route_sql.tools.errors import DatabaseUnavailable
 from route_sql.tools.limits import Limits
 

@@ -9,12 +9,12 @@ from typing import TypedDict
 from sqlalchemy import URL, make_url
 from sqlalchemy.exc import ArgumentError
 
-from route_sql.tools.database.any_engine import AnyEngineDatabase
 from route_sql.tools.database.engine import Database
 from route_sql.tools.database.mysql.database import MySQLDatabase
 from route_sql.tools.database.postgres.database import PostgresDatabase
 from route_sql.tools.database.running.server import ServerOptions
 from route_sql.tools.database.sqlite.database import DEFAULT_LIMITS, SQLiteDatabase
+from route_sql.tools.database.unknown_engine import AnyEngineDatabase
 from route_sql.tools.database.url_options import DUCKDB, SQLITE, read_options
 from route_sql.tools.errors import DatabaseUnavailable
 from route_sql.tools.limits import Limits
