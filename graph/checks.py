@@ -82,9 +82,10 @@ async def _complaint(check: Extension, given: Sequence[object]) -> str:
         raise ExtensionFailed(f"failed: it must return a text or None, not {type(found).__name__}.")
     with reported():  # a class of the caller may raise here
         text = str(found or "")
-    if text and not text.strip():
+    cleaned = clean(text, FINDING_CHARS).strip()
+    if text and not cleaned:
         raise ExtensionFailed("failed: its text is blank; it must return a reason or None.")
-    return clean(text, FINDING_CHARS)
+    return cleaned
 
 
 def _own_copy(given: object) -> object:

@@ -20,7 +20,7 @@ AfterRejection = Literal["answer", "correct_noise"]
 MOST_SAMPLES = 16
 """Samples of a question at most."""
 MOST_COUNT = 2**63 - 1
-"""Largest whole number that a checkpoint holds."""
+"""Largest whole number of a choice: checkpoints and engines hold it."""
 
 
 def _described(text: str) -> dict[str, Any]:

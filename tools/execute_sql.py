@@ -7,7 +7,7 @@ from typing import Annotated, Any, cast, get_args
 from langchain_core.tools import BaseTool, InjectedToolArg, StructuredTool
 
 from route_sql.tools.database.catalog import Catalog
-from route_sql.tools.database.outcome import Cell, Outcome, Status
+from route_sql.tools.database.outcome import Cell, Outcome, Status, shortened
 from route_sql.tools.database.running.rows import fetch
 from route_sql.tools.errors import InvalidInput
 from route_sql.tools.limits import Limits
@@ -18,8 +18,6 @@ CONTENT_CHARS = 2_000
 SHOWN_ROWS = 10
 SHOWN_CELL_CHARS = 100
 ERROR_CHARS = 500
-MOST_ERROR_CHARS = 2_000
-"""Characters of the error of a caller's executor that are kept."""
 DESCRIPTION = "Run one read-only SQL query on a database and return its first rows, or why it failed."
 
 
@@ -101,7 +99,7 @@ def _capped(tool: BaseTool, given: dict[str, Any], limits: Limits) -> Outcome:
         rows=fetched.rows,
         row_count=_count_in(given["row_count"], len(fetched.rows)),
         truncated=bool(given["truncated"]) or fetched.truncated,
-        error=None if has_run else str(given["error"] or status)[:MOST_ERROR_CHARS],
+        error=None if has_run else shortened(str(given["error"] or status)),
         digest=str(given["digest"] or fetched.digest) if has_run else None,
         seconds=float(given["seconds"]) if _is_time(given["seconds"]) else 0.0,
     )

@@ -1,7 +1,9 @@
 """The context of the graph around ours, for a call in one of its nodes that names a thread of its own.
 
 LangGraph gives a graph that is called in a node the context of the graph around it, but not if the call names a thread:
-`graph.ainvoke(question, {"configurable": {"thread_id": "1"}})`. Its rights and its approval would be lost.
+`graph.ainvoke(question, {"configurable": {"thread_id": "1"}})`. Its rights and its approval would be lost. In
+a chain of the caller's that names the thread, they are lost before our graph is called: there the caller must give the
+context.
 """
 
 from collections.abc import Iterator
@@ -29,7 +31,7 @@ def surrounding_kept() -> Iterator[None]:
 
 
 class InnerGraph(CompiledStateGraph[Any, Any, Any, Any]):
-    """A compiled graph that takes the context around it, whatever thread a call names."""
+    """A compiled graph that takes the context around it, whatever thread a call of the graph itself names."""
 
     def stream(self, *given: Any, context: Any = None, **named: Any) -> Any:
         """Stream as LangGraph does; `invoke` and `batch` use this too."""

@@ -5,15 +5,24 @@ from typing import Any
 
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
+UNREAD_SECONDS = 60.0
+"""Seconds that a client may read nothing of an answer."""
+FLUSH_SECONDS = 5.0
+"""Seconds that a connection which ends may still take for its last bytes."""
+
 
 class PunctualProtocol(H11Protocol):
     """Closes a connection on which no request has begun in time, whether it is silent or sends byte by byte.
 
     Uvicorn waits without end for the first request of a connection, and for the rest of any request's headers: clients
-    without a token could hold all connections. Of its two protocols this one also bounds the bytes of the headers.
+    without a token could hold all connections. So could clients that read nothing: a transport closes only when all is
+    read. Of uvicorn's two protocols this one also bounds the bytes of the headers.
     """
 
+    unread_seconds = UNREAD_SECONDS
+    flush_seconds = FLUSH_SECONDS
     _late: asyncio.TimerHandle | None = None
+    _unread: asyncio.TimerHandle | None = None
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """Expect the first request."""
@@ -23,7 +32,19 @@ class PunctualProtocol(H11Protocol):
     def connection_lost(self, exc: Exception | None) -> None:
         """Expect nothing more."""
         self._stop_expecting()
+        self._stop_waiting_for_reader()
         super().connection_lost(exc)
+
+    def pause_writing(self) -> None:
+        """Expect the client to read: the buffer is full."""
+        super().pause_writing()
+        self._stop_waiting_for_reader()
+        self._unread = self.loop.call_later(self.unread_seconds, self.transport.abort)
+
+    def resume_writing(self) -> None:
+        """The client has read."""
+        self._stop_waiting_for_reader()
+        super().resume_writing()
 
     def handle_events(self) -> None:
         """Handle what has come; a request that has begun has its own limits."""
@@ -43,7 +64,17 @@ class PunctualProtocol(H11Protocol):
 
     def _expect(self) -> None:
         self._stop_expecting()
-        self._late = self.loop.call_later(self.timeout_keep_alive, self.transport.close)
+        self._late = self.loop.call_later(self.timeout_keep_alive, self._end)
+
+    def _end(self) -> None:
+        self.transport.close()
+        self._stop_waiting_for_reader()
+        self._unread = self.loop.call_later(self.flush_seconds, self.transport.abort)
+
+    def _stop_waiting_for_reader(self) -> None:
+        if self._unread is not None:
+            self._unread.cancel()
+            self._unread = None
 
     def _stop_expecting(self) -> None:
         if self._late is not None:

@@ -24,6 +24,8 @@ class DistinctNamesRoute(APIRoute):
     def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
         """The handler, behind the check of the names."""
         handle = super().get_route_handler()
+        if self.body_field is None:
+            return handle
 
         async def checked(request: Request) -> Response:
             # A body that is no JSON at all has an error of its own.

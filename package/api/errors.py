@@ -43,6 +43,10 @@ DATABASE_AWAY = "The database can't be read now; try again later, or ask who run
 TOO_LONG = "The question does not fit the model; shorten the question or the evidence."
 STORAGE = ("sqlalchemy", "sqlite3", "psycopg", "psycopg_pool")
 """Libraries of the threads' database; errors of the databases that are asked never come as theirs."""
+AWAY = ("OperationalError", "InterfaceError", "TimeoutError", "PoolTimeout", "PoolClosed", "TooManyRequests")
+"""Names of their errors, derived ones too, that say that the database can't be used now."""
+DAMAGED = "DatabaseError"
+"""Name of the error that SQLite raises for a damaged file; other errors are derived from it."""
 CLOSING = "The server is closing; a question that was asked can be continued when it is back."
 RETRY = {"Retry-After": "5"}
 
@@ -92,9 +96,13 @@ def as_api_error(error: BaseException) -> ApiError:
             return ApiError(503, MODEL_AWAY, RETRY)
         case RouteError():
             return ApiError(503, DATABASE_AWAY, RETRY)
-    if any(kind.__module__.partition(".")[0] in STORAGE for kind in type(error).__mro__):
-        return ApiError(503, THREADS_AWAY, RETRY)
-    return ApiError(500, SENTENCES[500])
+    return ApiError(503, THREADS_AWAY, RETRY) if _is_of_threads(error) else ApiError(500, SENTENCES[500])
+
+
+def _is_of_threads(error: BaseException) -> bool:
+    """Whether the threads' database is locked, full, damaged or away; other errors of its libraries are our faults."""
+    kinds = [kind for kind in type(error).__mro__ if kind.__module__.partition(".")[0] in STORAGE]
+    return any(kind.__name__ in AWAY for kind in kinds) or type(error).__name__ == DAMAGED
 
 
 async def answer_error(request: Request, error: Exception) -> JSONResponse:

@@ -28,15 +28,15 @@ SHOWN_NAMES = 50
 class AskDatabase(StructuredTool):
     """The tool; a call that names a thread of its own keeps the rights of the graph around it."""
 
-    def invoke(self, *given: Any, **named: Any) -> Any:
-        """Call the tool as LangChain does."""
+    def run(self, *given: Any, **named: Any) -> Any:
+        """Call the tool as LangChain does; `invoke` uses this too."""
         with surrounding_kept():
-            return super().invoke(*given, **named)
+            return super().run(*given, **named)
 
-    async def ainvoke(self, *given: Any, **named: Any) -> Any:
-        """Call the tool as LangChain does."""
+    async def arun(self, *given: Any, **named: Any) -> Any:
+        """Call the tool as LangChain does; `ainvoke` uses this too."""
         with surrounding_kept():
-            return await super().ainvoke(*given, **named)
+            return await super().arun(*given, **named)
 
 
 def ask_database(

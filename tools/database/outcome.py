@@ -8,6 +8,7 @@ from typing_extensions import TypedDict
 Status = Literal["ok", "empty", "error", "timeout", "refused"]
 ERROR_CHARS = 2_000
 """Characters of an error at most: engines repeat values and names in it, which may be megabytes."""
+NEARBY = 200
 Cell = str | int | float | bool | None
 
 
@@ -43,14 +44,15 @@ def failed(status: Status, error: str, seconds: float = 0.0) -> Outcome:
         rows=[],
         row_count=0,
         truncated=False,
-        error=_shortened(error),
+        error=shortened(error),
         digest=None,
         seconds=seconds,
     )
 
 
-def _shortened(error: str) -> str:
-    """The error up to a whole word, since a part of a name would pass for another name."""
+def shortened(error: str) -> str:
+    """The error up to a whole word where one ends nearby, since a part of a name would pass for another name."""
     if len(error) <= ERROR_CHARS:
         return error
-    return (error[:ERROR_CHARS].rpartition(" ")[0] or error[: ERROR_CHARS - 1]) + "…"
+    blank = error.rfind(" ", ERROR_CHARS - NEARBY, ERROR_CHARS)
+    return error[: blank if blank > 0 else ERROR_CHARS - 1] + "…"

@@ -58,9 +58,44 @@ async def test_an_error_of_the_rewritten_query_has_no_hidden_names(make_engine: 
     assert hit["error"].replace("rate", "xxxx") == miss["error"]
 
 
-def test_an_error_keeps_what_does_not_depend_on_the_hidden() -> None:
-    schema = Schema("postgres", (Table("emp", (Column("salary", "NUMERIC"),)),))
-    error = 'column "salary" of table emp: invalid input for type integer: "mk7 of Ann" (LINE 1, value 739182645)'
-    assert readable_error(error, "SELECT salary FROM emp", schema) == (
-        'column "salary" of table emp: invalid input for type integer: "... of ..." (LINE 1, value ...)'
-    )
+EMP = Schema("postgres", (Table("emp", (Column("salary", "NUMERIC"),)),))
+
+
+@pytest.mark.parametrize(
+    ("error", "read"),
+    [
+        (
+            'column "salary" of table emp: invalid input for type integer: "mk7 of Ann" (LINE 1, value 739182645)',
+            'column "salary" of table emp: invalid input for type integer: "..." (LINE 1, value ...)',
+        ),
+        ("Could not convert string '4711 22' to INT32", "Could not convert string '...' to INT32"),
+        ("it can't convert 'open' to a number", "it can't convert '...' to a number"),
+        ("column emp.salary must appear in the GROUP BY", "column emp.salary must appear in the GROUP BY"),
+        ("canceling statement due to user request", "canceling statement due to user request"),
+    ],
+)
+def test_an_error_keeps_what_does_not_depend_on_the_hidden(error: str, read: str) -> None:
+    assert readable_error(error, EMP) == read
+
+
+async def test_guesses_in_a_comment_do_not_tell_a_hidden_cell(make_engine: Callable[[str], Engine]) -> None:
+    engine = make_engine("duckdb")
+    engine.run("CREATE TABLE visit (cause VARCHAR)")
+    engine.run("INSERT INTO visit VALUES ('asthma')")
+    engine.run("CREATE VIEW cause_number AS SELECT CAST(cause AS INTEGER) AS n FROM visit")
+    database = VisibleDatabase(engine.open(), Visibility(hide=("visit",)))
+    hit, miss = [await database.execute(f"SELECT n FROM cause_number /* {guess} */") for guess in ("asthma", "flu")]
+    assert hit["status"] == "error" and hit["error"] == miss["error"]
+    assert "asthma" not in str(hit)
+
+
+async def test_an_error_in_the_rows_of_an_heir_is_still_that_error(make_engine: Callable[[str], Engine]) -> None:
+    engine = make_engine("postgres")
+    engine.run("CREATE TABLE event (note TEXT)")
+    engine.run("CREATE TABLE event_old () INHERITS (event)")
+    engine.run("CREATE TABLE event_staff () INHERITS (event)")
+    engine.run("INSERT INTO event_old VALUES ('fine')", f"GRANT SELECT ON event, event_old TO {engine.reader}")  # type: ignore[attr-defined]
+    database = VisibleDatabase(engine.open(), Visibility(allow=("event",), hide=("event_staff",)))
+    outcome = await database.execute("SELECT CAST(note AS integer) FROM event")
+    assert outcome["status"] == "error" and outcome["error"] is not None
+    assert "integer" in outcome["error"] and "event_old" not in outcome["error"] and "fine" not in outcome["error"]

@@ -1,6 +1,6 @@
 """Rows of an engine: converted to plain JSON, capped, and compared by a digest."""
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from hashlib import blake2b
@@ -13,6 +13,8 @@ SIGNIFICANT_DIGITS = 12
 """Digits in which equal floats agree: engines add in any order."""
 _SAFE_INTEGER = 2**53
 _SHORT_TOKEN = 64
+_NO_ROWS = (str, bytes, bytearray, memoryview)
+"""Sequences whose parts are no cells."""
 
 
 @dataclass(frozen=True)
@@ -76,8 +78,10 @@ def returned(
 def _of_width(rows: Iterable[Sequence[object]], width: int) -> Iterator[Sequence[object]]:
     """The rows, each checked: from a mapping, which some drivers give, the names would be read as cells."""
     for row in rows:
-        if isinstance(row, Mapping | str | bytes) or len(row) != width:
-            raise TypeError(f"a row must be a list or tuple of {width} cells, one for each column, not {row!r:.100}")
+        if not isinstance(row, Sequence) or isinstance(row, _NO_ROWS) or len(row) != width:
+            cells = f" of {len(row)}" if isinstance(row, list | tuple) else ""
+            given = f"{type(row).__name__}{cells}"
+            raise TypeError(f"a row must be a list or tuple of {width} cells, one for each column, not {given}")
         yield row
 
 
