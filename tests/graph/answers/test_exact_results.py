@@ -48,7 +48,8 @@ async def test_cells_of_an_executor_of_ones_own_are_made_plain(model: ScriptedMo
     async def warehouse(sql: str, database: str) -> tuple[str, Any]:
         """Run SQL elsewhere."""
         outcome = await catalog.get(database).execute(sql)
-        return "", {**outcome, "rows": [[2**64, Decimal("0.10"), date(2024, 1, 2)]]}
+        rows = [[2**64, Decimal("0.10"), date(2024, 1, 2)]]
+        return "", {**outcome, "columns": ["wei", "rate", "opened"], "rows": rows}
 
     model.enqueue("sql", "SELECT name FROM customer")
     graph = build_graph(model, catalog, executor=warehouse, checkpointer=InMemorySaver())
