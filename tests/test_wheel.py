@@ -182,7 +182,7 @@ def test_every_licence_travels(installed: Environment) -> None:
 
 @pytest.mark.skipif(find_spec("uv") is None, reason="run `make oldest-tests`, which installs uv")
 @pytest.mark.parametrize("end", ["lowest-direct", "highest"])
-def test_it_answers_at_both_ends_of_the_version_ranges(end: str, wheel: Path, tmp_path: Path) -> None:
+def test_the_wheel_answers_at_both_ends_of_the_version_ranges(end: str, wheel: Path, tmp_path: Path) -> None:
     environment = Environment(tmp_path)
     environment.install_at(end, wheel)
     status, rows = environment.succeed("python", "-W", "error", "-c", ASK).split()

@@ -14,7 +14,7 @@ from route_sql.tools.database.mysql.database import MySQLDatabase
 from route_sql.tools.database.postgres.database import PostgresDatabase
 from route_sql.tools.database.running.server import ServerOptions
 from route_sql.tools.database.sqlite.database import DEFAULT_LIMITS, SQLiteDatabase
-from route_sql.tools.database.unknown_engine import AnyEngineDatabase
+from route_sql.tools.database.unknown_engine import UnknownEngineDatabase
 from route_sql.tools.database.url_options import DUCKDB, SQLITE, read_options
 from route_sql.tools.errors import DatabaseUnavailable
 from route_sql.tools.limits import Limits
@@ -191,7 +191,7 @@ def _server(request: _Request, url: URL) -> Database:
 
 def _any(request: _Request, url: URL) -> Database:
     shared = request.workers(WAIT_SECONDS)
-    return AnyEngineDatabase(request.name, url, request.limits, namespaces=request.namespaces, **shared)
+    return UnknownEngineDatabase(request.name, url, request.limits, namespaces=request.namespaces, **shared)
 
 
 _FILES: dict[str, Callable[[_Request, Path], Database]] = {"sqlite": _sqlite, "duckdb": _duckdb}

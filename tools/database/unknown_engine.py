@@ -39,7 +39,7 @@ _T = TypeVar("_T")
 _TIMEOUT = "the query took longer than {seconds:g} s; its result was thrown away"
 
 
-class AnyEngineDatabase:
+class UnknownEngineDatabase:
     """A `Database` on an engine without its own adapter; read its `warnings` before you use it.
 
     Text must be one query whose clauses are on the guard's list. So must its functions, if the guard has a list for the
@@ -89,7 +89,7 @@ class AnyEngineDatabase:
 
     def __repr__(self) -> str:
         """The name alone, since the URL could hold a password."""
-        return f"AnyEngineDatabase({self.name!r})"
+        return f"UnknownEngineDatabase({self.name!r})"
 
     async def schema(self) -> Schema:
         """The tables and views, without sample values; reflected again after five minutes.

@@ -47,14 +47,16 @@ async def test_a_reason_in_place_of_sql_is_the_answer_after_one_call(catalog: Ca
     assert (answer["sql"], answer["rows"], answer["confidence"]) == (None, [], 0.0)
 
 
-async def test_an_answer_that_is_given_all_the_same_says_why_it_may_be_none(catalog: Catalog) -> None:
+async def test_with_withhold_false_the_reason_is_a_doubt(catalog: Catalog) -> None:
     answer, _ = await ask(catalog, FOREIGN, NO_SALARY, NAMES, context=Context(withhold=False))
     assert answer["status"] == "ok"
     assert "The database may not hold the answer: no column for salary." in answer["doubts"]
 
 
 @pytest.mark.parametrize(("intercept", "is_said"), [(0.1, True), (-0.1, False)])
-async def test_an_answer_says_that_it_is_likelier_none(catalog: Catalog, intercept: float, is_said: bool) -> None:
+async def test_an_answer_is_doubted_from_a_probability_of_one_half(
+    catalog: Catalog, intercept: float, is_said: bool
+) -> None:
     likely = Logistic(intercept=intercept, weights={}, usual={})
     calibration = Calibration(alone=EVEN, compared=EVEN, unanswerable=likely, withhold=0.9)
     answer, _ = await ask(catalog, FOREIGN, NAMES, NAMES, calibration=calibration)

@@ -148,7 +148,7 @@ class Hanging(ScriptedModel):
 
 async def test_a_call_that_the_time_budget_stopped_is_no_error(spans: InMemorySpanExporter, catalog: Catalog) -> None:
     model = Hanging(history=[], began=asyncio.Event())
-    await build_graph(model, catalog).ainvoke(QUESTION, context=Context(strategy="single", seconds=0.2))
+    await build_graph(model, catalog).ainvoke(QUESTION, context=Context(strategy="single", seconds=2))
     assert (by_name(spans)["chat scripted"].attributes or {})["error.type"] == "CancelledError"
     assert all(span.status.status_code is trace.StatusCode.UNSET for span in spans.get_finished_spans())
 

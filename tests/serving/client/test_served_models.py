@@ -61,7 +61,7 @@ async def test_a_server_without_a_list_is_asked_as_before(stub: ChatStub, reply:
 
 
 @pytest.mark.parametrize("context", [True, 0, -1, 1.5, 10**400, "8192", None, [8192]], ids=lambda value: str(value)[:9])
-async def test_a_context_that_can_not_be_is_not_said(stub: ChatStub, context: Any) -> None:
+async def test_an_impossible_context_length_is_ignored(stub: ChatStub, context: Any) -> None:
     stub.models.append(models({"id": "m", "max_model_len": context, "meta": {"n_ctx": context}}))
     assert (await chat(stub).served_model()).context is None
 

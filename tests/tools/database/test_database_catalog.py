@@ -11,7 +11,7 @@ from sqlalchemy.dialects import registry
 
 from route_sql.tools.database.catalog import RIGHTS, Catalog
 from route_sql.tools.database.sqlite.database import SQLiteDatabase
-from route_sql.tools.database.unknown_engine import AnyEngineDatabase
+from route_sql.tools.database.unknown_engine import UnknownEngineDatabase
 from route_sql.tools.database.visible import VisibleDatabase
 from route_sql.tools.errors import DatabaseUnavailable, UnknownDatabase
 from route_sql.tools.limits import Limits
@@ -276,7 +276,7 @@ async def test_another_engine_runs_when_the_catalog_says_so_and_says_what_it_lac
     file.write_text(f'[databases.a]\nurl = "{weak_url}"\naccept_weak_bounds = true\n')
     async with Catalog.from_toml(file, {}) as catalog:
         database = catalog.get("a")
-        assert isinstance(database, AnyEngineDatabase)
+        assert isinstance(database, UnknownEngineDatabase)
         assert await answer(catalog, "a") == [[7]]
         assert (await database.schema()).names() == {"t": ["a"]}
         assert "its session is not read-only" in (await database.warnings())[0]

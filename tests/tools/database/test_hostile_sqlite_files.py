@@ -18,7 +18,7 @@ from support.processes import children
 
 from route_sql.tools.database.duckdb.database import DuckDBDatabase
 from route_sql.tools.database.sqlite.database import SQLiteDatabase
-from route_sql.tools.database.unknown_engine import AnyEngineDatabase
+from route_sql.tools.database.unknown_engine import UnknownEngineDatabase
 from route_sql.tools.errors import DatabaseUnavailable
 from route_sql.tools.limits import Limits
 
@@ -163,9 +163,9 @@ async def test_duckdb_has_a_wait_limit_too(tmp_path: Path) -> None:
     await database.close()
 
 
-async def test_any_engine_has_a_wait_limit_too(tmp_path: Path) -> None:
+async def test_an_unknown_engine_has_a_wait_limit_too(tmp_path: Path) -> None:
     url = URL.create("sqlite", database=str(make(tmp_path / "a.db", "")))
-    database = AnyEngineDatabase("a", url, Limits(seconds=3), workers=1, wait_seconds=0.5)
+    database = UnknownEngineDatabase("a", url, Limits(seconds=3), workers=1, wait_seconds=0.5)
     await database.schema()
     long = asyncio.ensure_future(database.execute(ENDLESS))
     await asyncio.sleep(0.3)

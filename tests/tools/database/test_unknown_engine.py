@@ -19,7 +19,7 @@ from sqlalchemy.dialects.sqlite.pysqlite import SQLiteDialect_pysqlite
 
 from route_sql.tools.database.running.workers import MOST_STUCK
 from route_sql.tools.database.sqlite.database import SQLiteDatabase
-from route_sql.tools.database.unknown_engine import AnyEngineDatabase
+from route_sql.tools.database.unknown_engine import UnknownEngineDatabase
 from route_sql.tools.errors import DatabaseUnavailable
 from route_sql.tools.limits import Limits
 
@@ -41,17 +41,17 @@ def file(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-async def with_lists(file: Path) -> AsyncIterator[AnyEngineDatabase]:
+async def with_lists(file: Path) -> AsyncIterator[UnknownEngineDatabase]:
     registry.register("listed", "sqlalchemy.dialects.sqlite.pysqlite", "SQLiteDialect_pysqlite")
-    database = AnyEngineDatabase("a", URL.create("listed", database=str(file)), Limits())
+    database = UnknownEngineDatabase("a", URL.create("listed", database=str(file)), Limits())
     yield database
     await database.close()
 
 
 @pytest.fixture
-async def without_lists(file: Path) -> AsyncIterator[AnyEngineDatabase]:
+async def without_lists(file: Path) -> AsyncIterator[UnknownEngineDatabase]:
     registry.register("unlisted", __name__, "Trino")
-    database = AnyEngineDatabase("a", URL.create("unlisted", database=str(file)), Limits())
+    database = UnknownEngineDatabase("a", URL.create("unlisted", database=str(file)), Limits())
     yield database
     await database.close()
 
@@ -79,7 +79,7 @@ async def without_lists(file: Path) -> AsyncIterator[AnyEngineDatabase]:
     ],
 )
 async def test_the_status_is_that_of_an_adapter(
-    file: Path, with_lists: AnyEngineDatabase, without_lists: AnyEngineDatabase, sql: str, status: str
+    file: Path, with_lists: UnknownEngineDatabase, without_lists: UnknownEngineDatabase, sql: str, status: str
 ) -> None:
     adapter = SQLiteDatabase("a", file)
     said = [(await database.execute(sql))["status"] for database in (adapter, with_lists, without_lists)]
@@ -87,13 +87,13 @@ async def test_the_status_is_that_of_an_adapter(
     await adapter.close()
 
 
-async def test_a_mistake_is_told_so_that_it_can_be_mended(without_lists: AnyEngineDatabase) -> None:
+async def test_a_mistake_is_told_so_that_it_can_be_mended(without_lists: UnknownEngineDatabase) -> None:
     outcome = await without_lists.execute("SELECT a FROM t WHERE")
     assert outcome["error"] == "it can't be read as SQL: syntax error near 'WHERE' (line 1, column 21)"
 
 
 async def test_that_functions_are_not_checked_is_said_where_it_is_so(
-    with_lists: AnyEngineDatabase, without_lists: AnyEngineDatabase
+    with_lists: UnknownEngineDatabase, without_lists: UnknownEngineDatabase
 ) -> None:
     assert "functions" not in (await with_lists.warnings())[0]
     assert "the functions that it calls are not checked" in (await without_lists.warnings())[0]
@@ -117,24 +117,24 @@ class Stubborn(SQLiteDialect_pysqlite):
 
 
 @pytest.fixture
-async def stubborn(file: Path) -> AsyncIterator[AnyEngineDatabase]:
+async def stubborn(file: Path) -> AsyncIterator[UnknownEngineDatabase]:
     registry.register("stubborn", __name__, "Stubborn")
     url = URL.create("stubborn", database=str(file))
     limits = Limits(seconds=0.1)
-    database = AnyEngineDatabase("a", url, limits, workers=1, functions=["dawdle"], wait_seconds=7)
+    database = UnknownEngineDatabase("a", url, limits, workers=1, functions=["dawdle"], wait_seconds=7)
     LET_GO.clear()
     yield database
     LET_GO.set()
     await database.close()
 
 
-async def test_a_worker_that_is_stuck_is_replaced(stubborn: AnyEngineDatabase) -> None:
+async def test_a_worker_that_is_stuck_is_replaced(stubborn: UnknownEngineDatabase) -> None:
     outcome = await stubborn.execute("SELECT dawdle()")
     assert outcome["status"] == "timeout" and "could not be stopped" in str(outcome["error"])
     assert (await stubborn.execute("SELECT a FROM t"))["rows"] == [[7]]
 
 
-async def test_too_many_stuck_queries_are_refused_until_they_end(stubborn: AnyEngineDatabase) -> None:
+async def test_too_many_stuck_queries_are_refused_until_they_end(stubborn: UnknownEngineDatabase) -> None:
     for _ in range(MOST_STUCK):
         with contextlib.suppress(asyncio.TimeoutError):  # a caller that goes away leaves its query behind
             await asyncio.wait_for(stubborn.execute("SELECT dawdle()"), 0.3)
@@ -152,7 +152,7 @@ async def test_too_many_stuck_queries_are_refused_until_they_end(stubborn: AnyEn
 async def test_a_query_waits_for_a_worker_no_longer_than_it_is_given(file: Path) -> None:
     registry.register("stubborn", __name__, "Stubborn")
     url = URL.create("stubborn", database=str(file))
-    database = AnyEngineDatabase("a", url, Limits(seconds=5), workers=1, functions=["dawdle"], wait_seconds=0.2)
+    database = UnknownEngineDatabase("a", url, Limits(seconds=5), workers=1, functions=["dawdle"], wait_seconds=0.2)
     LET_GO.clear()
     first = asyncio.create_task(database.execute("SELECT dawdle()"))
     await asyncio.sleep(0.5)

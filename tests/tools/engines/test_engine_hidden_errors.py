@@ -48,7 +48,9 @@ async def test_a_hint_does_not_tell_whether_there_is_an_index(
     assert hit["rows"] == miss["rows"] != []
 
 
-async def test_an_error_of_the_rewritten_query_has_no_hidden_names(make_engine: Callable[[str], Engine]) -> None:
+async def test_an_error_of_the_rewritten_query_is_the_same_for_hidden_and_unknown_names(
+    make_engine: Callable[[str], Engine],
+) -> None:
     # The name is that of the common table expression to the rule for names, and the table's to the server.
     database = VisibleDatabase(make_engine("mariadb").open(), Visibility(hide=("emp.rate",)))
     hit, miss = [

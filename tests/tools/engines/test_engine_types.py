@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator, Callable
 import pytest
 from support.engine_cases import DuckDB, Engine, MariaDB, Postgres
 
-from route_sql.tools.database.unknown_engine import AnyEngineDatabase
+from route_sql.tools.database.unknown_engine import UnknownEngineDatabase
 from route_sql.tools.limits import Limits
 from route_sql.tools.schema.keys import join_graph
 from route_sql.tools.schema.records import Schema
@@ -108,7 +108,7 @@ async def test_sqlalchemy_alone_keeps_keys_across_schemas(make_engine: Callable[
     _spread(engine)
     engine.run(f"ALTER ROLE {engine.reader} SET search_path = sales, person, hr", *_POSTGRES_TYPES)
     engine.run(f"GRANT SELECT ON ALL TABLES IN SCHEMA public, sales TO {engine.reader}")
-    database = AnyEngineDatabase("a", engine.url.set(drivername="postgresql+psycopg"), Limits(), namespaces=NAMES)
+    database = UnknownEngineDatabase("a", engine.url.set(drivername="postgresql+psycopg"), Limits(), namespaces=NAMES)
     schema = await database.schema()
     await database.close()
     declared = {(table.key, key.columns, key.target_table) for table in schema for key in table.foreign_keys}

@@ -56,9 +56,9 @@ def test_many_names_of_a_table_with_a_hidden_column_are_narrowed_in_few_steps(di
         "SELECT a::pg_class FROM t",
         "SELECT (1) AS x, (a) AS y, CAST((b) AS regclass)",
         "SELECT ((1)), CAST(((2)) AS regclass), (3)",
-        "SELECT * FROM f() AS g(a INTEGER, b (x) pg_class)",
+        "SELECT * FROM json_to_recordset('[]') AS g(a varchar(5), b pg_class)",
     ],
 )
 def test_a_type_is_found_behind_other_brackets(sql: str) -> None:
     found = check_sql(sql, None, "postgres")
-    assert found is not None
+    assert found is not None and found.code == "type"
