@@ -1,9 +1,8 @@
 """The context of the graph around ours, for a call in one of its nodes that names a thread of its own.
 
 LangGraph gives a graph that is called in a node the context of the graph around it, but not if the call names a thread:
-`graph.ainvoke(question, {"configurable": {"thread_id": "1"}})`. Its rights and its approval would be lost. In
-a chain of the caller's that names the thread, they are lost before our graph is called: there the caller must give the
-context.
+`graph.ainvoke(question, {"configurable": {"thread_id": "1"}})`. Its rights and its approval would be lost. A chain of
+the caller's that names the thread loses them before our graph is called: there the caller must give the context.
 """
 
 from collections.abc import Iterator

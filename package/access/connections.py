@@ -1,4 +1,4 @@
-"""Connections to an HTTP server that end when no request begins on them."""
+"""Connections to an HTTP server that end when no request begins on them, or when their client reads nothing."""
 
 import asyncio
 from typing import Any

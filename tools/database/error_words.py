@@ -2,8 +2,8 @@
 
 An error may quote anything: a cell that a view computes with, a table that a view reads, a value of the query. If only
 hidden names were taken out, whoever lets the engine quote a word (`CAST('sec' || 'ret' AS INTEGER)`) would learn
-whether it is one. Words of the query are no better: `/* flu asthma */` would be two guesses at a cell. So what stays is
-the language of the engines, and the names that the caller may see; of a quoted text, those names alone.
+whether it is one. Words of the query are no better: `/* flu asthma */` would be two guesses at a cell. What stays is the
+language of the engines, without numbers, and the names that the caller may see; of a quoted text, those names alone.
 """
 
 import re
@@ -14,8 +14,6 @@ from route_sql.tools.schema.records import Column, Schema
 LEFT_OUT = "..."
 _WORD = re.compile(r"\w+")
 _QUOTED = re.compile(r"""(?<!\w)'[^']*'|"[^"]*"|`[^`]*`""")
-_NUMBER = re.compile(r"\d{1,3}")
-"""Places, lengths and counts; longer numbers may be cells."""
 _RUN = re.compile(r"\.\.\.(?:\s\.\.\.)+")
 _ENGINES = frozenset(
     """
@@ -82,14 +80,11 @@ def readable_error(error: str, visible: Schema) -> str:
     def readable(text: str, known: set[str]) -> str:
         return _WORD.sub(lambda word: word[0] if word[0].casefold() in known else LEFT_OUT, text)
 
-    def unquoted(text: str) -> str:
-        return _WORD.sub(lambda word: word[0] if _NUMBER.fullmatch(word[0]) else readable(word[0], spoken), text)
-
     parts, place = [], 0
     for quoted in _QUOTED.finditer(error):
-        parts += [unquoted(error[place : quoted.start()]), readable(quoted[0], names)]
+        parts += [readable(error[place : quoted.start()], spoken), readable(quoted[0], names)]
         place = quoted.end()
-    return _RUN.sub(LEFT_OUT, "".join([*parts, unquoted(error[place:])]))
+    return _RUN.sub(LEFT_OUT, "".join([*parts, readable(error[place:], spoken)]))
 
 
 def _names_of(schema: Schema) -> set[str]:

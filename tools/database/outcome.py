@@ -9,6 +9,7 @@ Status = Literal["ok", "empty", "error", "timeout", "refused"]
 ERROR_CHARS = 2_000
 """Characters of an error at most: engines repeat values and names in it, which may be megabytes."""
 NEARBY = 200
+"""Characters before that limit in which the last whole word is looked for."""
 Cell = str | int | float | bool | None
 
 

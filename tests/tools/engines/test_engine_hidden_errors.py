@@ -68,11 +68,12 @@ EMP = Schema("postgres", (Table("emp", (Column("salary", "NUMERIC"),)),))
     [
         (
             'column "salary" of table emp: invalid input for type integer: "mk7 of Ann" (LINE 1, value 739182645)',
-            'column "salary" of table emp: invalid input for type integer: "..." (LINE 1, value ...)',
+            'column "salary" of table emp: invalid input for type integer: "..." (LINE ..., value ...)',
         ),
         ("Could not convert string '4711 22' to INT32", "Could not convert string '...' to INT32"),
         ("it can't convert 'open' to a number", "it can't convert '...' to a number"),
         ("column emp.salary must appear in the GROUP BY", "column emp.salary must appear in the GROUP BY"),
+        ("Overflow in multiplication of INT32 (711 * 2)!", "Overflow in ... of INT32 (... * ...)!"),
         ("canceling statement due to user request", "canceling statement due to user request"),
     ],
 )
