@@ -2,8 +2,8 @@
 
 An error may quote anything: a cell that a view computes with, a table that a view reads, a value of the query. If only
 hidden names were taken out, whoever lets the engine quote a word (`CAST('sec' || 'ret' AS INTEGER)`) would learn
-whether it is one. Words of the query are no better: `/* flu asthma */` would be two guesses at a cell. What stays is the
-language of the engines, without numbers, and the names that the caller may see; of a quoted text, those names alone.
+whether it is one. Words of the query are no better: `/* flu asthma */` would be two guesses at a cell. What stays is
+the language of the engines, without numbers, and names that the caller may see; of a quoted text, those names alone.
 """
 
 import re
