@@ -4,6 +4,7 @@ import codecs
 import csv
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from io import StringIO
 from pathlib import Path
 
@@ -66,8 +67,7 @@ def _row(number: int, names: Sequence[str], cells: Sequence[str]) -> QuestionRow
 def _records(path: Path) -> Iterator[tuple[int, list[str]]]:
     """The number and the cells of each row that is not blank."""
     text = _text(path)
-    first = text.lstrip("\n\r").partition("\n")[0]
-    separator = max(_SEPARATORS, key=first.count)
+    separator = max(_SEPARATORS, key=partial(_width, text))
     reader = csv.reader(StringIO(text, newline=""), delimiter=separator, strict=True)
     number = 0
     try:
@@ -76,6 +76,15 @@ def _records(path: Path) -> Iterator[tuple[int, list[str]]]:
                 yield number, cells
     except csv.Error as error:
         raise InvalidInput(f"{path} is no CSV file, see row {number + 1}: {error}") from error
+
+
+def _width(text: str, separator: str) -> int:
+    """The number of columns by a separator; 0 if none of them is the question."""
+    try:
+        first = next(csv.reader(StringIO(text.lstrip("\n\r"), newline=""), delimiter=separator), [])
+    except csv.Error:
+        return 0
+    return len(first) if "question" in [_column(name.strip()) for name in first] else 0
 
 
 def _text(path: Path) -> str:

@@ -155,6 +155,11 @@ def test_files_of_spreadsheets_are_read(server: ChatStub, encoding: str, separat
     assert [(line["question"], line["given"]) for line in lines()] == [("Où?", {"Größe": "ß"})]
 
 
+def test_a_separator_in_the_name_of_a_column_separates_nothing(server: ChatStub) -> None:
+    assert answered(server, b'question;database;"a,b,c,d"\nWhich pets?;pets;x\n') == 0
+    assert [(line["question"], line["given"]) for line in lines()] == [("Which pets?", {"a,b,c,d": "x"})]
+
+
 @pytest.mark.parametrize(
     ("data", "said"),
     [
