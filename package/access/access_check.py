@@ -1,26 +1,18 @@
 """The check in front of an HTTP application: host, origin, kind of body and token of each request."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from starlette.datastructures import Headers
-from starlette.responses import JSONResponse, Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from route_sql.access.callers import Caller
+from route_sql.access.refusals import Refuse, plain_refusal
 from route_sql.access.tokens import Callers
 from route_sql.tools.errors import InvalidInput
 
 CALLER = "route_sql.caller"
 """Key of the ASGI scope that holds the caller after the access check."""
-
-Refuse = Callable[[Scope, int, str, Mapping[str, str]], ASGIApp]
-"""Makes the answer to a refused request, from the request, a status, a sentence and headers."""
-
-
-def plain_refusal(_: Scope, status: int, message: str, headers: Mapping[str, str]) -> Response:
-    """An answer with the sentence as its `error`."""
-    return JSONResponse({"error": message}, status, headers)
 
 
 def everything(_: Scope) -> bool:

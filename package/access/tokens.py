@@ -40,6 +40,10 @@ class Callers:
         """Number of callers."""
         return len(self._digests)
 
+    def names(self) -> list[str | None]:
+        """Names of the callers."""
+        return [caller.name for caller in self._digests.values()]
+
     def of(self, token: str) -> Caller | None:
         """The caller with a token; None if nobody has it. It takes the same time for each token."""
         given = _digest(token)

@@ -7,16 +7,18 @@ from fastapi import FastAPI
 from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 from starlette.middleware.cors import CORSMiddleware
+from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Scope
 
 from route_sql.access.access_check import AccessCheck
+from route_sql.access.head_requests import HeadAsGet
 from route_sql.access.listening import own_origins
+from route_sql.access.request_body import BoundedBody
 from route_sql.access.tokens import Callers
 from route_sql.api import databases, history, operations, own_queries, page_files, questions
 from route_sql.api.envelope import Envelope, Served
 from route_sql.api.errors import ApiError, answer_error, error_answer
 from route_sql.api.forms.description import DESCRIPTION, describe
-from route_sql.api.limits import BoundedBody
 from route_sql.api.service import Service
 from route_sql.tools.errors import RouteError
 
@@ -49,7 +51,7 @@ def build_app(
         if served is not None:
             served(request)
 
-    app = _open_to_pages(BoundedBody(_routes(service)), origins)
+    app = _open_to_pages(BoundedBody(HeadAsGet(_routes(service)), refuse=api_refusal), origins)
     return Envelope(_access_check(app, hosts, origins, callers or Callers({})), all_served)
 
 
@@ -66,9 +68,14 @@ def _open_to_pages(app: ASGIApp, origins: Sequence[str]) -> ASGIApp:
     )
 
 
+def api_refusal(scope: Scope, status: int, message: str, headers: Mapping[str, str]) -> JSONResponse:
+    """An answer in the form of the API's errors."""
+    return error_answer(ApiError(status, message, headers), scope)
+
+
 def _access_check(app: ASGIApp, hosts: Sequence[str], origins: Sequence[str], callers: Callers) -> AccessCheck:
     def refuse(scope: Scope, status: int, message: str, headers: Mapping[str, str]) -> ASGIApp:
-        answer = error_answer(ApiError(status, message, headers), scope)
+        answer = api_refusal(scope, status, message, headers)
         # A page that may call must be able to read that its key is wrong; to others the refusal stays closed.
         return answer if status in CLOSED_TO_PAGES else _open_to_pages(answer, origins)
 

@@ -1,4 +1,4 @@
-"""Limits of the API: bytes and seconds of a body, requests of a caller per minute, and questions at the same time."""
+"""Limits of the API: requests of a caller per minute, and questions at the same time."""
 
 import asyncio
 from collections import deque
@@ -8,79 +8,9 @@ from dataclasses import dataclass, field
 from math import ceil
 from time import monotonic
 
-from starlette.datastructures import Headers
-from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from route_sql.api.errors import CLOSING, RETRY, ApiError
 
-from route_sql.api.errors import CLOSING, RETRY, ApiError, error_answer
-
-BODY_BYTES = 256 * 1024
-BODY_SECONDS = 10.0
-"""Seconds that a client may take to send a body."""
 FULL = "Too many questions are waiting; ask again in a moment."
-
-
-@dataclass(frozen=True)
-class BoundedBody:
-    """Reads the body of a request before it is handled, or refuses it.
-
-    Args:
-        app: The application behind it.
-        most: Bytes of a body at most.
-        seconds: Seconds that it may take to arrive.
-    """
-
-    app: ASGIApp
-    most: int = BODY_BYTES
-    seconds: float = BODY_SECONDS
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Handle a request."""
-        if scope["type"] != "http":
-            await self.app(scope, receive, send)
-            return
-        try:
-            async with asyncio.timeout(self.seconds):
-                body = await self._read(scope, receive)
-        except TimeoutError:
-            error = ApiError(400, f"The body took longer than {self.seconds:g} seconds to arrive; send it again.")
-        except ApiError as refused:
-            error = refused
-        else:
-            if body is not None:
-                await self.app(scope, _again(body, receive), send)
-            return
-        # The rest of the body would be read as the next request.
-        error.headers["Connection"] = "close"
-        await error_answer(error, scope)(scope, receive, send)
-
-    async def _read(self, scope: Scope, receive: Receive) -> bytes | None:
-        """The whole body; None if the client left."""
-        length = Headers(scope=scope).get("content-length", "0")
-        if length.isdecimal() and int(length[:20]) > self.most:
-            raise self._too_large()
-        body = bytearray()
-        while True:
-            message = await receive()
-            if message["type"] == "http.disconnect":
-                return None
-            body += message.get("body", b"")
-            if len(body) > self.most:
-                raise self._too_large()
-            if not message.get("more_body", False):
-                return bytes(body)
-
-    def _too_large(self) -> ApiError:
-        return ApiError(413, f"The body is too large; it may have {self.most} bytes.")
-
-
-def _again(body: bytes, receive: Receive) -> Receive:
-    """A channel that gives a body that was read already, and then the client's next messages."""
-    first: list[Message] = [{"type": "http.request", "body": body, "more_body": False}]
-
-    async def received() -> Message:
-        return first.pop() if first else await receive()
-
-    return received
 
 
 @dataclass

@@ -1,6 +1,7 @@
 """The server over streamable HTTP, behind its access check."""
 
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -8,19 +9,23 @@ from mcp.server.auth.middleware.bearer_auth import AuthenticatedUser
 from mcp.server.auth.provider import AccessToken
 from mcp.server.mcpserver import MCPServer
 from mcp.server.transport_security import TransportSecuritySettings
+from starlette.applications import Starlette
 from starlette.requests import Request
+from starlette.routing import Mount
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from route_sql.access.access_check import AccessCheck, caller_in
 from route_sql.access.callers import Caller
+from route_sql.access.request_body import BODY_BYTES, BODY_SECONDS, BoundedBody
 from route_sql.access.tokens import Callers
 from route_sql.tools.errors import InvalidInput
 
 PATH = "/mcp"
-BODY_BYTES = 256 * 1024
-"""Bytes of a request at most; a question and a query are far smaller."""
 SESSIONS = 100
+"""Sessions of one caller at most."""
 IDLE_SECONDS = 1800.0
+NOBODY = None
+"""Name of the caller where there are no tokens."""
 
 
 @dataclass(frozen=True)
@@ -48,15 +53,50 @@ def caller_of_request(request: Any) -> Caller:
     return caller_in(request.scope)
 
 
-def http_app(server: MCPServer[Any], hosts: Sequence[str], origins: Sequence[str], callers: Callers) -> AccessCheck:
-    """The server as an ASGI application behind its access check."""
-    # The access check compares whole values, the SDK's own check compares beginnings; one of them is enough.
-    unchecked = TransportSecuritySettings(enable_dns_rebinding_protection=False)
-    app = server.streamable_http_app(
+def http_app(
+    server: MCPServer[Any],
+    hosts: Sequence[str],
+    origins: Sequence[str],
+    callers: Callers,
+    body_seconds: float = BODY_SECONDS,
+) -> AccessCheck:
+    """The server as an ASGI application behind its access check.
+
+    Args:
+        server: The server.
+        hosts: Values that the header Host may have.
+        origins: Values that the header Origin may have.
+        callers: Who may call, by token; without any, everyone who reaches the server.
+        body_seconds: Seconds that a client may take to send a body.
+    """
+    apps = {name: _sessions(server) for name in callers.names() or [NOBODY]}
+    app = BoundedBody(KnownUser(_together(apps)), seconds=body_seconds)
+    return AccessCheck(app, [host.lower() for host in hosts], origins, callers)
+
+
+def _sessions(server: MCPServer[Any]) -> Starlette:
+    """The sessions of one caller, so that none can use up those of another."""
+    return server.streamable_http_app(
         streamable_http_path=PATH,
         max_request_body_size=BODY_BYTES,
         max_sessions=SESSIONS,
         session_idle_timeout=IDLE_SECONDS,
-        transport_security=unchecked,
+        # The access check compares whole values, the SDK's own check compares beginnings; one of them is enough.
+        transport_security=TransportSecuritySettings(enable_dns_rebinding_protection=False),
     )
-    return AccessCheck(KnownUser(app), [host.lower() for host in hosts], origins, callers)
+
+
+def _together(apps: Mapping[str | None, Starlette]) -> Starlette:
+    """One application that passes each request on to the sessions of its caller."""
+
+    @asynccontextmanager
+    async def lifespan(_: Starlette) -> AsyncIterator[None]:
+        async with AsyncExitStack() as stack:
+            for app in apps.values():
+                await stack.enter_async_context(app.router.lifespan_context(app))
+            yield
+
+    async def passed_on(scope: Scope, receive: Receive, send: Send) -> None:
+        await apps[caller_in(scope).name](scope, receive, send)
+
+    return Starlette(routes=[Mount("/", passed_on)], lifespan=lifespan)

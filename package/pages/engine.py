@@ -5,6 +5,7 @@ a terminal shows it, and then escaped for HTML. The page forbids scripts and eve
 that slipped through could still do nothing.
 """
 
+import re
 from base64 import b64encode
 from functools import cache
 from hashlib import sha256
@@ -15,8 +16,11 @@ from route_sql.tools.terminal import escaped
 
 if TYPE_CHECKING:
     from jinja2 import Environment
+    from markupsafe import Markup
 
 MISSING = "an HTML page needs Jinja2: pip install 'route-sql[pages]'"
+_PARTS = re.compile(r"""'[^']*'|"[^"]*"|`[^`]*`|\w+|\W""")
+_RIGHT_TO_LEFT = re.compile("[\u0590-\u08ff\ufb1d-\ufdff\ufe70-\ufefc\U00010800-\U00010fff\U0001e800-\U0001efff]")
 
 
 def require_pages() -> None:
@@ -61,9 +65,18 @@ def _environment() -> "Environment":
         loader=loader, autoescape=True, undefined=StrictUndefined, finalize=_shown, trim_blocks=True, lstrip_blocks=True
     )
     style = loader.get_source(made, "style.css")[0]
+    made.filters["isolated_sql"] = isolated_sql
     made.globals["style"] = Markup(style)
     made.globals["style_hash"] = b64encode(sha256(style.encode()).digest()).decode()
     return made
+
+
+def isolated_sql(sql: str | None) -> "Markup":
+    """A query in which right-to-left names and texts do not reorder their neighbours."""
+    from markupsafe import Markup, escape
+
+    parts = (escape(part) for part in _PARTS.findall(_shown(sql)))
+    return Markup("").join(Markup(f"<bdi>{part}</bdi>") if _RIGHT_TO_LEFT.search(part) else part for part in parts)
 
 
 def _shown(value: Any) -> Any:

@@ -93,6 +93,17 @@ async function newThread() {
   await history.refresh(null);
 }
 
+/** The thread that the address names; a link to a part of the page names none. */
+function threadInAddress() {
+  const name = location.hash.slice(1);
+  return document.getElementById(name) ? "" : name;
+}
+
+function addressChanged() {
+  if (threadInAddress()) openThread(threadInAddress());
+  else if (!location.hash) newThread();
+}
+
 async function choose(name) {
   if (database.value === name) return;
   database.value = name;
@@ -128,6 +139,7 @@ function connect() {
   });
   part("new").addEventListener("click", newThread);
   database.addEventListener("change", databaseChanged);
+  window.addEventListener("hashchange", addressChanged);
   question.addEventListener("keydown", (event) => {
     if (event.key !== "Enter" || event.shiftKey || event.isComposing) return;
     event.preventDefault();
@@ -145,5 +157,5 @@ function connect() {
 }
 
 connect();
-const ready = start(location.hash.slice(1)); // before the address is that of a new thread
+const ready = start(threadInAddress()); // before the address is that of a new thread
 update();

@@ -24,6 +24,7 @@ const TOKENS = new RegExp(
   "giu",
 );
 const MOST_TOKENS = 1500; // finding differences takes quadratic time
+const RIGHT_TO_LEFT = /[\u0590-\u08ff\ufb1d-\ufdff\ufe70-\ufefc\u{10800}-\u{10fff}\u{1e800}-\u{1efff}]/u; // it would turn its neighbours too
 const KINDS = { comment: "comment", text: "text", number: "number" };
 
 /** The tokens of a query, in order: `[kind, text]`; their texts joined are the query. */
@@ -85,5 +86,6 @@ function keyOf([kind, text]) {
 function coloured([kind, text]) {
   const shown = visible(text, { lines: true });
   if (kind === "keyword") return element("b", { text: shown });
-  return KINDS[kind] ? element("span", { class: KINDS[kind], text: shown }) : shown;
+  if (KINDS[kind]) return element("span", { class: KINDS[kind], text: shown });
+  return RIGHT_TO_LEFT.test(text) ? element("bdi", { text: shown }) : shown;
 }

@@ -63,6 +63,15 @@ async def test_an_allowed_page_can_read_why_it_is_refused(tmp_path: Path) -> Non
         assert other.status_code == 403 and "access-control-allow-origin" not in other.headers
 
 
+async def test_head_is_get_without_a_body(tmp_path: Path) -> None:
+    async with serving_api(tmp_path) as running, running.client() as http:
+        for path in ("/", "/health", "/v1/databases", "/nothing"):
+            asked, head = await http.get(path), await http.head(path)
+            assert head.status_code == asked.status_code and head.content == b"", path
+            assert head.headers["content-type"] == asked.headers["content-type"]
+        assert (await http.head("/v1/ask")).status_code == 405
+
+
 def test_own_pages_behind_a_proxy_have_no_port() -> None:
     assert "https://sql.example" in own_origins(["sql.example:443"])
     assert "https://sql.example" in own_origins(["sql.example"])

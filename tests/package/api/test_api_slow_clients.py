@@ -7,8 +7,9 @@ from typing import Any
 
 from starlette.types import Receive, Scope, Send
 
+from route_sql.access.request_body import BoundedBody
+from route_sql.api.app import api_refusal
 from route_sql.api.envelope import Envelope, Served
-from route_sql.api.limits import BoundedBody
 
 Message = MutableMapping[str, Any]
 
@@ -37,7 +38,7 @@ async def test_a_body_that_comes_too_slowly_is_refused() -> None:
     async def send(message: Message) -> None:
         sent.append(message)
 
-    await asyncio.wait_for(BoundedBody(unreached, seconds=0.05)(request(), never, send), 10)
+    await asyncio.wait_for(BoundedBody(unreached, seconds=0.05, refuse=api_refusal)(request(), never, send), 10)
     assert sent[0]["status"] == 400 and (b"connection", b"close") in sent[0]["headers"]
     assert "seconds" in json.loads(sent[1]["body"])["error"]["message"]
 

@@ -276,6 +276,10 @@ async def test_a_follow_up_belongs_to_its_thread_and_a_thread_to_the_history(bro
         assert await visit.page.locator(".turn h2").all_inner_texts() == ["Total by country?", "And by month?"]
         await visit.page.reload()  # the address names the thread
         assert await visit.rows(await visit.answered(1)) == TOTALS
+        named = visit.page.url
+        await visit.page.click("#new")
+        await visit.page.goto(named)  # as by a link, without loading the page again
+        await visit.answered(2)
         await visit.ask("Which notes?")
         await visit.answered(3)
         await threads.filter(has_text="How many?").get_by_role("button", name="Delete").click()

@@ -170,3 +170,9 @@ async def test_sql_is_cut_into_tokens_and_compared(browser: Any, tmp_path: Path)
     changes = await in_page(browser, tmp_path, "sql", script, ["select A  from t", "SELECT b FROM t"])
     assert [change for change in changes if change[0] != "same"] == [["gone", "A"], ["new", "b"]]
     assert "".join(text for how, text in changes if how != "gone") == "SELECT b FROM t"
+
+
+async def test_right_to_left_names_of_a_query_reorder_nothing(browser: Any, tmp_path: Path) -> None:
+    script = "(sql) => [...part.sqlBlock(sql).querySelectorAll('bdi')].map((each) => each.textContent)"
+    sql = 'SELECT "שם", עיר FROM t WHERE name = 1'
+    assert await in_page(browser, tmp_path, "sql", script, sql) == ['"שם"', "עיר"]

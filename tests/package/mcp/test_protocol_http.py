@@ -19,9 +19,10 @@ from support.protocol_databases import PETS, make_databases, scripted, served
 
 from route_sql import Catalog
 from route_sql.access.listening import hosts_of, listening, require_safe
+from route_sql.access.request_body import BODY_SECONDS
 from route_sql.access.tokens import Callers, read_callers
 from route_sql.mcp.callers import owner
-from route_sql.mcp.http import PATH, caller_of_request, http_app
+from route_sql.mcp.http import PATH, SESSIONS, caller_of_request, http_app
 from route_sql.mcp.server import build_server
 from route_sql.testing import ScriptedModel
 from route_sql.tools.errors import InvalidInput
@@ -38,6 +39,16 @@ token = "${GUEST_TOKEN}"
 allow = ["pets:pet"]
 """
 LISTING = {"jsonrpc": "2.0", "id": 1, "method": "tools/list"}
+BEGAN = {
+    "jsonrpc": "2.0",
+    "id": 1,
+    "method": "initialize",
+    "params": {
+        "protocolVersion": "2025-06-18",
+        "capabilities": {},
+        "clientInfo": {"name": "test", "version": "1"},
+    },
+}
 ACCEPT = {"Accept": "application/json, text/event-stream"}
 ASKED = {"question": "Which pets are there?", "database": "pets"}
 MODES = ("auto", "legacy")
@@ -65,14 +76,18 @@ def catalog(tmp_path: Path) -> Path:
 
 @asynccontextmanager
 async def serving(
-    catalog: Path, callers: Callers | None = None, model: ScriptedModel | None = None
+    catalog: Path,
+    callers: Callers | None = None,
+    model: ScriptedModel | None = None,
+    body_seconds: float = BODY_SECONDS,
 ) -> AsyncIterator[str]:
     """The URL of a server in this process."""
     with listening("127.0.0.1", 0) as opened:
         port = opened.getsockname()[1]
         async with Catalog.from_toml(catalog) as databases:
             server = build_server(model or scripted(), databases, caller_of=caller_of_request)
-            app = http_app(server, hosts_of("127.0.0.1", port), ["https://app.example"], callers or Callers({}))
+            hosts, origins = hosts_of("127.0.0.1", port), ["https://app.example"]
+            app = http_app(server, hosts, origins, callers or Callers({}), body_seconds)
             running = uvicorn.Server(uvicorn.Config(app, log_level="warning", timeout_graceful_shutdown=1))
             task = asyncio.create_task(running.serve(sockets=[opened]))
             while not running.started:
@@ -155,21 +170,31 @@ async def test_no_request_without_a_right_token_is_answered(catalog: Path) -> No
 
 async def test_a_session_belongs_to_the_token_that_began_it(catalog: Path) -> None:
     catalog.write_text(catalog.read_text() + CALLERS)
-    began = {
-        "jsonrpc": "2.0",
-        "id": 1,
-        "method": "initialize",
-        "params": {
-            "protocolVersion": "2025-06-18",
-            "capabilities": {},
-            "clientInfo": {"name": "test", "version": "1"},
-        },
-    }
     async with serving(catalog, read_callers(catalog, ENVIRON)) as url, httpx2.AsyncClient(headers=ACCEPT) as http:
-        first = await http.post(url, json=began, headers={"Authorization": f"Bearer {ANALYST}"})
+        first = await http.post(url, json=BEGAN, headers={"Authorization": f"Bearer {ANALYST}"})
         session = {"Mcp-Session-Id": first.headers["mcp-session-id"]}
         stolen = await http.post(url, json=LISTING, headers={"Authorization": f"Bearer {GUEST}", **session})
         assert first.status_code == 200 and stolen.status_code == 404
+
+
+async def test_a_caller_with_all_its_sessions_leaves_those_of_others(catalog: Path) -> None:
+    catalog.write_text(catalog.read_text() + CALLERS)
+    async with serving(catalog, read_callers(catalog, ENVIRON)) as url, httpx2.AsyncClient(headers=ACCEPT) as http:
+        greedy, other = ({"Authorization": f"Bearer {token}"} for token in (GUEST, ANALYST))
+        given = [(await http.post(url, json=BEGAN, headers=greedy)).status_code for _ in range(SESSIONS + 1)]
+        assert given == [200] * SESSIONS + [503]
+        assert (await http.post(url, json=BEGAN, headers=other)).status_code == 200
+
+
+async def test_a_body_that_comes_too_slowly_is_refused(catalog: Path) -> None:
+    async with serving(catalog, body_seconds=0.2) as url:
+        port = int(url.split(":")[2].partition("/")[0])
+        reader, writer = await asyncio.open_connection("127.0.0.1", port)
+        head = f"POST {PATH} HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\nContent-Type: application/json\r\n"
+        writer.write(f"{head}Content-Length: 100\r\n\r\n{{".encode())
+        reply = (await asyncio.wait_for(reader.read(), 30)).decode()
+        writer.close()
+    assert reply.startswith("HTTP/1.1 400") and "longer than 0.2 seconds" in reply
 
 
 @pytest.mark.parametrize("host", ["evil.example", "127.0.0.1", "127.0.0.1:1", "localhost:80@evil.example", ""])
