@@ -107,6 +107,9 @@ def test_python_finds_the_program(command: Command) -> None:
     elif command.words[1] == "-c":
         tree = ast.parse(command.words[2])  # it may need the libraries for training, so it is not imported
         for line in [line for line in tree.body if isinstance(line, ast.ImportFrom)]:
+            if not str(line.module).startswith("route_sql"):
+                assert find_spec(str(line.module))
+                continue
             spec = find_spec(str(line.module))
             source = ast.parse(Path(str(spec and spec.origin)).read_text())
             defined = {each.name for each in source.body if isinstance(each, ast.ClassDef | ast.FunctionDef)}
