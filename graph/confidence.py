@@ -3,20 +3,24 @@
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from math import exp
-from typing import Annotated
+from typing import Annotated, Any
 
 from annotated_types import Ge, Le
 from langchain_core.language_models import BaseChatModel
 from pydantic import TypeAdapter, ValidationError
 
+from route_sql.graph.calls.budget import in_time
 from route_sql.graph.selection import leading
 from route_sql.graph.signals import kind_of, signals_of
 from route_sql.graph.state import AnswerKind, Assessment, State
 from route_sql.tools.database.outcome import ran
-from route_sql.tools.errors import InvalidInput
+from route_sql.tools.errors import InvalidInput, RouteError
 from route_sql.tools.schema.records import Schema
 
+LOOK_UP_SECONDS = 10.0
+"""Seconds that the server may take to name its model in the middle of a run."""
 Probability = Annotated[float, Ge(0.0), Le(1.0)]
 
 
@@ -59,6 +63,11 @@ class Calibration:
     voted: Logistic | None = None
     """Model for an answer that samples have voted on; None if it was made without samples."""
 
+    @property
+    def limits(self) -> dict[str, float]:
+        """Probabilities at which a run ends early or gives no SQL."""
+        return {"enough": self.enough, "withhold": self.withhold}
+
     def confidence(self, kind: AnswerKind, signals: Mapping[str, float]) -> float:
         """The probability that an answer with these signals is right."""
         return (self._of(kind) or self.compared).probability(signals)
@@ -100,7 +109,30 @@ def calibration_of(model: BaseChatModel) -> Calibration | None:
     Raises:
         InvalidInput: the model carries something else.
     """
-    given = getattr(model, "calibration", None)
+    return _read(getattr(model, "calibration", None))
+
+
+async def find_calibration(model: BaseChatModel, given: Calibration | None, state: State) -> Calibration | None:
+    """The calibration that was given, or the one that the model's server names. A model that is not asked is not found.
+
+    Raises:
+        InvalidInput: the model names something else.
+        RouteError: the server can't be reached.
+    """
+    is_own_query = state.get("proposal") and not state.get("ledger")
+    find = None if given or is_own_query else getattr(model, "find_calibration", None)
+    return given if find is None else _read(await find())
+
+
+async def calibration_in_run(model: BaseChatModel, given: Calibration | None, state: State) -> Calibration | None:
+    """The same in the middle of a run; None if the server can't be reached, since an approved query needs no model."""
+    try:
+        return await in_time(partial(find_calibration, model, given, state), LOOK_UP_SECONDS)
+    except RouteError:  # the next call of the model reports it
+        return None
+
+
+def _read(given: Any) -> Calibration | None:
     if given is None or isinstance(given, Calibration):
         return given
     with _explained():

@@ -26,7 +26,7 @@ from route_sql.graph.calls.budget import Update, in_time, unspent
 from route_sql.graph.calls.exchanges import keep
 from route_sql.graph.calls.ledger import calls_of, entry, scores_of
 from route_sql.graph.checks import finding
-from route_sql.graph.confidence import Calibration
+from route_sql.graph.confidence import Calibration, calibration_in_run, find_calibration
 from route_sql.graph.context import Context, authenticated_user, context_of_first
 from route_sql.graph.events import add_event
 from route_sql.graph.executing import Execution, candidate_of, proposed
@@ -67,7 +67,7 @@ class Nodes:
     wording: Wording | None
     """None for the wording that the model, or its server, names."""
     calibration: Calibration | None
-    """None for a model without one."""
+    """None for that of the model, or of its server's name for the model."""
     executor: Executor
     context_tools: Sequence[BaseTool | Extension]
     checks: Sequence[Extension]
@@ -96,19 +96,19 @@ class Nodes:
             **without_old_keys(state),
             # Each value that is left out makes all later checkpoints smaller.
             **{name: value for name, value in found.items() if value},
-            "choices": self._choices(context),
+            "choices": await self._choices(state, context, began),
             # A run from an edited checkpoint may have notes already.
             **({"notes": Begin(begin=notes)} if notes or state.get("notes") else {}),
             **({} if context.seconds is None else {"spent": Begin(begin=[monotonic() - began])}),
         }
 
-    def _choices(self, context: Context) -> Choices:
+    async def _choices(self, state: State, context: Context, began: float) -> Choices:
         """The run's choices, with the limits of the model's calibration and the user who asked."""
-        fitted = self.calibration
-        limits = {"enough": fitted.enough, "withhold": fitted.withhold} if fitted else {}
+        find = partial(find_calibration, self.model, self.calibration, state)
+        fitted = await in_time(find, unspent(context.seconds, began))
         # Another user may resume the run later.
         asked = replace(context, asked_by=context.asked_by or authenticated_user())
-        return choices_of(asked, can_sample=can_sample(self.model), **limits)
+        return choices_of(asked, can_sample=can_sample(self.model), **(fitted.limits if fitted else {}))
 
     async def clarify(self, state: State) -> Update:
         """Ask a person what the question means; the answer is evidence for the agents, or picks a candidate."""
@@ -131,8 +131,9 @@ class Nodes:
         sql = generator.parse(reply.text, brief.schema.dialect)
         used = union(tables_and_columns(sql, brief.schema), misplaced_columns(sql, brief.schema)) if sql else {}
         judged = await self._answerable(state, reply, sql)
-        withheld = is_withheld({**state, "no_answer": judged})
-        proposal = None if withheld else proposed("draft", sql, scores=scores_of(reply))
+        proposal = (
+            None if is_withheld({**state, "no_answer": judged}) else proposed("draft", sql, scores=scores_of(reply))
+        )
         return {"drafted": used, "proposal": proposal, "no_answer": judged, "ledger": [entry("draft", reply)]}
 
     async def generate(self, state: State) -> Update:
@@ -159,15 +160,14 @@ class Nodes:
 
     async def execute(self, state: State) -> Update:
         """Run the newest candidate, or the samples, if they have not run yet, and look for reasons to doubt them."""
-        if wait_to_be_counted(state):
-            schema = await self._whole_schema(state)
-            return await Counting(self._execution(state), schema, self.checks, state).count(self.calibration)
-        proposal = state.get("proposal")
-        if proposal is None:
+        waits, proposal = wait_to_be_counted(state), state.get("proposal")
+        if proposal is None and not waits:
             return {}
+        schema, calibration = await self._whole_schema(state), await self._calibration(state)
+        if waits or proposal is None:
+            return await Counting(self._execution(state), schema, self.checks, state).count(calibration)
         run = await self._execution(state).run(proposal)
-        schema = await self._whole_schema(state)
-        update = await attempted(state, run, schema, self.checks, self.calibration)
+        update = await attempted(state, run, schema, self.checks, calibration)
         candidates = [candidate_of(each) for each in (*attempts(state), *update["attempts"])]
         return {"proposal": None, **update, "candidates": candidates}
 
@@ -242,9 +242,8 @@ class Nodes:
     ) -> Reply:
         if not getattr(self.model, "is_loaded", True):
             add_event("load", "loading the model")
-        limit = state["choices"]["max_tokens"]
+        limit, database = state["choices"]["max_tokens"], state["database"]
         with chat_span(self.model, messages, has_content=self.trace_content) as span:
-            database = state["database"]
             reply = await ask_model(self.model, messages, sample=sample, max_tokens=limit, tag=tag, database=database)
             span.reply(reply)
         keep(messages, reply, sample)
@@ -252,18 +251,20 @@ class Nodes:
 
     async def _ask_samples(self, state: State, messages: Sequence[BaseMessage], numbers: Sequence[int]) -> list[Reply]:
         """Draw the samples of these numbers by one request."""
-        limit = state["choices"]["max_tokens"]
+        limit, database = state["choices"]["max_tokens"], state["database"]
         with chat_span(self.model, messages, has_content=self.trace_content) as span:
-            database = state["database"]
             replies = await ask_for_samples(self.model, messages, numbers, max_tokens=limit, database=database)
             span.reply(*replies)
         for number, reply in zip(numbers, replies, strict=False):
             keep(messages, reply, number, drawn_with=numbers[0] if len(replies) > 1 else None)
         return replies
 
+    async def _calibration(self, state: State) -> Calibration | None:
+        return await calibration_in_run(self.model, self.calibration, state)
+
     async def _answerable(self, state: State, reply: Reply, sql: str | None) -> NoAnswer:
         schema = await self._whole_schema(state)
-        given = reply, sql, state, schema, self.calibration
+        given = reply, sql, state, schema, await self._calibration(state)
         # Under load, a trip to a thread costs more than a short question.
         is_short = len(state["question"]) <= QUESTION_CHARS and is_small(schema)
         return judge_answerable(*given) if is_short else await asyncio.to_thread(judge_answerable, *given)

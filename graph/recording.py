@@ -18,7 +18,7 @@ from route_sql.agents.brief import Wording
 from route_sql.agents.call import wording_of
 from route_sql.graph.asking import answer_in, run_with_story
 from route_sql.graph.checks import Check
-from route_sql.graph.confidence import Calibration, calibration_of
+from route_sql.graph.confidence import Calibration, calibration_of, find_calibration
 from route_sql.graph.context import Context
 from route_sql.graph.events import Event, Tell
 from route_sql.graph.fields.run_choices import Choices
@@ -94,7 +94,7 @@ async def record_run(
     if chosen.approve:
         raise InvalidInput("a run that waits for approval can't be recorded; leave approve out of the context")
     recorder = _RecordingExecutor(executor or make_execute_sql(catalog))
-    given = calibration or calibration_of(model)
+    given = await find_calibration(model, calibration or calibration_of(model), {})
     graph = build_graph(
         model, catalog, context_tools=context_tools, checks=checks, executor=recorder.tool, calibration=given
     )

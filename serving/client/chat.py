@@ -84,7 +84,7 @@ class ChatTGI(AsyncChatModel):
     wording: PromptWording | None = None
     """The one of an agent's two prompts that the served model was made for; None decides by the model's name."""
     calibration: dict[str, Any] | None = None
-    """Numbers that make a probability of an answer's signals for the served model; None without any."""
+    """Numbers that make a probability of an answer's signals for the served model; None decides by the model's name."""
 
     _servers: Servers = PrivateAttr()
     _gives_one: bool = PrivateAttr(default=False)
@@ -141,6 +141,14 @@ class ChatTGI(AsyncChatModel):
             ServerUnavailable: the server can't be reached to ask for the name.
         """
         return self.wording or (await self.served_model()).wording(self.model)
+
+    async def find_calibration(self) -> dict[str, Any] | None:
+        """The calibration that was set, or else the packaged one of the model's name; None for any other model.
+
+        Raises:
+            ServerUnavailable: the server can't be reached to ask for the name.
+        """
+        return self.calibration or (await self.served_model()).calibration(self.model)
 
     async def aclose(self) -> None:
         """Close the connections of the running event loop; a later call opens new ones."""

@@ -6,7 +6,8 @@ from typing import Any
 
 from route_sql.serving.client.completion_parts import parsed
 from route_sql.serving.client.failures import BadAnswer
-from route_sql.serving.profile import PromptWording
+from route_sql.serving.packaged_calibrations import calibration_of_name
+from route_sql.serving.profile import Profile, PromptWording
 
 UNNAMED = "tgi"
 """Name that is sent where neither the caller nor the server has one: text-generation-inference takes any."""
@@ -30,9 +31,16 @@ class ServedModel:
 
         A name that the server doesn't list means its only model: some servers take any name.
         """
+        return wording_of_name(self._meant(asked))
+
+    def calibration(self, asked: str | None = None) -> dict[str, Any] | None:
+        """The packaged calibration of the model that is asked for by a name, or of the first; None for other models."""
+        return calibration_of_name(self._meant(asked))
+
+    def _meant(self, asked: str | None) -> str:
+        """The name of the model that a request for a name gets; empty if it has none."""
         is_other = asked is not None and (asked in self.names or len(self.names) > 1)
-        name = asked if is_other else self.name or asked
-        return wording_of_name(name or "")
+        return (asked if is_other else self.name or asked) or ""
 
 
 NOTHING_SAID = ServedModel()
@@ -43,9 +51,10 @@ def wording_of_name(name: str) -> PromptWording:
     return "tuned" if _TUNED.search(name.replace("\\", "/")) else "instruct"
 
 
-def served_name(name: str, wording: PromptWording) -> str:
-    """The name to serve a model by, so that its clients find the wording."""
-    return name if wording_of_name(name) == wording else f"route-sql/{name}"
+def served_name(name: str, profile: Profile) -> str:
+    """The name to serve a model by, so that its clients find the wording, and no calibration of another model."""
+    full = name if wording_of_name(name) == profile.wording else f"route-sql/{name}"
+    return full if calibration_of_name(full) in (None, profile.calibration) else f"{full}-of-yours"
 
 
 def read_served_model(body: str) -> ServedModel:

@@ -81,7 +81,7 @@ class EmbeddedServer:
     @property
     def served_name(self) -> str:
         """The model's name in `/v1/models`, which tells the wording to clients that have only the URL."""
-        return served_name(self.model, self.wording)
+        return served_name(self.model, self.model_file.profile)
 
     @property
     def pid(self) -> int | None:

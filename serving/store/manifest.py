@@ -1,11 +1,10 @@
 """The models we know by name: the SHA-256 of their bytes, and the sources of exactly these bytes."""
 
-import json
 from dataclasses import dataclass, replace
-from importlib.resources import files
 from types import MappingProxyType
-from typing import Any
 
+from route_sql.serving.packaged_calibrations import DEFAULT as ADAPTER
+from route_sql.serving.packaged_calibrations import packaged_calibration
 from route_sql.serving.profile import Profile
 
 
@@ -78,13 +77,6 @@ class ModelEntry:
     """Adapter that is applied at start, with the profile's scale; None for a model without one."""
 
 
-def _packaged_calibration(name: str) -> dict[str, Any]:
-    """The packaged calibration of an adapter."""
-    text = files("route_sql.serving").joinpath(f"calibrations/{name}.json").read_text(encoding="utf-8")
-    calibration: dict[str, Any] = json.loads(text)
-    return calibration
-
-
 BASE = ModelEntry(
     name="base",
     title="Qwen2.5-Coder-0.5B-Instruct, Q4_K_M, as its makers tuned it",
@@ -108,10 +100,10 @@ DEFAULT = replace(
     BASE,
     name="default",
     title="Qwen2.5-Coder-0.5B-Instruct, Q4_K_M, with our adapter for the four tasks",
-    profile=Profile(wording="tuned", calibration=_packaged_calibration("route-sql-0.5b-cpu")),
+    profile=Profile(wording="tuned", calibration=packaged_calibration(ADAPTER)),
     adapter=AdapterFile(
-        file="route-sql-0.5b-cpu.gguf",
-        sources=(PackagedParts("adapters/route-sql-0.5b-cpu.gguf"),),
+        file=f"{ADAPTER}.gguf",
+        sources=(PackagedParts(f"adapters/{ADAPTER}.gguf"),),
         size=18_719_200,
         sha256="a98ccc4f3527d0a0a7d8d65871e78679317fb832a84ccd0273d209262ba907d2",
     ),

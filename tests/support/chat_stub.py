@@ -49,6 +49,7 @@ class _Server(ThreadingHTTPServer):
 
 class _Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
+    is_counted = False
 
     def do_POST(self) -> None:
         stub: ChatStub = self.server.stub  # type: ignore[attr-defined]
@@ -60,14 +61,21 @@ class _Handler(BaseHTTPRequestHandler):
             stub.keys.append(self.headers.get("Authorization"))
             reply = stub.replies.popleft() if stub.replies else stub.otherwise
             stub.at_once += 1
+            self.is_counted = True
             stub.most_at_once = max(stub.most_at_once, stub.at_once)
         try:
             reply(self, stub)
         except (BrokenPipeError, ConnectionResetError):
             stub.hung_up.set()
         finally:
-            with stub.lock:
-                stub.at_once -= 1
+            self._end()
+
+    def _end(self) -> None:
+        """Count the request as answered; its client may send the next one as soon as it has the last byte."""
+        stub: ChatStub = self.server.stub  # type: ignore[attr-defined]
+        with stub.lock:
+            stub.at_once -= self.is_counted
+            self.is_counted = False
 
     def do_GET(self) -> None:
         stub: ChatStub = self.server.stub  # type: ignore[attr-defined]
@@ -79,6 +87,7 @@ class _Handler(BaseHTTPRequestHandler):
         reply(self, stub)
 
     def send(self, status: int, body: bytes, kind: str = "application/json", **headers: str) -> None:
+        self._end()
         self.send_response(status)
         for name, value in headers.items():
             self.send_header(name.replace("_", "-"), value)

@@ -301,10 +301,13 @@ async def test_the_command_serves_http_and_ends_when_it_is_asked_to(catalog: Pat
     with subprocess.Popen(
         [started.command, *started.args], env={**os.environ, **(started.env or {})}, stdout=subprocess.PIPE, text=True
     ) as process:
-        assert process.stdout is not None
-        line = await asyncio.to_thread(process.stdout.readline)
-        async with connected(line.split()[1]) as client:
-            assert (await call(client, "execute", sql=PETS, database="pets"))["rows"][0] == ["Rex", "dog"]
-        process.send_signal(signal.SIGTERM)
-        await asyncio.to_thread(process.wait, 20)
+        try:
+            assert process.stdout is not None
+            line = await asyncio.to_thread(process.stdout.readline)
+            async with connected(line.split()[1]) as client:
+                assert (await call(client, "execute", sql=PETS, database="pets"))["rows"][0] == ["Rex", "dog"]
+            process.send_signal(signal.SIGTERM)
+            await asyncio.to_thread(process.wait, 20)
+        finally:
+            process.kill()
     assert "everyone on this machine" in line

@@ -13,6 +13,8 @@ from support.chat_stub import ChatStub, completion, dripping, dropped, failure, 
 
 from route_sql.serving.client.served_model import served_name, wording_of_name
 from route_sql.serving.errors import ServerRefused, ServerUnavailable
+from route_sql.serving.packaged_calibrations import DEFAULT, calibration_of_name, packaged_calibration
+from route_sql.serving.profile import Profile
 
 CONVERSATION = [SystemMessage("be short"), HumanMessage("hi"), AIMessage("hello"), HumanMessage("bye")]
 FOLDED = [
@@ -101,8 +103,42 @@ def test_a_name_says_the_wording(name: str, wording: str) -> None:
 
 
 def test_a_tuned_model_is_served_by_a_name_that_says_so() -> None:
-    assert wording_of_name(served_name("default", "tuned")) == "tuned"
-    assert served_name("base", "instruct") == "base"
+    assert wording_of_name(served_name("default", Profile(wording="tuned"))) == "tuned"
+    assert served_name("base", Profile()) == "base"
+
+
+@pytest.mark.parametrize(
+    ("name", "is_known"),
+    [
+        ("route-sql/default", True),
+        ("Route-SQL/default/", True),
+        ("/models/route-sql-0.5b-cpu", True),
+        ("C:\\models\\route-sql-0.5b-cpu", True),
+        ("route-sql", False),
+        ("default", False),
+        ("route-sql-0.5b-cpu-merged", False),
+        ("my-route-sql/default", False),
+        ("", False),
+    ],
+)
+def test_a_name_says_the_calibration_of_the_default_model_alone(name: str, is_known: bool) -> None:
+    assert calibration_of_name(name) == (packaged_calibration(DEFAULT) if is_known else None)
+
+
+def test_another_tuned_model_is_not_served_by_the_name_of_the_default_one() -> None:
+    default = Profile(wording="tuned", calibration=packaged_calibration(DEFAULT))
+    assert served_name("default", default) == "route-sql/default"
+    other = served_name("default", Profile(wording="tuned"))
+    assert wording_of_name(other) == "tuned" and calibration_of_name(other) is None
+
+
+async def test_a_served_default_model_has_its_calibration(stub: ChatStub) -> None:
+    stub.models.append(models("route-sql/default"))
+    assert await chat(stub).find_calibration() == packaged_calibration(DEFAULT)
+    own = {"enough": 0.5}
+    assert await chat(stub, calibration=own).find_calibration() == own
+    stub.models[0] = models("route-sql/mine")
+    assert await chat(stub).find_calibration() is None
 
 
 @pytest.mark.parametrize(
