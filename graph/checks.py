@@ -30,7 +30,7 @@ def own_complaint(sql: str, outcome: Outcome, schema: Schema) -> str | None:
 
 
 async def doubts(
-    question: str, sql: str, outcome: Outcome, checks: Sequence[Extension], said: Sequence[str]
+    question: str, sql: str, outcome: Outcome, checks: Sequence[Extension], notes: Sequence[str]
 ) -> tuple[str | None, list[str]]:
     """The first complaint of the caller's checks, which run side by side, and a sentence for each that failed.
 
@@ -39,11 +39,11 @@ async def doubts(
         sql: A candidate that ran, and about which we have no complaint.
         outcome: Its outcome.
         checks: The caller's checks.
-        said: The notes so far: a check that was too slow for this question is not called again.
+        notes: Those so far: a check that was too slow for this question is not called again.
     """
-    asked = [check for check in checks if not any(note.startswith(f"{check.title} {LATE}") for note in said)]
+    asked = [check for check in checks if not any(note.startswith(f"{check.title} {LATE}") for note in notes)]
     complaints, failures = await complaints_of(asked, question, sql, outcome)
-    return next(iter(complaints), None), [each for each in failures if each not in said]
+    return next(iter(complaints), None), [each for each in failures if each not in notes]
 
 
 async def refusal(checks: Sequence[Extension], question: str, sql: str, database: str) -> str | None:

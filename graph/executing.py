@@ -134,6 +134,8 @@ class Execution:
 
     async def _outcome(self, proposal: Proposal) -> Outcome:
         choices, limits = self.state["choices"], self._limits()
+        if limits.seconds <= 0.0:
+            return failed("timeout", NO_TIME)
         given = {
             "sql": proposal["sql"],
             "database": self.state["database"],
@@ -167,7 +169,7 @@ class Execution:
         """The database's bounds, with the shortest of the deadlines and of the time left."""
         limits = self.catalog.get(self.state["database"]).limits
         deadline = self.state["choices"]["deadline"] or limits.seconds
-        bounds = (deadline, seconds_left(self.state) or None, self.seconds or None)
+        bounds = (limits.seconds, deadline, seconds_left(self.state), self.seconds)
         return replace(limits, seconds=min(bound for bound in bounds if bound is not None))
 
     def _translated(self, run: Run) -> Proposal | None:
@@ -177,6 +179,9 @@ class Execution:
         dialect = self.state["choices"]["dialect"] or self.catalog.get(self.state["database"]).dialect
         proposal = run.proposal
         return proposed(proposal["agent"], in_own_dialect(proposal["sql"], dialect), scores=proposal.get("scores"))
+
+
+NO_TIME = "There was no time left for the query."
 
 
 def unrun(state: State) -> dict[str, Any]:

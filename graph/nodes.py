@@ -204,7 +204,7 @@ class Nodes:
         """Ask the continuation writer to continue the longest valid prefix of the leading candidate."""
         brief = await self._brief(state)
         failing = leading(state)
-        prefix = continuable_prefix(failing["sql"], brief.schema) if failing else "SELECT"
+        prefix = await asyncio.to_thread(continuable_prefix, failing["sql"], brief.schema) if failing else "SELECT"
         messages = self.prompts.continue_writing(brief, prefix)
         reply = await self._ask(state, messages)
         sql = continuation_writer.parse(reply.text, prefix, brief.schema.dialect)

@@ -50,10 +50,15 @@ def in_both_ways(run: Node, name: str) -> RunnableCallable:
     return RunnableCallable(run_in_thread, run, name=name, trace=False)
 
 
-def node(agent: Agent, *, trace_content: bool = False) -> RunnableCallable:
+def node(
+    agent: Agent, late: Callable[[State], Update] | None = _no_update, *, trace_content: bool = False
+) -> RunnableCallable:
     """A node of the graph: the agent reads a state whose choices the run's context has narrowed.
 
-    It runs no longer than the question's time budget lasts. With `trace_content`, its span has the texts of errors.
+    Args:
+        agent: The agent.
+        late: Makes the update when the question's time budget ends before the agent; None lets it run on.
+        trace_content: Whether its span has the texts of errors.
 
     Raises (when run):
         InvalidInput: the state does not hold the choices of its run.
@@ -63,19 +68,7 @@ def node(agent: Agent, *, trace_content: bool = False) -> RunnableCallable:
         context = context_of(runtime)
         read, _ = _read(state, context)
         now: State = {**read, "choices": narrowed(read["choices"], context)}
-        return await _run(agent, now, runtime, _no_update, trace_content=trace_content)
-
-    return in_both_ways(run, _name_of(agent))
-
-
-def answering_node(agent: Agent, *, trace_content: bool = False) -> RunnableCallable:
-    """The same for the last node, which runs even when the budget is spent."""
-
-    async def run(state: StoredState, *, runtime: Runtime[Context]) -> Update:
-        context = context_of(runtime)
-        read, _ = _read(state, context)
-        now: State = {**read, "choices": narrowed(read["choices"], context)}
-        return await _run(agent, now, runtime, trace_content=trace_content)
+        return await _run(agent, now, runtime, late, trace_content=trace_content)
 
     return in_both_ways(run, _name_of(agent))
 

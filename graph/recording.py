@@ -87,12 +87,12 @@ async def record_run(
         The state at the end, and the recording.
 
     Raises:
-        InvalidInput: the context asks for approval; a recorded run does not stop.
+        InvalidInput: the context lets the run ask a person; a recorded run does not stop.
         RouteError: as for any run.
     """
     chosen = replace(context or Context(), keep_prompts=True)
-    if chosen.approve:
-        raise InvalidInput("a run that waits for approval can't be recorded; leave approve out of the context")
+    if chosen.approve or chosen.clarify:
+        raise InvalidInput("a run that asks a person can't be recorded; leave approve and clarify out of the context")
     recorder = _RecordingExecutor(executor or make_execute_sql(catalog))
     given = await find_calibration(model, calibration or calibration_of(model), {})
     graph = build_graph(

@@ -6,7 +6,7 @@ from langgraph.channels.ephemeral_value import EphemeralValue
 from pydantic import BaseModel, Field, FiniteFloat
 from typing_extensions import TypedDict
 
-from route_sql.graph.fields.channels import Extended, OfOneQuestion, kept_once, later
+from route_sql.graph.fields.channels import Extended, OfOneQuestion, kept_once, longer_time
 from route_sql.graph.fields.decisions import Decision, Point
 from route_sql.graph.fields.proposals import Proposal, Samples, TokenScores
 from route_sql.graph.fields.run_choices import Choices
@@ -248,7 +248,7 @@ class State(TypedDict, total=False):
     """Tables and columns named by the schema linker; empty until it ran."""
     drafted: Annotated[Link, OfOneQuestion(Any)]
     """Tables and columns used by the draft, and the real tables of columns it misplaced."""
-    spent: Annotated[FiniteFloat, later]
+    spent: Annotated[FiniteFloat, longer_time]
     """Seconds that the nodes of a question with a time budget (`Context.seconds`) have taken."""
     proposal: Annotated[Proposal | None, OfOneQuestion(Any)]
     """The newest candidate, until `execute` has run it."""

@@ -14,7 +14,7 @@ from route_sql.graph.extensions.arguments import require_schemas
 from route_sql.graph.nodes import Nodes
 from route_sql.graph.options import GraphOptions, make_nodes
 from route_sql.graph.person.form import question_form
-from route_sql.graph.reading import Router, answering_node, first_node, node, recording_node
+from route_sql.graph.reading import Router, first_node, node, recording_node
 from route_sql.graph.state import Answer, Question
 from route_sql.graph.strategies import (
     FOLLOWING,
@@ -117,7 +117,7 @@ def _functions(nodes: Nodes) -> dict[str, Any]:
         "correct_noise": node(nodes.correct_noise, trace_content=traced),
         "continue_writing": node(nodes.continue_writing, trace_content=traced),
         "sample": node(nodes.sample, trace_content=traced),
-        "answer": answering_node(nodes.answer, trace_content=traced),
+        "answer": node(nodes.answer, None, trace_content=traced),
     }
 
 

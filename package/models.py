@@ -107,7 +107,7 @@ async def model_on_demand(model: str, settings: Settings, *, questions: int = 1)
         InvalidInput: the URL can't be read.
     """
     if not is_url(model):
-        yield ChatOnDemand(name_or_path=model, store=ModelStore(settings.cache))
+        yield ChatOnDemand(name_or_path=model, store=ModelStore(settings.cache), max_tokens=settings.max_tokens)
         return
     chat = chat_at(model, settings, questions=questions)
     try:

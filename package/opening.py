@@ -2,8 +2,8 @@
 
 import asyncio
 import os
-from collections.abc import Callable
-from contextlib import AsyncExitStack
+from collections.abc import Callable, Iterator
+from contextlib import AsyncExitStack, contextmanager
 from dataclasses import dataclass, field
 from typing import Any, Self
 from uuid import uuid4
@@ -16,6 +16,7 @@ from route_sql.graph.context import Context
 from route_sql.graph.events import Event, Tell, story
 from route_sql.graph.grounding import askable_schema
 from route_sql.graph.state import Answer, Question
+from route_sql.graph.threads.memory import turns_in
 from route_sql.graph.wiring import Graph, build_graph
 from route_sql.models import open_model
 from route_sql.serving.store.model_store import FetchProgress
@@ -58,7 +59,9 @@ class OpenedDatabase:
     """The database's name in the catalog."""
     _stack: AsyncExitStack = field(default_factory=AsyncExitStack)
     _opened: tuple[Catalog, Graph] | None = None
-    _thread: str = field(default_factory=lambda: uuid4().hex)
+    # The turns that a follow-up may refer to. Each question has a thread of its own, which is deleted after it.
+    _memory: dict[str, Any] = field(default_factory=dict)
+    _saver: InMemorySaver = field(default_factory=InMemorySaver)
     # On a thread, a decision on one question must not meet the query of another.
     _turns: Turns = field(default_factory=Turns)
 
@@ -85,27 +88,29 @@ class OpenedDatabase:
         Raises:
             RouteError: the question can't be asked; a query that fails is in the answer.
         """
-        step: Any = Question(question=question, database=self.name, evidence=evidence)
         with self._turns.place() as place:
             place.result()
-            thread = self._thread
-            while waiting := (state := QUESTIONS.run(self._step(step, thread))).get("__interrupt__"):
-                step = resumed(waiting[0], _decision(decide, waiting[0].value))
+            with self._thread() as (thread, memory):
+                step: Any = {**Question(question=question, database=self.name, evidence=evidence), **memory}
+                while waiting := (state := QUESTIONS.run(self._step(step, thread))).get("__interrupt__"):
+                    step = resumed(waiting[0], _decision(decide, waiting[0].value))
+                memory.update(turns_in(state))
         return answer_in(state)
 
     async def aask(self, question: str, evidence: str = "", *, decide: Decide | None = None) -> Answer:
         """Like `ask`, for async callers; `decide` runs in a thread."""
-        step: Any = Question(question=question, database=self.name, evidence=evidence)
         with self._turns.place(asyncio.get_running_loop()) as place:
             await asyncio.wrap_future(place)
-            thread = self._thread
-            while waiting := (state := await self._step(step, thread)).get("__interrupt__"):
-                step = resumed(waiting[0], await asyncio.to_thread(_decision, decide, waiting[0].value))
+            with self._thread() as (thread, memory):
+                step: Any = {**Question(question=question, database=self.name, evidence=evidence), **memory}
+                while waiting := (state := await self._step(step, thread)).get("__interrupt__"):
+                    step = resumed(waiting[0], await asyncio.to_thread(_decision, decide, waiting[0].value))
+                memory.update(turns_in(state))
         return answer_in(state)
 
     def new_thread(self) -> None:
-        """Forget the questions so far. A question that is being answered ends on its own thread."""
-        self._thread = uuid4().hex
+        """Forget the questions so far, and the one that is being answered as soon as it ends."""
+        self._memory = {}
 
     def start(self) -> Self:
         """Open the database, then start the model, where a `with` block does not fit.
@@ -129,13 +134,22 @@ class OpenedDatabase:
             named = self.model or self.settings.model
             async with story(self.tell, "", "loading the model"):
                 chat = await stack.enter_async_context(open_model(named, self.settings, self.progress))
-            self._opened = catalog, build_graph(chat, catalog, checkpointer=InMemorySaver())
+            self._opened = catalog, build_graph(chat, catalog, checkpointer=self._saver)
             self._stack = stack.pop_all()
         return self
 
     async def _close(self) -> None:
         self._opened = None
         await self._stack.aclose()
+
+    @contextmanager
+    def _thread(self) -> Iterator[tuple[str, dict[str, Any]]]:
+        """A thread for one question, and the memory that it reads and changes."""
+        thread = uuid4().hex
+        try:
+            yield thread, self._memory
+        finally:
+            self._saver.delete_thread(thread)
 
     async def _step(self, step: Any, thread: str) -> Any:
         return await run_with_story(self.graph, step, self.context, self.tell, thread=thread)

@@ -30,7 +30,7 @@ def studio_graphs(settings: Settings) -> tuple[Graph, Chat]:
 def _model(settings: Settings) -> BaseChatModel:
     if is_url(settings.model):
         return chat_at(settings.model, settings)
-    return ChatOnDemand(name_or_path=settings.model, store=ModelStore(settings.cache))
+    return ChatOnDemand(name_or_path=settings.model, store=ModelStore(settings.cache), max_tokens=settings.max_tokens)
 
 
 def _catalog(settings: Settings) -> Catalog:

@@ -82,8 +82,10 @@ def _judged(state: State, status: Status, outcome: Outcome) -> Update:
     confidence = assessment["confidence"] if assessment else 0.0
     if settled_by_person(state):  # a calibration judges SQL of a model, and here a person decided
         confidence, assessment = float(status in ("ok", "empty")), None
+    if not ran(outcome):  # the chosen query ran before, and failed when it ran again for its rows
+        confidence, assessment = 0.0, None
     return {
-        "status": "unsure" if is_unsure(state) else status,
+        "status": "unsure" if is_unsure(state) and ran(outcome) else status,
         "confidence": confidence,
         "calibrated": assessment is not None and assessment["calibrated"],
         "doubts": [*doubts_of(state), *([ONE_NULL] if _is_one_null(outcome) else [])],

@@ -28,14 +28,15 @@ def leading_rows(now: State, rows: Rows) -> Update:
     tried = now["attempts"]
     if leading(now) is not tried[-1] or not ran(tried[-1]["outcome"]):
         return {}
-    of: Update = {"rows_of": tried[-1]["sql"]}
-    return of if rows == now.get("rows") else {**of, "rows": rows}
+    update: Update = {"rows_of": tried[-1]["sql"]}
+    return update if rows == now.get("rows") else {**update, "rows": rows}
 
 
 def kept_rows(chosen: Attempt, state: State) -> Rows | None:
     """The rows of a candidate; None if the state does not hold all of them.
 
-    That is rare: the candidate lost the lead and got it back, or a person edited the state.
+    It holds those of a candidate that led when it was new. One that became the leader by the agreement of a later one,
+    or that a person edited, may lack them.
     """
     outcome = chosen["outcome"]
     if not ran(outcome):

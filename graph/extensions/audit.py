@@ -3,7 +3,7 @@
 import json
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
-from logging import Logger
+from logging import INFO, Logger
 from typing import Any, Literal, NamedTuple
 
 from langgraph.config import get_config
@@ -51,7 +51,9 @@ class AuditEntry(TypedDict):
 
 
 AuditLog = Logger | Callable[[AuditEntry], Any]
-"""A logger, which gets each entry as one line of JSON at level INFO, or a function of the entry, async or not."""
+"""A logger, which gets each entry as one line of JSON at level INFO, or a function of the entry, async or not.
+
+A handler of a logger swallows its own errors, such as that of a full disk; a function does not."""
 
 
 class AuditedQuery(NamedTuple):
@@ -101,6 +103,8 @@ class Audit:
 
 def _as_line(logger: Logger) -> Callable[[AuditEntry], None]:
     def audit(entry: AuditEntry) -> None:
+        if not logger.isEnabledFor(INFO) or not logger.hasHandlers():
+            raise LookupError(f"the logger {logger.name} drops lines of level INFO, or has no handler")
         logger.info("%s", json.dumps(entry))
 
     return audit

@@ -87,7 +87,7 @@ class Extended:
         return 0 <= at < len(known) and isinstance(known[at], dict)
 
 
-def later(known: float, update: float | Begin) -> float:
+def longer_time(known: float, update: float | Begin) -> float:
     """The seconds that a question has taken after a node's update: of nodes side by side, the longer time.
 
     Raises:

@@ -11,7 +11,7 @@ from langgraph.pregel._read import ChannelRead
 from langgraph.pregel._write import ChannelWrite, ChannelWriteEntry
 
 from route_sql.graph.context import Context
-from route_sql.graph.fields.channels import BEGIN, Extended, OfOneQuestion, later
+from route_sql.graph.fields.channels import BEGIN, Extended, OfOneQuestion, longer_time
 from route_sql.graph.fields.proposals import PERSON, Proposal
 from route_sql.graph.state import VERSION, Answer, Question, State
 from route_sql.graph.threads.state_versions import StoredState
@@ -37,7 +37,7 @@ class QuestionGraph(StateGraph[StoredState, Context, Question, Answer]):
 
 def _is_emptied(annotation: Any) -> bool:
     """Whether `BEGIN` empties a key of the state."""
-    return later in _marks(annotation) or _has_mark(annotation, Extended | OfOneQuestion | DeltaChannel)
+    return longer_time in _marks(annotation) or _has_mark(annotation, Extended | OfOneQuestion | DeltaChannel)
 
 
 def _has_mark(annotation: Any, kind: Any) -> bool:

@@ -1,6 +1,6 @@
 """The memory of a thread: its last answered questions, and which of them the next one refers to."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, TypeGuard
 
 from route_sql.agents.follow_up import (
@@ -20,6 +20,8 @@ from route_sql.tools.schema.records import Schema
 from route_sql.tools.sql.usage import tables_and_columns
 from route_sql.tools.text import clean
 
+MOST_COLUMNS = EARLIER_COLUMNS_CHARS
+"""Columns that are looked at; each takes a character at least."""
 TURN = {"question": str, "database": str, "sql": str, "columns": list, "rights": dict}
 """Keys of a turn and their types."""
 OLDER = 1
@@ -28,7 +30,7 @@ OLDER = 1
 
 def turn_of(question: str, database: str, sql: str, columns: list[str], rights: dict[str, Any]) -> AnsweredQuestion:
     """An answered question as the thread keeps it: a few hundred characters, whatever the answer was."""
-    kept = [column[:EARLIER_COLUMNS_CHARS] for column in columns[:EARLIER_COLUMNS_CHARS]]
+    kept = [column[:EARLIER_COLUMNS_CHARS] for column in columns[:MOST_COLUMNS]]
     return AnsweredQuestion(
         question=question[:EARLIER_QUESTION_CHARS],
         database=database,
@@ -44,6 +46,11 @@ def is_turn(value: object) -> TypeGuard[AnsweredQuestion]:
         return False
     is_right = all(isinstance(value[name], kind) for name, kind in TURN.items())
     return is_right and all(isinstance(column, str) for column in value["columns"])
+
+
+def turns_in(state: Mapping[str, Any]) -> dict[str, Any]:
+    """The turns of a thread, as a question on another thread takes them to be a follow-up."""
+    return {name: state[name] for name in ("last_turn", "older_turns") if name in state}
 
 
 def older_turns(state: State) -> list[AnsweredQuestion]:

@@ -52,6 +52,7 @@ def listening(host: str, port: int) -> socket.socket:
     try:
         opened.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         opened.bind((host, port))
+        opened.listen()  # the address is printed before the server runs, and a client may be quick
     except OSError as error:
         opened.close()
         raise InvalidInput(f"can't listen on {host}, port {port}: {error.strerror}; choose another --port") from error

@@ -61,15 +61,17 @@ class PathPicture:
 
 def path_picture(state: State) -> PathPicture:
     """The picture of a run's path."""
-    rows = {node: TOP + place * LANE for place, node in enumerate(LANES)}
+    path = steps_of(state)
+    nodes = dict.fromkeys([*LANES[:-1], *(step.node for step in path), LANES[-1]])  # the caller's own have lanes too
+    rows = {node: TOP + place * LANE for place, node in enumerate(nodes)}
     steps = [
         Step(step.node, step.text, step.mark, step.kind, LEFT + STEP // 2 + place * STEP, rows[step.node])
-        for place, step in enumerate(steps_of(state))
+        for place, step in enumerate(path)
     ]
     visited = {step.node for step in steps}
     return PathPicture(
         width=LEFT + STEP * len(steps),
-        height=TOP + LANE * len(LANES) - LANE // 2,
+        height=TOP + LANE * len(rows) - LANE // 2,
         left=LEFT,
         lanes=[LaneOfPicture(node, y, node in visited) for node, y in rows.items()],
         steps=steps,

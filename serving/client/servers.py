@@ -132,7 +132,9 @@ class _TriedServers:
         """
         self._refusals.append((server, refusal))
         self._left.remove(server)
-        if not _may_be_broken(refusal) or not self._left:
+        if not _may_be_broken(refusal):
+            raise refusal
+        if not self._left:
             raise self._refusals[0][1]
 
     def answered(self, server: Server) -> None:

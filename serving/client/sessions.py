@@ -2,26 +2,40 @@
 
 import asyncio
 import threading
+from contextlib import suppress
 from dataclasses import dataclass
 from http.cookiejar import CookieJar, DefaultCookiePolicy
 from urllib.parse import urlsplit
 
 import httpx2
 
+from route_sql.serving.errors import ServerRefused
 from route_sql.tools.loop_thread import LoopThread
 
 _LOOPBACK = {"127.0.0.1", "localhost", "::1"}
 
 
 def open_http_session(base_url: str) -> httpx2.AsyncClient:
-    """An HTTP session for one server. It reads files (certificates), so it must not run on an event loop."""
-    url = urlsplit(base_url)
-    local = url.hostname in _LOOPBACK
+    """An HTTP session for one server. It reads files (certificates), so it must not run on an event loop.
+
+    Raises:
+        ServerRefused: the environment names a proxy or certificates that can't be used.
+    """
+    try:
+        return _http_session(is_local=urlsplit(base_url).hostname in _LOOPBACK)
+    except (ValueError, ImportError, OSError) as error:
+        raise ServerRefused(
+            f"No request can be sent to the model server: {error}. Check the environment's settings of proxies and "
+            "certificates: ALL_PROXY, HTTP_PROXY, HTTPS_PROXY, SSL_CERT_FILE and SSL_CERT_DIR."
+        ) from error
+
+
+def _http_session(*, is_local: bool) -> httpx2.AsyncClient:
     return httpx2.AsyncClient(
         # A proxy named in the environment can't reach our loopback.
-        trust_env=not local,
+        trust_env=not is_local,
         # Loopback connections cost nothing; one that is not kept can't go stale or outlive its event loop.
-        limits=httpx2.Limits(max_keepalive_connections=0 if local else 20),
+        limits=httpx2.Limits(max_keepalive_connections=0 if is_local else 20),
         timeout=None,
         # A cookie would tell the server which calls belong together, and grow with each answer.
         cookies=CookieJar(DefaultCookiePolicy(allowed_domains=())),
@@ -50,9 +64,17 @@ class Sessions:
         self._lock = threading.Lock()
 
     async def of_this_loop(self) -> tuple[httpx2.AsyncClient, asyncio.Semaphore]:
-        """The running loop's session and queue."""
+        """The running loop's session and queue.
+
+        Raises:
+            ServerRefused: the environment names a proxy or certificates that can't be used.
+        """
         connections = self._of_this_loop()
-        return await asyncio.shield(connections.opening), connections.turns
+        try:
+            return await asyncio.shield(connections.opening), connections.turns
+        except ServerRefused:
+            self._connections.pop(asyncio.get_running_loop(), None)  # the next call looks at the environment again
+            raise
 
     def once(self) -> asyncio.Lock:
         """The running loop's lock for a request that is made once."""
@@ -75,7 +97,8 @@ class Sessions:
         with self._lock:
             connections = self._connections.pop(asyncio.get_running_loop(), None)
         if connections is not None:
-            await (await connections.opening).aclose()
+            with suppress(ServerRefused):  # then nothing was opened
+                await (await connections.opening).aclose()
 
 
 SYNC_CALLS = LoopThread("route-sql chat")

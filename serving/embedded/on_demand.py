@@ -30,6 +30,8 @@ class ChatOnDemand(AsyncChatModel):
     name_or_path: str
     """A name of the manifest, the path of a GGUF file, or a folder that `train export` wrote."""
     store: ModelStore
+    max_tokens: int | None = None
+    """Tokens of a reply at most; None leaves the model's own limit."""
 
     _starting: threading.Lock = PrivateAttr(default_factory=threading.Lock)
     _chat: ChatTGI | None = PrivateAttr(default=None)
@@ -75,7 +77,7 @@ class ChatOnDemand(AsyncChatModel):
                 server = EmbeddedServer(self.store.resolve(self.name_or_path))
                 atexit.register(server.stop)
                 server.start()
-                self._chat = server.chat_model()
+                self._chat = server.chat_model(**({"max_tokens": self.max_tokens} if self.max_tokens else {}))
             return self._chat
 
     async def _agenerate(

@@ -131,9 +131,12 @@ async def test_a_translated_query_and_its_first_try_are_recorded(model: Scripted
     assert recording["answer"]["status"] == "ok" and (await replay_run(recording)).divergences == []
 
 
-async def test_a_run_that_waits_for_a_person_is_refused(model: ScriptedModel, catalog: Catalog) -> None:
-    with pytest.raises(InvalidInput, match="leave approve out"):
-        await recorded(model, catalog, Context(approve=True))
+@pytest.mark.parametrize("context", [Context(approve=True), Context(clarify=True)])
+async def test_a_run_that_may_wait_for_a_person_is_refused(
+    model: ScriptedModel, catalog: Catalog, context: Context
+) -> None:
+    with pytest.raises(InvalidInput, match="leave approve and clarify out"):
+        await recorded(model, catalog, context)
 
 
 @pytest.mark.parametrize("text", [None, "", "[]", "{}", '{"format": 2}', "nonsense"])

@@ -280,3 +280,14 @@ def test_a_path_of_another_library_is_a_path(pets: Path, stub: ChatStub) -> None
     for given in (Named(b"pets.sqlite"), b"pets.sqlite"):
         with pytest.raises(InvalidInput, match="the database must be a file, a URL or a name"):
             open_default(given)
+
+
+def test_questions_leave_nothing_but_their_turns(opened: OpenedDatabase, stub: ChatStub) -> None:
+    saver: Any = opened.graph.checkpointer
+    for _ in range(4):
+        stub.enqueue(completion(NAMES))
+        assert opened.ask(QUESTION, decide=approve)["row_count"] == 2
+        assert not saver.storage and not saver.blobs and not saver.writes
+    stub.enqueue(completion("SELECT COUNT(*) FROM pet"))
+    opened.ask("And how many?", decide=approve)
+    assert "Earlier question" in str(stub.bodies[-1])

@@ -180,3 +180,13 @@ async def test_a_log_is_a_logger_or_a_function(model: ScriptedModel, catalog: Ca
         build_graph(model, catalog, audit=log)
     with pytest.raises(InvalidInput, match="asked_by in the context must be the caller's name"):
         Context(asked_by=7)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("level", [logging.WARNING, logging.INFO], ids=["too high a level", "no handler"])
+async def test_a_logger_that_drops_the_line_gives_no_result(model: ScriptedModel, catalog: Catalog, level: int) -> None:
+    model.enqueue("sql", NAMES)
+    log = logging.Logger("apart", level)  # it has no parents, and so no handlers of theirs
+    if level > logging.INFO:
+        log.addHandler(logging.NullHandler())
+    answer: Any = await build_graph(model, catalog, audit=log).ainvoke(QUESTION, context=SINGLE)
+    assert (answer["status"], answer["error"], answer["rows"]) == ("refused", WITHHELD, [])

@@ -219,3 +219,16 @@ async def test_a_row_has_a_cell_for_each_column(model: ScriptedModel, catalog: C
     answer = await answer_of(model, catalog, own)
     assert (answer["status"], answer["rows"]) == ("error", [])
     assert answer["error"] and "The executor own failed: TypeError: " in answer["error"]
+
+
+@pytest.mark.parametrize(("deadline", "given"), [(None, 10.0), (1000.0, 10.0), (2.0, 2.0)])
+async def test_a_deadline_is_never_above_that_of_the_database(
+    model: ScriptedModel, catalog: Catalog, deadline: float | None, given: float
+) -> None:
+    @tool(response_format="content_and_artifact")
+    async def notes_seconds(sql: str, seconds: float) -> tuple[str, Any]:
+        """Run nothing."""
+        return "", route_sql.returned(["seconds"], [(seconds,)])
+
+    answer = await answer_of(model, catalog, notes_seconds, Context(strategy="single", deadline=deadline))
+    assert answer["rows"] == [[given]]

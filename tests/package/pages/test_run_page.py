@@ -215,3 +215,10 @@ class TestInABrowser:
             page = await browser.new_page()
             await page.goto(place.as_uri())
             assert (await page.title()).startswith("Which pets?")
+
+
+async def test_a_node_of_the_callers_own_has_a_lane(hostile: Path) -> None:
+    model = ScriptedModel(history=[]).enqueue("sql", "SELECT 1")
+    state: Any = await run(hostile, model, "One?", Context(strategy="single"))
+    own = {**state["ledger"][0], "node": "my_agent"}
+    assert ">my_agent<" in run_page({**state, "ledger": [*state["ledger"], own]})

@@ -1,6 +1,7 @@
 """A transfer that never ends, breaks its protocol, or points elsewhere: the call ends in one clear sentence."""
 
 import asyncio
+import re
 import time
 from typing import Any
 
@@ -107,9 +108,14 @@ async def test_http_1_0_that_ends_with_the_connection(stub: ChatStub) -> None:
 
 
 async def test_a_redirect_to_nowhere(stub: ChatStub) -> None:
-    stub.enqueue(failure(301, "", Location="http://[::1"), failure(302, ""), failure(304, ""))
-    for _ in range(3):
+    stub.enqueue(failure(302, ""), failure(304, ""))
+    for _ in range(2):
         assert "redirects" in str(await refused(chat(stub), is_stream=False))
+
+
+async def test_a_redirect_to_an_address_that_can_not_be_read(stub: ChatStub) -> None:
+    stub.enqueue(failure(301, "", Location="http://[::1"))  # some versions of the HTTP library can't read the answer
+    assert re.search("redirects|location header", str(await refused(chat(stub, max_retries=0), is_stream=False)))
 
 
 async def test_headers_without_end(stub: ChatStub) -> None:
@@ -133,3 +139,13 @@ async def test_a_password_in_the_address_is_in_no_message(stub: ChatStub) -> Non
     stub.enqueue(failure(400, {"error": "no"}))
     model = ChatTGI(base_url=stub.url.replace("http://", "http://me:s3cret@"))
     assert "s3cret" not in str(await refused(model, is_stream=False))
+
+
+async def test_a_proxy_that_can_not_be_used(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ALL_PROXY", "socks://127.0.0.1:9")
+    model = ChatTGI(base_url="http://model.invalid", max_retries=0)
+    for _ in range(2):
+        assert "ALL_PROXY" in str(await refused(model, is_stream=False))
+    monkeypatch.setenv("ALL_PROXY", "http://127.0.0.1:9")  # it is looked at again
+    assert isinstance(await refused(model, is_stream=False), ServerUnavailable)
+    await model.aclose()

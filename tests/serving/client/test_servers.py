@@ -201,3 +201,12 @@ async def test_one_server_is_as_ever(stubs: list[ChatStub]) -> None:
     assert "server" not in message.response_metadata
     same = ChatTGI(base_url=[stubs[0].url, f"{stubs[0].url}/v1"], model="m")
     assert "server" not in (await same.ainvoke("hi")).response_metadata
+
+
+def test_the_refusal_of_a_request_is_that_of_the_server_that_looked_at_it(stubs: list[ChatStub]) -> None:
+    chat = pool(stubs)
+    own, others = first_choice(chat, stubs)
+    line_up(failure(500, {"error": "CUDA error"}), own)
+    line_up(failure(400, {"error": "bad wishes"}), *others)
+    with pytest.raises(ServerRefused, match="bad wishes"):
+        asyncio.run(asked(chat, "shop"))

@@ -149,7 +149,8 @@ async def test_nothing_but_reading_runs(path: Path, tmp_path: Path, layers: tupl
     with chdir(tmp_path):  # the engine's process begins where this one is
         for sql in WRITES:
             outcome = await database.execute(sql)
-            assert outcome["status"] in ("refused", "error"), sql
+            is_harmless = sql == "PRAGMA version" and not layers[0]  # before DuckDB 1.5 it reads a version
+            assert is_harmless or outcome["status"] in ("refused", "error"), sql
             assert "SECRET" not in str(outcome), sql
         assert (await database.execute("SELECT count(*) FROM customer"))["rows"] == [[2]]
     await database.close()
@@ -296,7 +297,8 @@ async def test_what_is_hidden_is_nowhere(shop: DuckDBDatabase) -> None:
     assert "secret" not in render(schema) and "salary" not in render(schema)
     for sql, status in ATTEMPTS:
         outcome = await visible.execute(sql)
-        assert outcome["status"] == status, (sql, outcome)
+        is_unknown = "struct_values" in sql and "struct_values" in str(outcome["error"])  # DuckDB 1.5 brought it
+        assert is_unknown or outcome["status"] == status, (sql, outcome)
         assert "HIDDEN" not in str(outcome) and "10.5" not in str(outcome), sql
         if outcome["error"] is not None:
             assert not [name for name in ("salary", "secret") if name in outcome["error"] and name not in sql], sql
