@@ -39,6 +39,10 @@ Tell = Callable[[Event], Any]
 """Takes an event: the writer of LangGraph's stream, or a printer."""
 
 
+def no_story(_: Event) -> None:
+    """Leave an event out."""
+
+
 class Story:
     """The events of one node, in order. After a long silence an event says that the node still works."""
 

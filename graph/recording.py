@@ -20,7 +20,7 @@ from route_sql.graph.asking import answer_in, run_with_story
 from route_sql.graph.checks import Check
 from route_sql.graph.confidence import Calibration, calibration_of, find_calibration
 from route_sql.graph.context import Context
-from route_sql.graph.events import Event, Tell
+from route_sql.graph.events import Tell, no_story
 from route_sql.graph.fields.run_choices import Choices
 from route_sql.graph.grounding import ContextTool, askable_schema
 from route_sql.graph.state import Answer, Exchange, Question, State
@@ -98,7 +98,7 @@ async def record_run(
     graph = build_graph(
         model, catalog, context_tools=context_tools, checks=checks, executor=recorder.tool, calibration=given
     )
-    state = await run_with_story(graph, question, chosen, tell or _ignore)
+    state = await run_with_story(graph, question, chosen, tell or no_story)
     recording = Recording(
         format=1,
         question=question,
@@ -184,10 +184,6 @@ def _same_tool(inner: BaseTool, run: Any) -> BaseTool:
         coroutine=run,
         response_format="content_and_artifact",
     )
-
-
-def _ignore(event: Event) -> None:
-    pass
 
 
 _ADAPTER: TypeAdapter[Recording] = TypeAdapter(Recording)

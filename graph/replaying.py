@@ -16,7 +16,7 @@ from pydantic import PrivateAttr
 from route_sql.graph.asking import answer_in, run_with_story
 from route_sql.graph.checks import Check
 from route_sql.graph.context import Context
-from route_sql.graph.events import Event, Tell
+from route_sql.graph.events import Tell, no_story
 from route_sql.graph.recording import Recording
 from route_sql.graph.state import Answer, Exchange, Question, State
 from route_sql.graph.wiring import Graph, build_graph
@@ -68,7 +68,7 @@ async def replay_run(recording: Recording, *, checks: "tuple[Check, ...]" = (), 
     model = _RecordedModel(replay=replay, temperature=0.0 if recording["choices"]["can_sample"] else None)
     graph = _recorded_graph(recording, model, checks)
     try:
-        replay.state = await run_with_story(graph, recording["question"], _context_of(recording), tell or _ignore)
+        replay.state = await run_with_story(graph, recording["question"], _context_of(recording), tell or no_story)
     except Diverged as error:
         replay.divergences.append(str(error))
     else:
@@ -245,7 +245,3 @@ def _differences(recorded: Answer, now: Answer) -> list[str]:
 def _clipped(value: object) -> str:
     text = value if isinstance(value, str) else repr(value)
     return repr(text if len(text) <= SHOWN else f"{text[: SHOWN - 1]}…")
-
-
-def _ignore(event: Event) -> None:
-    pass

@@ -13,7 +13,7 @@ from langgraph.checkpoint.memory import InMemorySaver
 from route_sql.databases import open_catalog
 from route_sql.graph.asking import answer_in, resumed, run_with_story
 from route_sql.graph.context import Context
-from route_sql.graph.events import Event, Tell, story
+from route_sql.graph.events import Tell, no_story, story
 from route_sql.graph.grounding import askable_schema
 from route_sql.graph.state import Answer, Question
 from route_sql.graph.threads.memory import turns_in
@@ -34,10 +34,6 @@ def _no_progress(done: int, total: int, source: str) -> None:
     """No progress."""
 
 
-def _no_story(event: Event) -> None:
-    """No story."""
-
-
 @dataclass
 class OpenedDatabase:
     """A database, a model and the graph on both. Use it as a context manager, async or not.
@@ -52,7 +48,7 @@ class OpenedDatabase:
     context: Context
     progress: FetchProgress = _no_progress
     """Called while the weights are fetched."""
-    tell: Tell = _no_story
+    tell: Tell = no_story
     """Called with each event of the story, from another thread."""
     settings: Settings = field(default_factory=Settings)
     name: str = ""

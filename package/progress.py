@@ -57,25 +57,12 @@ def question_progress() -> Iterator[Callable[[int, int, int], None]]:
 
 
 @contextmanager
-def row_progress(*, is_quiet: bool = False) -> Iterator[Callable[[int, int], None]]:
-    """A callback (rows done, rows in all)."""
-    columns = (TextColumn("questions"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+def count_progress(noun: str, *, is_quiet: bool = False) -> Iterator[Callable[[int, int], None]]:
+    """A callback (number done, number in all) that counts things of a kind, such as questions."""
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     with Progress(*columns, console=console(stderr=True), disable=is_quiet) as bar:
-        task = bar.add_task("questions", total=None)
+        task = bar.add_task(noun, total=None)
         yield lambda done, total: bar.update(task, completed=done, total=total)
-
-
-@contextmanager
-def example_progress() -> Iterator[Callable[[int, int], None]]:
-    """A callback (examples done, examples in all)."""
-    columns = (TextColumn("examples"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    with Progress(*columns, console=console(stderr=True)) as bar:
-        task = bar.add_task("examples", total=None)
-
-        def update(done: int, total: int) -> None:
-            bar.update(task, completed=done, total=total)
-
-        yield update
 
 
 @contextmanager

@@ -15,7 +15,7 @@ from route_sql.graph.context import Context
 from route_sql.many_answers import AnswerLine, answer_rows, open_answers
 from route_sql.models import open_model
 from route_sql.printing import complain, say
-from route_sql.progress import download_progress, row_progress
+from route_sql.progress import count_progress, download_progress
 from route_sql.question_files import QuestionRow, read_questions
 from route_sql.settings import Settings
 from route_sql.tools.errors import InvalidInput
@@ -62,7 +62,7 @@ async def _run(options: Mapping[str, Any], rows: Sequence[QuestionRow], context:
         file = await stack.enter_async_context(open_answers(options["out"], rows, recorded))
         fetched = stack.enter_context(download_progress())
         chat = await stack.enter_async_context(open_model(model, settings, fetched, questions=at_once))
-        progress = stack.enter_context(row_progress(is_quiet=options["quiet"]))
+        progress = stack.enter_context(count_progress("questions", is_quiet=options["quiet"]))
         return await answer_rows(asking(chat, catalog, context), placed, file, at_once=at_once, progress=progress)
 
 

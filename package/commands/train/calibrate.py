@@ -15,7 +15,7 @@ from route_sql.graph.confidence import Calibration
 from route_sql.graph.context import Context
 from route_sql.models import open_model
 from route_sql.printing import complain, say
-from route_sql.progress import download_progress, example_progress
+from route_sql.progress import count_progress, download_progress
 from route_sql.settings import Settings
 from route_sql.tools.files import write_whole
 from route_sql.training.calibration.calibrate import Calibrated, calibrate, observe_all
@@ -60,7 +60,7 @@ def calibrate_model(
     require_libraries(("sklearn",))
     name = model or Settings().model
     data_set = DataSet(layout, questions, databases, held_out_of=held_out_of, limit=limit, seed=seed)
-    with example_progress() as progress:
+    with count_progress("examples") as progress:
         observed, asked = asyncio.run(_observed(name, data_set, out, progress, unanswerable, samples))
     found = calibrate(observed, f"{name}, {len(observed)} questions of {questions.name}")
     calibration = fit_no_answer(asked, found.calibration) if asked else found.calibration

@@ -13,7 +13,7 @@ from route_sql.commands.on_ray import ShardedCommand, run_on_ray
 from route_sql.commands.options import DATABASES_HELP, LayoutOption, Limit, Parts, Questions, RayAddress, ShardName
 from route_sql.commands.renamed import RenamedLayout
 from route_sql.printing import console
-from route_sql.progress import example_progress
+from route_sql.progress import count_progress
 from route_sql.tools.errors import InvalidInput
 from route_sql.training.datasets.data_set import DataSet, open_data_set
 from route_sql.training.datasets.query_log import load_replies
@@ -70,7 +70,7 @@ def data(
             _warn(err, report)
             return await build_data(opened, out, recipe, count=count, replies=given, poison=report, progress=progress)
 
-    with example_progress() as progress:
+    with count_progress("examples") as progress:
         card = asyncio.run(run(progress))
     print_card(card)
 
