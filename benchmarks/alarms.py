@@ -187,7 +187,7 @@ async def questions_back(examples: Sequence[Example], catalog: Catalog) -> dict[
     """Questions that are asked back: gold ones, and constructed ones that fit several columns or values."""
     indexes = ValueIndexes()
     titles = (
-        "gold of fit and choose",
+        "clear questions of fit and choose (`docs/results.md`)",
         "a column of several tables",
         "the same with its table",
         "a value of several columns",

@@ -146,7 +146,7 @@ def reader(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, stub: ChatStub) -> P
     for place, questions in (("run.jsonl", asked), ("runs/before.jsonl", logged), ("runs/after.jsonl", logged)):
         lines = [json.dumps(line_of(index, each)) for index, each in enumerate(questions)]
         (tmp_path / place).write_text("\n".join([*lines, ""]))
-    asyncio.run(keep_a_run(clinic, tmp_path / "kept-run"))
+    asyncio.run(keep_a_run(clinic, tmp_path / "kept"))
     catalog = "".join(f'[databases.{name}]\nurl = "sqlite:///shop.sqlite"\n' for name in ("shop", "NAME"))
     (tmp_path / "databases.toml").write_text(catalog)
     monkeypatch.chdir(tmp_path)

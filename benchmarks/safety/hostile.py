@@ -13,6 +13,7 @@ not hold.
 """
 
 import argparse
+import re
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
@@ -81,7 +82,14 @@ def _line(group: str, settings: Sequence[str], trials: Sequence[Trial], kind: st
 def broken(kind: str, trials: Sequence[Trial], setting: str) -> list[str]:
     """Attempts that did not hold under a setting."""
     found = [trial for trial in trials if trial.setting == setting and trial.fault(*BOUNDS[kind])]
-    return [f"{trial.group}, {trial.name}: {trial.fault(*BOUNDS[kind])}; {trial.said[:100]!a}" for trial in found]
+    return [
+        f"{trial.group}, {trial.name}: {trial.fault(*BOUNDS[kind])}; {_lasting(trial.said)[:100]!a}" for trial in found
+    ]
+
+
+def _lasting(said: str) -> str:
+    """A text with `DIR` for the folder of the attempt, whose name is another each time."""
+    return re.sub(r"/\S*?/hostile-\w+", "DIR", said)
 
 
 def report(kind: str, trials: Sequence[Trial]) -> str:

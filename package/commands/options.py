@@ -68,11 +68,15 @@ ServedDb = Annotated[
     str | None,
     typer.Option("--db", help="A file, a URL or a name in databases.toml; by default all of databases.toml."),
 ]
-Host = Annotated[str, typer.Option(help="The address to listen on; other than loopback only with tokens.")]
+Host = Annotated[str, typer.Option(help="The address to listen on; other than loopback only with keys of callers.")]
 Port = Annotated[int, typer.Option(min=0, max=65535, help="The port; 0 takes a free one.")]
 AllowHost = Annotated[
     list[str] | None,
-    typer.Option("--allow-host", help="A further name that clients call the server by, such as sql.example:443."),
+    typer.Option(
+        "--allow-host",
+        help="A further name that clients call the server by, as their Host header has it, such as sql.example or "
+        "sql.example:8443.",
+    ),
 ]
 AllowOrigin = Annotated[
     list[str] | None,

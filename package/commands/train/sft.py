@@ -21,7 +21,10 @@ def register(app: typer.Typer) -> None:
 
 
 def sft(
-    config: Annotated[Path, typer.Option(help="A run's settings, YAML; or the name of one of ours: tiny-smoke, ...")],
+    config: Annotated[
+        Path,
+        typer.Option(help="A run's settings, YAML; or the name of one in training/configs, such as qwen-0.5b-lora."),
+    ],
     base: Annotated[
         str | None, typer.Option(help="base, better, tiny, a GGUF file, or a model's folder; replaces the config's.")
     ] = None,

@@ -2,6 +2,7 @@
 
 import json
 import re
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -64,6 +65,28 @@ def test_the_app_is_started_alike_everywhere() -> None:
     assert app["args"][:5] == ["api", "--host", "0.0.0.0", "--port", "8000"]
     assert app["livenessProbe"]["httpGet"]["path"] == "/health"
     assert app["readinessProbe"]["httpGet"]["path"] == "/ready"
+
+
+@pytest.mark.parametrize("name", SERVERS)
+def test_the_app_of_a_compose_file_allows_the_names_of_its_published_port(name: str) -> None:
+    app = yaml.safe_load((DEPLOY / f"compose.{name}.yaml").read_text())["services"]["app"]
+    (published,) = app["ports"]
+    assert app["command"][:5] == ["api", "--host", "0.0.0.0", "--port", published.split(":")[-1]]
+    allowed = [value for option, value in pairwise(app["command"]) if option == "--allow-host"]
+    assert allowed == [published.rsplit(":", 1)[0], f"localhost:{published.split(':')[1]}"]
+
+
+def test_the_image_has_the_drivers_and_the_store_of_threads() -> None:
+    extras = re.search(r"'\.\[(.+)\]'", (DEPLOY / "Dockerfile").read_text())
+    assert extras and {*extras[1].split(",")} == {"api", "postgres", "mysql", "duckdb", "threads-postgres"}
+
+
+def test_the_app_reads_its_servers_and_may_have_a_secret_environment() -> None:
+    app = container(manifests("app")["Deployment"])
+    assert app["envFrom"] == [
+        {"configMapRef": {"name": "route-sql-servers"}},
+        {"secretRef": {"name": "route-sql-env", "optional": True}},
+    ]
 
 
 def test_the_board_reads_metrics_that_the_servers_have() -> None:
