@@ -1,9 +1,5 @@
-"""Limits of the API: requests of a caller per minute, and questions at the same time."""
+"""Limits of the API: requests of a caller per minute, and the error for a question too many."""
 
-import asyncio
-from collections import deque
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from math import ceil
 from time import monotonic
@@ -42,85 +38,6 @@ class Rate:
             raise ApiError(429, f"Too many requests: {self.per_minute} a minute are allowed.", again)
 
 
-@dataclass
-class Slots:
-    """Questions that are answered at once, and questions that wait for their turn.
-
-    Args:
-        at_once: Questions answered at once.
-        most_waiting: Questions that may wait.
-    """
-
-    at_once: int
-    most_waiting: int
-    running: int = 0
-    _waiting: deque[asyncio.Future[None]] = field(default_factory=deque)
-    _promised: int = 0
-    is_closing: bool = False
-
-    @property
-    def waiting(self) -> int:
-        """Questions that wait."""
-        return self._promised - self.running
-
-    def promise(self) -> None:
-        """Reserve a turn for a question; `turn` waits for it and `forget` gives it up.
-
-        Raises:
-            ApiError: too many wait, or the server is closing.
-        """
-        if self.is_closing:
-            raise ApiError(503, CLOSING, RETRY)
-        if self._promised >= self.at_once + self.most_waiting:
-            raise ApiError(503, FULL, RETRY)
-        self._promised += 1
-
-    def forget(self) -> None:
-        """Give up a reserved turn."""
-        self._promised -= 1
-
-    @asynccontextmanager
-    async def turn(self) -> AsyncIterator[None]:
-        """Wait for a free slot and hold it.
-
-        Raises:
-            ApiError: the server closes before there is one.
-        """
-        await self._acquire()
-        try:
-            yield
-        finally:
-            self._pass_on()
-
-    def close(self) -> None:
-        """Refuse questions that wait; those that run may end."""
-        self.is_closing = True
-        for each in self._waiting:
-            if not each.done():
-                each.set_exception(ApiError(503, CLOSING, RETRY))
-
-    async def _acquire(self) -> None:
-        if self.is_closing:
-            raise ApiError(503, CLOSING, RETRY)
-        if self.running < self.at_once:
-            self.running += 1
-            return
-        mine: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        self._waiting.append(mine)
-        try:
-            await mine
-        except asyncio.CancelledError:
-            if mine.done() and not mine.cancelled() and mine.exception() is None:
-                self._pass_on()  # the slot came at the same moment as the cancellation
-            raise
-        finally:
-            with suppress(ValueError):
-                self._waiting.remove(mine)
-
-    def _pass_on(self) -> None:
-        """Give a slot to the question that waits longest; without one it is free."""
-        while self._waiting:
-            if not (first := self._waiting.popleft()).done():
-                first.set_result(None)
-                return
-        self.running -= 1
+def no_slot(is_closing: bool) -> ApiError:
+    """The error for a question that gets no turn."""
+    return ApiError(503, CLOSING if is_closing else FULL, RETRY)

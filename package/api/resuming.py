@@ -6,6 +6,7 @@ from typing import Any
 from langgraph.types import Command
 
 from route_sql.access.callers import Caller
+from route_sql.access.rights import context_of_caller
 from route_sql.api.errors import ApiError
 from route_sql.api.forms.answers import PersonQuestion
 from route_sql.api.forms.bodies import (
@@ -19,7 +20,7 @@ from route_sql.api.forms.bodies import (
     RejectBody,
     ResumeBody,
 )
-from route_sql.api.forms.choices import context_for, context_of_caller
+from route_sql.api.forms.choices import context_for
 from route_sql.api.running import RunInput
 from route_sql.api.service import Service
 from route_sql.api.threads.outcomes import checkpoint_of, has_choices, last_state, open_question
@@ -45,6 +46,7 @@ async def resuming_step(
         return turn, *await _begun_again(service, caller, turn)
     if turn is None or not snapshot.next or checkpoint_of(snapshot) == turn.began_after:
         raise ApiError(409, NOTHING_WAITS)
+    # The run keeps its choices, and the narrower rights apply.
     return turn, _step(body, open_question(snapshot, turn)), context_of_caller(caller, service.context)
 
 

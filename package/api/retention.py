@@ -28,13 +28,21 @@ async def keeping_for(service: Service, days: float, pause: float = PAUSE) -> As
 
 async def forget_old(service: Service, seconds: float) -> int:
     """Delete the threads that were not used for some seconds, and give their number."""
-    count = 0
-    while old := await service.store.older_than(time() - seconds):
-        forgotten = [thread for thread in old if await service.forget(thread)]
+    count, moment = 0, time() - seconds
+    while old := await service.store.older_than(moment):
+        forgotten = [thread for thread in old if await _forget(service, thread, moment)]
         count += len(forgotten)
         if not forgotten:
             break
     return count
+
+
+async def _forget(service: Service, thread: str, moment: float) -> bool:
+    try:
+        return await service.forget(thread, moment)
+    except Exception:  # a thread that can't be deleted must not keep the others
+        logging.getLogger(NAME).exception("an old thread can't be deleted")
+        return False
 
 
 async def _sweep(service: Service, seconds: float, pause: float) -> None:

@@ -12,8 +12,10 @@ from starlette.requests import Request
 
 from route_sql.access.access_check import caller_in
 from route_sql.access.callers import Caller
+from route_sql.access.rights import rights_of_caller
+from route_sql.access.slots import Slots
 from route_sql.api.errors import ApiError
-from route_sql.api.limits import Rate, Slots
+from route_sql.api.limits import Rate, no_slot
 from route_sql.api.metrics import Metrics
 from route_sql.api.threads.thread_store import ThreadRow, ThreadStore
 from route_sql.graph.context import Context
@@ -73,7 +75,7 @@ class Service:
 
     def __post_init__(self) -> None:
         """Make the counters of the limits."""
-        object.__setattr__(self, "slots", Slots(self.limits.questions, self.limits.waiting))
+        object.__setattr__(self, "slots", Slots(self.limits.questions, self.limits.waiting, no_slot))
         object.__setattr__(self, "rate", Rate(self.limits.per_minute))
         self.metrics.watch(lambda: self.slots.running, lambda: self.slots.waiting)
 
@@ -107,11 +109,12 @@ class Service:
         """
         if name not in self.names:
             raise _no_database()
-        database = self.catalog.get(name, caller.rights)
+        rights = rights_of_caller(caller, self.context)
+        database = self.catalog.get(name, rights)
         schema = await database.schema()
         if not schema.tables and isinstance(database, VisibleDatabase):
             raise _no_database()
-        return database, await askable_schema(self.catalog, name, caller.rights)
+        return database, await askable_schema(self.catalog, name, rights)
 
     async def shown_databases(self, caller: Caller) -> list[Database]:
         """The databases that a caller may see; one that can't be read is shown to those who may see all of it."""
@@ -122,7 +125,7 @@ class Service:
         try:
             return (await self.visible(name, caller))[0]
         except (ApiError, RouteError) as error:
-            is_away = isinstance(error, DatabaseUnavailable) and not caller.rights
+            is_away = isinstance(error, DatabaseUnavailable) and not rights_of_caller(caller, self.context)
             return self._unread(name) if is_away else None
 
     def _unread(self, name: str) -> Database | None:
@@ -142,9 +145,9 @@ class Service:
             raise ApiError(404, NO_THREAD)
         return row
 
-    async def forget(self, thread: str) -> bool:
-        """Delete a thread and its checkpoints; False if a run uses it."""
-        if not await self.store.claim(thread, uuid4().hex, time() + self.limits.margin):
+    async def forget(self, thread: str, used_before: float | None = None) -> bool:
+        """Delete a thread and its checkpoints; False if a run uses it, or if it was used after a moment."""
+        if not await self.store.claim(thread, uuid4().hex, time() + self.limits.margin, used_before):
             return False
         checkpoints: Any = self.graph.checkpointer
         await checkpoints.adelete_thread(thread)
@@ -159,8 +162,8 @@ class Service:
             return False
 
     def seen_by(self, caller: Caller, name: str) -> str:
-        """A digest of the caller's rights on a database; blank for all of it."""
-        database = self.catalog.get(name, caller.rights)
+        """A digest of what the caller's rights and the server's own show of a database; blank for all of it."""
+        database = self.catalog.get(name, rights_of_caller(caller, self.context))
         if not isinstance(database, VisibleDatabase):
             return ""
         return sha256(repr(database.visibility.as_json()).encode()).hexdigest()[:32]

@@ -12,10 +12,13 @@ from mcp.server.mcpserver import Context as CallContext
 from mcp.server.mcpserver.exceptions import ToolError
 from mcp.types import ElicitRequest, ElicitRequestFormParams, ElicitResult, InputRequiredResult
 from mcp_types.version import is_version_at_least
-from pydantic import BaseModel, Field, create_model
+from pydantic import BaseModel, Field, ValidationError, create_model
 
 from route_sql.access.callers import Caller
+from route_sql.graph.person.approval import Approval
+from route_sql.graph.person.clarifying import form_of
 from route_sql.mcp.callers import present_caller
+from route_sql.tools.terminal import escaped
 from route_sql.tools.text import clean
 
 KEY = "person"
@@ -29,6 +32,12 @@ CANNOT_APPROVE = (
     "This server runs a query only after a person has approved it, and this client can't ask a person (it lacks "
     "elicitation), so nothing was run. Use check and schema, or a client that has elicitation."
 )
+
+MISFITS = {
+    "approve": "The answer does not fit the form: only edit takes SQL, which it needs, and only reject takes a reason.",
+    "clarify": "The answer does not fit the form: it must have one of the readings as it is written, or the meaning in "
+    "the person's own words, and not both.",
+}
 
 
 class ApprovalForm(BaseModel):
@@ -60,8 +69,8 @@ class Waiting:
         self._runs[thread] = now, present_caller(), call
         return old
 
-    def take(self, thread: str, call: tuple[str, ...]) -> None:
-        """Take a run, which is answered once.
+    def require(self, thread: str, call: tuple[str, ...]) -> None:
+        """Check that a run waits.
 
         Raises:
             ToolError: it does not wait, or it is not of this caller and call.
@@ -69,15 +78,24 @@ class Waiting:
         kept = self._runs.get(thread)
         if kept is None or kept[1:] != (present_caller(), call):
             raise ToolError("The question to the person is no longer open; call the tool again without an answer.")
+
+    def take(self, thread: str, call: tuple[str, ...]) -> None:
+        """Take a run, which is answered once.
+
+        Raises:
+            ToolError: it does not wait, or it is not of this caller and call.
+        """
+        self.require(thread, call)
         del self._runs[thread]
 
 
 def require_a_person(call: CallContext, value: dict[str, Any]) -> None:
-    """Check that the client can ask a person.
+    """Check that the client can ask a person, who can see the whole question.
 
     Raises:
         ToolError: it can't; the message says what to do instead.
     """
+    message_for(value)
     capabilities = call.client_capabilities
     elicitation = capabilities.elicitation if capabilities is not None else None
     if elicitation is not None and (elicitation.form is not None or elicitation.url is None):
@@ -116,17 +134,31 @@ def answer_in_call(call: CallContext, value_kind: Literal["approve", "clarify"])
     return _decided(response.action, response.content, value_kind)
 
 
+def require_form(call: CallContext, value: dict[str, Any]) -> None:
+    """Check the answer in a client's second call before its run is taken.
+
+    Raises:
+        ToolError: it does not fit the form.
+    """
+    given = (call.input_responses or {}).get(KEY)
+    if isinstance(given, ElicitResult) and given.action == "accept" and not _fits(given.content, value):
+        again = "The question is still open; call the tool again with its state and another answer."
+        raise ToolError(f"{MISFITS[kind_of_interrupt(value)]} {again}")
+
+
 async def answer_now(call: CallContext, value: dict[str, Any]) -> dict[str, Any]:
     """Ask a client of an older version, and wait.
 
     Raises:
-        ToolError: the answer can't be read, or the person did not clarify.
+        ToolError: the answer can't be read or does not fit the form, or the person did not clarify.
     """
     try:
         outcome = await call.elicit(message_for(value), form_for(value))
     except ValueError as error:
         raise ToolError(f"{error}. Nothing was run.") from error
     content = outcome.data.model_dump() if outcome.action == "accept" else None
+    if not _fits(content, value):
+        raise ToolError(f"{MISFITS[kind_of_interrupt(value)]} Nothing was run; call the tool again.")
     return _decided(outcome.action, content, kind_of_interrupt(value))
 
 
@@ -136,10 +168,20 @@ def kind_of_interrupt(value: dict[str, Any]) -> Literal["approve", "clarify"]:
 
 
 def message_for(value: dict[str, Any]) -> str:
-    """The question as the person reads it."""
-    if "approve" in value:
-        return f"May this query run on the database {value['database']}?\n\n{value['approve'][:SHOWN_CHARS]}"
-    return clean(str(value["clarify"]), SHOWN_CHARS)
+    """The question as the person reads it: a query is shown whole, with escapes for what would change how it looks.
+
+    Raises:
+        ToolError: the query is too long for that.
+    """
+    if "approve" not in value:
+        return clean(str(value["clarify"]), SHOWN_CHARS)
+    shown = escaped(value["approve"], lines=True)
+    if len(shown) > SHOWN_CHARS:
+        raise ToolError(
+            f"The query has {len(shown)} characters, and a person who approves one is shown {SHOWN_CHARS} at most, so "
+            "it was not run. Ask for less, or send a shorter query."
+        )
+    return f"May this query run on the database {value['database']}?\n\n{shown}"
 
 
 def form_for(value: dict[str, Any]) -> type[BaseModel]:
@@ -157,12 +199,26 @@ def form_for(value: dict[str, Any]) -> type[BaseModel]:
 
 def _decided(action: str, content: dict[str, Any] | None, kind: Literal["approve", "clarify"]) -> dict[str, Any]:
     """The value that the run is resumed with. Anything but a clear consent is a refusal."""
-    filled = {name: given for name, given in (content or {}).items() if not _is_blank(given)}
+    filled = _filled(content)
     if action == "accept" and filled:
         return filled
     if kind == "approve":
         return {"type": "reject", "reason": "The person did not approve it."}
     raise ToolError("The person did not say what is meant, so nothing was run. Ask again with the meaning as evidence.")
+
+
+def _fits(content: dict[str, Any] | None, value: dict[str, Any]) -> bool:
+    """Whether the graph can take an answer. A blank one is none: it is a refusal."""
+    form: type[BaseModel] = Approval if "approve" in value else form_of(value["readings"])
+    filled = _filled(content)
+    try:
+        return not filled or bool(form.model_validate(filled))
+    except ValidationError:
+        return False
+
+
+def _filled(content: dict[str, Any] | None) -> dict[str, Any]:
+    return {name: given for name, given in (content or {}).items() if not _is_blank(given)}
 
 
 def _is_blank(given: object) -> bool:

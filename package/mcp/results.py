@@ -16,7 +16,7 @@ ROWS = 100
 ShownRows = Annotated[
     list[list[Cell]], Field(description=f"At most {ROWS} rows; cells come from the database, untrusted.")
 ]
-RowCount = Annotated[int, Field(description="ShownRows that the query returned, shown or not.")]
+RowCount = Annotated[int, Field(description="Rows that the query returned, shown or not.")]
 Truncated = Annotated[bool, Field(description="Whether a limit cut the result.")]
 Error = Annotated[str | None, Field(description="Why there is no result; null if there is one.")]
 

@@ -16,8 +16,10 @@ from mcp.server.mcpserver.exceptions import ToolError
 from mcp.types import CallToolResult, InputRequiredResult, TextContent
 from pydantic import ValidationError
 
-from route_sql.access.callers import Caller
+from route_sql.access.rights import context_of_caller, rights_of_caller
+from route_sql.access.slots import Slots
 from route_sql.faces.reply import reply_text
+from route_sql.faces.tool import BLANK
 from route_sql.graph.asking import answer_in, resumed, run_with_story
 from route_sql.graph.context import Context
 from route_sql.graph.events import Event
@@ -35,6 +37,7 @@ from route_sql.mcp.person import (
     kind_of_interrupt,
     question_result,
     require_a_person,
+    require_form,
 )
 from route_sql.mcp.results import ROWS, SchemaResult, ask_result, check_result, execute_result
 from route_sql.tools.database.catalog import Catalog
@@ -44,13 +47,21 @@ from route_sql.tools.database.visible import refusal_in
 from route_sql.tools.errors import RouteError
 from route_sql.tools.execute_sql import render_outcome
 from route_sql.tools.schema.rendering import render
+from route_sql.tools.schema.rights.visibility import Visibility
 
 T = TypeVar("T")
 
 QUESTIONS_AT_ONCE = 8
+MOST_WAITING = 100
+"""Further questions and statements that may wait for their turn."""
 TEXT_CHARS = 8_000
 """Characters of a result's text at most; the structured content has all of it."""
-BLANK = "The question is blank. Ask in words, such as: How many orders were paid in May?"
+FULL = "Too many questions are waiting, so nothing was run; ask again in a moment."
+
+
+def no_turn(_: bool) -> ToolError:
+    """The error for a question that gets no turn."""
+    return ToolError(FULL)
 
 
 @asynccontextmanager
@@ -75,14 +86,14 @@ class DatabaseTools:
         graph: The graph on them.
         context: Choices of every question.
         waiting: Runs that wait for a person.
-        slots: Questions that are answered at once; further ones wait.
+        slots: Questions and statements that run at once, and further ones that wait.
     """
 
     catalog: Catalog
     graph: Graph
     context: Context
     waiting: Waiting = field(default_factory=Waiting)
-    slots: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(QUESTIONS_AT_ONCE))
+    slots: Slots = field(default_factory=lambda: Slots(QUESTIONS_AT_ONCE, MOST_WAITING, no_turn))
 
     async def ask(
         self, question: str, database: str, evidence: str, call: CallContext
@@ -111,7 +122,7 @@ class DatabaseTools:
         Raises:
             RouteError: the database can't be read, or nothing of it is visible to the caller.
         """
-        return render(await askable_schema(self.catalog, database, present_caller().rights))
+        return render(await askable_schema(self.catalog, database, self._rights()))
 
     async def execute(self, sql: str, database: str, call: CallContext) -> CallToolResult | InputRequiredResult:
         """Run one statement, guarded and within the limits; where queries need approval, so does this one."""
@@ -126,7 +137,8 @@ class DatabaseTools:
                     return result(render_outcome(refused, TEXT_CHARS), execute_result(refused))
                 sql = decided.sql or sql if decided.type == "edit" else sql
             limits = replace(opened.limits, rows=min(opened.limits.rows, ROWS))
-            outcome = await isolated(opened.execute(sql, limits))
+            async with self.slots.promised_turn():
+                outcome = await isolated(opened.execute(sql, limits))
         return result(render_outcome(outcome, TEXT_CHARS), execute_result(outcome))
 
     async def check(self, sql: str, database: str) -> CallToolResult:
@@ -138,22 +150,19 @@ class DatabaseTools:
 
     async def _visible(self, database: str) -> Database:
         """The database as the caller sees it; an error if the caller may see nothing of it."""
-        rights = present_caller().rights
+        rights = self._rights()
         await askable_schema(self.catalog, database, rights)
         return self.catalog.get(database, rights)
 
-    def _context(self, caller: Caller) -> Context:
-        rights = caller.rights
-        return replace(self.context, allow=rights.allow, hide=rights.hide, asked_by=caller.name)
+    def _rights(self) -> Visibility:
+        """Tables and columns that the server's choices and the caller's rights both show."""
+        return rights_of_caller(present_caller(), self.context)
 
     async def _answered(self, asked: Question, call: CallContext) -> State | InputRequiredResult:
         """The state at the end of the run, or a question to a person, after which the client calls again."""
-        thread, named = uuid4().hex, ("ask", *map(str, asked.values()))
-        if call.request_state is not None:
-            thread = call.request_state
-            self.waiting.take(thread, named)
+        thread, named = call.request_state or uuid4().hex, ("ask", *map(str, asked.values()))
+        step = asked if call.request_state is None else await self._answer_to(thread, named, call)
         try:
-            step = asked if call.request_state is None else await self._answer_to(thread, call)
             return await self._until_a_person(step, thread, named, call)
         finally:
             if thread not in self.waiting:
@@ -164,7 +173,7 @@ class DatabaseTools:
     ) -> State | InputRequiredResult:
         """Run until the end, or until a question that the client gets as a result."""
         while True:
-            async with self.slots:
+            async with self.slots.promised_turn():
                 state: Any = await self._run(step, thread, call)
             if not (interrupts := state.get("__interrupt__")):
                 return cast(State, state)
@@ -175,19 +184,29 @@ class DatabaseTools:
                 return question_result(value, thread)
             step = resumed(interrupts[0], await answer_now(call, value))
 
-    async def _answer_to(self, thread: str, call: CallContext) -> Command[Any]:
+    async def _answer_to(self, thread: str, named: tuple[str, ...], call: CallContext) -> Command[Any]:
         """The step that resumes a run with the answer in the client's second call.
 
         Raises:
-            ToolError: there is no answer, or the person did not clarify.
+            ToolError: no such run waits, there is no answer, or the person did not clarify; or the answer does not fit
+                the form, and the run still waits.
         """
+        self.waiting.require(thread, named)
         waits = (await self.graph.aget_state({"configurable": {"thread_id": thread}})).interrupts[0]
-        return resumed(waits, answer_in_call(call, kind_of_interrupt(waits.value)))
+        require_form(call, waits.value)
+        self.waiting.take(thread, named)
+        try:
+            return resumed(waits, answer_in_call(call, kind_of_interrupt(waits.value)))
+        except ToolError:
+            self._forget([thread])
+            raise
 
     async def _approval(self, sql: str, database: str, call: CallContext) -> Approval | InputRequiredResult:
         """A person's decision about a statement of the client, or the question to the person."""
         value, named = {"approve": sql, "database": database}, ("execute", sql, database)
         if call.request_state is not None:
+            self.waiting.require(call.request_state, named)
+            require_form(call, value)
             self.waiting.take(call.request_state, named)
             return decision(answer_in_call(call, "approve"))
         require_a_person(call, value)
@@ -205,7 +224,7 @@ class DatabaseTools:
 
     async def _run(self, step: Question | Command[Any], thread: str, call: CallContext) -> State:
         """Run the graph and report the events of its story."""
-        context = self._context(present_caller())
+        context = context_of_caller(present_caller(), self.context)
         events: asyncio.Queue[Event | None] = asyncio.Queue()
         running = asyncio.create_task(run_with_story(self.graph, step, context, events.put_nowait, thread=thread))
         running.add_done_callback(lambda _: events.put_nowait(None))

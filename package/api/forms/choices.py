@@ -1,9 +1,9 @@
 """The choices of one question: the server's choices, narrowed by those of the caller."""
 
-from dataclasses import replace
 from typing import Any
 
 from route_sql.access.callers import Caller
+from route_sql.access.rights import context_of_caller
 from route_sql.api.errors import ApiError
 from route_sql.api.forms.bodies import RunOptions
 from route_sql.graph.context import Context
@@ -16,7 +16,7 @@ def context_for(caller: Caller, given: RunOptions, own: Context) -> Context:
     """The context of a caller's question.
 
     Args:
-        caller: The caller, whose rights count.
+        caller: The caller, whose rights narrow the server's.
         given: The caller's choices.
         own: The server's choices.
 
@@ -30,13 +30,7 @@ def context_for(caller: Caller, given: RunOptions, own: Context) -> Context:
     chosen: dict[str, Any] = {**options, "approve": own.approve or options.get("approve", False)}
     if "without" in chosen:
         chosen["without"] = tuple(chosen["without"])
-    rights = caller.rights
-    return replace(own, **chosen, allow=rights.allow, hide=rights.hide, asked_by=caller.name)
-
-
-def context_of_caller(caller: Caller, own: Context) -> Context:
-    """The context with which a run is resumed: the run keeps its choices, and the narrower rights apply."""
-    return replace(own, allow=caller.rights.allow, hide=caller.rights.hide, asked_by=caller.name)
+    return context_of_caller(caller, own, **chosen)
 
 
 def _require_within(name: str, given: float | None, most: float | None) -> None:

@@ -23,6 +23,7 @@ const AGENTS = {
   complete_joins: "The query with repaired joins",
   correct_noise: "The correction",
   continue_writing: "The continuation",
+  sample: "A sample",
   person: "Your query",
 };
 const NOT_CALIBRATED = "Not calibrated: this confidence only orders answers, it is no probability.";

@@ -83,12 +83,21 @@ async def _of_postgres(url: str, stack: AsyncExitStack) -> Kept:
     try:
         # With a wrong URL a pool would try again and again.
         await (await AsyncConnection.connect(url, connect_timeout=OPENING_SECONDS)).close()
-        pool: AsyncConnectionPool[Any] = AsyncConnectionPool(url, kwargs=kwargs, max_size=CONNECTIONS, open=False)
+        pool: AsyncConnectionPool[Any] = AsyncConnectionPool(
+            # A firewall may have ended a connection that nobody used for long.
+            url,
+            kwargs=kwargs,
+            max_size=CONNECTIONS,
+            open=False,
+            check=AsyncConnectionPool.check_connection,
+        )
         stack.push_async_callback(pool.close)
         await pool.open(wait=True, timeout=OPENING_SECONDS)
         saver = AsyncPostgresSaver(pool, serde=CompressedSerializer())
         await saver.setup()
-        engine = sa.create_engine(f"postgresql+psycopg://{url.partition('://')[2]}", pool_size=CONNECTIONS)
+        engine = sa.create_engine(
+            f"postgresql+psycopg://{url.partition('://')[2]}", pool_size=CONNECTIONS, pool_pre_ping=True
+        )
         return saver, await _store(engine, CONNECTIONS, stack, is_alone=False)
     except (PoolTimeout, Error, sa.exc.SQLAlchemyError):
         # The text of the driver's error may hold the user and the host.

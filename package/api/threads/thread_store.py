@@ -128,9 +128,9 @@ class ThreadStore:
         """The turns of threads, in order; one that runs no longer counts as stopped."""
         return await self._do(lambda connection: _turns(connection, threads))
 
-    async def claim(self, thread: str, run: str, busy_until: float) -> bool:
-        """Begin a run, if no other one is in progress on the thread."""
-        return await self._do(lambda connection: _claim(connection, thread, run, busy_until))
+    async def claim(self, thread: str, run: str, busy_until: float, used_before: float | None = None) -> bool:
+        """Begin a run, if no other one is in progress on the thread, and if it was last used before a moment."""
+        return await self._do(lambda connection: _claim(connection, thread, run, busy_until, used_before))
 
     async def add_turn(self, thread: str, question: str, began_after: str, asked: str) -> TurnRow:
         """Add a turn that runs, with its input. A turn that waited for a person counts as stopped."""
@@ -163,9 +163,10 @@ class ThreadStore:
         await self._do(lambda connection: _delete(connection, thread))
 
     async def older_than(self, moment: float) -> list[str]:
-        """The threads that were last used before a moment, and that no run uses."""
+        """The threads that were last used before a moment, and that no run uses, the oldest first."""
         is_idle = THREADS.c.run.is_(None) | (THREADS.c.busy_until < time())
-        query = sa.select(THREADS.c.thread).where(THREADS.c.used_at < moment, is_idle).limit(LISTED)
+        query = sa.select(THREADS.c.thread).where(THREADS.c.used_at < moment, is_idle)
+        query = query.order_by(THREADS.c.used_at, THREADS.c.thread).limit(LISTED)
         return await self._do(lambda connection: [*connection.execute(query).scalars()])
 
     async def _do(self, work: Callable[[sa.Connection], T]) -> T:
@@ -184,9 +185,11 @@ def _end_all(connection: sa.Connection) -> None:
     connection.execute(sa.update(TURNS).where(TURNS.c.state == "running").values(state="stopped"))
 
 
-def _claim(connection: sa.Connection, thread: str, run: str, busy_until: float) -> bool:
+def _claim(connection: sa.Connection, thread: str, run: str, busy_until: float, used_before: float | None) -> bool:
     is_idle = THREADS.c.run.is_(None) | (THREADS.c.busy_until < time())
     taken = sa.update(THREADS).where(THREADS.c.thread == thread, is_idle)
+    if used_before is not None:
+        taken = taken.where(THREADS.c.used_at < used_before)
     return connection.execute(taken.values(run=run, busy_until=busy_until, used_at=time())).rowcount == 1
 
 

@@ -3,6 +3,7 @@
 import asyncio
 import sqlite3
 import stat
+import time
 from collections.abc import Iterator
 from contextlib import closing
 from dataclasses import replace
@@ -15,7 +16,8 @@ from support.api_app import APPROVING, ASKED, STREAM, events_in, hanging, servin
 from support.protocol_databases import PETS, scripted
 from support.server_processes import postgres_server
 
-from route_sql.api.limits import Slots
+from route_sql.access.slots import Slots
+from route_sql.api.limits import no_slot
 from route_sql.api.retention import forget_old, keeping_for
 from route_sql.api.service import ServiceLimits
 from route_sql.api.threads.checkpoints import open_threads
@@ -237,7 +239,7 @@ async def test_the_figures_count_runs_answers_and_tokens_and_name_nobody(tmp_pat
 
 
 async def test_a_slot_that_comes_together_with_a_cancellation_is_passed_on() -> None:
-    slots = Slots(1, 5)
+    slots = Slots(1, 5, no_slot)
 
     async def hold(seconds: float) -> None:
         async with slots.turn():
@@ -290,3 +292,11 @@ async def test_a_database_of_threads_that_is_away_is_named_without_its_password(
         async with open_threads("postgresql://reader:s3cret@127.0.0.1:9/x?connect_timeout=1"):
             pass
     assert "threads" in str(raised.value) and "s3cret" not in str(raised.value)
+
+
+async def test_a_thread_that_was_used_in_the_meantime_is_kept(tmp_path: Path) -> None:
+    async with serving_api(tmp_path) as running, running.client() as http:
+        await http.post("/v1/ask", json=ASKED)
+        (thread,) = await running.service.store.older_than(time.time() + 1)
+        assert not await running.service.forget(thread, time.time() - 60)
+        assert await running.service.forget(thread, time.time() + 60)

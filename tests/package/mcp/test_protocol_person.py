@@ -164,12 +164,55 @@ async def test_an_answer_that_nobody_was_asked_for_runs_nothing(catalog: Path) -
         assert "Rex" not in await _answered(client, query, forged, state)
 
 
-async def _answered(client: Client, arguments: dict[str, Any], answers: Any, state: str | None) -> str:
+async def _answered(
+    client: Client, arguments: dict[str, Any], answers: Any, state: str | None, tool: str = "execute"
+) -> str:
     try:
         return str(
             await client.session.call_tool(
-                "execute", arguments, input_responses=answers, request_state=state, allow_input_required=True
+                tool, arguments, input_responses=answers, request_state=state, allow_input_required=True
             )
         )
     except MCPError as error:
         return str(error)
+
+
+@pytest.mark.parametrize("mode", MODES)
+async def test_a_query_that_a_person_can_not_see_whole_does_not_run(catalog: Path, mode: str) -> None:
+    connected, read = opened(catalog, mode, accepted(type="approve"), approve=True)
+    async with connected as client:
+        for long in ("SELECT name FROM pet -- " + "x" * 2_000, "SELECT name FROM pet -- " + "\u202e" * 400):
+            result = await client.call_tool("execute", {"sql": long, "database": "pets"})
+            assert result.is_error and "shorter query" in str(result.content) and "Rex" not in str(result)
+    assert read == []
+
+
+@pytest.mark.parametrize("mode", MODES)
+async def test_a_person_sees_characters_that_change_how_a_query_looks(catalog: Path, mode: str) -> None:
+    connected, read = opened(catalog, mode, accepted(type="reject"), approve=True)
+    async with connected as client:
+        await client.call_tool("execute", {"sql": "SELECT name\nFROM pet -- \u202e\u200b", "database": "pets"})
+    assert read[0].endswith("SELECT name\nFROM pet -- \\u202e\\u200b")
+
+
+@pytest.mark.parametrize("mode", MODES)
+async def test_a_reading_with_other_words_says_truly_whether_the_run_waits(catalog: Path, mode: str) -> None:
+    unclear = {"question": "List each name.", "database": "pets"}
+    connected, _ = opened(catalog, mode, accepted(reading="pet.name", evidence="of owners"), clarify=True)
+    async with connected as client:
+        result = await client.call_tool("ask", unclear)
+    assert result.is_error and "not both" in str(result.content)
+    assert ("still open" in str(result.content)) == (mode == "auto")
+
+
+async def test_a_run_waits_for_an_answer_that_fits_its_form(catalog: Path) -> None:
+    connected, _ = opened(catalog, "auto", accepted(), clarify=True)
+    unclear = {"question": "List each name.", "database": "pets"}
+    async with connected as client:
+        asked: Any = await client.session.call_tool("ask", unclear, allow_input_required=True)
+        both: Any = {"person": accepted(reading="pet.name", evidence="of owners")}
+        one: Any = {"person": accepted(evidence="the pet's name")}
+        wrong = await _answered(client, unclear, both, asked.request_state, tool="ask")
+        assert "still open" in wrong and "Rex" not in wrong
+        assert "Rex" in await _answered(client, unclear, one, asked.request_state, tool="ask")
+        assert "no longer open" in await _answered(client, unclear, one, asked.request_state, tool="ask")

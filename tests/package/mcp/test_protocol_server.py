@@ -1,5 +1,6 @@
 """The tools and resources of the protocol server, used by the SDK's own client in the same process."""
 
+import asyncio
 import json
 import sqlite3
 from contextlib import closing
@@ -10,9 +11,14 @@ import pytest
 from mcp import Client, MCPError
 from support.protocol_databases import make_databases, scripted
 
-from route_sql import Catalog
+from route_sql import Catalog, Context
+from route_sql.access.callers import Caller
+from route_sql.access.slots import Slots
+from route_sql.mcp import tools
 from route_sql.mcp.results import ROWS
 from route_sql.mcp.server import build_server
+from route_sql.testing import ScriptedModel
+from route_sql.tools.schema.rights.visibility import Visibility
 
 MODES = ("auto", "legacy")
 """The protocol of 2026-07-28, and the one with a handshake that older clients speak."""
@@ -102,3 +108,53 @@ async def test_hostile_arguments_are_refused_and_the_server_lives(server: Client
             assert "databse" in await refused(client, tool, database="pets", databse="zoo", **given)
         assert "Evidence" in await refused(client, "ask", question="x", database="pets", Evidence="y")
         assert (await call(client, "schema", database="pets"))["database"] == "pets"
+
+
+@pytest.mark.parametrize("mode", MODES)
+@pytest.mark.parametrize(
+    ("own", "of_caller"),
+    [
+        (Context(hide=("owner.phone",)), Visibility()),
+        (Context(hide=("owner.phone",)), Visibility(hide=("number",))),
+        (Context(allow=("owner", "pet"), hide=("owner.phone",)), Visibility(allow=("owner",))),
+        (Context(allow=("owner.name", "pet")), Visibility(allow=("owner", "number"))),
+    ],
+)
+async def test_the_servers_own_rights_apply_to_every_caller(
+    catalog: Path, mode: Any, own: Context, of_caller: Visibility
+) -> None:
+    phones = "SELECT phone FROM owner"
+    served = build_server(
+        ScriptedModel(history=[], otherwise=lambda *_: phones),
+        Catalog.from_toml(catalog),
+        context=own,
+        caller_of=lambda _: Caller("someone", of_caller),
+    )
+    async with Client(served, mode=mode) as client:
+        schema = (await call(client, "schema", database="pets"))["schema"]
+        assert "owner" in schema and "phone" not in schema
+        assert "number" not in schema or not of_caller
+        assert (await call(client, "check", sql=phones, database="pets"))["allowed"] is False
+        assert (await call(client, "execute", sql=phones, database="pets"))["status"] in ("refused", "error")
+        assert "555" not in str(await call(client, "ask", question="Which phones?", database="pets"))
+        assert (await call(client, "execute", sql="SELECT name FROM owner", database="pets"))["rows"] == [["Ada"]]
+
+
+async def test_one_question_or_statement_too_many_is_refused(catalog: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    made: list[Slots] = []
+
+    def few(at_once: int, most_waiting: int, no_slot: Any) -> Slots:
+        made.append(Slots(1, 1, no_slot))
+        return made[0]
+
+    monkeypatch.setattr(tools, "Slots", few)
+    numbers: dict[str, Any] = {"sql": "SELECT i FROM number", "database": "pets"}
+    async with Client(build_server(scripted(), Catalog.from_toml(catalog))) as client:
+        async with made[0].promised_turn():
+            waiting = asyncio.create_task(call(client, "execute", **numbers))
+            while not made[0].waiting:
+                await asyncio.sleep(0.01)
+            assert "ask again" in await refused(client, "execute", **numbers)
+            assert "ask again" in await refused(client, "ask", question="Which pets?", database="pets")
+        assert (await waiting)["status"] == "ok"
+        assert (await call(client, "execute", **numbers))["status"] == "ok" and made[0].running == 0
