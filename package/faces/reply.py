@@ -1,6 +1,7 @@
 """An answer as a short text, for a model that calls a tool and for a person in a chat."""
 
 from collections.abc import Sequence
+from itertools import accumulate
 
 from route_sql.graph.state import Answer
 from route_sql.tools.database.outcome import Cell
@@ -21,12 +22,15 @@ def reply_text(answer: Answer, database: str, limit: int = REPLY_CHARS) -> str:
 
     Rows, names and SQL come from a database or a model. They are in code blocks, which they can't end.
     """
-    head = [_verdict(answer, database), *_remarks("Doubt", answer["doubts"]), *_remarks("Note", answer["notes"])]
-    if answer["sql"]:
-        head += [FENCE + "sql", _inert(answer["sql"], SQL_CHARS), FENCE]
-    text = "\n".join(head)
-    if answer["error"] is not None or not answer["columns"]:
-        return text[:limit]
+    verdict = _verdict(answer, database)
+    sql = [FENCE + "sql", _inert(answer["sql"], SQL_CHARS), FENCE] if answer["sql"] else []
+    room = limit - len("\n".join([verdict, *sql]))
+    if room < 0:
+        return verdict[:limit]
+    remarks = [*_remarks("Doubt", answer["doubts"]), *_remarks("Note", answer["notes"])]
+    text = "\n".join([verdict, *_fitting(remarks, room), *sql])
+    if answer["error"] is not None or not answer["columns"] or len(text) == limit:
+        return text
     return f"{text}\n{_table(answer, limit - len(text) - 1)}"
 
 
@@ -54,6 +58,12 @@ def _remarks(kind: str, remarks: Sequence[str]) -> list[str]:
     shown = [f"{kind}: {_inert(remark, REMARK_CHARS)}" for remark in remarks[:REMARKS]]
     more = len(remarks) - REMARKS
     return [*shown, f"{kind}: {more} more."] if more > 0 else shown
+
+
+def _fitting(lines: Sequence[str], room: int) -> list[str]:
+    """The first lines that fit into a number of characters, each with a line break."""
+    ends = accumulate(len(line) + 1 for line in lines)
+    return [line for line, end in zip(lines, ends, strict=True) if end <= room]
 
 
 def _table(answer: Answer, limit: int) -> str:

@@ -22,6 +22,10 @@ DESCRIPTION = (
     "names and dates that it needs; earlier calls are not remembered."
 )
 BLANK = "The question is blank. Ask in words, such as: How many orders were paid in May?"
+NO_PERSON = (
+    "approve and clarify let a run wait for a person, which needs a graph with a checkpointer around the tool, such as "
+    "an agent's; leave them out of the context, or call the tool from such a graph"
+)
 SHOWN_NAMES = 50
 
 
@@ -82,16 +86,28 @@ def _both_ways(graph: Graph, names: list[str], chosen: dict[str, Any]) -> tuple[
     async def ask(question: str, database: str = names[0]) -> tuple[str, Answer]:
         if not question.strip():
             return BLANK, no_answer(BLANK)
-        answer = await within.ainvoke(Question(question=question, database=database), **chosen)
+        answer = _ended(await within.ainvoke(Question(question=question, database=database), **chosen))
         return reply_text(answer, database), answer
 
     def ask_here(question: str, database: str = names[0]) -> tuple[str, Answer]:
         if not question.strip():
             return BLANK, no_answer(BLANK)
-        answer = within.invoke(Question(question=question, database=database), **chosen)
+        answer = _ended(within.invoke(Question(question=question, database=database), **chosen))
         return reply_text(answer, database), answer
 
     return ask_here, ask
+
+
+def _ended(state: Any) -> Answer:
+    """The answer of a run.
+
+    Raises:
+        InvalidInput: the run waits for a person, and there is no graph around it that could.
+    """
+    if state.get("__interrupt__"):
+        raise InvalidInput(NO_PERSON)
+    answer: Answer = state
+    return answer
 
 
 def _arguments(names: list[str]) -> type[BaseModel]:

@@ -17,7 +17,7 @@ from langgraph_supervisor import create_supervisor
 from support.tool_caller import ToolCaller
 
 from route_sql import Catalog, Context, ask_database, build_graph, chat_graph
-from route_sql.faces.reply import REPLY_CHARS
+from route_sql.faces.reply import REPLY_CHARS, reply_text
 from route_sql.testing import ScriptedModel
 from route_sql.tools.errors import InvalidInput, UnknownDatabase
 
@@ -280,3 +280,28 @@ async def test_an_empty_catalog_has_no_faces(model: ScriptedModel) -> None:
     for face in (ask_database, chat_graph):
         with pytest.raises(InvalidInput, match="the catalog is empty"):
             face(build_graph(model, empty), empty)
+
+
+@pytest.mark.parametrize("context", [Context(strategy="single", approve=True), Context(clarify=True)])
+async def test_a_tool_that_waits_for_a_person_needs_a_graph_around_it(
+    model: ScriptedModel, pets: Catalog, context: Context
+) -> None:
+    if context.approve:
+        model.enqueue("sql", PETS)
+    with closing(sqlite3.connect(pets.get("pets").path)) as connection:  # type: ignore[attr-defined]
+        connection.execute("CREATE TABLE person (name TEXT)")
+    tool = ask_database(build_graph(model, pets), pets, context=context)
+    with pytest.raises(InvalidInput, match="needs a graph with a checkpointer"):
+        await tool.ainvoke({"question": "List each name."})
+
+
+@pytest.mark.parametrize("limit", [10, 300, 700, 1200, REPLY_CHARS])
+@pytest.mark.parametrize("error", [None, "no such column: " + "x" * 400])
+def test_a_reply_keeps_to_its_limit_and_closes_its_blocks(limit: int, error: str | None) -> None:
+    answer: Any = {
+        "sql": "SELECT " + "a" * 3000, "status": "error" if error else "ok", "error": error, "columns": ["a"],
+        "rows": [["b" * 90]] * 20, "row_count": 20, "truncated": False, "confidence": 0.5, "calibrated": True,
+        "doubts": ["d" * 500] * 9, "notes": ["n" * 500] * 9,
+    }  # fmt: skip
+    text = reply_text(answer, "pets", limit)
+    assert len(text) <= limit and text.count("```") % 2 == 0
