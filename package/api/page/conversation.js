@@ -17,6 +17,7 @@ export class Conversation {
   #turns = [];
   #asked = 0;
   #running = null;
+  #shown = 0; // counts what was asked for, so that a thread which comes late does not replace it
   thread = null;
 
   /** `place` holds the turns; `announce` takes lines for a live region; `changed` is called after each change, `ended`
@@ -41,15 +42,18 @@ export class Conversation {
   /** Begin a new thread. */
   clear() {
     this.stop();
+    this.#shown++;
     [this.thread, this.#turns, this.#asked] = [null, [], 0];
     this.#place.replaceChildren();
     this.#changed();
   }
 
-  /** Show a thread of the history. */
+  /** Show a thread of the history; null if something else was asked for before it came. */
   async open(thread) {
     this.stop();
+    const wanted = ++this.#shown;
     const kept = await call(`v1/threads/${encodeURIComponent(thread)}`);
+    if (wanted !== this.#shown) return null;
     this.clear();
     this.thread = thread;
     for (const each of kept.turns) this.#showKept(each, kept.database, each === kept.turns.at(-1));
@@ -82,6 +86,7 @@ export class Conversation {
   /** Ask a question, or run a person's own query, for which no model is asked. */
   async ask(asked) {
     if (this.isRunning) return undefined;
+    this.#shown++;
     const { question, database, evidence, options, sql } = asked;
     // A thread whose only question broke off has nothing to follow up on.
     if (!this.#turns.some((turn) => turn.isDone)) this.clear();

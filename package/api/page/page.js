@@ -69,6 +69,7 @@ async function openThread(thread) {
   problem("");
   try {
     const kept = await conversation.open(thread);
+    if (kept === null) return;
     await choose(kept.database);
     announce(`Thread opened: ${kept.turns[0]?.question ?? ""}`);
     await history.refresh(thread);

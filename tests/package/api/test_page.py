@@ -1,5 +1,6 @@
 """The page of the HTTP app: ask, watch, read, decide, follow up, and the history."""
 
+import asyncio
 import csv
 import json
 from pathlib import Path
@@ -292,6 +293,29 @@ async def test_a_follow_up_belongs_to_its_thread_and_a_thread_to_the_history(bro
         await visit.page.get_by_role("button", name="Delete for good").click()
         await visit.page.get_by_text("Ask your database in plain words").wait_for()
         assert await visit.page.locator(".turn").count() == 0 and "#" not in visit.page.url
+
+
+async def test_a_thread_that_comes_late_replaces_nothing(browser: Any, tmp_path: Path) -> None:
+    async with serving_page(tmp_path) as address, visiting(browser, address) as visit:
+        for question in ("How many?", "Which notes?"):
+            await visit.page.click("#new")
+            await visit.ask(question)
+            await visit.answered()
+        threads = visit.page.locator("#threads li .thread")
+        first = asyncio.Event()
+
+        async def late(route: Any) -> None:
+            if not first.is_set():
+                first.set()
+                await asyncio.sleep(1.5)
+            await route.continue_()
+
+        await visit.page.route("**/v1/threads/*", late)
+        await threads.filter(has_text="How many?").click()
+        await asyncio.wait_for(first.wait(), 20)
+        await threads.filter(has_text="Which notes?").click()
+        await asyncio.sleep(3)
+        assert await visit.page.locator(".turn h2").all_inner_texts() == ["Which notes?"]
 
 
 async def test_a_decision_waits_in_the_history(browser: Any, tmp_path: Path) -> None:
