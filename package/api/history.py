@@ -1,5 +1,6 @@
 """Threads of a caller: the list, one with its answers, its report, and its end."""
 
+import asyncio
 from datetime import UTC, datetime
 from typing import Annotated, Any
 
@@ -12,7 +13,7 @@ from route_sql.api.forms.bodies import ThreadId
 from route_sql.api.running import BUSY
 from route_sql.api.service import AdmittedCaller, Service, owner_of, service_of
 from route_sql.api.threads.outcomes import answer_of, person_question
-from route_sql.api.threads.thread_store import ThreadRow, TurnRow
+from route_sql.api.threads.thread_store import ThreadRow, ThreadSummary, TurnRow
 from route_sql.json_values import json_value
 from route_sql.pages.engine import style_policy
 from route_sql.pages.run_page import run_page
@@ -27,8 +28,8 @@ async def threads(request: Request, caller: AdmittedCaller) -> Response:
     """List the caller's threads, the newest first."""
     service = service_of(request)
     rows = [row for row in await service.store.of_owner(owner_of(caller)) if service.still_sees(caller, row)]
-    turns = await service.store.turns([row.thread for row in rows])
-    entries = [_entry(row, turns[row.thread]) for row in rows if turns[row.thread]]
+    found = await service.store.summaries([row.thread for row in rows])
+    entries = [_entry(row, found[row.thread]) for row in rows if row.thread in found]
     return JSONResponse(json_value(ThreadsBody(threads=entries)))
 
 
@@ -40,7 +41,9 @@ async def thread(thread: OneThread, request: Request, caller: AdmittedCaller) ->
     service = service_of(request)
     row = await service.thread_of(thread, caller)
     turns = [await _turn(service, each) for each in (await service.store.turns([thread]))[thread]]
-    return JSONResponse(json_value(ThreadBody(thread=thread, database=row.database, turns=turns)))
+    body = ThreadBody(thread=thread, database=row.database, turns=turns)
+    # All answers of a thread, with their rows, may take a while to write.
+    return await asyncio.to_thread(lambda: JSONResponse(json_value(body)))
 
 
 @router.delete("/v1/threads/{thread}", status_code=204, responses=errors(400, 401, 403, 404, 409, 421, 429, 500, 503))
@@ -72,17 +75,18 @@ async def report(
     if snapshot is None or "choices" not in snapshot.values:
         raise ApiError(404, NO_TURN)
     headers = {"Content-Security-Policy": style_policy()}
-    return Response(run_page(snapshot.values), media_type="text/html", headers=headers)
+    page = await asyncio.to_thread(run_page, snapshot.values)
+    return Response(page, media_type="text/html", headers=headers)
 
 
-def _entry(row: ThreadRow, turns: list[TurnRow]) -> ThreadEntry:
+def _entry(row: ThreadRow, found: ThreadSummary) -> ThreadEntry:
     return ThreadEntry(
         thread=row.thread,
         database=row.database,
-        question=turns[0].question,
-        asked_at=_time(turns[-1].asked_at),
-        state=turns[-1].state,
-        turns=len(turns),
+        question=found.first.question,
+        asked_at=_time(found.last.asked_at),
+        state=found.last.state,
+        turns=found.turns,
     )
 
 

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from time import time
-from typing import TypeVar
+from typing import NamedTuple, TypeVar
 
 import sqlalchemy as sa
 
@@ -84,6 +84,15 @@ class TurnRow:
     """The checkpoint at which a person answered a run that has not ended since then."""
 
 
+class ThreadSummary(NamedTuple):
+    """The ends of a thread, for a list of threads."""
+
+    first: TurnRow
+    last: TurnRow
+    turns: int
+    """Number of turns."""
+
+
 class ThreadStore:
     """The list in a database; each call runs in a thread of its own."""
 
@@ -128,6 +137,10 @@ class ThreadStore:
         """The turns of threads, in order; one that runs no longer counts as stopped."""
         return await self._do(lambda connection: _turns(connection, threads))
 
+    async def summaries(self, threads: list[str]) -> dict[str, ThreadSummary]:
+        """The first and the last turn of each thread that has any, and their number."""
+        return await self._do(lambda connection: _summaries(connection, threads))
+
     async def claim(self, thread: str, run: str, busy_until: float, used_before: float | None = None) -> bool:
         """Begin a run, if no other one is in progress on the thread, and if it was last used before a moment."""
         return await self._do(lambda connection: _claim(connection, thread, run, busy_until, used_before))
@@ -142,9 +155,15 @@ class ThreadStore:
         return await self._do(lambda connection: connection.execute(sa.select(INPUTS.c.asked).where(here)).scalar())
 
     async def keep_turn(self, row: TurnRow) -> None:
-        """Write a turn as it is now."""
+        """Write a turn as it is now; once more if the connection breaks, since an answer depends on it."""
         here = (TURNS.c.thread == row.thread) & (TURNS.c.number == row.number)
-        await self._do(lambda connection: connection.execute(sa.update(TURNS).where(here).values(**vars(row))))
+        written = sa.update(TURNS).where(here).values(**vars(row))
+        try:
+            await self._do(lambda connection: connection.execute(written))
+        except sa.exc.DBAPIError as error:
+            if not error.connection_invalidated:
+                raise
+            await self._do(lambda connection: connection.execute(written))
 
     async def renew(self, thread: str, run: str, busy_until: float) -> bool:
         """Extend a run's claim on its thread; False if another run has taken the thread over."""
@@ -209,12 +228,24 @@ def _delete(connection: sa.Connection, thread: str) -> None:
         connection.execute(sa.delete(table).where(table.c.thread == thread))
 
 
-def _turns(connection: sa.Connection, threads: list[str]) -> dict[str, list[TurnRow]]:
+def _summaries(connection: sa.Connection, threads: list[str]) -> dict[str, ThreadSummary]:
+    number = TURNS.c.number
+    ends = sa.select(TURNS.c.thread, sa.func.min(number), sa.func.max(number), sa.func.count())
+    ends = ends.where(TURNS.c.thread.in_(threads)).group_by(TURNS.c.thread)
+    counts = {thread: (first, last, count) for thread, first, last, count in connection.execute(ends)}
+    places = [(thread, number) for thread, (first, last, _) in counts.items() for number in {first, last}]
+    found = _turns(connection, [*counts], sa.tuple_(TURNS.c.thread, TURNS.c.number).in_(places))
+    return {thread: ThreadSummary(turns[0], turns[-1], counts[thread][2]) for thread, turns in found.items()}
+
+
+def _turns(
+    connection: sa.Connection, threads: list[str], which: sa.ColumnElement[bool] | None = None
+) -> dict[str, list[TurnRow]]:
     running = sa.select(THREADS.c.thread).where(THREADS.c.run.is_not(None), THREADS.c.busy_until >= time())
     busy = {*connection.execute(running.where(THREADS.c.thread.in_(threads))).scalars()}
-    query = sa.select(TURNS).where(TURNS.c.thread.in_(threads)).order_by(TURNS.c.thread, TURNS.c.number)
+    query = sa.select(TURNS).where(TURNS.c.thread.in_(threads) if which is None else which)
     found: dict[str, list[TurnRow]] = {thread: [] for thread in threads}
-    for row in connection.execute(query).mappings():
+    for row in connection.execute(query.order_by(TURNS.c.thread, TURNS.c.number)).mappings():
         is_lost = row["state"] == "running" and row["thread"] not in busy
         found[row["thread"]].append(TurnRow(**{**row, **({"state": "stopped"} if is_lost else {})}))
     return found
