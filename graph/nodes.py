@@ -160,14 +160,14 @@ class Nodes:
 
     async def execute(self, state: State) -> Update:
         """Run the newest candidate, or the samples, if they have not run yet, and look for reasons to doubt them."""
-        waits, proposal = wait_to_be_counted(state), state.get("proposal")
-        if proposal is None and not waits:
+        proposal, calibration = state.get("proposal"), await self._calibration(state)
+        if wait_to_be_counted(state):
+            counting = Counting(self._execution(state), await self._whole_schema(state), self.checks, state)
+            return await counting.count(calibration)
+        if proposal is None:
             return {}
-        schema, calibration = await self._whole_schema(state), await self._calibration(state)
-        if waits or proposal is None:
-            return await Counting(self._execution(state), schema, self.checks, state).count(calibration)
         run = await self._execution(state).run(proposal)
-        update = await attempted(state, run, schema, self.checks, calibration)
+        update = await attempted(state, run, await self._whole_schema(state), self.checks, calibration)
         candidates = [candidate_of(each) for each in (*attempts(state), *update["attempts"])]
         return {"proposal": None, **update, "candidates": candidates}
 

@@ -188,6 +188,8 @@ def test_it_runs(command: Command, reader: Path, stub: ChatStub, capsys: pytest.
     stub.enqueue(*[answer] * 200)
     servers = {"MODEL": stub.url, "URL": stub.url, "URL,URL": f"{stub.url},{stub.url}"}
     words = [servers.get(word, word) for word in command.words[1:]]
+    if "--record" in words:
+        shutil.rmtree(reader / "kept")  # this command makes the folder that others replay
     with pytest.raises(SystemExit) as ended:
         main(words)
     stub.replies.clear()
