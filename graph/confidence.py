@@ -113,10 +113,12 @@ def calibration_of(model: BaseChatModel) -> Calibration | None:
 
 
 async def find_calibration(model: BaseChatModel, given: Calibration | None, state: State) -> Calibration | None:
-    """The calibration that was given, or the one that the model's server names. A model that is not asked is not found.
+    """The calibration that was given, or else the one that belongs to the server's name for the model.
+
+    The server of a model that this run does not ask, since a person wrote the query, is left alone.
 
     Raises:
-        InvalidInput: the model names something else.
+        InvalidInput: what the model gives is no calibration.
         RouteError: the server can't be reached.
     """
     is_own_query = state.get("proposal") and not state.get("ledger")
@@ -125,7 +127,7 @@ async def find_calibration(model: BaseChatModel, given: Calibration | None, stat
 
 
 async def calibration_in_run(model: BaseChatModel, given: Calibration | None, state: State) -> Calibration | None:
-    """The same in the middle of a run; None if the server can't be reached, since an approved query needs no model."""
+    """The calibration in the middle of a run; None if the server is away, since an approved query needs no model."""
     try:
         return await in_time(partial(find_calibration, model, given, state), LOOK_UP_SECONDS)
     except RouteError:  # the next call of the model reports it

@@ -131,9 +131,8 @@ class Nodes:
         sql = generator.parse(reply.text, brief.schema.dialect)
         used = union(tables_and_columns(sql, brief.schema), misplaced_columns(sql, brief.schema)) if sql else {}
         judged = await self._answerable(state, reply, sql)
-        proposal = (
-            None if is_withheld({**state, "no_answer": judged}) else proposed("draft", sql, scores=scores_of(reply))
-        )
+        withheld = is_withheld({**state, "no_answer": judged})
+        proposal = None if withheld else proposed("draft", sql, scores=scores_of(reply))
         return {"drafted": used, "proposal": proposal, "no_answer": judged, "ledger": [entry("draft", reply)]}
 
     async def generate(self, state: State) -> Update:
