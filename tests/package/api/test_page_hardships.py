@@ -90,8 +90,8 @@ async def test_a_key_is_asked_for_and_kept_in_the_tab_alone(browser: Any, tmp_pa
         await visit.page.keyboard.press("Enter")
         await visit.page.get_by_text("1 table", exact=True).wait_for()
         await visit.page.get_by_text("Nothing was asked so far.").wait_for()
+        await visit.page.goto("about:blank")
         await visit.page.goto(f"{address}#{'0' * 32}")
-        await visit.page.reload()
         await visit.page.get_by_text("There is no such thread").wait_for()
 
 
