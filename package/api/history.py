@@ -94,6 +94,7 @@ async def _turn(service: Service, row: TurnRow) -> TurnBody:
     snapshot = await _snapshot(service, row)
     is_open = row.state in ("needs_approval", "needs_choice")
     return TurnBody(
+        turn=row.number,
         question=row.question,
         asked_at=_time(row.asked_at),
         state=row.state,

@@ -15,6 +15,7 @@ from route_sql.api.forms.bodies import (
     AskOptions,
     ChoiceBody,
     ContinueBody,
+    DecisionBody,
     EditBody,
     EvidenceBody,
     RejectBody,
@@ -28,6 +29,7 @@ from route_sql.api.threads.thread_store import TurnRow
 from route_sql.graph.context import Context
 
 NOTHING_WAITS = "Nothing waits in this thread; ask with POST /v1/ask."
+ANOTHER_WAITS = "Another question came in between, so nothing was decided; load the thread again to see what waits."
 NOT_KEPT = "The question was stopped before it began, and its options are not known; ask it again with POST /v1/ask."
 
 
@@ -42,6 +44,8 @@ async def resuming_step(
     turns = (await service.store.turns([thread]))[thread]
     snapshot = await last_state(service.graph, thread)
     turn = turns[-1] if turns else None
+    if turn is not None and isinstance(body, ContinueBody) and body.turn not in (None, turn.number):
+        raise ApiError(409, ANOTHER_WAITS)
     if turn is not None and isinstance(body, ContinueBody) and not has_choices(snapshot, turn):
         return turn, *await _begun_again(service, caller, turn)
     if turn is None or not snapshot.next or checkpoint_of(snapshot) == turn.began_after:
@@ -68,6 +72,8 @@ def _step(body: ResumeBody, asked: PersonQuestion | None) -> Command[Any] | None
         return None
     if asked is None:
         raise ApiError(409, 'The run does not wait for a person; send {"type": "continue"} to continue it.')
+    if isinstance(body, DecisionBody) and body.interrupt not in (None, asked["id"]):
+        raise ApiError(409, ANOTHER_WAITS)
     return Command(resume=_given(body, asked))
 
 
@@ -81,4 +87,4 @@ def _given(body: ResumeBody, asked: PersonQuestion) -> dict[str, Any]:
         if asked["kind"] == "clarify" and body.choice not in asked["choices"]:
             raise ApiError(400, "choice must be one of the interrupt's choices, as it is written, or send evidence.")
         return {"reading": body.choice}
-    return body.model_dump(exclude_none=True) if is_decision or isinstance(body, EvidenceBody) else {}
+    return body.model_dump(exclude={"interrupt"}, exclude_none=True) if is_decision or isinstance(body, EvidenceBody) else {}

@@ -95,7 +95,7 @@ class ApiRun:
             request_id: The request's id.
         """
         claim.keep()
-        self.thread, self.request_id = claim.thread, request_id
+        self.thread, self.turn, self.request_id = claim.thread, turn.number, request_id
         self._began, self._turn = time(), turn
         self._claim, self._service = claim, claim.service
         self._events: asyncio.Queue[Event | None] = asyncio.Queue()
@@ -149,7 +149,7 @@ class ApiRun:
         try:
             await self._run(step, context)
             snapshot = await last_state(self._service.graph, self.thread)
-            body = answered_body(snapshot, self.thread, self.request_id)
+            body = answered_body(snapshot, self._turn, self.request_id)
             self._turn = ended_turn(self._turn, snapshot, body["state"])
             return body
         except BaseException as error:  # a cancelled run is stored as stopped, so that it can be continued

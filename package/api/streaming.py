@@ -60,7 +60,7 @@ class RunStream(StreamingResponse):
 
 
 async def _story(run: ApiRun, scope: Scope) -> AsyncIterator[str]:
-    yield _event("thread", {"thread": run.thread, "request_id": run.request_id})
+    yield _event("thread", {"thread": run.thread, "turn": run.turn, "request_id": run.request_id})
     async for event in run.events():
         yield ": ping\n\n" if event is None else _event("story", event)
     try:

@@ -25,16 +25,18 @@ class ErrorBody(TypedDict):
 
 
 class ApproveQuestion(TypedDict):
-    """A query that waits for a person."""
+    """A query that waits for a person. Send `id` as `interrupt` with the decision, so that it decides this query."""
 
+    id: str
     kind: Literal["approve"]
     sql: str
     database: str
 
 
 class ClarifyQuestion(TypedDict):
-    """An unclear word, with its possible meanings."""
+    """An unclear word, with its possible meanings. Send `id` as `interrupt` with the answer."""
 
+    id: str
     kind: Literal["clarify"]
     question: str
     choices: list[str]
@@ -45,9 +47,10 @@ PersonQuestion = ApproveQuestion | ClarifyQuestion
 
 
 class AnsweredBody(TypedDict):
-    """The end of a run: an answer, or a question to a person."""
+    """The end of a run: an answer, or a question to a person. `turn` is the question's number in its thread."""
 
     thread: str
+    turn: int
     request_id: str
     state: Literal["answered", "needs_approval", "needs_choice"]
     answer: Answer | None
@@ -118,8 +121,9 @@ class ThreadsBody(TypedDict):
 
 
 class TurnBody(TypedDict):
-    """A question of a thread."""
+    """A question of a thread. `turn` is its number there, from 1 on."""
 
+    turn: int
     question: str
     asked_at: str
     state: TurnState

@@ -117,20 +117,29 @@ class CheckBody(StrictBody):
     database: DatabaseName
 
 
-class ApproveBody(StrictBody):
+class DecisionBody(StrictBody):
+    """What a person decides."""
+
+    interrupt: Annotated[str, Field(max_length=NAME_CHARS, pattern=NO_NUL)] | None = Field(
+        default=None,
+        description="The id of the interrupt that the person has seen; if another one waits, the answer is 409.",
+    )
+
+
+class ApproveBody(DecisionBody):
     """Run the query."""
 
     type: Literal["approve"]
 
 
-class EditBody(StrictBody):
+class EditBody(DecisionBody):
     """Run another query in its place."""
 
     type: Literal["edit"]
     sql: StatementText
 
 
-class RejectBody(StrictBody):
+class RejectBody(DecisionBody):
     """Run no query."""
 
     type: Literal["reject"]
@@ -141,15 +150,18 @@ class ContinueBody(StrictBody):
     """Continue a run that was stopped."""
 
     type: Literal["continue"]
+    turn: Positive | None = Field(
+        default=None, description="The number of the question to continue; if it is not the last, the answer is 409."
+    )
 
 
-class ChoiceBody(StrictBody):
+class ChoiceBody(DecisionBody):
     """One of the choices, as it is written."""
 
     choice: Annotated[str, Field(min_length=1, max_length=SQL_CHARS, pattern=NO_NUL), Storable]
 
 
-class EvidenceBody(StrictBody):
+class EvidenceBody(DecisionBody):
     """The meaning in own words."""
 
     evidence: Annotated[str, Field(min_length=1, max_length=QUESTION_CHARS, pattern=WORDED), Storable]

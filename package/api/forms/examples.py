@@ -32,8 +32,9 @@ RUN: dict[str, Any] = {
 CHECK: dict[str, Any] = {
     "statement": {"summary": "A statement", "value": {"sql": "SELECT COUNT(*) FROM orders", "database": "shop"}}
 }
+_INTERRUPT = "3b0f6c1e5d8a4f7290c4e1b7a6d3f582"
 RESUME: dict[str, Any] = {
-    "approve": {"summary": "Run the query", "value": {"type": "approve"}},
+    "approve": {"summary": "Run the query", "value": {"type": "approve", "interrupt": _INTERRUPT}},
     "edit": {"summary": "Run another one", "value": {"type": "edit", "sql": "SELECT COUNT(*) FROM orders"}},
     "reject": {"summary": "Run nothing", "value": {"type": "reject", "reason": "It counts cancelled orders."}},
     "choice": {"summary": "One of the choices", "value": {"choice": "orders.paid_on"}},
@@ -41,12 +42,12 @@ RESUME: dict[str, Any] = {
     "continue": {"summary": "Continue a stopped run", "value": {"type": "continue"}},
 }
 _SQL = "SELECT COUNT(*) FROM orders WHERE paid_on BETWEEN '2026-05-01' AND '2026-05-31'"
-_THREAD = {"thread": "9f3c2a7e5b8d4c1f9f3c2a7e5b8d4c1f", "request_id": "0c9d8b7a6f5e4d3c0c9d8b7a6f5e4d3c"}
+_TURN = {"thread": "9f3c2a7e5b8d4c1f9f3c2a7e5b8d4c1f", "turn": 1, "request_id": "0c9d8b7a6f5e4d3c0c9d8b7a6f5e4d3c"}
 ANSWERED: dict[str, Any] = {
     "answer": {
         "summary": "An answer",
         "value": {
-            **_THREAD,
+            **_TURN,
             "state": "answered",
             "interrupt": None,
             "answer": {
@@ -79,15 +80,15 @@ ANSWERED: dict[str, Any] = {
     "interrupt": {
         "summary": "A query that waits for a person",
         "value": {
-            **_THREAD,
+            **_TURN,
             "state": "needs_approval",
             "answer": None,
-            "interrupt": {"kind": "approve", "sql": _SQL, "database": "shop"},
+            "interrupt": {"id": _INTERRUPT, "kind": "approve", "sql": _SQL, "database": "shop"},
         },
     },
 }
 STREAM_EXAMPLE = (
-    'event: thread\ndata: {"thread": "9f3c2a7e5b8d4c1f9f3c2a7e5b8d4c1f", "request_id": "0c9d8b7a6f5e4d3c"}\n\n'
-    'event: story\ndata: {"kind": "begin", "node": "generate", "text": "writing a query", "sql": null, "seconds": 0.1}'
-    '\n\nevent: answer\ndata: {"thread": "9f3c2a7e5b8d4c1f9f3c2a7e5b8d4c1f", "state": "answered"}\n\n'
+    'event: thread\ndata: {"thread": "9f3c2a7e5b8d4c1f9f3c2a7e5b8d4c1f", "turn": 1, "request_id": "0c9d8b7a6f5e4d3c"}'
+    '\n\nevent: story\ndata: {"kind": "begin", "node": "generate", "text": "writing a query", "sql": null, "seconds": 0.1}'
+    '\n\nevent: answer\ndata: {"thread": "9f3c2a7e5b8d4c1f9f3c2a7e5b8d4c1f", "turn": 1, "state": "answered"}\n\n'
 )

@@ -15,7 +15,6 @@ export class Conversation {
   #changed;
   #ended;
   #turns = [];
-  #asked = 0;
   #running = null;
   #shown = 0; // counts what was asked for, so that a thread which comes late does not replace it
   thread = null;
@@ -43,7 +42,7 @@ export class Conversation {
   clear() {
     this.stop();
     this.#shown++;
-    [this.thread, this.#turns, this.#asked] = [null, [], 0];
+    [this.thread, this.#turns] = [null, []];
     this.#place.replaceChildren();
     this.#changed();
   }
@@ -62,9 +61,9 @@ export class Conversation {
   }
 
   /** Show a turn of the history; only the last one can still be decided or continued. */
-  #showKept({ question, answer, interrupt, state }, database, isLast) {
+  #showKept({ turn: number, question, answer, interrupt, state }, database, isLast) {
     const turn = this.#add({ question, database, sql: ownQuery(answer) });
-    turn.number = ++this.#asked;
+    turn.number = number;
     turn.isDone = Boolean(answer || (interrupt && isLast));
     if (answer) this.#showAnswer(turn, answer, false);
     else if (turn.isDone) this.#showDecision(turn, interrupt, false);
@@ -74,7 +73,7 @@ export class Conversation {
   /** What can be done about a run without an answer. */
   #actions(turn, state) {
     const again = ["Ask again", () => this.ask(turn.asked)];
-    const resume = ["Continue the run", () => this.#resume(turn, { type: "continue" })];
+    const resume = ["Continue the run", () => this.#resume(turn, { type: "continue", turn: turn.number })];
     if (turn.number === null) return [again];
     return state === "running" ? [this.#reload()] : [again, resume];
   }
@@ -111,12 +110,12 @@ export class Conversation {
     turn.begin();
     this.#changed();
     const onEvent = (name, data) => {
-      if (name === "thread") this.#begun(turn, data.thread);
+      if (name === "thread") this.#begun(turn, data);
       if (name === "story") turn.story.add(data);
     };
     try {
       const result = await stream(path, { body, signal: controller.signal, onEvent });
-      this.#begun(turn, result.thread);
+      this.#begun(turn, result);
       return result;
     } catch (error) {
       turn.showProblem(problemOf(error, controller.signal), turn.isDone ? [this.#reload()] : this.#actions(turn, "stopped"));
@@ -127,10 +126,10 @@ export class Conversation {
     }
   }
 
-  /** The server has taken the question; it counts the questions of a thread. */
-  #begun(turn, thread) {
-    this.thread = thread;
-    turn.number ??= ++this.#asked;
+  /** The server has taken the question and numbered it; another window may ask in the same thread. */
+  #begun(turn, taken) {
+    this.thread = taken.thread;
+    turn.number = taken.turn;
   }
 
   #add(asked) {
@@ -151,7 +150,7 @@ export class Conversation {
   }
 
   #showDecision(turn, interrupt, hasFocus = true) {
-    turn.showDecision(interrupt, (body) => this.isRunning || this.#resume(turn, body), hasFocus);
+    turn.showDecision(interrupt, (body) => this.isRunning || this.#resume(turn, { ...body, interrupt: interrupt.id }), hasFocus);
   }
 
   #showAnswer(turn, answer, hasFocus = true) {

@@ -16,12 +16,17 @@ def person_question(snapshot: StateSnapshot) -> PersonQuestion | None:
     """The question to a person that a run waits for."""
     if not snapshot.interrupts:
         return None
-    value = snapshot.interrupts[0].value
+    waiting = snapshot.interrupts[0]
+    value = waiting.value
     database = str(value["database"])
     if "approve" in value:
-        return ApproveQuestion(kind="approve", sql=str(value["approve"]), database=database)
+        return ApproveQuestion(id=waiting.id, kind="approve", sql=str(value["approve"]), database=database)
     return ClarifyQuestion(
-        kind="clarify", question=str(value["clarify"]), choices=list(value["readings"]), database=database
+        id=waiting.id,
+        kind="clarify",
+        question=str(value["clarify"]),
+        choices=list(value["readings"]),
+        database=database,
     )
 
 
@@ -37,11 +42,12 @@ def waiting_state(asked: PersonQuestion) -> Literal["needs_approval", "needs_cho
     return "needs_approval" if asked["kind"] == "approve" else "needs_choice"
 
 
-def answered_body(snapshot: StateSnapshot, thread: str, request_id: str) -> AnsweredBody:
+def answered_body(snapshot: StateSnapshot, turn: TurnRow, request_id: str) -> AnsweredBody:
     """The body of a run that has ended or waits for a person."""
     asked = person_question(snapshot)
     return AnsweredBody(
-        thread=thread,
+        thread=turn.thread,
+        turn=turn.number,
         request_id=request_id,
         state="answered" if asked is None else waiting_state(asked),
         answer=answer_of(snapshot) if asked is None else None,

@@ -63,7 +63,8 @@ async def test_a_person_decides_about_the_query(tmp_path: Path, decision: Any, s
     async with serving_api(tmp_path) as running, running.client() as http:
         asked = (await http.post("/v1/ask", json=APPROVING)).json()
         assert asked["state"] == "needs_approval" and asked["answer"] is None
-        assert asked["interrupt"] == {"kind": "approve", "sql": PETS, "database": "pets"}
+        shown = asked["interrupt"]
+        assert shown == {"id": shown["id"], "kind": "approve", "sql": PETS, "database": "pets"}
         thread = f"/v1/threads/{asked['thread']}"
         waiting = (await http.get(thread)).json()["turns"][0]
         assert waiting["state"] == "needs_approval" and waiting["interrupt"] == asked["interrupt"]
@@ -109,6 +110,25 @@ async def test_a_decision_that_is_given_twice_is_no_consent(tmp_path: Path) -> N
         reply = await http.post(f"/v1/threads/{thread}/resume", content=both, headers=json_kind)
         assert reply.status_code == 400 and "type twice" in reply.json()["error"]["message"]
         assert (await http.get(f"/v1/threads/{thread}")).json()["turns"][0]["state"] == "needs_approval"
+
+
+async def test_a_decision_holds_for_the_query_that_the_person_saw(tmp_path: Path) -> None:
+    async with serving_api(tmp_path) as running, running.client() as http:
+        first = (await http.post("/v1/ask", json=APPROVING)).json()
+        place = f"/v1/threads/{first['thread']}"
+        second = (await http.post("/v1/ask", json={**APPROVING, "thread": first["thread"]})).json()
+        assert [first["turn"], second["turn"]] == [1, 2]
+        seen = {"interrupt": first["interrupt"]["id"]}
+        for late in ({"type": "approve"}, {"type": "edit", "sql": PETS}, {"type": "reject"}, {"choice": "pet.name"}):
+            reply = await http.post(f"{place}/resume", json={**late, **seen})
+            assert reply.status_code in (400, 409), late
+        late_continue = await http.post(f"{place}/resume", json={"type": "continue", "turn": 1})
+        assert late_continue.status_code == 409 and "came in between" in late_continue.text
+        turns = (await http.get(place)).json()["turns"]
+        assert turns[1]["state"] == "needs_approval" and turns[1]["interrupt"] == second["interrupt"]
+        approving = {"type": "approve", "interrupt": second["interrupt"]["id"]}
+        decided = (await http.post(f"{place}/resume", json=approving)).json()
+        assert decided["state"] == "answered" and decided["turn"] == 2
 
 
 async def test_the_server_that_wants_approval_gets_it_whatever_the_caller_says(tmp_path: Path) -> None:

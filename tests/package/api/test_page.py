@@ -6,6 +6,7 @@ import json
 from pathlib import Path
 from typing import Any
 
+import httpx2
 import pytest
 from support.browser import needs_browser
 from support.served_page import COUNTRIES, gated, serving_page, visiting
@@ -202,6 +203,26 @@ async def test_a_query_waits_for_a_person(browser: Any, tmp_path: Path, way: str
             await asks.get_by_label("Reason").fill("wrong table")
             await asks.get_by_role("button", name="Reject").click()
             assert "wrong table" in await (await visit.answered()).inner_text()
+
+
+async def test_two_windows_of_one_thread(browser: Any, tmp_path: Path) -> None:
+    conflict = "Failed to load resource: the server responded with a status of 409"
+    async with serving_page(tmp_path) as address, visiting(browser, address, allowed=[conflict]) as visit:
+        await visit.ask("Total by country?", "approve")
+        await visit.page.locator(".asks").wait_for()
+        other = {"question": "How many?", "database": "shop", "thread": visit.page.url.partition("#")[2]}
+        async with httpx2.AsyncClient(base_url=address) as http:
+            await http.post("/v1/ask", json={**other, "options": {"approve": True}})
+            await visit.page.get_by_role("button", name="Run it").click()
+            await visit.page.get_by_text("Another question came in between").wait_for()
+            await visit.page.get_by_role("button", name="Load the thread again").click()
+            await visit.page.get_by_role("button", name="Run it").click()
+            await visit.answered(2)
+            await http.post("/v1/ask", json={**other, "question": "All rows?"})
+        await visit.ask("Which notes?")
+        await visit.page.get_by_role("button", name="Run it").click()
+        report = await (await visit.answered(3)).get_by_role("link", name="Report").get_attribute("href")
+        assert report.endswith("report?turn=4"), "the other window asked the third"
 
 
 async def test_the_query_of_an_answer_is_edited_and_run(browser: Any, tmp_path: Path) -> None:
