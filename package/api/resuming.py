@@ -17,7 +17,6 @@ from route_sql.api.forms.bodies import (
     ContinueBody,
     DecisionBody,
     EditBody,
-    EvidenceBody,
     RejectBody,
     ResumeBody,
 )
@@ -72,12 +71,12 @@ def _step(body: ResumeBody, asked: PersonQuestion | None) -> Command[Any] | None
         return None
     if asked is None:
         raise ApiError(409, 'The run does not wait for a person; send {"type": "continue"} to continue it.')
-    if isinstance(body, DecisionBody) and body.interrupt not in (None, asked["id"]):
+    if body.interrupt not in (None, asked["id"]):
         raise ApiError(409, ANOTHER_WAITS)
     return Command(resume=_given(body, asked))
 
 
-def _given(body: ResumeBody, asked: PersonQuestion) -> dict[str, Any]:
+def _given(body: DecisionBody, asked: PersonQuestion) -> dict[str, Any]:
     """The value that the graph's interrupt takes."""
     is_decision = isinstance(body, ApproveBody | EditBody | RejectBody)
     if is_decision != (asked["kind"] == "approve"):
@@ -87,4 +86,4 @@ def _given(body: ResumeBody, asked: PersonQuestion) -> dict[str, Any]:
         if asked["kind"] == "clarify" and body.choice not in asked["choices"]:
             raise ApiError(400, "choice must be one of the interrupt's choices, as it is written, or send evidence.")
         return {"reading": body.choice}
-    return body.model_dump(exclude={"interrupt"}, exclude_none=True) if is_decision or isinstance(body, EvidenceBody) else {}
+    return body.model_dump(exclude={"interrupt"}, exclude_none=True)

@@ -89,6 +89,7 @@ ANSWERED: dict[str, Any] = {
 }
 STREAM_EXAMPLE = (
     'event: thread\ndata: {"thread": "9f3c2a7e5b8d4c1f9f3c2a7e5b8d4c1f", "turn": 1, "request_id": "0c9d8b7a6f5e4d3c"}'
-    '\n\nevent: story\ndata: {"kind": "begin", "node": "generate", "text": "writing a query", "sql": null, "seconds": 0.1}'
+    "\n\nevent: story\n"
+    'data: {"kind": "begin", "node": "generate", "text": "writing a query", "sql": null, "seconds": 0.1}'
     '\n\nevent: answer\ndata: {"thread": "9f3c2a7e5b8d4c1f9f3c2a7e5b8d4c1f", "turn": 1, "state": "answered"}\n\n'
 )
