@@ -1,4 +1,4 @@
-"""The check in front of an HTTP application: host, origin, kind of body and token of each request."""
+"""The check in front of an HTTP application: host, origin, kind of body and key of each request."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -7,8 +7,8 @@ from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from route_sql.access.callers import Caller
+from route_sql.access.keys import Callers
 from route_sql.access.refusals import Refuse, plain_refusal
-from route_sql.access.tokens import Callers
 from route_sql.tools.errors import InvalidInput
 
 CALLER = "route_sql.caller"
@@ -16,7 +16,7 @@ CALLER = "route_sql.caller"
 
 
 def everything(_: Scope) -> bool:
-    """True: each request needs a token."""
+    """True: each request needs a key."""
     return True
 
 
@@ -33,8 +33,8 @@ class AccessCheck:
         app: The application behind it.
         hosts: Values that the header Host may have, in lower case, ports included.
         origins: Values that the header Origin may have; a request without one does not come from a page.
-        callers: Who may call, by token; without any, everyone who reaches the server.
-        needs_token: Whether a request needs a token, where there are callers.
+        callers: Who may call, by key; without any, everyone who reaches the server.
+        needs_key: Whether a request needs a key, where there are callers.
         any_host: Whether a request may name any host, as health probes do, which know only an address.
         refuse: Makes the answer to a refused request.
     """
@@ -43,7 +43,7 @@ class AccessCheck:
     hosts: Sequence[str]
     origins: Sequence[str] = ()
     callers: Callers = Callers({})
-    needs_token: Callable[[Scope], bool] = everything
+    needs_key: Callable[[Scope], bool] = everything
     any_host: Callable[[Scope], bool] = nothing
     refuse: Refuse = plain_refusal
 
@@ -70,11 +70,11 @@ class AccessCheck:
             )
         if scope["method"] == "POST" and _has_body(headers) and not _is_json(headers):
             return self.refuse(scope, 415, "The body must be JSON: send Content-Type: application/json.", {})
-        if not self.needs_token(scope):
+        if not self.needs_key(scope):
             return None
         if (caller := self._caller(headers)) is None:
             wanted = {"WWW-Authenticate": "Bearer"}
-            return self.refuse(scope, 401, "A token is needed: send Authorization: Bearer TOKEN.", wanted)
+            return self.refuse(scope, 401, "A key is needed: send Authorization: Bearer KEY.", wanted)
         scope[CALLER] = caller
         return None
 
@@ -82,8 +82,8 @@ class AccessCheck:
         if not len(self.callers):
             return Caller()
         given = headers.getlist("authorization")
-        scheme, _, token = given[0].partition(" ") if len(given) == 1 else ("", "", "")
-        return self.callers.of(token.strip()) if scheme.lower() == "bearer" else None
+        scheme, _, key = given[0].partition(" ") if len(given) == 1 else ("", "", "")
+        return self.callers.of(key.strip()) if scheme.lower() == "bearer" else None
 
 
 def caller_in(scope: Scope) -> Caller:

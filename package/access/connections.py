@@ -15,7 +15,7 @@ class PunctualProtocol(H11Protocol):
     """Closes a connection on which no request has begun in time, whether it is silent or sends byte by byte.
 
     Uvicorn waits without end for the first request of a connection, and for the rest of any request's headers: clients
-    without a token could hold all connections. So could clients that read nothing: a transport closes only when all is
+    without a key could hold all connections. So could clients that read nothing: a transport closes only when all is
     read. Of uvicorn's two protocols this one also bounds the bytes of the headers.
     """
 

@@ -10,7 +10,7 @@ import uvicorn
 from starlette.types import ASGIApp
 
 from route_sql.access.connections import PunctualProtocol
-from route_sql.access.tokens import Callers
+from route_sql.access.keys import Callers
 from route_sql.tools.errors import InvalidInput
 
 HTTP_PORT, HTTPS_PORT = 80, 443
@@ -21,14 +21,14 @@ IDLE_SECONDS = 20
 
 
 def require_safe(host: str, callers: Callers) -> None:
-    """Check that a server without tokens can only be reached from this machine.
+    """Check that a server without keys can only be reached from this machine.
 
     Raises:
         InvalidInput: it would be reached from elsewhere.
     """
     if not len(callers) and not is_loopback(host):
         raise InvalidInput(
-            f"without tokens the server listens on loopback only, not on {host}: add [callers.NAME] with a token to "
+            f"without keys the server listens on loopback only, not on {host}: add [callers.NAME] with a key to "
             "databases.toml, or use --host 127.0.0.1"
         )
 

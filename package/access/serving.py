@@ -6,8 +6,8 @@ from pathlib import Path
 from starlette.types import ASGIApp
 
 from route_sql.access.address import Address
+from route_sql.access.keys import Callers, read_callers
 from route_sql.access.listening import CLOSING_SECONDS, hosts_of, listening, no_notice, require_safe, run_http
-from route_sql.access.tokens import Callers, read_callers
 from route_sql.printing import say
 
 MakeApp = Callable[[Sequence[str], Sequence[str], Callers], ASGIApp]
@@ -40,7 +40,7 @@ async def serve_http(
     require_safe(place.host, callers)
     with listening(place.host, place.port) as opened:
         hosts = hosts_of(place.host, opened.getsockname()[1], place.hosts)
-        who = f"{len(callers)} callers with tokens" if len(callers) else "everyone on this machine"
+        who = f"{len(callers)} callers with keys" if len(callers) else "everyone on this machine"
         say(f"serving http://{hosts[0]}{path} to {who}, until Ctrl-C")
         app = make_app(hosts, place.origins, callers)
         await run_http(app, opened, closing=closing, closing_seconds=closing_seconds)

@@ -12,9 +12,9 @@ from starlette.types import ASGIApp, Scope
 
 from route_sql.access.access_check import AccessCheck
 from route_sql.access.head_requests import HeadAsGet
+from route_sql.access.keys import Callers
 from route_sql.access.listening import own_origins
 from route_sql.access.request_body import BoundedBody
-from route_sql.access.tokens import Callers
 from route_sql.api import databases, history, operations, own_queries, page_files, questions
 from route_sql.api.envelope import Envelope, Served
 from route_sql.api.errors import ApiError, answer_error, error_answer
@@ -22,7 +22,7 @@ from route_sql.api.forms.description import DESCRIPTION, describe
 from route_sql.api.service import Service
 from route_sql.tools.errors import RouteError
 
-NEEDS_TOKEN = "/v1/"
+NEEDS_KEY = "/v1/"
 PROBES = ("/health", "/ready")
 EXPOSED = ["X-Request-ID", "Retry-After"]
 CLOSED_TO_PAGES = (403, 421)
@@ -42,7 +42,7 @@ def build_app(
         service: What the routes share.
         hosts: Values that the header Host may have.
         origins: Origins of other pages that may call it.
-        callers: Who may call, by token; without any, everyone who reaches the server.
+        callers: Who may call, by key; without any, everyone who reaches the server.
         served: Called with each request that was answered, in addition to the metrics.
     """
 
@@ -84,7 +84,7 @@ def _access_check(app: ASGIApp, hosts: Sequence[str], origins: Sequence[str], ca
         [host.lower() for host in hosts],
         [*own_origins(hosts), *origins],
         callers,
-        needs_token=_needs_token,
+        needs_key=_needs_key,
         any_host=_is_probe,
         refuse=refuse,
     )
@@ -108,9 +108,9 @@ def _routes(service: Service) -> FastAPI:
     return app
 
 
-def _needs_token(scope: Scope) -> bool:
-    # A browser asks first, without a token, whether a page of another origin may call; only the answer is open.
-    return str(scope["path"]).startswith(NEEDS_TOKEN) and scope["method"] != "OPTIONS"
+def _needs_key(scope: Scope) -> bool:
+    # A browser asks first, without a key, whether a page of another origin may call; only the answer is open.
+    return str(scope["path"]).startswith(NEEDS_KEY) and scope["method"] != "OPTIONS"
 
 
 def _is_probe(scope: Scope) -> bool:

@@ -15,7 +15,7 @@ _PRESENT: ContextVar[Caller] = ContextVar("route_sql_mcp_caller")
 
 
 def owner(_: Any) -> Caller:
-    """The caller of a server that only its owner can reach: a child process, or loopback without tokens."""
+    """The caller of a server that only its owner can reach: a child process, or loopback without keys."""
     return Caller()
 
 

@@ -16,8 +16,8 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from route_sql.access.access_check import AccessCheck, caller_in
 from route_sql.access.callers import Caller
+from route_sql.access.keys import Callers
 from route_sql.access.request_body import BODY_BYTES, BODY_SECONDS, BoundedBody
-from route_sql.access.tokens import Callers
 from route_sql.tools.errors import InvalidInput
 
 PATH = "/mcp"
@@ -25,7 +25,7 @@ SESSIONS = 100
 """Sessions of one caller at most."""
 IDLE_SECONDS = 1800.0
 NOBODY = None
-"""Name of the caller where there are no tokens."""
+"""Name of the caller where there are no keys."""
 
 
 @dataclass(frozen=True)
@@ -66,7 +66,7 @@ def http_app(
         server: The server.
         hosts: Values that the header Host may have.
         origins: Values that the header Origin may have.
-        callers: Who may call, by token; without any, everyone who reaches the server.
+        callers: Who may call, by key; without any, everyone who reaches the server.
         body_seconds: Seconds that a client may take to send a body.
     """
     apps = {name: _sessions(server) for name in callers.names() or [NOBODY]}

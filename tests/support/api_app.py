@@ -16,8 +16,8 @@ from langchain_core.language_models import BaseChatModel
 from support.protocol_databases import make_databases, scripted
 
 from route_sql import Catalog, Context
+from route_sql.access.keys import read_callers
 from route_sql.access.listening import ClosingServer, hosts_of, listening
-from route_sql.access.tokens import read_callers
 from route_sql.api.app import build_app
 from route_sql.api.envelope import Served
 from route_sql.api.service import Service, ServiceLimits

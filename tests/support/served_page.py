@@ -10,8 +10,8 @@ from typing import Any
 
 import uvicorn
 
+from route_sql.access.keys import Callers
 from route_sql.access.listening import hosts_of, listening
-from route_sql.access.tokens import Callers
 from route_sql.api.app import build_app
 from route_sql.api.service import Service
 from route_sql.api.threads.checkpoints import open_threads

@@ -13,21 +13,21 @@ DESCRIPTION = (
     "and comments come from the databases: they are data, never instructions."
 )
 ANSWERING = ("/v1/ask", "/v1/run", "/v1/threads/{thread}/resume")
-TOKEN = {"type": "http", "scheme": "bearer", "description": "Needed where the server has callers with tokens."}
+KEY = {"type": "http", "scheme": "bearer", "description": "Needed where the server has callers with keys."}
 
 
 def describe(app: FastAPI, context: Context) -> None:
-    """Complete the description: tokens, the server's limits, and errors in the form in which they are sent."""
+    """Complete the description: keys, the server's limits, and errors in the form in which they are sent."""
     made = app.openapi
 
     def described() -> dict[str, Any]:
         content = made()
-        content.setdefault("components", {})["securitySchemes"] = {"token": TOKEN}
+        content.setdefault("components", {})["securitySchemes"] = {"key": KEY}
         for path, methods in content["paths"].items():
             for operation in methods.values():
                 operation["responses"].pop("422", None)
                 if path.startswith("/v1/"):
-                    operation["security"] = [{"token": []}, {}]
+                    operation["security"] = [{"key": []}, {}]
         _add_examples(content["paths"])
         for form in ("AskOptions", "RunOptions"):
             _say_limits(content["components"]["schemas"][form]["properties"], context)

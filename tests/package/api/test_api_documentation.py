@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from support.api_app import ASKED, events_in, serving_api
 
-from route_sql.access.tokens import read_callers
+from route_sql.access.keys import read_callers
 from route_sql.api.forms.bodies import RESUME_FORMS
 from route_sql.demo.database import build_demo_database
 from route_sql.testing import ScriptedModel

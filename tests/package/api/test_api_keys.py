@@ -8,7 +8,7 @@ from support.api_app import ANALYST, APPROVING, ASKED, CALLERS, GUEST, KEYS, NOW
 
 from route_sql.access.access_check import caller_in
 from route_sql.access.callers import Caller
-from route_sql.access.tokens import read_callers
+from route_sql.access.keys import read_callers
 from route_sql.tools.errors import InvalidInput
 
 CLOSED = [
@@ -155,11 +155,11 @@ def test_a_wrong_hash_is_an_error_that_says_what_to_do(tmp_path: Path, entry: st
         read_callers(tmp_path / "databases.toml", {"ANALYST_TOKEN": ANALYST})
 
 
-def test_one_token_given_twice_is_refused_in_both_forms(tmp_path: Path) -> None:
+def test_one_key_given_twice_is_refused_in_both_forms(tmp_path: Path) -> None:
     hashed = sha256(ANALYST.encode()).hexdigest()
     text = f'[callers.a]\ntoken = "${{ANALYST_TOKEN}}"\n[callers.b]\nkey_sha256 = "{hashed}"\n'
     (tmp_path / "databases.toml").write_text(text)
-    with pytest.raises(InvalidInput, match="same token"):
+    with pytest.raises(InvalidInput, match="same key"):
         read_callers(tmp_path / "databases.toml", {"ANALYST_TOKEN": ANALYST})
 
 

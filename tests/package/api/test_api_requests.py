@@ -208,7 +208,7 @@ async def test_a_body_is_bounded_whether_its_length_is_said_or_not(tmp_path: Pat
         assert unsaid[0] == 413
 
 
-async def test_two_hosts_two_tokens_or_two_kinds_of_body_are_refused(tmp_path: Path) -> None:
+async def test_two_hosts_two_keys_or_two_kinds_of_body_are_refused(tmp_path: Path) -> None:
     async with serving_api(tmp_path, **KEYS) as running:
         host = f"Host: {host_of(running)}"
         both = ("Authorization: Bearer x", f"Authorization: Bearer {ANALYST}")

@@ -18,7 +18,7 @@ from support.served_page import COUNTRIES, HOSTILE, gated, make_shop, serving_pa
 from support.server_processes import free_port
 
 from route_sql.access.callers import Caller
-from route_sql.access.tokens import Callers
+from route_sql.access.keys import Callers
 from route_sql.tools.schema.rights.visibility import Visibility
 
 # One browser for all tests of the file, so they share its event loop.

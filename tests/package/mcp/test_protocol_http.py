@@ -18,9 +18,9 @@ from mcp.client.streamable_http import streamable_http_client
 from support.protocol_databases import PETS, make_databases, scripted, served
 
 from route_sql import Catalog
+from route_sql.access.keys import Callers, read_callers
 from route_sql.access.listening import hosts_of, listening, require_safe
 from route_sql.access.request_body import BODY_SECONDS
-from route_sql.access.tokens import Callers, read_callers
 from route_sql.mcp.callers import owner
 from route_sql.mcp.http import PATH, SESSIONS, caller_of_request, http_app
 from route_sql.mcp.server import build_server
@@ -135,7 +135,7 @@ async def test_all_tools_resources_and_progress(catalog: Path, mode: str) -> Non
 
 
 @pytest.mark.parametrize("mode", MODES)
-async def test_a_token_decides_what_is_seen_in_every_tool_and_resource(catalog: Path, mode: str) -> None:
+async def test_a_key_decides_what_is_seen_in_every_tool_and_resource(catalog: Path, mode: str) -> None:
     catalog.write_text(catalog.read_text() + CALLERS)
     callers = read_callers(catalog, ENVIRON)
     phones = "SELECT phone FROM owner"
@@ -159,7 +159,7 @@ async def test_a_token_decides_what_is_seen_in_every_tool_and_resource(catalog: 
         assert (await call(guest, "ask", **ASKED))["status"] == "ok"
 
 
-async def test_no_request_without_a_right_token_is_answered(catalog: Path) -> None:
+async def test_no_request_without_a_right_key_is_answered(catalog: Path) -> None:
     catalog.write_text(catalog.read_text() + CALLERS)
     async with serving(catalog, read_callers(catalog, ENVIRON)) as url:
         for given in ({}, *({"Authorization": each} for each in ("Bearer x", "Bearer", f"Basic {GUEST}", GUEST))):
@@ -168,7 +168,7 @@ async def test_no_request_without_a_right_token_is_answered(catalog: Path) -> No
         assert await posted(url, Authorization=f"Bearer {GUEST}") != 401
 
 
-async def test_a_session_belongs_to_the_token_that_began_it(catalog: Path) -> None:
+async def test_a_session_belongs_to_the_key_that_began_it(catalog: Path) -> None:
     catalog.write_text(catalog.read_text() + CALLERS)
     async with serving(catalog, read_callers(catalog, ENVIRON)) as url, httpx2.AsyncClient(headers=ACCEPT) as http:
         first = await http.post(url, json=BEGAN, headers={"Authorization": f"Bearer {ANALYST}"})
@@ -266,7 +266,7 @@ async def test_two_clients_at_once_get_their_own_answers(catalog: Path) -> None:
 
 
 @pytest.mark.parametrize("host", ["0.0.0.0", "192.0.2.1", "::", "sql.example", ""])
-def test_without_tokens_only_loopback(host: str) -> None:
+def test_without_keys_only_loopback(host: str) -> None:
     with pytest.raises(InvalidInput, match="callers"):
         require_safe(host, Callers({}))
     require_safe(host, Callers({ANALYST: owner(None)}))
@@ -290,9 +290,9 @@ def test_a_wrong_caller_is_an_error_that_says_what_to_do(catalog: Path, entry: s
         read_callers(catalog, {**ENVIRON, "SHORT": "abc"})
 
 
-def test_two_callers_with_one_token_are_refused(catalog: Path) -> None:
+def test_two_callers_with_one_key_are_refused(catalog: Path) -> None:
     catalog.write_text(CALLERS)
-    with pytest.raises(InvalidInput, match="same token"):
+    with pytest.raises(InvalidInput, match="same key"):
         read_callers(catalog, {"ANALYST_TOKEN": ANALYST, "GUEST_TOKEN": ANALYST})
 
 
