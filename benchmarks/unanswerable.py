@@ -1,0 +1,90 @@
+"""Questions without an answer: how many a model withholds or doubts, and how many answerable ones it withholds too.
+
+Questions on databases that the shipped adapter was not tuned on are asked as they are, of another database, and with a
+column of their gold hidden: one call each. Signals are kept in `OUT/situations.jsonl`, so a run that was stopped
+resumes. The calibration is the model's own.
+
+    python benchmarks/unanswerable.py --questions DIR/train_spider.json --databases DIR/database --limit 110 --out DIR
+
+Writes `unanswerable.md` next to this script.
+"""
+
+import argparse
+import asyncio
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import get_args
+
+from rich.progress import Progress
+from shared.chosen_model import opened
+from shared.heading import heading
+from shared.held_out import CHOOSE, FIT
+from shared.options import add_options, named
+
+from route_sql.graph.confidence import Calibration, calibration_of, find_calibration
+from route_sql.graph.state import State
+from route_sql.graph.watching.doubts import LIKELY
+from route_sql.training.calibration.no_answers import AskedQuestion, Situation, ask_in_situations
+from route_sql.training.datasets.data_set import OpenDataSet
+from route_sql.training.datasets.examples import sample
+from route_sql.training.errors import EvaluationError
+
+TABLE = Path(__file__).with_name("unanswerable.md")
+LISTS = {"fit": FIT, "choose": CHOOSE}
+
+
+async def main(arguments: argparse.Namespace) -> None:
+    """Ask the questions that were not asked yet, then write the table."""
+    limit, arguments.limit = arguments.limit, None
+    async with opened(arguments) as (everything, chat):
+        calibration = await find_calibration(chat, calibration_of(chat), State())
+        data = _part(everything, LISTS[arguments.list], limit, arguments.seed)
+        with Progress() as progress:
+            task = progress.add_task("questions", total=len(data.examples))
+            asked = await ask_in_situations(
+                chat,
+                named(arguments),
+                data,
+                arguments.out / "situations.jsonl",
+                lambda done, _: progress.update(task, completed=done),
+            )
+    text = table(asked, calibration, arguments)
+    TABLE.write_text(text, encoding="utf-8")
+    print(text)
+
+
+def _part(data: OpenDataSet, names: Sequence[str], limit: int | None, seed: int) -> OpenDataSet:
+    """A random part of the questions on some databases."""
+    examples = [each for each in data.examples if each.database in names]
+    return replace(data, examples=sample(examples, limit, seed))
+
+
+def table(asked: Sequence[AskedQuestion], calibration: Calibration | None, arguments: argparse.Namespace) -> str:
+    """The shares of each situation.
+
+    Raises:
+        EvaluationError: the model's calibration does not detect questions without an answer.
+    """
+    if calibration is None or calibration.unanswerable is None:
+        raise EvaluationError(f"{named(arguments)} has no calibration that detects questions without an answer")
+    head = heading("Questions without an answer", model=named(arguments), list=arguments.list, seed=arguments.seed)
+    lines = [head, "", "| questions | n | doubted or withheld | withheld |", "| --- | --: | --: | --: |"]
+    for situation in get_args(Situation):
+        signals = [each.signals for each in asked if each.situation == situation]
+        found = [calibration.unanswerable.probability(each) for each in signals if each]
+        shares = f"{_share(found, LIKELY)} | {_share(found, calibration.withhold)}"
+        lines.append(f"| {situation.replace('_', ' ')} | {len(found)} | {shares} |")
+    return "\n".join(lines) + "\n"
+
+
+def _share(probabilities: Sequence[float], least: float) -> str:
+    count = sum(probability >= least for probability in probabilities)
+    return f"{100 * count / max(1, len(probabilities)):.1f} % ({count})"
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    add_options(parser)
+    parser.add_argument("--list", choices=tuple(LISTS), default="choose", help="The list of databases.")
+    asyncio.run(main(parser.parse_args()))
