@@ -142,7 +142,10 @@ class ThreadStore:
         return await self._do(lambda connection: _summaries(connection, threads))
 
     async def claim(self, thread: str, run: str, busy_until: float, used_before: float | None = None) -> bool:
-        """Begin a run, if no other one is in progress on the thread, and if it was last used before a moment."""
+        """Begin a run, if no other one is in progress on the thread.
+
+        With `used_before` it is the deletion of a thread that was last used before a moment, which counts as no use.
+        """
         return await self._do(lambda connection: _claim(connection, thread, run, busy_until, used_before))
 
     async def add_turn(self, thread: str, question: str, began_after: str, asked: str) -> TurnRow:
@@ -206,10 +209,10 @@ def _end_all(connection: sa.Connection) -> None:
 
 def _claim(connection: sa.Connection, thread: str, run: str, busy_until: float, used_before: float | None) -> bool:
     is_idle = THREADS.c.run.is_(None) | (THREADS.c.busy_until < time())
-    taken = sa.update(THREADS).where(THREADS.c.thread == thread, is_idle)
-    if used_before is not None:
-        taken = taken.where(THREADS.c.used_at < used_before)
-    return connection.execute(taken.values(run=run, busy_until=busy_until, used_at=time())).rowcount == 1
+    taken = sa.update(THREADS).where(THREADS.c.thread == thread, is_idle).values(run=run, busy_until=busy_until)
+    is_used = used_before is None
+    taken = taken.values(used_at=time()) if is_used else taken.where(THREADS.c.used_at < used_before)
+    return connection.execute(taken).rowcount == 1
 
 
 def _add_turn(connection: sa.Connection, thread: str, question: str, began_after: str, asked: str) -> TurnRow:

@@ -124,6 +124,16 @@ async def test_old_threads_are_deleted_and_those_in_use_are_not(tmp_path: Path) 
                 await asyncio.sleep(0.02)
 
 
+async def test_a_deletion_that_did_not_end_is_no_use_of_the_thread(tmp_path: Path) -> None:
+    async with serving_api(tmp_path) as running, running.client() as http:
+        thread = (await http.post("/v1/ask", json=ASKED)).json()["thread"]
+        store, moment = running.service.store, time.time()
+        assert await store.claim(thread, "deletion", moment, used_before=moment)
+        assert await store.older_than(moment) == [thread]
+        assert await store.claim(thread, "question", moment)
+        assert await store.older_than(moment) == []
+
+
 async def test_a_closing_server_finishes_what_runs_and_sends_away_what_waits(tmp_path: Path) -> None:
     model = hanging()
     async with serving_api(tmp_path, model, closing_seconds=20) as running, running.client() as http:
