@@ -1,10 +1,24 @@
 """Callers of the HTTP app: keys, their rights, and threads of two keys."""
 
+from dataclasses import replace
 from hashlib import sha256
 from pathlib import Path
 
 import pytest
-from support.api_app import ANALYST, APPROVING, ASKED, CALLERS, GUEST, KEYS, NOWHERE, OPEN, host_of, raw, serving_api
+from support.api_app import (
+    ANALYST,
+    APPROVING,
+    ASKED,
+    CALLERS,
+    GUEST,
+    KEYS,
+    NOWHERE,
+    OPEN,
+    PLAIN,
+    host_of,
+    raw,
+    serving_api,
+)
 
 from route_sql.access.access_check import caller_in
 from route_sql.access.callers import Caller
@@ -74,6 +88,19 @@ async def test_each_key_sees_what_its_rights_show(tmp_path: Path) -> None:
         assert (await guest.post("/v1/check", json={**phones, "database": "zoo"})).status_code == 404
         names = [(await guest.get("/v1/schema", params={"database": name})).json() for name in ("zoo", "nowhere")]
         assert names[0]["error"]["message"] == names[1]["error"]["message"]
+
+
+async def test_the_rights_of_the_server_itself_narrow_those_of_every_key(tmp_path: Path) -> None:
+    context = replace(PLAIN, hide=("pets:pet.kind",))
+    async with serving_api(tmp_path, context=context, **KEYS) as running, running.client(ANALYST) as analyst:
+        shown = (await analyst.get("/v1/schema?database=pets")).json()["tables"]
+        columns = {f"{table['name']}.{column['name']}" for table in shown for column in table["columns"]}
+        assert "pet.name" in columns and not {"pet.kind", "owner.phone"} & columns
+        for sql in ("SELECT kind FROM pet", "SELECT phone FROM owner"):
+            statement = {"sql": sql, "database": "pets"}
+            assert (await analyst.post("/v1/check", json=statement)).json()["allowed"] is False
+            given = (await analyst.post("/v1/run", json=statement)).json()["answer"]
+            assert given["rows"] == [] and "dog" not in str(given) and "555" not in str(given)
 
 
 async def test_a_thread_of_another_key_is_as_one_that_does_not_exist(tmp_path: Path) -> None:
