@@ -42,7 +42,8 @@ def _warnings(lines: Sequence[Line], judged: Sequence[Line]) -> list[str]:
     said = []
     if left_out := len(lines) - len(judged):
         said.append(f"{left_out} of {len(lines)} lines are left out: no confidence, or a gold query that fails")
-    if not all(line.get("calibrated") for line in judged):
+    # An answer without SQL has confidence 0 with every model.
+    if not all(line.get("calibrated") for line in judged if line["sql"]):
         said.append(
             "some confidences are not calibrated: only their order means something, so read AUROC and the surest half, "
             "not the calibration error. `route-sql train calibrate` makes a calibration"

@@ -98,6 +98,16 @@ def test_what_the_figures_leave_out_is_said(
     assert "some confidences are not calibrated: only their order means something" in warned
 
 
+def test_a_withheld_answer_is_no_reason_to_call_the_others_not_calibrated(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], make_line: Callable[..., Line]
+) -> None:
+    lines = [make_line(index, confidence=0.8, calibrated=True) for index in range(120)]
+    withheld = {"sql": None, "status": "unanswerable", "correct": False}
+    lines.append(make_line(120, confidence=0.0, calibrated=False, **withheld))
+    code, said, warned = reliable(tmp_path, capsys, lines)
+    assert code == 0 and "121 answers" in said and "calibrated" not in warned
+
+
 def test_a_run_without_confidences_is_refused(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], make_line: Callable[..., Line]
 ) -> None:
