@@ -118,7 +118,7 @@ class CheckBody(StrictBody):
 
 
 class DecisionBody(StrictBody):
-    """What a person decides."""
+    """A decision of a person about a run that waits."""
 
     interrupt: Annotated[str, Field(max_length=NAME_CHARS, pattern=NO_NUL)] | None = Field(
         default=None,
