@@ -1,16 +1,16 @@
 """Reads files of existing predictions as objects with SQL and, where given, an index and a database."""
 
-import csv
 import json
-from io import StringIO
 from pathlib import Path
 from typing import Any
 
+from route_sql.training.datasets.csv_tables import read_text, table_rows
 from route_sql.training.errors import EvaluationError
 
 Record = dict[str, Any]
 
 _JSON_COLUMN = "sql"
+_CSV_COLUMNS = ("index", "database", "db_id")
 _BIRD_MARK = "\t----- bird -----\t"
 
 
@@ -25,10 +25,7 @@ def read_records(path: Path, column: str | None, databases: set[str]) -> tuple[l
     Raises:
         EvaluationError: the file can't be read or has another form.
     """
-    try:
-        text = path.read_text(encoding="utf-8-sig")
-    except (OSError, UnicodeDecodeError) as error:
-        raise EvaluationError(f"{path} can't be read: {error}") from error
+    text = read_text(path, EvaluationError).replace("\r\n", "\n").replace("\r", "\n")
     return _records(path, text, column, databases)
 
 
@@ -37,6 +34,8 @@ def _records(path: Path, text: str, column: str | None, databases: set[str]) -> 
         if found := _bird_records(path, text):
             return found, _JSON_COLUMN
         return _json_records(path, text, column or _JSON_COLUMN), column or _JSON_COLUMN
+    if text.lstrip().startswith("["):
+        raise EvaluationError(f"{path} is a list in JSON; write one object with index and sql on each line")
     if column is not None or path.suffix.lower() == ".csv":
         return _csv_records(path, text, column)
     return _text_records(text, databases), _JSON_COLUMN
@@ -80,16 +79,13 @@ def _json_records(path: Path, text: str, column: str) -> list[Record]:
 
 
 def _csv_records(path: Path, text: str, column: str | None) -> tuple[list[Record], str]:
-    rows = csv.DictReader(StringIO(text, newline=""), strict=True)
-    try:
-        records: list[Record] = list(rows)
-    except csv.Error as error:
-        raise EvaluationError(f"{path}, line {rows.line_num} is not CSV: {error}") from error
-    if column is None or column not in (rows.fieldnames or []):
-        raise EvaluationError(
-            f"{path} has the columns {', '.join(rows.fieldnames or ['(none)'])}; name the one with the SQL"
-        )
-    return records, column
+    if column is None:
+        first = text.split("\n", maxsplit=1)[0].strip()[:200] or "(none)"
+        raise EvaluationError(f"{path} has the columns {first}; name the one with the SQL")
+    rows = table_rows(path, text, _CSV_COLUMNS, EvaluationError, needed=column)
+    if faults := [f"row {row.number}: {row.fault}" for row in rows if row.fault]:
+        raise EvaluationError(f"{path}, {faults[0]}")
+    return [dict(row.cells) for row in rows], column
 
 
 def _text_records(text: str, databases: set[str]) -> list[Record]:

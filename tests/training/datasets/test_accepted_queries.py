@@ -37,7 +37,7 @@ def test_a_list_of_anything_else_is_refused(tmp_path: Path, given: Any) -> None:
     with pytest.raises(DatasetError, match="entry 0 lacks query; each needs db_id, question, query"):
         load_examples(path, "spider")
     log.write_text(json.dumps({"database": "shop", "question": "?", "sql": given}))
-    with pytest.raises(DatasetError, match="pair 1 lacks sql"):
+    with pytest.raises(DatasetError, match="line 1 lacks sql"):
         load_query_log(log)
 
 

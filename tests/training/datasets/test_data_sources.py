@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from route_sql.training.datasets.data_set import DataSet, open_data_set
+from route_sql.training.datasets.examples import Example
 from route_sql.training.datasets.published_schemas import load_published_schemas
 from route_sql.training.datasets.query_log import load_query_log, load_replies
 from route_sql.training.errors import DatasetError
@@ -118,17 +119,43 @@ def test_a_query_log_is_read_from_csv_as_spreadsheets_write_it(tmp_path: Path):
 @pytest.mark.parametrize(
     ("name", "text", "said"),
     [
-        ("log.csv", "question,sql\nWho?,SELECT 1\n", "pair 1 lacks database"),
-        ("log.jsonl", '{"question": "Who?", "sql": " ", "database": "shop"}', "pair 1 lacks sql"),
+        ("log.csv", "question,sql\nWho?,SELECT 1\n", "row 2 lacks database"),
+        ("log.jsonl", '{"question": "Who?", "sql": " ", "database": "shop"}', "line 1 lacks sql"),
         ("log.jsonl", "{", "line 1 is not JSON"),
         ("log.jsonl", "[1]", "line 1 is not an object"),
         ("log.txt", "", "is not a query log"),
+        ("log.csv", "", "the first row must name the columns"),
+        ("log.csv", "frage,sql,database\nWho?,SELECT 1,shop\n", "one must be called question; it has frage, sql, data"),
+        ("log.csv", "question,sql,sql,database\nWho?,SELECT 1,SELECT 2,shop\n", "each once"),
+        ("log.csv", "question,database,sql\nWho?,shop,SELECT count(*), name FROM t\n", "row 2: .* 4 cells for 3 columns"),
+        ("log.csv", 'question,database,sql\nA,shop,"SELECT 1\nB,shop,SELECT 2\n', "is no CSV file"),
+        ("log.csv", 'question,database,sql\n"How "many"?",shop,SELECT 1\n', "is no CSV file, see row 2"),
+        ("log.csv", "question,sql,database\n,,\n\nWho?,SELECT 1\n", "row 4 lacks database"),
     ],
 )
 def test_a_query_log_that_cannot_be_read_says_where(tmp_path: Path, name: str, text: str, said: str):
     (tmp_path / name).write_text(text, encoding="utf-8")
     with pytest.raises(DatasetError, match=said):
         load_query_log(tmp_path / name)
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16"])
+@pytest.mark.parametrize("separator", [",", ";", "\t"])
+def test_a_log_of_a_spreadsheet_is_read(tmp_path: Path, encoding: str, separator: str):
+    cells = [["Question", "SQL", " Database", "", ""], ["Größe?", '"SELECT a, b;\r\nx\ty"', "shop ", "", ""]]
+    blank = separator * 4
+    text = "\r\n".join([*(separator.join(row) for row in cells), blank, "", separator.join(["B?", "S", "shop"]), blank, ""])
+    (tmp_path / "log.csv").write_bytes(text.encode(encoding))
+    assert load_query_log(tmp_path / "log.csv") == [
+        Example(0, "shop", "Größe?", "", "SELECT a, b;\r\nx\ty"),
+        Example(1, "shop", "B?", "", "S"),
+    ]
+
+
+def test_a_byte_order_mark_is_no_part_of_the_first_line(tmp_path: Path):
+    pair = json.dumps({"question": "Who?", "sql": "SELECT 1", "database": "shop"})
+    (tmp_path / "log.jsonl").write_text(f"{pair}\r\n", encoding="utf-8-sig", newline="")
+    assert [example.sql for example in load_query_log(tmp_path / "log.jsonl")] == ["SELECT 1"]
 
 
 def test_a_missing_query_log_is_named(tmp_path: Path):
@@ -141,7 +168,7 @@ def test_replies_are_gathered_by_question(tmp_path: Path):
     path.write_text('{"index": 3, "sql": "A"}\n{"index": 3, "sql": "B"}\n{"index": 4, "sql": null}\n', encoding="utf-8")
     assert load_replies(path) == {3: ["A", "B"]} and load_replies(None) == {}
     path.write_text('{"index": "3", "sql": "A"}\n', encoding="utf-8")
-    with pytest.raises(DatasetError, match="reply 1 needs index"):
+    with pytest.raises(DatasetError, match="line 1: a reply needs index"):
         load_replies(path)
 
 

@@ -130,19 +130,37 @@ async def test_csv(tmp_path: Path, examples: list[Example], catalog: Catalog) ->
     assert all(line["correct"] for line in lines)
     assert {line["status"] for line in lines} == {"ok"}
     assert "\nFROM" in (lines[0]["sql"] or "")
-    with pytest.raises(EvaluationError, match="columns index, predicted, status; name the one"):
+    with pytest.raises(EvaluationError, match="columns index,predicted,status; name the one"):
         read_predictions(path, examples)
-    with pytest.raises(EvaluationError, match="columns index, predicted, status; name the one"):
+    with pytest.raises(EvaluationError, match="one must be called sql; it has index, predicted, status"):
         read_predictions(path, examples, column="sql")
+
+
+def test_csv_of_a_spreadsheet(tmp_path: Path, examples: list[Example]) -> None:
+    text = "\r\n".join(["Index;SQL;", *(f"{example.index};{example.sql};" for example in examples), ";;"])
+    found = read_predictions(write(tmp_path / "p.csv", text), examples, column="SQL")
+    assert [each.sql for each in found] == [example.sql for example in examples]
+
+
+def test_a_query_that_commas_would_cut_is_refused(tmp_path: Path, examples: list[Example]) -> None:
+    path = write(tmp_path / "p.csv", "index,sql\n0,SELECT count(*), name FROM customer\n")
+    with pytest.raises(EvaluationError, match="row 2: the row has 3 cells for 2 columns"):
+        read_predictions(path, examples, column="sql")
+
+
+def test_a_list_in_json_is_refused(tmp_path: Path, examples: list[Example]) -> None:
+    path = write(tmp_path / "p.json", json.dumps([{"index": 0, "sql": "SELECT 1"}], indent=1))
+    with pytest.raises(EvaluationError, match="is a list in JSON; write one object"):
+        read_predictions(path, examples)
 
 
 def test_files_that_cannot_be_read(tmp_path: Path, examples: list[Example]) -> None:
     with pytest.raises(EvaluationError, match="can't be read"):
         read_predictions(tmp_path / "none.sql", examples)
     (tmp_path / "latin.sql").write_bytes(b"SELECT '\xe9'")
-    with pytest.raises(EvaluationError, match="can't be read"):
+    with pytest.raises(EvaluationError, match="is not UTF-8 text"):
         read_predictions(tmp_path / "latin.sql", examples)
-    with pytest.raises(EvaluationError, match="is not CSV"):
+    with pytest.raises(EvaluationError, match="is no CSV file"):
         read_predictions(write(tmp_path / "p.csv", 'sql\n"SELECT'), examples, column="sql")
 
 
