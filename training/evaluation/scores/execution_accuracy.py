@@ -5,7 +5,9 @@ Blobs are compared in the form that the executor shows, by their length and firs
 
 import asyncio
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
+from decimal import Decimal
 from typing import Literal, Protocol
 
 import sqlglot
@@ -174,18 +176,24 @@ class ExecutionAccuracy:
 
 def _with_floats(rows: ResultRows) -> ResultRows:
     """Rows with long decimals, shown as text, turned into floats: two ways to a mean differ in their last digits."""
-    return [[float(c) if isinstance(c, str) and _DECIMAL.fullmatch(c) else c for c in row] for row in rows]
+    return [[float(c) if isinstance(c, str) and _is_long_decimal(c) else c for c in row] for row in rows]
+
+
+def _is_long_decimal(text: str) -> bool:
+    """Whether a text is a decimal that no float holds; others are shown as numbers, so `1.10` is a text, a version."""
+    return _DECIMAL.fullmatch(text) is not None and Decimal(repr(float(text))) != Decimal(text)
 
 
 def drop_distinct(sql: str, dialect: str) -> str:
     """The query without any DISTINCT; literals, names and comments are left alone.
 
-    `IS DISTINCT FROM` is an operator and stays. A text that can't be cut into tokens is returned as it is.
+    `IS DISTINCT FROM` is an operator and stays, and so do `DISTINCT ON (a)` and `COUNT(DISTINCT a, b)`, which are no
+    queries without the word. A text that can't be cut into tokens is returned as it is.
     """
     tokens = _tokens(sql, dialect)
     kept, end = [], 0
     for place, token in enumerate(tokens):
-        if token.token_type is TokenType.DISTINCT and not _is_operator(tokens, place):
+        if token.token_type is TokenType.DISTINCT and not _is_needed(tokens, place):
             kept.append(sql[end : token.start])
             end = token.end + 1
     return "".join([*kept, sql[end:]])
@@ -203,9 +211,25 @@ def _tokens(sql: str, dialect: str) -> list[Token]:
         return []
 
 
-def _is_operator(tokens: list[Token], place: int) -> bool:
+def _is_needed(tokens: list[Token], place: int) -> bool:
+    """Whether the DISTINCT at a place is an operator or a part of `DISTINCT ON` or of a count of several columns."""
     before = [token.token_type for token in tokens[max(0, place - 2) : place]]
-    return before[-1:] == [TokenType.IS] or before == [TokenType.IS, TokenType.NOT]
+    if before[-1:] == [TokenType.IS] or before == [TokenType.IS, TokenType.NOT]:
+        return True
+    if [token.token_type for token in tokens[place + 1 : place + 2]] == [TokenType.ON]:
+        return True
+    is_count = place > 1 and tokens[place - 2].text.casefold() == "count" and before[-1] is TokenType.L_PAREN
+    return is_count and _has_comma(tokens[place + 1 :])
+
+
+def _has_comma(tokens: Iterable[Token]) -> bool:
+    """Whether there is a comma before the bracket is closed that the tokens are in."""
+    depth = 0
+    for token in tokens:
+        depth += (token.token_type is TokenType.L_PAREN) - (token.token_type is TokenType.R_PAREN)
+        if depth < 0 or (depth == 0 and token.token_type is TokenType.COMMA):
+            return depth == 0
+    return False
 
 
 def _gold_fault(gold: Outcome) -> str | None:

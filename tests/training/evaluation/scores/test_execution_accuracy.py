@@ -125,6 +125,21 @@ def test_drop_distinct(sql: str, dropped: str | None) -> None:
 
 
 @pytest.mark.parametrize(
+    ("dialect", "sql", "dropped"),
+    [
+        ("postgres", "SELECT DISTINCT ON (a) a, b FROM t ORDER BY a, b", None),
+        ("duckdb", "SELECT count(*) FROM (SELECT distinct on (lower(a)) * FROM t)", None),
+        ("mysql", "SELECT COUNT(DISTINCT a, f(b)) FROM t", None),
+        ("mysql", "SELECT COUNT(DISTINCT f(a, b)), c FROM t", "SELECT COUNT( f(a, b)), c FROM t"),
+        ("mysql", "SELECT GROUP_CONCAT(DISTINCT a, b) FROM t", "SELECT GROUP_CONCAT( a, b) FROM t"),
+        ("postgres", "SELECT DISTINCT a FROM t JOIN u ON true", "SELECT  a FROM t JOIN u ON true"),
+    ],
+)
+def test_distinct_stays_where_the_query_needs_it(dialect: str, sql: str, dropped: str | None) -> None:
+    assert drop_distinct(sql, dialect) == (sql if dropped is None else dropped)
+
+
+@pytest.mark.parametrize(
     ("sql", "ordered"),
     [
         ("SELECT a FROM t order  by a", True),
@@ -164,3 +179,25 @@ async def test_two_ways_to_a_mean_are_equal_where_decimals_have_many_digits(tmp_
             scorer = ExecutionAccuracy(catalog, metric="bird" if metric == "bird" else "spider")
             assert (await scorer.score(example(gold), same)).correct
             assert not (await scorer.score(example(gold), "SELECT 3.34")).correct
+
+
+@pytest.mark.parametrize(
+    ("gold", "predicted", "right"),
+    [
+        ("SELECT '1.10'", "SELECT '1.1'", False),
+        ("SELECT '1.10'", "SELECT '1.10'", True),
+        ("SELECT '2.50'", "SELECT 2.5", False),
+        ("SELECT 1.50::DECIMAL(10, 2)", "SELECT 1.5::DOUBLE", True),
+        ("SELECT DISTINCT ON (a) a, b FROM (VALUES (1, 2), (1, 3)) t(a, b) ORDER BY a, b", "SELECT 1, 2", True),
+        ("SELECT DISTINCT ON (a) a, b FROM (VALUES (1, 2), (1, 3)) t(a, b) ORDER BY a, b", "SELECT 1, 3", False),
+    ],
+)
+async def test_texts_and_decimals_of_duckdb(tmp_path: Path, gold: str, predicted: str, right: bool) -> None:
+    duckdb = pytest.importorskip("duckdb")
+    from route_sql.tools.database.duckdb.database import DuckDBDatabase
+
+    file = tmp_path / "shop.duckdb"
+    duckdb.connect(str(file)).close()
+    async with Catalog({"shop": DuckDBDatabase("shop", file)}) as catalog:
+        score = await ExecutionAccuracy(catalog).score(example(gold), predicted)
+    assert (score.correct, score.gold_fault) == (right, False)
