@@ -87,10 +87,12 @@ async def score_dataset(
     concurrency: int = 2,
     further: FurtherScoring = ACCURACY_ALONE,
     progress: OnQuestion | None = None,
+    lacking: Callable[[int, int], None] | None = None,
 ) -> list[Line]:
     """Score a file of predictions for a data set; `summarise` makes figures of the lines.
 
-    The arguments are those of `score_predictions`; the metric is the layout's own by default.
+    The arguments are those of `score_predictions`; the metric is the layout's own by default. `lacking` is called with
+    the number of questions without a prediction and of all questions, if there are any without.
 
     Raises:
         DatasetError: the data set can't be used.
@@ -101,7 +103,7 @@ async def score_dataset(
     async with AsyncExitStack() as stack:
         opened = await stack.enter_async_context(_executable(data_set))
         scoring = open_further_scoring(further, opened.catalog, opened.examples, rule, keep_distinct=keep_distinct)
-        return await score_predictions(
+        lines = await score_predictions(
             predictions,
             opened.examples,
             opened.catalog,
@@ -113,6 +115,9 @@ async def score_dataset(
             score_further=await stack.enter_async_context(scoring),
             progress=progress,
         )
+        if lacking is not None and len(lines) < len(opened.examples):
+            lacking(len(opened.examples) - len(lines), len(opened.examples))
+        return lines
 
 
 @asynccontextmanager

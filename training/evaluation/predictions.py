@@ -162,6 +162,11 @@ def _in_order(
 def _matched(example: Example, record: Record, column: str) -> Prediction:
     named = record.get("database") or record.get("db_id")
     line = cast(Line, record) if Line.__required_keys__ <= record.keys() else None
+    if line and line["question"] != example.question:
+        raise EvaluationError(
+            f"question {example.index} of the run is another one in the questions file; name the file that was asked, "
+            "or begin a new run"
+        )
     return Prediction(example, record[column], line, str(named) if named not in (None, example.database) else None)
 
 

@@ -168,11 +168,21 @@ def score(
     data_set = DataSet(layout, questions, databases, held_out_of=held_out_of)
 
     async def run(progress: Callable[[int, int, int], None]) -> list[Line]:
-        return await score_dataset(data_set, predictions, column=column, further=further, progress=progress)
+        return await score_dataset(
+            data_set, predictions, column=column, further=further, progress=progress, lacking=_complain_of_lacking
+        )
 
     with question_progress() as progress:
         lines = asyncio.run(run(progress))
     _print(predictions.stem, summarise(lines), gate(before, lines) if before is not None else None, as_json)
+
+
+def _complain_of_lacking(without: int, questions: int) -> None:
+    complain(
+        f"{without} of {questions} questions have no prediction: they are in no figure, and count as neither right nor "
+        "wrong",
+        style="yellow",
+    )
 
 
 def _warnings(summary: Summary) -> list[str]:

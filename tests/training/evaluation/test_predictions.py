@@ -1,4 +1,5 @@
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -164,10 +165,20 @@ def test_files_that_cannot_be_read(tmp_path: Path, examples: list[Example]) -> N
         read_predictions(write(tmp_path / "p.csv", 'sql\n"SELECT'), examples, column="sql")
 
 
+def test_a_run_over_other_questions_is_refused(tmp_path: Path, make_line: Any, examples: list[Example]) -> None:
+    """A row was put into the log: each answer would be scored as that of the question before it."""
+    lines = [make_line(place, sql=each.sql, question=each.question) for place, each in enumerate(examples[:2])]
+    path = write(tmp_path / "run.jsonl", "\n".join(map(json.dumps, lines)))
+    assert len(read_predictions(path, examples)) == 2
+    shifted = [Example(0, "shop", "A new one?", "", "SELECT 1"), *(replace(e, index=e.index + 1) for e in examples)]
+    with pytest.raises(EvaluationError, match="question 0 of the run is another one in the questions file"):
+        read_predictions(path, shifted)
+
+
 async def test_an_answer_that_was_an_error_stays_wrong(
     tmp_path: Path, make_line: Any, examples: list[Example], catalog: Catalog
 ) -> None:
-    line = make_line(0, sql=examples[0].sql, status="error")
+    line = make_line(0, sql=examples[0].sql, status="error", question=examples[0].question)
     path = write(tmp_path / "run.jsonl", json.dumps(line))
     assert await scores(path, examples, catalog) == {0: False}
     line["status"] = "ok"
