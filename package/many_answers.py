@@ -1,8 +1,8 @@
 """Answers to many questions, as JSON Lines that a stopped run resumes."""
 
 import json
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import astuple, dataclass, field
 from hashlib import sha256
 from pathlib import Path
@@ -41,8 +41,9 @@ class AnswerFile:
         """Write the lines in the order of the questions, and return them."""
         ordered = [self.lines[row] for row in sorted(self.lines)]
         text = "".join(map(_written, ordered))
-        if not self.path.exists() or self.path.read_bytes() != text.encode():
-            write_whole(self.path, text)
+        with _writing(self.path):
+            if not self.path.exists() or self.path.read_bytes() != text.encode():
+                write_whole(self.path, text)
         return ordered
 
 
@@ -148,8 +149,13 @@ def _written(line: AnswerLine) -> str:
 
 def _append(path: Path, line: AnswerLine) -> None:
     # Opened for each line, so that a run that dies holds nothing back in a buffer.
+    with _writing(path), path.open("ab") as file:
+        file.write(_written(line).encode())
+
+
+@contextmanager
+def _writing(path: Path) -> Iterator[None]:
     try:
-        with path.open("ab") as file:
-            file.write(_written(line).encode())
+        yield
     except OSError as error:
         raise InvalidInput(f"{path} can't be written: {error.strerror or error}; the same command resumes") from error

@@ -2,7 +2,9 @@
 
 import json
 from collections.abc import Mapping
+from errno import ENOSPC
 from fcntl import LOCK_EX, flock
+from os import SEEK_END, strerror
 from pathlib import Path
 from typing import IO, Any
 
@@ -46,8 +48,16 @@ def _append(path: Path, file: IO[bytes], pair: dict[str, str]) -> bool:
     if (pair["question"], pair["database"], pair.get("evidence", ""), pair["sql"]) in known:
         return False
     line = json.dumps(pair, ensure_ascii=False).encode("utf-8", "replace") + b"\n"
-    file.write(line if _ends_its_last_line(file) else b"\n" + line)
+    _write(file, line if _ends_its_last_line(file) else b"\n" + line)
     return True
+
+
+def _write(file: IO[bytes], data: bytes) -> None:
+    """Write all at the end, or nothing: a disk that becomes full takes a part and reports no error."""
+    end = file.seek(0, SEEK_END)
+    if file.write(data) < len(data):
+        file.truncate(end)
+        raise OSError(ENOSPC, strerror(ENOSPC))
 
 
 def _ends_its_last_line(file: IO[bytes]) -> bool:

@@ -133,11 +133,11 @@ def meta_path(path: Path) -> Path:
 
 
 @contextmanager
-def _writing(path: Path) -> Iterator[None]:
+def _writing(path: Path, advice: str = "name another file") -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        raise EvaluationError(f"{path} can't be written: {error}; name another file") from error
+        raise EvaluationError(f"{path} can't be written: {error}; {advice}") from error
 
 
 def _begin_or_resume(
@@ -190,7 +190,7 @@ def line_bytes(line: Line) -> bytes:
 def _append(path: Path, line: Line) -> None:
     data = line_bytes(line)
     # Opened for each line, so that a run that dies holds nothing back in a buffer.
-    with _writing(path), path.open("ab") as file:
+    with _writing(path, "the same command resumes"), path.open("ab") as file:
         file.write(data)
 
 

@@ -53,6 +53,9 @@ class DataFiles:
         self._writer.acquire()
         try:
             self._progress = self._begin_or_resume(json.loads(json.dumps(settings)))
+        except OSError as error:
+            self._writer.release()
+            raise DatasetError(f"{self.folder} can't be written: {error}") from error
         except BaseException:  # Ctrl-C too: nobody has this object to close, and the folder would stay locked
             self._writer.release()
             raise

@@ -18,6 +18,7 @@ from support.evaluation_runs import names_server, run
 
 from route_sql.demo.database import build_demo_database
 from route_sql.many_answers import AnswerFile
+from route_sql.tools.errors import InvalidInput
 
 HEADER = "id,question,database\n"
 MANY = HEADER + "".join(f"{n},Which pets? {n},{'pets' if n % 2 else 'farm'}\n" for n in range(1, 7))
@@ -76,6 +77,16 @@ def test_lines_that_were_written_out_of_order_are_put_in_order(tmp_path: Path) -
     path.write_text('{"row": 3}\n{"row": 2}\n')
     assert AnswerFile(path, {row["row"]: row for row in rows}).in_order() == rows
     assert path.read_text() == '{"row": 2}\n{"row": 3}\n'
+
+
+def test_a_disk_that_is_full_at_the_end_is_an_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(path: Path, text: str) -> None:
+        raise OSError(28, "No space left on device")
+
+    (tmp_path / "answers.jsonl").touch()
+    monkeypatch.setattr("route_sql.many_answers.write_whole", full)
+    with pytest.raises(InvalidInput, match="can't be written: No space left on device; the same command resumes"):
+        AnswerFile(tmp_path / "answers.jsonl", {2: {"row": 2}}).in_order()
 
 
 def test_one_database_needs_no_column(server: ChatStub) -> None:

@@ -2,6 +2,7 @@
 
 import io
 import json
+import resource
 import sqlite3
 import threading
 from collections.abc import Iterator
@@ -131,6 +132,21 @@ def test_what_is_no_pair_is_refused(
         save_answer(tmp_path / log, question, answer)
     assert (tmp_path / "notes.jsonl").read_text() == "notes\n"
     assert not (tmp_path / "log.jsonl").exists()
+
+
+def test_a_disk_that_becomes_full_leaves_no_half_of_a_line(tmp_path: Path) -> None:
+    log = tmp_path / "log.jsonl"
+    assert save_answer(log, QUESTION, NAMES)
+    whole = log.read_bytes()
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (len(whole) + 20, limits[1]))
+    try:
+        with pytest.raises(InvalidInput, match="can't be written: No space left"):
+            save_answer(log, QUESTION, DOGS)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    assert log.read_bytes() == whole
+    assert save_answer(log, QUESTION, DOGS) and len(load_query_log(log)) == 2
 
 
 def test_save_keeps_sql_that_runs(pets: Path, capsys: pytest.CaptureFixture[str]) -> None:
