@@ -1,7 +1,7 @@
 """A calibration from questions whose right SQL is known: ask, judge, fit, choose where a run may end early."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 from langchain_core.language_models import BaseChatModel
@@ -14,6 +14,7 @@ from route_sql.training.calibration.figures import ReliabilityFigures, reliabili
 from route_sql.training.calibration.fitting import VOTED_SIGNALS, fit_logistic
 from route_sql.training.calibration.observing import (
     ObservedQuestion,
+    check_same_examples,
     keep_settings,
     observations_of,
     observe,
@@ -60,11 +61,12 @@ async def observe_all(
     with OneWriter(lines, "file", EvaluationError):
         keep_settings(lines, _settings(name, data, chosen))
         found = read_lines(lines)
+        check_same_examples(lines, {question.index: question.digest for question in found}, data.examples)
         done = {question.index for question in found}
         for count, example in enumerate(data.examples, start=1):
             if example.index not in done:
                 found.append(await observe(graph, example, scorer, chosen))
-                write_line(lines, found[-1])
+                write_line(lines, asdict(found[-1]))
             progress(count, len(data.examples))
     asked = {example.index for example in data.examples}
     return [question for question in found if question.index in asked]

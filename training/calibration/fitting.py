@@ -51,15 +51,36 @@ def fit_logistic(observations: Sequence[Observation], signals: Sequence[str] = S
     from sklearn.pipeline import make_pipeline
     from sklearn.preprocessing import StandardScaler
 
-    names = [name for name in signals if len({each.signals.get(name) for each in observations} - {None}) > 1]
+    names = _differing(observations, signals)
     table = [[each.signals[name] for name in names] for each in observations]
     verdicts = [each.correct for each in observations]
     groups = [each.database for each in observations]
     model = make_pipeline(StandardScaler(), LogisticRegression(C=STRENGTH, max_iter=1000))
-    folds = GroupKFold(min(FOLDS, len(set(groups))))
-    held_out = cross_val_predict(model, table, verdicts, groups=groups, cv=folds, method="predict_proba")[:, 1]
+    folds = list(GroupKFold(min(FOLDS, len(set(groups)))).split(table, verdicts, groups))
+    _require_both_verdicts([[verdicts[place] for place in fitted] for fitted, _ in folds])
+    held_out = cross_val_predict(model, table, verdicts, cv=folds, method="predict_proba")[:, 1]
     judged = [Judged(float(confidence), correct) for confidence, correct in zip(held_out, verdicts, strict=True)]
     return Fit(_plain(names, model.fit(table, verdicts)), judged)
+
+
+def _differing(observations: Sequence[Observation], signals: Sequence[str]) -> list[str]:
+    """The signals that all answers have and that are not the same for all."""
+    values = {name: {each.signals.get(name) for each in observations} for name in signals}
+    names = [name for name, found in values.items() if None not in found and len(found) > 1]
+    if not names:
+        raise TrainingError(
+            "no number of these runs differs from answer to answer, so none can tell right answers from wrong ones: "
+            "take a model server that gives log-probabilities, or ask more kinds of questions"
+        )
+    return names
+
+
+def _require_both_verdicts(folds: Sequence[Sequence[bool]]) -> None:
+    if any(len(set(verdicts)) < 2 for verdicts in folds):
+        raise TrainingError(
+            "without some of the databases all answers are right, or all wrong, so that a calibration can't be checked "
+            "on them: ask more questions on other databases"
+        )
 
 
 def _require_enough(observations: Sequence[Observation]) -> None:

@@ -19,7 +19,13 @@ from route_sql.tools.schema.records import Schema
 from route_sql.tools.sql.parsing import parse_query
 from route_sql.tools.sql.usage import tables_and_columns
 from route_sql.training.calibration.fitting import plain_logistic
-from route_sql.training.calibration.observing import keep_settings
+from route_sql.training.calibration.observing import (
+    check_same_examples,
+    example_digest,
+    keep_settings,
+    reading,
+    write_line,
+)
 from route_sql.training.datasets.data_set import OpenDataSet
 from route_sql.training.datasets.examples import Example
 from route_sql.training.errors import EvaluationError, TrainingError
@@ -43,6 +49,8 @@ class AskedQuestion:
     """The database that the question is about, whichever was asked."""
     situation: Situation
     signals: dict[str, float]
+    digest: str = ""
+    """That of its example (see `example_digest`); empty in lines of earlier versions."""
 
 
 @dataclass(frozen=True)
@@ -68,21 +76,26 @@ async def ask_in_situations(
     with OneWriter(lines, "file", EvaluationError):
         keep_settings(lines, {"model": name, "questions": str(data.data_set.questions), "seed": data.data_set.seed})
         found = read_asked(lines)
+        check_same_examples(lines, {asked.index: asked.digest for asked in found}, data.examples)
         done = {asked.index for asked in found}
         for count, example in enumerate(data.examples, start=1):
             if example.index not in done:
                 asked = await _ask(graph, example, data)
-                with lines.open("a", encoding="utf-8") as file:
-                    file.write(json.dumps([asdict(each) for each in asked]) + "\n")
+                write_line(lines, [asdict(each) for each in asked])
                 found += asked
             progress(count, len(data.examples))
     return found
 
 
 def read_asked(path: Path) -> list[AskedQuestion]:
-    """The questions of a JSON Lines file; a missing file has none."""
-    text = path.read_text(encoding="utf-8") if path.exists() else ""
-    return [AskedQuestion(**each) for line in text.splitlines() for each in json.loads(line)]
+    """The questions of a JSON Lines file; a missing file has none.
+
+    Raises:
+        EvaluationError: the file is damaged.
+    """
+    with reading(path):
+        text = path.read_text(encoding="utf-8") if path.exists() else ""
+        return [AskedQuestion(**each) for line in text.splitlines() for each in json.loads(line)]
 
 
 def fit_no_answer(asked: Sequence[AskedQuestion], calibration: Calibration) -> Calibration:
@@ -134,8 +147,11 @@ async def _ask(graph: Graph, example: Example, data: OpenDataSet) -> list[AskedQ
         situations["hidden_column"] = (example.database, (column,))
     if others:
         situations["other_database"] = (random.choice(others), ())
+    digest = example_digest(example)
     return [
-        AskedQuestion(example.index, example.database, situation, await _signals(graph, example, database, hide))
+        AskedQuestion(
+            example.index, example.database, situation, await _signals(graph, example, database, hide), digest
+        )
         for situation, (database, hide) in situations.items()
     ]
 

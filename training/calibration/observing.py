@@ -1,8 +1,10 @@
 """Observations for a calibration: the graph's assessment of each answer, and whether the answer is right."""
 
 import json
-from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import astuple, dataclass, replace
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +27,8 @@ class ObservedQuestion:
     index: int
     observations: list[Observation]
     calls: int
+    digest: str = ""
+    """That of its example (see `example_digest`); empty in lines of earlier versions."""
 
     def of(self, kind: AnswerKind) -> Observation | None:
         """The observation of a kind; None if the run had none."""
@@ -45,23 +49,72 @@ async def observe(graph: Graph, example: Example, scorer: ExecutionAccuracy, con
         if (assessment := _assessment(update)) is not None:
             last[assessment["kind"]] = assessment
     judged = [await _judged(example, assessment, scorer) for assessment in last.values()]
-    return ObservedQuestion(example.index, judged, calls)
+    return ObservedQuestion(example.index, judged, calls, example_digest(example))
 
 
-def write_line(path: Path, observed: ObservedQuestion) -> None:
-    """Add one question to a JSON Lines file."""
-    with path.open("a", encoding="utf-8") as file:
-        file.write(json.dumps(asdict(observed)) + "\n")
+def example_digest(example: Example) -> str:
+    """A digest of question, database, evidence and SQL, by which a resumed run knows that they are the same."""
+    return sha256(json.dumps(astuple(replace(example, index=0))).encode()).hexdigest()[:16]
+
+
+def check_same_examples(path: Path, known: Mapping[int, str], examples: Sequence[Example]) -> None:
+    """Check that lines of earlier are of the questions that are asked now.
+
+    Args:
+        path: The file of the lines.
+        known: The digests of their examples by index.
+        examples: The examples that are asked now.
+
+    Raises:
+        EvaluationError: one is of another question, or its right SQL was another one.
+    """
+    changed = [e.index for e in examples if known.get(e.index) and known[e.index] != example_digest(e)]
+    if changed:
+        raise EvaluationError(
+            f"{path} has answers to other questions: pair {changed[0] + 1} of the questions file, or its SQL, was "
+            "another one; name another file with --out"
+        )
+
+
+def write_line(path: Path, value: object) -> None:
+    """Add one JSON value to a JSON Lines file.
+
+    Raises:
+        EvaluationError: the file can't be written.
+    """
+    try:
+        with path.open("a", encoding="utf-8") as file:
+            file.write(json.dumps(value) + "\n")
+    except OSError as error:
+        raise EvaluationError(f"{path} can't be written: {error}; the same command resumes") from error
 
 
 def read_lines(path: Path) -> list[ObservedQuestion]:
-    """The questions of a JSON Lines file; a last line that was cut off is left out, and a missing file has none."""
-    text = path.read_text(encoding="utf-8") if path.exists() else ""
-    lines = [json.loads(line) for line in text[: text.rfind("\n") + 1].splitlines()]
-    return [
-        ObservedQuestion(line["index"], [Observation(**each) for each in line["observations"]], line["calls"])
-        for line in lines
-    ]
+    """The questions of a JSON Lines file; a last line that was cut off is left out, and a missing file has none.
+
+    Raises:
+        EvaluationError: the file is damaged.
+    """
+    with reading(path):
+        text = path.read_text(encoding="utf-8") if path.exists() else ""
+        lines = [json.loads(line) for line in text[: text.rfind("\n") + 1].splitlines()]
+        return [
+            ObservedQuestion(**{**line, "observations": [Observation(**each) for each in line["observations"]]})
+            for line in lines
+        ]
+
+
+@contextmanager
+def reading(path: Path) -> Iterator[None]:
+    """Raise an error of a file of answers that says what to do.
+
+    Raises:
+        EvaluationError: the file is damaged or can't be read.
+    """
+    try:
+        yield
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise EvaluationError(f"{path} is damaged or can't be read: {error}; name another file with --out") from error
 
 
 def keep_settings(path: Path, settings: Mapping[str, JSON]) -> None:
@@ -70,16 +123,20 @@ def keep_settings(path: Path, settings: Mapping[str, JSON]) -> None:
     A last line that was cut off is dropped from the file.
 
     Raises:
-        EvaluationError: the lines are of a run with other settings.
+        EvaluationError: the lines are of a run with other settings, or a file is damaged or can't be written.
     """
     place = meta_path(path)
-    if path.exists() and place.exists():
-        differences = different_settings(json.loads(place.read_text(encoding="utf-8")), settings)
-        check_same_settings(path, differences, "name another file with --out", EvaluationError)
-    write_whole(place, json.dumps(dict(settings), indent=1) + "\n")
-    if path.exists():
-        text = path.read_text(encoding="utf-8")
-        write_whole(path, text[: text.rfind("\n") + 1])
+    with reading(place):
+        then = json.loads(place.read_text(encoding="utf-8")) if path.exists() and place.exists() else settings
+        differences = different_settings(then, settings)
+    check_same_settings(path, differences, "name another file with --out", EvaluationError)
+    try:
+        write_whole(place, json.dumps(dict(settings), indent=1) + "\n")
+        if path.exists():
+            text = path.read_text(encoding="utf-8")
+            write_whole(path, text[: text.rfind("\n") + 1])
+    except OSError as error:
+        raise EvaluationError(f"{path} can't be written: {error}; the same command resumes") from error
 
 
 def observations_of(questions: Sequence[ObservedQuestion], kind: AnswerKind) -> list[Observation]:

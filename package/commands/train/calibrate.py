@@ -58,6 +58,8 @@ def calibrate_model(
 ) -> None:
     """Fit a model's confidence on questions that it was not tuned on; a run that was stopped is resumed."""
     require_libraries(("sklearn",))
+    if out.is_dir():
+        raise typer.BadParameter(f"{out} is a folder; name a file", param_hint="--out")
     name = model or Settings().model
     data_set = DataSet(layout, questions, databases, held_out_of=held_out_of, limit=limit, seed=seed)
     with count_progress("examples") as progress:

@@ -30,6 +30,30 @@ def made(n: int, seed: int = 0) -> list[ObservedQuestion]:
     return questions
 
 
+def observations(verdict: dict[str, bool], surprise: float) -> list[Observation]:
+    """Twenty answers on each database, right or wrong."""
+    signals = [{"covered": n * surprise, "doubted": 0.0} for n in range(20)]
+    return [Observation(name, "alone", each, right) for name, right in verdict.items() for each in signals]
+
+
+def test_runs_that_are_all_alike_can_not_be_fitted() -> None:
+    alike = [*observations({"a": True, "b": True}, 0), *observations({"a": False, "b": False}, 0)]
+    with pytest.raises(TrainingError, match="no number of these runs differs from answer to answer"):
+        fit_logistic(alike)
+
+
+def test_databases_that_are_all_right_or_all_wrong_can_not_be_left_out() -> None:
+    with pytest.raises(TrainingError, match="without some of the databases all answers are right, or all wrong"):
+        fit_logistic(observations({"a": True, "b": False}, 0.1))
+
+
+def test_a_signal_that_some_answers_lack_has_no_weight() -> None:
+    mixed = [*observations({"a": True, "b": True}, 0.1), *observations({"a": False, "b": False}, 0.2)]
+    for each in mixed[::2]:
+        each.signals["surprise"] = each.signals["covered"] + 1
+    assert [*fit_logistic(mixed).model.weights] == ["covered"]
+
+
 def test_the_fit_finds_the_sign_and_its_confidence_is_a_probability() -> None:
     found = calibrate(made(600), "a test")
     weights = found.calibration.alone.weights
