@@ -119,15 +119,17 @@ async def build_data(
 def split_examples(examples: Sequence[Example], recipe: Recipe) -> tuple[list[Split], list[str]]:
     """The split of each example, and the databases that are held out.
 
-    Whole databases are held out, at least one. With a single database, questions are held out instead, all questions
-    with the same SQL together, and the list is empty.
+    Whole databases are held out, at least one. With a single database, questions are held out instead, all pairs
+    with the same SQL or the same question together, and the list is empty.
     """
     databases = sorted({example.database for example in examples})
     whole = len(databases) > 1
-    groups = databases if whole else sorted({_group(example) for example in examples})
+    group_of = [] if whole else _groups(examples)
+    groups = databases if whole else sorted({*group_of})
     wanted = max(1, round(recipe.held_out * len(groups))) if recipe.held_out and len(groups) > 1 else 0
     drawn = set(Random(f"{recipe.seed}:held-out").sample(groups, wanted))
-    splits: list[Split] = ["eval" if (e.database if whole else _group(e)) in drawn else "train" for e in examples]
+    placed = [example.database for example in examples] if whole else group_of
+    splits: list[Split] = ["eval" if group in drawn else "train" for group in placed]
     return splits, sorted(drawn) if whole else []
 
 
@@ -236,5 +238,20 @@ def _digest(value: object) -> str:
     return sha256(dumps(value).encode()).hexdigest()[:16]
 
 
-def _group(example: Example) -> str:
-    return " ".join(example.sql.casefold().split())
+def _groups(examples: Sequence[Example]) -> list[str]:
+    """The group of each example, named by its first SQL: a pair joins groups that have its SQL or its question."""
+    first: dict[str, str] = {}
+    for example in examples:
+        found = {first[key] for key in _keys(example) if key in first}
+        name = min(found, default=_plain(example.sql))
+        first = {key: name if group in found else group for key, group in first.items()} if len(found) > 1 else first
+        first |= dict.fromkeys(_keys(example), name)
+    return [first[_keys(example)[0]] for example in examples]
+
+
+def _keys(example: Example) -> tuple[str, str]:
+    return f"sql {_plain(example.sql)}", f"question {_plain(example.question)}"
+
+
+def _plain(text: str) -> str:
+    return " ".join(text.casefold().split()).rstrip("; ")

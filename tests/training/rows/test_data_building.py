@@ -14,7 +14,7 @@ from route_sql.training.errors import DatasetError
 from route_sql.training.rows.building import Recipe, build_data, split_examples
 from route_sql.training.rows.data_card import DataCard
 from route_sql.training.rows.joining import join_sets
-from route_sql.training.rows.row_files import PROGRESS
+from route_sql.training.rows.row_files import PROGRESS, DataFiles
 
 DATABASES = ("clinic", "second", "third")
 PLACES = (0, 1, 3, 6, 8)
@@ -192,6 +192,26 @@ def test_of_a_single_database_questions_are_held_out_and_the_same_sql_stays_toge
     splits, databases = split_examples(examples, Recipe(held_out=0.2))
     assert databases == [] and splits.count("eval") == 8
     assert splits[0::2] == splits[1::2]
+
+
+def test_the_same_question_stays_together_whatever_its_sql():
+    """Two people saved other SQL for a question: learned with the one, it would be no held-out question."""
+    pairs = [(f"Question {n // 3}?", f"SELECT {n}") for n in range(60)]
+    examples = [Example(n, "only", f" {q} " if n % 3 else q.upper(), "", sql) for n, (q, sql) in enumerate(pairs)]
+    joined = Example(60, "only", "Question 0?", "", "SELECT 59 ;")  # the question of the first, the SQL of the last
+    splits, _ = split_examples([*examples, joined], Recipe(held_out=0.5))
+    assert splits[0:60:3] == splits[1:60:3] == splits[2:60:3] and {*splits} == {"train", "eval"}
+    assert splits[0] == splits[59] == splits[60]
+
+
+async def test_a_folder_that_can_not_be_begun_is_an_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    def full(path: Path, text: str) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("route_sql.training.rows.row_files.write_whole", full)
+    for _ in range(2):  # the folder is not left locked
+        with pytest.raises(DatasetError, match="can't be written: .* No space left on device"):
+            DataFiles(tmp_path / "rows", {})
 
 
 def test_nothing_is_held_out_if_nothing_should_be_or_can_be():
