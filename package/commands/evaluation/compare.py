@@ -1,5 +1,6 @@
 """`route-sql compare`: two evaluation runs, question by question."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated
 
@@ -33,7 +34,7 @@ def compare(
 ) -> None:
     """Compare two evaluation runs by a paired test."""
     if report is not None:
-        require_writable(report)
+        _check_place(report, [first, second, *([questions] if questions else [])])
     lines = read_run(first), read_run(second)
     compared = compare_runs(*lines)
     names = _names(first, second)
@@ -49,3 +50,9 @@ def compare(
 def _names(first: Path, second: Path) -> tuple[str, str]:
     """The files' names without their ending; with their folders where that is the same."""
     return (first.stem, second.stem) if first.stem != second.stem else (str(first), str(second))
+
+
+def _check_place(report: Path, read: Sequence[Path]) -> None:
+    if report.resolve() in [path.resolve() for path in read]:
+        raise typer.BadParameter(f"the page would replace {report}, which is read", param_hint="--report")
+    require_writable(report)

@@ -123,14 +123,18 @@ def test_the_page_has_gold_differences_and_traces(runs: Path) -> None:
     ("more", "message"),
     [
         (["--report", "nowhere/page.html"], "name a file in a folder"),
+        (["--report", "now.jsonl"], "the page would replace now.jsonl"),
+        (["--questions", "dev.json", "--report", "./dev.json"], "the page would replace dev.json"),
         (["--questions", "missing.json", "--report", "page.html"], "can't be read"),
     ],
 )
 def test_wrong_use_says_what_to_do(
     runs: Path, capsys: pytest.CaptureFixture[str], more: list[str], message: str
 ) -> None:
+    before = {path.name: path.read_bytes() for path in runs.iterdir()}
     assert compare(*more) == 2
-    assert message in capsys.readouterr().err
+    assert message in " ".join(capsys.readouterr().err.replace("│", " ").split())
+    assert {path.name: path.read_bytes() for path in runs.iterdir()} == before
 
 
 def test_runs_over_other_questions_are_refused(runs: Path, capsys: pytest.CaptureFixture[str]) -> None:
