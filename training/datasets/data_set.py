@@ -122,9 +122,12 @@ def _catalog(examples: Sequence[Example], data_set: DataSet, some_may_lack: bool
     missing = [name for name in names if name not in opened and name not in only]
     if missing and not (some_may_lack and len(missing) < len(names)):
         place = f"in {folder}" if folder else "there"
+        instead = "for training data alone, the tables.json with their schemas"
+        if data_set.layout == "log":
+            instead = "for other files and engines, a databases.toml that has their names"
         raise DatasetError(
             f"{len(missing)} of {len(names)} databases are not {place}: {few_of(missing)}; name the folder that holds "
-            "NAME/NAME.sqlite of each, or, for training data alone, the tables.json with their schemas"
+            f"NAME/NAME.sqlite of each, or, {instead}"
         )
     return Catalog({**opened, **only}), frozenset(only)
 

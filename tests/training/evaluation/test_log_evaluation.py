@@ -78,6 +78,17 @@ def test_a_log_may_name_databases_of_a_catalog(
     assert code == 0 and (figures(scored)["n"], figures(scored)["ex"]) == (5, 1.0)
 
 
+def test_questions_without_a_prediction_are_said(
+    log: Path, databases: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    data = ("--layout", "log", "--questions", log, "--databases", databases, "--json")
+    predictions = tmp_path / "predictions.jsonl"
+    predictions.write_text("".join(json.dumps({"index": n, "sql": PAIRS[n][1]}) + "\n" for n in (0, 1, 4)))
+    code, scored, said = run(capsys, "score", *data, "--predictions", predictions)
+    assert code == 0 and (figures(scored)["n"], figures(scored)["ex"]) == (3, 1.0)
+    assert "2 of 5 questions have no prediction" in said
+
+
 def test_only_what_a_set_holds_out_is_asked(
     stub: ChatStub, log: Path, databases: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -121,3 +132,4 @@ def test_a_missing_database_of_a_log_ends_with_what_to_do(
         capsys, "score", "--layout", "log", "--questions", log, "--databases", tmp_path, "--predictions", log
     )
     assert code == 2 and f"1 of 1 databases are not in {tmp_path}: shop; name the folder" in errors
+    assert "or, for other files and engines, a databases.toml" in errors
