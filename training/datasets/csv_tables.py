@@ -69,8 +69,8 @@ def table_rows(
     if column not in names or len({*names}) < len(names):
         has = f"; it has {', '.join(names)[:200]}" if any(names) else ""
         raise error(
-            f"{path}: the first row must name the columns, each once, and one must be called {column}{has}. Columns are "
-            "separated by commas, semicolons or tabs"
+            f"{path}: the first row must name the columns, each once, and one must be called {column}{has}. "
+            "Columns are separated by commas, semicolons or tabs"
         )
     return [_row(number, names, cells) for number, cells in records]
 

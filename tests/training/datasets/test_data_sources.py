@@ -127,7 +127,11 @@ def test_a_query_log_is_read_from_csv_as_spreadsheets_write_it(tmp_path: Path):
         ("log.csv", "", "the first row must name the columns"),
         ("log.csv", "frage,sql,database\nWho?,SELECT 1,shop\n", "one must be called question; it has frage, sql, data"),
         ("log.csv", "question,sql,sql,database\nWho?,SELECT 1,SELECT 2,shop\n", "each once"),
-        ("log.csv", "question,database,sql\nWho?,shop,SELECT count(*), name FROM t\n", "row 2: .* 4 cells for 3 columns"),
+        (
+            "log.csv",
+            "question,database,sql\nWho?,shop,SELECT count(*), name FROM t\n",
+            "row 2: .* 4 cells for 3 columns",
+        ),
         ("log.csv", 'question,database,sql\nA,shop,"SELECT 1\nB,shop,SELECT 2\n', "is no CSV file"),
         ("log.csv", 'question,database,sql\n"How "many"?",shop,SELECT 1\n', "is no CSV file, see row 2"),
         ("log.csv", "question,sql,database\n,,\n\nWho?,SELECT 1\n", "row 4 lacks database"),
@@ -144,7 +148,9 @@ def test_a_query_log_that_cannot_be_read_says_where(tmp_path: Path, name: str, t
 def test_a_log_of_a_spreadsheet_is_read(tmp_path: Path, encoding: str, separator: str):
     cells = [["Question", "SQL", " Database", "", ""], ["Größe?", '"SELECT a, b;\r\nx\ty"', "shop ", "", ""]]
     blank = separator * 4
-    text = "\r\n".join([*(separator.join(row) for row in cells), blank, "", separator.join(["B?", "S", "shop"]), blank, ""])
+    text = "\r\n".join(
+        [*(separator.join(row) for row in cells), blank, "", separator.join(["B?", "S", "shop"]), blank, ""]
+    )
     (tmp_path / "log.csv").write_bytes(text.encode(encoding))
     assert load_query_log(tmp_path / "log.csv") == [
         Example(0, "shop", "Größe?", "", "SELECT a, b;\r\nx\ty"),
