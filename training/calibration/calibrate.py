@@ -83,11 +83,12 @@ def _settings(model: str, data: OpenDataSet, context: Context) -> dict[str, JSON
 
 
 def calibrate(questions: Sequence[ObservedQuestion], made_from: str) -> Calibrated:
-    """Fit a calibration and choose its early exit.
+    """Fit a calibration and choose its early exit; questions whose gold query fails are left out.
 
     Raises:
         TrainingError: too few questions.
     """
+    questions = [question for question in questions if not question.gold_fault]
     alone, compared = (
         fit_logistic(observations_of(questions, "alone")),
         fit_logistic(observations_of(questions, "compared")),

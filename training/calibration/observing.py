@@ -29,6 +29,8 @@ class ObservedQuestion:
     calls: int
     digest: str = ""
     """That of its example (see `example_digest`); empty in lines of earlier versions."""
+    gold_fault: bool = False
+    """True if its gold query fails: nothing can be right then, so it says nothing of the model."""
 
     def of(self, kind: AnswerKind) -> Observation | None:
         """The observation of a kind; None if the run had none."""
@@ -48,8 +50,13 @@ async def observe(graph: Graph, example: Example, scorer: ExecutionAccuracy, con
         calls += sum(len((change or {}).get("ledger", [])) for node, change in update.items() if node != "ground")
         if (assessment := _assessment(update)) is not None:
             last[assessment["kind"]] = assessment
-    judged = [await _judged(example, assessment, scorer) for assessment in last.values()]
-    return ObservedQuestion(example.index, judged, calls, example_digest(example))
+    scores = [await scorer.score(example, assessment["sql"]) for assessment in last.values()]
+    judged = [
+        Observation(example.database, each["kind"], each["signals"], score.correct)
+        for each, score in zip(last.values(), scores, strict=True)
+    ]
+    fault = any(score.gold_fault for score in scores)
+    return ObservedQuestion(example.index, judged, calls, example_digest(example), fault)
 
 
 def example_digest(example: Example) -> str:
@@ -146,8 +153,3 @@ def observations_of(questions: Sequence[ObservedQuestion], kind: AnswerKind) -> 
 
 def _assessment(update: Any) -> Assessment | None:
     return (update.get("execute") or {}).get("assessment")
-
-
-async def _judged(example: Example, assessment: Assessment, scorer: ExecutionAccuracy) -> Observation:
-    score = await scorer.score(example, assessment["sql"])
-    return Observation(example.database, assessment["kind"], assessment["signals"], score.correct)

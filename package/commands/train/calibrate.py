@@ -64,7 +64,9 @@ def calibrate_model(
     data_set = DataSet(layout, questions, databases, held_out_of=held_out_of, limit=limit, seed=seed)
     with count_progress("examples") as progress:
         observed, asked = asyncio.run(_observed(name, data_set, out, progress, unanswerable, samples))
-    found = calibrate(observed, f"{name}, {len(observed)} questions of {questions.name}")
+    if faults := sum(question.gold_fault for question in observed):
+        complain(f"{faults} of {len(observed)} questions are left out because their gold query fails", style="yellow")
+    found = calibrate(observed, f"{name}, {len(observed) - faults} questions of {questions.name}")
     calibration = fit_no_answer(asked, found.calibration) if asked else found.calibration
     write_whole(out, json.dumps(asdict(calibration), indent=1) + "\n")
     _print(found)

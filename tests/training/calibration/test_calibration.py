@@ -13,6 +13,7 @@ from route_sql.graph.state import AnswerKind
 from route_sql.graph.wiring import build_graph
 from route_sql.testing import ScriptedModel
 from route_sql.tools.database.catalog import Catalog
+from route_sql.training.calibration.calibrate import calibrate
 from route_sql.training.calibration.early_exit import choose_enough, exit_curve, lowest_difference
 from route_sql.training.calibration.fitting import Observation, check_questions
 from route_sql.training.calibration.observing import (
@@ -146,6 +147,15 @@ async def test_a_question_is_observed_before_and_after_the_second_opinion(catalo
     assert [(each.kind, each.correct) for each in found.observations] == [("alone", False), ("compared", False)]
     assert found.calls == 3 and len(observations_of([found], "alone")) == 1
     assert not model.leftover
+
+
+async def test_a_gold_query_that_fails_says_nothing_of_the_model(catalog: Catalog) -> None:
+    model = ScriptedModel(history=[], logprob=-0.1).enqueue("sql", ALL, ALL)
+    example = Example(index=0, database="shop", question="Which customers are there?", evidence="", sql="SELECT x")
+    found = await observe(build_graph(model, catalog), example, ExecutionAccuracy(catalog), Context())
+    assert found.gold_fault and not observed(0, SURE, True, True).gold_fault
+    with pytest.raises(TrainingError, match="here are 0 on 0"):
+        calibrate([found] * 40, "a test")
 
 
 async def test_observing_never_ends_early(catalog: Catalog) -> None:
