@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from route_sql.tools.errors import InvalidInput
-from route_sql.training.datasets.csv_tables import TableRow, read_text, table_rows
+from route_sql.training.datasets.csv_tables import CSVRow, read_text, table_rows
 
 COLUMNS = ("question", "database", "evidence")
 """Columns that are read; `question` must be there. Others are kept next to the answer."""
@@ -37,7 +37,7 @@ def read_questions(path: Path) -> list[QuestionRow]:
     return [_row(row) for row in table_rows(path, read_text(path, InvalidInput), COLUMNS, InvalidInput)]
 
 
-def _row(row: TableRow) -> QuestionRow:
+def _row(row: CSVRow) -> QuestionRow:
     texts = {name: cell.strip() for name, cell in row.cells.items()}
     read = {name: texts.pop(name, "") for name in COLUMNS}
     fault = row.fault or ("" if read["question"] else "the row has no question")

@@ -14,7 +14,7 @@ _MARKS = {codecs.BOM_UTF16_LE: "utf-16", codecs.BOM_UTF16_BE: "utf-16"}
 
 
 @dataclass(frozen=True)
-class TableRow:
+class CSVRow:
     """One row that is not blank."""
 
     number: int
@@ -48,7 +48,7 @@ def read_text(path: Path, error: type[RouteError], *, only_utf8: bool = False) -
 
 def table_rows(
     path: Path, text: str, known: Sequence[str], error: type[RouteError], *, needed: str | None = None
-) -> list[TableRow]:
+) -> list[CSVRow]:
     """The rows of a CSV file.
 
     Args:
@@ -80,10 +80,10 @@ def _name(name: str, known: Sequence[str]) -> str:
     return folded if folded in known else name.strip()
 
 
-def _row(number: int, names: Sequence[str], cells: Sequence[str]) -> TableRow:
+def _row(number: int, names: Sequence[str], cells: Sequence[str]) -> CSVRow:
     many = f"the row has {len(cells)} cells for {len(names)} columns; put a text that has separators in quotes"
     by_name = dict.fromkeys(names, "") | dict(zip(names, cells, strict=False))
-    return TableRow(number, by_name, many if len(cells) > len(names) else "")
+    return CSVRow(number, by_name, many if len(cells) > len(names) else "")
 
 
 def _records(path: Path, text: str, separator: str, error: type[RouteError]) -> Iterator[tuple[int, list[str]]]:
