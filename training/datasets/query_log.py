@@ -11,7 +11,7 @@ from route_sql.training.errors import DatasetError
 REQUIRED = ("question", "sql", "database")
 _COLUMNS = (*REQUIRED, "evidence")
 
-_Entry = Mapping[str, object]
+_LogEntry = Mapping[str, object]
 
 
 def load_query_log(path: Path) -> list[Example]:
@@ -31,14 +31,14 @@ def load_query_log(path: Path) -> list[Example]:
     return [_example(f"{path}, {place}", index, entry) for index, (place, entry) in enumerate(entries)]
 
 
-def _csv_rows(path: Path) -> Iterator[tuple[str, _Entry]]:
+def _csv_rows(path: Path) -> Iterator[tuple[str, _LogEntry]]:
     for row in table_rows(path, read_text(path, DatasetError), _COLUMNS, DatasetError):
         if row.fault:
             raise DatasetError(f"{path}, row {row.number}: {row.fault}")
         yield f"row {row.number}", {**row.cells, "database": row.cells.get("database", "").strip()}
 
 
-def _json_lines(path: Path) -> Iterator[tuple[str, _Entry]]:
+def _json_lines(path: Path) -> Iterator[tuple[str, _LogEntry]]:
     """Each line's place and object; blank lines are left out."""
     for number, line in enumerate(read_text(path, DatasetError, only_utf8=True).split("\n"), start=1):
         if not line.strip():
@@ -52,7 +52,7 @@ def _json_lines(path: Path) -> Iterator[tuple[str, _Entry]]:
         yield f"line {number}", entry
 
 
-def _example(place: str, index: int, entry: _Entry) -> Example:
+def _example(place: str, index: int, entry: _LogEntry) -> Example:
     queries = queries_of(entry, "sql")
     fields = {**{name: entry.get(name) for name in REQUIRED}, "sql": queries[0] if queries else None}
     texts = {name: value for name, value in fields.items() if isinstance(value, str) and value.strip()}
