@@ -1,6 +1,7 @@
 """SQLite files as databases: outcomes, caps, deadlines, cancellation, and files that are none."""
 
 import asyncio
+import shutil
 import sqlite3
 import subprocess
 import sys
@@ -11,9 +12,11 @@ from time import monotonic
 
 import pytest
 
+from route_sql.tools.database.catalog import Catalog
 from route_sql.tools.database.sqlite.database import SQLiteDatabase
 from route_sql.tools.errors import DatabaseUnavailable
 from route_sql.tools.limits import Limits
+from route_sql.tools.schema.rights.visibility import Visibility
 
 DAMAGED = b"SQLite format 3\0" + b"\x10\0\1\1\0\x40\x20\x20" + b"\xff" * 4072
 ENDLESS = "WITH RECURSIVE r(x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM r) SELECT MAX(x) FROM r"
@@ -176,6 +179,21 @@ async def test_a_replaced_file_is_seen(file: Path, database: SQLiteDatabase, tmp
     assert [column.name for table in await database.schema() for column in table.columns] == ["id"]
 
 
+async def test_a_file_is_seen_that_was_copied_over_one_of_the_same_schema_version(tmp_path: Path) -> None:
+    """SQLite goes by counters in the file, which are the same where a program makes the file each night."""
+    file = make(tmp_path / "emp.sqlite", "CREATE TABLE emp (id, name); INSERT INTO emp VALUES (1, 'Ann');")
+    async with Catalog.from_url(file)[0] as catalog:
+        database = catalog.get("emp", Visibility(hide=("*.secret",)))
+        assert (await database.execute("SELECT * FROM emp"))["rows"] == [[1, "Ann"]]
+        new = make(tmp_path / "new", "CREATE TABLE emp (id, name); INSERT INTO emp VALUES (1, 'Bob');")
+        shutil.copyfile(new, file)
+        assert (await database.execute("SELECT * FROM emp"))["rows"] == [[1, "Bob"]]
+        row = "INSERT INTO emp VALUES (1, 'hidden', 'Cid');"
+        shutil.copyfile(make(tmp_path / "wide", f"CREATE TABLE emp (id, secret, name); {row} {row}"), file)
+        assert (await database.execute("SELECT name FROM emp"))["rows"] == [["Cid"], ["Cid"]]
+        assert (await database.execute("SELECT * FROM emp"))["rows"] == [[1, "Cid"], [1, "Cid"]]
+
+
 async def test_virtual_tables_can_be_read_and_survive_a_change_of_the_schema(tmp_path: Path) -> None:
     script = """
         CREATE VIRTUAL TABLE words USING fts5(body); INSERT INTO words VALUES ('hello');
@@ -255,6 +273,7 @@ MEMORY_BOMB = """
 import asyncio, sys
 from pathlib import Path
 from route_sql.tools.limits import Limits
+from route_sql.tools.database.catalog import Catalog
 from route_sql.tools.database.sqlite.database import SQLiteDatabase
 
 async def main():

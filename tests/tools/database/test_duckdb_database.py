@@ -2,6 +2,7 @@
 
 import asyncio
 import hashlib
+import shutil
 import subprocess
 import sys
 from collections.abc import AsyncIterator
@@ -189,6 +190,16 @@ async def test_memory_that_earlier_queries_took_is_there_again(unguarded: DuckDB
         assert (await unguarded.execute(SIX_HUNDRED_MEGABYTES, Limits(seconds=60)))["status"] == "error"
         for sql in HALF_OF_THE_MEMORY:
             assert (await unguarded.execute(sql, Limits(seconds=60)))["status"] == "ok"
+
+
+async def test_a_file_that_was_copied_over_an_open_one_is_seen(tmp_path: Path) -> None:
+    file = make(tmp_path / "emp.duckdb", "CREATE TABLE emp (id INT, name TEXT); INSERT INTO emp VALUES (1, 'Ann')")
+    async with Catalog.from_url(file)[0] as catalog:
+        database = catalog.get("emp", Visibility(hide=("*.secret",)))
+        assert (await database.execute("SELECT * FROM emp"))["rows"] == [[1, "Ann"]]
+        columns = "CREATE TABLE emp (id INT, secret TEXT, name TEXT)"
+        shutil.copyfile(make(tmp_path / "new", f"{columns}; INSERT INTO emp VALUES (1, 'hidden', 'Bob')"), file)
+        assert (await database.execute("SELECT * FROM emp"))["rows"] == [[1, "Bob"]]
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="only Linux counts mapped memory")

@@ -10,7 +10,7 @@ from route_sql.tools.database.outcome import Outcome, failed
 from route_sql.tools.database.running.child import Child
 from route_sql.tools.database.running.query import Query
 from route_sql.tools.database.running.rows import Fetched
-from route_sql.tools.database.sqlite.connection import check_file, identity
+from route_sql.tools.database.sqlite.connection import check_file, state_of
 from route_sql.tools.errors import DatabaseUnavailable
 from route_sql.tools.schema.plain import from_plain
 from route_sql.tools.schema.records import Schema
@@ -35,15 +35,15 @@ class DuckDBSession:
         """
         check_file(path, "DuckDB")
         self._path = path
-        self.file = identity(path)
+        self.file = state_of(path)
         self._settings = {"path": str(path.absolute()), "memory_bytes": memory_bytes, "protected": is_protected}
         self._is_new = True
         self._start()
 
     @property
     def is_usable(self) -> bool:
-        """Whether it can run another query: it is alive, and the file is still there."""
-        return self._child.is_alive and identity(self._path) == self.file
+        """Whether it can run another query: it is alive, and the file is as it was opened."""
+        return self._child.is_alive and state_of(self._path) == self.file
 
     def run(self, query: Query) -> Outcome:
         """Run a query in this thread.
@@ -76,7 +76,7 @@ class DuckDBSession:
         """
         self.close()
         self._start()
-        if identity(self._path) != self.file:
+        if state_of(self._path) != self.file:
             raise DatabaseUnavailable(f"{self._path}: the file was replaced while a query ran; ask again")
 
     def _start(self) -> None:

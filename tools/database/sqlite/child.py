@@ -7,6 +7,7 @@ import sqlite3
 import threading
 from contextlib import closing, suppress
 from functools import partial
+from hashlib import sha256
 from pathlib import Path
 from time import process_time
 
@@ -25,6 +26,7 @@ from route_sql.tools.limits import Limits
 
 ROOM = 64_000_000
 """Memory beyond SQLite's heap limit, for the rows on their way; SQLite's own message comes first."""
+_STATEMENTS = "SELECT CAST(type || name || coalesce(sql, '') AS BLOB) FROM sqlite_master"
 _NO_TEXT = "the file is damaged: names or statements in its schema are not text; restore it from a backup"
 
 
@@ -39,6 +41,7 @@ class SQLiteEngine:
         self._authorizer = True
         self._lock = threading.Lock()
         self._query: Query | None = None
+        self._digested: tuple[object, str] | None = None
         hold_memory(self._memory + ROOM)
 
     def answer(self, request: ChildMessage) -> ChildMessage:
@@ -72,7 +75,7 @@ class SQLiteEngine:
             case "open":
                 return self._open(path, request["authorizer"])
             case "version":
-                return {"version": _version(path, request["locked_seconds"])}
+                return {"version": self._version(path, request["locked_seconds"])}
             case "reflect":
                 return self._reflect(path, request)
             case _:
@@ -97,6 +100,15 @@ class SQLiteEngine:
         finally:
             with self._lock:
                 self._query = None
+
+    def _version(self, path: Path, locked_seconds: float) -> str:
+        """The version of the schema, and its digest: another database of the same version may be copied over it."""
+        with closing(connect(path, locked_seconds)) as connection:
+            version = connection.execute("PRAGMA schema_version").fetchone()[0]
+            place = path, connection.state, version
+            if self._digested is None or self._digested[0] != place:
+                self._digested = place, _digest(connection)
+            return f"{version} {self._digested[1]}"
 
     def _reflect(self, path: Path, request: ChildMessage) -> ChildMessage:
         from route_sql.tools.database.sqlite.reflection import read_schema  # SQLAlchemy takes long to import
@@ -127,10 +139,17 @@ def _unavailable(said: DatabaseUnavailable, cause: BaseException | None) -> Chil
     return {"fault": "unavailable", "message": str(said), "locked": str(cause) if is_lock(cause) else None}
 
 
-def _version(path: Path, locked_seconds: float) -> int:
-    with closing(connect(path, locked_seconds)) as connection:
-        version: int = connection.execute("PRAGMA schema_version").fetchone()[0]
-        return version
+def _digest(connection: sqlite3.Connection) -> str:
+    """A digest of the schema's statements; blank if they can't be read, which reading the schema reports."""
+    digest = sha256()
+    try:
+        for (statement,) in connection.execute(_STATEMENTS):
+            digest.update(statement)
+    except sqlite3.Error as error:
+        if is_lock(error):
+            raise
+        return ""
+    return digest.hexdigest()
 
 
 if __name__ == "__main__":

@@ -28,18 +28,27 @@ _KINDS = (
 
 _LOGS = ("-journal", "-wal", "-shm")
 
+FileState = tuple[int, ...]
+"""Identity, size and times of a file."""
+
 
 class FileConnection(sqlite3.Connection):
     """A connection, and what had to be done so that the file can be read."""
 
     stand_ins: tuple[str, ...] = ()
     """Collations that only the program which wrote the file has."""
-    snapshot: tuple[object, ...] | None = None
-    """The state of a file that was opened as immutable; None if it was opened as usual."""
+    state: FileState | None = None
+    """The file's state when it was opened."""
+    is_immutable: bool = False
+    """Whether the file was opened as immutable, so that SQLite does not look at its log."""
 
     def is_current(self, path: Path) -> bool:
-        """Whether an immutable file is unchanged since it was opened."""
-        return self.snapshot is None or self.snapshot == _snapshot(path)
+        """Whether the file is as it was opened.
+
+        SQLite notices what other programs write. It does not notice a copy of another database over the file, and then
+        reads the new file by the old schema.
+        """
+        return self.state == state_of(path) and not (self.is_immutable and _has_changes(path))
 
 
 def connect(path: Path, locked_seconds: float = 0.0) -> FileConnection:
@@ -57,12 +66,13 @@ def connect(path: Path, locked_seconds: float = 0.0) -> FileConnection:
     """
     check_file(path, "SQLite")
     _check_logs(path)
+    state = state_of(path)
     connection = _opened(path, "mode=ro", locked_seconds)
     if _has_write_ahead_log(path) and not _has_changes(path) and _needs_its_folder(connection):
         connection.close()
-        snapshot = _snapshot(path)
         connection = _opened(path, "mode=ro&immutable=1", locked_seconds)
-        connection.snapshot = snapshot
+        connection.is_immutable = True
+    connection.state = state
     with closed_on_failure(connection):
         connection.stand_ins = add_stand_ins(connection)
     return connection
@@ -113,11 +123,6 @@ def _has_changes(path: Path) -> bool:
         return True
 
 
-def _snapshot(path: Path) -> tuple[object, ...]:
-    status = path.stat()
-    return status.st_mtime_ns, status.st_size, _has_changes(path)
-
-
 @contextmanager
 def closed_on_failure(connection: sqlite3.Connection) -> Iterator[None]:
     """Close a connection that can't be prepared, since a kept error would keep the file open."""
@@ -146,6 +151,15 @@ def identity(path: Path) -> tuple[int, int] | None:
     except OSError:
         return None
     return status.st_dev, status.st_ino
+
+
+def state_of(path: Path) -> FileState | None:
+    """State of a file, which changes with each write to it too; None if there is no file."""
+    try:
+        status = path.stat()
+    except OSError:
+        return None
+    return status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns, status.st_ctime_ns
 
 
 def read_rows(

@@ -18,7 +18,7 @@ from route_sql.tools.schema.records import Schema
 
 DEFAULT_LIMITS = Limits()
 WAIT_SECONDS = 60.0
-_Fingerprint = tuple[int, tuple[int, int] | None]
+_Fingerprint = tuple[str, tuple[int, int] | None]
 
 
 class SQLiteDatabase:

@@ -78,7 +78,7 @@ class SQLiteReader:
 
     @property
     def is_current(self) -> bool:
-        """Whether an immutable file is unchanged since it was opened."""
+        """Whether the file is as it was opened."""
         return self._connection.is_current(self._path)
 
     def close(self) -> None:

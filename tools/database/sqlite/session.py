@@ -73,8 +73,8 @@ class SQLiteSession:
             self._check(process, answer)
             return _ended(query, answer)
 
-    def version(self, query: Query) -> int:
-        """The version of the schema.
+    def version(self, query: Query) -> str:
+        """The version of the schema, and a digest of it.
 
         Raises:
             DatabaseUnavailable: the file can't be read, or the query was stopped.
@@ -87,7 +87,7 @@ class SQLiteSession:
             self._check(process, answer)
             if "version" not in answer:
                 raise self._unavailable(_NOT_OPENED)
-            version: int = answer["version"]
+            version: str = answer["version"]
             return version
 
     def reflect(self, query: Query, skipped: list[str], at: Callable[[str], None], seconds: float) -> ChildMessage:
