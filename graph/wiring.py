@@ -83,6 +83,7 @@ def make_builder(
     # LangGraph shows this schema and passes the input unchanged, as a `Question`.
     builder = QuestionGraph(state_schema, context_schema=Context, input_schema=asked, output_schema=output_schema)
     _wire(builder, make_nodes(model, catalog, options))
+    builder.uncached = frozenset(builder.nodes)
     return builder
 
 

@@ -27,10 +27,22 @@ class QuestionGraph(StateGraph[StoredState, Context, Question, Answer]):
     that would show the answer of the one before. So the input itself removes those values.
     """
 
+    uncached: frozenset[str] = frozenset()
+    """Our nodes. LangGraph's cache knows a node's input, not the caller's rights, and would answer without approval."""
+
     def compile(self, *args: Any, **kwargs: Any) -> CompiledStateGraph[StoredState, Context, Question, Answer]:
-        """Compile the graph; arguments as for LangGraph's own."""
+        """Compile the graph; arguments as for LangGraph's own.
+
+        Raises:
+            InvalidInput: one of our nodes has a cache policy.
+        """
         compiled: CompiledStateGraph[StoredState, Context, Question, Answer]
         compiled = as_inner(super().compile(*args, **kwargs))
+        if cached := sorted(name for name in self.uncached if self.nodes[name].cache_policy is not None):
+            raise InvalidInput(
+                f"route-sql's nodes may not be cached, here {', '.join(cached)}: a cache knows neither the caller's "
+                "rights nor approval. Give a cache_policy to nodes of your own, in add_node"
+            )
         compiled.nodes[START].writers.append(_beginning())
         return compiled
 

@@ -4,7 +4,9 @@ from typing import Any
 
 import pytest
 from langchain_core.messages import BaseMessage, SystemMessage
+from langgraph.cache.memory import InMemoryCache
 from langgraph.graph import END
+from langgraph.types import CachePolicy
 from typing_extensions import TypedDict
 
 import route_sql
@@ -44,6 +46,17 @@ class DeskAnswer(TypedDict):
 
 async def summarize(state: DeskState) -> dict[str, str]:
     return {"summary": f"{state['ticket']}: {state['row_count']} rows"}
+
+
+def test_our_nodes_are_not_cached(model: ScriptedModel, catalog: Catalog) -> None:
+    """LangGraph's cache would give one caller's rows to another, and skip approval."""
+    for_all = make_builder(model, catalog).set_node_defaults(cache_policy=CachePolicy())
+    with pytest.raises(InvalidInput, match=r"may not be cached, here answer, clarify, .*: a cache knows neither the c"):
+        for_all.compile(cache=InMemoryCache())
+    own = make_builder(model, catalog, state_schema=DeskState)
+    own.add_node("summarize", summarize, cache_policy=CachePolicy())
+    own.add_edge("answer", "summarize")
+    own.compile(cache=InMemoryCache())
 
 
 async def test_a_state_an_input_and_an_output_of_ones_own(model: ScriptedModel, catalog: Catalog) -> None:
