@@ -8,6 +8,7 @@ from typing import Any
 
 from langchain_core.language_models import BaseChatModel
 from langchain_core.messages import AIMessage, BaseMessage
+from langchain_core.runnables.base import RunnableBindingBase
 
 from route_sql.agents.brief import Wording
 from route_sql.tools.shared_prompts import about_database
@@ -53,15 +54,23 @@ class Reply:
         return min(self.logprobs, default=None)
 
 
+def settings_of(model: Any) -> Any:
+    """The chat model within one with bound arguments, a config or retries: its settings are there."""
+    while isinstance(model, RunnableBindingBase):
+        model = model.bound
+    return model
+
+
 def can_sample(model: BaseChatModel) -> bool:
     """Whether a reply can be sampled: the model needs a temperature, which some models refuse."""
-    return getattr(model, "temperature", None) is not None
+    return getattr(settings_of(model), "temperature", None) is not None
 
 
 async def wording_of(model: BaseChatModel) -> Wording:
     """The wording that a model or its server names as its own; `instruct` for any other model."""
-    find = getattr(model, "find_wording", None)
-    wording: Wording = await find() if find is not None else getattr(model, "wording", None) or "instruct"
+    settings = settings_of(model)
+    find = getattr(settings, "find_wording", None)
+    wording: Wording = await find() if find is not None else getattr(settings, "wording", None) or "instruct"
     return wording
 
 
@@ -131,5 +140,5 @@ def _logprobs(metadata: dict[str, Any]) -> tuple[float, ...]:
 
 def drawn(model: BaseChatModel, sample: int) -> dict[str, Any]:
     """The settings that draw a sample; a model without a seed draws another one each time."""
-    seed = {"seed": sample} if hasattr(model, "seed") else {}
+    seed = {"seed": sample} if hasattr(settings_of(model), "seed") else {}
     return {"temperature": TEMPERATURE, **seed}

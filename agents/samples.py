@@ -16,8 +16,11 @@ from route_sql.tools.shared_prompts import about_database
 
 
 def completions_at_once(model: BaseChatModel) -> int:
-    """Completions that one request may ask for; 1 for a model that does not say that its server gives more."""
-    return int(getattr(model, "completions_at_once", 1))
+    """Completions that one request may ask for; 1 for a model that does not say that its server gives more.
+
+    It is 1 for a model with bound arguments or with retries too, which hold for calls of one completion.
+    """
+    return int(getattr(model, "completions_at_once", 1)) if isinstance(model, BaseChatModel) else 1
 
 
 async def ask_for_samples(

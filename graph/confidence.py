@@ -11,6 +11,7 @@ from annotated_types import Ge, Le
 from langchain_core.language_models import BaseChatModel
 from pydantic import TypeAdapter, ValidationError
 
+from route_sql.agents.call import settings_of
 from route_sql.graph.calls.budget import in_time
 from route_sql.graph.selection import leading
 from route_sql.graph.signals import kind_of, signals_of
@@ -109,7 +110,7 @@ def calibration_of(model: BaseChatModel) -> Calibration | None:
     Raises:
         InvalidInput: the model carries something else.
     """
-    return _read(getattr(model, "calibration", None))
+    return _read(getattr(settings_of(model), "calibration", None))
 
 
 async def find_calibration(model: BaseChatModel, given: Calibration | None, state: State) -> Calibration | None:
@@ -122,7 +123,7 @@ async def find_calibration(model: BaseChatModel, given: Calibration | None, stat
         RouteError: the server can't be reached.
     """
     is_own_query = state.get("proposal") and not state.get("ledger")
-    find = None if given or is_own_query else getattr(model, "find_calibration", None)
+    find = None if given or is_own_query else getattr(settings_of(model), "find_calibration", None)
     return given if find is None else _read(await find())
 
 

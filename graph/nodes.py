@@ -13,7 +13,7 @@ from langgraph.runtime import Runtime
 
 from route_sql.agents import continuation_writer, generator, noise_corrector, schema_linker
 from route_sql.agents.brief import QUESTION_CHARS, Brief, Wording
-from route_sql.agents.call import FOR_PEOPLE, FOR_PROGRAMS, Reply, ask_model, can_sample, wording_of
+from route_sql.agents.call import FOR_PEOPLE, FOR_PROGRAMS, Reply, ask_model, can_sample, settings_of, wording_of
 from route_sql.agents.examples import worked_examples
 from route_sql.agents.prompts import Prompts
 from route_sql.agents.samples import ask_for_samples, completions_at_once
@@ -239,7 +239,7 @@ class Nodes:
     async def _ask(
         self, state: State, messages: Sequence[BaseMessage], *, sample: int | None = None, tag: str = FOR_PEOPLE
     ) -> Reply:
-        if not getattr(self.model, "is_loaded", True):
+        if not getattr(settings_of(self.model), "is_loaded", True):
             add_event("load", "loading the model")
         limit, database = state["choices"]["max_tokens"], state["database"]
         with chat_span(self.model, messages, has_content=self.trace_content) as span:

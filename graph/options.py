@@ -7,6 +7,7 @@ from langchain_core.language_models import BaseChatModel
 from langchain_core.tools import BaseTool
 
 from route_sql.agents.brief import Wording
+from route_sql.agents.call import settings_of
 from route_sql.agents.prompts import Prompts
 from route_sql.graph.checks import Check, QueryCheck
 from route_sql.graph.confidence import Calibration, calibration_of
@@ -66,10 +67,11 @@ def make_nodes(model: BaseChatModel, catalog: Catalog, options: GraphOptions) ->
         InvalidInput: the model is none, or an extension can't be called with the arguments that it gets.
     """
     _require_known(options)
-    if not isinstance(getattr(model, "bound", model), BaseChatModel):  # of a model with bound arguments
+    if not isinstance(settings_of(model), BaseChatModel):
         raise InvalidInput(
             f"the model must be a LangChain chat model, not {model!r:.100}: ChatTGI(base_url=...) asks a server, "
-            "EmbeddedServer(...).chat_model() a model on this machine"
+            "EmbeddedServer(...).chat_model() a model on this machine. One with bind, with_config or with_retry is "
+            "one too; a chain, or one with fallbacks, is not"
         )
     schemas, indexes = Schemas(catalog), ValueIndexes()
     seconds = seconds_of(options.get("extension_seconds", SECONDS))

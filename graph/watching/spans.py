@@ -18,7 +18,7 @@ from langchain_core.messages import BaseMessage
 from langgraph.errors import GraphBubbleUp
 from sqlglot import exp
 
-from route_sql.agents.call import Reply
+from route_sql.agents.call import Reply, settings_of
 from route_sql.tools.database.outcome import Outcome
 from route_sql.tools.sql.literals import plain_names, without_literals
 from route_sql.tools.sql.parsing import parse_query
@@ -114,10 +114,11 @@ class ChatSpan:
 @contextmanager
 def chat_span(model: BaseChatModel, messages: Sequence[BaseMessage], *, has_content: bool) -> Iterator[ChatSpan]:
     """The span of a call of the model."""
-    name = str(getattr(model, "model", None) or getattr(model, "model_name", None) or model._llm_type)
+    settings = settings_of(model)
+    name = str(getattr(settings, "model", None) or getattr(settings, "model_name", None) or settings._llm_type)
     given: dict[str, Any] = {
         "gen_ai.operation.name": "chat",
-        "gen_ai.provider.name": model._llm_type,
+        "gen_ai.provider.name": settings._llm_type,
         "gen_ai.request.model": name,
     }
     if has_content:

@@ -22,6 +22,12 @@ TASK = "Task: write one SELECT statement."
 IMAGE = {"type": "image", "base64": "AAAA", "mime_type": "image/png"}
 
 
+class TunedModel(ScriptedModel):
+    """A model that names its wording."""
+
+    wording: str = "tuned"
+
+
 def a_tool(result: Any) -> BaseTool:
     async def glossary(question: str) -> Any:
         """The company's terms."""
@@ -175,6 +181,21 @@ async def test_a_model_with_bound_arguments_is_a_model(model: ScriptedModel, cat
     model.enqueue("sql", NAMES)
     bound: Any = model.bind(stop=["--"])
     assert (await build_graph(bound, catalog).ainvoke(QUESTION, context=SINGLE))["status"] == "ok"
+
+
+async def test_a_model_with_retries_is_a_model_with_its_settings(model: ScriptedModel, catalog: Catalog) -> None:
+    model.enqueue("sql", NAMES)
+    retried: Any = model.bind(stop=["--"]).with_retry(stop_after_attempt=2)
+    assert (await build_graph(retried, catalog).ainvoke(QUESTION, context=SINGLE))["status"] == "ok"
+    tuned: Any = TunedModel(history=[], otherwise=lambda *_: NAMES)
+    await build_graph(tuned.with_retry(), catalog).ainvoke(QUESTION, context=SINGLE)
+    assert "Task: text to SQL" in str(tuned.history[0][1][-1].content)
+
+
+def test_a_model_with_fallbacks_is_none(model: ScriptedModel, catalog: Catalog) -> None:
+    given: Any = model.with_retry().with_fallbacks([model])
+    with pytest.raises(InvalidInput, match="one with fallbacks, is not"):
+        build_graph(given, catalog)
 
 
 @pytest.mark.parametrize("given", [None, "shop.sqlite", {}])
