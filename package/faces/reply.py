@@ -39,13 +39,19 @@ def _verdict(answer: Answer, database: str) -> str:
     name, status = clean(database, CELL_CHARS), answer["status"]
     if answer["error"] is not None:
         reason = _inert(answer["error"], ERROR_CHARS)
-        advice = "" if status == "unanswerable" else " Ask again in other words, or ask for less."
-        return f"No answer from the database {name} ({status}): {reason}{advice}"
+        end = "" if reason.endswith((".", "!", "?")) else "."
+        return f"No answer from the database {name} ({status}): {reason}{end}{_advice(answer)}"
     kind = "" if answer["calibrated"] else ", not calibrated"
     sure = f"confidence {answer['confidence']:.2f} of 1{kind}"
     if status == "unsure":
         return f"An unsure answer from the database {name} ({sure}): check it before you use it. {_count(answer)}"
     return f"Answer from the database {name} ({sure}). {_count(answer)}"
+
+
+def _advice(answer: Answer) -> str:
+    """Advice to a model whose question has no answer; none after a person has rejected a query."""
+    is_rejected = any(candidate.get("decision") == "rejected" for candidate in answer["candidates"])
+    return "" if answer["status"] == "unanswerable" or is_rejected else " Ask again in other words, or ask for less."
 
 
 def _count(answer: Answer) -> str:

@@ -174,6 +174,18 @@ async def test_a_person_approves_a_query_within_an_agent(model: ScriptedModel, p
     assert "Rex | dog" in str(ended["messages"][-2].content)
 
 
+async def test_a_question_whose_query_a_person_rejects_is_not_to_be_asked_again(
+    model: ScriptedModel, pets: Catalog
+) -> None:
+    tool = ask_database(build_graph(model, pets), pets, context=Context(strategy="single", approve=True))
+    caller = ToolCaller.of([("ask_database", {"question": "Which pets?"})], "Done.")
+    agent: Any = create_agent(caller, [tool], checkpointer=InMemorySaver())
+    await agent.ainvoke({"messages": [HumanMessage("Which pets?")]}, THREAD)
+    ended = await agent.ainvoke(Command(resume={"type": "reject", "reason": "not today"}), THREAD)
+    first = str(ended["messages"][-2].content).splitlines()[0]
+    assert first == "No answer from the database pets (refused): The query was not approved: not today."
+
+
 async def test_a_chat_answers_in_a_message(model: ScriptedModel, pets: Catalog) -> None:
     chat: Any = chat_graph(build_graph(model, pets), pets)
     ended = await chat.ainvoke({"messages": [{"role": "user", "content": "Which pets are there?"}]})
@@ -301,7 +313,7 @@ def test_a_reply_keeps_to_its_limit_and_closes_its_blocks(limit: int, error: str
     answer: Any = {
         "sql": "SELECT " + "a" * 3000, "status": "error" if error else "ok", "error": error, "columns": ["a"],
         "rows": [["b" * 90]] * 20, "row_count": 20, "truncated": False, "confidence": 0.5, "calibrated": True,
-        "doubts": ["d" * 500] * 9, "notes": ["n" * 500] * 9,
+        "doubts": ["d" * 500] * 9, "notes": ["n" * 500] * 9, "candidates": [],
     }  # fmt: skip
     text = reply_text(answer, "pets", limit)
     assert len(text) <= limit and text.count("```") % 2 == 0
