@@ -81,9 +81,9 @@ async def _complaint(check: Extension, given: Sequence[object]) -> str:
     if not isinstance(found, str | None):
         raise ExtensionFailed(f"failed: it must return a text or None, not {type(found).__name__}.")
     with reported():  # a class of the caller may raise here
-        text = str(found or "")
+        text = "" if found is None else str(found)
     cleaned = clean(text, FINDING_CHARS).strip()
-    if text and not cleaned:
+    if found is not None and not cleaned:
         raise ExtensionFailed("failed: its text is blank; it must return a reason or None.")
     return cleaned
 

@@ -77,9 +77,14 @@ def wordless(question: str, sql: str, database: str) -> str:
     return " \n"
 
 
+def empty(question: str, sql: str, database: str) -> str:
+    return ""
+
+
 @pytest.mark.parametrize(
     ("check", "said"),
     [
+        (empty, "The query check empty failed: its text is blank; it must return a reason or None."),
         (slow, "The query check slow gave no result within 0.2 s."),
         (broken, "The query check broken failed: KeyError: 'sale'."),
         (unclear, "The query check unclear failed: it must return a text or None, not bool."),
