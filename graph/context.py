@@ -215,9 +215,17 @@ def context_of(runtime: Runtime[Context]) -> Context:
     Within another graph the context is that graph's, and ours is its key or attribute `route_sql`.
 
     Raises:
+        InvalidInput: as for `read_context`.
+    """
+    return read_context(runtime.context)
+
+
+def read_context(given: object) -> Context:
+    """The context in what a caller gave; the defaults for None.
+
+    Raises:
         InvalidInput: a context of another kind without `route_sql`. Defaults might widen the caller's rights.
     """
-    given: object = runtime.context
     if isinstance(given, Mapping):
         given = given.get("route_sql", given)
     elif not isinstance(given, Context):

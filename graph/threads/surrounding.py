@@ -5,7 +5,7 @@ LangGraph gives a graph that is called in a node the context of the graph around
 the caller's that names the thread loses them before our graph is called: there the caller must give the context.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import Any
@@ -13,7 +13,7 @@ from typing import Any
 from langgraph.graph.state import CompiledStateGraph
 from langgraph.runtime import get_runtime
 
-from route_sql.graph.context import Context, context_of
+from route_sql.graph.context import Context, context_of, read_context
 
 _KEPT: ContextVar[Any] = ContextVar("kept", default=None)
 """LangGraph's runtime of the graph around a tool of ours."""
@@ -34,17 +34,28 @@ class InnerGraph(CompiledStateGraph[Any, Any, Any, Any]):
 
     def stream(self, *given: Any, context: Any = None, **named: Any) -> Any:
         """Stream as LangGraph does; `invoke` and `batch` use this too."""
-        return super().stream(*given, context=_around() if context is None else context, **named)
+        return super().stream(*given, context=_chosen(context), **named)
 
     def astream(self, *given: Any, context: Any = None, **named: Any) -> Any:
         """Stream as LangGraph does; `ainvoke`, `abatch` and events use this too."""
-        return super().astream(*given, context=_around() if context is None else context, **named)
+        return super().astream(*given, context=_chosen(context), **named)
 
 
 def as_inner(compiled: CompiledStateGraph[Any, Any, Any, Any]) -> Any:
     """The compiled graph as an `InnerGraph`, since LangGraph's `compile` makes no other class."""
     compiled.__class__ = InnerGraph
     return compiled
+
+
+def _chosen(given: Any) -> Any:
+    """The context of a call: the given one, or the one around it. LangGraph's error for a mapping would be a TypeError.
+
+    Raises:
+        InvalidInput: a mapping has other fields than a context.
+    """
+    if given is None:
+        return _around()
+    return read_context(given) if isinstance(given, Mapping) else given
 
 
 def _around() -> Context | None:

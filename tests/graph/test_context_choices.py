@@ -79,6 +79,16 @@ def test_what_makes_sense_is_taken(choice: dict[str, Any]) -> None:
     assert {key: getattr(Context(**choice), key) for key in choice} == choice
 
 
+async def test_an_unknown_field_of_plain_json_is_named(model: ScriptedModel, catalog: Catalog) -> None:
+    """LangGraph would raise a TypeError."""
+    wrong: Any = {"hid": ["customer.city"]}
+    with pytest.raises(InvalidInput, match="the context dict with hid is not one of route-sql's"):
+        await build_graph(model, catalog).ainvoke(QUESTION, context=wrong)
+    within: Any = {"route_sql": {"strategy": "single", "hide": ["customer.city"]}, "user": "ida"}
+    model.enqueue("sql", "SELECT city FROM customer")
+    assert (await build_graph(model, catalog).ainvoke(QUESTION, context=within))["status"] == "error"
+
+
 @pytest.mark.parametrize(
     ("choice", "rows"), [({}, 1_500), ({"row_limit": 2}, 2), ({"row_limit": 0}, 0), ({"row_limit": 5_000}, 1_500)]
 )
