@@ -167,11 +167,11 @@ async def test_collations_that_sqlite_has_are_not_replaced(tmp_path: Path) -> No
 
 async def test_a_file_that_changes_after_it_was_opened_as_one_that_does_not(folder: Path) -> None:
     """As root the folder can be written all the same, so SQLite is asked to open it as others would."""
-    from route_sql.tools.database.sqlite.connection import FileConnection, state_of
+    from route_sql.tools.database.sqlite.connection import FileConnection, file_state
 
     path = _locked_away(folder)
     connection = sqlite3.connect(path, factory=FileConnection)
-    connection.state, connection.is_immutable = state_of(path), True
+    connection.state, connection.is_immutable = file_state(path), True
     assert connection.is_current(path)
     with closing(sqlite3.connect(folder / "first" / "a.db", isolation_level=None)) as writer:
         writer.execute("CREATE TABLE more AS SELECT 1 AS a")

@@ -10,7 +10,7 @@ from route_sql.tools.database.outcome import Outcome, failed
 from route_sql.tools.database.running.child import Child
 from route_sql.tools.database.running.query import Query
 from route_sql.tools.database.running.rows import Fetched
-from route_sql.tools.database.sqlite.connection import check_file, state_of
+from route_sql.tools.database.sqlite.connection import check_file, file_state
 from route_sql.tools.errors import DatabaseUnavailable
 from route_sql.tools.schema.plain import from_plain
 from route_sql.tools.schema.records import Schema
@@ -35,7 +35,7 @@ class DuckDBSession:
         """
         check_file(path, "DuckDB")
         self._path = path
-        self.file = state_of(path)
+        self.file = file_state(path)
         self._settings = {"path": str(path.absolute()), "memory_bytes": memory_bytes, "protected": is_protected}
         self._is_new = True
         self._start()
@@ -43,7 +43,7 @@ class DuckDBSession:
     @property
     def is_usable(self) -> bool:
         """Whether it can run another query: it is alive, and the file is as it was opened."""
-        return self._child.is_alive and state_of(self._path) == self.file
+        return self._child.is_alive and file_state(self._path) == self.file
 
     def run(self, query: Query) -> Outcome:
         """Run a query in this thread.
@@ -76,7 +76,7 @@ class DuckDBSession:
         """
         self.close()
         self._start()
-        if state_of(self._path) != self.file:
+        if file_state(self._path) != self.file:
             raise DatabaseUnavailable(f"{self._path}: the file was replaced while a query ran; ask again")
 
     def _start(self) -> None:

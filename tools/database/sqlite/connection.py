@@ -48,7 +48,7 @@ class FileConnection(sqlite3.Connection):
         SQLite notices what other programs write. It does not notice a copy of another database over the file, and then
         reads the new file by the old schema.
         """
-        return self.state == state_of(path) and not (self.is_immutable and _has_changes(path))
+        return self.state == file_state(path) and not (self.is_immutable and _has_changes(path))
 
 
 def connect(path: Path, locked_seconds: float = 0.0) -> FileConnection:
@@ -66,7 +66,7 @@ def connect(path: Path, locked_seconds: float = 0.0) -> FileConnection:
     """
     check_file(path, "SQLite")
     _check_logs(path)
-    state = state_of(path)
+    state = file_state(path)
     connection = _opened(path, "mode=ro", locked_seconds)
     if _has_write_ahead_log(path) and not _has_changes(path) and _needs_its_folder(connection):
         connection.close()
@@ -153,7 +153,7 @@ def identity(path: Path) -> tuple[int, int] | None:
     return status.st_dev, status.st_ino
 
 
-def state_of(path: Path) -> FileState | None:
+def file_state(path: Path) -> FileState | None:
     """State of a file, which changes with each write to it too; None if there is no file."""
     try:
         status = path.stat()
