@@ -80,8 +80,13 @@ def _plain_decimal(value: Decimal, spelling: Spelling) -> Cell:
         return str(value)
     if value.as_tuple().exponent == 0:
         return plain_cell(int(value))
+    return float(value) if is_exact_as_float(value) else f"{value:f}"
+
+
+def is_exact_as_float(value: Decimal) -> bool:
+    """Whether a float shows exactly the digits of a decimal."""
     near = float(value)
-    return near if abs(near) < _EXACT and Decimal(repr(near)) == value else f"{value:f}"
+    return abs(near) < _EXACT and Decimal(repr(near)) == value
 
 
 def _nested(value: object, spelling: Spelling) -> object:

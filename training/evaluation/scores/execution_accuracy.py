@@ -16,6 +16,7 @@ from sqlglot.errors import SqlglotError
 
 from route_sql.tools.database.engine import Database
 from route_sql.tools.database.outcome import Outcome, Status
+from route_sql.tools.database.running.cells import is_exact_as_float
 from route_sql.tools.errors import UnknownDatabase
 from route_sql.tools.limits import Limits
 from route_sql.tools.sql.hardness import table_count
@@ -181,7 +182,7 @@ def _with_floats(rows: ResultRows) -> ResultRows:
 
 def _is_long_decimal(text: str) -> bool:
     """Whether a text is a decimal that no float holds; others are shown as numbers, so `1.10` is a text, a version."""
-    return _DECIMAL.fullmatch(text) is not None and Decimal(repr(float(text))) != Decimal(text)
+    return _DECIMAL.fullmatch(text) is not None and not is_exact_as_float(Decimal(text))
 
 
 def drop_distinct(sql: str, dialect: str) -> str:
