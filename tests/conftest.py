@@ -1,12 +1,20 @@
 """Shared fixtures."""
 
 from collections.abc import Iterator
+from importlib.util import find_spec
 
 import pytest
 from support.chat_stub import ChatStub
 
 from route_sql.serving.embedded.server import EmbeddedServer
 from route_sql.serving.store.model_store import ModelFile, ModelStore
+
+if find_spec("hypothesis"):  # some environments run only tests without it
+    from hypothesis import settings
+
+    # On a busy machine any example may take long.
+    settings.register_profile("without-deadline", deadline=None)
+    settings.load_profile("without-deadline")
 
 
 @pytest.fixture(scope="session")

@@ -204,7 +204,7 @@ SQL_LIKE = st.lists(
 )
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(text=st.one_of(st.text(max_size=60), SQL_LIKE.map(" ".join)))
 def test_no_text_is_too_much(text: str) -> None:
     schema = Schema("sqlite", (Table("pet", (Column("name", "TEXT"),)),))
