@@ -2,7 +2,7 @@
 
 Questions on databases that the shipped adapter was not tuned on are asked as they are, of another database, and with a
 column of their gold hidden: one call each. Signals are kept in `OUT/situations.jsonl`, so a run that was stopped
-resumes. The calibration is the model's own.
+resumes. The calibration is the model's own. Questions are asked one at a time, whatever `--concurrency` says.
 
     python benchmarks/unanswerable.py --questions DIR/train_spider.json --databases DIR/database --limit 110 --out DIR
 

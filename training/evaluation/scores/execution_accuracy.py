@@ -181,7 +181,10 @@ def _with_floats(rows: ResultRows) -> ResultRows:
 
 
 def _is_long_decimal(text: str) -> bool:
-    """Whether a text is a decimal that no float holds; others are shown as numbers, so `1.10` is a text, a version."""
+    """Whether a text is a decimal that no float shows exactly.
+
+    Other decimals are shown as numbers, so `1.10` as a text comes from a column of texts, such as versions.
+    """
     return _DECIMAL.fullmatch(text) is not None and not is_exact_as_float(Decimal(text))
 
 
