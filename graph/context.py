@@ -247,22 +247,6 @@ def authenticated_user() -> str | None:
     return None if user is None else str(user)
 
 
-def context_of_first(runtime: Runtime[Context]) -> Context:
-    """The context of a run's first node, which keeps its rights.
-
-    Raises:
-        InvalidInput: as for `context_of`; or the run is resumed here without a context, before its rights were kept.
-    """
-    configurable = get_config().get("configurable", {})
-    is_nested = "|" in str(configurable.get("checkpoint_ns", ""))
-    # LangGraph's mark of a resumed run; a graph around ours may be resumed before ours begins
-    if runtime.context is None and not is_nested and configurable.get("__pregel_resuming"):
-        raise InvalidInput(
-            "the run stopped before its rights were kept: resume it with its context (Context() if it had none)"
-        )
-    return context_of(runtime)
-
-
 _FIELDS = {each.name for each in fields(Context)}
 _STRATEGIES = ", ".join(get_args(Strategy))
 _AGENTS = ", ".join(get_args(AgentName))

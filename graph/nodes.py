@@ -27,7 +27,7 @@ from route_sql.graph.calls.exchanges import keep
 from route_sql.graph.calls.ledger import calls_of, entry, scores_of
 from route_sql.graph.checks import finding
 from route_sql.graph.confidence import Calibration, calibration_in_run, find_calibration
-from route_sql.graph.context import Context, authenticated_user, context_of_first
+from route_sql.graph.context import Context, authenticated_user
 from route_sql.graph.events import add_event
 from route_sql.graph.executing import Execution, candidate_of, proposed
 from route_sql.graph.extensions.audit import Audit
@@ -43,6 +43,7 @@ from route_sql.graph.schemas import Schemas, is_small
 from route_sql.graph.selection import attempts, leading, newest_rejected
 from route_sql.graph.state import AnsweredQuestion, NoAnswer, Question, State
 from route_sql.graph.threads.choices import choices_of, rights_in
+from route_sql.graph.threads.first_context import context_of_first
 from route_sql.graph.threads.linked_parts import linked_part, restricted
 from route_sql.graph.threads.memory import as_evidence, earlier_turn, evidence_in, follow_up_notes
 from route_sql.graph.threads.state_versions import StoredState, without_old_keys
@@ -81,7 +82,7 @@ class Nodes:
 
     async def ground(self, state: StoredState, *, runtime: Runtime[Context]) -> Update:
         """Gather notes, cut a schema that no prompt can hold, and write the run's choices into the state."""
-        asked, context, began = question_of(state), context_of_first(runtime), monotonic()
+        asked, context, began = question_of(state), await context_of_first(runtime), monotonic()
         gathered = await in_time(partial(self._gathered, state, asked, context, began), context.seconds)
         ground, earlier = gathered or (Ground(notes=[], shown=None, remarks=[]), None)
         found: Update = {

@@ -56,3 +56,5 @@ class Choices(TypedDict):
     """Whether the state keeps each prompt and reply."""
     can_sample: bool
     """Whether the model can be asked at a temperature."""
+    surrounded: NotRequired[bool]
+    """True where the choices came from the context of a graph around ours."""

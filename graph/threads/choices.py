@@ -7,6 +7,7 @@ from typing import Any
 from route_sql.graph.context import Context
 from route_sql.graph.fields.run_choices import Choices
 from route_sql.graph.state import State
+from route_sql.graph.threads.surrounding import SurroundingContext
 from route_sql.tools.errors import InvalidInput
 from route_sql.tools.schema.rights.visibility import Visibility
 
@@ -26,7 +27,7 @@ def choices_of(
         enough: Confidence from which no other agent is asked, if the caller chose none.
         withhold: Probability that there is no answer, from which on no SQL is given, if the caller allows that.
     """
-    return Choices(
+    choices = Choices(
         strategy=context.strategy,
         without=list(context.without),
         dialect=context.dialect,
@@ -52,6 +53,7 @@ def choices_of(
         asked_by=context.asked_by,
         can_sample=can_sample,
     )
+    return {**choices, "surrounded": True} if isinstance(context, SurroundingContext) else choices
 
 
 def kept_choices(state: State) -> Choices:
@@ -84,12 +86,13 @@ def _checked_text(text: str) -> Choices:
 
 
 def _checked(kept: dict[str, Any]) -> Choices:
-    given: dict[str, Any] = {name: value for name, value in kept.items() if name not in _OF_THE_MODEL}
+    given: dict[str, Any] = {name: value for name, value in kept.items() if name not in _NOT_IN_CONTEXT}
     share = kept.get("withhold")
     is_share = isinstance(share, int | float) and not isinstance(share, bool)
     context = Context(**{**given, "approve": kept["approve"] is not False, "withhold": is_share})
     choices = choices_of(context, can_sample=kept.get("can_sample") is True, withhold=share if is_share else None)
-    return {**choices, "rights": Visibility.from_json(kept["rights"]).as_json()}
+    checked: Choices = {**choices, "rights": Visibility.from_json(kept["rights"]).as_json()}
+    return {**checked, "surrounded": True} if kept.get("surrounded") is True else checked
 
 
 def narrowed(kept: Choices, context: Context) -> Choices:
@@ -108,7 +111,7 @@ def rights_in(choices: Choices) -> Visibility:
     return Visibility.from_json(choices["rights"])
 
 
-_OF_THE_MODEL = ("rights", "can_sample", "withhold")
+_NOT_IN_CONTEXT = ("rights", "can_sample", "withhold", "surrounded")
 _KEYS = set(Choices.__annotations__)
 
 

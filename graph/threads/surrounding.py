@@ -8,6 +8,7 @@ the caller's that names the thread loses them before our graph is called: there 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
+from dataclasses import fields
 from typing import Any
 
 from langgraph.graph.state import CompiledStateGraph
@@ -27,6 +28,10 @@ def surrounding_kept() -> Iterator[None]:
         yield
     finally:
         _KEPT.reset(token)
+
+
+class SurroundingContext(Context):
+    """A context that was not given to our graph but taken from the graph around it."""
 
 
 class InnerGraph(CompiledStateGraph[Any, Any, Any, Any]):
@@ -65,7 +70,11 @@ def _around() -> Context | None:
         InvalidInput: it is of another kind, and holds none of ours.
     """
     runtime = _runtime()
-    return None if runtime is None else context_of(runtime)
+    return None if runtime is None else _marked(context_of(runtime))
+
+
+def _marked(context: Context) -> SurroundingContext:
+    return SurroundingContext(**{each.name: getattr(context, each.name) for each in fields(Context)})
 
 
 def _runtime() -> Any:

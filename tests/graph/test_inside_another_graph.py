@@ -2,12 +2,13 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import pytest
 from langgraph.checkpoint.memory import InMemorySaver
 from langgraph.graph import START, StateGraph
-from langgraph.types import Command
+from langgraph.types import Command, interrupt
 from typing_extensions import TypedDict
 
 from route_sql.graph.context import Context
@@ -152,3 +153,67 @@ async def test_a_query_is_approved_on_a_thread_of_its_own(model: ScriptedModel, 
     answer = await around.ainvoke(QUESTION, context=Context(strategy="single", approve=True))
     assert answer["columns"] == [ALL]
     assert (await inner.ainvoke(Command(resume=True), own))["columns"] == ["id", "name", "city"]
+
+
+def asking_twice(inner: Any, saver: Any = None) -> Any:
+    builder = StateGraph(Outer, context_schema=Context)
+    builder.add_node("first", inner)
+    builder.add_node("second", inner)
+    builder.add_edge(START, "first")
+    builder.add_edge("first", "second")
+    return builder.compile(checkpointer=saver or InMemorySaver())
+
+
+CAREFUL = Context(strategy="single", approve=True, hide=("customer.city",))
+THREAD: Any = {"configurable": {"thread_id": "1"}}
+
+
+async def test_a_new_question_after_a_resume_without_the_context_is_refused(
+    model: ScriptedModel, catalog: Catalog
+) -> None:
+    model.enqueue("sql", ALL, ALL)
+    outer = asking_twice(build_graph(model, catalog))
+    await outer.ainvoke(QUESTION, THREAD, context=CAREFUL)
+    with pytest.raises(InvalidInput, match="graph was resumed without it"):
+        await outer.ainvoke(Command(resume=True), THREAD)
+    paused = await outer.ainvoke(None, THREAD, context=CAREFUL, version="v2")
+    assert [each.value["approve"] for each in paused.interrupts] == [ALL]
+    assert (await outer.ainvoke(Command(resume=True), THREAD, context=CAREFUL))["columns"] == ["id", "name"]
+
+
+def test_nor_is_it_answered_where_the_checkpointer_can_not_be_awaited(
+    model: ScriptedModel, catalog: Catalog, tmp_path: Path
+) -> None:
+    sqlite = pytest.importorskip("langgraph.checkpoint.sqlite", reason="no SQLite checkpointer is installed")
+    model.enqueue("sql", ALL)
+    with sqlite.SqliteSaver.from_conn_string(str(tmp_path / "threads.sqlite")) as saver:
+        outer = asking_twice(build_graph(model, catalog), saver)
+        outer.invoke(QUESTION, THREAD, context=CAREFUL)
+        with pytest.raises(InvalidInput, match="graph was resumed without it"):
+            outer.invoke(Command(resume=True), THREAD)
+
+
+@pytest.mark.parametrize(("begun", "resumed", "calls"), [(None, None, 4), (CAREFUL, Context(strategy="single"), 2)])
+async def test_a_graph_without_a_context_or_with_a_given_one_answers(
+    model: ScriptedModel, catalog: Catalog, begun: Any, resumed: Any, calls: int
+) -> None:
+    def wait(state: Outer) -> Outer:
+        interrupt("May I?")
+        return Outer()
+
+    builder = StateGraph(Outer, context_schema=Context)
+    for name, node in {
+        "first": build_graph(model, catalog),
+        "wait": wait,
+        "second": build_graph(model, catalog),
+    }.items():
+        builder.add_node(name, node)
+    builder.add_edge(START, "first")
+    builder.add_edge("first", "wait")
+    builder.add_edge("wait", "second")
+    outer = builder.compile(checkpointer=InMemorySaver())
+    model.enqueue("sql", *[ALL] * calls)
+    paused = await outer.ainvoke(QUESTION, THREAD, context=begun, version="v2")
+    while paused.interrupts:
+        paused = await outer.ainvoke(Command(resume=True), THREAD, context=resumed, version="v2")
+    assert paused.value["columns"] == ["id", "name", "city"]
