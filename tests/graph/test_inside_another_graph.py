@@ -211,7 +211,7 @@ async def test_a_graph_without_a_context_or_with_a_given_one_answers(
     builder.add_edge(START, "first")
     builder.add_edge("first", "wait")
     builder.add_edge("wait", "second")
-    outer = builder.compile(checkpointer=InMemorySaver())
+    outer: Any = builder.compile(checkpointer=InMemorySaver())
     model.enqueue("sql", *[ALL] * calls)
     paused = await outer.ainvoke(QUESTION, THREAD, context=begun, version="v2")
     while paused.interrupts:
