@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Iterator, Sequence
 from contextlib import AsyncExitStack, contextmanager
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from time import time
 from typing import Annotated
@@ -20,6 +21,7 @@ from route_sql.commands.options import (
     RowsAs,
     SampleCount,
     StrategyName,
+    Withhold,
     Without,
     check_one_form,
     chosen,
@@ -61,6 +63,7 @@ def ask(
     without: Without = None,
     max_tokens: MaxTokens = None,
     samples: SampleCount = 0,
+    withhold: Withhold = True,
     as_json: AsJson = False,
     sql_only: Annotated[bool, typer.Option("--sql-only", help="Print the SQL and nothing else.")] = False,
     rows_as: RowsAs = None,
@@ -74,8 +77,9 @@ def ask(
     concurrency: Annotated[int, typer.Option(min=1, help="Questions of --questions asked at the same time.")] = 1,
 ) -> None:
     """Ask a database a question, or all questions of a file."""
+    choose = partial(chosen, strategy, without, max_tokens, samples, withhold=withhold)
     if questions is not None or out is not None:
-        ask_many(ctx.params, chosen(strategy, without, max_tokens, samples))
+        ask_many(ctx.params, choose())
         return
     check_one_form(json=as_json, sql_only=sql_only, format=rows_as)
     if replay is None:
@@ -83,7 +87,7 @@ def ask(
     divergences: Sequence[str] = ()
     with _errors_as_json(as_json):
         check_places(report, record, replay)
-        context = replace(chosen(strategy, without, max_tokens, samples), keep_prompts=report is not None)
+        context = replace(choose(), keep_prompts=report is not None)
         with narrator(is_quiet=quiet) as narrating:
             if replay is not None:
                 state, divergences = asyncio.run(replayed(replay, question, narrating))

@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
-from route_sql.commands.options import Db, MaxTokens, Model, StrategyName, Without, chosen
+from route_sql.commands.options import Db, MaxTokens, Model, StrategyName, Withhold, Without, chosen
 from route_sql.narration import Narrator, narrator
 from route_sql.opening import OpenedDatabase
 from route_sql.printing import complain, console, print_answer, say
@@ -30,6 +30,7 @@ def chat(
     strategy: StrategyName = "adaptive",
     without: Without = None,
     max_tokens: MaxTokens = None,
+    withhold: Withhold = True,
     approve: Annotated[bool, typer.Option("--approve", help="Show each query and ask before it runs.")] = False,
     follow_up: Annotated[
         bool, typer.Option("--follow-up/--no-follow-up", help="Read a question together with the one it refers to.")
@@ -40,7 +41,8 @@ def chat(
     quiet: Annotated[bool, typer.Option("--quiet", help="Print no progress.")] = False,
 ) -> None:
     """Ask a database question after question; the model is started once. /help lists the commands."""
-    context = replace(chosen(strategy, without, max_tokens), approve=approve, follow_up=follow_up, clarify=clarify)
+    choices = chosen(strategy, without, max_tokens, withhold=withhold)
+    context = replace(choices, approve=approve, follow_up=follow_up, clarify=clarify)
     with download_progress() as progress, narrator(is_quiet=quiet) as narrating:
         with OpenedDatabase(db, model, context, narrating.wait_for_bar(progress), tell=narrating.tell) as database:
             narrating.stop()

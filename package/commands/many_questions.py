@@ -55,6 +55,7 @@ async def _run(options: Mapping[str, Any], rows: Sequence[QuestionRow], context:
     settings, db, at_once = Settings(), options["db"] or None, options["concurrency"]
     model = options["model"] or settings.model
     choices = {name: options[name] for name in ("strategy", "without", "max_tokens", "samples")}
+    choices |= {} if options["withhold"] else {"withhold": False}  # files of earlier versions lack it
     recorded = {"db": db_without_password(db) if db else None, "model": model, **choices}
     async with AsyncExitStack() as stack:
         catalog, names = await served_databases(db, settings, stack)

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, redirect_stderr
 from dataclasses import dataclass
 from importlib import import_module
+from inspect import signature
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any, Generic, TypeVar
@@ -81,7 +82,7 @@ def run_on_ray(
         count = _count(folder) or parts or max(1, int(ray.cluster_resources().get("CPU", 1)))
         folder.mkdir(parents=True, exist_ok=True)
         places = {Shard(number, count): folder / f"{number}-of-{count}" for number in range(1, count + 1)}
-        _make(ray, command, _written(options), places)
+        _make(ray, command, _written(options, command.run), places)
     whole = command.merge([place / PART for place in places.values()], out)
     shutil.rmtree(folder)
     return whole
@@ -165,13 +166,20 @@ def _keep(command: ShardedCommand[T], result: ShardResult, place: Path) -> None:
             raise command.error(f"shard {place.name.replace('-of-', '/')} can't be made: {said}") from error
 
 
-def _written(options: Mapping[str, Any]) -> list[str]:
-    """The options as words of a command line, with whole paths."""
+def _written(options: Mapping[str, Any], run: Callable[..., None]) -> list[str]:
+    """The options that are not the command's defaults, as words of a command line, with whole paths."""
     words: list[str] = []
-    for name, value in options.items():
-        if name in OWN or value is None or value is False:
+    for name, default in ((each.name, each.default) for each in signature(run).parameters.values()):
+        value = options.get(name)
+        if name in OWN or value is None or value == default:
             continue
-        option = f"--{name.replace('_', '-')}"
+        option = name.replace("_", "-")
         for each in value if isinstance(value, list | tuple) else [value]:
-            words += [option] if each is True else [option, str(each.resolve() if isinstance(each, Path) else each)]
+            words += _words(option, each)
     return words
+
+
+def _words(option: str, value: Any) -> list[str]:
+    if isinstance(value, bool):
+        return [f"--{option}" if value else f"--no-{option}"]
+    return [f"--{option}", str(value.resolve() if isinstance(value, Path) else value)]

@@ -51,6 +51,13 @@ SampleCount = Annotated[
         help="Samples that a question in doubt gets; the result that most of them return is the answer.",
     ),
 ]
+Withhold = Annotated[
+    bool,
+    typer.Option(
+        "--withhold/--no-withhold",
+        help="Give no SQL where the database probably has no answer; only adaptive does this.",
+    ),
+]
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object and nothing else.")]
 RowsAs = Annotated[
     RowFormat | None,
@@ -108,7 +115,12 @@ def check_one_form(**forms: bool | str | None) -> None:
 
 
 def chosen(
-    strategy: Strategy, without: Sequence[str] | None, max_tokens: int | None = None, samples: int = 0
+    strategy: Strategy,
+    without: Sequence[str] | None,
+    max_tokens: int | None = None,
+    samples: int = 0,
+    *,
+    withhold: bool = True,
 ) -> Context:
     """The run-time context of the options.
 
@@ -116,4 +128,4 @@ def chosen(
         InvalidInput: an unknown agent.
     """
     agents = cast("tuple[AgentName, ...]", tuple(without or ()))
-    return Context(strategy=strategy, without=agents, max_tokens=max_tokens, samples=samples)
+    return Context(strategy=strategy, without=agents, max_tokens=max_tokens, samples=samples, withhold=withhold)

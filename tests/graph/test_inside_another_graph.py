@@ -201,7 +201,7 @@ async def test_a_graph_without_a_context_or_with_a_given_one_answers(
         interrupt("May I?")
         return Outer()
 
-    builder = StateGraph(Outer, context_schema=Context)
+    builder: Any = StateGraph(Outer, context_schema=Context)
     for name, node in {
         "first": build_graph(model, catalog),
         "wait": wait,

@@ -33,7 +33,7 @@ def test_the_lines_are_those_of_one_machine(server: ChatStub, cluster: str, part
 
 def test_samples_are_those_of_one_machine(server: ChatStub, cluster: str) -> None:
     server.otherwise = completion("SELECT name FROM pet WHERE name = 'Nobody'")
-    choices = ("--strategy", "adaptive", "--samples", "3")
+    choices = ("--strategy", "adaptive", "--samples", "3", "--no-withhold")
     assert on_ray(server, cluster, *choices) == (0, "")
     assert all("sample" in line["asked"] for line in lines("all.jsonl")), "an empty result is doubted"
     assert_same(server, *choices)

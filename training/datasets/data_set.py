@@ -9,7 +9,7 @@ from typing import Literal
 
 from route_sql.tools.database.catalog import Catalog
 from route_sql.tools.database.engine import Database
-from route_sql.tools.database.sqlite.database import SQLiteDatabase
+from route_sql.tools.database.open_database import open_database
 from route_sql.training.datasets.described_database import FOLDER, DescribedDatabase
 from route_sql.training.datasets.examples import Example, held_out_examples, load_examples, sample
 from route_sql.training.datasets.published_schemas import PublishedSchema, load_published_schemas
@@ -27,6 +27,8 @@ LICENCES: dict[Layout, str] = {
 }
 """The licence of the rows, by layout. The maker of a model trained on them must judge its licence."""
 
+SUFFIXES = (".sqlite", ".db", ".sqlite3", ".duckdb")
+"""Endings of a database's file in the folder of the databases, in the order in which they are looked for."""
 _TABLES = ("train_tables.json", "tables.json", "dev_tables.json")
 _SHOWN = 5
 
@@ -39,8 +41,8 @@ class DataSet:
     questions: Path
     """The questions file; questions that `EXCLUDED.json` next to it lists are left out."""
     databases: Path | None = None
-    """The folder with `NAME/NAME.sqlite` or `NAME.sqlite`, with BIRD's descriptions of columns; for a log also a
-    catalog in TOML. None if only schemas are there."""
+    """The folder with `NAME/NAME.sqlite` or `NAME.sqlite` (or another of `SUFFIXES`), with BIRD's descriptions of
+    columns; for a log also a catalog in TOML. None if only schemas are there."""
     tables: Path | None = None
     """A `tables.json` of Spider or BIRD, for databases that are not there. None for BIRD looks for it next to the
     questions."""
@@ -137,12 +139,15 @@ def _opened(folder: Path, names: Sequence[str], layout: Layout) -> dict[str, Dat
     opened: dict[str, Database] = {}
     for name in names:
         if file := _file(folder, name):
-            descriptions = file.with_name(FOLDER)
-            has_descriptions = layout == "bird" and descriptions.is_dir()
-            opened[name] = (
-                DescribedDatabase(name, file, descriptions) if has_descriptions else SQLiteDatabase(name, file)
-            )
+            opened[name] = _database(name, file, layout)
     return opened
+
+
+def _database(name: str, file: Path, layout: Layout) -> Database:
+    descriptions = file.with_name(FOLDER)
+    if layout == "bird" and descriptions.is_dir():
+        return DescribedDatabase(name, file, descriptions)
+    return open_database(name, str(file), Path())
 
 
 def _from_toml(file: Path, names: Sequence[str], some_may_lack: bool) -> Catalog:
@@ -163,7 +168,7 @@ def _file(folder: Path, name: str) -> Path | None:
     # A database's name comes from the questions file and must not lead out of the folder.
     if not _is_name(name):
         return None
-    candidates = (folder / name / f"{name}.sqlite", folder / f"{name}.sqlite")
+    candidates = (place / f"{name}{suffix}" for suffix in SUFFIXES for place in (folder / name, folder))
     return next((file for file in candidates if file.is_file()), None)
 
 

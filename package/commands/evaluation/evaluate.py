@@ -1,7 +1,7 @@
 """`route-sql eval` and `route-sql score`: execution accuracy on a data set."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Annotated, Any
@@ -24,6 +24,7 @@ from route_sql.commands.options import (
     Seed,
     ShardName,
     StrategyName,
+    Withhold,
     Without,
     chosen,
 )
@@ -64,6 +65,7 @@ def evaluate(
     without: Without = None,
     max_tokens: MaxTokens = None,
     samples: SampleCount = 0,
+    withhold: Withhold = True,
     limit: Limit = None,
     seed: Seed = 0,
     concurrency: Annotated[int, typer.Option(min=1, help="Questions asked at the same time.")] = 1,
@@ -80,7 +82,7 @@ def evaluate(
     if ray is not None or parts is not None:
         _on_ray({**ctx.params, "model": name}, as_json)
         return
-    context = chosen(strategy, without, max_tokens, samples)
+    context = chosen(strategy, without, max_tokens, samples, withhold=withhold)
     further, before = further_scoring(layout, suite, r_ves), read_baseline(baseline, out)
     part = _part_to_ask(shard, baseline)
     data_set = DataSet(layout, questions, databases, held_out_of=held_out_of, limit=limit, seed=seed, shard=part)
@@ -92,7 +94,7 @@ def evaluate(
                 data_set,
                 out,
                 concurrency=concurrency,
-                settings=_settings(name, strategy, without, max_tokens, samples),
+                settings=_settings(name, context),
                 further=further,
                 baseline=before,
                 progress=progress,
@@ -121,18 +123,17 @@ def _part_to_ask(shard: str | None, baseline: Path | None) -> Shard | None:
     return read_shard(shard)
 
 
-def _settings(
-    model: str, strategy: str, without: Sequence[str] | None, max_tokens: int | None, samples: int
-) -> dict[str, JSON]:
+def _settings(model: str, context: Context) -> dict[str, JSON]:
     """The settings that a run is recorded with, without those that were not given."""
     given: dict[str, JSON] = {
-        "without": [*without] if without else None,
-        "max_tokens": max_tokens or None,
-        "samples": samples or None,
+        "without": [*context.without] or None,
+        "max_tokens": context.max_tokens,
+        "samples": context.samples or None,
+        "withhold": None if context.withhold else False,
     }
     return {
         "model": model,
-        "strategy": strategy,
+        "strategy": context.strategy,
         **{name: value for name, value in given.items() if value is not None},
     }
 

@@ -101,6 +101,17 @@ def test_each_line_says_whether_it_is_right_on_the_suite(stub: ChatStub, capsys:
     assert "suite was true, is null" in capsys.readouterr().err
 
 
+def test_what_is_withheld_is_given_by_choice(stub: ChatStub, capsys: pytest.CaptureFixture[str]) -> None:
+    one = ("--strategy", "adaptive", "--limit", "1", "--json")
+    decline = "unanswerable: no column for colour"
+    assert ask(stub, "withheld.jsonl", [decline], *one) == 0
+    assert json.loads(capsys.readouterr().out)["coverage"] == 0
+    assert ask(stub, "given.jsonl", [decline, *[GOLD] * 3], *one, "--no-withhold") == 0
+    assert json.loads(capsys.readouterr().out)["ex"] == 1
+    assert ask(stub, "given.jsonl", [], *one) == 2
+    assert "withhold was false, is null" in capsys.readouterr().err
+
+
 def test_birds_further_figures(stub: ChatStub, capsys: pytest.CaptureFixture[str]) -> None:
     slow = "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n LIMIT 300000) SELECT name FROM pet, "
     slow += "(SELECT count(*) AS c FROM n) WHERE weight > 0 AND c > 0"

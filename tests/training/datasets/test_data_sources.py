@@ -106,6 +106,23 @@ async def test_a_database_name_does_not_lead_out_of_the_folder(tmp_path: Path):
             pass
 
 
+async def test_the_folder_of_a_log_may_hold_files_of_duckdb_too(tmp_path: Path):
+    duckdb = pytest.importorskip("duckdb")
+    with closing(sqlite3.connect(tmp_path / "shop.db")) as connection:
+        connection.execute("CREATE TABLE sold (price)")
+    with duckdb.connect(str(tmp_path / "trips.duckdb")) as connection:
+        connection.execute("CREATE TABLE trip (length INTEGER)")
+    log = tmp_path / "log.jsonl"
+    pairs = [{"question": "?", "sql": "SELECT 1", "database": name} for name in ("shop", "trips")]
+    log.write_text("\n".join(map(json.dumps, pairs)), encoding="utf-8")
+    async with open_data_set(DataSet("log", log, tmp_path)) as opened:
+        schemas = {name: await opened.catalog.get(name).schema() for name in ("shop", "trips")}
+    assert {name: (schema.dialect, schema.tables[0].name) for name, schema in schemas.items()} == {
+        "shop": ("sqlite", "sold"),
+        "trips": ("duckdb", "trip"),
+    }
+
+
 def test_a_query_log_is_read_from_csv_as_spreadsheets_write_it(tmp_path: Path):
     path = tmp_path / "log.csv"
     with path.open("w", encoding="utf-8-sig", newline="") as file:
