@@ -4,6 +4,7 @@ import importlib.util
 import re
 from pathlib import Path
 from types import ModuleType
+from typing import Any
 
 import pytest
 from support.documented import programs
@@ -62,13 +63,18 @@ def test_every_command_and_option_exists(page: Path) -> None:
     for line in re.findall(r"^    route-sql (.+)$", text, re.MULTILINE):
         first, *rest = line.split()
         leaf = commands[first].commands[rest[0]] if hasattr(commands[first], "commands") else commands[first]
-        known = {option for parameter in leaf.params for option in parameter.opts}
+        known = _options(leaf)
         assert set(re.findall(r"--[a-z-]+", line)) <= known, line
     leaves = [leaf for command in commands.values() for leaf in getattr(command, "commands", {"": command}).values()]
-    options = {option for leaf in leaves for parameter in leaf.params for option in parameter.opts}
+    options = {option for leaf in leaves for option in _options(leaf)}
     deployed = [file.read_text() for file in (ROOT / "serving" / "deploy").rglob("*.*") if file.is_file()]
     of_servers = {option for file in deployed for option in re.findall(r"--[a-z-]+", file)}
     assert set(re.findall(r"`(--[a-z-]+)", text)) <= (options | of_servers if page.stem == "deploy" else options)
+
+
+def _options(command: Any) -> set[str]:
+    """The options of a command, and those that switch one off."""
+    return {option for each in command.params for option in (*each.opts, *each.secondary_opts)}
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
