@@ -99,7 +99,7 @@ class Execution:
             return Run(proposal, await self._recorded(proposal, "refused", _refused(reason)))
         if not self.state["choices"]["approve"]:
             return Run(proposal, await self._recorded(proposal, "allowed", self._outcome(proposal)))
-        answer = self._decided_before(proposal["sql"]) or ask_approval(
+        answer = self._decided_before(proposal["sql"]) or await ask_approval(
             {"approve": proposal["sql"], "database": self.state["database"]}
         )
         by = answer.person

@@ -113,7 +113,7 @@ class Nodes:
 
     async def clarify(self, state: State) -> Update:
         """Ask a person what the question means; the answer is evidence for the agents, or picks a candidate."""
-        return clarified(state)
+        return await clarified(state)
 
     async def link_schema(self, state: State) -> Update:
         """Ask the schema linker which part of the schema the question needs."""

@@ -34,6 +34,10 @@ class LoopThread:
         finally:
             future.cancel()
 
+    def is_current(self) -> bool:
+        """Whether the caller runs in the thread."""
+        return threading.current_thread() is self._thread
+
     def iterate(self, items: AsyncIterator[T]) -> Iterator[T]:
         """The items as they come; leaving early cancels the rest."""
         arrived: queue.SimpleQueue[list[T]] = queue.SimpleQueue()
@@ -52,7 +56,7 @@ class LoopThread:
             future.cancel()
 
     def _submit(self, work: Coroutine[Any, Any, T]) -> Future[T]:
-        if threading.current_thread() is self._thread:
+        if self.is_current():
             work.close()
             raise InvalidInput(
                 "a synchronous call was made where another one is already running, and would wait for itself; "

@@ -2,10 +2,10 @@
 
 from typing import Any, Literal
 
-from langgraph.types import interrupt
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from route_sql.graph.context import authenticated_user
+from route_sql.graph.person.shown import asked
 from route_sql.tools.errors import InvalidInput
 from route_sql.tools.text import clean, is_encodable
 
@@ -67,16 +67,17 @@ class Approval(BaseModel):
         return clean(" ".join((self.reason or "").split()), REASON_CHARS)
 
 
-def ask_approval(query: dict[str, Any]) -> Approval:
+async def ask_approval(query: dict[str, Any]) -> Approval:
     """Interrupt the run with a query, and return the answer that it is resumed with.
 
     Raises:
         InvalidInput: the answer is none of `FORMS`. The run waits for another one.
     """
     try:
-        return interrupt(query, response_schema=Approval)
+        answer: Approval = await asked(query, Approval)
     except ValidationError as error:
         raise invalid_answer(error, FORMS) from error
+    return answer
 
 
 def invalid_answer(error: ValidationError, forms: str) -> InvalidInput:

@@ -3,13 +3,13 @@
 import asyncio
 from typing import Any, Literal
 
-from langgraph.types import interrupt
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, create_model, model_validator
 
 from route_sql.agents.brief import QUESTION_CHARS
 from route_sql.graph.fields.channels import Begin, Change
 from route_sql.graph.fields.decisions import Point
 from route_sql.graph.person.approval import invalid_answer
+from route_sql.graph.person.shown import asked
 from route_sql.graph.selection import attempts, leading
 from route_sql.graph.state import Question, State
 from route_sql.tools.database.catalog import Catalog
@@ -111,14 +111,14 @@ def _unclear_words(
     return [*columns, *unclear_cells(cells), *unclear_parts(question, cells, names, index, schema)]
 
 
-def clarified(state: State) -> dict[str, Any]:
+async def clarified(state: State) -> dict[str, Any]:
     """Interrupt the run with the first open point, and return what the person's answer changes in the state.
 
     Raises:
         InvalidInput: the answer does not fit the form. The run waits for another one.
     """
     first, *rest = state.get("unclear") or [_unsure_point(state)]
-    answer = _asked(first, state["database"])
+    answer = await _asked(first, state["database"])
     if not state.get("unclear"):
         decided = _picked(answer.reading, state) if answer.reading else _begun_again(answer, state)
         return {"asked_back": True, **decided}
@@ -142,13 +142,14 @@ def _unsure_point(state: State) -> Point:
     return Point(ask=UNSURE, words="", readings=readings[:MOST_READINGS])
 
 
-def _asked(point: Point, database: str) -> Clarification:
+async def _asked(point: Point, database: str) -> Clarification:
     readings = point["readings"]
     query = {"clarify": point["ask"], "readings": readings, "database": database}
     try:
-        return interrupt(query, response_schema=form_of(readings))
+        answer: Clarification = await asked(query, form_of(readings))
     except ValidationError as error:
         raise invalid_answer(error, FORMS) from error
+    return answer
 
 
 def _picked(sql: str, state: State) -> dict[str, Any]:

@@ -15,6 +15,7 @@ from langgraph.graph.state import CompiledStateGraph
 from langgraph.runtime import get_runtime
 
 from route_sql.graph.context import Context, context_of, read_context
+from route_sql.tools.errors import InvalidInput
 
 _KEPT: ContextVar[Any] = ContextVar("kept", default=None)
 """LangGraph's runtime of the graph around a tool of ours."""
@@ -39,11 +40,25 @@ class InnerGraph(CompiledStateGraph[Any, Any, Any, Any]):
 
     def stream(self, *given: Any, context: Any = None, **named: Any) -> Any:
         """Stream as LangGraph does; `invoke` and `batch` use this too."""
-        return super().stream(*given, context=_chosen(context), **named)
+        return super().stream(*given, context=self._chosen(context), **named)
 
     def astream(self, *given: Any, context: Any = None, **named: Any) -> Any:
         """Stream as LangGraph does; `ainvoke`, `abatch` and events use this too."""
-        return super().astream(*given, context=_chosen(context), **named)
+        return super().astream(*given, context=self._chosen(context), **named)
+
+    def _chosen(self, given: Any) -> Any:
+        """The context of a call, see `_chosen`.
+
+        Raises:
+            InvalidInput: it lets a person be asked, and this graph keeps no run until the answer comes.
+        """
+        chosen = _chosen(given)
+        if self.checkpointer is False and isinstance(chosen, Context) and (chosen.approve or chosen.clarify):
+            raise InvalidInput(
+                "approve and clarify need a checkpointer, and this graph was compiled with checkpointer=False: leave "
+                "it out, so that the graph uses the checkpointer of the graph around it"
+            )
+        return chosen
 
 
 def as_inner(compiled: CompiledStateGraph[Any, Any, Any, Any]) -> Any:
