@@ -3,8 +3,11 @@
 Exit codes: 0 answered, 1 not answered, 2 wrong use.
 """
 
+import errno
+import os
 import sys
 from collections.abc import Sequence
+from contextlib import suppress
 
 import typer
 from typer.rich_utils import rich_format_error
@@ -15,6 +18,7 @@ from route_sql.serving.errors import ContextExceeded, ServerRefused, ServerUnava
 from route_sql.tools.errors import RouteError
 from route_sql.tools.terminal import escaped
 
+FULL = (errno.ENOSPC, errno.EDQUOT)
 NOT_ANSWERED = (ServerUnavailable, ServerRefused, ContextExceeded, Diverged)
 
 
@@ -35,4 +39,16 @@ def run_app(app: typer.Typer, arguments: Sequence[str] | None) -> None:
         sys.exit(1 if isinstance(error, NOT_ANSWERED) else 2)
     except KeyboardInterrupt:
         sys.exit(130)
+    except OSError as error:
+        if error.errno not in FULL:
+            raise
+        _drop_output()
+        complain(f"error: the output can't be written: {error.strerror}")
+        sys.exit(2)
     sys.exit(code if isinstance(code, int) else 0)
+
+
+def _drop_output() -> None:
+    """Send what is left of the output nowhere; Python would try to write it once more at its end."""
+    with suppress(OSError, ValueError):  # a replaced standard output may be no file
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

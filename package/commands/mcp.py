@@ -1,7 +1,10 @@
 """`route-sql mcp`: the databases for an assistant, by the Model Context Protocol."""
 
 import asyncio
-from contextlib import AsyncExitStack
+import signal
+import threading
+from collections.abc import Iterator
+from contextlib import AsyncExitStack, contextmanager, nullcontext
 from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Annotated, Any
@@ -52,7 +55,21 @@ def mcp(
     require_sdk()
     context = replace(chosen(strategy, without, max_tokens), seconds=seconds, approve=approve, clarify=clarify)
     place = Address(host, port, tuple(allow_host or ()), tuple(allow_origin or ())) if http else None
-    asyncio.run(_serve(db, model, context, place))
+    with nullcontext() if http else _ended_by_ctrl_c():
+        asyncio.run(_serve(db, model, context, place))
+
+
+@contextmanager
+def _ended_by_ctrl_c() -> Iterator[None]:
+    """Let Ctrl-C end the process at once: a thread of the SDK waits for input, and Python would wait for that thread."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = signal.signal(signal.SIGINT, signal.SIG_DFL)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 def require_sdk() -> None:

@@ -68,7 +68,10 @@ async def _of_file(path: Path, stack: AsyncExitStack) -> Kept:
         engine = sa.create_engine(url, connect_args={"timeout": BUSY_SECONDS}, pool_size=1)
         return saver, await _store(engine, 1, stack, is_alone=True)
     except (sqlite3.Error, sa.exc.SQLAlchemyError) as error:
-        raise InvalidInput(f"the threads in {path} can't be read; move the file away, or give --threads") from error
+        reason = getattr(error, "orig", None) or error
+        raise InvalidInput(
+            f"the threads in {path} can't be used ({reason}): move the file away, or give --threads"
+        ) from error
 
 
 async def _of_postgres(url: str, stack: AsyncExitStack) -> Kept:

@@ -4,6 +4,8 @@ import ast
 import json
 import re
 import sqlite3
+import subprocess
+import sys
 from contextlib import closing
 from pathlib import Path
 
@@ -113,3 +115,11 @@ def test_only_one_place_writes() -> None:
             continue
         called = {ast.unparse(n.func) for n in ast.walk(ast.parse(file.read_text())) if isinstance(n, ast.Call)}
         assert not called & {"print", "typer.echo", "typer.secho", "Console", "sys.stdout.write"}, file
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="there is no /dev/full, the disk that is always full")
+def test_an_output_on_a_full_disk_is_a_sentence() -> None:
+    command = [sys.executable, "-m", "route_sql", "check", "SELECT 1", "--dialect", "sqlite"]
+    with Path("/dev/full").open("w") as full:
+        ended = subprocess.run(command, stdout=full, stderr=subprocess.PIPE, text=True, timeout=120)
+    assert (ended.returncode, ended.stderr) == (2, "error: the output can't be written: No space left on device\n")

@@ -1,7 +1,9 @@
 """`route-sql mcp` over standard input and output, started and used as an assistant does."""
 
 import json
+import os
 import re
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -43,6 +45,31 @@ async def left_waiting(client: Client, stub: ChatStub) -> None:
             while not stub.bodies:
                 await anyio.sleep(0.05)
         group.cancel_scope.cancel()
+
+
+HELLO = {"protocolVersion": "2025-06-18", "capabilities": {}, "clientInfo": {"name": "terminal", "version": "1"}}
+
+
+def test_ctrl_c_ends_it_though_it_waits_for_input(catalog: Path) -> None:
+    started = served(catalog, NO_MODEL)
+    with subprocess.Popen(
+        [started.command, *started.args],
+        env={**os.environ, **(started.env or {})},
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    ) as process:
+        try:
+            assert process.stdin and process.stdout and process.stderr
+            print(json.dumps({"jsonrpc": "2.0", "id": 1, "method": "initialize", "params": HELLO}), file=process.stdin)
+            process.stdin.flush()
+            assert "route-sql" in process.stdout.readline()
+            process.send_signal(signal.SIGINT)
+            assert process.wait(20) == -signal.SIGINT
+            assert process.stderr.read() == ""
+        finally:
+            process.kill()
 
 
 @pytest.mark.parametrize("mode", MODES)
