@@ -15,6 +15,7 @@ def declaration(name: exp.Table, dialect: str) -> bool | None:
         return None
     below: exp.Expr = name
     above = name.parent
+    is_lost = False
     while above is not None:
         declared = above if isinstance(above, exp.With) else above.args.get("with_")
         if declared is not None:
@@ -22,9 +23,10 @@ def declaration(name: exp.Table, dialect: str) -> bool | None:
                 if _declares(expression, name, dialect):
                     seen = _is_seen(distance, declared, name, dialect)
                     if seen is not None:
-                        return seen
+                        return seen and not is_lost
         # Inside its WITH clause the query declares nothing more.
         below = above.parent if isinstance(above, exp.With) and above.parent is not None else above
+        is_lost |= dialect == "mysql" and isinstance(above, exp.With) and not isinstance(below.parent, exp.CTE)
         above = below.parent
     return None
 
@@ -58,11 +60,17 @@ def _is_recursive_part(name: exp.Expr, dialect: str, declared: exp.Expr) -> bool
     part = way[-1].this
     while isinstance(part, exp.Union) and not part.args.get("by_name"):
         if id(part.expression) in above:
-            return True
+            return dialect != "sqlite" or _is_source_of(part.expression, name)
         if dialect not in _SPINE or id(part.this) not in above:
             return False
         part = part.this
     return False
+
+
+def _is_source_of(query: exp.Expr, name: exp.Expr) -> bool:
+    """Whether a query selects from a name itself: SQLite's self-reference may not be in a query within."""
+    clause = name.parent
+    return isinstance(clause, exp.From | exp.Join) and clause.parent is query
 
 
 def _declares(expression: exp.Expr, name: exp.Table, dialect: str) -> bool:

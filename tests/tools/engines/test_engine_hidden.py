@@ -60,6 +60,36 @@ async def test_a_self_reference_never_reads_the_hidden_table(make_engine: Callab
         assert outcome["rows"] == [[9, "base"], [10, "base"]], (query, outcome)
 
 
+OUT_OF_SIGHT = [
+    "SELECT * FROM ({inner}) AS q",
+    "SELECT ({inner})",
+    "SELECT id FROM secret WHERE token IN ({inner})",
+    "SELECT id FROM secret ORDER BY ({inner})",
+    "SELECT 'x' UNION SELECT ({inner})",
+    "SELECT * FROM (dept JOIN ({inner}) AS q)",
+    "SELECT * FROM (WITH y AS ({inner}) SELECT * FROM y) AS q",
+]
+
+
+@pytest.mark.parametrize("query", OUT_OF_SIGHT)
+@pytest.mark.parametrize(
+    "inner",
+    [
+        "WITH z AS (SELECT * FROM secret) SELECT token FROM z",
+        "WITH secret AS (SELECT * FROM secret) SELECT token FROM secret",
+        "WITH z AS (SELECT (SELECT token FROM secret) AS token) SELECT token FROM z",
+    ],
+)
+async def test_mariadb_reads_the_table_where_a_common_table_expression_is_out_of_its_sight(
+    make_engine: Callable[[str], Engine], query: str, inner: str
+) -> None:
+    visible = VisibleDatabase(with_secret(make_engine, "mariadb").open(), Visibility(hide=("secret",)))
+    outcome = await visible.execute(f"WITH secret AS ({BASE}) " + query.format(inner=inner))
+    assert outcome["status"] == "refused"
+    plain = await visible.execute(f"WITH secret AS ({BASE}), y AS ({inner}) SELECT * FROM y")
+    assert "MARKER" not in str(plain)
+
+
 @pytest.mark.parametrize("spelling", ["'secret'", '"secret"', "[secret]", "`secret`", "'main'.'secret'"])
 @pytest.mark.parametrize("operator", ["IN", "NOT IN"])
 async def test_what_follows_in_is_a_table_to_sqlite(

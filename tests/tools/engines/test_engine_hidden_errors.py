@@ -60,6 +60,22 @@ async def test_an_error_of_the_rewritten_query_is_the_same_for_hidden_and_unknow
     assert hit["error"].replace("rate", "xxxx") == miss["error"]
 
 
+WITHIN = (
+    "WITH RECURSIVE {0}(id) AS (WITH RECURSIVE {0}(id) AS (SELECT 1 UNION SELECT a.id FROM {0} AS a WHERE a.id IN "
+    "(SELECT q.id FROM (SELECT (SELECT max(r.id) FROM (SELECT b.id FROM {0} AS b) AS r) AS id) AS q)) "
+    "SELECT 1 EXCEPT SELECT c.id FROM ({0} AS c JOIN {0} AS d ON c.id <> -1)) SELECT e.id FROM {0} AS e"
+)
+
+
+async def test_a_self_reference_in_a_query_within_does_not_tell_a_table(make_engine: Callable[[str], Engine]) -> None:
+    engine = make_engine("sqlite")
+    engine.run("CREATE TABLE secret (id INTEGER)")
+    database = VisibleDatabase(engine.open(), Visibility(hide=("secret",)))
+    hit, miss = [await database.execute(WITHIN.format(name)) for name in ("secret", "absent")]
+    assert hit["status"] == miss["status"] and hit["error"] is not None
+    assert hit["error"].replace("secret", "absent") == miss["error"]
+
+
 EMP = Schema("postgres", (Table("emp", (Column("salary", "NUMERIC"),)),))
 
 
