@@ -8,7 +8,7 @@ the same error.
 """
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from types import MappingProxyType
 from typing import NamedTuple
@@ -35,6 +35,8 @@ _FENCES = {
     "duckdb": " LIMIT 9223372036854775807",
 }
 """Ends of a query that keep the engine from running conditions of the outer query inside it."""
+_DEFAULTS = {"sqlite": "main", "duckdb": "main", "postgres": "public"}
+"""Names of the default namespace, where the schema does not tell it."""
 _CALLED = "the table {name} may not be called like a function; select from it"
 _UNSURE = "it is not clear which columns {name} stands for; name the tables and their columns plainly"
 
@@ -168,8 +170,11 @@ class _Narrowing:
     def _source(self, name: exp.Table, table: Table, written: str) -> str:
         """A table's name: as written, where that means this table only."""
         is_exact = same(name.this, exp.to_identifier(table.name, quoted=True), self.dialect)
-        is_bare = not name.db and not table.namespace
-        return written if is_exact and is_bare else table_expression(table).sql(dialect=self.dialect)
+        if is_exact and not name.db and not table.namespace:
+            return written
+        # With its namespace, a name can't mean a common table expression.
+        place = table.namespace or (self.visible.default or _DEFAULTS.get(self.dialect) if name.db else None)
+        return table_expression(replace(table, namespace=place)).sql(dialect=self.dialect)
 
     def _visible_part(self, table: Table, source: str, only: str, options: str) -> str:
         """The query to select from in the place of a table."""

@@ -11,7 +11,7 @@ from sqlglot import exp
 
 from route_sql.tools.guard.nodes import QueryNodes, of_kind
 from route_sql.tools.guard.refusal import Code, Policy
-from route_sql.tools.schema.records import Schema
+from route_sql.tools.schema.records import DEFAULT_NAMES, Schema
 
 _SYSTEM_NAMES = {
     "sqlite": re.compile(r"(sqlite_|pragma_).*|dbstat|bytecode|tables_used|completion|fsdir|zipfile", re.IGNORECASE),
@@ -27,7 +27,6 @@ _SYSTEM_NAMESPACES = {
     "duckdb": frozenset({"pg_catalog", "information_schema", "system", "temp"}),
     "tsql": frozenset({"sys", "information_schema", "master", "msdb", "model", "tempdb"}),
 }
-DEFAULT_NAMESPACES = {"main", "public", "dbo"}
 _PLAIN = re.compile(r"[\w $-]+")
 _ENDINGS = frozenset(
     "csv tsv txt json jsonl ndjson geojson parquet arrow feather ipc orc avro xlsx xls db duckdb sqlite gz zst bz2 "
@@ -133,7 +132,7 @@ def _is_system(table: exp.Table, dialect: str) -> bool:
 
 def is_default(namespace: str, schema: Schema | None) -> bool:
     """Whether a namespace is the default one, which the keys of tables leave out."""
-    return namespace.casefold() in DEFAULT_NAMESPACES or bool(schema and schema.default and namespace == schema.default)
+    return namespace.casefold() in (schema.default_names if schema is not None else DEFAULT_NAMES)
 
 
 def _shows(schema: Schema, table: exp.Table) -> bool:

@@ -8,6 +8,9 @@ from typing import TypeVar
 Link = dict[str, list[str]]
 """Schema link (ROUTE, section 3.2): column names by table key, in the spelling of the database."""
 
+DEFAULT_NAMES = frozenset({"main", "public", "dbo"})
+"""Engines' names of the default namespace, whose tables have none in their key."""
+
 
 @dataclass(frozen=True, slots=True)
 class Column:
@@ -84,6 +87,17 @@ class Schema:
     tables: tuple[Table, ...]
     relatives: tuple[Table, ...] = field(default=(), repr=False)
     default: str = field(default="", repr=False)
+
+    @property
+    def default_names(self) -> frozenset[str]:
+        """The case-folded names that may be written for the namespace that keys leave out.
+
+        In PostgreSQL `public` may be another one: `schemas = ["sales", "public"]` makes `sales` the default.
+        """
+        own = self.default.casefold()
+        if not own or own in DEFAULT_NAMES:
+            return DEFAULT_NAMES
+        return frozenset({own}) if self.dialect == "postgres" else DEFAULT_NAMES | {own}
 
     def __iter__(self) -> Iterator[Table]:
         """Iterate over the tables."""

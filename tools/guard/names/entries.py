@@ -18,8 +18,8 @@ from route_sql.tools.guard.names.sources import (
     renamed,
 )
 from route_sql.tools.guard.names.values import OPEN, SCALAR, Value, fold, key_of, value_of_column
-from route_sql.tools.guard.tables import DEFAULT_NAMESPACES, is_default, is_dual
-from route_sql.tools.schema.records import Table
+from route_sql.tools.guard.tables import is_default, is_dual
+from route_sql.tools.schema.records import DEFAULT_NAMES, Table
 
 _FIRST_COLUMN = {"postgres": ("column", 1), "sqlite": ("column", 1), "mysql": ("column_", 0), "duckdb": ("col", 0)}
 """Numbers of the columns of VALUES, by engine."""
@@ -194,8 +194,8 @@ class Entries:
             return ()
         own = {key_of(node.args["db"], self._dialect)} if node.args.get("db") is not None else set()
         if table is not None:
-            default = {self._names.schema.default} if self._names.schema and self._names.schema.default else set()
-            own |= {table.namespace} if table.namespace else {*DEFAULT_NAMESPACES, *default}
+            default = self._names.schema.default_names if self._names.schema else DEFAULT_NAMES
+            own |= {table.namespace} if table.namespace else default
             if self._dialect == "mysql" and not table.namespace:
                 own.add("*")  # the name of the database itself, which the schema does not tell
         return tuple(key_of(name, self._dialect) for name in own)

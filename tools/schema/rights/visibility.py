@@ -6,7 +6,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from route_sql.tools.errors import InvalidInput
-from route_sql.tools.schema.records import Column, ForeignKey, Schema, Table
+from route_sql.tools.schema.records import DEFAULT_NAMES, Column, ForeignKey, Schema, Table
 from route_sql.tools.schema.rights.fenced_views import views_of_the_rest
 from route_sql.tools.schema.rights.heirs import Heirs
 from route_sql.tools.schema.rights.hidden_types import PLAIN_TYPES, with_plain_types, without_hidden_rows
@@ -18,8 +18,6 @@ from route_sql.tools.schema.rights.patterns import (
     placed_pattern,
 )
 
-DEFAULT_NAMES = ("main", "public", "dbo")
-"""Engine names of the default namespace, whose tables have none in their key."""
 _WORD = re.compile(r"\w+")
 
 
@@ -87,11 +85,17 @@ class Visibility:
                 return replace(two, hide=tuple(dict.fromkeys((*self.hide, *other.hide))))
         return replace(other, within=self.narrowed(other.within) if other.within else self)
 
-    def shows(self, table: Table, column: Column) -> bool:
-        """Whether the caller may see a column of a table."""
-        if self.within is not None and not self.within.shows(table, column):
+    def shows(self, table: Table, column: Column, default: Collection[str] = DEFAULT_NAMES) -> bool:
+        """Whether the caller may see a column of a table.
+
+        Args:
+            table: The table.
+            column: Its column.
+            default: Names of the namespace of a table that has none in its key.
+        """
+        if self.within is not None and not self.within.shows(table, column, default):
             return False
-        whole, part = _table_names(table), _column_names(table, column)
+        whole, part = _table_names(table, default), _column_names(table, column, default)
         if any_matches(self.hide, whole) or any_matches(self.hide, part):
             return False
         return self.allow is None or any_matches(self.allow, whole) or any_matches(self.allow, part)
@@ -119,14 +123,15 @@ class Visibility:
             self.within and self.within.of_database(name, names),
         )
 
-    def hides(self, table: Table, column: Column) -> bool:
-        """Whether a pattern hides a column, even if it is allowed."""
-        names = [*_table_names(table), *_column_names(table, column)]
-        return any_matches(self.hide, names) or bool(self.within and self.within.hides(table, column))
+    def hides(self, table: Table, column: Column, default: Collection[str] = DEFAULT_NAMES) -> bool:
+        """Whether a pattern hides a column, even if it is allowed; the arguments are those of `shows`."""
+        names = [*_table_names(table, default), *_column_names(table, column, default)]
+        return any_matches(self.hide, names) or bool(self.within and self.within.hides(table, column, default))
 
     def unmatched(self, schema: Schema) -> list[str]:
         """Patterns without `*` and `?` that match nothing in a schema, so that they are probably misspelt."""
-        names = [parts for table in (*schema, *schema.relatives) for parts in _all_names(table)]
+        every = (*schema, *schema.relatives)
+        names = [parts for table in every for parts in _all_names(table, schema.default_names)]
         plain = (pattern for pattern in (*(self.allow or ()), *self.hide) if not has_wildcard(pattern))
         wrong = [pattern for pattern in plain if not any_matches((pattern,), names)]
         return [*wrong, *(self.within.unmatched(schema) if self.within else ())]
@@ -175,11 +180,14 @@ def visible_schema(schema: Schema, visibility: Visibility) -> VisibleSchema:
 
     So are tables without a visible column, and primary and foreign keys with a hidden column.
     """
-    heirs = Heirs(schema, visibility.hides)
+    default = schema.default_names
+    heirs = Heirs(schema, lambda table, column: visibility.hides(table, column, default))
     shown = without_hidden_rows(
         schema,
         {
-            table.key: tuple(c for c in table.columns if visibility.shows(table, c) and not heirs.hides(table, c))
+            table.key: tuple(
+                c for c in table.columns if visibility.shows(table, c, default) and not heirs.hides(table, c)
+            )
             for table in schema
         },
     )
@@ -248,17 +256,17 @@ def _mentions(text: str, names: frozenset[str]) -> Iterator[str]:
     yield from (name for name in names if not _WORD.fullmatch(name) and name in folded)
 
 
-def _table_names(table: Table) -> list[NameParts]:
+def _table_names(table: Table, default: Collection[str]) -> list[NameParts]:
     name = table.name.casefold()
-    namespaces = (table.namespace.casefold(),) if table.namespace else DEFAULT_NAMES
+    namespaces = (table.namespace.casefold(),) if table.namespace else default
     return [(name,), *((namespace, name) for namespace in namespaces)]
 
 
-def _column_names(table: Table, column: Column) -> list[NameParts]:
-    return [(*parts, column.name.casefold()) for parts in _table_names(table)]
+def _column_names(table: Table, column: Column, default: Collection[str]) -> list[NameParts]:
+    return [(*parts, column.name.casefold()) for parts in _table_names(table, default)]
 
 
-def _all_names(table: Table) -> Iterator[NameParts]:
-    yield from _table_names(table)
+def _all_names(table: Table, default: Collection[str]) -> Iterator[NameParts]:
+    yield from _table_names(table, default)
     for column in table.columns:
-        yield from _column_names(table, column)
+        yield from _column_names(table, column, default)

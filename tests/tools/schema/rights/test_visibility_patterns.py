@@ -114,7 +114,10 @@ ORDER = '(SELECT "id", "label", "part" FROM "Order")'
         ('SELECT * FROM "Order"', f'SELECT * FROM {ORDER} AS "Order"'),
         ("SELECT * FROM ORDER o", f"SELECT * FROM {ORDER} o"),
         ('SELECT "Order".*, x FROM public."Order" WHERE public."Order".id = 1',
-         f'SELECT "Order".*, x FROM {ORDER} AS "Order" WHERE "Order".id = 1'),
+         'SELECT "Order".*, x FROM (SELECT "id", "label", "part" FROM "public"."Order") AS "Order" WHERE "Order".id = 1'),
+        ('WITH "Order" AS (SELECT 1 AS id) SELECT id FROM public."Order"',
+         'WITH "Order" AS (SELECT 1 AS id) '
+         'SELECT id FROM (SELECT "id", "label", "part" FROM "public"."Order") AS "Order"'),
         (
             'SELECT o FROM ONLY "Order" /* "Order" */ o',
             'SELECT o FROM (SELECT "id", "label", "part" FROM ONLY "Order") /* "Order" */ o',
@@ -138,3 +141,42 @@ def test_a_query_is_narrowed_where_it_names_a_table_and_nowhere_else(sql: str, n
     visible = visible_schema(SALES, Visibility(hide=("order.margin", "audit.*")))
     result = show_only(sql, visible.schema, visible.partial, "postgres")
     assert (result.code if isinstance(result, Refusal) else result) == (narrowed or sql)
+
+
+TWICE = Schema(
+    "postgres",
+    tuple(Table("dup", (Column("v", "TEXT"), Column("h", "TEXT")), namespace=place) for place in (None, "public")),
+    default="sales",
+)
+
+
+@pytest.mark.parametrize(
+    ("rights", "shown"),
+    [
+        (Visibility(hide=("sales.*",)), {"public.dup": ["v", "h"]}),
+        (Visibility(hide=("SALES.dup.h",)), {"dup": ["v"], "public.dup": ["v", "h"]}),
+        (Visibility(hide=("public.dup",)), {"dup": ["v", "h"]}),
+        (Visibility(allow=("public.dup",)), {"public.dup": ["v", "h"]}),
+        (Visibility(allow=("sales.dup.v",)), {"dup": ["v"]}),
+        (Visibility(hide=("dup.h",)), {"dup": ["v"], "public.dup": ["v"]}),
+        (Visibility(hide=("main.*",)), {"dup": ["v", "h"], "public.dup": ["v", "h"]}),
+    ],
+)
+def test_the_first_namespace_has_a_name_too(rights: Visibility, shown: dict[str, list[str]]) -> None:
+    assert visible_schema(TWICE, rights).schema.names() == shown
+    assert rights.unmatched(TWICE) == []
+
+
+def test_the_database_of_mariadb_has_a_name_too() -> None:
+    shop = Schema("mysql", (Table("emp", (Column("id", "INTEGER"),)),), default="shop")
+    for pattern in ("shop.*", "SHOP.emp", "main.emp"):
+        assert visible_schema(shop, Visibility(hide=(pattern,))).schema.names() == {}
+
+
+def test_a_table_behind_its_namespace_is_no_other() -> None:
+    visible = visible_schema(TWICE, Visibility(hide=("public.dup",)))
+    assert isinstance(show_only("SELECT v FROM public.dup", visible.schema, visible.partial, "postgres"), Refusal)
+    narrowed = show_only(
+        "WITH dup AS (SELECT 1 AS v) SELECT v FROM sales.dup", visible.schema, visible.partial, "postgres"
+    )
+    assert narrowed == 'WITH dup AS (SELECT 1 AS v) SELECT v FROM "sales"."dup" AS dup'
