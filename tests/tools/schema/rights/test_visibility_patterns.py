@@ -114,7 +114,8 @@ ORDER = '(SELECT "id", "label", "part" FROM "Order")'
         ('SELECT * FROM "Order"', f'SELECT * FROM {ORDER} AS "Order"'),
         ("SELECT * FROM ORDER o", f"SELECT * FROM {ORDER} o"),
         ('SELECT "Order".*, x FROM public."Order" WHERE public."Order".id = 1',
-         'SELECT "Order".*, x FROM (SELECT "id", "label", "part" FROM "public"."Order") AS "Order" WHERE "Order".id = 1'),
+         'SELECT "Order".*, x FROM (SELECT "id", "label", "part" FROM "public"."Order") AS "Order" '
+         'WHERE "Order".id = 1'),
         ('WITH "Order" AS (SELECT 1 AS id) SELECT id FROM public."Order"',
          'WITH "Order" AS (SELECT 1 AS id) '
          'SELECT id FROM (SELECT "id", "label", "part" FROM "public"."Order") AS "Order"'),
