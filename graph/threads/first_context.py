@@ -8,19 +8,20 @@ import asyncio
 from collections.abc import AsyncIterator
 from typing import Any
 
+from langgraph._internal._constants import CONFIG_KEY_CHECKPOINTER, CONFIG_KEY_RESUMING, ERROR, INTERRUPT
+from langgraph.checkpoint.base import BaseCheckpointSaver
 from langgraph.config import get_config
 from langgraph.runtime import Runtime
 
 from route_sql.graph.context import Context, context_of
 from route_sql.tools.errors import InvalidInput
+from route_sql.tools.loop_thread import QUESTIONS
 
 NO_RIGHTS = "the run stopped before its rights were kept: resume it with its context (Context() if it had none)"
 LOST = (
     "earlier questions of this thread had the context of the graph around them, and that graph was resumed without it: "
     "resume it with its context (Context() for the defaults)"
 )
-STOPS = {"__interrupt__", "__error__"}
-"""LangGraph's channels of a step that waits for a person or failed."""
 
 
 async def context_of_first(runtime: Runtime[Context]) -> Context:
@@ -34,7 +35,7 @@ async def context_of_first(runtime: Runtime[Context]) -> Context:
     if runtime.context is None:
         # LangGraph's mark of a resumed run; a graph around ours may be resumed before ours begins
         is_nested = "|" in str(configurable.get("checkpoint_ns", ""))
-        if not is_nested and configurable.get("__pregel_resuming"):
+        if not is_nested and configurable.get(CONFIG_KEY_RESUMING):
             raise InvalidInput(NO_RIGHTS)
         if is_nested and await _is_context_lost(configurable):
             raise InvalidInput(LOST)
@@ -43,17 +44,17 @@ async def context_of_first(runtime: Runtime[Context]) -> Context:
 
 async def _is_context_lost(configurable: dict[str, Any]) -> bool:
     """Whether the graph around ours was resumed, and an earlier question of its thread had its context."""
-    checkpointer, thread = configurable.get("__pregel_checkpointer"), {"thread_id": configurable.get("thread_id")}
-    if not hasattr(checkpointer, "alist"):
+    saver, thread = configurable.get(CONFIG_KEY_CHECKPOINTER), {"thread_id": configurable.get("thread_id")}
+    if not isinstance(saver, BaseCheckpointSaver):
         return False
-    around = _listed(checkpointer, {"configurable": {**thread, "checkpoint_ns": ""}})
-    return await _has_stopped(around) and await _had_context(_listed(checkpointer, {"configurable": thread}))
+    around = _listed(saver, {"configurable": {**thread, "checkpoint_ns": ""}})
+    return await _has_stopped(around) and await _had_context(_listed(saver, {"configurable": thread}))
 
 
 async def _has_stopped(checkpoints: AsyncIterator[Any]) -> bool:
     """Whether the last run of these checkpoints, newest first, has waited for a person or failed."""
     async for each in checkpoints:
-        if any(channel in STOPS for _, channel, _ in each.pending_writes or ()):
+        if any(channel in (INTERRUPT, ERROR) for _, channel, _ in each.pending_writes or ()):
             return True
         if each.metadata.get("source") == "input":
             return False
@@ -69,11 +70,11 @@ async def _had_context(checkpoints: AsyncIterator[Any]) -> bool:
     return False
 
 
-async def _listed(checkpointer: Any, config: Any) -> AsyncIterator[Any]:
-    """A thread's checkpoints, read in another thread of the process where the checkpointer can't be awaited."""
-    try:
-        async for each in checkpointer.alist(config):
+async def _listed(saver: BaseCheckpointSaver[Any], config: Any) -> AsyncIterator[Any]:
+    """A thread's checkpoints. In a call without an event loop the checkpointer may be one that can't be awaited."""
+    if QUESTIONS.is_current():
+        for each in await asyncio.to_thread(lambda: list(saver.list(config))):
             yield each
-    except NotImplementedError:
-        for each in await asyncio.to_thread(lambda: list(checkpointer.list(config))):
+    else:
+        async for each in saver.alist(config):
             yield each
