@@ -32,8 +32,7 @@ def save_answer(log: str | Path, question: Mapping[str, Any], answer: Mapping[st
         DatasetError: the log holds something other than pairs.
     """
     path, pair = Path(log), _pair(question, _sql(answer))
-    if path.suffix.lower() != ENDING:
-        raise InvalidInput(f"answers are saved as JSON Lines: give a file that ends in {ENDING}, not {path}")
+    check_log(path)
     try:
         # One write at the end, so that a process that is stopped, or reads without the lock, finds whole lines.
         with path.open("ab+", buffering=0) as file:
@@ -41,6 +40,18 @@ def save_answer(log: str | Path, question: Mapping[str, Any], answer: Mapping[st
             return _append(path, file, pair)
     except OSError as error:
         raise InvalidInput(f"{path} can't be written: {error.strerror or error}; name a file you may write") from error
+
+
+def check_log(path: Path) -> None:
+    """Check the name of a query log, before anybody answers for it.
+
+    Raises:
+        InvalidInput: it has another ending, or its folder does not exist.
+    """
+    if path.suffix.lower() != ENDING:
+        raise InvalidInput(f"answers are saved as JSON Lines: give a file that ends in {ENDING}, not {path}")
+    if not path.parent.is_dir():
+        raise InvalidInput(f"{path} can't be written: No such file or directory; name a file you may write")
 
 
 def _append(path: Path, file: IO[bytes], pair: dict[str, str]) -> bool:

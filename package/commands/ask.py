@@ -42,6 +42,7 @@ from route_sql.pages.run_page import run_page
 from route_sql.printing import console, print_answer, print_rows, say, say_json
 from route_sql.progress import download_progress
 from route_sql.row_formats import RowFormat
+from route_sql.saved_answers import check_log
 from route_sql.settings import Settings
 from route_sql.tools.errors import RouteError
 
@@ -87,6 +88,8 @@ def ask(
     divergences: Sequence[str] = ()
     with _errors_as_json(as_json):
         check_places(report, record, replay)
+        if save_to is not None:
+            check_log(save_to)
         context = replace(choose(), keep_prompts=report is not None)
         with narrator(is_quiet=quiet) as narrating:
             if replay is not None:
@@ -97,7 +100,7 @@ def ask(
         write_page(report, run_page(state))
     answer = answer_in(state)
     _print(answer, as_json, sql_only, rows_as)
-    if save_to:
+    if save_to is not None:
         rate(question, answer, db, evidence, save_to)
     if divergences or answer["status"] not in ("ok", "empty", "unsure"):
         raise typer.Exit(1)

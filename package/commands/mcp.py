@@ -61,7 +61,7 @@ def mcp(
 
 @contextmanager
 def _ended_by_ctrl_c() -> Iterator[None]:
-    """Let Ctrl-C end the process at once: a thread of the SDK waits for input, and Python would wait for that thread."""
+    """Let Ctrl-C end the process at once: a thread of the SDK waits for input, and Python for that thread."""
     if threading.current_thread() is not threading.main_thread():
         yield
         return

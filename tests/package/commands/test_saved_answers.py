@@ -184,3 +184,11 @@ def test_an_answer_is_rated(
         assert json.loads(printed.out)["sql"] == NAMES
     log = pets.with_name("log.jsonl")
     assert (pairs(log) if log.exists() else []) == ([(QUESTION["question"], saved, "pets", "all")] if saved else [])
+
+
+@pytest.mark.parametrize(("log", "said"), [("log.csv", "ends in .jsonl"), ("nowhere/log.jsonl", "can't be written")])
+def test_a_log_that_can_not_be_saved_to_is_said_before_the_question_is_asked(
+    pets: Path, stub: ChatStub, capsys: pytest.CaptureFixture[str], log: str, said: str
+) -> None:
+    assert run("ask", QUESTION["question"], "--db", pets, "--model", stub.url, "--save", log) == 2
+    assert said in capsys.readouterr().err and not stub.bodies
