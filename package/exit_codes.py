@@ -49,6 +49,6 @@ def run_app(app: typer.Typer, arguments: Sequence[str] | None) -> None:
 
 
 def _drop_output() -> None:
-    """Send what is left of the output nowhere; Python would try to write it once more at its end."""
+    """Send the rest of the output nowhere; Python would try to write it once more at its end."""
     with suppress(OSError, ValueError):  # a replaced standard output may be no file
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
