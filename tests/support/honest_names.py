@@ -104,6 +104,8 @@ HONEST: dict[str, tuple[str, ...]] = {
         "SELECT 1 = SOME (SELECT id FROM orders) AS s",
     ),
     "postgres": (
+        "WITH RECURSIVE t(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM t WHERE n < 3) SEARCH DEPTH FIRST BY n SET place "
+        "CYCLE n SET is_cycle USING way SELECT n, place, is_cycle, way FROM t ORDER BY place",
         "SELECT .5 * amount AS half, 0x1F AS x FROM orders",
         "SELECT e.value FROM person, jsonb_array_elements('[1, 2]') AS e",
         "SELECT value, e FROM jsonb_array_elements_text('[1, 2]') AS e",

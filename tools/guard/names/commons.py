@@ -55,7 +55,7 @@ def declared(
 
 
 def _further(clause: exp.Expr, dialect: str) -> list[Output]:
-    search = clause.args.get("search")
-    parts = search if isinstance(search, list) else [search] if search is not None else []
+    clauses = [clause.args.get(kind) for kind in ("search", "cycle")]
+    parts = [part for given in clauses if given for part in (given if isinstance(given, list) else [given])]
     names = [node.args.get(part) for node in parts for part in ("expression", "using")]
     return [Output.plain(key_of(name, dialect)) for name in names if isinstance(name, exp.Identifier)]
