@@ -67,7 +67,7 @@ class Visibility:
         return {
             "allow": None if self.allow is None else list(self.allow),
             "hide": list(self.hide),
-            "within": self.within and self.within.as_json(),
+            "within": None if self.within is None else self.within.as_json(),
         }
 
     def __bool__(self) -> bool:

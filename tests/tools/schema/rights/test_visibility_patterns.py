@@ -105,6 +105,12 @@ def test_a_caller_narrows_and_never_widens() -> None:
     assert visible_schema(SALES, twice).schema.names() == {"Order": ["id", "label", "part"]}
 
 
+def test_rights_for_another_database_only_are_plain_json() -> None:
+    rights = Visibility(allow=("*",)).narrowed(Visibility(allow=("shop:*",), within=Visibility(hide=("db:email",))))
+    kept = rights.of_database("shop", ["shop", "db"])
+    assert Visibility.from_json(kept.as_json()) == kept
+
+
 ORDER = '(SELECT "id", "label", "part" FROM "Order")'
 
 
