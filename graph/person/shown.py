@@ -54,9 +54,13 @@ async def asked(value: dict[str, Any], form: type[BaseModel]) -> Any:
     place = pad.interrupt_counter()
     pad = replace(pad, interrupt_counter=lambda: place)
     if _is_offered(conf, pad, place) and not _is_answered(value, await _waiting(conf), conf):
-        pad = replace(pad, resume=pad.resume[:place], get_null_resume=lambda _consume=False: None)
+        pad = replace(pad, resume=pad.resume[:place], get_null_resume=_none)
     with set_config_context({**config, "configurable": {**conf, CONFIG_KEY_SCRATCHPAD: pad}}) as context:
         return context.run(interrupt, value, response_schema=form)
+
+
+def _none(_consume: bool = False) -> None:
+    """Offer no answer."""
 
 
 def _is_offered(conf: Mapping[str, Any], pad: PregelScratchpad, place: int) -> bool:
