@@ -26,7 +26,7 @@ from route_sql.commands.options import (
     check_one_form,
     chosen,
 )
-from route_sql.commands.rating import SaveTo, rate
+from route_sql.commands.rating import SaveTo, check_save_to, rate
 from route_sql.databases import open_catalog
 from route_sql.graph.asking import answer_in, no_answer, run_with_story
 from route_sql.graph.context import Context
@@ -42,7 +42,6 @@ from route_sql.pages.run_page import run_page
 from route_sql.printing import console, print_answer, print_rows, say, say_json
 from route_sql.progress import download_progress
 from route_sql.row_formats import RowFormat
-from route_sql.saved_answers import check_log
 from route_sql.settings import Settings
 from route_sql.tools.errors import RouteError
 
@@ -88,8 +87,7 @@ def ask(
     divergences: Sequence[str] = ()
     with _errors_as_json(as_json):
         check_places(report, record, replay)
-        if save_to is not None:
-            check_log(save_to)
+        check_save_to(save_to)
         context = replace(choose(), keep_prompts=report is not None)
         with narrator(is_quiet=quiet) as narrating:
             if replay is not None:

@@ -9,6 +9,7 @@ import typer
 from route_sql.commands.save import save_what_runs
 from route_sql.graph.state import Answer
 from route_sql.printing import complain
+from route_sql.saved_answers import check_log
 
 SaveTo = Annotated[
     Path | None,
@@ -19,6 +20,16 @@ SaveTo = Annotated[
     ),
 ]
 PROMPT = "Is it right? y saves it, other SQL is saved in its place, Enter saves nothing: "
+
+
+def check_save_to(log: Path | None) -> None:
+    """Check the name of the query log before anything is asked, if one was given.
+
+    Raises:
+        InvalidInput: as for `check_log`.
+    """
+    if log is not None:
+        check_log(log)
 
 
 def rate(question: str, answer: Answer, db: str, evidence: str, log: Path) -> None:

@@ -216,7 +216,7 @@ async def test_two_windows_of_one_thread(browser: Any, tmp_path: Path) -> None:
             await visit.page.get_by_role("button", name="Run it").click()
             await visit.page.get_by_text("Another question came in between").wait_for()
             await visit.page.get_by_role("button", name="Load the thread again").click()
-            await visit.page.get_by_role("button", name="Run it").click()
+            await visit.page.locator(".turn").nth(1).get_by_role("button", name="Run it").click()
             await visit.answered(2)
             await http.post("/v1/ask", json={**other, "question": "All rows?"})
         await visit.ask("Which notes?")
