@@ -129,7 +129,7 @@ def _row(parameter: Any) -> str | None:
     if "--help" in parameter.opts:
         return None
     is_argument = parameter.param_type_name == "argument"
-    names = parameter.name.upper() if is_argument else ", ".join(parameter.opts)
+    names = parameter.name.upper() if is_argument else ", ".join([*parameter.opts, *parameter.secondary_opts])
     text = " ".join((getattr(parameter, "help", None) or "").split())
     default = parameter.default
     is_shown = not is_argument and default not in (None, False, ()) and not callable(default)

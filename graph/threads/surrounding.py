@@ -40,14 +40,14 @@ class InnerGraph(CompiledStateGraph[Any, Any, Any, Any]):
 
     def stream(self, *given: Any, context: Any = None, **named: Any) -> Any:
         """Stream as LangGraph does; `invoke` and `batch` use this too."""
-        return super().stream(*given, context=self._chosen(context), **named)
+        return super().stream(*given, context=self._context_of_call(context), **named)
 
     def astream(self, *given: Any, context: Any = None, **named: Any) -> Any:
         """Stream as LangGraph does; `ainvoke`, `abatch` and events use this too."""
-        return super().astream(*given, context=self._chosen(context), **named)
+        return super().astream(*given, context=self._context_of_call(context), **named)
 
-    def _chosen(self, given: Any) -> Any:
-        """The context of a call, see `_chosen`.
+    def _context_of_call(self, given: Any) -> Any:
+        """The context of a call of this graph.
 
         Raises:
             InvalidInput: it lets a person be asked, and this graph keeps no run until the answer comes.

@@ -87,11 +87,11 @@ def evaluate(
     further, before = further_scoring(layout, suite, r_ves), read_baseline(baseline, out)
     part = _part_to_ask(shard, baseline)
     data_set = DataSet(layout, questions, databases, held_out_of=held_out_of, limit=limit, seed=seed, shard=part)
-    scored = partial(evaluate_dataset, settings=_settings(name, context), further=further, baseline=before)
+    evaluated = partial(evaluate_dataset, settings=_settings(name, context), further=further, baseline=before)
 
     async def run(progress: Callable[[int, int, int], None]) -> Summary:
         async with _opened(name, context, concurrency) as ask_on:
-            return await scored(ask_on, data_set, out, concurrency=concurrency, progress=progress)
+            return await evaluated(ask_on, data_set, out, concurrency=concurrency, progress=progress)
 
     with question_progress() as progress:
         summary = asyncio.run(run(progress))
