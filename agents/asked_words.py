@@ -3,6 +3,7 @@
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
+from itertools import accumulate
 
 from route_sql.tools.schema.question.coverage import COMMON
 from route_sql.tools.schema.records import Schema, Table
@@ -27,8 +28,18 @@ GENERIC = frozenset(
 )
 _FILLER = frozenset("please thanks thank you hi hello me us".split())
 _POLITE = re.compile(
-    r"^\W*(?:(?:can|could|would|will) you |i (?:want|need|would like|'d like) (?:to (?:see|know) )?|let me see )", re.I
+    r"^\W*(?:(?:can|could|would|will) you |let me (?:see|know) "
+    r"|i (?:also |just |now )?(?:want|need|would like|'d like) (?:to (?:see|know) )?)",
+    re.I,
 )
+_PRAISE = re.compile(
+    r"^\W*(?:(?:that|this|it)(?:'s| is| was) )?(?:very |really )?"
+    r"(?:great|good|nice|perfect|cool|fine|excellent|awesome|wonderful|interesting|helpful)(?: job| work)?"
+    r"\s*[,.!;-]+\s*",
+    re.I,
+)
+"""`That's great, but order it by age.`"""
+_SENTENCE_END = re.compile(r"[.?!]\s+")
 _NAMES = frozenset(("IT", "US"))
 """Names that in lower case would be pronouns."""
 _SUPERLATIVE = re.compile(r"\w{2,}est|best|worst|\d+")
@@ -44,10 +55,12 @@ class Asked:
     tables: frozenset[str]
     columns: frozenset[str]
     earlier: frozenset[str] = frozenset()
+    sentences: frozenset[int] = frozenset()
+    """Places of the words that begin a further sentence."""
 
     def from_word(self, place: int) -> "Asked":
         """The question from a word to its end."""
-        return replace(self, words=self.words[place:])
+        return replace(self, words=self.words[place:], sentences=frozenset(at - place for at in self.sentences))
 
     def names_table(self, end: int | None = None) -> bool:
         """Whether a word of a table's name is among the words before the place."""
@@ -55,12 +68,21 @@ class Asked:
 
     def is_table(self, place: int) -> bool:
         """Whether a word belongs to a table's name."""
-        return self._noun(place) in self.tables
+        return self.noun(place) in self.tables
+
+    def is_name(self, place: int) -> bool:
+        """Whether a word belongs to the name of a table or a column."""
+        return self.is_noun(place) and self.noun(place) in self.tables | self.columns
 
     def antecedents(self, end: int) -> list[int]:
         """Places before `end` of words that a pronoun there can stand for; an attribute such as `age` can't."""
-        places = [place for place in range(end) if self._is_noun(place)]
-        return [place for place in places if (noun := self._noun(place)) in self.tables or noun not in self.columns]
+        places = [place for place in range(end) if self.is_noun(place)]
+        return [place for place in places if (noun := self.noun(place)) in self.tables or noun not in self.columns]
+
+    def is_later_clause(self, place: int) -> bool:
+        """Whether a clause or sentence before the one of this place has a noun, for which a pronoun may stand."""
+        breaks = [at for at in range(place) if at in self.sentences or self.words[at] in ("and", "or", "but")]
+        return any(self.is_noun(earlier) for at in breaks[-1:] for earlier in range(at))
 
     def own_words(self) -> list[str]:
         """Words that say what the question is about, without question words, orders, aggregates and superlatives."""
@@ -72,17 +94,21 @@ class Asked:
         """Whether a word is a superlative or a number: `oldest`, and `expensive` after `most`, unless it is a name."""
         word = self.words[place]
         is_behind = {*self.words[place - 1 : place]} <= _DEGREE and place > 0
-        return bool(_SUPERLATIVE.fullmatch(word)) or (is_behind and self._noun(place) not in self.tables | self.columns)
+        return bool(_SUPERLATIVE.fullmatch(word)) or (is_behind and self.noun(place) not in self.tables | self.columns)
 
     def is_request(self) -> bool:
         """Whether the words ask for something: by a question word, an order, an aggregate, or an auxiliary in front."""
         asked = self.words
         return bool({*asked} & (WH | IMPERATIVE)) or asked[0] in AUXILIARY or bool({*asked[:2]} & AGGREGATE)
 
-    def _noun(self, place: int) -> str:
+    def noun(self, place: int) -> str:
+        """The word at a place, in the singular."""
         return singular(self.words[place])
 
-    def _is_noun(self, place: int) -> bool:
+    def is_noun(self, place: int) -> bool:
+        """Whether a word may be a noun; False behind the end."""
+        if place >= len(self.words):
+            return False
         # `How old are they?`: the word after `how` is not a noun.
         return self.words[place] not in _NOT_NOUNS and "how" not in self.words[max(place - 1, 0) : place]
 
@@ -95,14 +121,17 @@ def asked_words(question: str, schema: Schema, earlier: Iterable[str] = ()) -> A
         schema: The schema, which has the names.
         earlier: Keys of the tables that the query before it reads.
     """
-    plain = re.findall(r"\w+", _POLITE.sub("", question).replace("'s", " is"))
+    parts = _SENTENCE_END.split(_POLITE.sub("", _PRAISE.sub("", question)).replace("'s", " is"))
+    plain = [re.findall(r"\w+", part) for part in parts]
+    lowered = [[word if word in _NAMES else word.casefold() for word in part] for part in plain]
+    said = [[word for word in part if word not in _FILLER] for part in lowered]
     known = {*earlier}
-    lowered = [word if word in _NAMES else word.casefold() for word in plain]
     return Asked(
-        [word for word in lowered if word not in _FILLER],
+        [word for part in said for word in part],
         frozenset(singular(word) for table in schema.tables for word in words(table.name)),
         _column_words(schema.tables),
         _column_words(table for table in schema.tables if table.key in known),
+        frozenset(accumulate(len(part) for part in said[:-1])),
     )
 
 

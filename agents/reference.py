@@ -40,6 +40,8 @@ _OPENINGS = (
 )
 _CONTEXT = frozenset("result results list answer query output above previous".split())
 """Nouns for something that the thread has shown."""
+_SHOWN = frozenset("list answer output".split())
+"""Those of them that stand for nothing else after `in the` or `from the`."""
 _SUPERLATIVE_END = re.compile(r"most|least|\w{2,}est")
 _WHOLE = 5
 """Number of words from which a question after `and` is complete, if it names a table."""
@@ -133,16 +135,23 @@ def _lacks_a_noun(asked: Asked) -> bool:
         if not following or {*following} & (PREPOSITION - {"of"}):
             return True
         return bool({*following} & (AUXILIARY | {"of", "there"})) and not asked.names_table()
-    if _chooses_from_nothing(asked.words) and not asked.names_table():
+    if _chooses_from_nothing(asked):
+        return True
+    if asked.words[0] in WH and len(asked.words) == _FRAGMENT and not asked.names_table():
         return True
     return not asked.own_words() and not asked.names_table()
 
 
-def _chooses_from_nothing(asked: Sequence[str]) -> bool:
+def _chooses_from_nothing(asked: Asked) -> bool:
     """`Which has more goals?`, `Which are female?`, `Any from Oslo?`: no noun says from what."""
-    if asked[0] == "which" and {*asked[1:2]} & AUXILIARY:
-        return asked[1] in ("has", "have", "had", "do", "does", "did") or not {*asked[2:3]} <= {"the", "a", "an"}
-    return "any" in asked[:3] and bool({*asked[asked.index("any") + 1 :][:1]} & PREPOSITION)
+    words = asked.words
+    if words[0] == "which" and {*words[1:2]} & AUXILIARY:
+        if words[1] in ("has", "have", "had", "do", "does", "did"):
+            return not asked.names_table()
+        end = next((place for place, word in enumerate(words) if word in PREPOSITION), None)
+        return not {*words[2:3]} <= {"the", "a", "an"} and not asked.names_table(end)
+    is_any = "any" in words[:3] and bool({*words[words.index("any") + 1 :][:1]} & PREPOSITION)
+    return is_any and not asked.names_table()
 
 
 def _ends_as_follow_up(asked: Asked) -> bool:
@@ -150,7 +159,9 @@ def _ends_as_follow_up(asked: Asked) -> bool:
     if (found := _after(asked.words, ("else",))) is not None and asked.words[-len(found) - 2] in WH:
         return True
     if last == "there":
-        return not {*before} & AUXILIARY and not asked.names_table()
+        # `Which trains stop there?`: the only noun is not the place.
+        is_short = asked.words[0] in WH and len(asked.words) <= _WHOLE
+        return not {*before} & AUXILIARY and (is_short or not asked.names_table())
     if last == "instead" or asked.words[-2:] in (["the", "others"], ["the", "rest"]):
         return True
     # `Which course has the most?`
@@ -162,18 +173,24 @@ def _ends_as_follow_up(asked: Asked) -> bool:
 
 def _names_the_result(asked: Asked) -> bool:
     """`Sort the result`, `from the list`: words for the rows that were shown, unless the schema has such a name."""
-    for place, word in enumerate(asked.words):
-        points = {*asked.words[max(place - 1, 0) : place]} & {"the", "this", "that", "those", "these"}
-        ends = {*asked.words[place + 1 : place + 2]} <= PREPOSITION - {"of", "for"}
-        is_thing = singular(word) in asked.tables | asked.columns
-        if word in _CONTEXT and points and ends and not is_thing and not asked.antecedents(place):
-            return True
-    return False
+    return any(_is_result(asked, place, word) for place, word in enumerate(asked.words))
+
+
+def _is_result(asked: Asked, place: int, word: str) -> bool:
+    after = {*asked.words[place + 1 : place + 2]}
+    if word == "above" and after & AUXILIARY:
+        return True
+    points = {*asked.words[max(place - 1, 0) : place]} & {"the", "this", "that", "those", "these"}
+    if word not in _CONTEXT or not points or singular(word) in asked.tables | asked.columns:
+        return False
+    if word in _SHOWN and {*asked.words[max(place - 2, 0) : place - 1]} & {"in", "from", "on"}:
+        return not after & {"of", "for"}
+    return after <= PREPOSITION - {"of", "for"} and not asked.antecedents(place)
 
 
 def _asks_for_its_columns(asked: Asked) -> bool:
     """`Average age?` names nothing but columns of the tables that the earlier query reads."""
-    own = [singular(word) for word in asked.own_words()]
+    own = [singular(word) for word in asked.own_words() if not word.endswith("ly") and word != "well"]
     return bool(own) and asked.is_request() and not asked.names_table() and {*own} <= asked.earlier
 
 

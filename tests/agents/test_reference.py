@@ -97,6 +97,28 @@ Sort the result by name
 Order the list by age
 Back to the doctors: who was hired last?
 Show the phone number also
+Which doctors treat these patients?
+Which building is this department in?
+Who works in that department?
+Who treated that patient?
+What medications does this patient take?
+How many appointments did each of those doctors have?
+How many appointments did each one have?
+How many appointments does each have?
+Which department has the most of these doctors?
+What is the specialty of the most common one?
+Which is the cheapest one?
+Which specialty is the most common among these?
+Which cities are these?
+Of these, which are chronic?
+What are the appointments of its appointments?
+Which of the patients in the list live in Oslo?
+Which of the doctors above are surgeons?
+How many doctors work there?
+Which were hired in that department?
+I also want to know their phone numbers.
+That's great, but order it by age.
+Who died?
 """.strip().splitlines()
 
 WHOLE = """
@@ -151,6 +173,15 @@ Could you list the doctors?
 Πόσοι γιατροί;
 كم عدد الأطباء؟
 For each building, how many departments does it have, and which one has the most?
+Who treated the patient named Ana Sousa, and which department is this doctor in?
+Which department has the most doctors? List these doctors.
+List the patients and the doctors that treated them.
+How many appointments are in this database?
+How many patients does each doctor have?
+How many doctors work in the department, and how many of these are surgeons?
+What are the names of the doctors with a salary of 3000 and above?
+Which departments have more than ten doctors working there?
+What is the phone number of the patient that has that name?
 """.strip().splitlines()
 
 
@@ -181,6 +212,7 @@ def test_no_words_refer_to_nothing(question: str, schema: Schema) -> None:
 
 
 COLUMNS_ONLY = "What is the average price?", "Give me the names.", "Show the forms and prices", "What are the names?"
+COLUMNS_ONLY += "Please list the names alphabetically.", "Show the names as well as the prices."
 
 
 @pytest.mark.parametrize("question", COLUMNS_ONLY)
