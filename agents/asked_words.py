@@ -80,7 +80,7 @@ class Asked:
         return [place for place in places if (noun := self.noun(place)) in self.tables or noun not in self.columns]
 
     def is_later_clause(self, place: int) -> bool:
-        """Whether a clause or sentence before the one of this place has a noun, for which a pronoun may stand."""
+        """Whether an earlier clause or sentence has a noun, which a pronoun at this place can mean."""
         breaks = [at for at in range(place) if at in self.sentences or self.words[at] in ("and", "or", "but")]
         return any(self.is_noun(earlier) for at in breaks[-1:] for earlier in range(at))
 
