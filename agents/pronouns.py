@@ -100,14 +100,20 @@ def _is_open_demonstrative(asked: Asked, place: int, word: str) -> bool:
 
 
 def _is_open_one(asked: Asked, place: int, word: str) -> bool:
-    """`which one`, `that one`, `the ones`: open unless the question says of what."""
+    """`which one`, `that one`, `the ones`, `the largest one`: open unless the question says of what."""
     before, after = asked.words[place - 1 : place], asked.words[place + 1 : place + 2]
     if {*before} & {"which", "that", "this", "these", "those"}:
         return not {*after} & {"of", "among"} and not asked.names_table(place)
-    if "the" in asked.words[max(place - 3, 0) : place - 1]:
-        begin = asked.words.index("the")
-        return not after and not any(asked.is_noun(earlier) for earlier in range(begin))
+    if before != ["the"] and "the" in asked.words[max(place - 3, 0) : place]:
+        return not after and not _names_what_one_is(asked, place)
     return not asked.names_table() and (bool({*before} & {"the"}) or word == "ones")
+
+
+def _names_what_one_is(asked: Asked, place: int) -> bool:
+    """Whether a noun before `the largest one` says of what; in `the size of the largest one`, `size` does not."""
+    begin = max(at for at in range(place) if asked.words[at] == "the")
+    is_of = asked.words[begin - 1 : begin] == ["of"]
+    return bool(asked.antecedents(begin - 2 if is_of else begin))
 
 
 def _is_open_each(asked: Asked, place: int) -> bool:

@@ -118,6 +118,6 @@ one layer alone lets through, statement by statement below, has few causes:
 - **The guard alone bounds no work.** Bombs are honest SQL to it; without the session they run as long and take as much
   memory as the engine lets them.
 - **The guard alone trusts the engine** to read a text as it does, and the database's owner not to have put other
-  functions under allowed names. The one statement that passes here (SQLite) names the tables behind a full-text
-  table; asked with the schema, as every run does, the guard refuses it too. That no other got through says that we
-  know of none."""
+  functions under allowed names. The few statements that pass here name the tables behind a full-text table (SQLite)
+  or a type (DuckDB, PostgreSQL); asked with the schema, as every run does, the guard refuses them too. That no other
+  got through says that we know of none."""

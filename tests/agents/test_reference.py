@@ -175,6 +175,7 @@ Could you list the doctors?
 For each building, how many departments does it have, and which one has the most?
 Who treated the patient named Ana Sousa, and which department is this doctor in?
 Which department has the most doctors? List these doctors.
+Of all the doctors, who is the oldest one?
 List the patients and the doctors that treated them.
 How many appointments are in this database?
 How many patients does each doctor have?
