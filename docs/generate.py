@@ -1,9 +1,10 @@
 """Write the pages that are made from the code: `python docs/generate.py`. A test compares them with the code.
 
-`graph.svg` is the compiled graph, `command_line.md` the help of every command. `how_it_works.md` is written by hand,
-but for the turns of the strategies between two marks.
+`graph.svg` is the compiled graph, `command_line.md` the help of every command. `how_it_works.md` and `python_api.md`
+are written by hand, but for the turns of the strategies and the choices of a run between two marks.
 """
 
+from dataclasses import Field, fields
 from html import escape
 from pathlib import Path
 from typing import Any
@@ -20,7 +21,8 @@ from route_sql.tools.database.catalog import Catalog
 
 HERE = Path(__file__).parent
 WIDTH, ROW, BOX_WIDTH, BOX_HEIGHT = 960, 88, 146, 36
-TURNS_BEGIN, TURNS_END = "<!-- turns: made by generate.py -->", "<!-- turns end -->"
+TURNS = ("<!-- turns: made by generate.py -->", "<!-- turns end -->")
+CHOICES = ("<!-- choices: made by generate.py -->", "<!-- choices end -->")
 STYLE = (
     "text{font:14px system-ui,sans-serif;text-anchor:middle;fill:#1a1a2e}"
     "rect{fill:#f2f0ff;stroke:#7c6fd0}path{fill:none;stroke:#7c7c8f}.back{stroke-dasharray:5 4}"
@@ -140,11 +142,26 @@ def _row(parameter: Any) -> str | None:
 
 def how_it_works() -> str:
     """The page as it is, with the turns of the strategies as they are in the code."""
-    head, rest = (HERE / "how_it_works.md").read_text(encoding="utf-8").split(TURNS_BEGIN)
-    _, tail = rest.split(TURNS_END)
     tables = [_turns("adaptive", ADAPTIVE), _turns("paper", PAPER)]
     single = f"`single` begins with {_begin('single')} and has no turns."
-    return "\n\n".join([f"{head}{TURNS_BEGIN}", *tables, single, f"{TURNS_END}{tail}"])
+    return _between("how_it_works.md", TURNS, *tables, single)
+
+
+def python_api() -> str:
+    """The page as it is, with the fields of `Context` as they are in the code."""
+    rows = [_choice(each) for each in fields(Context)]
+    return _between("python_api.md", CHOICES, "\n".join(["| choice | default | means |", "| --- | --- | --- |", *rows]))
+
+
+def _choice(field: Field[Any]) -> str:
+    return f"| `{field.name}` | `{field.default!r}` | {field.metadata['description']} |"
+
+
+def _between(page: str, marks: tuple[str, str], *parts: str) -> str:
+    """The page as it is, with these parts between the marks."""
+    head, rest = (HERE / page).read_text(encoding="utf-8").split(marks[0])
+    _, tail = rest.split(marks[1])
+    return "\n\n".join([f"{head}{marks[0]}", *parts, f"{marks[1]}{tail}"])
 
 
 def _turns(name: str, turns: tuple[Turn, ...]) -> str:
@@ -168,7 +185,12 @@ def _bound(turn: Turn) -> str:
     return "" if turn.at_most is None else str(turn.at_most)
 
 
-PAGES = {"graph.svg": graph_svg, "command_line.md": command_line, "how_it_works.md": how_it_works}
+PAGES = {
+    "graph.svg": graph_svg,
+    "command_line.md": command_line,
+    "how_it_works.md": how_it_works,
+    "python_api.md": python_api,
+}
 
 
 def main() -> None:

@@ -32,7 +32,7 @@ def generator() -> ModuleType:
     return module
 
 
-@pytest.mark.parametrize("name", ["graph.svg", "command_line.md", "how_it_works.md"])
+@pytest.mark.parametrize("name", ["graph.svg", "command_line.md", "how_it_works.md", "python_api.md"])
 def test_generated_pages_are_those_of_the_code(name: str) -> None:
     assert (ROOT / "docs" / name).read_text() == generator().PAGES[name](), "run `python docs/generate.py`"
 
