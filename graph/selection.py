@@ -97,7 +97,7 @@ def elected(state: State) -> Attempt | None:
     results with the same number of votes, the one that more other candidates share wins, then the first. The best of
     the candidates with that result is elected.
     """
-    votes = _rather(_rather(voted_for(state), _says_something), _is_undoubted)
+    votes = _counting_or_all(_counting_or_all(voted_for(state), _says_something), _is_undoubted)
     if not votes:
         return None
     counts = Counter(attempt["outcome"]["digest"] for attempt in votes)
@@ -111,7 +111,7 @@ def is_sampled(attempt: Attempt) -> bool:
     return attempt.get("sampled", False)
 
 
-def _rather(votes: list[Attempt], counts: Callable[[Attempt], bool]) -> list[Attempt]:
+def _counting_or_all(votes: list[Attempt], counts: Callable[[Attempt], bool]) -> list[Attempt]:
     """The votes that count, or all of them if none does."""
     return [attempt for attempt in votes if counts(attempt)] or votes
 

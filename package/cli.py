@@ -44,7 +44,7 @@ def _version(is_asked: bool) -> None:
 @app.callback()
 def _options(
     show_version: Annotated[
-        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version and leave.")
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version and exit.")
     ] = False,
 ) -> None:
     """Ask a database a question; a team of agents returns SQL that was executed, checked and repaired."""
@@ -70,7 +70,7 @@ app.add_typer(train, name="train")
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """Run the command line, by default with the process's own arguments, and leave with its exit code."""
+    """Run the command line, by default with the process's own arguments, and exit with its code."""
     run_app(app, arguments)
 
 

@@ -23,7 +23,7 @@ NOT_ANSWERED = (ServerUnavailable, ServerRefused, ContextExceeded, Diverged)
 
 
 def run_app(app: typer.Typer, arguments: Sequence[str] | None) -> None:
-    """Run an app, by default with the process's own arguments, and leave with its exit code."""
+    """Run an app, by default with the process's own arguments, and exit with its code."""
     allow_any_encoding()
     try:
         code = app(arguments, standalone_mode=False)

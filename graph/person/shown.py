@@ -64,7 +64,7 @@ def _none(_consume: bool = False) -> None:
 
 
 def _is_offered(conf: Mapping[str, Any], pad: PregelScratchpad, place: int) -> bool:
-    """Whether LangGraph would take an answer of this resume; those of earlier ones were accepted then."""
+    """Whether LangGraph would take an answer of this resume. Answers of earlier resumes were checked when they came."""
     if place >= len(pad.resume):
         return pad.get_null_resume(False) is not None
     named = conf.get(CONFIG_KEY_RESUME_MAP) or {}

@@ -49,12 +49,12 @@ def is_turn(value: object) -> TypeGuard[AnsweredQuestion]:
 
 
 def turns_in(state: Mapping[str, Any]) -> dict[str, Any]:
-    """The turns of a thread, as a question on another thread takes them to be a follow-up."""
+    """The turns of a thread, as input of a question on another thread, which may refer to them."""
     return {name: state[name] for name in ("last_turn", "older_turns") if name in state}
 
 
 def older_turns(state: State) -> list[AnsweredQuestion]:
-    """The turns before the one that this question becomes when it is answered; the newest first."""
+    """The earlier turns that the thread keeps once this question is answered, the newest first."""
     return [turn for turn in (state.get("last_turn"), *(state.get("older_turns") or ())) if is_turn(turn)][:OLDER]
 
 
@@ -112,7 +112,7 @@ def follow_up_notes(turn: AnsweredQuestion | None) -> list[str]:
 
 
 def evidence_in(state: State) -> str:
-    """The same, as the state has it."""
+    """The evidence that the agents see, from the state."""
     return as_evidence(state.get("question_evidence", ""), state.get("earlier_turn"))
 
 

@@ -248,7 +248,7 @@ async def isolated(work: Coroutine[Any, Any, T]) -> T:
 
 
 async def stop_run(running: asyncio.Task[Any]) -> None:
-    """Cancel a run if it still goes, and wait until it has stopped its query and its request."""
+    """Cancel a run if it still works, and wait until it has stopped its query and its request."""
     running.cancel()
     # A cancelled call of the SDK is cancelled again at each await, which would interrupt the run's own cleaning up.
     with anyio.CancelScope(shield=True):

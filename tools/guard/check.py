@@ -26,7 +26,7 @@ MOST_CHARACTERS = 100_000
 _OPERANDS = {TokenType.STRING, TokenType.IDENTIFIER, TokenType.VAR, TokenType.SELECT, TokenType.TABLE, TokenType.ALL}
 _ONE_SELECT = "only one SELECT statement may run; this "
 _AFTER_IN = "what follows IN can be read in two ways; write a list or a query in brackets"
-_UNTOLD = (
+_COLUMNS_UNKNOWN = (
     "If it is an output column of {name}: those are not known here; name them all behind the function in FROM, "
     "such as FROM {name}(...) AS f(a, b)."
 )
@@ -166,12 +166,12 @@ def _names(
     if not names.unknown:
         return None
     refusal = _unknown(sql, names.unknown[0], schema)
-    untold = _untold(tree, dialect, policy)
-    return replace(refusal, message=f"{refusal.message} {_UNTOLD.format(name=untold)}") if untold else refusal
+    added = _added_function(tree, dialect, policy)
+    return replace(refusal, message=f"{refusal.message} {_COLUMNS_UNKNOWN.format(name=added)}") if added else refusal
 
 
-def _untold(tree: Tree, dialect: str, policy: Policy) -> str | None:
-    """The first function that the policy adds: a schema does not tell its columns."""
+def _added_function(tree: Tree, dialect: str, policy: Policy) -> str | None:
+    """The first function that only the policy allows, whose columns no schema tells."""
     called = (node.name for node in tree.find_all(exp.Anonymous)) if dialect == "postgres" else ()
     return next((name for name in called if is_named(name, None, policy.functions)), None)
 

@@ -42,7 +42,7 @@ async def unclear_rows(question: str, named: Sequence[Named], database: Database
 
 
 async def different_cells(named: Sequence[Named], database: Database, schema: Schema) -> list[Named]:
-    """The same without cells in the rows of the first cell, such as an airport in a city of its name.
+    """The phrases, without cells in the row of their first cell, such as an airport in a city of its name.
 
     Raises:
         DatabaseUnavailable: the database can't be read.

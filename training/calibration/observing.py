@@ -65,7 +65,7 @@ def example_digest(example: Example) -> str:
 
 
 def check_same_examples(path: Path, known: Mapping[int, str], examples: Sequence[Example]) -> None:
-    """Check that lines of earlier are of the questions that are asked now.
+    """Check that the lines of an earlier run are of the questions that are asked now.
 
     Args:
         path: The file of the lines.

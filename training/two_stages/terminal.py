@@ -15,7 +15,7 @@ def print_line(text: str) -> None:
 
 
 def run_command(command: Callable[..., None]) -> None:
-    """Run a command with the process's own arguments, and leave with its exit code: 2 after an error of ours."""
+    """Run a command with the process's own arguments, and exit with its code: 2 after an error of ours."""
     try:
         typer.run(command)
     except RouteError as error:

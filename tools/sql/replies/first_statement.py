@@ -63,7 +63,7 @@ def _without_prose(piece: str, reading: Reading) -> str:
             head, rest = piece[: border.start()].strip(), piece[border.end() :].strip()
             if needs_prose and reads_as_prose(rest, reading) and reading.complaint(head) is None:
                 return head
-            if not needs_prose and not _goes_on(rest, reading):
+            if not needs_prose and not _continues(rest, reading):
                 return head
     bare = piece.rstrip(".` \n")
     return bare if reading.complaint(bare) is None else piece
@@ -89,7 +89,7 @@ def _longest_run(line: str, reading: Reading) -> int:
     return longest
 
 
-def _goes_on(text: str, reading: Reading) -> bool:
+def _continues(text: str, reading: Reading) -> bool:
     """Whether a text after a blank line begins like more SQL: with a keyword, an operator or a bracket."""
     if reading.is_over:
         return True

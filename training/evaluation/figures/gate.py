@@ -1,4 +1,4 @@
-"""A gate for continuous integration: does a run get significantly fewer questions right than a baseline."""
+"""A gate for continuous integration: does a run get significantly fewer questions right than its baseline?"""
 
 from collections.abc import Sequence
 from math import comb

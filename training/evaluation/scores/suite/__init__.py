@@ -1,1 +1,1 @@
-"""The test suite of our own: changed clones of the databases, and accuracy on all of them."""
+"""Our own test suite: perturbed clones of the databases, and accuracy on all of them."""
