@@ -10,6 +10,7 @@ import pytest
 from support.documented import programs
 from typer.main import get_command
 
+from route_sql.api.errors import CODES
 from route_sql.cli import app
 from route_sql.demo.database import build_demo_database
 from route_sql.graph.confidence import read_calibration
@@ -49,6 +50,12 @@ def test_the_thresholds_on_the_page_are_those_of_the_default_model() -> None:
     }
     assert {name: float(number) for name, number in said.items()} == have
     assert f"`{file.relative_to(ROOT)}`" in page
+
+
+def test_the_codes_on_the_page_are_those_of_the_http_app() -> None:
+    page = (ROOT / "docs" / "http.md").read_text()
+    said = re.findall(r"`(\w+)` \((\d{3})\)", page)
+    assert {int(status): code for code, status in said} == CODES
 
 
 def test_the_readme_is_short() -> None:
