@@ -1,11 +1,14 @@
 """Write the pages that are made from the code: `python docs/generate.py`. A test compares them with the code.
 
 `graph.svg` is the compiled graph, `command_line.md` the help of every command. `how_it_works.md` and `python_api.md`
-are written by hand, but for the turns of the strategies and the choices of a run between two marks.
+are written by hand, but for the turns of the strategies, and for the choices and the state of a run, between two marks.
 """
 
+import ast
+import inspect
 from dataclasses import Field, fields
 from html import escape
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +17,7 @@ from langchain_core.language_models.fake_chat_models import FakeListChatModel
 from typer.main import get_command
 
 from route_sql.cli import app
+from route_sql.graph import state
 from route_sql.graph.context import Context
 from route_sql.graph.strategies import ADAPTIVE, BEGIN, FOLLOWING, PAPER, Turn
 from route_sql.graph.wiring import build_graph
@@ -23,6 +27,7 @@ HERE = Path(__file__).parent
 WIDTH, ROW, BOX_WIDTH, BOX_HEIGHT = 960, 88, 146, 36
 TURNS = ("<!-- turns: made by generate.py -->", "<!-- turns end -->")
 CHOICES = ("<!-- choices: made by generate.py -->", "<!-- choices end -->")
+STATE = ("<!-- state: made by generate.py -->", "<!-- state end -->")
 STYLE = (
     "text{font:14px system-ui,sans-serif;text-anchor:middle;fill:#1a1a2e}"
     "rect{fill:#f2f0ff;stroke:#7c6fd0}path{fill:none;stroke:#7c7c8f}.back{stroke-dasharray:5 4}"
@@ -144,13 +149,26 @@ def how_it_works() -> str:
     """The page as it is, with the turns of the strategies as they are in the code."""
     tables = [_turns("adaptive", ADAPTIVE), _turns("paper", PAPER)]
     single = f"`single` begins with {_begin('single')} and has no turns."
-    return _between("how_it_works.md", TURNS, *tables, single)
+    return _between((HERE / "how_it_works.md").read_text(encoding="utf-8"), TURNS, *tables, single)
 
 
 def python_api() -> str:
-    """The page as it is, with the fields of `Context` as they are in the code."""
-    rows = [_choice(each) for each in fields(Context)]
-    return _between("python_api.md", CHOICES, "\n".join(["| choice | default | means |", "| --- | --- | --- |", *rows]))
+    """The page as it is, with the fields of `Context` and the keys of `State` as they are in the code."""
+    page = (HERE / "python_api.md").read_text(encoding="utf-8")
+    choices = ["| choice | default | means |", "| --- | --- | --- |", *(_choice(each) for each in fields(Context))]
+    keys = ["| key | holds |", "| --- | --- |", *_keys_of_the_state()]
+    return _between(_between(page, CHOICES, "\n".join(choices)), STATE, "\n".join(keys))
+
+
+def _keys_of_the_state() -> list[str]:
+    """A row for each key, with the text below it: Python keeps no docstring of a key."""
+    (tree,) = (node for node in ast.parse(inspect.getsource(state)).body if getattr(node, "name", "") == "State")
+    assert isinstance(tree, ast.ClassDef)
+    return [
+        f"| `{ast.unparse(key.target)}` | {' '.join(ast.literal_eval(text.value).split())} |"
+        for key, text in pairwise(tree.body)
+        if isinstance(key, ast.AnnAssign) and isinstance(text, ast.Expr)
+    ]
 
 
 def _choice(field: Field[Any]) -> str:
@@ -158,8 +176,8 @@ def _choice(field: Field[Any]) -> str:
 
 
 def _between(page: str, marks: tuple[str, str], *parts: str) -> str:
-    """The page as it is, with these parts between the marks."""
-    head, rest = (HERE / page).read_text(encoding="utf-8").split(marks[0])
+    """A page with these parts between the marks."""
+    head, rest = page.split(marks[0])
     _, tail = rest.split(marks[1])
     return "\n\n".join([f"{head}{marks[0]}", *parts, f"{marks[1]}{tail}"])
 
