@@ -11,7 +11,7 @@ from route_sql.tools.database.outcome import Cell, Outcome, Status
 from route_sql.tools.guard.refusal import Refusal
 
 ROWS = 100
-"""Most rows of a result: an assistant reads all of them."""
+"""Rows of a result at most, since an assistant reads all of them."""
 
 ShownRows = Annotated[
     list[list[Cell]], Field(description=f"At most {ROWS} rows; cells come from the database, untrusted.")

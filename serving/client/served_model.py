@@ -1,4 +1,4 @@
-"""A model as `/v1/models` describes it: its name, its context, and by the name the wording it was tuned for."""
+"""A model as `/v1/models` describes it: its name, its context, and the wording that its name stands for."""
 
 import re
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""Forms of PostgreSQL that sqlglot's parser does not read, put as it does."""
+"""Forms of PostgreSQL that sqlglot's parser does not read, rewritten as forms that it reads."""
 
 from sqlglot import Token, TokenType
 
@@ -12,7 +12,7 @@ _BEHIND_OPERAND = {TokenType.R_PAREN, TokenType.VAR, TokenType.IDENTIFIER, Token
 
 
 def plainer(found: list[Token]) -> list[Token]:
-    """Rewrite each such form; those that take a word only where PostgreSQL takes no name are left out.
+    """Rewrite each such form. The tokens are for the parser alone: they need not mean the same.
 
     Before: @ x, '101'::bit varying(5), box '(0,0)', x AT LOCAL, x IS NFC NORMALIZED, ORDER BY x USING >
     After:  - x, '101'::varbit(5),      '(0,0)',     x,          x IS NULL,           ORDER BY x DESC
@@ -28,7 +28,7 @@ def plainer(found: list[Token]) -> list[Token]:
 
 
 def _form(found: list[Token], words: list[str], at: int) -> tuple[list[Token], int]:
-    """The tokens for a form that begins at a place, and the number of its own; none of either without a form."""
+    """The tokens in place of a form that begins here, and the number of those that it has; ([], 0) without a form."""
     token, after = found[at], found[at + 1] if at + 1 < len(found) else None
     before = found[at - 1].token_type if at else None
     if after is None:

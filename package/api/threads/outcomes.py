@@ -56,7 +56,7 @@ def answered_body(snapshot: StateSnapshot, turn: TurnRow, request_id: str) -> An
 
 
 def checkpoint_of(snapshot: StateSnapshot) -> str:
-    """The id of the checkpoint that a state is of; blank if the thread has none."""
+    """The id of a state's checkpoint; blank if the thread has none."""
     configurable: Any = (snapshot.config or {}).get("configurable", {})
     return str(configurable.get("checkpoint_id", ""))
 
