@@ -15,7 +15,8 @@ from route_sql.graph.events import story
 from route_sql.graph.fields.channels import Begin
 from route_sql.graph.state import VERSION, State
 from route_sql.graph.threads.checked_state import checked_state
-from route_sql.graph.threads.choices import kept_choices, narrowed
+from route_sql.graph.threads.choices import kept_choices
+from route_sql.graph.threads.narrowing import narrowed_state, require_as_wide, with_narrowed
 from route_sql.graph.threads.state_versions import StoredState, upgrade, without_old_keys
 from route_sql.graph.watching.sentences import beginning, tell_ending
 from route_sql.graph.watching.spans import begin_workflow, node_span
@@ -51,24 +52,33 @@ def in_both_ways(run: Node, name: str) -> RunnableCallable:
 
 
 def node(
-    agent: Agent, late: Callable[[State], Update] | None = _no_update, *, trace_content: bool = False
+    agent: Agent,
+    late: Callable[[State], Update] | None = _no_update,
+    *,
+    needs: str | None = None,
+    is_alone: bool = True,
+    trace_content: bool = False,
 ) -> RunnableCallable:
     """A node of the graph: the agent reads a state whose choices the run's context has narrowed.
 
     Args:
         agent: The agent.
         late: Makes the update when the question's time budget ends before the agent; None lets it run on.
+        needs: What the node needs of the earlier nodes; it can't be resumed with narrower rights than they had.
+        is_alone: Whether the node never runs next to another one, so that it may write the narrowed choices.
         trace_content: Whether its span has the texts of errors.
 
     Raises (when run):
-        InvalidInput: the state does not hold the choices of its run.
+        InvalidInput: the state does not hold the choices of its run, or holds what the node needs with wider rights.
     """
 
     async def run(state: StoredState, *, runtime: Runtime[Context]) -> Update:
         context = context_of(runtime)
-        read, _ = _read(state, context)
-        now: State = {**read, "choices": narrowed(read["choices"], context)}
-        return await _run(agent, now, runtime, late, trace_content=trace_content)
+        now, narrowing = narrowed_state(_read(state, context)[0], context)
+        if needs is not None:
+            require_as_wide(narrowing, needs)
+        update = await _run(agent, now, runtime, late, trace_content=trace_content)
+        return with_narrowed(update, narrowing) if is_alone else update
 
     return in_both_ways(run, _name_of(agent))
 
@@ -99,13 +109,11 @@ def recording_node(
     async def run(state: StoredState, *, runtime: Runtime[Context]) -> Update:
         context = context_of(runtime)
         read, upgraded = _read(state, context)
-        choices = narrowed(read["choices"], context)
-        update = await _run(agent, {**read, "choices": choices}, runtime, late, trace_content=trace_content)
-        if "attempts" in upgraded:
+        now, narrowing = narrowed_state(read, context)
+        update = await _run(agent, now, runtime, late, trace_content=trace_content)
+        if "attempts" in upgraded and "attempts" not in narrowing:
             update["attempts"] = Begin(begin=[*upgraded["attempts"], *update.get("attempts", [])])
-        if choices["approve"] is not read["choices"]["approve"]:
-            update["choices"] = {**read["choices"], "approve": choices["approve"]}
-        return {**without_old_keys(state), **upgraded, **update}
+        return {**without_old_keys(state), **upgraded, **with_narrowed(update, narrowing)}
 
     return in_both_ways(run, _name_of(agent))
 

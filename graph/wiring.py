@@ -109,16 +109,16 @@ def _functions(nodes: Nodes) -> dict[str, Any]:
     traced = nodes.trace_content
     return {
         "ground": first_node(nodes.ground, trace_content=traced),
-        "clarify": node(nodes.clarify, trace_content=traced),
-        "link_schema": node(nodes.link_schema, trace_content=traced),
-        "draft": node(nodes.draft, trace_content=traced),
+        "clarify": node(nodes.clarify, needs="the readings", trace_content=traced),
+        "link_schema": node(nodes.link_schema, is_alone=False, trace_content=traced),
+        "draft": node(nodes.draft, is_alone=False, trace_content=traced),
         "generate": node(nodes.generate, trace_content=traced),
         "execute": recording_node(nodes.execute, unrun, trace_content=traced),
         "complete_joins": node(nodes.complete_joins, trace_content=traced),
         "correct_noise": node(nodes.correct_noise, trace_content=traced),
         "continue_writing": node(nodes.continue_writing, trace_content=traced),
         "sample": node(nodes.sample, trace_content=traced),
-        "answer": node(nodes.answer, None, trace_content=traced),
+        "answer": node(nodes.answer, None, needs="its queries", trace_content=traced),
     }
 
 

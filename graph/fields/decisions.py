@@ -8,6 +8,9 @@ Decision = Literal["approved", "edited", "picked", "rejected"]
 """A person's decision about a candidate: `approved` if it may run, `edited` if the person wrote it, `picked` if the
 person took it as the answer, `rejected` if it must not run."""
 
+SAID = "A person said: "
+"""Beginning of the note about what a person has said, which is evidence from then on."""
+
 
 class Point(TypedDict):
     """Something unclear that a person is asked about."""

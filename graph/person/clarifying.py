@@ -7,7 +7,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, create_model
 
 from route_sql.agents.brief import QUESTION_CHARS
 from route_sql.graph.fields.channels import Begin, Change
-from route_sql.graph.fields.decisions import Point
+from route_sql.graph.fields.decisions import SAID, Point
 from route_sql.graph.person.approval import invalid_answer
 from route_sql.graph.person.shown import asked
 from route_sql.graph.selection import attempts, leading
@@ -169,4 +169,4 @@ def _meaning_in(answer: Clarification) -> str:
 def _known(said: str, state: State) -> dict[str, Any]:
     # first, since a prompt shows only the beginning of long evidence
     evidence = "; ".join(each for each in (said, state.get("question_evidence", "")) if each)
-    return {"question_evidence": evidence, "notes": [f"A person said: {said}"]}
+    return {"question_evidence": evidence, "notes": [f"{SAID}{said}"]}

@@ -1,0 +1,67 @@
+"""A run that is resumed with narrower rights: what it found before under wider ones is not used."""
+
+from typing import Any
+
+from route_sql.graph.context import Context
+from route_sql.graph.fields.channels import BEGIN, Begin, Extended
+from route_sql.graph.fields.decisions import SAID
+from route_sql.graph.state import State
+from route_sql.graph.threads.beginning import OF_ONE_QUESTION
+from route_sql.graph.threads.choices import narrowed
+from route_sql.tools.errors import InvalidInput
+
+KEPT = {"began", "traceparent", "choices", "question_evidence", "asked_back", "spent", "proposal", "sql", "ledger"}
+"""Keys that hold nothing of the database, and the query that waits, which runs with the narrower rights."""
+LISTS = ("attempts", "exchanges", "notes")
+Update = dict[str, Any]
+"""The changes of the state that a node returns."""
+NARROWER = "The run was resumed with narrower rights, so it did not use what it had found before."
+TOO_NARROW = (
+    "the run is resumed with narrower rights than those with which it found {}: ask the question again with the "
+    "narrower rights, or resume it with the rights that it had"
+)
+
+
+def narrowed_state(read: State, context: Context) -> tuple[State, Update]:
+    """The state with choices that the context has narrowed, and the update that keeps them.
+
+    With narrower rights the state has no notes, queries, results and prompts any more: they may show what is hidden
+    now. The update is empty if neither the rights nor the need for approval have changed.
+    """
+    before, choices = read["choices"], narrowed(read["choices"], context)
+    has_fewer = choices["rights"] != before["rights"]
+    if not has_fewer and choices["approve"] == before["approve"]:
+        return {**read, "choices": choices}, {}
+    found = _found(read) if has_fewer else set()
+    left: Any = {name: value for name, value in read.items() if name not in found}
+    kept = {**before, "approve": choices["approve"], "rights": choices["rights"]}
+    return {**left, "choices": choices}, {"choices": kept, **{name: BEGIN for name in found}}
+
+
+def with_narrowed(update: Update, narrowing: Update) -> Update:
+    """An agent's update, and the one that keeps the narrower rights."""
+    both = {**narrowing, **update}
+    for key in LISTS:
+        if key in narrowing and key in update:
+            both[key] = Begin(begin=Extended(key)([], update[key]))
+    if len(narrowing) > 1:
+        notes = both.get("notes", [])
+        both["notes"] = Begin(begin=[NARROWER, *(notes["begin"] if isinstance(notes, dict) else notes)])
+    return both
+
+
+def require_as_wide(narrowing: Update, what: str) -> None:
+    """Check that a node which needs what the run has found may still use it.
+
+    Raises:
+        InvalidInput: it was found with wider rights.
+    """
+    if len(narrowing) > 1:
+        raise InvalidInput(TOO_NARROW.format(what))
+
+
+def _found(read: State) -> set[str]:
+    """The keys with something of the database; evidence is one if a person has chosen a reading of it."""
+    found = {name for name in OF_ONE_QUESTION if name not in KEPT and read.get(name)}
+    has_reading = any(note.startswith(SAID) for note in read.get("notes", []))
+    return {*found, "question_evidence"} if has_reading else found
