@@ -18,9 +18,10 @@ from sqlglot import Token, TokenType, exp
 from route_sql.tools.guard.declarations import declaration, same
 from route_sql.tools.guard.extents import MOVED, extent_of, upper_words
 from route_sql.tools.guard.refusal import Code, Refusal, place_of
-from route_sql.tools.guard.tables import TABLE_REASON, is_default, is_dual, tables_after_in
+from route_sql.tools.guard.tables import TABLE_REASON, is_dual, tables_after_in
 from route_sql.tools.schema.quoting import table_expression
 from route_sql.tools.schema.records import Schema, Table
+from route_sql.tools.sql.named_tables import named_table
 from route_sql.tools.sql.parsing import Tree, shared_tree, tokens
 from route_sql.tools.sql.table_queries import table_queries
 
@@ -173,7 +174,7 @@ class _Narrowing:
         if is_exact and not name.db and not table.namespace:
             return written
         # With its namespace, a name can't mean a common table expression.
-        place = table.namespace or (self.visible.default or _DEFAULTS.get(self.dialect) if name.db else None)
+        place = table.namespace or self.visible.default or _DEFAULTS.get(self.dialect)
         return table_expression(replace(table, namespace=place)).sql(dialect=self.dialect)
 
     def _visible_part(self, table: Table, source: str, only: str, options: str) -> str:
@@ -186,12 +187,7 @@ class _Narrowing:
         return " UNION ALL ".join(f"SELECT {columns} FROM {name}{options}" for name in names)
 
     def _table(self, name: exp.Table) -> Table | None:
-        if name.catalog:
-            return None
-        keys = [f"{name.db}.{name.name}"] if name.db else [name.name]
-        if name.db and is_default(name.db, self.visible):
-            keys.append(name.name)
-        return next((table for key in keys if (table := self.visible.table(key))), None)
+        return None if name.catalog else named_table(name, self.visible, self.dialect)
 
     def _table_queries(self) -> Iterator[_TextEdit]:
         """`TABLE name` written out, since a query in brackets may take the name's place."""

@@ -11,7 +11,8 @@ from sqlglot import exp
 
 from route_sql.tools.guard.nodes import QueryNodes, of_kind
 from route_sql.tools.guard.refusal import Code, Policy
-from route_sql.tools.schema.records import DEFAULT_NAMES, Schema
+from route_sql.tools.schema.records import Schema
+from route_sql.tools.sql.named_tables import named_table
 
 _SYSTEM_NAMES = {
     "sqlite": re.compile(r"(sqlite_|pragma_).*|dbstat|bytecode|tables_used|completion|fsdir|zipfile", re.IGNORECASE),
@@ -115,7 +116,7 @@ def _tables(nodes: QueryNodes, dialect: str) -> Iterator[exp.Table]:
 def _code(table: exp.Table, dialect: str, schema: Schema | None, policy: Policy, local: set[str]) -> Code | None:
     if _is_system(table, dialect) and not policy.system_catalogs:
         return "system_catalog"
-    if schema is not None and _shows(schema, table):
+    if schema is not None and named_table(table, schema, dialect) is not None:
         return None
     if dialect == "duckdb" and _may_be_file(table):
         return "file"
@@ -128,18 +129,6 @@ def _is_system(table: exp.Table, dialect: str) -> bool:
     if any(n in _SYSTEM_NAMESPACES[dialect] or n.startswith("pg_") for n in namespaces):
         return True
     return _SYSTEM_NAMES[dialect].fullmatch(table.name) is not None
-
-
-def is_default(namespace: str, schema: Schema | None) -> bool:
-    """Whether a namespace is the default one, which the keys of tables leave out."""
-    return namespace.casefold() in (schema.default_names if schema is not None else DEFAULT_NAMES)
-
-
-def _shows(schema: Schema, table: exp.Table) -> bool:
-    key = f"{table.db}.{table.name}"
-    if not table.db or is_default(table.db, schema):
-        return schema.table(table.name) is not None or schema.table(key) is not None
-    return schema.table(key) is not None
 
 
 def _may_be_file(table: exp.Table) -> bool:

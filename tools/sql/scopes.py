@@ -14,6 +14,7 @@ from sqlglot.errors import OptimizeError
 from sqlglot.optimizer.scope import Scope, traverse_scope
 
 from route_sql.tools.schema.records import Column, Schema, Table
+from route_sql.tools.sql.named_tables import named_table
 from route_sql.tools.sql.parsing import Tree
 
 ROWID = {"rowid", "oid", "_rowid_"}
@@ -100,6 +101,9 @@ class Resolver:
         return Name(self._text(start, end, node.name), start, end, True, table is not None, table)
 
     def _base(self, node: exp.Table) -> Table | None:
+        if self.schema.dialect == "postgres":
+            is_temporary = node.db.casefold() == "temp"
+            return named_table(node, self.schema, "postgres", is_any_default=is_temporary)
         if node.db and node.db.casefold() not in DEFAULT_NAMESPACES:
             return self.schema.table(f"{node.db}.{node.name}")
         return self.schema.table(node.name) or self.schema.table(f"{node.db}.{node.name}")

@@ -18,8 +18,9 @@ from route_sql.tools.guard.names.sources import (
     renamed,
 )
 from route_sql.tools.guard.names.values import OPEN, SCALAR, Value, fold, key_of, value_of_column
-from route_sql.tools.guard.tables import is_default, is_dual
+from route_sql.tools.guard.tables import is_dual
 from route_sql.tools.schema.records import DEFAULT_NAMES, Table
+from route_sql.tools.sql.named_tables import named_table
 
 _FIRST_COLUMN = {"postgres": ("column", 1), "sqlite": ("column", 1), "mysql": ("column_", 0), "duckdb": ("col", 0)}
 """Numbers of the columns of VALUES, by engine."""
@@ -205,11 +206,8 @@ class Entries:
         schema = self._names.schema
         if schema is None:
             return None
-        keys = [f"{node.db}.{node.name}"] if node.db else [node.name]
-        is_own = is_default(node.db, schema) or node.db.casefold() == "temp"
-        if node.db and (is_own or self._dialect in ("mysql", "duckdb")):
-            keys.append(node.name)
-        return next((table for key in keys if (table := schema.table(key))), None)
+        is_any = node.db.casefold() == "temp" or self._dialect in ("mysql", "duckdb")
+        return named_table(node, schema, self._dialect, is_any_default=is_any)
 
     def _columns(self, table: Table) -> list[Output]:
         def lazy(number: int) -> Output:

@@ -9,21 +9,26 @@ from collections.abc import Iterable, Set
 from route_sql.tools.schema.records import Table
 
 
-def views_of_the_rest(tables: Iterable[Table], whole: Set[str]) -> set[str]:
+def views_of_the_rest(tables: Iterable[Table], whole: Set[str], known: Iterable[str]) -> set[str]:
     """The keys of the views that read more than wholly visible tables.
 
     Args:
         tables: The visible tables and views.
         whole: The keys of those whose columns and rows are all visible.
+        known: The keys of all tables. A view may name a table in another case, if no other one has that name.
     """
-    views = {table.key: table.reads for table in tables if table.is_view}
-    safe = {key.casefold() for key in whole}
+    exact = {*known}
+    folded = {key.casefold(): key for key in exact}
+    views = {
+        table.key: None if table.reads is None else {n if n in exact else folded.get(n.casefold()) for n in table.reads}
+        for table in tables
+        if table.is_view
+    }
+    safe = {*whole}
     unsafe: set[str] = set()
     while True:
-        found = {
-            key for key, reads in views.items() if reads is None or any(name.casefold() not in safe for name in reads)
-        }
+        found = {key for key, reads in views.items() if reads is None or not reads <= safe}
         if found <= unsafe:
             return unsafe
         unsafe |= found
-        safe -= {key.casefold() for key in found}  # a view over such a view
+        safe -= found  # a view over such a view

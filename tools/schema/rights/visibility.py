@@ -1,7 +1,7 @@
 """Rights of a caller: patterns of visible and hidden names, and the part of a schema that they show."""
 
 import re
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -76,14 +76,27 @@ class Visibility:
 
     def narrowed(self, other: "Visibility") -> "Visibility":
         """Narrow the rights to names that both show; rights can never be widened."""
-        if not other or other == self:
+        if self._implies(other):
             return self
-        if not self:
+        if other._implies(self):
             return other
         for one, two in ((self, other), (other, self)):
             if one.allow is None and one.within is None:
                 return replace(two, hide=tuple(dict.fromkeys((*self.hide, *other.hide))))
         return replace(other, within=self.narrowed(other.within) if other.within else self)
+
+    def _implies(self, other: "Visibility") -> bool:
+        """Whether the patterns of the other rights are among these, so that those show all that these show."""
+        levels = [*self._levels()]
+        hide = {pattern for level in levels for pattern in level.hide}
+        allow = {None, *(level.allow for level in levels)}
+        return all(level.allow in allow and hide.issuperset(level.hide) for level in other._levels())
+
+    def _levels(self) -> "Iterator[Visibility]":
+        level: Visibility | None = self
+        while level is not None:
+            yield level
+            level = level.within
 
     def shows(self, table: Table, column: Column, default: Collection[str] = DEFAULT_NAMES) -> bool:
         """Whether the caller may see a column of a table.
@@ -192,28 +205,36 @@ def visible_schema(schema: Schema, visibility: Visibility) -> VisibleSchema:
         },
     )
     kept = [replace(table, columns=shown[table.key]) for table in schema if shown[table.key]]
+    every = [table.key for table in (*schema, *schema.relatives)]
     hidden = _names_of((*schema, *schema.relatives)) - _names_of(kept)
     rows = {table.key: rows for table in kept if (rows := heirs.rows(table))}
     partial = {table.key for table in schema if 0 < len(shown[table.key]) < len(table.columns)} | rows.keys()
     whole = {table.key for table in schema if shown[table.key] == table.columns} - partial
-    partial |= views_of_the_rest(kept, whole) if len(whole) < len(schema.tables) else set()
-    by_key = {table.key.casefold(): table for table in kept}
+    partial |= views_of_the_rest(kept, whole, every) if len(whole) < len(schema.tables) else set()
     # samples were read with the rows of hidden heirs
     kept = [_without_samples(table) if table.key in rows else table for table in kept]
-    tables = tuple(_cleaned_table(table, by_key, hidden) for table in kept)
+    targets = _targets(every, kept)
+    tables = tuple(_cleaned_table(table, targets, hidden) for table in kept)
     if schema.dialect not in PLAIN_TYPES:
         tables = tuple(with_plain_types(table, lambda text: any(_mentions(text, hidden))) for table in tables)
     return VisibleSchema(replace(schema, tables=tables, relatives=()), frozenset(partial), hidden, rows)
 
 
-def _cleaned_table(table: Table, visible: dict[str, Table], hidden: frozenset[str]) -> Table:
+def _targets(every: Iterable[str], kept: Iterable[Table]) -> Callable[[str], Table | None]:
+    """Find the visible table that a foreign key names: in its own case, or in another one if no table has that."""
+    visible, exact = {table.key: table for table in kept}, {*every}
+    folded = {key.casefold(): key for key in exact}
+    return lambda name: visible.get(name if name in exact else folded.get(name.casefold(), name))
+
+
+def _cleaned_table(table: Table, targets: Callable[[str], Table | None], hidden: frozenset[str]) -> Table:
     """Leave out the keys, samples and comments of a table that have hidden names."""
     names = {column.name for column in table.columns}
     return replace(
         table,
         columns=tuple(_cleaned_column(column, hidden) for column in table.columns),
         primary_key=table.primary_key if names.issuperset(table.primary_key) else (),
-        foreign_keys=tuple(key for key in table.foreign_keys if _is_visible(key, table, visible)),
+        foreign_keys=tuple(key for key in table.foreign_keys if _is_visible(key, table, targets)),
         comment=_cleaned_comment(table.comment, hidden),
     )
 
@@ -233,8 +254,8 @@ def _cleaned_comment(comment: str | None, hidden: frozenset[str]) -> str | None:
     return None if comment and any(_mentions(comment, hidden)) else comment
 
 
-def _is_visible(key: ForeignKey, table: Table, visible: dict[str, Table]) -> bool:
-    target = visible.get(key.target_table.casefold())
+def _is_visible(key: ForeignKey, table: Table, targets: Callable[[str], Table | None]) -> bool:
+    target = targets(key.target_table)
     if target is None:
         return False
     # Without target columns a key refers to the primary key, which is empty if it is hidden.
