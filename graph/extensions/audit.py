@@ -1,14 +1,14 @@
 """An audit line for each query, by choice: who asked, the database, the SQL, the decision, and how it ended."""
 
-import json
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
-from logging import INFO, Logger
+from logging import Logger
 from typing import Any, Literal, NamedTuple
 
 from langgraph.config import get_config
 from typing_extensions import TypedDict
 
+from route_sql.graph.extensions.audit_logger import line_writer
 from route_sql.graph.extensions.extension import Extension, ExtensionFailed
 from route_sql.graph.fields.proposals import Proposal
 from route_sql.graph.state import State
@@ -53,7 +53,8 @@ class AuditEntry(TypedDict):
 AuditLog = Logger | Callable[[AuditEntry], Any]
 """A logger, which gets each entry as one line of JSON at level INFO, or a function of the entry, async or not.
 
-A handler of a logger swallows its own errors, such as that of a full disk; a function does not."""
+A line that a handler of the logger fails to write, on a full disk say, is not written; so is one that a function fails
+to write. A handler that hands lines to another thread or process can't tell."""
 
 
 class AuditedQuery(NamedTuple):
@@ -75,7 +76,7 @@ class Audit:
             log: The log; None records nothing.
             seconds: Seconds that one call of it may take.
         """
-        write = _as_line(log) if isinstance(log, Logger) else log
+        write = line_writer(log) if isinstance(log, Logger) else log
         self._log = Extension("audit log", write, seconds) if write else None
 
     async def recorded(self, query: AuditedQuery, running: Awaitable[Outcome]) -> Outcome:
@@ -99,15 +100,6 @@ class Audit:
         except ExtensionFailed:
             return False
         return True
-
-
-def _as_line(logger: Logger) -> Callable[[AuditEntry], None]:
-    def audit(entry: AuditEntry) -> None:
-        if not logger.isEnabledFor(INFO) or not logger.hasHandlers():
-            raise LookupError(f"the logger {logger.name} drops lines of level INFO, or has no handler")
-        logger.info("%s", json.dumps(entry))
-
-    return audit
 
 
 def _entry(query: AuditedQuery, outcome: Outcome) -> AuditEntry:
