@@ -10,6 +10,7 @@ from route_sql.graph.asking import Ask, no_answer
 from route_sql.graph.state import Answer, AnswerStatus, Question
 from route_sql.training.datasets.examples import Example
 from route_sql.training.errors import EvaluationError
+from route_sql.training.evaluation.database_digests import database_digests
 from route_sql.training.evaluation.figures.summary import Summary, summarise
 from route_sql.training.evaluation.run_log import JSON, WRONG_DATABASE, Line, ProposedSQL, RunLog, open_run
 from route_sql.training.evaluation.scores.execution_accuracy import (
@@ -54,13 +55,14 @@ async def evaluate_examples(
         progress: Called after every question.
 
     Raises:
-        EvaluationError: no examples, a concurrency below 1, or a file that belongs to another run.
+        EvaluationError: no examples, a concurrency below 1, or a file that belongs to another run or other databases.
         DatabaseUnavailable: a database can't be read.
     """
     _require(examples, concurrency)
     scorer = ExecutionAccuracy(catalog, metric=metric, keep_distinct=keep_distinct)
     run = {**settings, "metric": metric, "keep_distinct": keep_distinct}
-    async with open_run(out, run, examples, whole=whole) as log:
+    digests = await asyncio.to_thread(database_digests, catalog.get, [example.database for example in examples])
+    async with open_run(out, run, examples, whole=whole, databases=digests) as log:
         waiting = iter(_unanswered(examples, log))
         _report(log, len(examples), progress)
 

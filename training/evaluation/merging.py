@@ -9,6 +9,7 @@ from typing import Any
 from route_sql.tools.files import write_whole
 from route_sql.training.datasets.shards import Shard, check_each_once, read_shard, unlike
 from route_sql.training.errors import DatasetError, EvaluationError
+from route_sql.training.evaluation.database_digests import changed_databases
 from route_sql.training.evaluation.run_log import Line, line_bytes, meta_path, read_run
 from route_sql.training.resumable import OneWriter, different_settings
 
@@ -20,6 +21,7 @@ class _RunPart:
     settings: Mapping[str, Any]
     questions: int
     whole: Mapping[str, Any]
+    databases: Mapping[str, str | None]
     lines: list[Line]
 
 
@@ -39,7 +41,8 @@ def merge_shards(paths: Sequence[Path], out: Path) -> list[Line]:
         _check_one_run(parts)
         _check_whole(parts)
         lines = sorted((line for part in parts for line in part.lines), key=lambda line: line["index"])
-        meta = {"settings": dict(parts[0].settings), **parts[0].whole}
+        databases = {name: digest for part in parts for name, digest in part.databases.items()}
+        meta = {"settings": dict(parts[0].settings), **parts[0].whole, **({"databases": databases} if databases else {})}
         try:
             write_whole(meta_path(out), json.dumps(meta, indent=1) + "\n")
             write_whole(out, b"".join(map(line_bytes, lines)).decode())
@@ -61,13 +64,13 @@ def _read(path: Path) -> _RunPart:
     lines = read_run(path)
     try:
         meta = json.loads(meta_path(path).read_text(encoding="utf-8"))
-        settings, whole = dict(meta["settings"]), dict(meta["whole"])
+        settings, whole, databases = dict(meta["settings"]), dict(meta["whole"]), dict(meta.get("databases", {}))
         shard, questions = read_shard(settings.pop("shard")), int(meta["questions"])
     except (OSError, ValueError, KeyError, TypeError, AttributeError, DatasetError) as error:
         raise EvaluationError(
             f"{path} is not a shard of a run: {meta_path(path).name} doesn't say which one; run eval with --shard"
         ) from error
-    return _RunPart(path, shard, settings, questions, whole, lines)
+    return _RunPart(path, shard, settings, questions, whole, databases, lines)
 
 
 def _check_one_run(parts: Sequence[_RunPart]) -> None:
@@ -77,6 +80,7 @@ def _check_one_run(parts: Sequence[_RunPart]) -> None:
         if part.whole != first.whole:
             changed.append("the questions differ")
         changed += unlike(first.shard, part.shard)
+        changed += [each for other in parts for each in changed_databases(other.databases, part.databases)]
         if changed:
             raise EvaluationError(f"{first.path} and {part.path} are of different runs: {'; '.join(changed)}")
 

@@ -14,6 +14,7 @@ from route_sql.tools.database.outcome import Status
 from route_sql.tools.files import write_whole
 from route_sql.training.datasets.examples import Example
 from route_sql.training.errors import EvaluationError
+from route_sql.training.evaluation.database_digests import changed_databases
 from route_sql.training.resumable import OneWriter, check_same_settings, different_settings, to_the_end
 
 WRONG_DATABASE = "wrong database: "
@@ -96,20 +97,22 @@ async def open_run(
     examples: Sequence[Example],
     *,
     whole: Sequence[Example] | None = None,
+    databases: Mapping[str, str | None] | None = None,
 ) -> AsyncIterator[RunLog]:
     """Begin a run, or resume one that was stopped: a last line that was cut off is dropped.
 
     The settings and a digest of the examples are in `PATH.meta.json`. While the run is open, `PATH.lock`
-    keeps other processes from writing the same file. `whole` are the examples of all shards, if this is one.
+    keeps other processes from writing the same file. `whole` are the examples of all shards, if this is one;
+    `databases` are the digests of the databases.
 
     Raises:
-        EvaluationError: the file belongs to a run with other settings or examples, is not a run's, is
+        EvaluationError: the file belongs to a run with other settings, examples or databases, is not a run's, is
             damaged, can't be written, or another process is writing it.
     """
     writer = OneWriter(path, "file", EvaluationError)
     try:
         await to_the_end(writer.acquire)
-        yield RunLog(path, await to_the_end(_begin_or_resume, path, settings, examples, whole))
+        yield RunLog(path, await to_the_end(_begin_or_resume, path, _meta(settings, examples, whole, databases)))
     finally:
         await to_the_end(writer.release)
 
@@ -140,10 +143,19 @@ def _writing(path: Path, advice: str = "name another file") -> Iterator[None]:
         raise EvaluationError(f"{path} can't be written: {error}; {advice}") from error
 
 
-def _begin_or_resume(
-    path: Path, settings: Mapping[str, JSON], examples: Sequence[Example], whole: Sequence[Example] | None
-) -> list[Line]:
-    meta = {"settings": dict(settings), **_counted(examples)} | ({} if whole is None else {"whole": _counted(whole)})
+def _meta(
+    settings: Mapping[str, JSON],
+    examples: Sequence[Example],
+    whole: Sequence[Example] | None,
+    databases: Mapping[str, str | None] | None,
+) -> dict[str, Any]:
+    """Everything that must be the same when the run is resumed."""
+    known = {"whole": None if whole is None else _counted(whole), "databases": databases}
+    given = {name: value for name, value in known.items() if value is not None}
+    return {"settings": dict(settings), **_counted(examples), **given}
+
+
+def _begin_or_resume(path: Path, meta: Mapping[str, Any]) -> list[Line]:
     with _writing(path):
         if not path.exists():
             write_whole(meta_path(path), json.dumps(meta, indent=1) + "\n")
@@ -167,6 +179,7 @@ def _check_same_run(path: Path, now: Mapping[str, Any]) -> None:
         ) from error
     if then.get("digest") != now["digest"] or then.get("whole") != now.get("whole"):
         changed.append(f"the questions differ ({then.get('questions')} were asked, {now['questions']} now)")
+    changed += changed_databases(then.get("databases"), now.get("databases", {}))
     check_same_settings(path, changed, "name another file", EvaluationError)
 
 
