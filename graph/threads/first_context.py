@@ -14,6 +14,7 @@ from langgraph.config import get_config
 from langgraph.runtime import Runtime
 
 from route_sql.graph.context import Context, context_of
+from route_sql.graph.threads.surrounding import NoContext
 from route_sql.tools.errors import InvalidInput
 from route_sql.tools.loop_thread import QUESTIONS
 
@@ -32,10 +33,11 @@ async def context_of_first(runtime: Runtime[Context]) -> Context:
             graph around it is, and its earlier questions had one.
     """
     configurable = get_config().get("configurable", {})
-    if runtime.context is None:
+    is_resumed = isinstance(runtime.context, NoContext)
+    if runtime.context is None or is_resumed:
         # LangGraph's mark of a resumed run; a graph around ours may be resumed before ours begins
         is_nested = "|" in str(configurable.get("checkpoint_ns", ""))
-        if not is_nested and configurable.get(CONFIG_KEY_RESUMING):
+        if not is_nested and (is_resumed or configurable.get(CONFIG_KEY_RESUMING)):
             raise InvalidInput(NO_RIGHTS)
         if is_nested and await _is_context_lost(configurable):
             raise InvalidInput(LOST)

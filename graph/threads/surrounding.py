@@ -13,6 +13,7 @@ from typing import Any
 
 from langgraph.graph.state import CompiledStateGraph
 from langgraph.runtime import get_runtime
+from langgraph.types import Command
 
 from route_sql.graph.context import Context, context_of, read_context
 from route_sql.tools.errors import InvalidInput
@@ -35,24 +36,30 @@ class SurroundingContext(Context):
     """A context that was not given to our graph but taken from the graph around it."""
 
 
+class NoContext(Context):
+    """The context of a run that is resumed without one. LangGraph marks such a run only after its first step."""
+
+
 class InnerGraph(CompiledStateGraph[Any, Any, Any, Any]):
     """A compiled graph that takes the context around it, whatever thread a call of the graph itself names."""
 
     def stream(self, *given: Any, context: Any = None, **named: Any) -> Any:
         """Stream as LangGraph does; `invoke` and `batch` use this too."""
-        return super().stream(*given, context=self._context_of_call(context), **named)
+        return super().stream(*given, context=self._context_of_call(context, _input(given, named)), **named)
 
     def astream(self, *given: Any, context: Any = None, **named: Any) -> Any:
         """Stream as LangGraph does; `ainvoke`, `abatch` and events use this too."""
-        return super().astream(*given, context=self._context_of_call(context), **named)
+        return super().astream(*given, context=self._context_of_call(context, _input(given, named)), **named)
 
-    def _context_of_call(self, given: Any) -> Any:
+    def _context_of_call(self, given: Any, asked: Any) -> Any:
         """The context of a call of this graph.
 
         Raises:
             InvalidInput: it lets a person be asked, and this graph keeps no run until the answer comes.
         """
         chosen = _chosen(given)
+        if chosen is None and (asked is None or isinstance(asked, Command)):
+            return NoContext()
         if self.checkpointer is False and isinstance(chosen, Context) and (chosen.approve or chosen.clarify):
             raise InvalidInput(
                 "approve and clarify need a checkpointer, and this graph was compiled with checkpointer=False: leave "
@@ -65,6 +72,11 @@ def as_inner(compiled: CompiledStateGraph[Any, Any, Any, Any]) -> Any:
     """The compiled graph as an `InnerGraph`, since LangGraph's `compile` makes no other class."""
     compiled.__class__ = InnerGraph
     return compiled
+
+
+def _input(given: tuple[Any, ...], named: dict[str, Any]) -> Any:
+    """The input of a call."""
+    return given[0] if given else named.get("input")
 
 
 def _chosen(given: Any) -> Any:
@@ -85,7 +97,9 @@ def _around() -> Context | None:
         InvalidInput: it is of another kind, and holds none of ours.
     """
     runtime = _runtime()
-    return None if runtime is None else _marked(context_of(runtime))
+    if runtime is None or isinstance(runtime.context, NoContext):
+        return None
+    return _marked(context_of(runtime))
 
 
 def _marked(context: Context) -> SurroundingContext:

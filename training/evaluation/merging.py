@@ -42,7 +42,11 @@ def merge_shards(paths: Sequence[Path], out: Path) -> list[Line]:
         _check_whole(parts)
         lines = sorted((line for part in parts for line in part.lines), key=lambda line: line["index"])
         databases = {name: digest for part in parts for name, digest in part.databases.items()}
-        meta = {"settings": dict(parts[0].settings), **parts[0].whole, **({"databases": databases} if databases else {})}
+        meta = {
+            "settings": dict(parts[0].settings),
+            **parts[0].whole,
+            **({"databases": databases} if databases else {}),
+        }
         try:
             write_whole(meta_path(out), json.dumps(meta, indent=1) + "\n")
             write_whole(out, b"".join(map(line_bytes, lines)).decode())

@@ -147,6 +147,21 @@ async def test_a_run_that_stopped_before_its_rights_were_kept_needs_its_context(
     assert answer["columns"] == ["id", "name"]
 
 
+@pytest.mark.parametrize("given", [None, Command(resume=True)])
+async def test_a_run_from_the_checkpoint_of_its_input_needs_its_context(
+    model: ScriptedModel, catalog: Catalog, given: Any
+) -> None:
+    model.enqueue("sql", ALL)
+    graph: Any = build_graph(model, catalog, checkpointer=InMemorySaver())
+    await graph.ainvoke(QUESTION, thread(), context=CLERK)
+    first = [each async for each in graph.aget_state_history(thread())][-1]
+    assert first.next == ("__start__",)
+    with pytest.raises(InvalidInput, match="resume it with its context"):
+        await graph.ainvoke(given, first.config)
+    model.enqueue("sql", ALL)
+    assert (await graph.ainvoke(given, first.config, context=CLERK))["__interrupt__"]
+
+
 async def test_a_run_that_failed_in_its_first_node_needs_its_context(model: ScriptedModel, shop: Path) -> None:
     hidden = shop.rename(shop.with_name("moved.sqlite"))
     catalog, _ = Catalog.from_url(shop)

@@ -11,7 +11,7 @@ from route_sql.tools.schema.rights.visibility import EVERYTHING, Visibility
 POSTGRES = (
     'CREATE SCHEMA "Public"',
     "CREATE TABLE twin AS SELECT 1 AS id, 'public.twin' AS label",
-    "CREATE TABLE \"Twin\" AS SELECT 1 AS \"Id\", 'public.Twin' AS label",
+    'CREATE TABLE "Twin" AS SELECT 1 AS "Id", \'public.Twin\' AS label',
     "CREATE TABLE \"Public\".twin AS SELECT 1 AS id, 'Public.twin' AS label",
     'GRANT USAGE ON SCHEMA "Public" TO PUBLIC',
     'GRANT SELECT ON ALL TABLES IN SCHEMA public, "Public" TO PUBLIC',
