@@ -1,4 +1,4 @@
-"""A logger as an audit log. Handlers of `logging` report their own errors and go on; here such an error counts."""
+"""A logger as an audit log. Handlers of `logging` only report their own errors; here such an error counts."""
 
 import json
 import logging

@@ -13,8 +13,6 @@ from route_sql.tools.errors import InvalidInput
 KEPT = {"began", "traceparent", "choices", "question_evidence", "asked_back", "spent", "proposal", "sql", "ledger"}
 """Keys that hold nothing of the database, and the query that waits, which runs with the narrower rights."""
 LISTS = ("attempts", "exchanges", "notes")
-Update = dict[str, Any]
-"""The changes of the state that a node returns."""
 NARROWER = "The run was resumed with narrower rights, so it did not use what it had found before."
 TOO_NARROW = (
     "the run is resumed with narrower rights than those with which it found {}: ask the question again with the "
@@ -22,11 +20,11 @@ TOO_NARROW = (
 )
 
 
-def narrowed_state(read: State, context: Context) -> tuple[State, Update]:
+def narrowed_state(read: State, context: Context) -> tuple[State, dict[str, Any]]:
     """The state with choices that the context has narrowed, and the update that keeps them.
 
-    With narrower rights the state has no notes, queries, results and prompts any more: they may show what is hidden
-    now. The update is empty if neither the rights nor the need for approval have changed.
+    With narrower rights the state has no notes, queries, results and prompts any more: they may show names and
+    values that are hidden now. The update is empty if neither the rights nor the need for approval have changed.
     """
     before, choices = read["choices"], narrowed(read["choices"], context)
     has_fewer = choices["rights"] != before["rights"]
@@ -35,10 +33,11 @@ def narrowed_state(read: State, context: Context) -> tuple[State, Update]:
     found = _found(read) if has_fewer else set()
     left: Any = {name: value for name, value in read.items() if name not in found}
     kept = {**before, "approve": choices["approve"], "rights": choices["rights"]}
-    return {**left, "choices": choices}, {"choices": kept, **{name: BEGIN for name in found}}
+    left["choices"] = choices
+    return left, {"choices": kept, **{name: BEGIN for name in found}}
 
 
-def with_narrowed(update: Update, narrowing: Update) -> Update:
+def with_narrowed(update: dict[str, Any], narrowing: dict[str, Any]) -> dict[str, Any]:
     """An agent's update, and the one that keeps the narrower rights."""
     both = {**narrowing, **update}
     for key in LISTS:
@@ -50,7 +49,7 @@ def with_narrowed(update: Update, narrowing: Update) -> Update:
     return both
 
 
-def require_as_wide(narrowing: Update, what: str) -> None:
+def require_as_wide(narrowing: dict[str, Any], what: str) -> None:
     """Check that a node which needs what the run has found may still use it.
 
     Raises:

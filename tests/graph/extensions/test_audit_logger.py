@@ -76,7 +76,7 @@ async def test_a_handler_reports_its_other_errors_as_before(
     reported: list[str] = []
 
     class Reporting(logging.FileHandler):
-        def handleError(self, record: logging.LogRecord) -> None:  # noqa: N802 - the name in `logging`
+        def handleError(self, record: logging.LogRecord) -> None:
             reported.append(str(record.msg))
 
     log.addHandler(Reporting(tmp_path / "audit.log"))

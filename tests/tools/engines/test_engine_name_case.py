@@ -1,4 +1,4 @@
-"""Tables and namespaces whose names differ only in case: the guard and the rights mean the one that the engine reads."""
+"""Names that differ only in case: the guard and the rights mean the table that the engine reads."""
 
 from collections.abc import Callable
 

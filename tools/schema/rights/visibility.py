@@ -254,8 +254,8 @@ def _cleaned_comment(comment: str | None, hidden: frozenset[str]) -> str | None:
     return None if comment and any(_mentions(comment, hidden)) else comment
 
 
-def _is_visible(key: ForeignKey, table: Table, targets: Callable[[str], Table | None]) -> bool:
-    target = targets(key.target_table)
+def _is_visible(key: ForeignKey, table: Table, find: Callable[[str], Table | None]) -> bool:
+    target = find(key.target_table)
     if target is None:
         return False
     # Without target columns a key refers to the primary key, which is empty if it is hidden.
