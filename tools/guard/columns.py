@@ -174,7 +174,8 @@ class _Narrowing:
         if is_exact and not name.db and not table.namespace:
             return written
         # With its namespace, a name can't mean a common table expression.
-        place = table.namespace or self.visible.default or _DEFAULTS.get(self.dialect)
+        unknown = _DEFAULTS.get(self.dialect) if name.db else None
+        place = table.namespace or self.visible.default or unknown
         return table_expression(replace(table, namespace=place)).sql(dialect=self.dialect)
 
     def _visible_part(self, table: Table, source: str, only: str, options: str) -> str:
