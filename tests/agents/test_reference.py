@@ -212,8 +212,14 @@ def test_no_words_refer_to_nothing(question: str, schema: Schema) -> None:
     assert not refers_back(question, schema)
 
 
-COLUMNS_ONLY = "What is the average price?", "Give me the names.", "Show the forms and prices", "What are the names?"
-COLUMNS_ONLY += "Please list the names alphabetically.", "Show the names as well as the prices."
+COLUMNS_ONLY = (
+    "What is the average price?",
+    "Give me the names.",
+    "Show the forms and prices",
+    "What are the names?",
+    "Please list the names alphabetically.",
+    "Show the names as well as the prices.",
+)
 
 
 @pytest.mark.parametrize("question", COLUMNS_ONLY)

@@ -18,7 +18,7 @@ from route_sql.tools.database.catalog import Catalog
 NAMES = "SELECT name FROM customer"
 QUESTION = Question(question="Who are the customers?", database="shop")
 SINGLE = Context(strategy="single")
-WITHOUT = ("refused", [], WITHHELD)
+WITHOUT: tuple[object, ...] = ("refused", [], WITHHELD)
 
 
 @pytest.fixture

@@ -1,6 +1,7 @@
 """Names that differ only in case: the guard and the rights mean the table that the engine reads."""
 
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 from support.engine_cases import Engine
@@ -28,7 +29,7 @@ READ = {
 RIGHTS = [EVERYTHING, Visibility(hide=("depot",)), Visibility(hide=("twin.id",))]
 
 
-async def labels(server: Engine, rights: Visibility, name: str, **options: object) -> str | None:
+async def labels(server: Engine, rights: Visibility, name: str, **options: Any) -> Any:
     database = server.open(**options)
     seen = VisibleDatabase(database, rights) if rights else database
     outcome = await seen.execute(f"SELECT t.label FROM {name} AS t")
