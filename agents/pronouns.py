@@ -51,10 +51,15 @@ def _is_open_plural(asked: Asked, place: int, word: str) -> bool:
     if word in ("they", "it") and {*before} & AUXILIARY:
         return _asks_about_subject(asked, place)
     named = [noun for noun in found if asked.is_table(noun)] or found
-    if word in ("its", "their") and not asked.is_noun(place + 2) and not asked.is_later_clause(place):
-        if {asked.noun(noun) for noun in named} == {asked.noun(place + 1)} and after:
-            return True
+    if word in ("its", "their"):
+        return bool(after) and _belongs_to_another(asked, named, place)
     return word in ("them", "it") and len(named) == 1 and _is_object_of_one_clause(asked, named[0], place)
+
+
+def _belongs_to_another(asked: Asked, named: list[int], place: int) -> bool:
+    """`the numbers of its flights`: flights don't belong to flights, and nothing else is named."""
+    is_alone = not asked.is_noun(place + 2) and not asked.is_later_clause(place)
+    return is_alone and {asked.noun(noun) for noun in named} == {asked.noun(place + 1)}
 
 
 def _asks_about_subject(asked: Asked, place: int) -> bool:

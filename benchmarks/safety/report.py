@@ -25,18 +25,27 @@ LATE = 3.0
 """Seconds beyond which a bomb is listed: the deadline and the margin."""
 
 
-def report(rows: Sequence[Any], head: str, seconds: float, memory: int) -> str:
-    """The whole text."""
+def report(rows: Sequence[Any], head: str, seconds: float, memory: int, broken: Sequence[str]) -> str:
+    """The whole text; `broken` are the results with both layers on that must not occur."""
     lines = [_INTRODUCTION.format(seconds=seconds, memory=memory // 1_000_000), ""]
     lines += ["| " + " | ".join(COLUMNS) + " |", "| --- | --- |" + " --: |" * (len(COLUMNS) - 2)]
     lines += [_line(row) for row in rows]
-    lines += ["", _WHY, ""]
+    lines += ["", *_promises(broken), "", _WHY, ""]
     for row in rows:
         if row.layers in ("session", "guard") and (through := _through(row)):
             lines += [f"## {row.engine}: {row.layers} alone", "", "```text", *through[:SHOWN]]
             lines += [f"... and {len(through) - SHOWN} more"] if len(through) > SHOWN else []
             lines += ["```", ""]
     return f"{head}\n\n" + "\n".join(lines).rstrip() + "\n"
+
+
+def _promises(broken: Sequence[str]) -> list[str]:
+    if not broken:
+        return [
+            "With both layers nothing is written, nothing is read outside, every bomb ends in time and every",
+            "honest query runs.",
+        ]
+    return ["With both layers this must not occur, and did:", "", "```text", *broken, "```"]
 
 
 def _line(row: Any) -> str:
@@ -103,8 +112,7 @@ their session the servers are not sent any. *Memory* is what the process that ru
 query's memory, and what it shows is the 1 GiB that this script holds every process to. The roles: a
 superuser, the worst that can be configured, and a reader with SELECT on the tables, as `route-sql doctor` advises."""
 _WHY = """\
-With both layers nothing is written, nothing is read outside, every bomb ends in time and every honest query runs. What
-one layer alone lets through, statement by statement below, has few causes:
+What one layer alone lets through, statement by statement below, has few causes:
 
 - **The session alone tells of the engine.** Catalogs (`information_schema`, `duckdb_tables()`, `pg_class`), settings
   and versions can be read on every engine but SQLite, whose authorizer sees each table: to a read-only session they

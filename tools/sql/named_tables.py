@@ -5,7 +5,7 @@ PostgreSQL reads `Customer` as `customer` and `"Customer"` as it is written, and
 
 from sqlglot import exp
 
-from route_sql.tools.schema.records import DEFAULT_NAMES, Schema, Table
+from route_sql.tools.schema.records import Schema, Table
 
 
 def engine_name(name: exp.Expr | None, dialect: str) -> str:
@@ -36,15 +36,11 @@ def named_table(node: exp.Table, schema: Schema, dialect: str, *, is_any_default
     return _matching(schema, [f"{space}.{name}", *exact], [f"{space}.{name}", *folded])
 
 
-def is_default(namespace: str, schema: Schema | None) -> bool:
-    """Whether a namespace is the default one, which the keys of tables leave out."""
-    return namespace.casefold() in (schema.default_names if schema is not None else DEFAULT_NAMES)
-
-
 def _is_default(space: str, schema: Schema, dialect: str) -> bool:
+    """Whether a namespace is the default one, which the keys of tables leave out."""
     if dialect == "postgres":
         return space == schema.default if schema.default else space in schema.default_names
-    return is_default(space, schema)
+    return space.casefold() in schema.default_names
 
 
 def _matching(schema: Schema, exact: list[str], folded: list[str]) -> Table | None:

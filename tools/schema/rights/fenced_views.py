@@ -4,26 +4,20 @@ An engine may run the condition of a query before that of the view which it sele
 some values (a cast, a division) can show values of rows that the view leaves out, in the engine's error.
 """
 
-from collections.abc import Iterable, Set
+from collections.abc import Callable, Iterable, Set
 
 from route_sql.tools.schema.records import Table
 
 
-def views_of_the_rest(tables: Iterable[Table], whole: Set[str], known: Iterable[str]) -> set[str]:
+def views_of_the_rest(tables: Iterable[Table], whole: Set[str], find: Callable[[str], str | None]) -> set[str]:
     """The keys of the views that read more than wholly visible tables.
 
     Args:
         tables: The visible tables and views.
         whole: The keys of those whose columns and rows are all visible.
-        known: The keys of all tables. A view may name a table in another case, if no other one has that name.
+        find: The key of the table that a view names; None if it is unclear which one that is.
     """
-    exact = {*known}
-    folded = {key.casefold(): key for key in exact}
-    views = {
-        table.key: None if table.reads is None else {n if n in exact else folded.get(n.casefold()) for n in table.reads}
-        for table in tables
-        if table.is_view
-    }
+    views = {table.key: None if table.reads is None else {*map(find, table.reads)} for table in tables if table.is_view}
     safe = {*whole}
     unsafe: set[str] = set()
     while True:

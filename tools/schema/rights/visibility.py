@@ -205,36 +205,40 @@ def visible_schema(schema: Schema, visibility: Visibility) -> VisibleSchema:
         },
     )
     kept = [replace(table, columns=shown[table.key]) for table in schema if shown[table.key]]
-    every = [table.key for table in (*schema, *schema.relatives)]
+    find = _finder(table.key for table in (*schema, *schema.relatives))
     hidden = _names_of((*schema, *schema.relatives)) - _names_of(kept)
     rows = {table.key: rows for table in kept if (rows := heirs.rows(table))}
     partial = {table.key for table in schema if 0 < len(shown[table.key]) < len(table.columns)} | rows.keys()
     whole = {table.key for table in schema if shown[table.key] == table.columns} - partial
-    partial |= views_of_the_rest(kept, whole, every) if len(whole) < len(schema.tables) else set()
+    partial |= views_of_the_rest(kept, whole, find) if len(whole) < len(schema.tables) else set()
     # samples were read with the rows of hidden heirs
     kept = [_without_samples(table) if table.key in rows else table for table in kept]
-    targets = _targets(every, kept)
-    tables = tuple(_cleaned_table(table, targets, hidden) for table in kept)
+    visible = {table.key: table for table in kept}
+    tables = tuple(_cleaned_table(table, lambda name: visible.get(find(name) or ""), hidden) for table in kept)
     if schema.dialect not in PLAIN_TYPES:
         tables = tuple(with_plain_types(table, lambda text: any(_mentions(text, hidden))) for table in tables)
     return VisibleSchema(replace(schema, tables=tables, relatives=()), frozenset(partial), hidden, rows)
 
 
-def _targets(every: Iterable[str], kept: Iterable[Table]) -> Callable[[str], Table | None]:
-    """Find the visible table that a foreign key names: in its own case, or in another one if no table has that."""
-    visible, exact = {table.key: table for table in kept}, {*every}
-    folded = {key.casefold(): key for key in exact}
-    return lambda name: visible.get(name if name in exact else folded.get(name.casefold(), name))
+def _finder(keys: Iterable[str]) -> Callable[[str], str | None]:
+    """Find the key that a name means: the same one, or else the only one that differs in case."""
+    exact = {*keys}
+
+    def find(name: str) -> str | None:
+        near = [name] if name in exact else [key for key in exact if key.casefold() == name.casefold()]
+        return near[0] if len(near) == 1 else None
+
+    return find
 
 
-def _cleaned_table(table: Table, targets: Callable[[str], Table | None], hidden: frozenset[str]) -> Table:
+def _cleaned_table(table: Table, find: Callable[[str], Table | None], hidden: frozenset[str]) -> Table:
     """Leave out the keys, samples and comments of a table that have hidden names."""
     names = {column.name for column in table.columns}
     return replace(
         table,
         columns=tuple(_cleaned_column(column, hidden) for column in table.columns),
         primary_key=table.primary_key if names.issuperset(table.primary_key) else (),
-        foreign_keys=tuple(key for key in table.foreign_keys if _is_visible(key, table, targets)),
+        foreign_keys=tuple(key for key in table.foreign_keys if _is_visible(key, table, find)),
         comment=_cleaned_comment(table.comment, hidden),
     )
 
