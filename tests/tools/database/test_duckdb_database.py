@@ -278,7 +278,7 @@ ATTEMPTS = [
     ("SELECT main.customer.name FROM main.customer", "ok"),
     ("SELECT * FROM customer NATURAL JOIN who", "ok"),
     ("WITH secret AS (SELECT 1 AS word) SELECT * FROM secret", "ok"),
-    ("SELECT * FROM (PIVOT customer ON name IN ('Ida') USING count(*))", "ok"),
+    ("SELECT * FROM (PIVOT customer ON name IN ('Ida') USING count(*)) ORDER BY id", "ok"),
     ("SELECT salary FROM customer", "error"),
     ("SELECT customer.salary FROM customer", "error"),
     ("SELECT c.salary FROM customer c", "error"),

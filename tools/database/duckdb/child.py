@@ -28,7 +28,8 @@ SPILLED = 8
 BATCH = 64
 ERROR_CHARS = 500
 _MEMORY = (duckdb.OutOfMemoryException, MemoryError)
-_SELECT, _MULTI = duckdb.StatementType.SELECT, duckdb.StatementType.MULTI
+_SELECT, _MULTI, _CREATE = duckdb.StatementType.SELECT, duckdb.StatementType.MULTI, duckdb.StatementType.CREATE
+_ONE_STATEMENT = ([], [_SELECT])
 _RUINED = (duckdb.FatalException, duckdb.InternalException)
 
 
@@ -132,7 +133,7 @@ class _DuckDBEngine:
     @contextmanager
     def _nothing_kept(self, sql: str) -> Iterator[None]:
         """Roll back the temporary type that a PIVOT makes from the values it finds."""
-        if not self._is_protected or self._kinds(sql) != [_MULTI]:
+        if not self._is_protected or self._kinds(sql) in _ONE_STATEMENT:
             yield
             return
         self.connection.execute("BEGIN TRANSACTION")
@@ -145,8 +146,13 @@ class _DuckDBEngine:
     def _is_one_select(self, sql: str) -> bool:
         """Whether DuckDB's own parser calls a text one SELECT: a second layer below the guard."""
         kinds = self._kinds(sql)
-        # A PIVOT that looks its columns up is several statements to DuckDB; in brackets only a query is allowed.
-        return kinds in ([], [_SELECT]) or (kinds == [_MULTI] and self._kinds(f"SELECT * FROM (\n{sql}\n)") == [_MULTI])
+        return kinds in _ONE_STATEMENT or (_is_lookup(kinds) and self._bracketed_kinds(sql) == kinds)
+
+    def _bracketed_kinds(self, sql: str) -> list[duckdb.StatementType]:
+        """The kinds of a text in brackets, where only a query is allowed; none if it can't be put there."""
+        with suppress(duckdb.ParserException):
+            return self._kinds(f"SELECT * FROM (\n{sql}\n)")
+        return []
 
     def _kinds(self, sql: str) -> list[duckdb.StatementType]:
         return [statement.type for statement in self.connection.extract_statements(sql)]
@@ -167,6 +173,11 @@ class _DuckDBEngine:
             timer.cancel()
         self._unsampled -= 1
         return rows
+
+
+def _is_lookup(kinds: list[duckdb.StatementType]) -> bool:
+    """Whether these may be the parts of a PIVOT that looks its columns up: DuckDB 2 calls them MULTI, 1 lists them."""
+    return kinds == [_MULTI] or (kinds[-1:] == [_SELECT] and set(kinds[:-1]) == {_CREATE})
 
 
 def _fault(kind: str, error: Exception) -> ChildMessage:
