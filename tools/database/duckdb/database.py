@@ -26,7 +26,7 @@ class DuckDBDatabase:
 
     Each worker has a process in which the file is open read-only, without access to other files or the network, with
     its settings locked. DuckDB's own parser must call the text one SELECT, so that temporary tables and variables can't
-    be made either. DuckDB stops the query at the deadline; a process that does not stop within half a second is ended.
+    be made either. DuckDB stops the query at the deadline; a process that does not stop within 0.25 s is ended.
     A process may use `memory_bytes` more than at its start, which Linux enforces (elsewhere DuckDB alone, which
     doesn't count what its functions build), and spill eight times as much to a temporary folder.
 

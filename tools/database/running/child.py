@@ -16,7 +16,7 @@ from collections.abc import Callable
 from route_sql.tools.database.running.child_loop import ChildMessage
 from route_sql.tools.database.running.query import Query
 
-STOP_SECONDS = 0.5
+STOP_SECONDS = 0.25
 """Seconds that the engine has to stop a query before its process is ended."""
 MARGIN = 1.0
 """Seconds after a request's deadline when its process ends by itself, if it was not ended before."""
