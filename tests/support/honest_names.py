@@ -158,6 +158,7 @@ HONEST: dict[str, tuple[str, ...]] = {
         "SELECT * FROM orders UNPIVOT (v FOR n IN (amount))",
         "SELECT * FROM orders PIVOT (sum(amount) FOR customer_id IN mood)",
         "SELECT e.key, e.value FROM (SELECT unnest(map_entries(MAP {'a': 1})) AS e)",
+        "SELECT x.m.k, m.k + 1 AS n FROM (SELECT MAP {'k': 1}::MAP(VARCHAR, INTEGER) AS m) AS x",
         'SELECT from_json(\'{"a": 1}\', \'{"a": "INTEGER"}\')',
         'SELECT json_transform(\'{"a": [1]}\', \'{"a": ["DECIMAL(4, 1)"], "b": "UBIGINT"}\')',
         "SELECT ('[1]').json_transform('\"STRUCT(a INT)[]\"')",

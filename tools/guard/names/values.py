@@ -19,7 +19,7 @@ _FREE = (Kind.JSON, Kind.VARIANT, Kind.UNKNOWN, Kind.USERDEFINED)
 class Value:
     """A value. `fields` are those of a composite, by key; `item` is that of an array or the value of a map.
 
-    The fields of an open value can't be known.
+    The fields of an open value can't be known. A map is open: DuckDB reads `m.k` as `m['k']`.
     """
 
     fields: Mapping[str, "Value"] = field(default_factory=dict)
@@ -81,7 +81,7 @@ def value_of_type(kind: exp.Expr, dialect: str, own: Mapping[str, Value]) -> Val
         return Value(item=value_of_type(parts[0], dialect, own) if parts else SCALAR)
     if kind.this == Kind.MAP:
         value = value_of_type(parts[-1], dialect, own) if parts else SCALAR
-        return Value(item=value)
+        return Value(item=value, is_open=True)
     if kind.this == Kind.USERDEFINED and dialect == "postgres":
         return own.get(type_key(kind, dialect), SCALAR)
     return OPEN if kind.this in _FREE and dialect == "duckdb" else SCALAR
