@@ -187,7 +187,7 @@ def open_default(
 
     Args:
         db: A SQLite or DuckDB file, a URL, or a name in `databases.toml`.
-        model: `default`, `base`, `better`, `tiny`, a GGUF file, a model folder, or the URL of a server; None for the
+        model: `default`, `base`, `base-1.5b`, `tiny`, a GGUF file, a model folder, or the URL of a server; None for the
             one of the environment (ROUTE_SQL_MODEL), else `default`.
         context: Choices of every question.
 

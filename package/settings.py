@@ -15,7 +15,7 @@ class Settings(BaseSettings):
 
     model: str = Field(
         default="default",
-        description="A store name (default, base, better, tiny), a GGUF file, a folder of `train export`, or a URL; "
+        description="A store name (default, base, base-1.5b, tiny), a GGUF file, a folder of `train export`, or a URL; "
         "several URLs of one model have commas between them.",
     )
     api_key: SecretStr | None = Field(default=None, description="Sent to the server at a URL as a bearer token.")

@@ -22,7 +22,7 @@ Model = Annotated[
     str | None,
     typer.Option(
         "--model",
-        help="default, base, better, tiny, a GGUF file, a folder that `train export` wrote, or the URL of a server; "
+        help="default, base, base-1.5b, tiny, a GGUF file, a folder that `train export` wrote, or the URL of a server; "
         "several servers of one model have commas between them (ROUTE_SQL_MODEL).",
     ),
 ]

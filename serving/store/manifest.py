@@ -109,8 +109,8 @@ DEFAULT = replace(
     ),
 )
 
-BETTER = ModelEntry(
-    name="better",
+BASE_1_5B = ModelEntry(
+    name="base-1.5b",
     title="Qwen2.5-Coder-1.5B-Instruct, Q4_K_M",
     file="qwen2.5-coder-1.5b-instruct-q4_k_m.gguf",
     sources=(
@@ -142,4 +142,4 @@ TINY = ModelEntry(
     profile=Profile(),
 )
 
-MANIFEST = MappingProxyType({entry.name: entry for entry in (DEFAULT, BASE, BETTER, TINY)})
+MANIFEST = MappingProxyType({entry.name: entry for entry in (DEFAULT, BASE, BASE_1_5B, TINY)})

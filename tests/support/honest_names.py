@@ -149,6 +149,7 @@ HONEST: dict[str, tuple[str, ...]] = {
         "SELECT t.x, t.y FROM out_rows(2) AS t(x, y)",
         "SELECT x FROM out_rows(2) AS t(x, y) WHERE y > 1",
         "SELECT name FROM customer WHERE name ILIKE 'a%'",
+        "SELECT pg_size_pretty(sum(amount)::bigint) AS size FROM orders WHERE amount < pg_size_bytes('1 kB')",
         "SELECT amount::character varying(5) AS t FROM orders",
         "SELECT string_agg(name, ', ' ORDER BY id) AS g FROM customer",
         "SELECT DISTINCT ON (customer_id) id FROM orders ORDER BY customer_id, id",

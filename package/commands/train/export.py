@@ -20,7 +20,7 @@ def register(app: typer.Typer) -> None:
 
 def export(
     adapter: Annotated[Path, typer.Option(help="The folder of the adapter, as PEFT saved it.")],
-    base: Annotated[str, typer.Option(help="Its base: base, better, tiny, or a path to a GGUF file.")],
+    base: Annotated[str, typer.Option(help="Its base: base, base-1.5b, tiny, or a path to a GGUF file.")],
     out: Annotated[Path, typer.Option("--out", help="The model folder, for --model.")],
     merged: Annotated[bool, typer.Option("--merged", help="Also write merged weights, for GPU servers.")] = False,
     check: Annotated[

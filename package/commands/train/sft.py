@@ -26,7 +26,7 @@ def sft(
         typer.Option(help="A run's settings, YAML; or the name of one in training/configs, such as qwen-0.5b-lora."),
     ],
     base: Annotated[
-        str | None, typer.Option(help="base, better, tiny, a GGUF file, or a model's folder; replaces the config's.")
+        str | None, typer.Option(help="base, base-1.5b, tiny, a GGUF file, or a model's folder; replaces the config's.")
     ] = None,
     data: Annotated[Path | None, typer.Option(help="The folder of the rows; replaces the config's.")] = None,
     out: Annotated[Path | None, typer.Option(help="The folder of the run; replaces the config's.")] = None,

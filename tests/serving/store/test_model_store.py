@@ -122,7 +122,7 @@ def test_the_path_of_a_file_of_ones_own(tmp_path: Path) -> None:
 
 
 def test_an_unknown_name_names_the_known(tmp_path: Path) -> None:
-    with pytest.raises(ModelUnavailable, match="better, default, tiny"):
+    with pytest.raises(ModelUnavailable, match="base, base-1.5b, default, tiny"):
         ModelStore(tmp_path).resolve("defualt")
 
 

@@ -1,9 +1,9 @@
 """PostgreSQL's functions that only compute.
 
 Left out, though they look like the rest: functions that run SQL given as text (query_to_xml, table_to_xml,
-database_to_xml, cursor_to_xml, ts_stat, ts_rewrite), all pg_... but pg_typeof, large objects (lo_...), sequences,
-settings, advisory locks, notifications, privileges and catalog information, transaction numbers, setseed, dblink and
-other functions of extensions that have effects.
+database_to_xml, cursor_to_xml, ts_stat, ts_rewrite), all pg_... but pg_typeof and those that write a size, large
+objects (lo_...), sequences, settings, advisory locks, notifications, privileges and catalog information, transaction
+numbers, setseed, dblink and other functions of extensions that have effects.
 """
 
 # https://www.postgresql.org/docs/current/functions-comparison.html and functions-conditional.html
@@ -85,7 +85,7 @@ _WINDOWS_AND_SETS = """
     row_number ntile lag lead first_value last_value nth_value generate_series generate_subscripts
 """
 # https://www.postgresql.org/docs/current/functions-info.html: the only harmless one; the rest looks into the catalog
-_INFORMATION = "pg_typeof"
+_INFORMATION = "pg_typeof pg_size_pretty pg_size_bytes"
 # https://www.postgresql.org/docs/current/pgtrgm.html, fuzzystrmatch.html, unaccent.html: extensions that compute
 _EXTENSIONS = """
     similarity word_similarity strict_word_similarity soundex difference levenshtein levenshtein_less_equal metaphone
