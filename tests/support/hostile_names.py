@@ -196,6 +196,7 @@ HOSTILE: dict[str, tuple[str, ...]] = {
         "SELECT (NULL::secret[])[1]",
         "SELECT CAST(NULL AS secret)",
         "SELECT pg_typeof(whole) FROM person",
+        "SELECT range 'x' preceding",
         "SELECT person.whole.pg_typeof FROM person",
         "SELECT (whole).pg_typeof FROM person",
         "SELECT pg_catalog.pg_typeof(whole) FROM person",

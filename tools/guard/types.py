@@ -50,6 +50,9 @@ _BEFORE_TEXT = frozenset(
     """.split()
 )
 _WORDS = (TokenType.VAR, TokenType.IDENTIFIER)
+_ENDS = (TokenType.R_PAREN, TokenType.R_BRACKET, TokenType.NUMBER, TokenType.ASC, TokenType.DESC)
+"""Tokens that may end what a window is sorted by."""
+_BOUNDS = ("BETWEEN", "UNBOUNDED", "CURRENT")
 
 
 def forbidden_type(
@@ -178,7 +181,7 @@ def _types_by_words(sql: str, found: list[Token]) -> Iterator[Token]:
         if after is not None and after.token_type == TokenType.DOT:
             continue
         is_word = token.token_type in _WORDS or token.token_type in keywords
-        if not is_word or before is None:
+        if not is_word or before is None or _is_frame(found, place):
             continue
         if before.token_type == TokenType.DOT:
             continue  # with its schema it is a type of its own in the tree, too
@@ -198,6 +201,16 @@ def _types_by_words(sql: str, found: list[Token]) -> Iterator[Token]:
 def _casts(found: list[Token], opener: int) -> bool:
     """Whether an AS within this bracket is that of a CAST."""
     return opener > 0 and found[opener - 1].text.casefold() in ("cast", "try_cast", "xmlserialize")
+
+
+def _is_frame(found: list[Token], place: int) -> bool:
+    """Whether a word begins the frame of a window, such as `RANGE '1 day' PRECEDING`, and is no type."""
+    word, *following = [token.text.upper() for token in found[place : place + 3]]
+    if word != "RANGE" or found[place].token_type == TokenType.IDENTIFIER or not following:
+        return False
+    before = found[place - 1].token_type
+    is_sorted = before in (*_WORDS, *_ENDS) or before in Dialect.get_or_raise("postgres").parser_class.TYPE_TOKENS
+    return following[0] in _BOUNDS or (is_sorted and following[1:] in (["PRECEDING"], ["FOLLOWING"]))
 
 
 def _in_list(found: list[Token], opener: int) -> bool:
