@@ -149,7 +149,7 @@ HONEST: dict[str, tuple[str, ...]] = {
         "SELECT t.x, t.y FROM out_rows(2) AS t(x, y)",
         "SELECT x FROM out_rows(2) AS t(x, y) WHERE y > 1",
         "SELECT name FROM customer WHERE name ILIKE 'a%'",
-        "SELECT sum(amount) OVER w AS s FROM orders WINDOW w AS (ORDER BY id RANGE BETWEEN 1 PRECEDING AND CURRENT ROW)",
+        "SELECT sum(amount) OVER w AS s FROM orders WINDOW w AS (ORDER BY id RANGE UNBOUNDED PRECEDING)",
         "SELECT sum(amount) OVER (ORDER BY id DESC RANGE '1' PRECEDING) AS s FROM orders LIMIT '1' OFFSET '0'",
         "SELECT pg_size_pretty(sum(amount)::bigint) AS size FROM orders WHERE amount < pg_size_bytes('1 kB')",
         "SELECT amount::character varying(5) AS t FROM orders",
