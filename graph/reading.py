@@ -16,7 +16,7 @@ from route_sql.graph.fields.channels import Begin
 from route_sql.graph.state import VERSION, State
 from route_sql.graph.threads.checked_state import checked_state
 from route_sql.graph.threads.choices import kept_choices
-from route_sql.graph.threads.narrowing import narrowed_state, require_as_wide, with_narrowed
+from route_sql.graph.threads.narrowing import narrowed_state, with_narrowed
 from route_sql.graph.threads.state_versions import StoredState, upgrade, without_old_keys
 from route_sql.graph.watching.sentences import beginning, tell_ending
 from route_sql.graph.watching.spans import begin_workflow, node_span
@@ -56,7 +56,6 @@ def node(
     late: Callable[[State], Update] | None = _no_update,
     *,
     needs: str | None = None,
-    is_alone: bool = True,
     trace_content: bool = False,
 ) -> RunnableCallable:
     """A node of the graph: the agent reads a state whose choices the run's context has narrowed.
@@ -65,7 +64,6 @@ def node(
         agent: The agent.
         late: Makes the update when the question's time budget ends before the agent; None lets it run on.
         needs: What the node needs of the earlier nodes; it can't be resumed with narrower rights than they had.
-        is_alone: Whether the node never runs next to another one, so that it may write the narrowed choices.
         trace_content: Whether its span has the texts of errors.
 
     Raises (when run):
@@ -74,11 +72,8 @@ def node(
 
     async def run(state: StoredState, *, runtime: Runtime[Context]) -> Update:
         context = context_of(runtime)
-        now, narrowing = narrowed_state(_read(state, context)[0], context)
-        if needs is not None:
-            require_as_wide(narrowing, needs)
-        update = await _run(agent, now, runtime, late, trace_content=trace_content)
-        return with_narrowed(update, narrowing) if is_alone else update
+        now, narrowing = await narrowed_state(_read(state, context)[0], context, needs)
+        return with_narrowed(await _run(agent, now, runtime, late, trace_content=trace_content), narrowing)
 
     return in_both_ways(run, _name_of(agent))
 
@@ -109,7 +104,7 @@ def recording_node(
     async def run(state: StoredState, *, runtime: Runtime[Context]) -> Update:
         context = context_of(runtime)
         read, upgraded = _read(state, context)
-        now, narrowing = narrowed_state(read, context)
+        now, narrowing = await narrowed_state(read, context)
         update = await _run(agent, now, runtime, late, trace_content=trace_content)
         if "attempts" in upgraded and "attempts" not in narrowing:
             update["attempts"] = Begin(begin=[*upgraded["attempts"], *update.get("attempts", [])])

@@ -110,8 +110,8 @@ def _functions(nodes: Nodes) -> dict[str, Any]:
     return {
         "ground": first_node(nodes.ground, trace_content=traced),
         "clarify": node(nodes.clarify, needs="the readings", trace_content=traced),
-        "link_schema": node(nodes.link_schema, is_alone=False, trace_content=traced),
-        "draft": node(nodes.draft, is_alone=False, trace_content=traced),
+        "link_schema": node(nodes.link_schema, trace_content=traced),
+        "draft": node(nodes.draft, trace_content=traced),
         "generate": node(nodes.generate, trace_content=traced),
         "execute": recording_node(nodes.execute, unrun, trace_content=traced),
         "complete_joins": node(nodes.complete_joins, trace_content=traced),

@@ -36,9 +36,16 @@ class OfOneQuestion(LastValue[Any]):
     """The value that was written last; `BEGIN` removes it."""
 
     def update(self, values: Sequence[Any]) -> bool:
-        """Take the one value of a step; return whether anything changed."""
-        if list(values) != [BEGIN]:
-            return super().update(values)
+        """Take the value of a step; return whether anything changed.
+
+        Nodes side by side may write the same value, as they do with narrower rights. A value counts more than `BEGIN`.
+        """
+        different: list[Any] = []
+        for value in values:
+            if value != BEGIN and value not in different:
+                different.append(value)
+        if different or not values:
+            return super().update(different)
         was_there = self.is_available()
         self.value = self.__class__(self.typ).value
         return was_there

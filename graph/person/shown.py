@@ -4,7 +4,6 @@ LangGraph gives `Command(resume=True)` to the first interrupt that the resumed r
 questions this may be another query than the person saw. So the thread is read: what waits there is what was shown.
 """
 
-import asyncio
 import re
 from collections.abc import Mapping
 from dataclasses import replace
@@ -12,23 +11,20 @@ from typing import Any
 
 from langchain_core.runnables.config import set_config_context
 from langgraph._internal._constants import (
-    CONFIG_KEY_CHECKPOINT_ID,
     CONFIG_KEY_CHECKPOINT_MAP,
     CONFIG_KEY_CHECKPOINT_NS,
-    CONFIG_KEY_CHECKPOINTER,
     CONFIG_KEY_DURABILITY,
     CONFIG_KEY_RESUME_MAP,
     CONFIG_KEY_SCRATCHPAD,
     INTERRUPT,
 )
 from langgraph._internal._scratchpad import PregelScratchpad
-from langgraph.checkpoint.base import BaseCheckpointSaver
 from langgraph.config import get_config
 from langgraph.types import Interrupt, _interrupt_id, interrupt
 from pydantic import BaseModel
 
+from route_sql.graph.threads.stored_narrowing import stored_checkpoint
 from route_sql.tools.errors import InvalidInput
-from route_sql.tools.loop_thread import QUESTIONS
 
 ANOTHER_IN_THE_NODE = re.compile(r":[^|]*\|\d+\|")
 """Part of the namespace of a run that is not the first one in its node, and that LangGraph drops when the node ends."""
@@ -81,14 +77,7 @@ def _is_answered(value: dict[str, Any], waiting: list[Interrupt[Any]], conf: Map
 
 async def _waiting(conf: Mapping[str, Any]) -> list[Interrupt[Any]]:
     """The interrupts of the outermost graph that were waiting when it was resumed."""
-    saver, places = conf.get(CONFIG_KEY_CHECKPOINTER), conf.get(CONFIG_KEY_CHECKPOINT_MAP) or {}
-    if not isinstance(saver, BaseCheckpointSaver) or not places:
-        return []
-    outermost = min(places, key=len)
-    own = {name: each for name, each in conf.items() if not name.startswith("__")}
-    place = {CONFIG_KEY_CHECKPOINT_NS: outermost, CONFIG_KEY_CHECKPOINT_ID: places[outermost]}
-    config: Any = {"configurable": {**own, **place}}
-    is_synchronous = QUESTIONS.is_current()
-    stored = await (asyncio.to_thread(saver.get_tuple, config) if is_synchronous else saver.aget_tuple(config))
+    outermost = min(conf.get(CONFIG_KEY_CHECKPOINT_MAP) or {"": None}, key=len)
+    stored = await stored_checkpoint(conf, outermost)
     writes = (stored and stored.pending_writes) or []
     return [each for _, channel, written in writes if channel == INTERRUPT for each in written]

@@ -5,9 +5,11 @@ from typing import Any
 from route_sql.graph.context import Context
 from route_sql.graph.fields.channels import BEGIN, Begin, Extended
 from route_sql.graph.fields.decisions import SAID
+from route_sql.graph.fields.run_choices import Choices
 from route_sql.graph.state import State
 from route_sql.graph.threads.beginning import OF_ONE_QUESTION
 from route_sql.graph.threads.choices import narrowed
+from route_sql.graph.threads.stored_narrowing import narrowed_before, store_narrowing
 from route_sql.tools.errors import InvalidInput
 
 KEPT = {"began", "traceparent", "choices", "question_evidence", "asked_back", "spent", "proposal", "sql", "ledger"}
@@ -20,15 +22,35 @@ TOO_NARROW = (
 )
 
 
-def narrowed_state(read: State, context: Context) -> tuple[State, dict[str, Any]]:
+async def narrowed_state(read: State, context: Context, needs: str | None = None) -> tuple[State, dict[str, Any]]:
     """The state with choices that the context has narrowed, and the update that keeps them.
 
     With narrower rights the state has no notes, queries, results and prompts any more: they may show names and
     values that are hidden now. The update is empty if neither the rights nor the need for approval have changed.
+
+    Args:
+        read: The state.
+        context: The context of the run, or of its resume.
+        needs: What the node needs of the earlier nodes; it can't be resumed with narrower rights than they had.
+
+    Raises:
+        InvalidInput: what the node needs was found with wider rights.
     """
-    before, choices = read["choices"], narrowed(read["choices"], context)
+    stored = await narrowed_before(read["choices"])
+    choices = narrowed(stored, context)
+    left, update = _narrowed_to(read, choices)
+    if needs is not None:
+        _require_as_wide(update, needs)
+    if _has_changed(stored, choices):
+        await store_narrowing(choices)
+    return left, update
+
+
+def _narrowed_to(read: State, choices: Choices) -> tuple[State, dict[str, Any]]:
+    """The state with narrower choices, and the update that keeps them."""
+    before = read["choices"]
     has_fewer = choices["rights"] != before["rights"]
-    if not has_fewer and choices["approve"] == before["approve"]:
+    if not _has_changed(before, choices):
         return {**read, "choices": choices}, {}
     found = _found(read) if has_fewer else set()
     left: Any = {name: value for name, value in read.items() if name not in found}
@@ -49,12 +71,11 @@ def with_narrowed(update: dict[str, Any], narrowing: dict[str, Any]) -> dict[str
     return both
 
 
-def require_as_wide(narrowing: dict[str, Any], what: str) -> None:
-    """Check that a node which needs what the run has found may still use it.
+def _has_changed(before: Choices, choices: Choices) -> bool:
+    return choices["rights"] != before["rights"] or choices["approve"] != before["approve"]
 
-    Raises:
-        InvalidInput: it was found with wider rights.
-    """
+
+def _require_as_wide(narrowing: dict[str, Any], what: str) -> None:
     if len(narrowing) > 1:
         raise InvalidInput(TOO_NARROW.format(what))
 
