@@ -18,7 +18,10 @@ from route_sql.graph.threads.surrounding import NoContext
 from route_sql.tools.errors import InvalidInput
 from route_sql.tools.loop_thread import QUESTIONS
 
-NO_RIGHTS = "the run stopped before its rights were kept: resume it with its context (Context() if it had none)"
+NO_RIGHTS = (
+    "the run stopped before its rights were kept: resume it with its context (if it had none, with Context(), or over "
+    "HTTP with one field of it, such as the strategy)"
+)
 LOST = (
     "earlier questions of this thread had the context of the graph around them, and that graph was resumed without it: "
     "resume it with its context (Context() for the defaults)"
@@ -37,7 +40,7 @@ async def context_of_first(runtime: Runtime[Context]) -> Context:
     if runtime.context is None or is_resumed:
         # LangGraph's mark of a resumed run; a graph around ours may be resumed before ours begins
         is_nested = "|" in str(configurable.get("checkpoint_ns", ""))
-        if not is_nested and (is_resumed or configurable.get(CONFIG_KEY_RESUMING)):
+        if is_resumed or (not is_nested and configurable.get(CONFIG_KEY_RESUMING)):
             raise InvalidInput(NO_RIGHTS)
         if is_nested and await _is_context_lost(configurable):
             raise InvalidInput(LOST)

@@ -57,8 +57,10 @@ class InnerGraph(CompiledStateGraph[Any, Any, Any, Any]):
         Raises:
             InvalidInput: it lets a person be asked, and this graph keeps no run until the answer comes.
         """
-        chosen = _chosen(given)
-        if chosen is None and (asked is None or isinstance(asked, Command)):
+        is_resumed = asked is None or isinstance(asked, Command)
+        # LangGraph's server gives an empty context where its client has given none
+        chosen = _chosen(None if is_resumed and given == {} else given)
+        if chosen is None and is_resumed:
             return NoContext()
         if self.checkpointer is False and isinstance(chosen, Context) and (chosen.approve or chosen.clarify):
             raise InvalidInput(

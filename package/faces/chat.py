@@ -17,7 +17,7 @@ from route_sql.graph.context import Context, context_of
 from route_sql.graph.reading import in_both_ways
 from route_sql.graph.state import Answer, AnsweredQuestion, Question
 from route_sql.graph.threads.memory import OLDER, is_turn, turn_of
-from route_sql.graph.threads.surrounding import as_inner
+from route_sql.graph.threads.surrounding import NoContext, as_inner
 from route_sql.graph.wiring import Graph
 from route_sql.tools.database.catalog import Catalog
 from route_sql.tools.errors import InvalidInput
@@ -88,7 +88,9 @@ def _asking(graph: Graph, catalog: Catalog, name: str) -> Callable[..., Awaitabl
         turns = _turns(state["messages"])
         last = turns[0] if turns else None
         asked = {**Question(question=question, database=database), "last_turn": last, "older_turns": turns[1:]}
-        answer: Answer = await within.ainvoke(asked)
+        # a question that began keeps its rights; one that did not has lost its context
+        lost = runtime.context if isinstance(runtime.context, NoContext) else None
+        answer: Answer = await within.ainvoke(asked, context=lost)
         rights = context_of(runtime).rights.as_json()
         kept = _entry(question, database, answer, rights, last)
         return {"messages": [AIMessage(reply_text(answer, database), name=name, additional_kwargs={KEY: kept})]}

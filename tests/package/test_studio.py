@@ -182,6 +182,20 @@ async def test_a_query_is_approved_over_http(server: str, stub: ChatStub) -> Non
             assert answer["columns"] == (shown if status == "ok" else [])
 
 
+async def test_what_a_resume_has_narrowed_lasts_over_http(server: str, stub: ChatStub) -> None:
+    narrower = {"approve": True, "hide": ["pet.kind"]}
+    async with get_client(url=server) as client:
+        for value, status in ((YES, "ok"), ({"type": "reject"}, "refused")):
+            thread = (await client.threads.create())["thread_id"]
+            stub.enqueue(completion("SELECT * FROM pet"))
+            asked: Any = {"input": QUESTION, "context": {"strategy": "single"}, "interrupt_before": ["execute"]}
+            await client.runs.wait(thread, "route_sql", **asked)
+            paused: Any = await client.runs.wait(thread, "route_sql", input=None, context=narrower)
+            assert paused["__interrupt__"], "only the context of the resume wants approval"
+            answer: Any = await client.runs.wait(thread, "route_sql", command={"resume": value})
+            assert (answer["status"], answer["columns"]) == (status, ["name"] if status == "ok" else [])
+
+
 async def test_an_assistant_of_each_strategy_is_ready(server: str, stub: ChatStub) -> None:
     async with get_client(url=server) as client:
         ready = {each["name"]: each for each in await client.assistants.search(graph_id="route_sql")}

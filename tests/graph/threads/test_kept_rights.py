@@ -9,6 +9,7 @@ from langgraph.graph import START, StateGraph
 from langgraph.types import Command
 from typing_extensions import TypedDict
 
+from route_sql.faces.chat import chat_graph
 from route_sql.graph.context import Context
 from route_sql.graph.state import Question
 from route_sql.graph.threads.choices import choices_of
@@ -170,5 +171,22 @@ async def test_a_run_that_failed_in_its_first_node_needs_its_context(model: Scri
         with pytest.raises(Exception, match=r"shop\.sqlite"):
             await graph.ainvoke(QUESTION, thread(), context=CLERK)
         hidden.rename(shop)
+        for given in (None, {}):  # LangGraph's server gives an empty one
+            with pytest.raises(InvalidInput, match="resume it with its context"):
+                await graph.ainvoke(None, thread(), context=given)
+
+
+async def test_a_chat_that_failed_before_its_question_began_needs_its_context(model: ScriptedModel, shop: Path) -> None:
+    hidden = shop.rename(shop.with_name("moved.sqlite"))
+    catalog, _ = Catalog.from_url(shop)
+    async with catalog:
+        chat: Any = chat_graph(build_graph(model, catalog), catalog, checkpointer=InMemorySaver())
+        with pytest.raises(Exception, match=r"shop\.sqlite"):
+            await chat.ainvoke({"messages": [("human", "Who are the customers?")]}, thread(), context=CLERK)
+        hidden.rename(shop)
         with pytest.raises(InvalidInput, match="resume it with its context"):
-            await graph.ainvoke(None, thread())
+            await chat.ainvoke(None, thread())
+        model.enqueue("sql", ALL)
+        assert (await chat.ainvoke(None, thread(), context=CLERK, version="v2")).interrupts
+        answer = await chat.ainvoke(Command(resume=True), thread())
+    assert "Ida" in answer["messages"][-1].text and "Bergen" not in answer["messages"][-1].text
