@@ -183,7 +183,7 @@ async def test_a_query_is_approved_over_http(server: str, stub: ChatStub) -> Non
 
 
 async def test_what_a_resume_has_narrowed_lasts_over_http(server: str, stub: ChatStub) -> None:
-    narrower = {"approve": True, "hide": ["pet.kind"]}
+    narrower: Any = {"approve": True, "hide": ["pet.kind"]}
     async with get_client(url=server) as client:
         for value, status in ((YES, "ok"), ({"type": "reject"}, "refused")):
             thread = (await client.threads.create())["thread_id"]

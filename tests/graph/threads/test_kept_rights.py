@@ -171,7 +171,8 @@ async def test_a_run_that_failed_in_its_first_node_needs_its_context(model: Scri
         with pytest.raises(Exception, match=r"shop\.sqlite"):
             await graph.ainvoke(QUESTION, thread(), context=CLERK)
         hidden.rename(shop)
-        for given in (None, {}):  # LangGraph's server gives an empty one
+        empty: Any = {}
+        for given in (None, empty):  # LangGraph's server gives an empty one
             with pytest.raises(InvalidInput, match="resume it with its context"):
                 await graph.ainvoke(None, thread(), context=given)
 
