@@ -29,7 +29,7 @@ BATCH = 64
 ERROR_CHARS = 500
 _MEMORY = (duckdb.OutOfMemoryException, MemoryError)
 _SELECT, _MULTI, _CREATE = duckdb.StatementType.SELECT, duckdb.StatementType.MULTI, duckdb.StatementType.CREATE
-_ONE_STATEMENT = ([], [_SELECT])
+_ONE_STATEMENT: tuple[list[duckdb.StatementType], ...] = ([], [_SELECT])
 _RUINED = (duckdb.FatalException, duckdb.InternalException)
 
 
