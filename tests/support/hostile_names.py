@@ -197,6 +197,8 @@ HOSTILE: dict[str, tuple[str, ...]] = {
         "SELECT CAST(NULL AS secret)",
         "SELECT pg_typeof(whole) FROM person",
         "SELECT range 'x' preceding",
+        "SELECT 'x'::range BETWEEN 'a' AND 'b'",
+        "SELECT sum(1) OVER (ORDER BY range 'between')",
         "SELECT person.whole.pg_typeof FROM person",
         "SELECT (whole).pg_typeof FROM person",
         "SELECT pg_catalog.pg_typeof(whole) FROM person",

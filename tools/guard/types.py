@@ -50,9 +50,7 @@ _BEFORE_TEXT = frozenset(
     """.split()
 )
 _WORDS = (TokenType.VAR, TokenType.IDENTIFIER)
-_ENDS = (TokenType.R_PAREN, TokenType.R_BRACKET, TokenType.NUMBER, TokenType.ASC, TokenType.DESC)
-"""Tokens that may end what a window is sorted by."""
-_BOUNDS = ("BETWEEN", "UNBOUNDED", "CURRENT")
+_BOUNDS = (["BETWEEN"], ["UNBOUNDED"], ["CURRENT"])
 
 
 def forbidden_type(
@@ -181,7 +179,7 @@ def _types_by_words(sql: str, found: list[Token]) -> Iterator[Token]:
         if after is not None and after.token_type == TokenType.DOT:
             continue
         is_word = token.token_type in _WORDS or token.token_type in keywords
-        if not is_word or before is None or _is_frame(found, place):
+        if not is_word or before is None:
             continue
         if before.token_type == TokenType.DOT:
             continue  # with its schema it is a type of its own in the tree, too
@@ -189,6 +187,8 @@ def _types_by_words(sql: str, found: list[Token]) -> Iterator[Token]:
             before.token_type == TokenType.ALIAS and _casts(found, openers[place - 1])
         ):
             yield token
+        elif _is_frame(found, place, openers[place]):
+            continue
         elif after is not None and after.token_type == TokenType.STRING:
             if _folded(sql, token) not in _BEFORE_TEXT:
                 yield token
@@ -203,14 +203,15 @@ def _casts(found: list[Token], opener: int) -> bool:
     return opener > 0 and found[opener - 1].text.casefold() in ("cast", "try_cast", "xmlserialize")
 
 
-def _is_frame(found: list[Token], place: int) -> bool:
-    """Whether a word begins the frame of a window, such as `RANGE '1 day' PRECEDING`, and is no type."""
-    word, *following = [token.text.upper() for token in found[place : place + 3]]
-    if word != "RANGE" or found[place].token_type == TokenType.IDENTIFIER or not following:
+def _is_frame(found: list[Token], place: int, opener: int) -> bool:
+    """Whether a word of a window's bracket begins its frame, such as `RANGE '1 day' PRECEDING`, and is no type."""
+    is_window = opener > 0 and found[opener - 1].text.upper() in ("OVER", "AS")
+    if not is_window or found[opener + 1].token_type in _QUERY_WORDS or found[place].token_type == TokenType.IDENTIFIER:
         return False
-    before = found[place - 1].token_type
-    is_sorted = before in (*_WORDS, *_ENDS) or before in Dialect.get_or_raise("postgres").parser_class.TYPE_TOKENS
-    return following[0] in _BOUNDS or (is_sorted and following[1:] in (["PRECEDING"], ["FOLLOWING"]))
+    word, *after = [token.text.upper() for token in found[place : place + 3]]
+    is_offset = any(token.token_type == TokenType.STRING for token in found[place + 1 : place + 2])
+    is_bound = after[1:] in (["PRECEDING"], ["FOLLOWING"]) if is_offset else after[:1] in _BOUNDS
+    return word == "RANGE" and is_bound
 
 
 def _in_list(found: list[Token], opener: int) -> bool:
