@@ -10,6 +10,7 @@ from typing import Annotated, Any
 from annotated_types import Ge, Le
 from langchain_core.language_models import BaseChatModel
 from pydantic import TypeAdapter, ValidationError
+from typing_extensions import TypedDict
 
 from route_sql.agents.call import settings_of
 from route_sql.graph.calls.budget import in_time
@@ -23,6 +24,14 @@ from route_sql.tools.schema.records import Schema
 LOOK_UP_SECONDS = 10.0
 """Seconds that the server may take to name its model in the middle of a run."""
 Probability = Annotated[float, Ge(0.0), Le(1.0)]
+
+
+class FittedChoices(TypedDict):
+    """Choices of a run that belong to a model; see `Choices`."""
+
+    enough: float
+    withhold: float
+    correct_rows: bool
 
 
 @dataclass(frozen=True)
@@ -63,11 +72,13 @@ class Calibration:
     """Name of the model, and the data that the calibration was fitted on."""
     voted: Logistic | None = None
     """Model for an answer that samples have voted on; None if it was made without samples."""
+    correct_rows: bool = True
+    """Whether `adaptive` asks the noise corrector once a query of the model has returned rows."""
 
     @property
-    def limits(self) -> dict[str, float]:
-        """Probabilities at which a run ends early or gives no SQL."""
-        return {"enough": self.enough, "withhold": self.withhold}
+    def choices(self) -> FittedChoices:
+        """The choices of a run that were measured with the calibration."""
+        return {"enough": self.enough, "withhold": self.withhold, "correct_rows": self.correct_rows}
 
     def confidence(self, kind: AnswerKind, signals: Mapping[str, float]) -> float:
         """The probability that an answer with these signals is right."""

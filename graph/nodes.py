@@ -26,7 +26,7 @@ from route_sql.graph.calls.budget import Update, in_time, unspent
 from route_sql.graph.calls.exchanges import keep
 from route_sql.graph.calls.ledger import calls_of, entry, scores_of
 from route_sql.graph.checks import finding
-from route_sql.graph.confidence import Calibration, calibration_in_run, find_calibration
+from route_sql.graph.confidence import UNCALIBRATED, Calibration, calibration_in_run, find_calibration
 from route_sql.graph.context import Context, authenticated_user
 from route_sql.graph.events import add_event
 from route_sql.graph.executing import Execution, candidate_of, proposed
@@ -109,7 +109,7 @@ class Nodes:
         fitted = await in_time(find, unspent(context.seconds, began))
         # Another user may resume the run later.
         asked = replace(context, asked_by=context.asked_by or authenticated_user())
-        return choices_of(asked, can_sample=can_sample(self.model), **(fitted.limits if fitted else {}))
+        return choices_of(asked, can_sample=can_sample(self.model), **(fitted or UNCALIBRATED).choices)
 
     async def clarify(self, state: State) -> Update:
         """Ask a person what the question means; the answer is evidence for the agents, or picks a candidate."""

@@ -194,7 +194,7 @@ class _RecordedDatabase:
 def _context_of(recording: Recording) -> Context:
     """The context of the recorded run; its rights are in the recorded schema already."""
     kept: dict[str, Any] = {key: value for key, value in recording["choices"].items()}
-    for key in ("rights", "can_sample"):
+    for key in ("rights", "can_sample", "correct_rows"):
         kept.pop(key, None)
     return Context(
         **{

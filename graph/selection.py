@@ -57,6 +57,11 @@ def is_repaired(attempt: Attempt) -> bool:
     return attempt["agent"] == "complete_joins"
 
 
+def has_rows(attempt: Attempt) -> bool:
+    """Whether a candidate is a query that the model wrote itself, and returned rows."""
+    return attempt["outcome"]["status"] == "ok" and not is_repaired(attempt)
+
+
 def best(tried: Sequence[Attempt]) -> Attempt | None:
     """The candidate to answer with.
 

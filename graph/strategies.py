@@ -14,6 +14,7 @@ from route_sql.graph.calls.ledger import calls_of
 from route_sql.graph.selection import (
     agreed,
     attempts,
+    has_rows,
     is_a_persons,
     is_repaired,
     is_sampled,
@@ -102,6 +103,12 @@ def a_verdict_may_help(state: State) -> bool:
     return first["agent"] == "correct_noise" and first["complaint"] is not None
 
 
+def a_correction_may_help(state: State) -> bool:
+    """A verdict may help as in `paper`; once a query of the model has rows, its calibration must allow the call."""
+    is_worth_it = state["choices"].get("correct_rows", True) or not any(map(has_rows, attempts(state)))
+    return is_worth_it and a_verdict_may_help(state)
+
+
 def none_runs(state: State) -> bool:
     """No candidate runs."""
     first = leading(state)
@@ -148,7 +155,7 @@ ADAPTIVE = (
     Turn("complete_joins", when=newest_is_doubted),
     Turn("link_schema", when=leading_is_doubted, at_most=1),
     Turn("generate", when=always, at_most=1),
-    Turn("correct_noise", when=a_verdict_may_help, at_most="max_corrections"),
+    Turn("correct_noise", when=a_correction_may_help, at_most="max_corrections"),
     Turn("continue_writing", when=none_runs, at_most="max_continuations"),
     # Self-consistency by execution: Wang et al. 2023, Li et al. 2022.
     Turn("sample", when=samples_may_help),

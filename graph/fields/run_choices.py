@@ -56,5 +56,7 @@ class Choices(TypedDict):
     """Whether the state keeps each prompt and reply."""
     can_sample: bool
     """Whether the model can be asked at a temperature."""
+    correct_rows: NotRequired[bool]
+    """Whether the noise corrector is asked once a query of the model has returned rows; true where it is missing."""
     surrounded: NotRequired[bool]
     """True where the choices came from the context of a graph around ours."""

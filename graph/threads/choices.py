@@ -17,7 +17,12 @@ _AS_TEXT = json.JSONEncoder().encode
 
 
 def choices_of(
-    context: Context, *, can_sample: bool = False, enough: float = 1.0, withhold: float | None = 1.0
+    context: Context,
+    *,
+    can_sample: bool = False,
+    enough: float = 1.0,
+    withhold: float | None = 1.0,
+    correct_rows: bool = True,
 ) -> Choices:
     """The choices of a context, in the form that the state keeps.
 
@@ -26,6 +31,7 @@ def choices_of(
         can_sample: Whether the model can be asked at a temperature.
         enough: Confidence from which no other agent is asked, if the caller chose none.
         withhold: Probability that there is no answer, from which on no SQL is given, if the caller allows that.
+        correct_rows: Whether the noise corrector is asked once a query of the model has returned rows.
     """
     choices = Choices(
         strategy=context.strategy,
@@ -52,6 +58,7 @@ def choices_of(
         rights=context.rights.as_json(),
         asked_by=context.asked_by,
         can_sample=can_sample,
+        correct_rows=correct_rows,
     )
     return {**choices, "surrounded": True} if isinstance(context, SurroundingContext) else choices
 
@@ -90,7 +97,12 @@ def _checked(kept: dict[str, Any]) -> Choices:
     share = kept.get("withhold")
     is_share = isinstance(share, int | float) and not isinstance(share, bool)
     context = Context(**{**given, "approve": kept["approve"] is not False, "withhold": is_share})
-    choices = choices_of(context, can_sample=kept.get("can_sample") is True, withhold=share if is_share else None)
+    choices = choices_of(
+        context,
+        can_sample=kept.get("can_sample") is True,
+        withhold=share if is_share else None,
+        correct_rows=kept.get("correct_rows") is not False,
+    )
     checked: Choices = {**choices, "rights": Visibility.from_json(kept["rights"]).as_json()}
     return {**checked, "surrounded": True} if kept.get("surrounded") is True else checked
 
@@ -111,7 +123,7 @@ def rights_in(choices: Choices) -> Visibility:
     return Visibility.from_json(choices["rights"])
 
 
-_NOT_IN_CONTEXT = ("rights", "can_sample", "withhold", "surrounded")
+_NOT_IN_CONTEXT = ("rights", "can_sample", "correct_rows", "withhold", "surrounded")
 _KEYS = set(Choices.__annotations__)
 
 

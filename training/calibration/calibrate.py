@@ -1,4 +1,4 @@
-"""A calibration from questions whose right SQL is known: ask, judge, fit, choose where a run may end early."""
+"""A calibration from questions whose right SQL is known: ask, judge, fit, choose which calls are worth it."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, replace
@@ -6,7 +6,7 @@ from pathlib import Path
 
 from langchain_core.language_models import BaseChatModel
 
-from route_sql.graph.confidence import Calibration
+from route_sql.graph.confidence import UNCALIBRATED, Calibration
 from route_sql.graph.context import Context
 from route_sql.graph.wiring import build_graph
 from route_sql.training.calibration.early_exit import ExitPoint, choose_enough, exit_curve
@@ -21,6 +21,7 @@ from route_sql.training.calibration.observing import (
     read_lines,
     write_line,
 )
+from route_sql.training.calibration.verdicts_on_rows import VerdictFigures, verdicts_on_rows
 from route_sql.training.datasets.data_set import OpenDataSet
 from route_sql.training.errors import EvaluationError
 from route_sql.training.evaluation.run_log import JSON
@@ -36,6 +37,8 @@ class Calibrated:
     figures: ReliabilityFigures
     """Figures of the answers with a second opinion."""
     curve: list[ExitPoint]
+    verdicts: VerdictFigures
+    """The effect of verdicts on queries that had returned rows."""
     voted: ReliabilityFigures | None = None
     """Figures of the answers that samples have voted on; None without samples."""
 
@@ -56,7 +59,8 @@ async def observe_all(
         EvaluationError: `lines` belongs to a run with another model or other questions, or is being written.
         DatabaseUnavailable: a database can't be read; errors of the model are raised as they are.
     """
-    graph, scorer = build_graph(model, data.catalog), ExecutionAccuracy(data.catalog)
+    # A calibration that the model has already would leave out the calls that are measured.
+    graph, scorer = build_graph(model, data.catalog, calibration=UNCALIBRATED), ExecutionAccuracy(data.catalog)
     chosen = context or Context()
     with OneWriter(lines, "file", EvaluationError):
         keep_settings(lines, _settings(name, data, chosen))
@@ -96,6 +100,7 @@ def calibrate(questions: Sequence[ObservedQuestion], made_from: str) -> Calibrat
     votes = observations_of(questions, "voted")
     voted = fit_logistic(votes, VOTED_SIGNALS) if votes else None
     never = Calibration(alone.model, compared.model, 1.0, made_from=made_from, voted=voted.model if voted else None)
-    curve = exit_curve(questions, never)
+    curve, verdicts = exit_curve(questions, never), verdicts_on_rows(questions)
     figures, of_votes = reliability(compared.held_out), reliability(voted.held_out) if voted else None
-    return Calibrated(replace(never, enough=choose_enough(curve)), figures, curve, of_votes)
+    found = replace(never, enough=choose_enough(curve), correct_rows=verdicts.help)
+    return Calibrated(found, figures, curve, verdicts, of_votes)

@@ -3,12 +3,13 @@
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import astuple, dataclass, replace
+from dataclasses import astuple, dataclass, field, replace
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
 from route_sql.graph.context import Context
+from route_sql.graph.selection import has_rows
 from route_sql.graph.state import AnswerKind, Assessment, Question
 from route_sql.graph.wiring import Graph
 from route_sql.tools.files import write_whole
@@ -31,6 +32,8 @@ class ObservedQuestion:
     """That of its example (see `example_digest`); empty in lines of earlier versions."""
     gold_fault: bool = False
     """True if its gold query fails: nothing can be right then, so it says nothing of the model."""
+    verdict_on_rows: list[bool] | None = None
+    """Whether the answer was right before and after a verdict; None if none was given once a query had rows."""
 
     def of(self, kind: AnswerKind) -> Observation | None:
         """The observation of a kind; None if the run had none."""
@@ -44,19 +47,44 @@ async def observe(graph: Graph, example: Example, scorer: ExecutionAccuracy, con
         DatabaseUnavailable: the database can't be read; errors of the model are raised as they are.
     """
     question = Question(question=example.question, database=example.database, evidence=example.evidence)
-    last: dict[AnswerKind, Assessment] = {}
-    calls = 0
+    run = _Run()
     async for update in graph.astream(question, context=replace(context, enough=1.0), stream_mode="updates"):
-        calls += sum(len((change or {}).get("ledger", [])) for node, change in update.items() if node != "ground")
-        if (assessment := _assessment(update)) is not None:
-            last[assessment["kind"]] = assessment
-    scores = [await scorer.score(example, assessment["sql"]) for assessment in last.values()]
+        run.add(update)
+    scores = {sql: await scorer.score(example, sql) for sql in {each["sql"] for each in run.assessments}}
     judged = [
-        Observation(example.database, each["kind"], each["signals"], score.correct)
-        for each, score in zip(last.values(), scores, strict=True)
+        Observation(example.database, each["kind"], each["signals"], scores[each["sql"]].correct)
+        for each in {each["kind"]: each for each in run.assessments}.values()
     ]
-    fault = any(score.gold_fault for score in scores)
-    return ObservedQuestion(example.index, judged, calls, example_digest(example), fault)
+    fault = any(score.gold_fault for score in scores.values())
+    verdict = [scores[each["sql"]].correct for each in run.around_verdict] or None
+    return ObservedQuestion(example.index, judged, run.calls, example_digest(example), fault, verdict)
+
+
+@dataclass
+class _Run:
+    """The course of a run so far."""
+
+    assessments: list[Assessment] = field(default_factory=list)
+    """The assessment of each leading candidate, in order."""
+    calls: int = 0
+    returned_rows: bool = False
+    before_verdict: Assessment | None = None
+    """The assessment when the noise corrector was first asked after a query had returned rows."""
+
+    def add(self, update: Mapping[str, Any]) -> None:
+        """Take the changes that the nodes of one step made."""
+        self.calls += sum(len((change or {}).get("ledger", [])) for node, change in update.items() if node != "ground")
+        if "correct_noise" in update and self.returned_rows and self.before_verdict is None:
+            self.before_verdict = self.assessments[-1]
+        executed = update.get("execute") or {}
+        self.returned_rows |= any(map(has_rows, executed.get("attempts", [])))
+        if (assessment := executed.get("assessment")) is not None:
+            self.assessments.append(assessment)
+
+    @property
+    def around_verdict(self) -> list[Assessment]:
+        """The assessments before the verdict and at the end; empty without a verdict on rows."""
+        return [self.before_verdict, self.assessments[-1]] if self.before_verdict else []
 
 
 def example_digest(example: Example) -> str:
@@ -149,7 +177,3 @@ def keep_settings(path: Path, settings: Mapping[str, JSON]) -> None:
 def observations_of(questions: Sequence[ObservedQuestion], kind: AnswerKind) -> list[Observation]:
     """The observations of a kind."""
     return [found for question in questions if (found := question.of(kind)) is not None]
-
-
-def _assessment(update: Any) -> Assessment | None:
-    return (update.get("execute") or {}).get("assessment")

@@ -28,6 +28,7 @@ from route_sql.training.calibration.no_answers import (
     no_answer_figures,
 )
 from route_sql.training.calibration.observing import ObservedQuestion
+from route_sql.training.calibration.verdicts_on_rows import VerdictFigures
 from route_sql.training.datasets.data_set import DataSet, open_data_set
 from route_sql.training.tuning.libraries import require_libraries
 
@@ -114,8 +115,16 @@ def _print(found: Calibrated) -> None:
             f"{'  (default)' if point.enough == found.calibration.enough else ''}"
         )
     say(f"a run ends early from {found.calibration.enough:.2f} on")
+    _print_verdicts(found.verdicts)
     if found.voted:
         _print_figures("answers after a vote of samples", found.voted)
+
+
+def _print_verdicts(verdicts: VerdictFigures) -> None:
+    asked, right, wrong = verdicts
+    if asked:
+        say(f"{asked} verdicts after a query had returned rows: {right} answers became right, {wrong} wrong")
+        say(f"the noise corrector {'is' if verdicts.help else 'is not'} asked once a query has returned rows")
 
 
 def _print_figures(name: str, figures: ReliabilityFigures) -> None:
