@@ -1,6 +1,6 @@
 """route-sql and other text-to-SQL libraries on the same questions, over the same embedded server, in turns.
 
-    python benchmarks/peers/run.py --spider DIR --out runs/peers [--questions 5] [--table FILE]
+    python benchmarks/peers/run.py --spider DIR --out runs/peers [--questions 5] [--models base] [--table FILE]
 
 DIR holds `dev.json` and the folder `database`. Each library runs in an environment that is made from the pinned names
 in `contestants.py`, and is used as its documentation shows it. It is asked one question at a time, and the libraries
@@ -46,6 +46,7 @@ from route_sql.training.datasets.data_set import DataSet, OpenDataSet, open_data
 from route_sql.training.datasets.examples import Example
 from route_sql.training.evaluation.scores.execution_accuracy import ExecutionAccuracy
 
+MODELS = ("base", "default")
 PLAIN, AGENTS = 200, 60
 SECONDS, AGENT_SECONDS = 300.0, 60.0
 DRIVERS = Path(__file__).parent / "drivers"
@@ -93,7 +94,7 @@ async def main(arguments: argparse.Namespace) -> None:
     ready = _environments(arguments.out, failed)
     data_set = DataSet("spider", arguments.spider / "dev.json", arguments.spider / "database")
     async with open_data_set(data_set) as source:
-        for model in ("base", "default"):
+        for model in arguments.models:
             await _with_model(model, source, ready, arguments, failed)
     _write_table(arguments, failed)
 
@@ -201,7 +202,7 @@ def _copy(file: Path) -> Path:
 
 
 def _write_table(arguments: argparse.Namespace, failed: dict[str, str]) -> None:
-    found = [Lines(arguments.out, each.name, model) for model in ("base", "default") for each in CONTESTANTS]
+    found = [Lines(arguments.out, each.name, model) for model in MODELS for each in CONTESTANTS]
     head = heading("Other text-to-SQL libraries", planned=f"{PLAIN} questions, {AGENTS} for agents")
     note = (
         "Calls, tokens of prompts computed, tokens written and seconds are means of a Spider dev question; `base` is "
@@ -218,6 +219,7 @@ if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--spider", type=Path, required=True, help="Folder with dev.json and database.")
     parser.add_argument("--out", type=Path, default=Path("runs/peers"), help="Folder of the lines and environments.")
+    parser.add_argument("--models", nargs="+", choices=MODELS, default=MODELS, help="Ask with these models only.")
     parser.add_argument("--questions", type=int, default=PLAIN, help="Ask at most this many; for a rehearsal.")
     parser.add_argument("--table", type=Path, default=Path(__file__).with_name("peers.md"), help="File of the table.")
     asyncio.run(main(parser.parse_args()))
