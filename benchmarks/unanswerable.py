@@ -1,4 +1,4 @@
-"""Questions without an answer: how many a model withholds or doubts, and how many answerable ones it withholds too.
+"""Questions without an answer: how many a model withholds from each probability, and how many answerable ones too.
 
 Questions on databases that the shipped adapter was not tuned on are asked as they are, of another database, and with a
 column of their gold hidden: one call each. Signals are kept in `OUT/situations.jsonl`, so a run that was stopped
@@ -32,6 +32,8 @@ from route_sql.training.errors import EvaluationError
 
 TABLE = Path(__file__).with_name("unanswerable.md")
 LISTS = {"fit": FIT, "choose": CHOOSE}
+CHOSEN = (0.6, 0.7, 0.8)
+"""Probabilities that a caller may choose, `Context(withhold_from=)`."""
 
 
 async def main(arguments: argparse.Namespace) -> None:
@@ -69,11 +71,13 @@ def table(asked: Sequence[AskedQuestion], calibration: Calibration | None, argum
     if calibration is None or calibration.unanswerable is None:
         raise EvaluationError(f"{named(arguments)} has no calibration that detects questions without an answer")
     head = heading("Questions without an answer", model=named(arguments), list=arguments.list, seed=arguments.seed)
-    lines = [head, "", "| questions | n | doubted or withheld | withheld |", "| --- | --: | --: | --: |"]
+    thresholds = (LIKELY, *CHOSEN, calibration.withhold)
+    names = [f"from {LIKELY}: doubted or withheld", *map(str, CHOSEN), f"{calibration.withhold}: withheld by default"]
+    lines = [head, "", f"| questions | n | {' | '.join(names)} |", f"| --- | --: |{' --: |' * len(names)}"]
     for situation in get_args(Situation):
         signals = [each.signals for each in asked if each.situation == situation]
         found = [calibration.unanswerable.probability(each) for each in signals if each]
-        shares = f"{_share(found, LIKELY)} | {_share(found, calibration.withhold)}"
+        shares = " | ".join(_share(found, threshold) for threshold in thresholds)
         lines.append(f"| {situation.replace('_', ' ')} | {len(found)} | {shares} |")
     return "\n".join(lines) + "\n"
 

@@ -201,6 +201,7 @@ def _context_of(recording: Recording) -> Context:
             **kept,
             "without": tuple(kept["without"]),
             "withhold": kept.get("withhold") is not None,
+            "withhold_from": kept.get("withhold"),
             "keep_prompts": True,
         }
     )

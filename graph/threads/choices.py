@@ -30,9 +30,11 @@ def choices_of(
         context: The caller's choices.
         can_sample: Whether the model can be asked at a temperature.
         enough: Confidence from which no other agent is asked, if the caller chose none.
-        withhold: Probability that there is no answer, from which on no SQL is given, if the caller allows that.
+        withhold: Probability that there is no answer, from which on no SQL is given, if the caller allows that and
+            chose none.
         correct_rows: Whether the noise corrector is asked once a query of the model has returned rows.
     """
+    from_probability = withhold if context.withhold_from is None else context.withhold_from
     choices = Choices(
         strategy=context.strategy,
         without=list(context.without),
@@ -47,7 +49,7 @@ def choices_of(
         samples=context.samples,
         sample_seconds=context.sample_seconds,
         max_tokens=context.max_tokens,
-        withhold=withhold if context.withhold else None,
+        withhold=from_probability if context.withhold else None,
         enough=enough if context.enough is None else context.enough,
         min_confidence=context.min_confidence,
         follow_up=context.follow_up,

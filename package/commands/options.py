@@ -58,6 +58,15 @@ Withhold = Annotated[
         help="Give no SQL where the database probably has no answer; only adaptive does this.",
     ),
 ]
+WithholdFrom = Annotated[
+    float | None,
+    typer.Option(
+        "--withhold-from",
+        min=0.0,
+        max=1.0,
+        help="Probability that the database has no answer from which no SQL is given, in place of the calibration's.",
+    ),
+]
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object and nothing else.")]
 RowsAs = Annotated[
     RowFormat | None,

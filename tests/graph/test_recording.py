@@ -8,6 +8,7 @@ from typing import Any
 import duckdb
 import pytest
 
+from route_sql.graph.confidence import Calibration, Logistic
 from route_sql.graph.context import Context
 from route_sql.graph.recording import FILE, Recording, read_recording, record_run, write_recording
 from route_sql.graph.replaying import replay_run
@@ -55,6 +56,19 @@ async def test_every_strategy_is_replayed(model: ScriptedModel, catalog: Catalog
     model.enqueue("sql", *[NAMES] * (1 if strategy == "single" else 2))
     recording = await recorded(model, catalog, Context(strategy=strategy))
     assert (await replay_run(recording)).divergences == []
+
+
+@pytest.mark.parametrize("context", [None, Context(withhold_from=0.7), Context(withhold=False)])
+async def test_a_replay_withholds_sql_as_the_run_did(
+    model: ScriptedModel, catalog: Catalog, context: Context | None
+) -> None:
+    likely, even = Logistic(intercept=1.0, weights={}, usual={}), Logistic(intercept=0.0, weights={}, usual={})
+    calibration = Calibration(alone=even, compared=even, unanswerable=likely, withhold=0.9, correct_rows=False)
+    withheld = context is not None and context.withhold
+    model.enqueue("sql", *([NAMES] if withheld else [NAMES, "SELECT id FROM customer"]))
+    recording = await recorded(model, catalog, context, calibration=calibration)
+    assert recording["answer"]["status"] == ("unanswerable" if withheld else "ok")
+    assert (await replay_run(recording)).divergences == [] and not model.leftover
 
 
 async def test_what_a_caller_may_not_see_is_not_recorded(

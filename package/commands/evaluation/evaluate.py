@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Annotated, Any
@@ -26,6 +27,7 @@ from route_sql.commands.options import (
     ShardName,
     StrategyName,
     Withhold,
+    WithholdFrom,
     Without,
     chosen,
 )
@@ -67,6 +69,7 @@ def evaluate(
     max_tokens: MaxTokens = None,
     samples: SampleCount = 0,
     withhold: Withhold = True,
+    withhold_from: WithholdFrom = None,
     limit: Limit = None,
     seed: Seed = 0,
     concurrency: Annotated[int, typer.Option(min=1, help="Questions asked at the same time.")] = 1,
@@ -83,7 +86,8 @@ def evaluate(
     if ray is not None or parts is not None:
         _on_ray({**ctx.params, "model": name}, as_json)
         return
-    context = chosen(strategy, without, max_tokens, samples, withhold=withhold)
+    given = chosen(strategy, without, max_tokens, samples, withhold=withhold)
+    context = replace(given, withhold_from=withhold_from)
     further, before = further_scoring(layout, suite, r_ves), read_baseline(baseline, out)
     part = _part_to_ask(shard, baseline)
     data_set = DataSet(layout, questions, databases, held_out_of=held_out_of, limit=limit, seed=seed, shard=part)
@@ -123,6 +127,7 @@ def _settings(model: str, context: Context) -> dict[str, JSON]:
         "max_tokens": context.max_tokens,
         "samples": context.samples or None,
         "withhold": None if context.withhold else False,
+        "withhold_from": context.withhold_from,
     }
     return {
         "model": model,

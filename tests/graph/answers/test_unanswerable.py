@@ -64,6 +64,22 @@ async def test_an_answer_is_doubted_from_a_probability_of_one_half(
     assert any("nothing in the database is named like salary" in doubt for doubt in answer["doubts"]) == is_said
 
 
+@pytest.mark.parametrize(("threshold", "status"), [(None, "ok"), (0.8, "ok"), (0.7, "unanswerable"), (1.0, "ok")])
+async def test_a_caller_may_choose_the_probability(catalog: Catalog, threshold: float | None, status: str) -> None:
+    likely = Logistic(intercept=1.0, weights={}, usual={})  # a probability of 0.73
+    calibration = Calibration(alone=EVEN, compared=EVEN, unanswerable=likely, withhold=0.9)
+    replies = [NAMES] if status == "unanswerable" else [NAMES, NAMES]
+    context = Context(withhold_from=threshold)
+    answer, _ = await ask(catalog, FOREIGN, *replies, calibration=calibration, context=context)
+    assert answer["status"] == status
+
+
+async def test_a_caller_may_choose_a_higher_one_than_the_calibration(catalog: Catalog) -> None:
+    context = Context(withhold_from=0.9999)
+    answer, _ = await ask(catalog, FOREIGN, NO_SALARY, NAMES, NAMES, calibration=CALIBRATION, context=context)
+    assert answer["status"] == "ok"
+
+
 async def test_a_calibration_weighs_the_reason(catalog: Catalog) -> None:
     withheld, _ = await ask(catalog, FOREIGN, NO_SALARY, calibration=CALIBRATION)
     assert withheld["status"] == "unanswerable"
@@ -140,6 +156,17 @@ async def test_single_gives_the_reason_as_an_error(catalog: Catalog) -> None:
 def test_the_choice_is_true_or_false() -> None:
     with pytest.raises(InvalidInput, match="withhold in the context must be true or false"):
         Context(withhold="no")  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("share", [-0.1, 1.1, float("nan"), "0.5", True])
+def test_the_probability_is_a_number_from_0_to_1(share: object) -> None:
+    with pytest.raises(InvalidInput, match="withhold_from in the context must be a number from 0 to 1"):
+        Context(withhold_from=share)  # type: ignore[arg-type]
+
+
+def test_a_probability_from_which_to_withhold_contradicts_never() -> None:
+    with pytest.raises(InvalidInput, match="withhold_from in the context must be left out where withhold is false"):
+        Context(withhold=False, withhold_from=0.5)
 
 
 async def test_nothing_of_it_is_left_for_the_next_question(catalog: Catalog) -> None:
