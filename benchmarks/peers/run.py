@@ -91,7 +91,7 @@ class Seat:
 async def main(arguments: argparse.Namespace) -> None:
     """Ask the missing questions, then write the table."""
     failed = dict(LEFT_OUT)
-    ready = _environments(arguments.out, failed)
+    ready = _environments(arguments, failed)
     data_set = DataSet("spider", arguments.spider / "dev.json", arguments.spider / "database")
     async with open_data_set(data_set) as source:
         for model in arguments.models:
@@ -99,12 +99,12 @@ async def main(arguments: argparse.Namespace) -> None:
     _write_table(arguments, failed)
 
 
-def _environments(out: Path, failed: dict[str, str]) -> dict[Contestant, Path]:
+def _environments(arguments: argparse.Namespace, failed: dict[str, str]) -> dict[Contestant, Path]:
     ready = {}
-    for contestant in CONTESTANTS:
+    for contestant in (each for each in CONTESTANTS if set(each.models) & set(arguments.models)):
         print(f"environment of {contestant.name}", flush=True)
         try:
-            ready[contestant] = interpreter(contestant.packages, out / "environments")
+            ready[contestant] = interpreter(contestant.packages, arguments.out / "environments")
         except RuntimeError as error:
             failed[contestant.title] = f"its packages can't be installed: {str(error)[-200:]}"
     return ready
