@@ -110,8 +110,8 @@ class Context:
     withhold_from: float | None = field(
         default=None,
         metadata=_described(
-            "Probability that the database can't answer from which SQL is withheld; null for the one of the model's "
-            "calibration. For adaptive and a model with a calibration."
+            "Probability that the database can't answer from which SQL is withheld, if withhold is true; null for the "
+            "one of the model's calibration. For adaptive and a model with a calibration."
         ),
     )
     follow_up: bool = field(
@@ -205,8 +205,6 @@ class Context:
             share = getattr(self, key)
             is_share = isinstance(share, int | float) and not isinstance(share, bool) and 0 <= share <= 1
             _require(is_share or (key != "min_confidence" and share is None), key, "a number from 0 to 1", share)
-        is_off = not self.withhold and self.withhold_from is not None
-        _require(not is_off, "withhold_from", "left out where withhold is false", self.withhold_from)
         for key in ("deadline", "seconds", "sample_seconds"):
             seconds = getattr(self, key)
             may_lack = key != "sample_seconds" and seconds is None

@@ -83,6 +83,8 @@ def evaluate(
 ) -> None:
     """Ask the questions of a data set and score the answers by execution accuracy."""
     name = model or Settings().model
+    if withhold_from is not None and not withhold:
+        raise InvalidInput("give --withhold-from or --no-withhold, not both")
     if ray is not None or parts is not None:
         _on_ray({**ctx.params, "model": name}, as_json)
         return

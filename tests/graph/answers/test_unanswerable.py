@@ -74,8 +74,8 @@ async def test_a_caller_may_choose_the_probability(catalog: Catalog, threshold: 
     assert answer["status"] == status
 
 
-async def test_a_caller_may_choose_a_higher_one_than_the_calibration(catalog: Catalog) -> None:
-    context = Context(withhold_from=0.9999)
+@pytest.mark.parametrize("context", [Context(withhold_from=0.9999), Context(withhold=False, withhold_from=0.1)])
+async def test_a_higher_one_than_the_calibrations_and_never_give_sql(catalog: Catalog, context: Context) -> None:
     answer, _ = await ask(catalog, FOREIGN, NO_SALARY, NAMES, NAMES, calibration=CALIBRATION, context=context)
     assert answer["status"] == "ok"
 
@@ -162,11 +162,6 @@ def test_the_choice_is_true_or_false() -> None:
 def test_the_probability_is_a_number_from_0_to_1(share: object) -> None:
     with pytest.raises(InvalidInput, match="withhold_from in the context must be a number from 0 to 1"):
         Context(withhold_from=share)  # type: ignore[arg-type]
-
-
-def test_a_probability_from_which_to_withhold_contradicts_never() -> None:
-    with pytest.raises(InvalidInput, match="withhold_from in the context must be left out where withhold is false"):
-        Context(withhold=False, withhold_from=0.5)
 
 
 async def test_nothing_of_it_is_left_for_the_next_question(catalog: Catalog) -> None:

@@ -111,7 +111,7 @@ def test_what_is_withheld_is_given_by_choice(stub: ChatStub, capsys: pytest.Capt
     assert ask(stub, "given.jsonl", [], *one) == 2
     assert "withhold was false, is null" in capsys.readouterr().err
     assert ask(stub, "given.jsonl", [], *one, "--no-withhold", "--withhold-from", "0.5") == 2
-    assert "must be left out where withhold is false" in capsys.readouterr().err
+    assert "give --withhold-from or --no-withhold, not both" in capsys.readouterr().err
     assert ask(stub, "withheld.jsonl", [], *one, "--withhold-from", "0.5") == 2
     assert "withhold_from was null, is 0.5" in capsys.readouterr().err
 
