@@ -47,7 +47,7 @@ async def observe(graph: Graph, example: Example, scorer: ExecutionAccuracy, con
         DatabaseUnavailable: the database can't be read; errors of the model are raised as they are.
     """
     question = Question(question=example.question, database=example.database, evidence=example.evidence)
-    run = _Run()
+    run = _ObservedRun()
     async for update in graph.astream(question, context=replace(context, enough=1.0), stream_mode="updates"):
         run.add(update)
     scores = {sql: await scorer.score(example, sql) for sql in {each["sql"] for each in run.assessments}}
@@ -61,7 +61,7 @@ async def observe(graph: Graph, example: Example, scorer: ExecutionAccuracy, con
 
 
 @dataclass
-class _Run:
+class _ObservedRun:
     """The course of a run so far."""
 
     assessments: list[Assessment] = field(default_factory=list)
