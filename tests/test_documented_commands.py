@@ -131,7 +131,7 @@ def reader(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, stub: ChatStub) -> P
         for name in ("clinic", "shop")
         for what in ("appointment", "patient", "doctor")
     ]
-    for place in ("dev.json", "train_spider.json", "DIR/dev.json"):
+    for place in ("dev.json", "train_spider.json", "DIR/dev.json", "DIR/choose.json"):
         (tmp_path / place).write_text(json.dumps(asked))
     (tmp_path / "predicted.sql").write_text(f"{SQL}\n" * len(asked))
     lines = [f"{each['question']},{each['query']},log" for each in asked]
