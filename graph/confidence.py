@@ -2,20 +2,20 @@
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from functools import partial
 from math import exp
-from typing import Annotated, Any
+from typing import Annotated, Any, ClassVar
 
 from annotated_types import Ge, Le
 from langchain_core.language_models import BaseChatModel
-from pydantic import TypeAdapter, ValidationError
+from pydantic import AfterValidator, AllowInfNan, ConfigDict, Strict, TypeAdapter, ValidationError
 from typing_extensions import TypedDict
 
 from route_sql.agents.call import settings_of
 from route_sql.graph.calls.budget import in_time
 from route_sql.graph.selection import leading
-from route_sql.graph.signals import kind_of, signals_of
+from route_sql.graph.signals import ANSWER_SIGNALS, NO_ANSWER_SIGNALS, kind_of, signals_of
 from route_sql.graph.state import AnswerKind, Assessment, State
 from route_sql.tools.database.outcome import ran
 from route_sql.tools.errors import InvalidInput, RouteError
@@ -23,7 +23,10 @@ from route_sql.tools.schema.records import Schema
 
 LOOK_UP_SECONDS = 10.0
 """Seconds that the server may take to name its model in the middle of a run."""
-Probability = Annotated[float, Ge(0.0), Le(1.0)]
+Number = Annotated[float, Strict(), AllowInfNan(False)]
+"""A number of a calibration: no text, no infinity."""
+Probability = Annotated[Number, Ge(0.0), Le(1.0)]
+_STRICT = ConfigDict(extra="forbid")
 
 
 class FittedChoices(TypedDict):
@@ -38,10 +41,12 @@ class FittedChoices(TypedDict):
 class Logistic:
     """A logistic model as plain numbers."""
 
-    intercept: float
-    weights: dict[str, float]
+    __pydantic_config__: ClassVar[ConfigDict] = _STRICT
+
+    intercept: Number
+    weights: dict[str, Number]
     """Weight of each signal."""
-    usual: dict[str, float]
+    usual: dict[str, Number]
     """Mean of each signal where the model was fitted; taken where a run lacks the signal."""
 
     def probability(self, signals: Mapping[str, float]) -> float:
@@ -51,6 +56,21 @@ class Logistic:
         return 1.0 / (1.0 + exp(-min(30.0, max(-30.0, score))))
 
 
+def _of_signals(known: frozenset[str]) -> AfterValidator:
+    """Refuses a logistic model of signals that no run has: its answers would silently stay without a calibration."""
+
+    def check(model: Logistic) -> Logistic:
+        if unknown := sorted(model.weights.keys() - known):
+            raise ValueError(f"no run has the signal {', '.join(unknown)}")
+        return model
+
+    return AfterValidator(check)
+
+
+AnswerModel = Annotated[Logistic, _of_signals(ANSWER_SIGNALS)]
+NoAnswerModel = Annotated[Logistic, _of_signals(NO_ANSWER_SIGNALS)]
+
+
 @dataclass(frozen=True)
 class Calibration:
     """Numbers that make a probability of an answer's signals, for one model.
@@ -58,21 +78,23 @@ class Calibration:
     `train calibrate` makes one from questions whose right SQL is known.
     """
 
-    alone: Logistic
+    __pydantic_config__: ClassVar[ConfigDict] = _STRICT
+
+    alone: AnswerModel
     """Model for an answer without a second opinion."""
-    compared: Logistic
+    compared: AnswerModel
     """Model for an answer that was compared with a second opinion."""
     enough: Probability = 1.0
     """Confidence of a draft from which no other agent is asked; 1 never ends a run early."""
-    unanswerable: Logistic | None = None
+    unanswerable: NoAnswerModel | None = None
     """Model for the probability that the database can't answer a question; see `graph/answerable.py`."""
     withhold: Probability = 1.0
     """Probability that there is no answer, from which on no SQL is given."""
     made_from: str = ""
     """Name of the model, and the data that the calibration was fitted on."""
-    voted: Logistic | None = None
+    voted: AnswerModel | None = None
     """Model for an answer that samples have voted on; None if it was made without samples."""
-    correct_rows: bool = True
+    correct_rows: Annotated[bool, Strict()] = True
     """Whether `adaptive` asks the noise corrector once a query of the model has returned rows."""
 
     @property
@@ -115,6 +137,19 @@ def read_calibration(text: str | bytes) -> Calibration:
         return _ADAPTER.validate_json(text)
 
 
+def checked_calibration(given: object) -> Calibration | None:
+    """A calibration that a caller gave; None if there is none.
+
+    Raises:
+        InvalidInput: it is something else, or its numbers can't be used.
+    """
+    if not isinstance(given, Calibration | None):
+        raise InvalidInput(
+            f"calibration must be a Calibration, such as read_calibration(text) gives, not {type(given).__name__}"
+        )
+    return _read(given)
+
+
 def calibration_of(model: BaseChatModel) -> Calibration | None:
     """The calibration that a model carries; None if it has none.
 
@@ -147,10 +182,10 @@ async def calibration_in_run(model: BaseChatModel, given: Calibration | None, st
 
 
 def _read(given: Any) -> Calibration | None:
-    if given is None or isinstance(given, Calibration):
-        return given
-    with _explained():
-        return _ADAPTER.validate_python(given)
+    if given is None:
+        return None
+    with _explained():  # pydantic takes a dataclass as it is, so one that was made in Python is read as numbers
+        return _ADAPTER.validate_python(asdict(given) if isinstance(given, Calibration) else given)
 
 
 def assess(state: State, schema: Schema, calibration: Calibration | None) -> Assessment | None:
@@ -175,7 +210,9 @@ def _explained() -> Iterator[None]:
     try:
         yield
     except ValidationError as error:
-        raise InvalidInput(f"not a calibration: {error.errors()[0]['msg']}; make one by train calibrate") from error
+        fault = error.errors()[0]
+        place = f"{'.'.join(map(str, fault['loc']))}: " if fault["loc"] else ""
+        raise InvalidInput(f"not a calibration: {place}{fault['msg']}; make one by train calibrate") from error
 
 
 _ADAPTER: TypeAdapter[Calibration] = TypeAdapter(Calibration)

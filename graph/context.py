@@ -205,6 +205,7 @@ class Context:
             share = getattr(self, key)
             is_share = isinstance(share, int | float) and not isinstance(share, bool) and 0 <= share <= 1
             _require(is_share or (key != "min_confidence" and share is None), key, "a number from 0 to 1", share)
+        _require(self.withhold_from != 0, "withhold_from", "above 0, since 0 would withhold every question", 0)
         for key in ("deadline", "seconds", "sample_seconds"):
             seconds = getattr(self, key)
             may_lack = key != "sample_seconds" and seconds is None

@@ -10,7 +10,7 @@ from route_sql.agents.brief import Wording
 from route_sql.agents.call import settings_of
 from route_sql.agents.prompts import Prompts
 from route_sql.graph.checks import Check, QueryCheck
-from route_sql.graph.confidence import Calibration, calibration_of
+from route_sql.graph.confidence import Calibration, calibration_of, checked_calibration
 from route_sql.graph.extensions.arguments import (
     audit_log,
     check_extensions,
@@ -64,7 +64,7 @@ def make_nodes(model: BaseChatModel, catalog: Catalog, options: GraphOptions) ->
 
     Raises:
         TypeError: an option has an unknown name.
-        InvalidInput: the model is none, or an extension can't be called with the arguments that it gets.
+        InvalidInput: the model or calibration is none, or an extension can't be called with the arguments that it gets.
     """
     _require_known(options)
     if not isinstance(settings_of(model), BaseChatModel):
@@ -83,7 +83,7 @@ def make_nodes(model: BaseChatModel, catalog: Catalog, options: GraphOptions) ->
         indexes=indexes,
         wording=options.get("wording"),
         prompts=checked_prompts(options.get("prompts")),
-        calibration=options.get("calibration") or calibration_of(model),
+        calibration=checked_calibration(options.get("calibration")) or calibration_of(model),
         context_tools=(make_find_values(catalog, indexes, schemas.recent), *given_tools),
         checks=_checks(options, seconds),
         query_checks=_query_checks(options, seconds),

@@ -13,6 +13,14 @@ from route_sql.tools.schema.records import Schema
 from route_sql.tools.sql.parsing import shared_tree
 from route_sql.tools.sql.usage import tables_and_columns
 
+ANSWER_SIGNALS = frozenset(
+    {"surprise", "weakest", "votes", "voted_results", "agreeing", "differing", "failing", "doubted", "repaired"}
+    | {"empty", "tables", "covered", "unread"}
+)
+"""Names of the signals of an answer."""
+NO_ANSWER_SIGNALS = frozenset({"declined", "unknown", "foreign", "missing", "doubt"})
+"""Names of the signals that a database can't answer a question; see `graph/answerable.py`."""
+
 
 def kind_of(state: State) -> AnswerKind:
     """The kind of an answer: `voted` by samples, else `compared` or `alone`, by the number of the model's candidates.

@@ -2,6 +2,8 @@
 
 import json
 from collections.abc import Iterator
+from dataclasses import asdict, replace
+from pathlib import Path
 
 import pytest
 
@@ -162,6 +164,39 @@ async def test_a_model_may_carry_its_calibration(sure: ScriptedModel, catalog: C
 def test_what_is_no_calibration_is_refused(text: str) -> None:
     with pytest.raises(InvalidInput, match="not a calibration"):
         read_calibration(text)
+
+
+@pytest.mark.parametrize(
+    ("change", "place"),
+    [
+        ({"alone": {"intercept": float("inf"), "weights": {}, "usual": {}}}, "alone.intercept"),
+        ({"alone": {"intercept": 0, "weights": {"surprise": float("nan")}, "usual": {}}}, "alone.weights.surprise"),
+        ({"compared": {"intercept": 0, "weights": {"magic": 1}, "usual": {}}}, "compared: .*signal magic"),
+        ({"unanswerable": {"intercept": 0, "weights": {"votes": 1}, "usual": {}}}, "unanswerable.*: .*signal votes"),
+        ({"enough": True}, "enough"),
+        ({"enough": "0.5"}, "enough"),
+        ({"correct_rows": 0}, "correct_rows"),
+        ({"version": 7}, "version"),
+        ({"alone": {"intercept": 0, "weights": {}, "usual": {}, "bias": 1}}, "alone.bias"),
+    ],
+)
+def test_numbers_that_can_not_be_used_are_refused_with_their_place(change: dict[str, object], place: str) -> None:
+    with pytest.raises(InvalidInput, match=f"not a calibration: {place}"):
+        read_calibration(json.dumps({**asdict(CALIBRATION), **change}))
+
+
+@pytest.mark.parametrize("given", [asdict(CALIBRATION), "calibration.json", Path("calibration.json")])
+def test_the_graph_refuses_what_is_no_calibration(sure: ScriptedModel, catalog: Catalog, given: Calibration) -> None:
+    with pytest.raises(InvalidInput, match="calibration must be a Calibration"):
+        build_graph(sure, catalog, calibration=given)
+
+
+def test_the_graph_refuses_a_calibration_that_was_made_with_wrong_numbers(
+    sure: ScriptedModel, catalog: Catalog
+) -> None:
+    wrong = Logistic(intercept=float("nan"), weights={}, usual={})
+    with pytest.raises(InvalidInput, match="alone.intercept"):
+        build_graph(sure, catalog, calibration=replace(CALIBRATION, alone=wrong))
 
 
 @pytest.mark.parametrize("share", [-0.1, 1.1, "0.5", True])

@@ -11,7 +11,7 @@ from route_sql.graph.context import Context
 from route_sql.graph.wiring import build_graph
 from route_sql.training.calibration.early_exit import ExitPoint, choose_enough, exit_curve
 from route_sql.training.calibration.figures import ReliabilityFigures, reliability
-from route_sql.training.calibration.fitting import VOTED_SIGNALS, fit_logistic
+from route_sql.training.calibration.fitting import VOTED_SIGNALS, Fit, fit_logistic
 from route_sql.training.calibration.observing import (
     ObservedQuestion,
     check_same_examples,
@@ -23,7 +23,7 @@ from route_sql.training.calibration.observing import (
 )
 from route_sql.training.calibration.verdicts_on_rows import VerdictFigures, verdicts_on_rows
 from route_sql.training.datasets.data_set import OpenDataSet
-from route_sql.training.errors import EvaluationError
+from route_sql.training.errors import EvaluationError, TrainingError
 from route_sql.training.evaluation.run_log import JSON
 from route_sql.training.evaluation.scores.execution_accuracy import ExecutionAccuracy
 from route_sql.training.resumable import OneWriter
@@ -31,16 +31,21 @@ from route_sql.training.resumable import OneWriter
 
 @dataclass(frozen=True)
 class Calibrated:
-    """A calibration and its figures on databases that were left out of each fit."""
+    """A calibration and its figures. Those of a kind of answers are of databases that were left out of each fit."""
 
     calibration: Calibration
+    alone: ReliabilityFigures
+    """Figures of the first answers, before a second opinion: the confidence that may end a run early."""
     figures: ReliabilityFigures
     """Figures of the answers with a second opinion."""
     curve: list[ExitPoint]
+    """Figures of each threshold, by the calibration that was fitted on the same questions."""
     verdicts: VerdictFigures
     """The effect of verdicts on queries that had returned rows."""
     voted: ReliabilityFigures | None = None
-    """Figures of the answers that samples have voted on; None without samples."""
+    """Figures of the answers that samples have voted on; None without a calibration of them."""
+    not_voted: str = ""
+    """Why there is none."""
 
 
 async def observe_all(
@@ -97,10 +102,27 @@ def calibrate(questions: Sequence[ObservedQuestion], made_from: str) -> Calibrat
         fit_logistic(observations_of(questions, "alone")),
         fit_logistic(observations_of(questions, "compared")),
     )
-    votes = observations_of(questions, "voted")
-    voted = fit_logistic(votes, VOTED_SIGNALS) if votes else None
-    never = Calibration(alone.model, compared.model, 1.0, made_from=made_from, voted=voted.model if voted else None)
+    voted = _fit_votes(questions)
+    model_of_votes = voted.model if isinstance(voted, Fit) else None
+    never = Calibration(alone.model, compared.model, 1.0, made_from=made_from, voted=model_of_votes)
     curve, verdicts = exit_curve(questions, never), verdicts_on_rows(questions)
-    figures, of_votes = reliability(compared.held_out), reliability(voted.held_out) if voted else None
-    found = replace(never, enough=choose_enough(curve), correct_rows=verdicts.help)
-    return Calibrated(found, figures, curve, verdicts, of_votes)
+    return Calibrated(
+        calibration=replace(never, enough=choose_enough(curve), correct_rows=verdicts.help),
+        alone=reliability(alone.held_out),
+        figures=reliability(compared.held_out),
+        curve=curve,
+        verdicts=verdicts,
+        voted=reliability(voted.held_out) if isinstance(voted, Fit) else None,
+        not_voted="" if isinstance(voted, Fit) else voted,
+    )
+
+
+def _fit_votes(questions: Sequence[ObservedQuestion]) -> Fit | str:
+    """The fit of the answers after a vote, or why there is none: few questions are in doubt, so votes may be few."""
+    votes = observations_of(questions, "voted")
+    if not votes:
+        return "no question was put to a vote"
+    try:
+        return fit_logistic(votes, VOTED_SIGNALS)
+    except TrainingError as error:
+        return str(error)

@@ -74,7 +74,7 @@ class AskOptions(RunOptions):
     after_rejection: AfterRejection | None = None
     follow_up: bool | None = None
     withhold: bool | None = None
-    withhold_from: Share | None = None
+    withhold_from: Annotated[Share, Field(gt=0)] | None = None
     min_confidence: Share | None = None
     enough: Share | None = None
     seconds: Seconds | None = Field(default=None, description="Seconds that the question may take.")

@@ -11,12 +11,13 @@ import typer
 
 from route_sql.commands.options import DatabasesOption, LayoutOption, Limit, Model, Questions, SampleCount, Seed
 from route_sql.commands.renamed import RenamedLayout
-from route_sql.graph.confidence import Calibration
+from route_sql.graph.confidence import Calibration, read_calibration
 from route_sql.graph.context import Context
 from route_sql.models import open_model
 from route_sql.printing import complain, say
 from route_sql.progress import count_progress, download_progress
 from route_sql.settings import Settings
+from route_sql.tools.errors import InvalidInput
 from route_sql.tools.files import write_whole
 from route_sql.training.calibration.calibrate import Calibrated, calibrate, observe_all
 from route_sql.training.calibration.figures import FEW, ReliabilityFigures
@@ -58,9 +59,8 @@ def calibrate_model(
     samples: SampleCount = 0,
 ) -> None:
     """Fit a model's confidence on questions that it was not tuned on; a run that was stopped is resumed."""
+    _check_place(out)
     require_libraries(("sklearn",))
-    if out.is_dir():
-        raise typer.BadParameter(f"{out} is a folder; name a file", param_hint="--out")
     name = model or Settings().model
     data_set = DataSet(layout, questions, databases, held_out_of=held_out_of, limit=limit, seed=seed)
     with count_progress("examples") as progress:
@@ -70,10 +70,23 @@ def calibrate_model(
     found = calibrate(observed, f"{name}, {len(observed) - faults} questions of {questions.name}")
     calibration = fit_no_answer(asked, found.calibration) if asked else found.calibration
     write_whole(out, json.dumps(asdict(calibration), indent=1) + "\n")
-    _print(found)
+    _print(found, samples)
     if asked:
         _print_withheld(asked, calibration)
     say(str(out))
+
+
+def _check_place(out: Path) -> None:
+    """Refuse to write over anything but an earlier calibration: after hours of calls it is too late to ask."""
+    if out.is_dir():
+        raise typer.BadParameter(f"{out} is a folder; name a file", param_hint="--out")
+    if out.exists():
+        try:
+            read_calibration(out.read_bytes())
+        except InvalidInput as error:
+            raise typer.BadParameter(
+                f"{out} exists and holds something else; name another file", param_hint="--out"
+            ) from error
 
 
 async def _observed(
@@ -103,11 +116,14 @@ def _print_withheld(asked: Sequence[AskedQuestion], calibration: Calibration) ->
         say(f"no SQL for {100 * share:.1f} % of {figures.count[situation]} questions ({text})")
 
 
-def _print(found: Calibrated) -> None:
-    """Print the figures on databases left out of the fit."""
-    _print_figures("answers", found.figures)
+def _print(found: Calibrated, samples: int) -> None:
+    """Print the figures."""
+    say("on databases left out of the fit:")
+    _print_figures("first answers", found.alone)
+    _print_figures("answers with a second opinion", found.figures)
     if found.figures["n"] < FEW:
         complain(f"{found.figures['n']} answers are few: the figures are rough below {FEW}", style="yellow")
+    say("on the questions of the fit:")
     say("enough  accuracy  calls  ends early")
     for point in found.curve:
         say(
@@ -117,7 +133,9 @@ def _print(found: Calibrated) -> None:
     say(f"a run ends early from {found.calibration.enough:.2f} on")
     _print_verdicts(found.verdicts)
     if found.voted:
-        _print_figures("answers after a vote of samples", found.voted)
+        _print_figures("answers after a vote of samples, on databases left out of the fit", found.voted)
+    elif samples:
+        complain(f"the calibration does not cover votes of samples: {found.not_voted}", style="yellow")
 
 
 def _print_verdicts(verdicts: VerdictFigures) -> None:

@@ -11,6 +11,7 @@ from langgraph.checkpoint.memory import InMemorySaver
 from route_sql.graph.context import Context
 from route_sql.graph.recording import read_recording, record_run, write_recording
 from route_sql.graph.replaying import replay_run
+from route_sql.graph.signals import ANSWER_SIGNALS, NO_ANSWER_SIGNALS
 from route_sql.graph.state import Question
 from route_sql.graph.wiring import build_graph
 from route_sql.testing import PromptTask, ScriptedModel, task_of
@@ -183,6 +184,14 @@ async def test_where_no_sample_runs_the_best_of_the_others_is_the_answer(catalog
 async def test_where_nothing_runs_a_sample_is_the_answer(catalog: Catalog) -> None:
     state = await ask(sampled(NAMES, BROKEN, draft=BROKEN, second=BROKEN), catalog, 2)
     assert (state["sql"], state["status"]) == (NAMES, "ok")
+
+
+async def test_every_signal_of_a_run_may_be_weighed_and_no_other(catalog: Catalog) -> None:
+    model = sampled(NAMES, SAME)
+    model.logprob = -0.1
+    state = await ask(model, catalog, 2)
+    assert state["assessment"]["signals"].keys() == ANSWER_SIGNALS
+    assert state["no_answer"]["signals"].keys() == NO_ANSWER_SIGNALS
 
 
 async def test_confidence_after_a_vote_is_of_its_own_kind(catalog: Catalog) -> None:

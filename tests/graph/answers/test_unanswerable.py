@@ -164,6 +164,11 @@ def test_the_probability_is_a_number_from_0_to_1(share: object) -> None:
         Context(withhold_from=share)  # type: ignore[arg-type]
 
 
+def test_no_caller_withholds_every_question_by_a_probability_of_0() -> None:
+    with pytest.raises(InvalidInput, match="withhold_from in the context must be above 0"):
+        Context(withhold_from=0)
+
+
 async def test_nothing_of_it_is_left_for_the_next_question(catalog: Catalog) -> None:
     first, _ = await ask(catalog, FOREIGN, NO_SALARY)
     second, _ = await ask(catalog, BERGEN, NAMES, NAMES)

@@ -6,7 +6,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from support.chat_stub import ChatStub
 
+from route_sql.cli import main
 from route_sql.graph.confidence import Calibration, Logistic, read_calibration
 from route_sql.graph.context import Context
 from route_sql.graph.state import AnswerKind
@@ -216,3 +218,19 @@ def test_questions_that_can_give_no_calibration_are_refused(databases: list[str]
     with pytest.raises(TrainingError, match=f"at least 30 questions on 2 databases.*; {fault}. Add questions"):
         check_questions(databases)
     check_questions(["a", "b"] * 30)
+
+
+def test_only_an_earlier_calibration_is_written_over(
+    tmp_path: Path, databases: Path, stub: ChatStub, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (log := tmp_path / "log.jsonl").write_text(json.dumps({"question": "How many?", "sql": ALL, "database": "shop"}))
+    (earlier := tmp_path / "calibration.json").write_text(json.dumps(asdict(CALIBRATION)))
+    said = {}
+    for out in (log, earlier):
+        given = ["--questions", str(log), "--databases", str(databases), "--model", stub.url, "--out", str(out)]
+        with pytest.raises(SystemExit) as ended:
+            main(["train", "calibrate", *given])
+        assert ended.value.code == 2 and not stub.bodies
+        said[out] = " ".join(capsys.readouterr().err.replace("│", " ").split())
+    assert "holds something else; name another file" in said[log] and "How many?" in log.read_text()
+    assert "something else" not in said[earlier]

@@ -97,7 +97,10 @@ def test_answers_after_a_vote_are_fitted_with_their_votes() -> None:
     assert found.calibration.voted is not None and found.calibration.voted.weights["votes"] > 0
     assert found.voted is not None and (found.voted["auroc"] or 0) > 0.75
     assert "votes" not in found.calibration.compared.weights
-    assert calibrate(made(600), "a test").voted is None
+    assert calibrate(made(600), "a test").not_voted == "no question was put to a vote"
+    few = calibrate([*questions[:20], *made(600)[20:]], "a test")
+    assert few.calibration.voted is None and few.voted is None and "here are 20" in few.not_voted
+    assert few.alone["n"] == few.figures["n"] == 600
 
 
 def test_the_model_is_not_asked_for_nothing(
