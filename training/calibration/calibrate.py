@@ -45,7 +45,7 @@ class Calibrated:
     voted: ReliabilityFigures | None = None
     """Figures of the answers that samples have voted on; None without a calibration of them."""
     not_voted: str = ""
-    """Why there is none."""
+    """The reason if there is none."""
 
 
 async def observe_all(
