@@ -62,8 +62,11 @@ def _question(each: WrongQuestion) -> dict[str, Any]:
         "database": each.first["database"],
         "question": each.first["question"],
         "difficulty": each.first["difficulty"],
-        "gold": each.gold,
-        "sides": [_side(each.first, each.first_kinds, each.gold), _side(each.second, each.second_kinds, each.gold)],
+        "accepted": each.accepted,
+        "sides": [
+            _side(each.first, each.first_kinds, each.first_gold),
+            _side(each.second, each.second_kinds, each.second_gold),
+        ],
     }
 
 

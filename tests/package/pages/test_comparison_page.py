@@ -86,6 +86,14 @@ def test_every_wrong_question_is_listed_lost_ones_first() -> None:
         wrong_questions(FIRST, SECOND, other)
 
 
+def test_a_wrong_query_is_compared_with_the_nearest_accepted_one() -> None:
+    far = "SELECT DISTINCT max(weight) FROM owner, home WHERE kind = 'cat' AND size > 7"
+    golds = {i: Example(i, "pets", FIRST[i]["question"], "", far, accepted=(GOLD,)) for i in range(4)}
+    lost, *_ = wrong_questions(FIRST, SECOND, golds)
+    assert lost.accepted == (far, GOLD)
+    assert (lost.second_gold, lost.second_kinds) == (GOLD, differences("SELECT name FROM pet", GOLD))
+
+
 @pytest.fixture
 def runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.chdir(tmp_path)

@@ -22,10 +22,13 @@ class WrongQuestion:
     """A question that at least one of two runs got wrong."""
 
     change: QuestionChange
-    gold: str | None
-    """The gold SQL; None where no questions file was given."""
+    accepted: tuple[str, ...]
+    """Every accepted query, the gold first; empty where no questions file was given."""
     first: Line
     second: Line
+    first_gold: str | None
+    """The accepted query that the first run's query differs from least; None where none is known."""
+    second_gold: str | None
     first_kinds: Sequence[str]
     second_kinds: Sequence[str]
 
@@ -44,7 +47,7 @@ def wrong_questions(
         EvaluationError: the examples are not those of the runs.
     """
     other = {line["index"]: line for line in second}
-    found = [_wrong(line, other[line["index"]], _gold_of(line, gold)) for line in first]
+    found = [_wrong(line, other[line["index"]], _accepted(line, gold)) for line in first]
     order: tuple[QuestionChange, ...] = ("lost", "gained", "both wrong")
     return sorted((each for each in found if each), key=lambda each: (order.index(each.change), each.first["index"]))
 
@@ -68,19 +71,26 @@ def gold_of(questions: Path, layout: Layout) -> dict[int, Example]:
     return {example.index: example for example in examples}
 
 
-def _gold_of(line: Line, gold: Mapping[int, Example] | None) -> str | None:
+def _accepted(line: Line, gold: Mapping[int, Example] | None) -> tuple[str, ...]:
     if gold is None:
-        return None
+        return ()
     example = gold.get(line["index"])
     if example is None or (example.database, example.question) != (line["database"], line["question"]):
         raise EvaluationError(
             f"question {line['index']} of the runs is another one in the questions file; name the file that was asked"
         )
-    return example.sql
+    return example.accepted_queries
 
 
-def _wrong(first: Line, second: Line, gold: str | None) -> WrongQuestion | None:
+def _nearest(line: Line, accepted: Sequence[str]) -> str | None:
+    """The accepted query with the fewest kinds of error; the gold where several have as few."""
+    return min(accepted, key=lambda gold: len(error_kinds(line, gold)), default=None)
+
+
+def _wrong(first: Line, second: Line, accepted: tuple[str, ...]) -> WrongQuestion | None:
     if first["correct"] and second["correct"]:
         return None
     change: QuestionChange = "lost" if first["correct"] else "gained" if second["correct"] else "both wrong"
-    return WrongQuestion(change, gold, first, second, error_kinds(first, gold), error_kinds(second, gold))
+    golds = _nearest(first, accepted), _nearest(second, accepted)
+    kinds = error_kinds(first, golds[0]), error_kinds(second, golds[1])
+    return WrongQuestion(change, accepted, first, second, *golds, *kinds)
