@@ -6,6 +6,7 @@ from typing import Any
 
 from route_sql.training.datasets.csv_tables import read_text, table_rows
 from route_sql.training.errors import EvaluationError
+from route_sql.training.evaluation.run_log import Line, line_fault
 
 Record = dict[str, Any]
 
@@ -45,7 +46,7 @@ def _bird_records(path: Path, text: str) -> list[Record]:
     r"""The entries of `{"0": "SELECT ...\t----- bird -----\tdb_id"}`; none if the text is no such object."""
     try:
         pairs = json.loads(text, object_pairs_hook=list)
-    except ValueError:
+    except (ValueError, RecursionError):
         return []
     if not all(key.isdecimal() for key, _ in pairs):
         return []
@@ -70,10 +71,12 @@ def _json_records(path: Path, text: str, column: str) -> list[Record]:
             continue
         try:
             record = json.loads(line)
-        except ValueError as error:
+        except (ValueError, RecursionError) as error:
             raise EvaluationError(f"{path}, line {number} is not JSON: {error}") from error
         if not isinstance(record, dict) or not isinstance(record.get(column, 0), str | None):
             raise EvaluationError(f"{path}, line {number} has no text or null under {column!r}; name the key as column")
+        if Line.__required_keys__ <= record.keys() and (fault := line_fault(record)):
+            raise EvaluationError(f"{path}, line {number} is not a line of a run: {fault}; correct it")
         records.append(record)
     return records
 

@@ -7,7 +7,10 @@ from contextlib import asynccontextmanager, contextmanager
 from dataclasses import astuple
 from hashlib import sha256
 from pathlib import Path
-from typing import Any, NotRequired, TypeAlias, TypedDict, cast
+from typing import Annotated, Any, NotRequired, TypeAlias, cast
+
+from pydantic import Field, FiniteFloat, TypeAdapter, ValidationError
+from typing_extensions import TypedDict
 
 from route_sql.graph.state import AnswerStatus
 from route_sql.tools.database.outcome import Status
@@ -20,6 +23,9 @@ from route_sql.training.resumable import OneWriter, check_same_settings, differe
 WRONG_DATABASE = "wrong database: "
 """The beginning of a line's reason if its question or prediction names a wrong database."""
 JSON: TypeAlias = "str | int | float | bool | None | Sequence[JSON] | Mapping[str, JSON]"
+ShareOfOne: TypeAlias = Annotated[FiniteFloat, Field(ge=0, le=1)]
+_SHOWN = 60
+"""Characters of a wrong value that an error shows."""
 
 
 class ProposedSQL(TypedDict):
@@ -52,13 +58,13 @@ class Line(TypedDict):
     prompt_tokens: int | None
     cached_tokens: int | None
     completion_tokens: int | None
-    seconds: float | None
+    seconds: FiniteFloat | None
     """Wall clock from question to answer, without the scoring."""
     asked: list[str]
     """The agents that the model was asked for, in order; empty where a prediction came without."""
     candidates: list[ProposedSQL]
     """Every candidate in the order of execution."""
-    confidence: NotRequired[float]
+    confidence: NotRequired[ShareOfOne]
     """The answer's confidence, 0 to 1; missing in lines of predictions and of older runs."""
     calibrated: NotRequired[bool]
     """Whether the confidence is a probability."""
@@ -68,10 +74,13 @@ class Line(TypedDict):
     """Whether it is right on the perturbed clones of the database too, where that was asked for."""
     suite_clones: NotRequired[int]
     """Clones that counted for a right answer; with 0 the original alone decided."""
-    soft_f1: NotRequired[float]
+    soft_f1: NotRequired[ShareOfOne]
     """BIRD's soft F1, 0 to 1."""
-    time_score: NotRequired[float]
+    time_score: NotRequired[FiniteFloat]
     """R-VES of this question: 0 if it is wrong, else up to 112."""
+
+
+_LINE = TypeAdapter(Line)
 
 
 class RunLog:
@@ -118,16 +127,36 @@ async def open_run(
 
 
 def read_run(path: Path) -> list[Line]:
-    """The lines of a run that nobody is writing; a last line that was cut off is left out.
+    """The lines of a run that nobody is writing.
 
     Raises:
-        EvaluationError: the file can't be read or a line is damaged.
+        EvaluationError: the file can't be read, or a line is damaged or was cut off.
     """
     try:
         data = path.read_bytes()
     except OSError as error:
         raise EvaluationError(f"{path} can't be read: {error.strerror or error}") from error
-    return _parse(path, data[: data.rfind(b"\n") + 1])
+    return _parse(path, data)
+
+
+def line_fault(value: object) -> str | None:
+    """Reason why a value is no line of a run, with its first wrong field; None if it is one.
+
+    A wrong value would be a wrong figure: `"no"` is true in Python, and a NaN makes every mean NaN.
+    """
+    if not isinstance(value, dict):
+        return "it should be a JSON object"
+    try:
+        # Strings may hold lone surrogates, which a model wrote and pydantic refuses.
+        plain = json.loads(json.dumps(value, ensure_ascii=False).encode("utf-8", "replace"))
+        _LINE.validate_python(plain, strict=True)
+    except ValidationError as error:
+        problem = error.errors()[0]
+        key = ".".join(map(str, problem["loc"]))
+        if problem["type"] == "missing":
+            return f"{key} is missing"
+        return f"{key} {problem['msg'].removeprefix('Input ')}, but is {json.dumps(problem['input'])[:_SHOWN]}"
+    return None
 
 
 def meta_path(path: Path) -> Path:
@@ -208,13 +237,17 @@ def _append(path: Path, line: Line) -> None:
 
 
 def _parse(path: Path, data: bytes) -> list[Line]:
-    lines: list[Line] = []
-    for number, text in enumerate(data.splitlines(), start=1):
-        try:
-            line = json.loads(text)
-        except ValueError:
-            line = None
-        if not isinstance(line, dict) or not Line.__required_keys__ <= line.keys():
-            raise EvaluationError(f"{path}, line {number} is not a line of a run; correct it or name another file")
-        lines.append(cast(Line, line))
-    return lines
+    return [_line(path, number, text) for number, text in enumerate(data.splitlines(keepends=True), start=1)]
+
+
+def _line(path: Path, number: int, text: bytes) -> Line:
+    try:
+        line = json.loads(text.rstrip(b"\r\n"))
+        fault = line_fault(line)
+    except (ValueError, RecursionError) as error:
+        is_cut = not text.endswith(b"\n")
+        resume = "; where a run was stopped, the same `eval` command asks this question again" if is_cut else ""
+        fault = f"it is not whole JSON ({error}){resume}"
+    if fault is not None:
+        raise EvaluationError(f"{path}, line {number} is not a line of a run: {fault}; correct it or name another file")
+    return cast(Line, line)

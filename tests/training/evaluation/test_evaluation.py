@@ -152,7 +152,6 @@ async def test_a_line_that_was_cut_off_is_asked_again(
     await evaluate_examples(scripted(gold_script), examples, catalog, out, settings=SETTINGS)
     whole = out.read_bytes()
     out.write_bytes(whole[:-30])
-    assert indices(out) == [0, 1, 3, 4, 5]
     ask = scripted(gold_script)
     await evaluate_examples(ask, examples, catalog, out, settings=SETTINGS)
     assert [question["question"] for question in ask.asked] == ["Who bought a desk?"]
