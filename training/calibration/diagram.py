@@ -1,17 +1,21 @@
 """Reliability diagram and risk-coverage curve of a run, as a picture."""
 
 from collections.abc import Sequence
+from importlib.util import find_spec
 from pathlib import Path
 
 from route_sql.training.calibration.figures import Judged, reliability, risk_coverage
+from route_sql.training.errors import EvaluationError
 
 
 def draw_reliability(answers: Sequence[Judged], title: str, out: Path) -> None:
     """Write both curves into one picture; the suffix of `out` (svg, png, pdf) chooses its kind.
 
     Raises:
-        EvaluationError: there is no answer.
+        EvaluationError: there is no answer, matplotlib is not installed, or the picture can't be written.
     """
+    if find_spec("matplotlib") is None:
+        raise EvaluationError("the picture needs matplotlib, which is not installed: pip install 'matplotlib>=3.10'")
     # Imported here because matplotlib takes a second and only this command draws.
     from matplotlib.figure import Figure
 
@@ -24,4 +28,7 @@ def draw_reliability(answers: Sequence[Judged], title: str, out: Path) -> None:
     shares, accuracies = zip(*risk_coverage(answers), strict=True)
     right.plot(shares, accuracies, marker=".")
     right.set(xlabel="share of questions answered, surest first", ylabel="share right", xlim=(0, 1), ylim=(0, 1))
-    figure.savefig(out, metadata={"Date": None} if out.suffix == ".svg" else None)
+    try:
+        figure.savefig(out, metadata={"Date": None} if out.suffix == ".svg" else None)
+    except (OSError, ValueError) as error:  # matplotlib knows no such suffix
+        raise EvaluationError(f"the picture {out} can't be written: {error}") from error

@@ -9,9 +9,9 @@ import typer
 from route_sql.commands.options import AsJson
 from route_sql.printing import complain, say, say_json
 from route_sql.training.calibration.diagram import draw_reliability
-from route_sql.training.calibration.figures import FEW, Judged, ReliabilityFigures, reliability
+from route_sql.training.calibration.figures import FEW, Judged, ReliabilityFigures, auroc, reliability
+from route_sql.training.evaluation.figures.summary import ANSWERED_STATUSES
 from route_sql.training.evaluation.run_log import Line, read_run
-from route_sql.training.tuning.libraries import require_libraries
 
 
 def show_reliability(
@@ -24,17 +24,22 @@ def show_reliability(
     """Compare the confidences of a run with the share of right answers."""
     lines = read_run(run)
     judged = [line for line in lines if "confidence" in line and not line["gold_fault"]]
-    answers = [Judged(line["confidence"], line["correct"]) for line in judged]
+    answers, answered = _judged(judged), _judged([line for line in judged if line["status"] in ANSWERED_STATUSES])
     found = reliability(answers)
     for warning in _warnings(lines, judged):
         complain(warning, style="yellow")
-    if picture is not None:
-        require_libraries(("matplotlib",))
-        draw_reliability(answers, run.stem, picture)
     if as_json:
-        say_json(found)
+        without = {"unanswered": len(answers) - len(answered), "auroc_of_answered": auroc(answered)}
+        say_json({**found, **without})
     else:
-        say(_text(found))
+        say(_text(found, answered))
+    # Last, so that a picture that can't be drawn costs no figures.
+    if picture is not None:
+        draw_reliability(answers, run.stem, picture)
+
+
+def _judged(lines: Sequence[Line]) -> list[Judged]:
+    return [Judged(line["confidence"], line["correct"]) for line in lines]
 
 
 def _warnings(lines: Sequence[Line], judged: Sequence[Line]) -> list[str]:
@@ -53,17 +58,31 @@ def _warnings(lines: Sequence[Line], judged: Sequence[Line]) -> list[str]:
     return said
 
 
-def _text(found: ReliabilityFigures) -> str:
-    ranking = "-" if found["auroc"] is None else f"{found['auroc']:.3f}"
+def _text(found: ReliabilityFigures, answered: Sequence[Judged]) -> str:
     rows = [f"{each['confidence']:10.2f}  {each['accuracy']:11.2f}  {each['n']:4}" for each in found["bins"]]
     return "\n".join(
         [
             f"{found['n']} answers, {100 * found['accuracy']:.1f} % right",
+            *_unanswered(found["n"] - len(answered)),
             f"expected calibration error {found['calibration_error']:.3f}, Brier score {found['brier']:.3f}",
-            f"AUROC {ranking}",
+            f"AUROC {_ranking(found['auroc'])}{_without(found, answered)}",
             f"right among the surest half: {100 * found['accuracy_of_surest_half']:.1f} %",
             "",
             "confidence  share right     n",
             *rows,
         ]
     )
+
+
+def _unanswered(count: int) -> list[str]:
+    were = "was" if count == 1 else "were"
+    text = f"{count} of them {were} withheld or failed: wrong with confidence 0, which raises AUROC"
+    return [text] if count else []
+
+
+def _without(found: ReliabilityFigures, answered: Sequence[Judged]) -> str:
+    return f", {_ranking(auroc(answered))} over the {len(answered)} others" if len(answered) < found["n"] else ""
+
+
+def _ranking(value: float | None) -> str:
+    return "-" if value is None else f"{value:.3f}"

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable
+from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
@@ -114,3 +115,36 @@ def test_a_run_without_confidences_is_refused(
     for lines in ([make_line(0)], []):
         code, _, warned = reliable(tmp_path, capsys, lines)
         assert code == 2 and "there is no answer with a confidence" in warned
+
+
+def test_answers_that_did_not_run_are_counted_and_left_out_of_a_second_ranking(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], make_line: Callable[..., Line]
+) -> None:
+    lines = [make_line(n, confidence=0.8, calibrated=True, correct=n % 2 == 0) for n in range(120)]
+    _, said, _ = reliable(tmp_path, capsys, lines)
+    assert "AUROC 0.500\n" in said and "withheld" not in said
+    lost = {"status": "error", "correct": False, "confidence": 0.0, "calibrated": True}
+    lines += [make_line(n, **lost) for n in range(120, 180)]
+    code, said, _ = reliable(tmp_path, capsys, lines)
+    assert code == 0 and "60 of them were withheld or failed: wrong with confidence 0, which raises AUROC" in said
+    assert "AUROC 0.750, 0.500 over the 120 others" in said
+    found = json.loads(reliable(tmp_path, capsys, lines, "--json")[1])
+    assert (found["n"], found["unanswered"], found["auroc"], found["auroc_of_answered"]) == (180, 60, 0.75, 0.5)
+    _, said, _ = reliable(tmp_path, capsys, lines[-1:])
+    assert "1 of them was withheld or failed" in said and "AUROC -, - over the 0 others" in said
+
+
+@pytest.mark.parametrize("name", ["curves.svg", "curves.nothing"])
+def test_a_picture_that_can_not_be_drawn_costs_no_figures(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], make_line: Callable[..., Line], name: str
+) -> None:
+    lines = [make_line(index, confidence=0.8, calibrated=True) for index in range(120)]
+    picture = tmp_path / name
+    code, said, warned = reliable(tmp_path, capsys, lines, "--picture", str(picture))
+    assert "120 answers" in said and "training" not in warned
+    if find_spec("matplotlib") is None:
+        assert code == 2 and "needs matplotlib, which is not installed: pip install 'matplotlib" in warned
+    elif name.endswith(".svg"):
+        assert code == 0 and picture.read_text().startswith("<?xml")
+    else:
+        assert code == 2 and "can't be written" in warned

@@ -9,7 +9,8 @@ from route_sql.training.errors import EvaluationError
 from route_sql.training.evaluation.run_log import WRONG_DATABASE, Line
 
 _NORMAL_95 = 1.959963984540054
-_ANSWERED = ("ok", "empty", "unsure")
+ANSWERED_STATUSES = ("ok", "empty", "unsure")
+"""Statuses of questions that count as answered."""
 
 
 class PartAccuracy(TypedDict):
@@ -78,7 +79,7 @@ def summarise(lines: Sequence[Line]) -> Summary:
         n=len(lines),
         ex_low=low,
         ex_high=high,
-        coverage=sum(line["status"] in _ANSWERED for line in lines) / len(lines),
+        coverage=sum(line["status"] in ANSWERED_STATUSES for line in lines) / len(lines),
         by_tables={"1": _share([]), "2": _share([]), "3+": _share([])} | _shares(lines, _tables_bucket),
         by_difficulty=_shares(lines, lambda line: line["difficulty"]),
         calls_per_question=_mean(line["calls"] for line in lines),
