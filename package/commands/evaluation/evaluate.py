@@ -179,9 +179,9 @@ def score(
 
 
 def _complain_of_lacking(without: int, questions: int) -> None:
+    have = "has no prediction: it is" if without == 1 else "have no prediction: they are"
     complain(
-        f"{without} of {questions} questions have no prediction: they are in no figure, and count as neither right nor "
-        "wrong",
+        f"{without} of {questions} questions {have} in no figure, neither right nor wrong",
         style="yellow",
     )
 
@@ -190,11 +190,13 @@ def _warnings(summary: Summary) -> list[str]:
     faults, alone = summary["gold_faults"], summary.get("suite_alone", 0)
     said = []
     if faults:
-        said.append(f"{faults} of {summary['n']} count as wrong because their gold query fails; correct or exclude it")
+        count = "counts as wrong because its" if faults == 1 else "count as wrong because their"
+        said.append(f"{faults} of {summary['n']} {count} gold query fails; correct or exclude it")
     if alone:
+        answers = "1 right answer counts" if alone == 1 else f"{alone} right answers count"
         said.append(
-            f"{alone} right answers count as right on the suite by the original database alone: on its clones their "
-            "gold returns no rows that can be compared"
+            f"{answers} as right on the suite by the original database alone: on its clones the gold returns no rows "
+            "that can be compared"
         )
     return said
 

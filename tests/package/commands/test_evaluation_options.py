@@ -72,7 +72,7 @@ def test_other_questions_than_the_baselines_are_not_asked(stub: ChatStub, capsys
     assert ask(stub, "before.jsonl", [GOLD] * 3, "--limit", "3") == 0
     capsys.readouterr()
     assert ask(stub, "now.jsonl", [], "--gate", "before.jsonl") == 2
-    assert "3 of 6 now are not in the baseline. Take the same questions file" in capsys.readouterr().err
+    assert "of 6 now: 3 not in the baseline. Take the same questions file" in capsys.readouterr().err
     predict("p.json", *[GOLD] * 6)
     assert run("score", *DATA, "--predictions", "p.json", "--gate", "before.jsonl") == 2
     assert run("score", *DATA, "--predictions", "p.json", "--gate", "nothing.jsonl") == 2

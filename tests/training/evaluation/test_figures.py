@@ -100,11 +100,18 @@ def test_compare_runs(make_line: Make) -> None:
 
 def test_only_like_runs_are_compared(make_line: Make) -> None:
     first = run(make_line, "++")
-    for other in ([], first[:1], [*first, first[0]], [first[0], make_line(1, question="Another?")]):
-        with pytest.raises(EvaluationError, match="same questions"):
-            compare_runs(first, other)
-    with pytest.raises(EvaluationError, match="same questions"):
-        compare_runs([], [])
+    with pytest.raises(EvaluationError, match="the second run holds no question"):
+        compare_runs(first, [])
+    with pytest.raises(EvaluationError, match="the second run has question 0 more than once"):
+        compare_runs(first, [*first, first[0]])
+    with pytest.raises(
+        EvaluationError,
+        match="same questions .*; of 2 in the first run: 1 not in the second, 0 with .*; of 1 in the second: 0",
+    ):
+        compare_runs(first, first[:1])
+    other = [make_line(1, question="Another?"), make_line(7)]
+    with pytest.raises(EvaluationError, match="1 not in the second, 1 with another .*: 1 not in the first"):
+        compare_runs(first, other)
 
 
 def test_markdown_table(make_line: Make) -> None:

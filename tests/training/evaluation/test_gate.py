@@ -31,9 +31,9 @@ def test_only_a_significant_loss_fails(make_line: MakeLine, lost: int, gained: i
 
 def test_other_questions_can_not_be_compared(make_line: MakeLine) -> None:
     baseline = [make_line(index) for index in range(3)]
-    with pytest.raises(EvaluationError, match="of 3 in the baseline 1 are not asked now and 0 have another text"):
+    with pytest.raises(EvaluationError, match="of 3 in the baseline: 1 not now, 0 with another .*; of 2 now: 0 not"):
         gate(baseline, baseline[1:])
-    with pytest.raises(EvaluationError, match="0 are not asked now and 1 have another text.*; 1 of 4 now are not"):
+    with pytest.raises(EvaluationError, match="0 not now, 1 with another text or database; of 4 now: 1 not in the"):
         gate(baseline, [make_line(0), make_line(1, question="Other?"), make_line(2), make_line(7)])
     with pytest.raises(EvaluationError, match="a question twice"):
         gate([*baseline, baseline[0]], baseline)
@@ -57,7 +57,7 @@ def test_a_gold_query_that_ran_in_the_baseline_and_fails_now_fails_the_gate(make
     now = [make_line(index, gold_fault=index == 3, correct=index != 3) for index in range(12)]
     result = gate(baseline, now)
     assert (result["passed"], result["lost"], result["gold_lost"]) == (False, 0, 1)
-    assert "gate FAILED, 1 gold queries fail that ran in the baseline" in gate_sentence(result)
+    assert "gate FAILED, 1 gold query fails that ran in the baseline" in gate_sentence(result)
     assert gate(now, baseline)["passed"]
 
 
@@ -73,4 +73,15 @@ def test_a_gate_without_anything_to_compare_is_refused(make_line: MakeLine) -> N
 def test_a_gate_that_can_never_fail_says_so(make_line: MakeLine, right: int, warned: bool) -> None:
     baseline = [make_line(index, correct=index < right) for index in range(30)]
     said = gate_sentence(gate(baseline, baseline))
-    assert ("it can never fail; take one with more" in said) is warned
+    assert ("no lost answer can fail it; take one with more" in said) is warned
+
+
+def test_with_few_right_answers_only_gold_queries_fail_the_gate_and_the_sentence_says_no_more(
+    make_line: MakeLine,
+) -> None:
+    baseline = [make_line(index, correct=index < 4) for index in range(12)]
+    now = [make_line(index, gold_fault=index > 9, correct=False) for index in range(12)]
+    said = gate_sentence(gate(baseline, now))
+    assert said.startswith("gate FAILED, 2 gold queries fail that ran in the baseline: 0 of 10 right, 4 in")
+    assert said.endswith("With 4 right in the baseline no lost answer can fail it; take one with more")
+    assert "never" not in said

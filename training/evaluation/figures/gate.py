@@ -6,7 +6,7 @@ from typing import TypedDict
 
 from route_sql.training.datasets.examples import Example
 from route_sql.training.errors import EvaluationError
-from route_sql.training.evaluation.figures.comparison import compare_runs
+from route_sql.training.evaluation.figures.comparison import compare_runs, unlike_questions
 from route_sql.training.evaluation.run_log import Line
 
 SIGNIFICANCE = 0.05
@@ -77,12 +77,9 @@ def check_same_questions(baseline: Sequence[Line], asked: Sequence[Line] | Seque
     now = dict(map(_question, asked))
     if len(before) != len(baseline) or len(now) != len(asked):
         raise EvaluationError("the gate needs each question once; there is a question twice in the baseline or the run")
-    lacking, new = len(before.keys() - now.keys()), len(now.keys() - before.keys())
-    other = sum(before[index] != now[index] for index in before.keys() & now.keys())
-    if lacking or new or other:
+    if unlike := unlike_questions(before, now, ("in the baseline", "now")):
         raise EvaluationError(
-            f"the gate compares the same questions: of {len(before)} in the baseline {lacking} are not asked now and "
-            f"{other} have another text or database; {new} of {len(now)} now are not in the baseline. "
+            f"the gate compares the same questions; {unlike}. "
             "Take the same questions file, --limit and --seed, or make a new baseline"
         )
 
@@ -104,15 +101,17 @@ def gate_sentence(result: GateResult) -> str:
 
 def _verdict(result: GateResult) -> str:
     if result["gold_lost"]:
-        return f"gate FAILED, {result['gold_lost']} gold queries fail that ran in the baseline"
+        queries = "gold query fails" if result["gold_lost"] == 1 else "gold queries fail"
+        return f"gate FAILED, {result['gold_lost']} {queries} that ran in the baseline"
     return "gate passed" if result["passed"] else "gate FAILED, significantly fewer are right"
 
 
 def _remarks(result: GateResult) -> str:
     left_out = f". Left out: {result['gold_faults']} whose gold query fails" if result["gold_faults"] else ""
-    can_fail = probability_of_losing(result["right_before"], 0) < SIGNIFICANCE
-    too_few = f". With {result['right_before']} right in the baseline it can never fail; take one with more"
-    return left_out + ("" if can_fail else too_few)
+    loss_can_fail = probability_of_losing(result["right_before"], 0) < SIGNIFICANCE
+    # A gold query that no longer runs fails the gate with any baseline.
+    too_few = f". With {result['right_before']} right in the baseline no lost answer can fail it; take one with more"
+    return left_out + ("" if loss_can_fail else too_few)
 
 
 def _question(asked: Line | Example) -> tuple[int, tuple[str, str]]:
