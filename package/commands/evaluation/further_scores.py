@@ -1,10 +1,12 @@
 """Options of `eval` and `score` for further scores and for the gate."""
 
+from functools import partial
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from route_sql.printing import complain
 from route_sql.training.datasets.data_set import Layout
 from route_sql.training.evaluation.run_log import Line, read_run
 from route_sql.training.evaluation.scores.further_scores import FurtherScoring
@@ -39,7 +41,7 @@ def further_scoring(layout: Layout, suite: Path | None, timed_runs: int | None) 
     """
     if timed_runs is not None and layout != "bird":
         raise typer.BadParameter("R-VES is BIRD's figure; it needs --layout bird", param_hint="--r-ves")
-    return FurtherScoring(suite, timed_runs)
+    return FurtherScoring(suite, timed_runs, warn=partial(complain, style="yellow"))
 
 
 def read_baseline(baseline: Path | None, out: Path | None = None) -> list[Line] | None:

@@ -167,7 +167,7 @@ def test_nothing_is_asked_if_no_suite_can_be_made(stub: ChatStub, capsys: pytest
     with closing(sqlite3.connect("data/pets.sqlite")) as connection, connection:
         connection.execute("CREATE VIRTUAL TABLE words USING fts5(text)")
     assert ask(stub, "run.jsonl", [], "--suite", "clones") == 2
-    assert "words is a virtual table; leave the suite out" in capsys.readouterr().err
+    assert "words is a virtual table; leave --suite out" in capsys.readouterr().err
     assert not Path("run.jsonl").exists()
     duck = pytest.importorskip("duckdb")
     duck.connect("shop.duckdb").close()
@@ -189,6 +189,30 @@ def test_a_suite_of_a_database_without_rows_proves_nothing_and_says_so(
         run("eval", *DATA, "--out", "run.jsonl", "--model", stub.url, "--strategy", "single", "--suite", "suite") == 0
     )
     assert "6 right answers count as right on the suite by the original database alone" in capsys.readouterr().err
+
+
+def test_a_count_over_a_database_without_rows_proves_nothing_either(capsys: pytest.CaptureFixture[str]) -> None:
+    with closing(sqlite3.connect("data/pets.sqlite")) as connection, connection:
+        connection.execute("DELETE FROM pet")
+    count = "SELECT count(*) FROM pet"
+    write("dev.json", [{"db_id": "pets", "question": "How many?", "query": count}])
+    predict("p.json", "SELECT count(*) FROM pet WHERE weight > 2")
+    assert run("score", *DATA, "--predictions", "p.json", "--suite", "clones") == 0
+    assert "1 right answer counts as right on the suite by the original database alone" in capsys.readouterr().err
+
+
+def test_a_database_without_clones_leaves_the_suite_of_the_others(capsys: pytest.CaptureFixture[str]) -> None:
+    with closing(sqlite3.connect("data/docs.sqlite")) as connection, connection:
+        connection.executescript("CREATE TABLE doc (id INT); CREATE VIRTUAL TABLE words USING fts5(text)")
+    docs = {"db_id": "docs", "question": "Which?", "query": "SELECT id FROM doc"}
+    write("dev.json", [docs, *json.loads(Path("dev.json").read_text())[:2]])
+    predict("p.json", "SELECT id FROM doc", GOLD, "SELECT name FROM pet")
+    for _ in range(2):  # making the clones, and with the clones that are there
+        assert run("score", *DATA, "--predictions", "p.json", "--suite", "clones", "--json") == 0
+        printed = capsys.readouterr()
+        summary = json.loads(printed.out)
+        assert (summary["ex"], summary["suite_ex"], summary["suite_alone"]) == (1.0, 2 / 3, 1)
+        assert "docs.sqlite can be made: words is a virtual table; for the questions on 'docs' the suite" in printed.err
 
 
 def test_gold_that_fails_is_counted_and_said(stub: ChatStub, capsys: pytest.CaptureFixture[str]) -> None:

@@ -13,7 +13,7 @@ _DEVIATIONS = 3
 
 
 def soft_f1(gold: ResultRows, predicted: ResultRows) -> float:
-    """Soft F1: the share of the gold's values that a result has, 0 to 1.
+    """Soft F1, 0 to 1: the agreement of a result's values with the gold's; missing and surplus values both lower it.
 
     Rows that occur twice count once, and row i is compared with row i. Of each pair three shares of the gold's columns
     are summed: values that both have, that only the predicted row has, and that only the gold's row has. A row without

@@ -1,5 +1,6 @@
 """Further scores, next to execution accuracy: a test suite, BIRD's soft F1 and R-VES."""
 
+import logging
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
@@ -34,6 +35,8 @@ class FurtherScoring:
     """The folder of the clones of a test suite, which are made there where they are missing."""
     timed_runs: int | None = None
     """Runs of gold and prediction for R-VES, with BIRD's metric only; None leaves it out."""
+    warn: Callable[[str], None] = logging.getLogger(__name__).warning
+    """Called with a sentence for each database of which no clones can be made."""
 
     def settings(self) -> dict[str, bool | int]:
         """The part of a run's settings that names these scores; empty for a run without them."""
@@ -61,7 +64,7 @@ async def open_further_scoring(
     """Open the further scores. Missing clones are made first, and all are closed at the end.
 
     Raises:
-        EvaluationError: a suite can't be made of the examples' databases, or R-VES is wanted with another metric.
+        EvaluationError: no database of the examples can have a suite, or R-VES is wanted with another metric.
     """
     if wanted.timed_runs is not None and metric != "bird":
         raise EvaluationError("R-VES is BIRD's figure; leave --r-ves out, or take --layout bird")
@@ -70,7 +73,9 @@ async def open_further_scoring(
         yield bird.score if bird else no_further_scores
         return
     async with SuiteAccuracy(catalog, wanted.suite, metric=metric, keep_distinct=keep_distinct) as suite:
-        await suite.prepare(sorted({example.database for example in examples}))
+        without = await suite.prepare(sorted({example.database for example in examples}))
+        for name, reason in without.items():
+            wanted.warn(f"{reason}; for the questions on {name!r} the suite is the original database alone")
 
         async def score(example: Example, line: Line) -> Line:
             scored = await bird.score(example, line) if bird else line

@@ -35,6 +35,10 @@ _SETTINGS = "suite.json"
 _PRAGMAS = ("foreign_keys = OFF", "ignore_check_constraints = ON", "journal_mode = OFF", "synchronous = OFF")
 
 
+class NoClones(EvaluationError):
+    """A database of which no clones can be made."""
+
+
 def make_clones(
     folder: Path, name: str, source: Path, *, seed: int = 0, count: int = CLONES, rows: int = CLONE_ROWS
 ) -> list[Path]:
@@ -50,9 +54,12 @@ def make_clones(
         count: How many clones there are.
         rows: The most rows of a table in a clone.
 
+    Returns:
+        The files of the clones; none of a database without rows, which would be equal to it and so prove nothing.
+
     Raises:
-        EvaluationError: the folder has clones of another file or seed, the file can't be read or cloned, or the
-            clones can't be written.
+        NoClones: the file can't be read or cloned, since it has a virtual table, for example.
+        EvaluationError: the folder has clones of another file or seed, or the clones can't be written.
     """
     home = folder / name
     files = [home / f"{number:02}.sqlite" for number in range(count)]
@@ -60,6 +67,8 @@ def make_clones(
         home.mkdir(parents=True, exist_ok=True)
         with FileLock(home / ".lock"):
             _check_settings(home, source, {"version": _VERSION, "seed": seed, "clones": count, "rows": rows})
+            if not _has_rows(source):
+                return []
             if missing := [number for number in range(count) if not files[number].is_file()]:
                 _write_clones(files, missing, name, source, seed, rows)
     return files
@@ -81,6 +90,12 @@ def read_tables(connection: sqlite3.Connection, rows: int, random: Random) -> li
     place = {table.name: position for position, table in enumerate(tables)}
     filled.sort(key=lambda table: place[table.name])
     return close(filled, filled)
+
+
+def _has_rows(source: Path) -> bool:
+    with closing(_opened(source)) as connection:
+        first_rows = (f"SELECT 1 FROM {_quoted(name)} LIMIT 1" for name in _table_names(connection))
+        return any(connection.execute(query).fetchone() for query in first_rows)
 
 
 def _write_clones(files: Sequence[Path], missing: Sequence[int], name: str, source: Path, seed: int, rows: int) -> None:
@@ -134,7 +149,7 @@ def _faults(source: Path, home: Path) -> Iterator[None]:
     try:
         yield
     except sqlite3.Error as error:
-        raise EvaluationError(f"no clones of {source} can be made: {error}; leave the suite out") from error
+        raise NoClones(f"no clones of {source} can be made: {error}") from error
     except ValueError as error:
         raise EvaluationError(f"{home / _SETTINGS} is damaged: {error}; name another folder for the suite") from error
     except OSError as error:

@@ -25,7 +25,7 @@ from route_sql.training.evaluation.scores.execution_accuracy import (
     has_order_by,
 )
 from route_sql.training.evaluation.scores.result_match import ResultRows, same_by_bird, same_by_spider
-from route_sql.training.evaluation.scores.suite.clone_files import make_clones
+from route_sql.training.evaluation.scores.suite.clone_files import NoClones, make_clones
 from route_sql.training.evaluation.scores.suite.tied_order import determined, settled_ties
 from route_sql.training.resumable import to_the_end
 
@@ -70,21 +70,31 @@ class SuiteAccuracy:
         self._expected: dict[tuple[str, str], list[ExpectedResult]] = {}
         self._one_at_a_time = asyncio.Lock()
 
-    async def prepare(self, names: Iterable[str]) -> None:
+    async def prepare(self, names: Iterable[str]) -> dict[str, str]:
         """Make the clones of these databases, before hours are spent on questions; those that lack are left out.
 
+        Returns:
+            The reason for each database of which no clones can be made; the original alone decides for its questions.
+
         Raises:
-            EvaluationError: one of them is not a SQLite file, a part of it is hidden, or no clones can be made.
+            EvaluationError: no clones can be made of any of them, or the clones can't be written.
         """
-        sources = {name: self._source(name) for name in names if self._original.has(name)}
-        for name, source in sources.items():
-            await self._make(name, source)
+        known = [name for name in names if self._original.has(name)]
+        without: dict[str, str] = {}
+        for name in known:
+            try:
+                await self._make(name)
+            except NoClones as error:
+                without[name], self._files[name] = str(error), []
+        if without and len(without) == len(known):
+            raise EvaluationError(f"{next(iter(without.values()))}; leave --suite out")
+        return without
 
     async def score(self, example: Example, sql: str) -> bool:
         """Whether a prediction equals one of the accepted queries on the original and on all clones that count.
 
         Raises:
-            EvaluationError: no clones of the database can be made.
+            EvaluationError: no clones of the database can be made, and `prepare` was not called with it.
             DatabaseUnavailable: the database can't be read.
         """
         async with self._one_at_a_time:
@@ -98,7 +108,7 @@ class SuiteAccuracy:
         """The number of clones that count for a question: the most of its accepted queries.
 
         Raises:
-            EvaluationError: no clones of the database can be made.
+            EvaluationError: no clones of the database can be made, and `prepare` was not called with it.
             DatabaseUnavailable: the database can't be read.
         """
         async with self._one_at_a_time:
@@ -166,13 +176,14 @@ class SuiteAccuracy:
 
     async def _clones(self, name: str) -> list[SQLiteDatabase]:
         if name not in self._open:
-            files = self._files.get(name) or await self._make(name, self._source(name))
+            files = self._files[name] if name in self._files else await self._make(name)
             while len(self._open) >= _OPEN:
                 await self._close_oldest()
             self._open[name] = [SQLiteDatabase(f"{name}/{file.stem}", file, workers=1) for file in files]
         return self._open[name]
 
-    async def _make(self, name: str, source: Path) -> list[Path]:
+    async def _make(self, name: str) -> list[Path]:
+        source = self._source(name)
         self._files[name] = await to_the_end(make_clones, self._folder, name, source, seed=self._seed)
         return self._files[name]
 
@@ -186,7 +197,5 @@ class SuiteAccuracy:
         database = self._catalog.get(name)
         if not isinstance(database, SQLiteDatabase):
             hidden = "a part of it is hidden" if database.dialect == "sqlite" else f"it is {database.dialect}"
-            raise EvaluationError(
-                f"a test suite is made of whole SQLite files, which {name!r} is not ({hidden}); leave --suite out"
-            )
+            raise NoClones(f"a test suite is made of whole SQLite files, which {name!r} is not ({hidden})")
         return database.path
