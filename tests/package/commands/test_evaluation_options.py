@@ -221,3 +221,13 @@ def test_gold_that_fails_is_counted_and_said(stub: ChatStub, capsys: pytest.Capt
     assert "6 of 6 count as wrong because their gold query fails" in capsys.readouterr().err
     assert ask(stub, "now.jsonl", [GOLD] * 6, "--gate", "run.jsonl") == 2
     assert "the gate has nothing to compare" in capsys.readouterr().err
+
+
+def test_one_question_without_gold_or_prediction_is_said_in_the_singular(capsys: pytest.CaptureFixture[str]) -> None:
+    questions = json.loads(Path("dev.json").read_text())[:2]
+    write("dev.json", [{**questions[0], "query": "SELECT gone FROM pet"}, questions[1]])
+    predict("p.json", GOLD)
+    assert run("score", *DATA, "--predictions", "p.json") == 0
+    said = capsys.readouterr().err
+    assert "1 of 2 questions has no prediction: it is in no figure" in said
+    assert "1 of 1 counts as wrong because its gold query fails" in said
