@@ -6,6 +6,7 @@ from typing import Any, cast
 from langchain_core.language_models import BaseChatModel
 from langgraph.types import Command, Interrupt
 
+from route_sql.graph.confidence import Calibration
 from route_sql.graph.context import Context
 from route_sql.graph.events import Tell
 from route_sql.graph.state import Answer, Question, State
@@ -16,9 +17,12 @@ Ask = Callable[[Question], Awaitable[Answer]]
 """Asks a question and returns its answer."""
 
 
-def asking(model: BaseChatModel, catalog: Catalog, context: Context) -> Ask:
-    """The graph on a model and its databases, as a function from a question to its answer."""
-    graph = build_graph(model, catalog)
+def asking(model: BaseChatModel, catalog: Catalog, context: Context, *, calibration: Calibration | None = None) -> Ask:
+    """The graph on a model and its databases, as a function from a question to its answer.
+
+    None for the calibration takes the model's own, if it has one.
+    """
+    graph = build_graph(model, catalog, calibration=calibration)
 
     async def ask(question: Question) -> Answer:
         return (await graph.ainvoke(question, context=context, version="v2")).value

@@ -5,11 +5,13 @@ import os
 from collections.abc import Callable, Iterator
 from contextlib import AsyncExitStack, contextmanager
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any, Self
 from uuid import uuid4
 
 from langgraph.checkpoint.memory import InMemorySaver
 
+from route_sql.calibration_file import read_calibration_file
 from route_sql.databases import open_catalog
 from route_sql.graph.asking import answer_in, resumed, run_with_story
 from route_sql.graph.context import Context
@@ -51,6 +53,8 @@ class OpenedDatabase:
     tell: Tell = no_story
     """Called with each event of the story, from another thread."""
     settings: Settings = field(default_factory=Settings)
+    calibration: Path | None = None
+    """The file of a calibration in place of the model's own."""
     name: str = ""
     """The database's name in the catalog."""
     _stack: AsyncExitStack = field(default_factory=AsyncExitStack)
@@ -124,13 +128,14 @@ class OpenedDatabase:
         if self._opened is not None:
             raise InvalidInput("the database is open already; call open_default again for another one")
         async with AsyncExitStack() as stack:
+            calibration = read_calibration_file(self.calibration or self.settings.calibration)
             catalog, self.name = await stack.enter_async_context(open_catalog(self.db, self.settings))
             # Check the database before a model is fetched or started.
             await askable_schema(catalog, self.name)
             named = self.model or self.settings.model
             async with story(self.tell, "", "loading the model"):
                 chat = await stack.enter_async_context(open_model(named, self.settings, self.progress))
-            self._opened = catalog, build_graph(chat, catalog, checkpointer=self._saver)
+            self._opened = catalog, build_graph(chat, catalog, calibration=calibration, checkpointer=self._saver)
             self._stack = stack.pop_all()
         return self
 

@@ -25,6 +25,9 @@ class Settings(BaseSettings):
     max_tokens: int | None = Field(
         default=None, gt=0, description="Tokens of a reply at most, if not the model's own limit."
     )
+    calibration: Path | None = Field(
+        default=None, description="A file of `train calibrate`, if not the model's own calibration."
+    )
     databases: Path = Field(default=Path("databases.toml"), description="The catalog of databases.")
     wording: Wording | None = Field(
         default=None, description="`tuned` or `instruct` for the model at a URL, if its name doesn't say which."

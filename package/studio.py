@@ -8,6 +8,7 @@ from pathlib import Path
 
 from langchain_core.language_models import BaseChatModel
 
+from route_sql.calibration_file import read_calibration_file
 from route_sql.demo.database import build_demo_database
 from route_sql.faces.chat import Chat, chat_graph
 from route_sql.graph.wiring import Graph, build_graph
@@ -23,7 +24,12 @@ DEMO = Path(".demo/clinic.sqlite")
 def studio_graphs(settings: Settings) -> tuple[Graph, Chat]:
     """The graph and its chat without a checkpointer, since the host brings its own."""
     catalog = _catalog(settings)
-    asked = build_graph(_model(settings), catalog, trace_content=settings.trace_content)
+    asked = build_graph(
+        _model(settings),
+        catalog,
+        trace_content=settings.trace_content,
+        calibration=read_calibration_file(settings.calibration),
+    )
     return asked, chat_graph(asked, catalog)
 
 

@@ -14,6 +14,7 @@ from pathlib import Path
 
 import pytest
 from langgraph_cli.cli import cli as langgraph
+from support.calibration_files import write_calibration
 from support.chat_stub import ChatStub, completion, models
 from support.documented import DOORS, PAGES, ROOT, Command, commands
 from typer.main import get_command
@@ -142,6 +143,7 @@ def reader(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, stub: ChatStub) -> P
     answers = [{"question": each["question"], "sql": each["query"], "database": "clinic"} for each in asked[:3]]
     (tmp_path / "answers.jsonl").write_text("\n".join(map(json.dumps, answers)))
     (tmp_path / "questions.csv").write_text("question\nHow many appointments are there?\n")
+    write_calibration(tmp_path)
     (tmp_path / "runs").mkdir()
     for place, questions in (("run.jsonl", asked), ("runs/before.jsonl", logged), ("runs/after.jsonl", logged)):
         lines = [json.dumps(line_of(index, each)) for index, each in enumerate(questions)]

@@ -4,14 +4,17 @@ import asyncio
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, replace
 from importlib.util import find_spec
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from route_sql.access.address import Address
+from route_sql.calibration_file import read_calibration_file
 from route_sql.commands.options import (
     AllowHost,
     AllowOrigin,
+    CalibrationFile,
     Host,
     MaxTokens,
     Model,
@@ -50,6 +53,7 @@ class ServerChoices:
 def api(
     db: ServedDb = None,
     model: Model = None,
+    calibration: CalibrationFile = None,
     strategy: StrategyName = "adaptive",
     without: Without = None,
     max_tokens: MaxTokens = None,
@@ -74,7 +78,7 @@ def api(
     context = replace(chosen(strategy, without, max_tokens), seconds=seconds, approve=approve)
     place = Address(host, port, tuple(allow_host or ()), tuple(allow_origin or ()))
     choices = ServerChoices(threads, keep_days, questions, waiting, per_minute, closing)
-    asyncio.run(_serve(db, model, context, place, choices))
+    asyncio.run(_serve(db, model, calibration, context, place, choices))
 
 
 def require_api() -> None:
@@ -87,12 +91,20 @@ def require_api() -> None:
         raise InvalidInput(MISSING)
 
 
-async def _serve(db: str | None, model: str | None, context: Context, place: Address, choices: ServerChoices) -> None:
+async def _serve(
+    db: str | None,
+    model: str | None,
+    calibration: Path | None,
+    context: Context,
+    place: Address,
+    choices: ServerChoices,
+) -> None:
     # FastAPI is an optional library.
     from route_sql.api.service import Service, ServiceLimits
     from route_sql.api.threads.checkpoints import default_file, open_threads
 
     settings = Settings()
+    numbers = read_calibration_file(calibration or settings.calibration)
     kept = settings.threads.get_secret_value() if settings.threads else None
     async with AsyncExitStack() as stack:
         catalog, names = await served_databases(db, settings, stack)
@@ -101,7 +113,9 @@ async def _serve(db: str | None, model: str | None, context: Context, place: Add
         )
         place_of_threads = choices.threads or kept or default_file(settings.data)
         saver, store = await stack.enter_async_context(open_threads(place_of_threads))
-        graph = build_graph(chat, catalog, trace_content=settings.trace_content, checkpointer=saver)
+        graph = build_graph(
+            chat, catalog, trace_content=settings.trace_content, calibration=numbers, checkpointer=saver
+        )
         limits = ServiceLimits(choices.questions, choices.waiting, choices.per_minute)
         service = Service(catalog, names, graph, store, context, limits)
         await _run(service, place, settings, choices)

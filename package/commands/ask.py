@@ -11,10 +11,12 @@ from typing import Annotated
 
 import typer
 
+from route_sql.calibration_file import read_calibration_file
 from route_sql.commands.kept_runs import RecordTo, ReplayOf, ReportTo, check_asked, check_places, replayed
 from route_sql.commands.many_questions import ask_many
 from route_sql.commands.options import (
     AsJson,
+    CalibrationFile,
     Db,
     MaxTokens,
     Model,
@@ -59,6 +61,7 @@ def ask(
     db: Db = "",
     evidence: Annotated[str, typer.Option(help="Facts that a reader needs besides the schema.")] = "",
     model: Model = None,
+    calibration: CalibrationFile = None,
     strategy: StrategyName = "adaptive",
     without: Without = None,
     max_tokens: MaxTokens = None,
@@ -84,16 +87,14 @@ def ask(
     check_one_form(json=as_json, sql_only=sql_only, format=rows_as)
     if replay is None:
         check_asked(question, db)
-    divergences: Sequence[str] = ()
     with _errors_as_json(as_json):
         check_places(report, record, replay)
         check_save_to(save_to)
         context = replace(choose(), keep_prompts=report is not None)
         with narrator(is_quiet=quiet) as narrating:
-            if replay is not None:
-                state, divergences = asyncio.run(replayed(replay, question, narrating))
-            else:
-                state = asyncio.run(_run(question, db, evidence, model, context, record, narrating))
+            asked = partial(_run, question, db, evidence, model, calibration, context, record)
+            begun = asked(narrating) if replay is None else replayed(replay, question, narrating)
+            state, divergences = asyncio.run(begun)
     if report is not None:
         write_page(report, run_page(state))
     answer = answer_in(state)
@@ -131,11 +132,14 @@ async def _run(
     db: str,
     evidence: str,
     model: str | None,
+    calibration: Path | None,
     context: Context,
     record: Path | None,
     narrating: Narrator,
-) -> State:
+) -> tuple[State, Sequence[str]]:
+    """The state at the end, without divergences: those are of a replay."""
     settings, began = Settings(), time()
+    numbers = read_calibration_file(calibration or settings.calibration)
     async with AsyncExitStack() as stack:
         catalog, name = await stack.enter_async_context(open_catalog(db, settings))
         # Check the database before a model is fetched or started.
@@ -145,8 +149,8 @@ async def _run(
             chat = await stack.enter_async_context(open_model(model or settings.model, settings, progress))
         asked = Question(question=question, database=name, evidence=evidence)
         if record is None:
-            graph = build_graph(chat, catalog, trace_content=settings.trace_content)
-            return await run_with_story(graph, asked, context, narrating.tell)
-        state, recording = await record_run(chat, catalog, asked, context, tell=narrating.tell)
+            graph = build_graph(chat, catalog, trace_content=settings.trace_content, calibration=numbers)
+            return await run_with_story(graph, asked, context, narrating.tell), ()
+        state, recording = await record_run(chat, catalog, asked, context, calibration=numbers, tell=narrating.tell)
         write_recording(record, recording)
-        return state
+        return state, ()

@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
-from route_sql.commands.options import Db, MaxTokens, Model, StrategyName, Withhold, Without, chosen
+from route_sql.commands.options import CalibrationFile, Db, MaxTokens, Model, StrategyName, Withhold, Without, chosen
 from route_sql.narration import Narrator, narrator
 from route_sql.opening import OpenedDatabase
 from route_sql.printing import complain, console, print_answer, say
@@ -27,6 +27,7 @@ LEFT = "the question is still unclear, so it was left; ask it again in other wor
 def chat(
     db: Db,
     model: Model = None,
+    calibration: CalibrationFile = None,
     strategy: StrategyName = "adaptive",
     without: Without = None,
     max_tokens: MaxTokens = None,
@@ -44,7 +45,9 @@ def chat(
     choices = chosen(strategy, without, max_tokens, withhold=withhold)
     context = replace(choices, approve=approve, follow_up=follow_up, clarify=clarify)
     with download_progress() as progress, narrator(is_quiet=quiet) as narrating:
-        with OpenedDatabase(db, model, context, narrating.wait_for_bar(progress), tell=narrating.tell) as database:
+        with OpenedDatabase(
+            db, model, context, narrating.wait_for_bar(progress), tell=narrating.tell, calibration=calibration
+        ) as database:
             narrating.stop()
             if sys.stdin.isatty():
                 say(f"Ask about {database.name}. /help lists the commands.")

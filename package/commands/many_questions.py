@@ -9,6 +9,7 @@ from typing import Any
 
 import typer
 
+from route_sql.calibration_file import read_calibration_file, recorded_calibration
 from route_sql.databases import db_without_password, served_databases
 from route_sql.graph.asking import asking
 from route_sql.graph.context import Context
@@ -53,10 +54,16 @@ def ask_many(options: Mapping[str, Any], context: Context) -> None:
 
 async def _run(options: Mapping[str, Any], rows: Sequence[QuestionRow], context: Context) -> list[AnswerLine]:
     settings, db, at_once = Settings(), options["db"] or None, options["concurrency"]
-    model = options["model"] or settings.model
+    model, calibration = (options[name] or getattr(settings, name) for name in ("model", "calibration"))
+    numbers = read_calibration_file(calibration)
     choices = {name: options[name] for name in ("strategy", "without", "max_tokens", "samples")}
     choices |= {} if options["withhold"] else {"withhold": False}  # files of earlier versions lack it
-    recorded = {"db": db_without_password(db) if db else None, "model": model, **choices}
+    recorded = {
+        "db": db_without_password(db) if db else None,
+        "model": model,
+        **choices,
+        **recorded_calibration(numbers),
+    }
     async with AsyncExitStack() as stack:
         catalog, names = await served_databases(db, settings, stack)
         placed = [_placed(row, names) for row in rows]
@@ -64,7 +71,8 @@ async def _run(options: Mapping[str, Any], rows: Sequence[QuestionRow], context:
         fetched = stack.enter_context(download_progress())
         chat = await stack.enter_async_context(open_model(model, settings, fetched, questions=at_once))
         progress = stack.enter_context(count_progress("questions", is_quiet=options["quiet"]))
-        return await answer_rows(asking(chat, catalog, context), placed, file, at_once=at_once, progress=progress)
+        ask = asking(chat, catalog, context, calibration=numbers)
+        return await answer_rows(ask, placed, file, at_once=at_once, progress=progress)
 
 
 def _placed(row: QuestionRow, names: Sequence[str]) -> QuestionRow:

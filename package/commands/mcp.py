@@ -7,14 +7,17 @@ from collections.abc import Iterator
 from contextlib import AsyncExitStack, contextmanager, nullcontext
 from dataclasses import replace
 from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from route_sql.access.address import Address
+from route_sql.calibration_file import read_calibration_file
 from route_sql.commands.options import (
     AllowHost,
     AllowOrigin,
+    CalibrationFile,
     Host,
     MaxTokens,
     Model,
@@ -39,6 +42,7 @@ MISSING = "the protocol server needs the SDK mcp: pip install 'route-sql[mcp]'"
 def mcp(
     db: ServedDb = None,
     model: Model = None,
+    calibration: CalibrationFile = None,
     strategy: StrategyName = "adaptive",
     without: Without = None,
     max_tokens: MaxTokens = None,
@@ -56,7 +60,7 @@ def mcp(
     context = replace(chosen(strategy, without, max_tokens), seconds=seconds, approve=approve, clarify=clarify)
     place = Address(host, port, tuple(allow_host or ()), tuple(allow_origin or ())) if http else None
     with nullcontext() if http else _ended_by_ctrl_c():
-        asyncio.run(_serve(db, model, context, place))
+        asyncio.run(_serve(db, model, calibration, context, place))
 
 
 @contextmanager
@@ -84,13 +88,16 @@ def require_sdk() -> None:
         raise InvalidInput(MISSING) from error
 
 
-async def _serve(db: str | None, model: str | None, context: Context, place: Address | None) -> None:
+async def _serve(
+    db: str | None, model: str | None, calibration: Path | None, context: Context, place: Address | None
+) -> None:
     # The SDK is an optional library.
     from route_sql.mcp.callers import owner
     from route_sql.mcp.http import caller_of_request
     from route_sql.mcp.server import build_server
 
     settings = Settings()
+    numbers = read_calibration_file(calibration or settings.calibration)
     async with AsyncExitStack() as stack:
         catalog, names = await served_databases(db, settings, stack)
         chat = await stack.enter_async_context(model_on_demand(model or settings.model, settings))
@@ -101,6 +108,7 @@ async def _serve(db: str | None, model: str | None, context: Context, place: Add
             context=context,
             caller_of=owner if place is None else caller_of_request,
             trace_content=settings.trace_content,
+            calibration=numbers,
         )
         if place is None:
             await server.run_stdio_async()

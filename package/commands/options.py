@@ -26,6 +26,14 @@ Model = Annotated[
         "several servers of one model have commas between them (ROUTE_SQL_MODEL).",
     ),
 ]
+CalibrationFile = Annotated[
+    Path | None,
+    typer.Option(
+        "--calibration",
+        metavar="FILE",
+        help="A calibration that `train calibrate` wrote, in place of the model's own (ROUTE_SQL_CALIBRATION).",
+    ),
+]
 StrategyName = Annotated[
     Strategy,
     typer.Option("--strategy", help="adaptive asks an agent only for a reason; paper asks all; single asks one."),

@@ -15,6 +15,7 @@ from mcp.server.mcpserver.tools import Tool
 from mcp.types import CallToolResult, InputRequiredResult, ToolAnnotations
 from pydantic import Field, create_model
 
+from route_sql.graph.confidence import Calibration
 from route_sql.graph.context import Context
 from route_sql.graph.wiring import build_graph
 from route_sql.mcp.callers import CallerOf, identified, owner
@@ -46,6 +47,7 @@ def build_server(
     context: Context | None = None,
     caller_of: CallerOf = owner,
     trace_content: bool = False,
+    calibration: Calibration | None = None,
 ) -> MCPServer[Any]:
     """The server, ready for either transport.
 
@@ -56,6 +58,7 @@ def build_server(
         context: Choices of every question. A result has at most `ROWS` rows.
         caller_of: Finds the caller of a call, whose rights count.
         trace_content: Whether traces may hold rows and prompts.
+        calibration: Calibration in place of the model's own.
 
     Raises:
         InvalidInput: there is no database to serve.
@@ -66,7 +69,7 @@ def build_server(
     given = context or Context()
     chosen = replace(given, row_limit=min(ROWS, ROWS if given.row_limit is None else given.row_limit))
     saver = InMemorySaver()  # a run that waits for a person must be resumed
-    graph = build_graph(model, catalog, trace_content=trace_content, checkpointer=saver)
+    graph = build_graph(model, catalog, trace_content=trace_content, calibration=calibration, checkpointer=saver)
     tools = DatabaseTools(catalog=catalog, graph=graph, context=chosen)
     server: MCPServer[Any] = MCPServer(
         "route-sql",

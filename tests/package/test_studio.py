@@ -16,6 +16,7 @@ from typing import Any
 import pytest
 from langgraph_sdk import get_client
 from langgraph_sdk.errors import BadRequestError
+from support.calibration_files import CONFIDENCE, write_calibration
 from support.chat_stub import ChatStub, completion, streamed
 from support.langgraph_dev import wait_until_ready
 
@@ -51,6 +52,7 @@ def server(tmp_path: Path, stub: ChatStub) -> Iterator[str]:
     environment = os.environ | {
         "ROUTE_SQL_MODEL": stub.url,
         "ROUTE_SQL_DATABASES": str(catalog),
+        "ROUTE_SQL_CALIBRATION": str(write_calibration(tmp_path)),
         "LANGGRAPH_CLI_NO_ANALYTICS": "1",
         "LANGSMITH_TRACING": "false",
     }
@@ -83,6 +85,7 @@ async def test_a_run_over_http_streams_every_node(server: str, stub: ChatStub) -
         assert list(updates) == ["ground", "generate", "execute", "answer"]
         assert updates["generate"]["sql"] == NAMES
         assert [each["sql"] for each in updates["execute"]["candidates"]] == [NAMES]
+        assert (updates["answer"]["calibrated"], updates["answer"]["confidence"]) == (True, CONFIDENCE)
         reported: list[Any] = [part.data for part in parts if part.event == "custom"]
         assert reported[0]["text"] == "reading the database" and reported[-1]["kind"] == "answer"
 

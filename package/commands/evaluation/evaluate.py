@@ -1,8 +1,8 @@
 """`route-sql eval` and `route-sql score`: execution accuracy on a data set."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -10,10 +10,12 @@ from typing import Annotated, Any
 
 import typer
 
+from route_sql.calibration_file import read_calibration_file, recorded_calibration
 from route_sql.commands.evaluation.further_scores import Gate, Suite, TimedRuns, further_scoring, read_baseline
 from route_sql.commands.on_ray import ShardedCommand, run_on_ray
 from route_sql.commands.options import (
     AsJson,
+    CalibrationFile,
     DatabasesOption,
     LayoutOption,
     Limit,
@@ -32,6 +34,7 @@ from route_sql.commands.options import (
     chosen,
 )
 from route_sql.graph.asking import Ask, asking
+from route_sql.graph.confidence import Calibration
 from route_sql.graph.context import Context
 from route_sql.models import open_model
 from route_sql.printing import complain, console, say_json
@@ -64,6 +67,7 @@ def evaluate(
     layout: LayoutOption = "spider",
     held_out_of: HeldOut = None,
     model: Model = None,
+    calibration: CalibrationFile = None,
     strategy: StrategyName = "adaptive",
     without: Without = None,
     max_tokens: MaxTokens = None,
@@ -82,34 +86,43 @@ def evaluate(
     as_json: AsJson = False,
 ) -> None:
     """Ask the questions of a data set and score the answers by execution accuracy."""
-    name = model or Settings().model
+    name, file = model or Settings().model, calibration or Settings().calibration
+    numbers = read_calibration_file(file)
     if withhold_from is not None and not withhold:
         raise InvalidInput("give --withhold-from or --no-withhold, not both")
     if ray is not None or parts is not None:
-        _on_ray({**ctx.params, "model": name}, as_json)
+        _on_ray({**ctx.params, "model": name, "calibration": file}, as_json)
         return
     given = chosen(strategy, without, max_tokens, samples, withhold=withhold)
     context = replace(given, withhold_from=withhold_from)
     further, before = further_scoring(layout, suite, r_ves), read_baseline(baseline, out)
     part = _part_to_ask(shard, baseline)
     data_set = DataSet(layout, questions, databases, held_out_of=held_out_of, limit=limit, seed=seed, shard=part)
-    evaluated = partial(evaluate_dataset, settings=_settings(name, context), further=further, baseline=before)
-
-    async def run(progress: Callable[[int, int, int], None]) -> Summary:
-        async with _opened(name, context, concurrency) as ask_on:
-            return await evaluated(ask_on, data_set, out, concurrency=concurrency, progress=progress)
-
+    settings = {**_settings(name, context), **recorded_calibration(numbers)}
+    run = partial(evaluate_dataset, data_set=data_set, out=out, concurrency=concurrency, settings=settings)
     with question_progress() as progress:
-        summary = asyncio.run(run(progress))
+        answering = _answering(name, context, numbers, concurrency)
+        evaluated = partial(run, further=further, baseline=before, progress=progress)
+        summary = asyncio.run(_evaluated(answering, evaluated))
     _print(strategy, summary, gate(before, read_run(out)) if before is not None else None, as_json)
 
 
+async def _evaluated(
+    answering: AbstractAsyncContextManager[Callable[[Catalog], Ask]],
+    evaluated: Callable[[Callable[[Catalog], Ask]], Awaitable[Summary]],
+) -> Summary:
+    async with answering as ask_on:
+        return await evaluated(ask_on)
+
+
 @asynccontextmanager
-async def _opened(model: str, context: Context, concurrency: int) -> AsyncIterator[Callable[[Catalog], Ask]]:
+async def _answering(
+    model: str, context: Context, calibration: Calibration | None, concurrency: int
+) -> AsyncIterator[Callable[[Catalog], Ask]]:
     """Open a model, and give the function that makes it answer questions on a catalog."""
     with download_progress() as fetched:
         async with open_model(model, Settings(), fetched, questions=concurrency) as chat:
-            yield lambda catalog: asking(chat, catalog, context)
+            yield lambda catalog: asking(chat, catalog, context, calibration=calibration)
 
 
 def _part_to_ask(shard: str | None, baseline: Path | None) -> Shard | None:

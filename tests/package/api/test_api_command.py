@@ -13,6 +13,7 @@ from pathlib import Path
 
 import httpx2
 from support.api_app import ASKED, STREAM, events_in
+from support.calibration_files import CONFIDENCE, write_calibration
 from support.chat_stub import ChatStub, completion, models
 from support.chat_stub import hanging as hanging_reply
 from support.protocol_databases import PETS, make_databases
@@ -50,8 +51,9 @@ def wire(url: str, sent: bytes) -> bytes:
 
 def test_the_command_serves_logs_json_and_ends_in_order(tmp_path: Path, stub: ChatStub) -> None:
     stub.enqueue(completion(PETS))
-    with command(tmp_path, stub) as (process, url):
-        assert asked_of(url).json()["answer"]["rows"][0][0] == "Rex"
+    with command(tmp_path, stub, "--calibration", str(write_calibration(tmp_path))) as (process, url):
+        answer = asked_of(url).json()["answer"]
+        assert answer["rows"][0][0] == "Rex" and answer["confidence"] == CONFIDENCE
         assert httpx2.get(f"{url}/").headers["content-type"].startswith("text/html")
         assert wire(url, b"nonsense\r\n\r\n").startswith(b"HTTP/1.1 400")
         assert wire(url, b"GET / HTTP/1.1\r\nX: " + b"x" * 66_000).startswith(b"HTTP/1.1 4"), "bounded headers"

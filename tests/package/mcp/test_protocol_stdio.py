@@ -12,6 +12,7 @@ from typing import Any
 import anyio
 import pytest
 from mcp import Client
+from support.calibration_files import CONFIDENCE, write_calibration
 from support.chat_stub import ChatStub, completion, hanging
 from support.documented import ROOT
 from support.protocol_databases import PETS, make_databases, served
@@ -80,7 +81,8 @@ async def test_all_tools_and_the_progress_of_a_question(catalog: Path, stub: Cha
     async def tell(progress: float, total: float | None, message: str | None) -> None:
         reported.append((progress, message or ""))
 
-    async with Client(served(catalog, stub.url), mode=mode) as client:
+    calibrated = served(catalog, stub.url, "--calibration", str(write_calibration(catalog.parent)))
+    async with Client(calibrated, mode=mode) as client:
         result = await client.call_tool("ask", ASKED, progress_callback=tell)
         assert (await call(client, "check", sql=PETS, database="pets"))["allowed"]
         assert (await call(client, "execute", sql=PETS, database="pets"))["rows"][0] == ["Rex", "dog"]
@@ -88,7 +90,7 @@ async def test_all_tools_and_the_progress_of_a_question(catalog: Path, stub: Cha
         assert (await client.read_resource("schema://zoo")).contents
     answer = result.structured_content
     assert answer and answer["status"] == "ok" and answer["rows"] == [["Rex", "lion"], ["Mia", "cat"]]
-    assert answer["sql"] == PETS and 0 <= answer["confidence"] <= 1 and answer["error"] is None
+    assert answer["sql"] == PETS and answer["confidence"] == CONFIDENCE and answer["error"] is None
     assert "Rex | lion" in str(result.content)
     numbers = [number for number, _ in reported]
     assert numbers == sorted(set(numbers))
