@@ -57,6 +57,18 @@ def complain(text: str, style: str = "red") -> None:
     console(stderr=True, soft_wrap=True).print("\n  ".join(lines), style=style)
 
 
+def complain_of_failure(answer: Answer) -> None:
+    """Print on standard error why an answer failed; nothing if it did not."""
+    if answer["error"]:
+        complain(escaped(_failure(answer)))
+
+
+def print_sql(answer: Answer) -> None:
+    """The SQL and nothing else; nothing where there is none."""
+    if answer["sql"]:
+        say(answer["sql"])
+
+
 def print_answer(out: Console, answer: Answer) -> None:
     """The SQL, the rows, who did what, and what it cost."""
     if out.is_terminal:

@@ -19,6 +19,7 @@ from route_sql.commands.options import (
     CalibrationFile,
     Db,
     MaxTokens,
+    MinConfidence,
     Model,
     RowsAs,
     SampleCount,
@@ -41,7 +42,7 @@ from route_sql.models import open_model
 from route_sql.narration import Narrator, narrator
 from route_sql.pages.files import write_page
 from route_sql.pages.run_page import run_page
-from route_sql.printing import console, print_answer, print_rows, say, say_json
+from route_sql.printing import complain_of_failure, console, print_answer, print_rows, print_sql, say_json
 from route_sql.progress import download_progress
 from route_sql.row_formats import RowFormat
 from route_sql.settings import Settings
@@ -67,6 +68,7 @@ def ask(
     max_tokens: MaxTokens = None,
     samples: SampleCount = 0,
     withhold: Withhold = True,
+    min_confidence: MinConfidence = 0.0,
     as_json: AsJson = False,
     sql_only: Annotated[bool, typer.Option("--sql-only", help="Print the SQL and nothing else.")] = False,
     rows_as: RowsAs = None,
@@ -80,7 +82,7 @@ def ask(
     concurrency: Annotated[int, typer.Option(min=1, help="Questions of --questions asked at the same time.")] = 1,
 ) -> None:
     """Ask a database a question, or all questions of a file."""
-    choose = partial(chosen, strategy, without, max_tokens, samples, withhold=withhold)
+    choose = partial(chosen, strategy, without, max_tokens, samples, withhold=withhold, min_confidence=min_confidence)
     if questions is not None or out is not None:
         ask_many(ctx.params, choose())
         return
@@ -98,7 +100,7 @@ def ask(
     if report is not None:
         write_page(report, run_page(state))
     answer = answer_in(state)
-    _print(answer, as_json, sql_only, rows_as)
+    _print(answer, as_json, sql_only, rows_as, quiet)
     if save_to is not None:
         rate(question, answer, db, evidence, save_to)
     if divergences or answer["status"] not in ("ok", "empty", "unsure"):
@@ -116,15 +118,17 @@ def _errors_as_json(as_json: bool) -> Iterator[None]:
         raise
 
 
-def _print(answer: Answer, as_json: bool, sql_only: bool, rows_as: RowFormat | None) -> None:
+def _print(answer: Answer, as_json: bool, sql_only: bool, rows_as: RowFormat | None, quiet: bool) -> None:
     if as_json:
         say_json(answer)
     elif sql_only:
-        say(answer["sql"] or "")
+        print_sql(answer)
     elif rows_as:
         print_rows(console(), answer, rows_as)
     else:
         print_answer(console(), answer)
+    if sql_only or (quiet and not rows_as):  # otherwise the story or the rows say it
+        complain_of_failure(answer)
 
 
 async def _run(

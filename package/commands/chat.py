@@ -7,7 +7,17 @@ from typing import Annotated, Any
 
 import typer
 
-from route_sql.commands.options import CalibrationFile, Db, MaxTokens, Model, StrategyName, Withhold, Without, chosen
+from route_sql.commands.options import (
+    CalibrationFile,
+    Db,
+    MaxTokens,
+    MinConfidence,
+    Model,
+    StrategyName,
+    Withhold,
+    Without,
+    chosen,
+)
 from route_sql.narration import Narrator, narrator
 from route_sql.opening import OpenedDatabase
 from route_sql.printing import complain, console, print_answer, say
@@ -32,6 +42,7 @@ def chat(
     without: Without = None,
     max_tokens: MaxTokens = None,
     withhold: Withhold = True,
+    min_confidence: MinConfidence = 0.0,
     approve: Annotated[bool, typer.Option("--approve", help="Show each query and ask before it runs.")] = False,
     follow_up: Annotated[
         bool, typer.Option("--follow-up/--no-follow-up", help="Read a question together with the one it refers to.")
@@ -42,7 +53,7 @@ def chat(
     quiet: Annotated[bool, typer.Option("--quiet", help="Print no progress.")] = False,
 ) -> None:
     """Ask a database question after question; the model is started once. /help lists the commands."""
-    choices = chosen(strategy, without, max_tokens, withhold=withhold)
+    choices = chosen(strategy, without, max_tokens, withhold=withhold, min_confidence=min_confidence)
     context = replace(choices, approve=approve, follow_up=follow_up, clarify=clarify)
     with download_progress() as progress, narrator(is_quiet=quiet) as narrating:
         with OpenedDatabase(

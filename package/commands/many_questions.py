@@ -57,7 +57,9 @@ async def _run(options: Mapping[str, Any], rows: Sequence[QuestionRow], context:
     model, calibration = (options[name] or getattr(settings, name) for name in ("model", "calibration"))
     numbers = read_calibration_file(calibration)
     choices = {name: options[name] for name in ("strategy", "without", "max_tokens", "samples")}
-    choices |= {} if options["withhold"] else {"withhold": False}  # files of earlier versions lack it
+    # Files of earlier versions lack these.
+    choices |= {} if options["withhold"] else {"withhold": False}
+    choices |= {"min_confidence": options["min_confidence"]} if options["min_confidence"] else {}
     recorded = {
         "db": db_without_password(db) if db else None,
         "model": model,

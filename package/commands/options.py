@@ -8,6 +8,7 @@ import typer
 
 from route_sql.graph.context import MOST_SAMPLES, AgentName, Context, Strategy
 from route_sql.row_formats import RowFormat
+from route_sql.tools.errors import InvalidInput
 from route_sql.training.datasets.data_set import Layout
 
 Db = Annotated[
@@ -75,6 +76,13 @@ WithholdFrom = Annotated[
         help="Probability that the database has no answer from which no SQL is given, in place of the calibration's.",
     ),
 ]
+MinConfidence = Annotated[
+    float,
+    typer.Option(
+        "--min-confidence",
+        help="Confidence, from 0 to 1, below which the answer's status is unsure; it keeps SQL and rows.",
+    ),
+]
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object and nothing else.")]
 RowsAs = Annotated[
     RowFormat | None,
@@ -138,11 +146,30 @@ def chosen(
     samples: int = 0,
     *,
     withhold: bool = True,
+    withhold_from: float | None = None,
+    min_confidence: float = 0.0,
 ) -> Context:
     """The run-time context of the options.
 
     Raises:
-        InvalidInput: an unknown agent.
+        InvalidInput: an unknown agent, a number out of its range, or an option without effect.
     """
-    agents = cast("tuple[AgentName, ...]", tuple(without or ()))
-    return Context(strategy=strategy, without=agents, max_tokens=max_tokens, samples=samples, withhold=withhold)
+    _check_effect(strategy, samples, withhold, withhold_from)
+    return Context(
+        strategy=strategy,
+        without=cast("tuple[AgentName, ...]", tuple(without or ())),
+        max_tokens=max_tokens,
+        samples=samples,
+        withhold=withhold,
+        withhold_from=withhold_from,
+        min_confidence=min_confidence,
+    )
+
+
+def _check_effect(strategy: Strategy, samples: int, withhold: bool, withhold_from: float | None) -> None:
+    if withhold_from is not None and not withhold:
+        raise InvalidInput("give --withhold-from or --no-withhold, not both")
+    if samples and strategy != "adaptive":
+        raise InvalidInput(f"--samples has no effect with --strategy {strategy}: only adaptive draws samples")
+    if withhold_from is not None and strategy != "adaptive":
+        raise InvalidInput(f"--withhold-from has no effect with --strategy {strategy}: only adaptive withholds SQL")

@@ -20,6 +20,7 @@ from route_sql.commands.options import (
     LayoutOption,
     Limit,
     MaxTokens,
+    MinConfidence,
     Model,
     Parts,
     Questions,
@@ -74,6 +75,7 @@ def evaluate(
     samples: SampleCount = 0,
     withhold: Withhold = True,
     withhold_from: WithholdFrom = None,
+    min_confidence: MinConfidence = 0.0,
     limit: Limit = None,
     seed: Seed = 0,
     concurrency: Annotated[int, typer.Option(min=1, help="Questions asked at the same time.")] = 1,
@@ -88,13 +90,11 @@ def evaluate(
     """Ask the questions of a data set and score the answers by execution accuracy."""
     name, file = model or Settings().model, calibration or Settings().calibration
     numbers = read_calibration_file(file)
-    if withhold_from is not None and not withhold:
-        raise InvalidInput("give --withhold-from or --no-withhold, not both")
+    given = chosen(strategy, without, max_tokens, samples, withhold=withhold, withhold_from=withhold_from)
+    context = replace(given, min_confidence=min_confidence)
     if ray is not None or parts is not None:
         _on_ray({**ctx.params, "model": name, "calibration": file}, as_json)
         return
-    given = chosen(strategy, without, max_tokens, samples, withhold=withhold)
-    context = replace(given, withhold_from=withhold_from)
     further, before = further_scoring(layout, suite, r_ves), read_baseline(baseline, out)
     part = _part_to_ask(shard, baseline)
     data_set = DataSet(layout, questions, databases, held_out_of=held_out_of, limit=limit, seed=seed, shard=part)
@@ -143,6 +143,7 @@ def _settings(model: str, context: Context) -> dict[str, JSON]:
         "samples": context.samples or None,
         "withhold": None if context.withhold else False,
         "withhold_from": context.withhold_from,
+        "min_confidence": context.min_confidence or None,
     }
     return {
         "model": model,
