@@ -3,7 +3,6 @@
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
-from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Annotated, Any
@@ -90,8 +89,8 @@ def evaluate(
     """Ask the questions of a data set and score the answers by execution accuracy."""
     name, file = model or Settings().model, calibration or Settings().calibration
     numbers = read_calibration_file(file)
-    given = chosen(strategy, without, max_tokens, samples, withhold=withhold, withhold_from=withhold_from)
-    context = replace(given, min_confidence=min_confidence)
+    choose = partial(chosen, strategy, without, max_tokens, samples, withhold=withhold)
+    context = choose(withhold_from=withhold_from, min_confidence=min_confidence)
     if ray is not None or parts is not None:
         _on_ray({**ctx.params, "model": name, "calibration": file}, as_json)
         return
