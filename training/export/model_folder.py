@@ -3,10 +3,11 @@
 import asyncio
 import shutil
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import cast
 
+from route_sql.graph.confidence import Calibration
 from route_sql.serving.profile import Profile
 from route_sql.serving.store.manifest import HubFile, ModelEntry
 from route_sql.serving.store.model_folder import PROFILE, FileRecord, TunedModel, file_record, write_model_folder
@@ -62,6 +63,8 @@ class ExportOptions:
     """A JSON object; see `CardFacts.figures`."""
     precision: AdapterPrecision = "float16"
     """The precision of the adapter's matrices."""
+    calibration: Calibration | None = None
+    """The calibration of the tuned model, for the profile of its folder."""
 
 
 @dataclass(frozen=True)
@@ -120,6 +123,10 @@ async def export_model(
         raise TrainingError(
             f"the base {base.path} is a folder, which the embedded server can't load: name its GGUF file, or only merge"
         )
+    if base.record is None and options.calibration is not None:
+        raise TrainingError(
+            "merged weights carry no calibration: name the base's GGUF file, or leave --calibration out"
+        )
     answer: MergedAnswer | None = None
     facts = await asyncio.to_thread(_card_facts, adapter, base, options)
     await asyncio.to_thread(_begin, out)
@@ -142,7 +149,9 @@ async def _export_adapter(
 ) -> tuple[CardFacts, Profile]:
     say("writing the adapter for llama.cpp")
     layout = await asyncio.to_thread(write_adapter, adapter, base.path, out / ADAPTER, options.precision)
-    profile = replace(base.profile, wording="tuned", context=min(base.profile.context, layout.context))
+    calibration = asdict(options.calibration) if options.calibration else None
+    context = min(base.profile.context, layout.context)
+    profile = replace(base.profile, wording="tuned", context=context, calibration=calibration)
     if options.check is None:
         return facts, profile
     say("comparing the served adapter with what was trained")

@@ -6,6 +6,7 @@ from typing import Annotated, Literal
 
 import typer
 
+from route_sql.calibration_file import read_calibration_file
 from route_sql.printing import console, say
 from route_sql.progress import download_progress
 from route_sql.serving.store.model_store import ModelStore
@@ -32,6 +33,9 @@ def export(
     precision: Annotated[
         Literal["q8_0", "float16", "float32"], typer.Option(help="Precision of the adapter; q8_0 is the smallest.")
     ] = "float16",
+    calibration: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="A calibration of this model, which the folder then carries.")
+    ] = None,
     card_title: Annotated[str | None, typer.Option(help="The title of the model card.")] = None,
 ) -> None:
     """Turn a trained adapter into a model folder: the adapter for llama.cpp, its profile and its model card."""
@@ -39,10 +43,11 @@ def export(
     # needs torch, an optional library
     from route_sql.training.export.model_folder import ExportOptions, export_model, find_base
 
+    numbers = read_calibration_file(calibration)
     err = console(stderr=True, soft_wrap=True)
     with download_progress() as progress:
         found = find_base(base, ModelStore(Settings().cache), progress)
-    options = ExportOptions(merged, check, check_rows, card_title, data or (), figures, precision)
+    options = ExportOptions(merged, check, check_rows, card_title, data or (), figures, precision, numbers)
     done = asyncio.run(export_model(adapter, found, out, options, say=err.print))
     say(f"{done.folder} holds {', '.join(done.files)}")
     checked = [f"checked: {found}" for found in (done.agreement, done.merged) if found]

@@ -2,6 +2,7 @@
 
 import json
 import sys
+from functools import partial
 from io import StringIO
 from pathlib import Path
 from typing import Any
@@ -98,7 +99,7 @@ def test_a_run_keeps_the_calibration_that_it_began_with(
 ) -> None:
     (folder / "q.csv").write_text("question\nWhich pets are there?\n")
     write_calibration(folder, "same.json")
-    for command in (lambda *more: evaluate(server, "run.jsonl", *more), lambda *more: answered(server, *more)):
+    for command in (partial(evaluate, server, "run.jsonl"), partial(answered, server)):
         assert command("--calibration", "calibration.json") == 0
         assert command("--calibration", "same.json") == 0, "the numbers count, not the name"
         assert command() == 2

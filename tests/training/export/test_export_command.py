@@ -7,12 +7,15 @@ from pathlib import Path
 
 import pytest
 from safetensors.torch import load_file, save_file
+from support.calibration_files import write_calibration
 from support.tiny_lora import save_lora
 from transformers import AutoModelForCausalLM
 
 from route_sql.cli import main
+from route_sql.graph.confidence import calibration_of
 from route_sql.models import open_model
 from route_sql.serving.errors import ModelUnavailable
+from route_sql.serving.store.model_folder import is_model_folder
 from route_sql.serving.store.model_store import ModelStore
 from route_sql.settings import Settings
 
@@ -126,6 +129,24 @@ def test_a_folder_as_base_is_only_merged(
     assert "name its GGUF file" in capsys.readouterr().err
     assert export(*command, "--merged") == 0
     assert sorted(path.name for path in (tmp_path / "ours").iterdir()) == ["MODEL_CARD.md", "merged"]
+
+
+async def test_a_given_calibration_is_that_of_the_model(
+    run_folder: Path, base: Path, tiny_model: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    adapter, out = ("--adapter", run_folder / "final"), tmp_path / "ours"
+    calibration = ("--calibration", write_calibration(tmp_path, enough=0.9))
+    command = (*adapter, "--base", base, "--out", out)
+    # In a thread, since the command runs an event loop of its own.
+    assert await asyncio.to_thread(export, *command, *calibration) == 0
+    async with open_model(str(out), Settings(), lambda done, total, source: None) as chat:
+        found = calibration_of(chat)
+        assert found is not None and (found.enough, found.alone.intercept) == (0.9, 3.0)
+    assert await asyncio.to_thread(export, *command, "--calibration", tmp_path / "nothing.json") == 2
+    assert "nothing.json can't be read" in capsys.readouterr().err and is_model_folder(out), "nothing was removed"
+    other = (*adapter, "--base", tiny_model, "--merged", "--out", tmp_path / "merged")
+    assert await asyncio.to_thread(export, *other, *calibration) == 2
+    assert "merged weights carry no calibration" in capsys.readouterr().err
 
 
 def test_a_tuned_model_is_no_base(
