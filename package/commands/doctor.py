@@ -10,6 +10,7 @@ import typer
 from langchain_core.messages import AIMessage, HumanMessage
 from rich.text import Text
 
+from route_sql.calibration_file import read_calibration_file
 from route_sql.commands.options import Model
 from route_sql.databases import db_without_password, open_catalog
 from route_sql.models import chat_at, is_url, urls_of
@@ -22,7 +23,7 @@ from route_sql.serving.profile import PromptWording
 from route_sql.serving.store.model_store import ModelStore
 from route_sql.settings import Settings
 from route_sql.tools.database.roles import RoleReport, role_report
-from route_sql.tools.errors import RouteError
+from route_sql.tools.errors import InvalidInput, RouteError
 from route_sql.tools.terminal import escaped
 from route_sql.tools.text import clean
 
@@ -41,6 +42,7 @@ def doctor(
     findings = [
         *_packages(),
         *_model(model or settings.model, settings),
+        *_calibration(settings),
         *(_database(db, settings) if db else ()),
     ]
     out = console(soft_wrap=True)
@@ -82,6 +84,19 @@ def _model(model: str, settings: Settings) -> Iterator[CheckResult]:
             )
     except RouteError as error:
         yield f"the model {model}", str(error)
+
+
+def _calibration(settings: Settings) -> Iterator[CheckResult]:
+    """The finding of a calibration that the environment names; none without one."""
+    if settings.calibration is None:
+        return
+    try:
+        numbers = read_calibration_file(settings.calibration)
+    except InvalidInput as error:
+        yield "the calibration of ROUTE_SQL_CALIBRATION", str(error)
+    else:
+        made_from = clean(numbers.made_from, 300) if numbers else ""
+        yield f"the calibration {settings.calibration}, made from: {made_from or 'not said'}", None
 
 
 async def _servers(urls: Sequence[str], settings: Settings) -> list[CheckResult]:

@@ -41,7 +41,8 @@ def merge_shards(paths: Sequence[Path], out: Path) -> list[Line]:
         _check_one_run(parts)
         _check_whole(parts)
         lines = sorted((line for part in parts for line in part.lines), key=lambda line: line["index"])
-        databases = {name: digest for part in parts for name, digest in part.databases.items()}
+        digests = {name: digest for part in parts for name, digest in part.databases.items()}
+        databases = dict(sorted(digests.items()))  # the order of a run that one machine made
         meta = {
             "settings": dict(parts[0].settings),
             **parts[0].whole,

@@ -160,3 +160,18 @@ def test_a_wrong_file_is_named_before_anything_is_asked(
         assert run(*command, "--model", server.url, "--calibration", file) == 2
         assert f"error: {said}" in capsys.readouterr().err
     assert not server.bodies and not (folder / "run.jsonl").exists() and not (folder / "a.jsonl").exists()
+
+
+@pytest.mark.parametrize(("file", "code", "said"), [("calibration.json", 0, "made from: "), ("q.csv", 1, "not a cal")])
+def test_doctor_reads_the_file_of_the_environment(
+    server: ChatStub,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    file: str,
+    code: int,
+    said: str,
+) -> None:
+    Path("q.csv").write_text("question\nWhich?\n")
+    monkeypatch.setenv("ROUTE_SQL_CALIBRATION", file)
+    assert run("doctor", "--model", server.url) == code
+    assert said in capsys.readouterr().out
