@@ -6,6 +6,7 @@ Run `make ray-tests`, which makes an environment with Ray.
 from pathlib import Path
 
 import pytest
+from support.calibration_files import CONFIDENCE, write_calibration
 from support.chat_stub import ChatStub, completion, failure
 from support.evaluation_runs import DATA, evaluate, lines
 from support.ray_cluster import one_killed, run_on
@@ -36,6 +37,13 @@ def test_samples_are_those_of_one_machine(server: ChatStub, cluster: str) -> Non
     choices = ("--strategy", "adaptive", "--samples", "3", "--no-withhold")
     assert on_ray(server, cluster, *choices) == (0, "")
     assert all("sample" in line["asked"] for line in lines("all.jsonl")), "an empty result is doubted"
+    assert_same(server, *choices)
+
+
+def test_a_calibration_reaches_the_workers(server: ChatStub, cluster: str, tmp_path: Path) -> None:
+    choices = ("--calibration", write_calibration(tmp_path).name)
+    assert on_ray(server, cluster, *choices) == (0, "")
+    assert {line["confidence"] for line in lines("all.jsonl")} == {CONFIDENCE}
     assert_same(server, *choices)
 
 
