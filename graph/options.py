@@ -64,7 +64,8 @@ def make_nodes(model: BaseChatModel, catalog: Catalog, options: GraphOptions) ->
 
     Raises:
         TypeError: an option has an unknown name.
-        InvalidInput: the model or calibration is none, or an extension can't be called with the arguments that it gets.
+        InvalidInput: the model is no chat model, the calibration is not one, or an extension can't be called with the
+            arguments that it gets.
     """
     _require_known(options)
     if not isinstance(settings_of(model), BaseChatModel):

@@ -1,7 +1,6 @@
 """Reliability diagram and risk-coverage curve of a run, as a picture."""
 
 from collections.abc import Sequence
-from importlib.util import find_spec
 from pathlib import Path
 
 from route_sql.training.calibration.figures import Judged, reliability, risk_coverage
@@ -12,10 +11,8 @@ def draw_reliability(answers: Sequence[Judged], title: str, out: Path) -> None:
     """Write both curves into one picture; the suffix of `out` (svg, png, pdf) chooses its kind.
 
     Raises:
-        EvaluationError: there is no answer, matplotlib is not installed, or the picture can't be written.
+        EvaluationError: there is no answer, or the picture can't be written.
     """
-    if find_spec("matplotlib") is None:
-        raise EvaluationError("the picture needs matplotlib, which is not installed: pip install 'matplotlib>=3.10'")
     # Imported here because matplotlib takes a second and only this command draws.
     from matplotlib.figure import Figure
 

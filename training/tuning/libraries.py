@@ -10,16 +10,23 @@ MODULES = ("torch", "transformers", "trl", "peft", "accelerate", "datasets", "gg
 """The modules that fine-tuning imports; each has the name of its package."""
 
 
-def require_libraries(modules: Sequence[str] = MODULES) -> None:
-    """Check that the libraries of training are installed.
+def require_libraries(
+    modules: Sequence[str] = MODULES, what: str = "training", install: str = "'route-sql[training]'"
+) -> None:
+    """Check that libraries are installed.
+
+    Args:
+        modules: The modules; each has the name of its package.
+        what: The work that needs them.
+        install: The argument of `pip install` that brings them.
 
     Raises:
         TrainingError: packages are missing.
     """
     if missing := [name for name in modules if find_spec(name) is None]:
         raise TrainingError(
-            f"training needs {', '.join(missing)}, which {'is' if len(missing) == 1 else 'are'} not installed: "
-            "pip install 'route-sql[training]'"
+            f"{what} needs {', '.join(missing)}, which {'is' if len(missing) == 1 else 'are'} not installed: "
+            f"pip install {install}"
         )
 
 

@@ -12,6 +12,7 @@ from route_sql.training.calibration.diagram import draw_reliability
 from route_sql.training.calibration.figures import FEW, Judged, ReliabilityFigures, auroc, reliability
 from route_sql.training.evaluation.figures.summary import ANSWERED_STATUSES
 from route_sql.training.evaluation.run_log import Line, read_run
+from route_sql.training.tuning.libraries import require_libraries
 
 
 def show_reliability(
@@ -35,6 +36,7 @@ def show_reliability(
         say(_text(found, answered))
     # Last, so that a picture that can't be drawn costs no figures.
     if picture is not None:
+        require_libraries(("matplotlib",), "the picture", "'matplotlib>=3.10'")
         draw_reliability(answers, run.stem, picture)
 
 

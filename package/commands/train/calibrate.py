@@ -9,9 +9,10 @@ from typing import Annotated
 
 import typer
 
+from route_sql.calibration_file import read_calibration_file
 from route_sql.commands.options import DatabasesOption, LayoutOption, Limit, Model, Questions, SampleCount, Seed
 from route_sql.commands.renamed import RenamedLayout
-from route_sql.graph.confidence import Calibration, read_calibration
+from route_sql.graph.confidence import Calibration
 from route_sql.graph.context import Context
 from route_sql.models import open_model
 from route_sql.printing import complain, say
@@ -82,7 +83,7 @@ def _check_place(out: Path) -> None:
         raise typer.BadParameter(f"{out} is a folder; name a file", param_hint="--out")
     if out.exists():
         try:
-            read_calibration(out.read_bytes())
+            read_calibration_file(out)
         except InvalidInput as error:
             raise typer.BadParameter(
                 f"{out} exists and holds something else; name another file", param_hint="--out"

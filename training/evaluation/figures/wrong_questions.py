@@ -82,15 +82,16 @@ def _accepted(line: Line, gold: Mapping[int, Example] | None) -> tuple[str, ...]
     return example.accepted_queries
 
 
-def _nearest(line: Line, accepted: Sequence[str]) -> str | None:
-    """The accepted query with the fewest kinds of error; the gold where several have as few."""
-    return min(accepted, key=lambda gold: len(error_kinds(line, gold)), default=None)
+def _nearest(line: Line, accepted: Sequence[str]) -> tuple[str | None, list[str]]:
+    """The accepted query with the fewest kinds of error, and these kinds; the gold where several have as few."""
+    found = [(gold, error_kinds(line, gold)) for gold in accepted or (None,)]
+    return min(found, key=lambda each: len(each[1]))
 
 
 def _wrong(first: Line, second: Line, accepted: tuple[str, ...]) -> WrongQuestion | None:
     if first["correct"] and second["correct"]:
         return None
     change: QuestionChange = "lost" if first["correct"] else "gained" if second["correct"] else "both wrong"
-    golds = _nearest(first, accepted), _nearest(second, accepted)
-    kinds = error_kinds(first, golds[0]), error_kinds(second, golds[1])
-    return WrongQuestion(change, accepted, first, second, *golds, *kinds)
+    first_gold, first_kinds = _nearest(first, accepted)
+    second_gold, second_kinds = _nearest(second, accepted)
+    return WrongQuestion(change, accepted, first, second, first_gold, second_gold, first_kinds, second_kinds)

@@ -58,7 +58,7 @@ def make_clones(
         The files of the clones; none of a database without rows, which would be equal to it and so prove nothing.
 
     Raises:
-        NoClones: the file can't be read or cloned, since it has a virtual table, for example.
+        NoClones: the file can't be read, or can't be cloned, as one with a virtual table.
         EvaluationError: the folder has clones of another file or seed, or the clones can't be written.
     """
     home = folder / name
