@@ -29,6 +29,12 @@ ReplayOf = Annotated[
     ),
 ]
 
+RECORDED = (
+    *("db", "evidence", "model", "calibration", "strategy", "without", "max_tokens", "samples"),
+    *("withhold", "min_confidence", "save_to"),
+)
+"""Options of `ask` that a recording decides."""
+
 
 def check_asked(question: str, db: str) -> None:
     """Check that there are a question and a database.
@@ -54,6 +60,22 @@ def check_places(report: Path | None, record: Path | None, replay: Path | None) 
         raise InvalidInput(f"{record} is a file or holds a recording already; name another folder")
     if report is not None:
         require_writable(report)
+
+
+def check_replay(ctx: typer.Context) -> None:
+    """Check that a replay is given no option that its recording decides.
+
+    Raises:
+        InvalidInput: it is.
+    """
+    given = [param.opts[0] for param in ctx.command.params if param.name in RECORDED and _was_given(ctx, param.name)]
+    if ctx.params["replay"] is not None and given:
+        raise InvalidInput(f"--replay takes the whole run from its recording; leave out {', '.join(given)}")
+
+
+def _was_given(ctx: typer.Context, name: str) -> bool:
+    source = ctx.get_parameter_source(name)
+    return source is not None and source.name == "COMMANDLINE"
 
 
 async def replayed(folder: Path, question: str, narrating: Narrator) -> tuple[State, Sequence[str]]:
