@@ -26,6 +26,7 @@ from route_sql.training.rows.data_card import DataCard, write_card
 from route_sql.training.rows.further import FurtherRows
 from route_sql.training.rows.poison import PoisonReport, check_for_poison
 from route_sql.training.rows.row_files import SHARD, SPLITS, DataFiles, Split
+from route_sql.training.rows.self_training import EASY, self_training_rows
 from route_sql.training.rows.token_counts import estimated_tokens, row_tokens
 from route_sql.training.rows.training_example import ExamplePreparer, UnusableExample
 from route_sql.training.tasks.continuation_writing import ContinuationWriting
@@ -52,7 +53,8 @@ class Recipe:
 
     `held_out` is the share of the databases whose examples go to the eval split, `max_tokens` the longest row,
     `schema_chars` the graph's character budget of a schema, `tokenizer` the name of the tokenizer that counts tokens.
-    `further` adds rows of questions without an answer and of follow-ups (see `FurtherRows`).
+    `further` adds rows of questions without an answer and of follow-ups (see `FurtherRows`). `self_training` adds rows
+    of a model's own replies (see `self_training_rows`), and marks those of questions that it always got right.
     """
 
     seed: int = 0
@@ -61,6 +63,7 @@ class Recipe:
     schema_chars: int = Context().schema_chars
     tokenizer: str = "estimate"
     further: bool = False
+    self_training: bool = False
 
     def __post_init__(self) -> None:
         """Check the share.
@@ -181,7 +184,10 @@ async def _write_rows(
     progress: OnExample | None,
 ) -> None:
     preparer = ExamplePreparer(opened, recipe.seed, replies)
-    further = {split: FurtherRows(preparer, _of_split(opened, splits, split), recipe.seed) for split in SPLITS}
+    further = {
+        split: FurtherRows(preparer, _of_split(opened, splits, split), recipe.seed, every_hidden=recipe.self_training)
+        for split in SPLITS
+    }
     shard = opened.data_set.shard
     own = shard.part(splits) if shard else splits
     for place in range(files.done, len(opened.examples)):
@@ -205,6 +211,11 @@ async def _all_rows(
 ) -> tuple[list[Row], bool]:
     """The rows of an example, the further ones of the recipe included, and whether all of its own fit."""
     rows, complete = await asyncio.to_thread(example_rows, prepared, recipe, count)
+    if recipe.self_training:
+        rows = [{**row, "kind": f"{EASY}{row['kind']}"} for row in rows] if prepared.always_right else rows
+        random = Random(f"{recipe.seed}:{prepared.example.index}:self-training")
+        own = await asyncio.to_thread(_counted, self_training_rows(prepared, random), count)
+        rows += [row for row in own if row["tokens"] <= recipe.max_tokens]
     if recipe.further and prepared.executable:
         counted = await asyncio.to_thread(_counted, await further.rows(prepared), count)
         rows += [row for row in counted if row["tokens"] <= recipe.max_tokens]

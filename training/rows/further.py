@@ -25,11 +25,17 @@ UNRELATED = 0.25
 class FurtherRows:
     """Makes the further rows of a data set's examples; other questions and databases come from the same split."""
 
-    def __init__(self, preparer: ExamplePreparer, examples: dict[str, list[Example]], seed: int) -> None:
-        """Make rows with `preparer`; `examples` are those of one split by database."""
+    def __init__(
+        self, preparer: ExamplePreparer, examples: dict[str, list[Example]], seed: int, *, every_hidden: bool = False
+    ) -> None:
+        """Make rows with `preparer`; `examples` are those of one split by database.
+
+        `every_hidden` asks for a row on every schema that lacks a name of the gold, not on one of them.
+        """
         self._preparer = preparer
         self._examples = examples
         self._seed = seed
+        self._every_hidden = every_hidden
 
     async def rows(self, prepared: PreparedExample) -> list[Row]:
         """The further rows of an example.
@@ -38,7 +44,7 @@ class FurtherRows:
             DatabaseUnavailable: a database can't be read.
         """
         random = Random(f"{self._seed}:{prepared.example.index}:further")
-        rows = hidden_rows(prepared, self._seed, random)
+        rows = hidden_rows(prepared, self._seed, random, every=self._every_hidden)
         if random.random() < FOREIGN and len(self._examples) > 1:
             rows += await self._foreign(prepared, random)
         if random.random() < SMALL_TALK:

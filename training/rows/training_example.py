@@ -13,6 +13,7 @@ from route_sql.tools.database.engine import Database
 from route_sql.tools.database.outcome import Outcome
 from route_sql.tools.schema.records import Schema
 from route_sql.tools.sql.parsing import parses
+from route_sql.tools.sql.replies.reply import extract_sql
 from route_sql.tools.sql.usage import unknown_names
 from route_sql.tools.values.find_values import make_find_values
 from route_sql.training.datasets.data_set import OpenDataSet
@@ -105,7 +106,8 @@ class ExamplePreparer:
         random = Random(f"{self._seed}:{example.index}:edits")
         edits = await edited_queries(prepared.gold, example, prepared.schema, database, self._strict, random)
         others = tuple(ran for ran in rights if ran.sql != gold.sql)
-        return replace(prepared, rights=(*others, gold), wrongs=(*wrongs, *edits))
+        known = bool(replies) and {extract_sql(reply, database.dialect) for reply in replies} <= {r.sql for r in rights}
+        return replace(prepared, rights=(*others, gold), wrongs=(*wrongs, *edits), always_right=known)
 
 
 def brief_of(example: Example, schema: Schema, notes: tuple[str, ...]) -> Brief:

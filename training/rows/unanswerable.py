@@ -24,15 +24,19 @@ STILL_ANSWERED = 0.5
 """The share of questions with a row on a reduced schema that answers them."""
 
 
-def hidden_rows(prepared: PreparedExample, seed: int, random: Random) -> list[Row]:
-    """Rows on schemas that lack a name of the gold, and on one that lacks only other names."""
+def hidden_rows(prepared: PreparedExample, seed: int, random: Random, *, every: bool = False) -> list[Row]:
+    """Rows on a schema that lacks a name of the gold, and on one that lacks only other names.
+
+    `every` asks for a row on each such schema that lacks a name of the gold.
+    """
     gold = prepared.gold_link()
     if not gold or _takes_everything(prepared):
         return []
     variants = hidden_variants(prepared.schema, seed, prepared.example.database)
     lacking = [each for each in variants if each.missing_columns(gold) or each.missing_tables(gold)]
     others = [each for each in variants if each not in lacking]
-    rows = _lacking(prepared, random.choice(lacking)) if lacking else []
+    chosen = lacking if every or not lacking else [random.choice(lacking)]
+    rows = [row for each in chosen for row in _lacking(prepared, each)]
     if others and random.random() < STILL_ANSWERED:
         brief = _brief(prepared, random.choice(others))
         rows.append(make_row(prepared, "text_to_sql", "reduced", generator.messages(brief), prepared.gold))

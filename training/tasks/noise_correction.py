@@ -9,10 +9,13 @@ from route_sql.agents import noise_corrector
 from route_sql.agents.noise_corrector import Verdict
 from route_sql.graph.checks import finding, own_complaint
 from route_sql.tools.database.outcome import ran
+from route_sql.training.tasks import pair_choice
 from route_sql.training.tasks.task import ExecutedQuery, Judge, PreparedExample, Row, TaskName, make_row
 
 MOST_WRONG = 2
 """The most wrong queries of one example that become rows."""
+PAIR = "pair:"
+"""Beginning of the kind of a row on two queries; the right one, `first` or `second`, ends it."""
 
 
 class NoiseCorrection:
@@ -32,8 +35,10 @@ class NoiseCorrection:
     async def score(self, reply: str, row: Row, judge: Judge) -> float:
         """Execution accuracy of the correction, or of the candidate if the reply has no correction.
 
-        A reply that can't be read scores 0.
+        A reply that can't be read scores 0. A pair scores 1 if the right query of the two is chosen.
         """
+        if row["kind"].startswith(PAIR):
+            return float(pair_choice.parse(reply) == row["kind"].removeprefix(PAIR))
         verdict = noise_corrector.parse(reply, judge.databases.get(row["database"]).dialect)
         return await judge.right(row, verdict.sql or row["given"]) if verdict else 0.0
 

@@ -74,7 +74,8 @@ class PreparedExample:
     """An example as the agents would see it.
 
     `schema` is the whole schema; `brief` may show a part of it. `rights` and `wrongs` are queries that do and don't
-    answer the question; both are empty where the database is not there.
+    answer the question; both are empty where the database is not there. `always_right` says that every given reply of
+    a model was right.
     """
 
     example: Example
@@ -84,6 +85,7 @@ class PreparedExample:
     rights: tuple[ExecutedQuery, ...] = ()
     wrongs: tuple[ExecutedQuery, ...] = ()
     executable: bool = True
+    always_right: bool = False
 
     def gold_link(self) -> Link:
         """Tables and columns of the gold query, keys of joins included; empty if its scopes can't be resolved."""

@@ -56,8 +56,7 @@ class Sampler:
         Without a `dtype` it computes in bfloat16 where the machine has instructions for that, else in 32 bits.
         """
         self._device = "cuda" if torch.cuda.is_available() else "cpu"
-        fast = self._device == "cuda" or torch.cpu._is_amx_tile_supported()
-        chosen = dtype or (torch.bfloat16 if fast else torch.float32)
+        chosen = dtype or (torch.bfloat16 if self._device == "cuda" or _has_bf16_instructions() else torch.float32)
         self._tokenizer: Any = load_tokenizer(base)
         self._tokenizer.padding_side = "left"
         attention = "sdpa" if self._device == "cuda" else grouped_attention.NAME
@@ -183,6 +182,11 @@ class _Written:
     def add(self, token: int, logprob: float) -> None:
         self.tokens.append(token)
         self.logprobs.append(round(logprob, 4))
+
+
+def _has_bf16_instructions() -> bool:
+    """Whether the processor multiplies in bfloat16: three to four times as fast as in 32 bits."""
+    return torch.cpu._is_amx_tile_supported() or torch.cpu._is_avx512_bf16_supported()
 
 
 def plan_batches(lengths: Sequence[int], wanted: Sequence[int], decoding: Decoding) -> list[list[int]]:

@@ -47,6 +47,10 @@ def data(
     further: Annotated[
         bool, typer.Option("--further", help="Add questions that the database can't answer, and follow-up questions.")
     ] = False,
+    self_training: Annotated[
+        bool,
+        typer.Option("--self-training", help="With --replies: learn from right ones and from pairs too."),
+    ] = False,
     shard: ShardName = None,
     ray: RayAddress = None,
     parts: Parts = None,
@@ -57,9 +61,12 @@ def data(
         _warn(console(stderr=True), card["poison"])
         print_card(card)
         return
+    if self_training and replies is None:
+        raise InvalidInput("--self-training learns from a model's replies: name their file with --replies")
     part = read_shard(shard) if shard is not None else None
     data_set = DataSet(layout, questions, databases, tables, limit=limit, seed=seed, shard=part)
-    recipe = Recipe(seed, held_out, max_tokens, tokenizer=tokenizer.name if tokenizer else "estimate", further=further)
+    named = tokenizer.name if tokenizer else "estimate"
+    recipe = Recipe(seed, held_out, max_tokens, tokenizer=named, further=further, self_training=self_training)
     err = console(stderr=True)
 
     async def run(progress: Callable[[int, int], None]) -> DataCard:
