@@ -1,7 +1,7 @@
 """Verdicts on a model's own queries, in pairs and single: does the probability of a verdict rank right above wrong?
 
 The queries are replies of the model to questions of databases that it was not tuned on, in rows of `train data
---self-training`. A query that fails or returns nothing is easily told from a right one, so queries with rows are also
+--self-training`. A query that fails or returns nothing is easy to tell from a right one, so queries with rows are also
 counted alone: only these would need a judge.
 
     route-sql train data --questions choose.json --databases DIR --held-out 0 --replies FILE --self-training --out rows
@@ -34,7 +34,7 @@ WITH_ROWS = re.compile(r"^(?:-- )?\d+ rows?:", re.MULTILINE)
 
 
 @dataclass(frozen=True)
-class Verdict:
+class JudgedRow:
     """A verdict on one row."""
 
     yes: bool
@@ -50,7 +50,7 @@ def main(arguments: argparse.Namespace) -> None:
     file: Path = arguments.rows / file_name("noise_correction", "train")
     rows: list[Row] = [json.loads(line) for line in file.read_text(encoding="utf-8").splitlines()]
     sampler = Sampler(arguments.base, arguments.adapter)
-    groups = {"pairs": "pair:", "single queries": ("right:", "wrong:model")}
+    groups: dict[str, tuple[str, ...]] = {"pairs": (PAIR,), "single queries": ("right:", "wrong:model")}
     lines = [
         line
         for name, kinds in groups.items()
@@ -61,9 +61,9 @@ def main(arguments: argparse.Namespace) -> None:
     arguments.table.write_text(f"{head}\n\n" + "\n".join(table) + "\n", encoding="utf-8")
 
 
-def verdicts(sampler: Sampler, rows: Sequence[Row]) -> list[Verdict]:
+def verdicts(sampler: Sampler, rows: Sequence[Row]) -> list[JudgedRow]:
     """The verdict on each row; rows on one database share the computation of its schema."""
-    found: list[Verdict] = []
+    found: list[JudgedRow] = []
     for _, group in groupby(sorted(rows, key=lambda row: row["database"]), key=lambda row: row["database"]):
         part = list(group)
         replies = sampler.replies([row["prompt"] for row in part], VERDICT)
@@ -71,7 +71,7 @@ def verdicts(sampler: Sampler, rows: Sequence[Row]) -> list[Verdict]:
     return found
 
 
-def verdict(row: Row, reply: GeneratedReply) -> Verdict:
+def verdict(row: Row, reply: GeneratedReply) -> JudgedRow:
     """The verdict of a reply; a reply in another form is for neither."""
     is_pair = row["kind"].startswith(PAIR)
     yes, no = ("first", "second") if is_pair else ("right", "wrong")
@@ -79,21 +79,21 @@ def verdict(row: Row, reply: GeneratedReply) -> Verdict:
     said = reply.text.removeprefix("verdict: ")
     probability = chosen if said.startswith(yes) else 1 - chosen if said.startswith(no) else 0.5
     seen = len(WITH_ROWS.findall(row["prompt"][-1]["content"]))
-    return Verdict(row["kind"].removeprefix(PAIR).startswith(yes), probability, seen == (2 if is_pair else 1))
+    return JudgedRow(row["kind"].removeprefix(PAIR).startswith(yes), probability, seen == (2 if is_pair else 1))
 
 
-def table_lines(name: str, found: Sequence[Verdict]) -> list[str]:
+def table_lines(name: str, found: Sequence[JudgedRow]) -> list[str]:
     """The lines of the table on one kind of rows."""
     parts = {name: found, f"{name}, all with rows": [each for each in found if each.with_rows]}
     return [f"| {title} | {len(part)} | {_ranking(part)} | {_decided(part)} |" for title, part in parts.items()]
 
 
-def _ranking(part: Sequence[Verdict]) -> str:
+def _ranking(part: Sequence[JudgedRow]) -> str:
     found = auroc([Judged(each.probability, each.yes) for each in part])
     return "" if found is None else f"{found:.3f}"
 
 
-def _decided(part: Sequence[Verdict]) -> str:
+def _decided(part: Sequence[JudgedRow]) -> str:
     right = sum((each.probability > 0.5) == each.yes for each in part)
     return f"{100 * right / len(part):.1f}" if part else ""
 

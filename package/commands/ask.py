@@ -12,7 +12,7 @@ from typing import Annotated
 import typer
 
 from route_sql.calibration_file import read_calibration_file
-from route_sql.commands.kept_runs import RecordTo, ReplayOf, ReportTo, check_asked, check_places, check_replay, replayed
+from route_sql.commands.kept_runs import RecordTo, ReplayOf, ReportTo, check_asked, check_places, replayed
 from route_sql.commands.many_questions import ask_many
 from route_sql.commands.options import (
     AsJson,
@@ -90,8 +90,7 @@ def ask(
     if replay is None:
         check_asked(question, db)
     with _errors_as_json(as_json):
-        check_places(report, record, replay)
-        check_replay(ctx)
+        check_places(ctx)
         check_save_to(save_to)
         context = replace(choose(), keep_prompts=report is not None)
         with narrator(is_quiet=quiet) as narrating:

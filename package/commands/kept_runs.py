@@ -48,12 +48,14 @@ def check_asked(question: str, db: str) -> None:
         raise typer.BadParameter("name the database to ask", param_hint="--db")
 
 
-def check_places(report: Path | None, record: Path | None, replay: Path | None) -> None:
+def check_places(ctx: typer.Context) -> None:
     """Check the places that a run is to be written to, before anything is asked.
 
     Raises:
         InvalidInput: a place can't be written, or options contradict each other.
     """
+    report, record, replay = (ctx.params[name] for name in ("report", "record", "replay"))
+    _check_replay(ctx)
     if record is not None and replay is not None:
         raise InvalidInput("--record and --replay contradict each other; a replay asks no model")
     if record is not None and (record.is_file() or (record / FILE).exists()):
@@ -62,12 +64,8 @@ def check_places(report: Path | None, record: Path | None, replay: Path | None) 
         require_writable(report)
 
 
-def check_replay(ctx: typer.Context) -> None:
-    """Check that a replay is given no option that its recording decides.
-
-    Raises:
-        InvalidInput: it is.
-    """
+def _check_replay(ctx: typer.Context) -> None:
+    """Check that a replay is given no option that its recording decides."""
     given = [param.opts[0] for param in ctx.command.params if param.name in RECORDED and _was_given(ctx, param.name)]
     if ctx.params["replay"] is not None and given:
         raise InvalidInput(f"--replay takes the whole run from its recording; leave out {', '.join(given)}")

@@ -57,7 +57,7 @@ def _own_rows(prepared: PreparedExample, own: ExecutedQuery, random: Random) -> 
 def _pair_row(prepared: PreparedExample, right: ExecutedQuery, wrong: ExecutedQuery, *, first: bool) -> Row:
     shown = (right, wrong) if first else (wrong, right)
     one, other = (pair_choice.Ran(ran.sql, _finding(ran, prepared)) for ran in shown)
-    choice: pair_choice.Choice = "first" if first else "second"
+    choice: pair_choice.Preferred = "first" if first else "second"
     messages = pair_choice.messages(prepared.brief, one, other)
     return make_row(prepared, "noise_correction", f"{PAIR}{choice}", messages, pair_choice.write(choice), one.sql)
 

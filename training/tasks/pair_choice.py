@@ -17,7 +17,7 @@ from route_sql.tools.sql.comments import without_comments
 from route_sql.tools.sql.parsing import parse_query
 from route_sql.tools.text import clean
 
-Choice = Literal["first", "second"]
+Preferred = Literal["first", "second"]
 
 TASK = "{first}\n\n{second}\n\n{owners}Task: better of two queries"
 FINDING_CHARS = 300
@@ -46,7 +46,7 @@ def messages(brief: Brief, first: Ran, second: Ran) -> list[BaseMessage]:
     return conversation(brief, task)
 
 
-def parse(reply: str) -> Choice | None:
+def parse(reply: str) -> Preferred | None:
     """The choice of a reply; None if it is not in the fixed form."""
     found = _CHOICE.search(reply)
     if found is None:
@@ -54,7 +54,7 @@ def parse(reply: str) -> Choice | None:
     return "first" if found[1].lower() == "first" else "second"
 
 
-def write(choice: Choice) -> str:
+def write(choice: Preferred) -> str:
     """A choice as the reply that a tuned model should give; `parse` reads it back."""
     return f"verdict: {choice}"
 

@@ -186,7 +186,7 @@ class _Written:
 
 def _has_bf16_instructions() -> bool:
     """Whether the processor multiplies in bfloat16: three to four times as fast as in 32 bits."""
-    return torch.cpu._is_amx_tile_supported() or torch.cpu._is_avx512_bf16_supported()
+    return bool(torch.cpu._is_amx_tile_supported() or torch.cpu._is_avx512_bf16_supported())
 
 
 def plan_batches(lengths: Sequence[int], wanted: Sequence[int], decoding: Decoding) -> list[list[int]]:

@@ -40,7 +40,7 @@ def test_marks_in_a_result_do_not_end_its_block() -> None:
 
 
 @pytest.mark.parametrize("choice", ["first", "second"])
-def test_a_choice_is_read_back(choice: pair_choice.Choice) -> None:
+def test_a_choice_is_read_back(choice: pair_choice.Preferred) -> None:
     assert pair_choice.parse(pair_choice.write(choice)) == choice
 
 
