@@ -240,7 +240,8 @@ def _settings(opened: OpenDataSet, recipe: Recipe, replies: Mapping[int, Sequenc
         "examples_digest": _digest(examples),
         "replies_digest": _digest(sorted(replies.items())) if replies else None,
         "schemas_only": len(opened.schemas_only),
-        **asdict(recipe),
+        # Sets of earlier versions lack the last one.
+        **{name: value for name, value in asdict(recipe).items() if name != "self_training" or value},
         **({SHARD: str(shard)} if shard else {}),
     }
 
