@@ -29,9 +29,8 @@ ReplayOf = Annotated[
     ),
 ]
 
-RECORDED = (
-    *("db", "evidence", "model", "calibration", "strategy", "without", "max_tokens", "samples"),
-    *("withhold", "min_confidence", "save_to"),
+RECORDED = frozenset(
+    "db evidence model calibration strategy without max_tokens samples withhold min_confidence save_to".split()
 )
 """Options of `ask` that a recording decides."""
 
@@ -49,7 +48,7 @@ def check_asked(question: str, db: str) -> None:
 
 
 def check_places(ctx: typer.Context) -> None:
-    """Check the places that a run is to be written to, before anything is asked.
+    """Check the options of kept runs, and the places that they name, before anything is asked.
 
     Raises:
         InvalidInput: a place can't be written, or options contradict each other.

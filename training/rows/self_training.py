@@ -9,9 +9,10 @@ from itertools import product
 from random import Random
 
 from route_sql.agents import generator
-from route_sql.graph.checks import finding, own_complaint
+from route_sql.graph.checks import own_complaint
 from route_sql.training.tasks import pair_choice
-from route_sql.training.tasks.noise_correction import PAIR
+from route_sql.training.tasks.noise_correction import PAIR, finding_on
+from route_sql.training.tasks.pair_choice import ShownQuery
 from route_sql.training.tasks.task import ExecutedQuery, PreparedExample, Row, make_row
 from route_sql.training.tasks.text_to_sql import imperfect_link
 
@@ -56,11 +57,7 @@ def _own_rows(prepared: PreparedExample, own: ExecutedQuery, random: Random) -> 
 
 def _pair_row(prepared: PreparedExample, right: ExecutedQuery, wrong: ExecutedQuery, *, first: bool) -> Row:
     shown = (right, wrong) if first else (wrong, right)
-    one, other = (pair_choice.Ran(ran.sql, _finding(ran, prepared)) for ran in shown)
+    one, other = (ShownQuery(ran.sql, finding_on(ran, prepared)) for ran in shown)
     choice: pair_choice.Preferred = "first" if first else "second"
     messages = pair_choice.messages(prepared.brief, one, other)
     return make_row(prepared, "noise_correction", f"{PAIR}{choice}", messages, pair_choice.write(choice), one.sql)
-
-
-def _finding(ran: ExecutedQuery, prepared: PreparedExample) -> str:
-    return finding(own_complaint(ran.sql, ran.outcome, prepared.schema), ran.outcome)

@@ -106,8 +106,9 @@ class ExamplePreparer:
         random = Random(f"{self._seed}:{example.index}:edits")
         edits = await edited_queries(prepared.gold, example, prepared.schema, database, self._strict, random)
         others = tuple(ran for ran in rights if ran.sql != gold.sql)
-        known = bool(replies) and {extract_sql(reply, database.dialect) for reply in replies} <= {r.sql for r in rights}
-        return replace(prepared, rights=(*others, gold), wrongs=(*wrongs, *edits), always_right=known)
+        written = {extract_sql(reply, database.dialect) for reply in replies}
+        always_right = bool(written) and written <= {ran.sql for ran in rights}
+        return replace(prepared, rights=(*others, gold), wrongs=(*wrongs, *edits), always_right=always_right)
 
 
 def brief_of(example: Example, schema: Schema, notes: tuple[str, ...]) -> Brief:

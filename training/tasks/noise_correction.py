@@ -49,8 +49,13 @@ def _drawn(wrongs: tuple[ExecutedQuery, ...], random: Random) -> list[ExecutedQu
     return own[:MOST_WRONG] or ([random.choice(wrongs)] if wrongs else [])
 
 
+def finding_on(given: ExecutedQuery, prepared: PreparedExample) -> str:
+    """The text that the graph would show about a query: its complaint, or else its result."""
+    return finding(own_complaint(given.sql, given.outcome, prepared.schema), given.outcome)
+
+
 def _row(prepared: PreparedExample, given: ExecutedQuery, verdict: Verdict) -> Row:
-    found = finding(own_complaint(given.sql, given.outcome, prepared.schema), given.outcome)
+    found = finding_on(given, prepared)
     messages = noise_corrector.messages(prepared.brief, given.sql, found, failed=not ran(given.outcome))
     kind = f"{verdict.verdict}:{given.kind}"
     return make_row(prepared, "noise_correction", kind, messages, noise_corrector.write(verdict), given.sql)

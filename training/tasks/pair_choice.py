@@ -28,14 +28,14 @@ _CHOICE = re.compile(r"^[^\w\n]*verdict\W+(first|second)\b", re.IGNORECASE | re.
 
 
 @dataclass(frozen=True)
-class Ran:
+class ShownQuery:
     """A candidate with its result, or with the complaint of a check."""
 
     sql: str
     finding: str
 
 
-def messages(brief: Brief, first: Ran, second: Ran) -> list[BaseMessage]:
+def messages(brief: Brief, first: ShownQuery, second: ShownQuery) -> list[BaseMessage]:
     """The conversation that asks which of two candidates is right."""
     hints = owner_hints([first.sql, second.sql], brief.schema)
     task = TASK.format(
@@ -69,6 +69,6 @@ def owner_hints(queries: list[str], schema: Schema) -> list[str]:
     return [f"{name}: {', '.join(tables)}" for name, tables in owners.items() if len(tables) > 1]
 
 
-def _shown(name: str, ran: Ran, brief: Brief) -> str:
-    sql = clean(without_comments(ran.sql, brief.schema.dialect), SQL_CHARS)
-    return fenced(name, f"{sql}\n-- {clean(ran.finding, FINDING_CHARS)}")
+def _shown(name: str, query: ShownQuery, brief: Brief) -> str:
+    sql = clean(without_comments(query.sql, brief.schema.dialect), SQL_CHARS)
+    return fenced(name, f"{sql}\n-- {clean(query.finding, FINDING_CHARS)}")
