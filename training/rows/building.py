@@ -10,11 +10,12 @@ not give in time are not in the set.
 import asyncio
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import asdict, astuple, dataclass
+from dataclasses import asdict, astuple, dataclass, fields
 from hashlib import sha256
 from json import dumps
 from pathlib import Path
 from random import Random
+from typing import Any, Self
 
 from route_sql.graph.context import Context
 from route_sql.training.datasets.data_set import LICENCES, OpenDataSet
@@ -73,6 +74,20 @@ class Recipe:
         """
         if not 0 <= self.held_out < 1:
             raise DatasetError(f"a share of {self.held_out} can't be held out; give a number from 0 to below 1")
+
+    @classmethod
+    def from_settings(cls, settings: Mapping[str, Any]) -> Self:
+        """The recipe that `settings` gave.
+
+        Raises:
+            KeyError: a setting is missing.
+        """
+        found = {"self_training": False, **settings}
+        return cls(**{field.name: found[field.name] for field in fields(cls)})
+
+    def settings(self) -> dict[str, JSON]:
+        """The settings by name, without `self_training` where it is off: sets of earlier versions lack it."""
+        return {name: value for name, value in asdict(self).items() if name != "self_training" or value}
 
 
 async def build_data(
@@ -240,8 +255,7 @@ def _settings(opened: OpenDataSet, recipe: Recipe, replies: Mapping[int, Sequenc
         "examples_digest": _digest(examples),
         "replies_digest": _digest(sorted(replies.items())) if replies else None,
         "schemas_only": len(opened.schemas_only),
-        # Sets of earlier versions lack the last one.
-        **{name: value for name, value in asdict(recipe).items() if name != "self_training" or value},
+        **recipe.settings(),
         **({SHARD: str(shard)} if shard else {}),
     }
 

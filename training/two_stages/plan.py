@@ -1,7 +1,7 @@
 """Plan of a run in two stages, as one YAML file holds it."""
 
 import json
-from dataclasses import asdict, dataclass, fields, replace
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Annotated, cast
 
@@ -99,7 +99,6 @@ def recipe_of(data: Path) -> Recipe:
         TrainingError: there is no data card, or it lacks settings.
     """
     try:
-        settings = json.loads((data / JSON_CARD).read_text(encoding="utf-8"))["settings"]
-        return replace(Recipe(), **{field.name: settings[field.name] for field in fields(Recipe)})
+        return Recipe.from_settings(json.loads((data / JSON_CARD).read_text(encoding="utf-8"))["settings"])
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise TrainingError(f"{data} holds no whole set ({error!r}); make it with route-sql train data") from error

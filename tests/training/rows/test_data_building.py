@@ -221,6 +221,15 @@ def test_nothing_is_held_out_if_nothing_should_be_or_can_be():
         Recipe(held_out=1.0)
 
 
+@pytest.mark.parametrize("recipe", [Recipe(seed=3, held_out=0), Recipe(further=True, self_training=True)])
+async def test_the_data_card_gives_the_recipe_back(folder: Path, tmp_path: Path, recipe: Recipe):
+    card = await built(folder, tmp_path, recipe)
+    assert Recipe.from_settings(card["settings"]) == recipe
+    del card["settings"]["seed"]
+    with pytest.raises(KeyError, match="seed"):
+        Recipe.from_settings(card["settings"])
+
+
 @pytest.mark.parametrize("further", [False, True])
 @pytest.mark.parametrize("count", [1, 2, 4, 6])
 async def test_joined_shards_are_the_bytes_of_one_machine(folder: Path, tmp_path: Path, count: int, further: bool):
