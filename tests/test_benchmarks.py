@@ -13,7 +13,7 @@ SCRIPTS = sorted(path for path in BENCHMARKS.rglob("*.py") if 'if __name__ == "_
 NOTES = set(BENCHMARKS.rglob("*.md")) - {BENCHMARKS / "README.md"}
 TABLES = sorted(path for path in NOTES if re.search(r"^\| --", path.read_text(), re.MULTILINE))
 HEADED = re.compile(r"^# .+\n\n\d{4}-\d\d-\d\d, .+; Python .+; commit (unknown|[0-9a-f]{7,40})( with changes)?\.\n")
-NEEDS_TORCH = {"pairs.py", "prompt_trees.py", "tasks.py"}
+NEEDS_TORCH = {"drafts.py", "pairs.py", "prompt_trees.py", "tasks.py"}
 START = "import runpy, sys; path = sys.argv[1]; sys.path.insert(0, path.rpartition('/')[0]); runpy.run_path(path)"
 
 

@@ -29,7 +29,7 @@ from route_sql.training.tuning.config import load_run
 ALL = [command for page in PAGES for command in commands(page)]
 OURS = [command for command in ALL if command.words[0] == "route-sql"]
 RUN = ("ask", "eval", "save", "score", "compare", "doctor", "data")
-"""Commands that run here. `serve` does not end; `sft`, `export` and `unpack` run in `make training-tests`."""
+"""Commands that run here. `serve` does not end; other commands of `train` run in `make training-tests`."""
 RUNNING = [
     command
     for command in OURS

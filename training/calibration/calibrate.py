@@ -15,15 +15,14 @@ from route_sql.training.calibration.fitting import VOTED_SIGNALS, Fit, fit_logis
 from route_sql.training.calibration.observing import (
     ObservedQuestion,
     check_same_examples,
-    keep_settings,
     observations_of,
     observe,
     read_lines,
-    write_line,
 )
 from route_sql.training.calibration.verdicts_on_rows import VerdictFigures, verdicts_on_rows
 from route_sql.training.datasets.data_set import OpenDataSet
 from route_sql.training.errors import EvaluationError, TrainingError
+from route_sql.training.evaluation.kept_lines import keep_settings, write_lines
 from route_sql.training.evaluation.run_log import JSON
 from route_sql.training.evaluation.scores.execution_accuracy import ExecutionAccuracy
 from route_sql.training.resumable import OneWriter
@@ -75,7 +74,7 @@ async def observe_all(
         for count, example in enumerate(data.examples, start=1):
             if example.index not in done:
                 found.append(await observe(graph, example, scorer, chosen))
-                write_line(lines, asdict(found[-1]))
+                write_lines(lines, asdict(found[-1]))
             progress(count, len(data.examples))
     asked = {example.index for example in data.examples}
     return [question for question in found if question.index in asked]

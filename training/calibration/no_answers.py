@@ -22,13 +22,11 @@ from route_sql.training.calibration.fitting import plain_logistic
 from route_sql.training.calibration.observing import (
     check_same_examples,
     example_digest,
-    keep_settings,
-    reading,
-    write_line,
 )
 from route_sql.training.datasets.data_set import OpenDataSet
 from route_sql.training.datasets.examples import Example
 from route_sql.training.errors import EvaluationError, TrainingError
+from route_sql.training.evaluation.kept_lines import keep_settings, reading, write_lines
 from route_sql.training.resumable import OneWriter
 
 Situation = Literal["answerable", "hidden_column", "other_database"]
@@ -81,7 +79,7 @@ async def ask_in_situations(
         for count, example in enumerate(data.examples, start=1):
             if example.index not in done:
                 asked = await _ask(graph, example, data)
-                write_line(lines, [asdict(each) for each in asked])
+                write_lines(lines, [asdict(each) for each in asked])
                 found += asked
             progress(count, len(data.examples))
     return found

@@ -1,8 +1,7 @@
 """Observations for a calibration: the graph's assessment of each answer, and whether the answer is right."""
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from dataclasses import astuple, dataclass, field, replace
 from hashlib import sha256
 from pathlib import Path
@@ -12,13 +11,11 @@ from route_sql.graph.context import Context
 from route_sql.graph.selection import has_rows
 from route_sql.graph.state import AnswerKind, Assessment, Question
 from route_sql.graph.wiring import Graph
-from route_sql.tools.files import write_whole
 from route_sql.training.calibration.fitting import Observation
 from route_sql.training.datasets.examples import Example
 from route_sql.training.errors import EvaluationError
-from route_sql.training.evaluation.run_log import JSON, meta_path
+from route_sql.training.evaluation.kept_lines import reading
 from route_sql.training.evaluation.scores.execution_accuracy import ExecutionAccuracy
-from route_sql.training.resumable import check_same_settings, different_settings
 
 
 @dataclass(frozen=True)
@@ -111,19 +108,6 @@ def check_same_examples(path: Path, known: Mapping[int, str], examples: Sequence
         )
 
 
-def write_line(path: Path, value: object) -> None:
-    """Add one JSON value to a JSON Lines file.
-
-    Raises:
-        EvaluationError: the file can't be written.
-    """
-    try:
-        with path.open("a", encoding="utf-8") as file:
-            file.write(json.dumps(value) + "\n")
-    except OSError as error:
-        raise EvaluationError(f"{path} can't be written: {error}; the same command resumes") from error
-
-
 def read_lines(path: Path) -> list[ObservedQuestion]:
     """The questions of a JSON Lines file; a last line that was cut off is left out, and a missing file has none.
 
@@ -137,41 +121,6 @@ def read_lines(path: Path) -> list[ObservedQuestion]:
             ObservedQuestion(**{**line, "observations": [Observation(**each) for each in line["observations"]]})
             for line in lines
         ]
-
-
-@contextmanager
-def reading(path: Path) -> Iterator[None]:
-    """Raise an error of a file of answers that says what to do.
-
-    Raises:
-        EvaluationError: the file is damaged or can't be read.
-    """
-    try:
-        yield
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise EvaluationError(f"{path} is damaged or can't be read: {error}; name another file with --out") from error
-
-
-def keep_settings(path: Path, settings: Mapping[str, JSON]) -> None:
-    """Keep the settings of a run next to its lines, or check that a run that is resumed has the same.
-
-    A last line that was cut off is dropped from the file.
-
-    Raises:
-        EvaluationError: the lines are of a run with other settings, or a file is damaged or can't be written.
-    """
-    place = meta_path(path)
-    with reading(place):
-        then = json.loads(place.read_text(encoding="utf-8")) if path.exists() and place.exists() else settings
-        differences = different_settings(then, settings)
-    check_same_settings(path, differences, "name another file with --out", EvaluationError)
-    try:
-        write_whole(place, json.dumps(dict(settings), indent=1) + "\n")
-        if path.exists():
-            text = path.read_text(encoding="utf-8")
-            write_whole(path, text[: text.rfind("\n") + 1])
-    except OSError as error:
-        raise EvaluationError(f"{path} can't be written: {error}; the same command resumes") from error
 
 
 def observations_of(questions: Sequence[ObservedQuestion], kind: AnswerKind) -> list[Observation]:

@@ -2,7 +2,7 @@
 
 import typer
 
-from route_sql.commands.train import average, calibrate, data, export, sft, two_stages, unpack
+from route_sql.commands.train import average, calibrate, data, export, replies, sft, two_stages, unpack
 
 train = typer.Typer(help="Make training data, tune a model, export it.", no_args_is_help=True)
 
@@ -12,5 +12,5 @@ def _group() -> None:
     """Make training data, tune a model, export it."""
 
 
-for command in (data, sft, two_stages, average, export, unpack, calibrate):
+for command in (data, replies, sft, two_stages, average, export, unpack, calibrate):
     command.register(train)

@@ -22,14 +22,13 @@ from route_sql.training.calibration.observing import (
     ObservedQuestion,
     check_same_examples,
     example_digest,
-    keep_settings,
     observations_of,
     observe,
     read_lines,
-    write_line,
 )
 from route_sql.training.datasets.examples import Example
 from route_sql.training.errors import EvaluationError, TrainingError
+from route_sql.training.evaluation.kept_lines import keep_settings, write_lines
 from route_sql.training.evaluation.run_log import meta_path
 from route_sql.training.evaluation.scores.execution_accuracy import ExecutionAccuracy
 
@@ -91,19 +90,19 @@ def test_the_interval_by_hand() -> None:
 def test_a_line_that_was_cut_off_is_asked_again(tmp_path: Path) -> None:
     path = tmp_path / "lines.jsonl"
     assert read_lines(path) == []
-    write_line(path, asdict(observed(0, SURE, True, True)))
+    write_lines(path, asdict(observed(0, SURE, True, True)))
     with path.open("a", encoding="utf-8") as file:
         file.write('{"index": 1, "observ')
     assert read_lines(path) == [observed(0, SURE, True, True)]
     keep_settings(path, {})
-    write_line(path, asdict(observed(1, SURE, True, True)))
+    write_lines(path, asdict(observed(1, SURE, True, True)))
     assert [each.index for each in read_lines(path)] == [0, 1]
 
 
 def test_lines_of_another_run_are_not_mixed_in(tmp_path: Path) -> None:
     path = tmp_path / "lines.jsonl"
     keep_settings(path, {"model": "default"})
-    write_line(path, asdict(observed(0, SURE, True, True)))
+    write_lines(path, asdict(observed(0, SURE, True, True)))
     keep_settings(path, {"model": "default"})
     with pytest.raises(EvaluationError, match='model was "default", is "other"'):
         keep_settings(path, {"model": "other"})
@@ -113,7 +112,7 @@ def test_answers_to_questions_that_have_changed_are_not_mixed_in(tmp_path: Path)
     """The log was corrected, or got a row, since the run was begun."""
     path = tmp_path / "lines.jsonl"
     example = Example(index=0, database="shop", question="Who?", evidence="", sql=ALL)
-    write_line(path, asdict(replace(observed(0, SURE, True, True), digest=example_digest(example))))
+    write_lines(path, asdict(replace(observed(0, SURE, True, True), digest=example_digest(example))))
     known = {each.index: each.digest for each in read_lines(path)}
     check_same_examples(path, known, [example])
     check_same_examples(path, {0: ""}, [replace(example, sql=BERGEN)])  # a line of an earlier version
@@ -136,7 +135,7 @@ def test_a_damaged_file_of_answers_is_an_error(tmp_path: Path, text: str) -> Non
 
 
 def test_answers_that_can_not_be_written_are_an_error(tmp_path: Path) -> None:
-    for work in (lambda: write_line(tmp_path / "none" / "x", {}), lambda: keep_settings(tmp_path / "none" / "x", {})):
+    for work in (lambda: write_lines(tmp_path / "none" / "x", {}), lambda: keep_settings(tmp_path / "none" / "x", {})):
         with pytest.raises(EvaluationError, match="can't be written: .*; the same command resumes"):
             work()
 
