@@ -1,4 +1,4 @@
-"""Pack the files of a run in two stages, for a machine with a GPU, torch, transformers and peft, but no network.
+"""Pack the files of `route-sql train two-stages` for a machine with a GPU and torch, but no network.
 
 It takes the rows that `route-sql train data` made, and writes folders `part-00`, `part-01`, ... of a size that can be
 carried at a time: scripts, code, wheels and data first, then the base in pieces. See README.md next to it.
@@ -90,13 +90,14 @@ def write_data(out: Path, arguments: argparse.Namespace, base: Path) -> None:
         for place, rows in enumerate(arguments.rows):
             shutil.copytree(rows, data / f"rows-{place}", ignore=shutil.ignore_patterns(".lock", "progress.json"))
         shutil.copytree(tokenizer_folder(base), data / "tokenizer")
-        (data / "plan.yaml").write_text(plan_text(base.name, len(arguments.rows)), encoding="utf-8")
+        plan = plan_text(arguments.plan, base.name, len(arguments.rows))
+        (data / "plan.yaml").write_text(plan, encoding="utf-8")
         pack(Path(made), out / "data.tar.xz")
 
 
-def plan_text(base: str, sets: int) -> str:
-    """Our own plan with the places of the files on that machine, relative to its working folder."""
-    plan = read_config(Path("two-stages-0.5b"))
+def plan_text(name: Path, base: str, sets: int) -> str:
+    """A plan with the places of the files on that machine, relative to its working folder."""
+    plan = read_config(name)
     plan |= {"questions": "data/questions.json", "databases": "data/databases", "pieces": "carried"}
     rows = [f"data/rows-{place}" for place in range(sets)]
     plan["sft"] |= {"base": f"base/{base}", "tokenizer": "data/tokenizer", "data": rows, "out": "run"}
@@ -126,6 +127,7 @@ if __name__ == "__main__":
     parser.add_argument("--databases", type=Path, help="Their databases.")
     parser.add_argument("--rows", type=Path, nargs="+", help="Folders of rows; those after the first are only added.")
     parser.add_argument("--base", default="base", help="A name of the store, or a GGUF file.")
+    parser.add_argument("--plan", type=Path, default=Path("two-stages-0.5b"), help="The plan: a file, or one of ours.")
     parser.add_argument("--out", type=Path, default=Path("bundle"))
     parser.add_argument("--python", default="3.12", help="The version of Python on that machine.")
     parser.add_argument("--size", type=int, default=60_000_000, help="Bytes that can be carried at a time.")

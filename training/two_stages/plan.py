@@ -3,7 +3,7 @@
 import json
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Annotated, cast
+from typing import Annotated, Literal, cast
 
 from pydantic import ConfigDict, Field, TypeAdapter
 
@@ -19,18 +19,20 @@ NotNegative = Annotated[float, Field(ge=0)]
 
 @dataclass(frozen=True)
 class Plan:
-    """One run in two stages. Paths are relative to the working directory."""
+    """One run in one or two stages. Paths are relative to the working directory."""
 
     __pydantic_config__ = ConfigDict(extra="forbid")
 
     sft: SFTRun
-    """Settings of stage two; stage one has the same, with fewer tasks. `data` are prepared rows, made without a model's
-    replies: the model is asked the questions of the first folder, rows of further folders are only added in stage two.
-    `epochs` bounds stage two."""
+    """Settings of stage two; stage one has the same, with fewer tasks. With two stages `data` are rows made without a
+    model's replies: the model is asked the questions of the first folder, and rows of further folders are only added in
+    stage two. `epochs` bounds stage two."""
     questions: Path
     """The questions that the rows of the first folder were made from."""
     databases: Path
     """The databases of these questions."""
+    stages: Literal[1, 2] = 2
+    """1 leaves out stage one and its replies: the rows of all folders are learned from as they are."""
     layout: Layout = "spider"
     limit: PositiveInt | None = None
     """The `--limit` that the rows were made with."""

@@ -8,6 +8,8 @@
    from the first model of stage one.
 5. Both models reply to held-out rows of their tasks, and the replies are scored on the databases.
 
+A plan with `stages: 1` goes from the first step to the fourth, with the rows that exist.
+
 One short run for each fold is the cheapest fair way: the mistakes are those that a tuned model makes on databases that
 are new to it, which is where noise correction will be asked.
 """
@@ -78,16 +80,15 @@ class TwoStages:
         data_files(self._plan.sft)  # missing rows are better reported now than in stage two
         base = Path(self._log.stage("base", self._dense_base)["folder"])
         pace = self._pace(replace(self._plan.sft, base=str(base), tokenizer=None))
-        folds = self._folds()
-        adapters = []
-        for name, databases in folds.items():
-            adapters.append(self._stage_one(name, databases, pace))
-            unseen = [database for other, names in folds.items() if other != name for database in names]
-            self._ask(name, unseen, base, adapters[-1])
-        self._log.stage("rows", lambda: self._rows(base))
-        tuned = self._stage_two(pace, adapters[0])
-        self._log.stage("scores", lambda: self._scores(base, adapters[0], tuned))
+        first = self._first_stage(base, pace) if self._plan.stages == 2 else None
+        tuned = self._stage_two(pace, first)
+        self._log.stage("scores", lambda: self._scores(base, first, tuned))
         return tuned
+
+    @property
+    def _data(self) -> tuple[Path, ...]:
+        """The folders of rows of stage two."""
+        return (self._plan.out / "rows", *self._plan.further) if self._plan.stages == 2 else self._plan.sft.folders
 
     def _dense_base(self) -> dict[str, JSON]:
         sft = self._plan.sft
@@ -100,6 +101,16 @@ class TwoStages:
             return find_pace(run, rows, self._plan.out / "trial").as_json()
 
         return Pace.from_json(run, self._log.stage("pace", find))
+
+    def _first_stage(self, base: Path, pace: Pace) -> Path:
+        """Tune on each fold, ask about the others, and build the rows; returns the first adapter."""
+        folds, adapters = self._folds(), []
+        for name, databases in folds.items():
+            adapters.append(self._stage_one(name, databases, pace))
+            unseen = [database for other, names in folds.items() if other != name for database in names]
+            self._ask(name, unseen, base, adapters[-1])
+        self._log.stage("rows", lambda: self._rows(base))
+        return adapters[0]
 
     def _folds(self) -> dict[str, list[str]]:
         rows = list(rows_of_file(self._plan.prepared / file_name("text_to_sql", "train")))
@@ -145,23 +156,24 @@ class TwoStages:
         card = build_in_processes(data, plan.out / "rows", plan.processes or os.cpu_count() or 1)
         return {name: file["kinds"] for name, file in card["files"].items()}
 
-    def _stage_two(self, pace: Pace, adapter: Path) -> Path:
-        data = (self._plan.out / "rows", *self._plan.further)
-
+    def _stage_two(self, pace: Pace, adapter: Path | None) -> Path:
         def fit() -> dict[str, JSON]:
             left = self._plan.seconds - self._plan.last_seconds - self._log.elapsed
-            rows = {task: _rows_of(task, data) for task in pace.run.tasks}
+            rows = {task: _rows_of(task, self._data) for task in pace.run.tasks}
             return {"steps": steps_within(pace, left, rows), "seconds": left}
 
         # Recorded before it begins: a resumed run must have as many.
         steps = self._log.stage("steps", fit)["steps"]
         out = str(self._plan.out / "stage-two")
-        run = replace(pace.run, data=tuple(map(str, data)), out=out, adapter=str(adapter), epochs=None, max_steps=steps)
+        run = replace(pace.run, data=tuple(map(str, self._data)), out=out, epochs=None, max_steps=steps)
+        run = replace(run, adapter=str(adapter) if adapter else run.adapter)
         return Path(self._log.stage("stage two", lambda: _tune(run))["adapter"])
 
-    def _scores(self, base: Path, stage_one: Path, tuned: Path) -> dict[str, JSON]:
+    def _scores(self, base: Path, first: Path | None, tuned: Path) -> dict[str, JSON]:
         scores: dict[str, JSON] = {}
-        for name, adapter, tasks in (("stage one", stage_one, STAGE_ONE_TASKS), ("tuned", tuned, ALL_TASKS)):
+        for name, adapter, tasks in (("stage one", first, STAGE_ONE_TASKS), ("tuned", tuned, ALL_TASKS)):
+            if adapter is None:
+                continue
             rows = [row for task in tasks for row in self._held_out(task)]
             replies = generate_replies(Sampler(base, adapter), rows, self._sampling.decoding)
             release_memory()
@@ -172,7 +184,7 @@ class TwoStages:
         return scores
 
     def _held_out(self, task: TaskName) -> list[Row]:
-        rows = list(rows_of_file(self._plan.out / "rows" / file_name(task, "eval")))
+        rows = list(rows_of_file(self._data[0] / file_name(task, "eval")))
         # Linked schemas are drawn about the gold, so that only the full one says what the model finds by itself.
         kept = [row for row in rows if row["kind"] != "linked"]
         return _sampled(kept, self._plan.scored, self._plan.sft.seed)

@@ -39,7 +39,8 @@ def arguments(tmp_path: Path, rows_folder: Path) -> Namespace:
     questions.write_text(
         json.dumps([{"db_id": "shop", "question": "How many?", "query": "SELECT count(*) FROM thing"}])
     )
-    return Namespace(questions=questions, databases=tmp_path / "databases", rows=[rows_folder, rows_folder])
+    rows, plan = [rows_folder, rows_folder], Path("two-stages-0.5b")
+    return Namespace(questions=questions, databases=tmp_path / "databases", rows=rows, plan=plan)
 
 
 def test_parts_hold_every_file_and_no_more_than_can_be_carried(bundle: ModuleType, tmp_path: Path) -> None:
@@ -69,6 +70,12 @@ def test_the_data_are_what_start_looks_for(
     assert len(carried) == 5 and all(path.exists() for path in carried)
     assert (plan.sft.base, plan.pieces) == (f"base/{tiny_gguf.name}", Path("carried"))
     assert "data/plan.yaml" in (EXAMPLE / "start.sh").read_text()
+
+
+def test_the_larger_base_has_a_plan_of_one_stage(bundle: ModuleType, tmp_path: Path) -> None:
+    (tmp_path / "plan.yaml").write_text(bundle.plan_text(Path("one-stage-1.5b"), "large.gguf", 3))
+    plan = load_plan(tmp_path / "plan.yaml")
+    assert (plan.stages, plan.sft.base, len(plan.sft.folders)) == (1, "base/large.gguf", 3)
 
 
 def test_the_code_is_unpacked_to_where_it_runs_without_the_shipped_adapter(bundle: ModuleType, tmp_path: Path) -> None:

@@ -25,6 +25,11 @@ def test_our_plan_loads_by_path_and_by_name() -> None:
     assert (plan.seconds, plan.out, plan.sft.lora is None) == (1080, Path("runs/two-stages-0.5b"), False)
 
 
+def test_the_plan_of_the_larger_model_has_one_stage() -> None:
+    plan = load_plan(Path("one-stage-1.5b"))
+    assert (plan.stages, plan.seconds, plan.out) == (1, 480, Path("runs/one-stage-1.5b"))
+
+
 def test_our_plan_says_every_key_that_a_plan_may_have() -> None:
     text = (CONFIGS / "two-stages-0.5b.yaml").read_text()
     keys = set(Plan.__dataclass_fields__) - {"max_new_tokens"}
@@ -45,6 +50,7 @@ def test_defaults_and_folders(tmp_path: Path) -> None:
         (("databases: db", "databases: db, seconds: soon"), "seconds is wrong"),
         (("databases: db", "databases: db, drawn: -1"), "drawn is wrong"),
         (("databases: db", "databases: db, layout: csv"), "layout is wrong"),
+        (("databases: db", "databases: db, stages: 3"), "stages is wrong"),
         (("base: b, ", ""), "sft.base is missing"),
         (("epochs: 1", "epochs: 1, lr: none"), "sft.lr is wrong"),
         (("epochs: 1", "epochs: 1, epoch: 1"), "sft.epoch is not a setting"),

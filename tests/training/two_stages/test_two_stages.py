@@ -128,6 +128,24 @@ def test_the_whole_run_from_pieces_of_the_base_to_the_packed_adapter(plan: Plan,
     assert (plan.out / "stages.json").read_bytes() == before
 
 
+def test_a_run_of_one_stage_learns_from_all_rows_that_exist(plan: Plan, rows_folder: Path, tmp_path: Path):
+    sft = replace(plan.sft, data=(str(plan.prepared), str(rows_folder)))
+    adapter = TwoStages(replace(plan, stages=1, sft=sft)).run()
+    assert list(json.loads((plan.out / "stages.json").read_text())["stages"]) == [
+        "base",
+        "pace",
+        "steps",
+        "stage two",
+        "scores",
+    ]
+    learned = yaml.safe_load((plan.out / "stage-two" / "run.yaml").read_text())["data"]["text_to_sql"]["rows"]
+    files = [folder / "text_to_sql.train.jsonl" for folder in (plan.prepared, rows_folder)]
+    assert learned == sum(len(file.read_text().splitlines()) for file in files)
+    scores = json.loads((plan.out / "scores.json").read_text())
+    assert set(scores) == {"tuned"} and len(scores["tuned"]) > 4
+    assert pack_results(plan.out, tmp_path / "out") == adapter
+
+
 def test_rows_of_further_folders_are_learned_from_in_stage_two_alone(plan: Plan, rows_folder: Path):
     sft = replace(plan.sft, data=(str(plan.prepared), str(rows_folder)))
     TwoStages(replace(plan, sft=sft)).run()
