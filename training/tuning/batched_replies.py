@@ -104,6 +104,8 @@ class Sampler:
         return asked, written
 
     def _lengths(self, texts: Sequence[str]) -> list[int]:
+        if not texts:  # transformers fails on none
+            return []
         ids = self._tokenizer(list(texts), add_special_tokens=False, return_attention_mask=False)["input_ids"]
         return [len(row) for row in ids]
 

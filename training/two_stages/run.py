@@ -184,7 +184,7 @@ class TwoStages:
         return scores
 
     def _held_out(self, task: TaskName) -> list[Row]:
-        rows = list(rows_of_file(self._data[0] / file_name(task, "eval")))
+        rows = _rows_of(task, self._data[:1], "eval")
         # Linked schemas are drawn about the gold, so that only the full one says what the model finds by itself.
         kept = [row for row in rows if row["kind"] != "linked"]
         return _sampled(kept, self._plan.scored, self._plan.sft.seed)
@@ -205,9 +205,9 @@ def _log_step(done: int, total: int, losses: str) -> None:
         logger.info("step %d of %d: %s", done, total, losses)
 
 
-def _rows_of(task: str, folders: Sequence[Path]) -> list[Row]:
-    """A task's training rows; not every folder need have some."""
-    files = [folder / f"{task}.train.jsonl" for folder in folders]
+def _rows_of(task: str, folders: Sequence[Path], split: Split = "train") -> list[Row]:
+    """A task's rows; not every folder need have some."""
+    files = [folder / f"{task}.{split}.jsonl" for folder in folders]
     return [row for file in files if file.is_file() for row in rows_of_file(file)]
 
 

@@ -1,5 +1,6 @@
 import asyncio
 import json
+import shutil
 import sqlite3
 import subprocess
 import sys
@@ -144,6 +145,13 @@ def test_a_run_of_one_stage_learns_from_all_rows_that_exist(plan: Plan, rows_fol
     scores = json.loads((plan.out / "scores.json").read_text())
     assert set(scores) == {"tuned"} and len(scores["tuned"]) > 4
     assert pack_results(plan.out, tmp_path / "out") == adapter
+
+
+def test_a_set_without_held_out_rows_has_no_scores(plan: Plan, tmp_path: Path):
+    data = tmp_path / "without"
+    shutil.copytree(plan.prepared, data, ignore=shutil.ignore_patterns("*.eval.jsonl"))
+    adapter = TwoStages(replace(plan, stages=1, sft=replace(plan.sft, data=str(data)))).run()
+    assert adapter.is_dir() and json.loads((plan.out / "scores.json").read_text()) == {"tuned": {}}
 
 
 def test_rows_of_further_folders_are_learned_from_in_stage_two_alone(plan: Plan, rows_folder: Path):
