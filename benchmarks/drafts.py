@@ -19,12 +19,11 @@ from shared.heading import heading
 
 from route_sql.agents import no_answer
 from route_sql.training.datasets.data_set import DataSet, open_data_set
-from route_sql.training.rows.building import TASKS
 from route_sql.training.rows.row_files import file_name
-from route_sql.training.rows.training_example import ExamplePreparer
 from route_sql.training.tasks.task import Row
-from route_sql.training.tuning.batched_replies import Decoding, Sampler
+from route_sql.training.tuning.batched_replies import Decoding, GeneratedReply, Sampler
 from route_sql.training.two_stages.folds import rows_of_file
+from route_sql.training.two_stages.reply_scores import score_replies
 
 TABLE = Path(__file__).with_name("drafts.md")
 DRAFT = Decoding(rows=48, max_new_tokens=160)
@@ -54,7 +53,7 @@ async def main(arguments: argparse.Namespace) -> None:
     arguments.table.write_text("\n".join(lines) + "\n", encoding="utf-8")
 
 
-def drawn(sampler: Sampler, rows: Sequence[Row]) -> Iterator[tuple[Row, str]]:
+def drawn(sampler: Sampler, rows: Sequence[Row]) -> Iterator[tuple[Row, GeneratedReply]]:
     """Each row with the model's draft; rows of a kind on one database share the computation of its schema."""
 
     def place(row: Row) -> tuple[str, str]:
@@ -64,22 +63,21 @@ def drawn(sampler: Sampler, rows: Sequence[Row]) -> Iterator[tuple[Row, str]]:
         part = list(group)
         expected = [row["completion"][0]["content"] for row in part]
         replies = sampler.replies([row["prompt"] for row in part], DRAFT, expected=expected)
-        yield from zip(part, (reply.text for reply in replies), strict=True)
+        yield from zip(part, replies, strict=True)
 
 
-async def shares(drafts: Sequence[tuple[Row, str]], arguments: argparse.Namespace) -> list[str]:
+async def shares(drafts: Sequence[tuple[Row, GeneratedReply]], arguments: argparse.Namespace) -> list[str]:
     """The cells of one adapter, in percent."""
     declined: Mapping[str, list[bool]] = {kind: [] for kind in (ANSWERABLE, *NO_ANSWER)}
-    for row, text in drafts:
-        declined[row["kind"]].append(no_answer.parse(text) is not None)
+    for row, reply in drafts:
+        declined[row["kind"]].append(no_answer.parse(reply.text) is not None)
     async with open_data_set(DataSet("spider", arguments.questions, arguments.databases)) as source:
-        judge = ExamplePreparer(source, 0, {}).judge
-        asked = [(row, text) for row, text in drafts if row["kind"] == ANSWERABLE]
-        right = [await TASKS[row["task"]].score(text, row, judge) for row, text in asked]
-    return [_percent(right), *(_percent(found) for found in declined.values())]
+        scores = await score_replies(source, *zip(*drafts, strict=True))
+    right = scores[f"text_to_sql/{ANSWERABLE}"]["mean"]
+    return [f"{100 * right:.1f}", *(_percent(found) for found in declined.values())]
 
 
-def _percent(found: Sequence[float]) -> str:
+def _percent(found: Sequence[bool]) -> str:
     return f"{100 * sum(found) / len(found):.1f}" if found else ""
 
 

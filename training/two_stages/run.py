@@ -8,10 +8,10 @@
    from the first model of stage one.
 5. Both models reply to held-out rows of their tasks, and the replies are scored on the databases.
 
-A plan with `stages: 1` goes from the first step to the fourth, with the rows that exist.
-
 One short run for each fold is the cheapest fair way: the mistakes are those that a tuned model makes on databases that
 are new to it, which is where noise correction will be asked.
+
+A plan with `stages: 1` leaves out steps 2 and 3 and learns from the rows that exist.
 """
 
 import asyncio

@@ -17,7 +17,7 @@ def register(app: typer.Typer) -> None:
 
 def replies(
     data: Annotated[Path, typer.Option(help="The set of train data, made without --replies.")],
-    base: Annotated[Path, typer.Option(help="The base in transformers' format, as train unpack writes it.")],
+    base: Annotated[Path, typer.Option(help="The base: a GGUF file, or a folder that train unpack wrote.")],
     out: Annotated[Path, typer.Option("--out", help="The JSON Lines file; a run that was stopped is resumed.")],
     adapter: Annotated[Path | None, typer.Option(help="The folder of an adapter of this base.")] = None,
     count: Annotated[int, typer.Option("--replies", min=1, help="Replies to each question.")] = 4,
