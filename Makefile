@@ -94,7 +94,7 @@ format: $(DEV_INSTALLED)
 
 training-tests: $(TRAINING_INSTALLED)
 	$(TRAINING)/bin/python -m pytest tests/training/tuning tests/training/export tests/training/two_stages \
-		tests/training/families tests/training/calibration/test_calibration_fit.py $(ARGS)
+		tests/training/families tests/training/calibration $(ARGS)
 
 standard-tests: $(STANDARD_INSTALLED)
 	$(STANDARD)/bin/python -m pytest tests/standard $(ARGS)

@@ -28,10 +28,11 @@ from route_sql.tools.schema.links import union
 from route_sql.tools.schema.records import Link, Schema
 from route_sql.tools.sql.joins.repair import add_missing_joins
 from route_sql.tools.sql.usage import misplaced_columns, tables_and_columns
+from route_sql.training.concurrency import for_each
 from route_sql.training.datasets.data_set import OpenDataSet
 from route_sql.training.datasets.examples import Example
 from route_sql.training.errors import EvaluationError
-from route_sql.training.evaluation.evaluate import evaluate_examples, gather_or_stop
+from route_sql.training.evaluation.evaluate import evaluate_examples
 from route_sql.training.evaluation.figures.agent_effects import AgentEffect, agent_effects, as_if_only
 from route_sql.training.evaluation.figures.comparison import compare_runs
 from route_sql.training.evaluation.figures.summary import summarise
@@ -90,24 +91,23 @@ async def link_scores(
     """The linker, the draft, both and what both bring along; a gold query with unclear scopes is left out."""
     graph = build_graph(chat, source.catalog)
     scores: dict[str, list[LinkScore]] = {}
-    waiting = iter(zip(source.examples, lines, strict=True))
 
-    async def work() -> None:
-        for example, line in waiting:
-            schema = await source.catalog.get(example.database).schema()
-            if gold := tables_and_columns(example.sql, schema):
-                question = Question(question=example.question, database=example.database)
-                link: Link = {}
-                async for update in graph.astream(question, context=LINKER_ALONE, stream_mode="updates"):
-                    link = update.get("link_schema", {}).get("linked", link)
-                draft = next((c["sql"] for c in line["candidates"] if c["agent"] == "draft"), "")
-                both = union(link, drafted(draft, schema))
-                shown = schema.restrict(both).names()
-                links = (link, tables_and_columns(draft, schema), both, shown)
-                for name, found in zip(LINKS, links, strict=True):
-                    scores.setdefault(name, []).append(score_link(found, gold))
+    async def work(asked: tuple[Example, Line]) -> None:
+        example, line = asked
+        schema = await source.catalog.get(example.database).schema()
+        if gold := tables_and_columns(example.sql, schema):
+            question = Question(question=example.question, database=example.database)
+            link: Link = {}
+            async for update in graph.astream(question, context=LINKER_ALONE, stream_mode="updates"):
+                link = update.get("link_schema", {}).get("linked", link)
+            draft = next((c["sql"] for c in line["candidates"] if c["agent"] == "draft"), "")
+            both = union(link, drafted(draft, schema))
+            shown = schema.restrict(both).names()
+            links = (link, tables_and_columns(draft, schema), both, shown)
+            for name, found in zip(LINKS, links, strict=True):
+                scores.setdefault(name, []).append(score_link(found, gold))
 
-    await gather_or_stop([work() for _ in range(concurrency)])
+    await for_each(work, zip(source.examples, lines, strict=True), concurrency)
     return scores
 
 

@@ -25,9 +25,10 @@ from shared.options import add_options, data_set_of, named
 
 from route_sql.graph.asking import Ask, asking
 from route_sql.graph.context import Context
+from route_sql.training.concurrency import for_each
 from route_sql.training.datasets.data_set import open_data_set
 from route_sql.training.datasets.examples import Example
-from route_sql.training.evaluation.evaluate import ask_and_score, gather_or_stop
+from route_sql.training.evaluation.evaluate import ask_and_score
 from route_sql.training.evaluation.figures.comparison import compare_runs
 from route_sql.training.evaluation.figures.report import comparison_sentence, markdown_table
 from route_sql.training.evaluation.figures.summary import summarise
@@ -87,14 +88,12 @@ async def run(
     done = {line["index"] for line in log.lines}
     with Progress() as bar:
         task = bar.add_task(name, total=len(examples), completed=len(done))
-        waiting = iter([example for example in examples if example.index not in done])
 
-        async def work() -> None:
-            for example in waiting:
-                await log.append(await timed(ask, example, scorer))
-                bar.advance(task)
+        async def work(example: Example) -> None:
+            await log.append(await timed(ask, example, scorer))
+            bar.advance(task)
 
-        await gather_or_stop([work() for _ in range(concurrency)])
+        await for_each(work, [example for example in examples if example.index not in done], concurrency)
 
 
 async def timed(ask: Ask, example: Example, scorer: ExecutionAccuracy) -> Line:

@@ -10,7 +10,7 @@ Writes `strategies.md` next to this script.
 
 import argparse
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AsyncExitStack
 from functools import partial
 from itertools import groupby
@@ -23,8 +23,9 @@ from shared.options import add_options, named
 
 from route_sql.graph.asking import Ask, asking
 from route_sql.graph.context import Context, Strategy
+from route_sql.training.concurrency import for_each
 from route_sql.training.datasets.examples import Example
-from route_sql.training.evaluation.evaluate import ask_and_score, gather_or_stop
+from route_sql.training.evaluation.evaluate import ask_and_score
 from route_sql.training.evaluation.figures.comparison import compare_runs
 from route_sql.training.evaluation.figures.report import comparison_sentence, markdown_table
 from route_sql.training.evaluation.figures.summary import Summary, summarise
@@ -78,7 +79,7 @@ async def take_turns(
                 ask = partial(
                     ask_and_keep, asks[strategy], logs[strategy], scorer, partial(bar.advance, tasks[strategy])
                 )
-                await in_parallel(ask, missing, concurrency)
+                await for_each(ask, missing, concurrency)
 
 
 async def ask_and_keep(
@@ -87,19 +88,6 @@ async def ask_and_keep(
     """Ask one question, score it, write its line."""
     await log.append(await ask_and_score(ask, one, scorer))
     tick()
-
-
-async def in_parallel(
-    work: Callable[[Example], Awaitable[None]], examples: Sequence[Example], concurrency: int
-) -> None:
-    """Work on all examples, so many at a time."""
-    waiting = iter(examples)
-
-    async def worker() -> None:
-        for example in waiting:
-            await work(example)
-
-    await gather_or_stop([worker() for _ in range(concurrency)])
 
 
 def table(lines: Mapping[Strategy, list[Line]], arguments: argparse.Namespace) -> str:

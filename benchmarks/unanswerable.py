@@ -2,7 +2,8 @@
 
 Questions on databases that the shipped adapter was not tuned on are asked as they are, of another database, and with a
 column of their gold hidden: one call each. Signals are kept in `OUT/situations.jsonl`, so a run that was stopped
-resumes. The calibration is the model's own. Questions are asked one at a time, whatever `--concurrency` says.
+resumes. The first table is of the model's own calibration, if it has one. The second is of weights fitted on the same
+questions, each database judged by weights of the others, so that it compares models without a calibration.
 
     python benchmarks/unanswerable.py --questions DIR/train_spider.json --databases DIR/database --limit 110 --out DIR
 
@@ -22,13 +23,13 @@ from shared.heading import heading
 from shared.held_out import CHOOSE, FIT
 from shared.options import add_options, named
 
-from route_sql.graph.confidence import Calibration, calibration_of, find_calibration
+from route_sql.graph.confidence import Logistic, calibration_of, find_calibration
 from route_sql.graph.state import State
 from route_sql.graph.watching.doubts import LIKELY
 from route_sql.training.calibration.no_answers import AskedQuestion, Situation, ask_in_situations
+from route_sql.training.calibration.withholding import WithholdCurve, withhold_curve
 from route_sql.training.datasets.data_set import OpenDataSet
 from route_sql.training.datasets.examples import sample
-from route_sql.training.errors import EvaluationError
 
 TABLE = Path(__file__).with_name("unanswerable.md")
 LISTS = {"fit": FIT, "choose": CHOOSE}
@@ -50,9 +51,14 @@ async def main(arguments: argparse.Namespace) -> None:
                 data,
                 arguments.out / "situations.jsonl",
                 lambda done, _: progress.update(task, completed=done),
+                arguments.concurrency,
             )
-    text = table(asked, calibration, arguments)
-    TABLE.write_text(text, encoding="utf-8")
+    lines = [heading("Questions without an answer", model=named(arguments), list=arguments.list, seed=arguments.seed)]
+    if calibration is not None and calibration.unanswerable is not None:
+        lines += ["", *own_table(asked, calibration.unanswerable, calibration.withhold)]
+    lines += ["", *fitted_table(withhold_curve(asked))]
+    text = "\n".join(lines) + "\n"
+    arguments.table.write_text(text, encoding="utf-8")
     print(text)
 
 
@@ -62,24 +68,29 @@ def _part(data: OpenDataSet, names: Sequence[str], limit: int | None, seed: int)
     return replace(data, examples=sample(examples, limit, seed))
 
 
-def table(asked: Sequence[AskedQuestion], calibration: Calibration | None, arguments: argparse.Namespace) -> str:
-    """The shares of each situation.
-
-    Raises:
-        EvaluationError: the model's calibration does not detect questions without an answer.
-    """
-    if calibration is None or calibration.unanswerable is None:
-        raise EvaluationError(f"{named(arguments)} has no calibration that detects questions without an answer")
-    head = heading("Questions without an answer", model=named(arguments), list=arguments.list, seed=arguments.seed)
-    thresholds = (LIKELY, *CHOSEN, calibration.withhold)
-    names = [f"from {LIKELY}: doubted or withheld", *map(str, CHOSEN), f"{calibration.withhold}: withheld by default"]
-    lines = [head, "", f"| questions | n | {' | '.join(names)} |", f"| --- | --: |{' --: |' * len(names)}"]
+def own_table(asked: Sequence[AskedQuestion], logistic: Logistic, withhold: float) -> list[str]:
+    """The shares of each situation from a choice of thresholds, by the model's calibration."""
+    thresholds = (LIKELY, *CHOSEN, withhold)
+    names = [f"from {LIKELY}: doubted or withheld", *map(str, CHOSEN), f"{withhold}: withheld by default"]
+    lines = [f"| questions | n | {' | '.join(names)} |", f"| --- | --: |{' --: |' * len(names)}"]
     for situation in get_args(Situation):
         signals = [each.signals for each in asked if each.situation == situation]
-        found = [calibration.unanswerable.probability(each) for each in signals if each]
+        found = [logistic.probability(each) for each in signals if each]
         shares = " | ".join(_share(found, threshold) for threshold in thresholds)
         lines.append(f"| {situation.replace('_', ' ')} | {len(found)} | {shares} |")
-    return "\n".join(lines) + "\n"
+    return lines
+
+
+def fitted_table(curve: WithholdCurve) -> list[str]:
+    """The shares of each situation where so many answerable questions are withheld."""
+    names = [situation.replace("_", " ") for situation in get_args(Situation)]
+    count = next(iter(curve.points.values())).count
+    columns = [f"{name} (n={count[situation]})" for name, situation in zip(names, get_args(Situation), strict=True)]
+    lines = [f"| weights of other databases: withheld from | {' | '.join(columns)} |", "| --: |" + " --: |" * 3]
+    for threshold, point in curve.points.items():
+        shares = " | ".join(f"{100 * point.withheld[situation]:.1f} %" for situation in get_args(Situation))
+        lines.append(f"| {threshold} | {shares} |")
+    return [*lines, "", f"AUROC of hidden columns against answerable questions: {curve.auroc or 0:.3f}."]
 
 
 def _share(probabilities: Sequence[float], least: float) -> str:
@@ -90,5 +101,6 @@ def _share(probabilities: Sequence[float], least: float) -> str:
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     add_options(parser)
+    parser.add_argument("--table", type=Path, default=TABLE, help="Where the tables go.")
     parser.add_argument("--list", choices=tuple(LISTS), default="choose", help="The list of databases.")
     asyncio.run(main(parser.parse_args()))

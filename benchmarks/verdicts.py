@@ -32,9 +32,9 @@ from route_sql.graph.context import Context
 from route_sql.graph.state import Question
 from route_sql.graph.wiring import Graph, build_graph
 from route_sql.training.calibration.figures import Judged, auroc
+from route_sql.training.concurrency import for_each
 from route_sql.training.datasets.data_set import OpenDataSet
 from route_sql.training.datasets.examples import Example, sample
-from route_sql.training.evaluation.evaluate import gather_or_stop
 from route_sql.training.evaluation.scores.execution_accuracy import ExecutionAccuracy
 
 TABLE = Path(__file__).with_name("verdicts.md")
@@ -124,19 +124,17 @@ async def ask_missing(graph: Graph, data: OpenDataSet, path: Path, concurrency: 
     """Ask the questions that the file has no line of."""
     done = {each.index for each in read_judged(path)}
     scorer = ExecutionAccuracy(data.catalog)
-    waiting = iter([each for each in data.examples if each.index not in done])
     with path.open("a", encoding="utf-8") as file, Progress() as progress:
         task = progress.add_task("questions", total=len(data.examples), completed=len(done))
 
-        async def work() -> None:
-            for example in waiting:
-                dialect = (await data.catalog.get(example.database).schema()).dialect
-                if found := await judged(graph, example, scorer, dialect):
-                    file.write(json.dumps(asdict(found)) + "\n")
-                    file.flush()
-                progress.advance(task)
+        async def work(example: Example) -> None:
+            dialect = (await data.catalog.get(example.database).schema()).dialect
+            if found := await judged(graph, example, scorer, dialect):
+                file.write(json.dumps(asdict(found)) + "\n")
+                file.flush()
+            progress.advance(task)
 
-        await gather_or_stop([work() for _ in range(concurrency)])
+        await for_each(work, [each for each in data.examples if each.index not in done], concurrency)
 
 
 def read_judged(path: Path) -> list[JudgedDraft]:

@@ -15,7 +15,7 @@ from route_sql.question_files import QuestionRow
 from route_sql.serving.errors import ContextExceeded, ServingError
 from route_sql.tools.errors import InvalidInput, RouteError
 from route_sql.tools.files import write_whole
-from route_sql.training.evaluation.evaluate import gather_or_stop
+from route_sql.training.concurrency import for_each
 from route_sql.training.resumable import OneWriter, check_same_settings, different_settings, to_the_end
 
 AnswerLine = dict[str, Any]
@@ -57,15 +57,13 @@ async def answer_rows(
     Raises:
         ServingError: the model's server can't answer.
     """
-    waiting = iter(_same(rows))
 
-    async def work() -> None:
-        for same in waiting:
-            await _answer(ask, same, file)
-            if progress:
-                progress(len(file.lines), len(rows))
+    async def work(same: Sequence[QuestionRow]) -> None:
+        await _answer(ask, same, file)
+        if progress:
+            progress(len(file.lines), len(rows))
 
-    await gather_or_stop([work() for _ in range(at_once)])
+    await for_each(work, _same(rows), at_once)
     return file.in_order()
 
 

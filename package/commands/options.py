@@ -118,6 +118,7 @@ DATABASES_HELP = "The folder with one folder or file for each database; for a lo
 DatabasesOption = Annotated[Path, typer.Option(help=DATABASES_HELP)]
 Limit = Annotated[int | None, typer.Option("--limit", min=1, help="A random subset of this many questions.")]
 Seed = Annotated[int, typer.Option("--seed", help="Seed of the random subset.")]
+Concurrency = Annotated[int, typer.Option("--concurrency", min=1, help="Questions asked at the same time.")]
 ShardName = Annotated[
     str | None,
     typer.Option("--shard", help="Only a part of the questions, such as 2/4; `merge` makes one whole of all parts."),

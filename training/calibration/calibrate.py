@@ -14,13 +14,16 @@ from route_sql.training.calibration.figures import ReliabilityFigures, reliabili
 from route_sql.training.calibration.fitting import VOTED_SIGNALS, Fit, fit_logistic
 from route_sql.training.calibration.observing import (
     ObservedQuestion,
+    ask_missing,
     check_same_examples,
     observations_of,
     observe,
+    of_examples,
     read_lines,
 )
 from route_sql.training.calibration.verdicts_on_rows import VerdictFigures, verdicts_on_rows
 from route_sql.training.datasets.data_set import OpenDataSet
+from route_sql.training.datasets.examples import Example
 from route_sql.training.errors import EvaluationError, TrainingError
 from route_sql.training.evaluation.kept_lines import keep_settings, write_lines
 from route_sql.training.evaluation.run_log import JSON
@@ -54,10 +57,14 @@ async def observe_all(
     lines: Path,
     progress: Callable[[int, int], None],
     context: Context | None = None,
+    concurrency: int = 1,
 ) -> list[ObservedQuestion]:
     """Ask every question that `lines` does not hold yet; a run that was stopped is resumed.
 
     The context is that of each question.
+
+    Returns:
+        The questions in the order of their indices, whatever order they were answered in.
 
     Raises:
         EvaluationError: `lines` belongs to a run with another model or other questions, or is being written.
@@ -70,14 +77,14 @@ async def observe_all(
         keep_settings(lines, _settings(name, data, chosen))
         found = read_lines(lines)
         check_same_examples(lines, {question.index: question.digest for question in found}, data.examples)
-        done = {question.index for question in found}
-        for count, example in enumerate(data.examples, start=1):
-            if example.index not in done:
-                found.append(await observe(graph, example, scorer, chosen))
-                write_lines(lines, asdict(found[-1]))
-            progress(count, len(data.examples))
-    asked = {example.index for example in data.examples}
-    return [question for question in found if question.index in asked]
+
+        async def ask(example: Example) -> None:
+            observed = await observe(graph, example, scorer, chosen)
+            write_lines(lines, asdict(observed))
+            found.append(observed)
+
+        await ask_missing(ask, data.examples, {question.index for question in found}, progress, concurrency)
+    return of_examples(found, data.examples)
 
 
 def _settings(model: str, data: OpenDataSet, context: Context) -> dict[str, JSON]:

@@ -1,41 +1,29 @@
-"""Detection of questions without an answer, fitted on questions with a hidden column or another database."""
+"""Questions without an answer: each question also with a hidden column and of another database, one call each."""
 
 import json
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from random import Random
-from statistics import fmean
-from typing import Literal, get_args
+from typing import Literal
 
 from langchain_core.language_models import BaseChatModel
 from sqlglot import exp
 
-from route_sql.graph.confidence import Calibration, Logistic
 from route_sql.graph.context import Context
 from route_sql.graph.state import Question
 from route_sql.graph.wiring import Graph, build_graph
 from route_sql.tools.schema.records import Schema
 from route_sql.tools.sql.parsing import parse_query
 from route_sql.tools.sql.usage import tables_and_columns
-from route_sql.training.calibration.fitting import plain_logistic
-from route_sql.training.calibration.observing import (
-    check_same_examples,
-    example_digest,
-)
+from route_sql.training.calibration.observing import ask_missing, check_same_examples, example_digest, of_examples
 from route_sql.training.datasets.data_set import OpenDataSet
 from route_sql.training.datasets.examples import Example
-from route_sql.training.errors import EvaluationError, TrainingError
+from route_sql.training.errors import EvaluationError
 from route_sql.training.evaluation.kept_lines import keep_settings, reading, write_lines
 from route_sql.training.resumable import OneWriter
 
 Situation = Literal["answerable", "hidden_column", "other_database"]
-SIGNALS = ("declined", "doubt", "unknown", "foreign", "missing")
-"""Signals that are weighed."""
-WITHHELD = 0.005
-"""Share of answerable questions that may be withheld. On databases of another kind it was two to four times as much."""
-FEWEST = 30
-"""Questions of each situation below which nothing is fitted."""
 
 
 @dataclass(frozen=True)
@@ -51,20 +39,18 @@ class AskedQuestion:
     """That of its example (see `example_digest`); empty in lines of earlier versions."""
 
 
-@dataclass(frozen=True)
-class NoAnswerFigures:
-    """Figures of a threshold."""
-
-    withheld: Mapping[Situation, float]
-    """Share of questions that get no SQL, by situation."""
-    count: Mapping[Situation, int]
-    """Questions of each situation."""
-
-
 async def ask_in_situations(
-    model: BaseChatModel, name: str, data: OpenDataSet, lines: Path, progress: Callable[[int, int], None]
+    model: BaseChatModel,
+    name: str,
+    data: OpenDataSet,
+    lines: Path,
+    progress: Callable[[int, int], None],
+    concurrency: int = 1,
 ) -> list[AskedQuestion]:
     """Ask every question that `lines` does not hold yet in three situations, one call each.
+
+    Returns:
+        The questions in the order of their indices, whatever order they were answered in.
 
     Raises:
         EvaluationError: `lines` belongs to a run with another model or other questions, or is being written.
@@ -75,14 +61,14 @@ async def ask_in_situations(
         keep_settings(lines, {"model": name, "questions": str(data.data_set.questions), "seed": data.data_set.seed})
         found = read_asked(lines)
         check_same_examples(lines, {asked.index: asked.digest for asked in found}, data.examples)
-        done = {asked.index for asked in found}
-        for count, example in enumerate(data.examples, start=1):
-            if example.index not in done:
-                asked = await _ask(graph, example, data)
-                write_lines(lines, [asdict(each) for each in asked])
-                found += asked
-            progress(count, len(data.examples))
-    return found
+
+        async def ask(example: Example) -> None:
+            asked = await _ask(graph, example, data)
+            write_lines(lines, [asdict(each) for each in asked])
+            found.extend(asked)
+
+        await ask_missing(ask, data.examples, {asked.index for asked in found}, progress, concurrency)
+    return of_examples(found, data.examples)
 
 
 def read_asked(path: Path) -> list[AskedQuestion]:
@@ -94,31 +80,6 @@ def read_asked(path: Path) -> list[AskedQuestion]:
     with reading(path):
         text = path.read_text(encoding="utf-8") if path.exists() else ""
         return [AskedQuestion(**each) for line in text.splitlines() for each in json.loads(line)]
-
-
-def fit_no_answer(asked: Sequence[AskedQuestion], calibration: Calibration) -> Calibration:
-    """Add the threshold from which no SQL is given; at most `WITHHELD` of the answerable questions are withheld.
-
-    Raises:
-        TrainingError: too few questions of a situation.
-    """
-    counts = _figures(asked, lambda _: False).count
-    if len(counts) < len(get_args(Situation)) or min(counts.values()) < FEWEST:
-        raise TrainingError(
-            f"too few questions without an answer, {dict(counts)}: ask at least {FEWEST} questions on 2 databases"
-        )
-    names = [name for name in SIGNALS if all(name in each.signals for each in asked)]
-    table = [[each.signals[name] for name in names] for each in asked]
-    logistic = plain_logistic(names, table, [each.situation != "answerable" for each in asked])
-    return replace(calibration, unanswerable=logistic, withhold=_threshold(asked, logistic))
-
-
-def no_answer_figures(asked: Sequence[AskedQuestion], calibration: Calibration) -> NoAnswerFigures:
-    """The figures of a calibration that detects questions without an answer."""
-    logistic = calibration.unanswerable
-    if logistic is None:
-        raise EvaluationError("the calibration does not say when there is no answer; make one with --unanswerable")
-    return _figures(asked, lambda each: logistic.probability(each.signals) >= calibration.withhold)
 
 
 def hidden_column(example: Example, schema: Schema, random: Random) -> str | None:
@@ -163,20 +124,3 @@ async def _signals(graph: Graph, example: Example, database: str, hide: tuple[st
             signals: dict[str, float] = judged["signals"]
             return signals
     return {}
-
-
-def _threshold(asked: Sequence[AskedQuestion], logistic: Logistic) -> float:
-    """The lowest probability that withholds few enough answerable questions."""
-    sure = sorted(logistic.probability(each.signals) for each in asked if each.situation == "answerable")
-    allowed = int(WITHHELD * len(sure))
-    return min(1.0, round(sure[-1 - allowed] + 0.001, 3))
-
-
-def _figures(asked: Sequence[AskedQuestion], is_withheld: Callable[[AskedQuestion], bool]) -> NoAnswerFigures:
-    by_situation: dict[Situation, list[bool]] = {}
-    for each in asked:
-        by_situation.setdefault(each.situation, []).append(is_withheld(each))
-    return NoAnswerFigures(
-        {situation: fmean(found) for situation, found in by_situation.items()},
-        {situation: len(found) for situation, found in by_situation.items()},
-    )

@@ -1,21 +1,34 @@
 """Observations for a calibration: the graph's assessment of each answer, and whether the answer is right."""
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from dataclasses import astuple, dataclass, field, replace
 from hashlib import sha256
+from itertools import count
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol, TypeVar
 
 from route_sql.graph.context import Context
 from route_sql.graph.selection import has_rows
 from route_sql.graph.state import AnswerKind, Assessment, Question
 from route_sql.graph.wiring import Graph
 from route_sql.training.calibration.fitting import Observation
+from route_sql.training.concurrency import for_each
 from route_sql.training.datasets.examples import Example
 from route_sql.training.errors import EvaluationError
 from route_sql.training.evaluation.kept_lines import reading
 from route_sql.training.evaluation.scores.execution_accuracy import ExecutionAccuracy
+
+
+class Indexed(Protocol):
+    """Something found for the example of an index."""
+
+    @property
+    def index(self) -> int:
+        """That of the example, in the questions file."""
+
+
+_OfExample = TypeVar("_OfExample", bound=Indexed)
 
 
 @dataclass(frozen=True)
@@ -106,6 +119,39 @@ def check_same_examples(path: Path, known: Mapping[int, str], examples: Sequence
             f"{path} has answers to other questions: pair {changed[0] + 1} of the questions file, or its SQL, was "
             "another one; name another file with --out"
         )
+
+
+async def ask_missing(
+    ask: Callable[[Example], Awaitable[None]],
+    examples: Sequence[Example],
+    done: Collection[int],
+    progress: Callable[[int, int], None],
+    concurrency: int,
+) -> None:
+    """Ask the examples that an earlier run has not asked.
+
+    Args:
+        ask: Asks one example and keeps what it finds; its exception stops the run.
+        examples: All examples.
+        done: The indices of those that were asked.
+        progress: Called with the examples done and all examples: first with those of the earlier run, then after each.
+        concurrency: Examples asked at the same time.
+    """
+    missing = [example for example in examples if example.index not in done]
+    counts = count(len(examples) - len(missing))
+    progress(next(counts), len(examples))
+
+    async def work(example: Example) -> None:
+        await ask(example)
+        progress(next(counts), len(examples))
+
+    await for_each(work, missing, concurrency)
+
+
+def of_examples(found: Sequence[_OfExample], examples: Sequence[Example]) -> list[_OfExample]:
+    """Items of the examples, in the order of their indices: the same, whichever was answered first."""
+    indices = {example.index for example in examples}
+    return sorted((each for each in found if each.index in indices), key=lambda each: each.index)
 
 
 def read_lines(path: Path) -> list[ObservedQuestion]:

@@ -1,13 +1,13 @@
 """Ask the questions of a data set and score the answers as they come."""
 
 import asyncio
-from collections.abc import Callable, Coroutine, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from time import perf_counter
-from typing import Any
 
 from route_sql.graph.asking import Ask, no_answer
 from route_sql.graph.state import Answer, AnswerStatus, Question
+from route_sql.training.concurrency import for_each
 from route_sql.training.datasets.examples import Example
 from route_sql.training.errors import EvaluationError
 from route_sql.training.evaluation.database_digests import database_digests
@@ -63,16 +63,14 @@ async def evaluate_examples(
     run = {**settings, "metric": metric, "keep_distinct": keep_distinct}
     digests = await asyncio.to_thread(database_digests, catalog.get, [example.database for example in examples])
     async with open_run(out, run, examples, whole=whole, databases=digests) as log:
-        waiting = iter(_unanswered(examples, log))
         _report(log, len(examples), progress)
 
-        async def work() -> None:
-            for example in waiting:
-                line = await ask_and_score(ask, example, scorer)
-                await log.append(await score_further(example, line))
-                _report(log, len(examples), progress)
+        async def work(example: Example) -> None:
+            line = await ask_and_score(ask, example, scorer)
+            await log.append(await score_further(example, line))
+            _report(log, len(examples), progress)
 
-        await gather_or_stop([work() for _ in range(concurrency)])
+        await for_each(work, _unanswered(examples, log), concurrency)
     return summarise(log.lines)
 
 
@@ -100,16 +98,6 @@ async def score_prediction(
     if status == "error":
         return PredictionScore(False, "the answer is an error", "error")
     return await scorer.score(example, sql)
-
-
-async def gather_or_stop(work: Sequence[Coroutine[Any, Any, None]]) -> None:
-    """Run all at the same time; the first exception cancels the others and is raised as it is."""
-    try:
-        async with asyncio.TaskGroup() as group:
-            for part in work:
-                group.create_task(part)
-    except BaseExceptionGroup as failures:  # an `ask` may raise more than Exceptions, such as KeyboardInterrupt
-        raise failures.exceptions[0] from None
 
 
 async def ask_and_score(ask: Ask, example: Example, scorer: ExecutionAccuracy) -> Line:

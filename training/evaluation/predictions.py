@@ -5,9 +5,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, cast
 
+from route_sql.training.concurrency import for_each
 from route_sql.training.datasets.examples import Example
 from route_sql.training.errors import EvaluationError
-from route_sql.training.evaluation.evaluate import OnQuestion, gather_or_stop, score_prediction
+from route_sql.training.evaluation.evaluate import OnQuestion, score_prediction
 from route_sql.training.evaluation.prediction_files import Record, read_records
 from route_sql.training.evaluation.run_log import WRONG_DATABASE, Line
 from route_sql.training.evaluation.scores.execution_accuracy import (
@@ -86,16 +87,15 @@ async def score_predictions(
     predictions = read_predictions(path, examples, column=column, total=total)
     scorer = ExecutionAccuracy(catalog, metric=metric, keep_distinct=keep_distinct)
     scored: dict[int, Line] = {}
-    waiting = iter(enumerate(predictions))
 
-    async def work() -> None:
-        for place, prediction in waiting:
-            line = await _score(scorer, prediction)
-            scored[place] = await score_further(prediction.example, line)
-            if progress is not None:
-                progress(len(scored), len(predictions), sum(line["correct"] for line in scored.values()))
+    async def work(placed: tuple[int, Prediction]) -> None:
+        place, prediction = placed
+        line = await _score(scorer, prediction)
+        scored[place] = await score_further(prediction.example, line)
+        if progress is not None:
+            progress(len(scored), len(predictions), sum(line["correct"] for line in scored.values()))
 
-    await gather_or_stop([work() for _ in range(max(1, concurrency))])
+    await for_each(work, enumerate(predictions), concurrency)
     return [scored[place] for place in range(len(predictions))]
 
 

@@ -15,6 +15,7 @@ from route_sql.commands.on_ray import ShardedCommand, run_on_ray
 from route_sql.commands.options import (
     AsJson,
     CalibrationFile,
+    Concurrency,
     DatabasesOption,
     LayoutOption,
     Limit,
@@ -77,7 +78,7 @@ def evaluate(
     min_confidence: MinConfidence = 0.0,
     limit: Limit = None,
     seed: Seed = 0,
-    concurrency: Annotated[int, typer.Option(min=1, help="Questions asked at the same time.")] = 1,
+    concurrency: Concurrency = 1,
     shard: ShardName = None,
     ray: RayAddress = None,
     parts: Parts = None,

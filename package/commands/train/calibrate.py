@@ -5,12 +5,21 @@ import json
 from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, get_args
 
 import typer
 
 from route_sql.calibration_file import read_calibration_file
-from route_sql.commands.options import DatabasesOption, LayoutOption, Limit, Model, Questions, SampleCount, Seed
+from route_sql.commands.options import (
+    Concurrency,
+    DatabasesOption,
+    LayoutOption,
+    Limit,
+    Model,
+    Questions,
+    SampleCount,
+    Seed,
+)
 from route_sql.commands.renamed import RenamedLayout
 from route_sql.graph.confidence import Calibration
 from route_sql.graph.context import Context
@@ -23,14 +32,10 @@ from route_sql.tools.files import write_whole
 from route_sql.training.calibration.calibrate import Calibrated, calibrate, observe_all
 from route_sql.training.calibration.figures import FEW, ReliabilityFigures
 from route_sql.training.calibration.fitting import check_questions
-from route_sql.training.calibration.no_answers import (
-    AskedQuestion,
-    ask_in_situations,
-    fit_no_answer,
-    no_answer_figures,
-)
+from route_sql.training.calibration.no_answers import AskedQuestion, Situation, ask_in_situations
 from route_sql.training.calibration.observing import ObservedQuestion
 from route_sql.training.calibration.verdicts_on_rows import VerdictFigures
+from route_sql.training.calibration.withholding import fit_no_answer, no_answer_figures, withhold_curve
 from route_sql.training.datasets.data_set import DataSet, open_data_set
 from route_sql.training.tuning.libraries import require_libraries
 
@@ -58,6 +63,7 @@ def calibrate_model(
         ),
     ] = False,
     samples: SampleCount = 0,
+    concurrency: Concurrency = 1,
 ) -> None:
     """Fit a model's confidence on questions that it was not tuned on; a run that was stopped is resumed."""
     _check_place(out)
@@ -65,7 +71,7 @@ def calibrate_model(
     name = model or Settings().model
     data_set = DataSet(layout, questions, databases, held_out_of=held_out_of, limit=limit, seed=seed)
     with count_progress("examples") as progress:
-        observed, asked = asyncio.run(_observed(name, data_set, out, progress, unanswerable, samples))
+        observed, asked = asyncio.run(_observed(name, data_set, out, progress, unanswerable, samples, concurrency))
     if faults := sum(question.gold_fault for question in observed):
         complain(f"{faults} of {len(observed)} questions are left out because their gold query fails", style="yellow")
     found = calibrate(observed, f"{name}, {len(observed) - faults} questions of {questions.name}")
@@ -97,24 +103,35 @@ async def _observed(
     progress: Callable[[int, int], None],
     unanswerable: bool,
     samples: int,
+    concurrency: int,
 ) -> tuple[list[ObservedQuestion], list[AskedQuestion]]:
     """Ask the model the questions, and those of situations without an answer if they are wanted."""
     with download_progress() as fetched:
         async with open_data_set(data_set) as data:
             check_questions([example.database for example in data.examples])
-            async with open_model(name, Settings(), fetched) as chat:
+            async with open_model(name, Settings(), fetched, questions=concurrency) as chat:
                 lines, context = out.with_name(f"{out.name}.lines.jsonl"), Context(samples=samples)
-                observed = await observe_all(chat, name, data, lines, progress, context)
+                observed = await observe_all(chat, name, data, lines, progress, context, concurrency)
+                if not unanswerable:
+                    return observed, []
                 place = out.with_name(f"{out.name}.situations.jsonl")
-                return observed, await ask_in_situations(chat, name, data, place, progress) if unanswerable else []
+                return observed, await ask_in_situations(chat, name, data, place, progress, concurrency)
 
 
 def _print_withheld(asked: Sequence[AskedQuestion], calibration: Calibration) -> None:
-    """Print how many questions get no SQL."""
+    """Print how many questions get no SQL, and how many would with other thresholds."""
     figures = no_answer_figures(asked, calibration)
     for situation, share in figures.withheld.items():
         text = situation.replace("_", " ")
         say(f"no SQL for {100 * share:.1f} % of {figures.count[situation]} questions ({text})")
+    curve, situations = withhold_curve(asked), get_args(Situation)
+    say("on databases left out of the fit, percent without SQL:")
+    say("  ".join(["withhold_from", *(situation.replace("_", " ") for situation in situations)]))
+    for threshold, point in curve.points.items():
+        shares = (f"{100 * point.withheld[situation]:{len(situation)}.1f}" for situation in situations)
+        say("  ".join([f"{threshold:13.3f}", *shares]))
+    if curve.auroc is not None:
+        say(f"hidden columns rank above answerable questions with an AUROC of {curve.auroc:.3f}")
 
 
 def _print(found: Calibrated, samples: int) -> None:

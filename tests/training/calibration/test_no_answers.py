@@ -1,30 +1,24 @@
-"""Learning when there is no answer: questions in three situations, the fit, and its figures."""
+"""Questions in three situations: as they are, with a hidden column, of another database."""
 
 import sqlite3
 from collections.abc import AsyncIterator
 from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 from random import Random
 
 import pytest
 
 from route_sql.agents import no_answer
-from route_sql.graph.confidence import Calibration, Logistic
 from route_sql.testing import ScriptedModel
 from route_sql.training.calibration.no_answers import (
-    AskedQuestion,
-    Situation,
     ask_in_situations,
     hidden_column,
-    no_answer_figures,
     read_asked,
 )
 from route_sql.training.datasets.data_set import DataSet, OpenDataSet, open_data_set
 from route_sql.training.datasets.examples import Example
-from route_sql.training.errors import EvaluationError
 
-EVEN = Logistic(intercept=0.0, weights={}, usual={})
-BY_WORD = Logistic(intercept=-1.0, weights={"declined": 2.0}, usual={})
 PAY = "SELECT pay FROM person WHERE name = 'Ida'"
 
 
@@ -40,10 +34,6 @@ async def source(tmp_path: Path) -> AsyncIterator[OpenDataSet]:
     log.write_text(f'database,question,sql\nstaff,What does Ida earn?,"{PAY}"\nzoo,All kinds,SELECT * FROM animal\n')
     async with open_data_set(DataSet("log", log, tmp_path)) as opened:
         yield opened
-
-
-def asked(situation: Situation, *, declined: bool) -> AskedQuestion:
-    return AskedQuestion(0, "staff", situation, {"declined": float(declined)})
 
 
 async def test_each_question_is_asked_in_its_situations_and_a_stopped_run_resumes(
@@ -72,14 +62,23 @@ async def test_only_a_column_that_is_named_and_no_key_is_hidden(source: OpenData
         assert hidden_column(Example(0, "staff", "q", "", sql), schema, Random(1)) is None
 
 
-def test_figures_are_shares_by_situation() -> None:
-    calibration = Calibration(alone=EVEN, compared=EVEN, unanswerable=BY_WORD, withhold=0.5)
-    lines = [asked("answerable", declined=False)] * 3 + [asked("answerable", declined=True)]
-    figures = no_answer_figures([*lines, asked("other_database", declined=True)], calibration)
-    assert figures.withheld == {"answerable": 0.25, "other_database": 1.0}
-    assert figures.count["answerable"] == 4
+async def test_questions_asked_at_the_same_time_come_in_the_order_of_their_indices(
+    source: OpenDataSet, tmp_path: Path
+) -> None:
+    """The second question is asked in fewer situations, so it is done first."""
+    lines = tmp_path / "situations.jsonl"
+    model = ScriptedModel(otherwise=lambda task, prompt: PAY, logprob=-0.1)
+    found = await ask_in_situations(model, "scripted", source, lines, lambda *_: None, concurrency=2)
+    assert [each.index for each in read_asked(lines)] == [1, 1, 0, 0, 0]
+    assert [each.index for each in found] == [0, 0, 0, 1, 1]
+    one_by_one = await ask_in_situations(model, "scripted", source, tmp_path / "slow.jsonl", lambda *_: None)
+    assert found == one_by_one
 
 
-def test_a_calibration_that_never_learned_it_has_no_figures() -> None:
-    with pytest.raises(EvaluationError, match="--unanswerable"):
-        no_answer_figures([asked("answerable", declined=False)], Calibration(alone=EVEN, compared=EVEN))
+async def test_lines_of_questions_that_are_not_asked_now_do_not_count(source: OpenDataSet, tmp_path: Path) -> None:
+    lines = tmp_path / "situations.jsonl"
+    model, seen = ScriptedModel(otherwise=lambda task, prompt: PAY, logprob=-0.1), []
+    await ask_in_situations(model, "scripted", source, lines, lambda *_: None)
+    less = replace(source, examples=source.examples[:1])
+    found = await ask_in_situations(model, "scripted", less, lines, lambda *counts: seen.append(counts))
+    assert {each.index for each in found} == {0} and seen == [(1, 1)]
