@@ -126,7 +126,7 @@ class Answer(TypedDict):
     """The SQL that was chosen, its result, and the candidates and calls that led to it."""
 
     sql: str | None
-    """None if no agent wrote SQL that could be read."""
+    """None if no agent wrote SQL that could be read, or the status is unanswerable."""
     status: AnswerStatus
     confidence: FiniteFloat
     """Confidence that the answer is right, 0 to 1; 0 for an answer that did not run."""

@@ -46,7 +46,7 @@ def test_the_thresholds_on_the_page_are_those_of_the_default_model() -> None:
     have = {
         "min_confidence": Context().min_confidence,
         "enough": calibration.enough,
-        "withhold": calibration.withhold,
+        "withhold_from": calibration.withhold,
     }
     assert {name: float(number) for name, number in said.items()} == have
     assert f"`{file.relative_to(ROOT)}`" in page
