@@ -68,6 +68,8 @@ async def test_threads_and_store_in_postgresql_outlive_the_server(tmp_path: Path
         kept = database.render_as_string(hide_password=False)
         environment = made(tmp_path, stub.url, kept)
         async with serving(tmp_path, environment) as client:
+            names = {each["name"] for each in await client.assistants.search(graph_id="route_sql")}
+            assert {"adaptive", "paper", "single"} <= names
             answered, waiting = [(await client.threads.create())["thread_id"] for _ in range(2)]
             single = {"strategy": "single"}
             assert (await client.runs.wait(answered, "route_sql", input=QUESTION, context=single))["rows"] == ROWS
