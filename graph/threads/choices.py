@@ -115,9 +115,15 @@ def narrowed(kept: Choices, context: Context) -> Choices:
         **kept,
         "approve": kept["approve"] or bool(context.approve),
         "rights": rights_in(kept).narrowed(context.rights).as_json() if context.rights else kept["rights"],
-        "row_limit": _lower(kept["row_limit"], context.row_limit),
-        "deadline": _lower(kept["deadline"], context.deadline),
+        "row_limit": lower_limit(kept["row_limit"], context.row_limit),
+        "deadline": lower_limit(kept["deadline"], context.deadline),
     }
+
+
+def lower_limit(kept: Any, given: Any) -> Any:
+    """The lower of two limits; None means no limit."""
+    limits = [limit for limit in (kept, given) if limit is not None]
+    return min(limits, default=None)
 
 
 def rights_in(choices: Choices) -> Visibility:
@@ -127,9 +133,3 @@ def rights_in(choices: Choices) -> Visibility:
 
 _NOT_IN_CONTEXT = ("rights", "can_sample", "correct_rows", "withhold", "surrounded")
 _KEYS = set(Choices.__annotations__)
-
-
-def _lower(kept: Any, given: Any) -> Any:
-    """The lower of two limits; None means no limit."""
-    limits = [limit for limit in (kept, given) if limit is not None]
-    return min(limits, default=None)

@@ -26,7 +26,7 @@ async def narrowed_state(read: State, context: Context, needs: str | None = None
     """The state with choices that the context has narrowed, and the update that keeps them.
 
     With narrower rights the state has no notes, queries, results and prompts any more: they may show names and
-    values that are hidden now. The update is empty if neither the rights nor the need for approval have changed.
+    values that are hidden now. The update is empty if no choice has changed.
 
     Args:
         read: The state.
@@ -41,7 +41,7 @@ async def narrowed_state(read: State, context: Context, needs: str | None = None
     left, update = _narrowed_to(read, choices)
     if needs is not None:
         _require_as_wide(update, needs)
-    if _has_changed(stored, choices):
+    if choices != stored:
         await store_narrowing(choices)
     return left, update
 
@@ -49,14 +49,12 @@ async def narrowed_state(read: State, context: Context, needs: str | None = None
 def _narrowed_to(read: State, choices: Choices) -> tuple[State, dict[str, Any]]:
     """The state with narrower choices, and the update that keeps them."""
     before = read["choices"]
-    has_fewer = choices["rights"] != before["rights"]
-    if not _has_changed(before, choices):
-        return {**read, "choices": choices}, {}
-    found = _found(read) if has_fewer else set()
+    if choices == before:
+        return read, {}
+    found = _found(read) if choices["rights"] != before["rights"] else set()
     left: Any = {name: value for name, value in read.items() if name not in found}
-    kept = {**before, "approve": choices["approve"], "rights": choices["rights"]}
     left["choices"] = choices
-    return left, {"choices": kept, **{name: BEGIN for name in found}}
+    return left, {"choices": choices, **{name: BEGIN for name in found}}
 
 
 def with_narrowed(update: dict[str, Any], narrowing: dict[str, Any]) -> dict[str, Any]:
@@ -69,10 +67,6 @@ def with_narrowed(update: dict[str, Any], narrowing: dict[str, Any]) -> dict[str
         notes = both.get("notes", [])
         both["notes"] = Begin(begin=[NARROWER, *(notes["begin"] if isinstance(notes, dict) else notes)])
     return both
-
-
-def _has_changed(before: Choices, choices: Choices) -> bool:
-    return choices["rights"] != before["rights"] or choices["approve"] != before["approve"]
 
 
 def _require_as_wide(narrowing: dict[str, Any], what: str) -> None:

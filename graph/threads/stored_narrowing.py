@@ -1,7 +1,7 @@
-"""Narrower rights of a resumed step, stored with its checkpoint.
+"""Narrower rights and limits of a resumed step, stored with its checkpoint.
 
 LangGraph drops what a node returns if the node then waits for a person, and there is nothing to keep if it fails. The
-next resume may come without a context. So the rights are stored before the node does anything, as a write of a task of
+next resume may come without a context. So they are stored before the node does anything, as a write of a task of
 its own, which LangGraph gives to no node.
 """
 
@@ -22,10 +22,13 @@ from langgraph.checkpoint.base import BaseCheckpointSaver, CheckpointTuple
 from langgraph.config import get_config
 
 from route_sql.graph.fields.run_choices import Choices
+from route_sql.graph.threads.choices import lower_limit, rights_in
 from route_sql.tools.loop_thread import QUESTIONS
 from route_sql.tools.schema.rights.visibility import Visibility
 
 CHANNEL = "route_sql_narrower"
+NARROWED = ("approve", "rights", "row_limit", "deadline")
+"""Choices that a resume can narrow."""
 EDITS = ("update", "fork")
 """Sources of checkpoints that repeat the step of the one before."""
 
@@ -45,12 +48,12 @@ async def narrowed_before(choices: Choices) -> Choices:
 
 
 async def store_narrowing(choices: Choices) -> None:
-    """Store the rights and the need for approval with which a step is resumed."""
+    """Store the rights, the limits and the need for approval with which a step is resumed."""
     conf = get_config().get("configurable", {})
     saver, config = conf.get(CONFIG_KEY_CHECKPOINTER), _config_of(conf, _own_namespace(conf))
     if not isinstance(saver, BaseCheckpointSaver) or config is None:
         return
-    value = {"approve": choices["approve"], "rights": choices["rights"]}
+    value = {name: choice for name, choice in choices.items() if name in NARROWED}
     task = str(uuid5(NAMESPACE_OID, json.dumps(value, sort_keys=True)))
     if QUESTIONS.is_current():
         await asyncio.to_thread(saver.put_writes, config, [(CHANNEL, value)], task)
@@ -65,8 +68,14 @@ async def stored_checkpoint(conf: Mapping[str, Any], namespace: str) -> Checkpoi
 
 
 def _narrower(choices: Choices, stored: Mapping[str, Any]) -> Choices:
-    rights = Visibility.from_json(choices["rights"]).narrowed(Visibility.from_json(stored["rights"]))
-    return {**choices, "approve": choices["approve"] or stored["approve"] is not False, "rights": rights.as_json()}
+    """The choices, narrowed by what an earlier resume has stored; older checkpoints hold no limits."""
+    return {
+        **choices,
+        "approve": choices["approve"] or stored["approve"] is not False,
+        "rights": rights_in(choices).narrowed(Visibility.from_json(stored["rights"])).as_json(),
+        "row_limit": lower_limit(choices["row_limit"], stored.get("row_limit")),
+        "deadline": lower_limit(choices["deadline"], stored.get("deadline")),
+    }
 
 
 def _own_namespace(conf: Mapping[str, Any]) -> str:

@@ -1,4 +1,4 @@
-"""Narrower rights of a resume last, even if the step that was resumed with them ends without an update of the state."""
+"""Narrower rights and limits of a resume last, even if the resumed step ends without an update of the state."""
 
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -69,6 +69,28 @@ async def test_a_second_query_of_the_step(model: ScriptedModel, ducks: Catalog, 
     assert paused["__interrupt__"][0].value["approve"] == TRANSLATED
     answer = await graph.ainvoke(Command(resume=True), THREAD, durability=durability)
     assert answer["status"] == "refused" and "Ida" not in str(answer)
+
+
+@pytest.mark.parametrize("second", [None, Context(row_limit=1, deadline=60.0)])
+async def test_limits_of_a_second_query_of_the_step(model: ScriptedModel, ducks: Catalog, second: Any) -> None:
+    model.enqueue("sql", f"{OTHER_DIALECT}, range(5)")
+    graph = itself(model, ducks)
+    await graph.ainvoke(QUESTION, THREAD, context=ASKED)
+    await graph.ainvoke(Command(resume=True), THREAD, context=Context(row_limit=2, deadline=2.0))
+    answer = await graph.ainvoke(Command(resume=True), THREAD, context=second)
+    choices = (await graph.aget_state(THREAD)).values["choices"]
+    assert (len(answer["rows"]), answer["row_count"]) == (1 if second else 2, 5)
+    assert choices["deadline"] == 2.0, "the lower one counts"
+
+
+async def test_limits_of_a_later_step(model: ScriptedModel, catalog: Catalog) -> None:
+    model.enqueue("sql", NAMES, ALL).enqueue("link", "customer(name, city)").enqueue("verdict", "Yes")
+    graph = itself(model, catalog)
+    await graph.ainvoke(QUESTION, THREAD, context=Context(strategy="paper", approve=True))
+    await graph.ainvoke(Command(resume=True), THREAD, context=Context(row_limit=2, deadline=2.0))
+    answer = await graph.ainvoke(Command(resume=True), THREAD)
+    assert (len(answer["rows"]), len(answer["candidates"])) == (2, 2)
+    assert (await graph.aget_state(THREAD)).values["choices"]["deadline"] == 2.0
 
 
 async def test_a_file_of_checkpoints(model: ScriptedModel, ducks: Catalog, saver: Any) -> None:
