@@ -213,7 +213,7 @@ class Nodes:
 
     async def answer(self, state: State) -> Update:
         """Pick the candidate and close the ledger."""
-        return await answered(state, self._execution(state))
+        return await answered(state, self._execution(state), partial(self._whole_schema, state), self.checks)
 
     def _execution(self, state: State) -> Execution:
         traced = self.trace_content
