@@ -231,11 +231,14 @@ def next_agent(state: State) -> Next:
 
 
 def after_clarify(state: State) -> list[AfterClarify]:
-    """The node after a person was asked: the next open point, the agents, or the answer that the person picked."""
+    """The node after a person was asked: the next open point, the agents, or the answer that the person picked.
+
+    Once the time is over, `clarify` asks nobody and leaves its points open.
+    """
+    if is_out_of_time(state) or settled_by_person(state):
+        return ["answer"]
     if state.get("unclear"):
         return ["clarify"]
-    if settled_by_person(state):
-        return ["answer"]
     # The person has explained an unsure answer: the generator reads that first.
     return ["draft"] if state.get("asked_back") else [*first_agents(state)]
 

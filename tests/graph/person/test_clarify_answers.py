@@ -68,6 +68,14 @@ async def test_two_unclear_words_are_asked_one_after_the_other(model: ScriptedMo
     assert f'"Springfield" refers to {SPRINGFIELD[1]}; "name" refers to {NAMES[0]}' in prompt(model)
 
 
+async def test_nobody_is_asked_once_the_time_is_over(model: ScriptedModel, trade: Catalog) -> None:
+    desk = Desk(model, trade, seconds=30)
+    assert (await desk.ask("What are the names?")).interrupts
+    late = await desk.graph.aupdate_state(THREAD, {"spent": 30.0}, as_node="ground")
+    result = await desk.graph.ainvoke(None, {**late, "recursion_limit": 9}, version="v2")
+    assert not result.interrupts and result.value["status"] == "timeout"
+
+
 async def test_a_run_that_asks_back_keeps_its_choices(model: ScriptedModel, trade: Catalog) -> None:
     desk = Desk(model, trade, approve=True, hide=("customer.city",))
     await desk.ask("What are the names?")
