@@ -244,6 +244,8 @@ class State(TypedDict, total=False):
     """Open points, which a person is asked about before any other agent acts."""
     asked_back: Annotated[bool, OfOneQuestion(Any)]
     """Whether a person was asked about an unsure answer, which happens once."""
+    earlier_calls: Annotated[int, OfOneQuestion(Any)]
+    """Number of model calls before a person explained an unsure answer; the agents then start again."""
     linked: Annotated[Link, OfOneQuestion(Any)]
     """Tables and columns named by the schema linker; empty until it ran."""
     drafted: Annotated[Link, OfOneQuestion(Any)]

@@ -239,8 +239,7 @@ def after_clarify(state: State) -> list[AfterClarify]:
         return ["answer"]
     if state.get("unclear"):
         return ["clarify"]
-    # The person has explained an unsure answer: the generator reads that first.
-    return ["draft"] if state.get("asked_back") else [*first_agents(state)]
+    return [*first_agents(state)]
 
 
 def is_unsure(state: State) -> bool:

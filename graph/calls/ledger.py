@@ -47,8 +47,9 @@ def scores_of(reply: Reply) -> TokenScores | None:
 
 
 def calls_of(node: str, state: State) -> int:
-    """Number of a node's calls of the model."""
-    return sum(call["node"] == node for call in state.get("ledger", []))
+    """Number of a node's calls of the model since the agents started, or started again."""
+    calls = state.get("ledger", [])[state.get("earlier_calls", 0) :]
+    return sum(call["node"] == node for call in calls)
 
 
 def cut_replies(ledger: Sequence[LedgerEntry]) -> list[str]:

@@ -159,7 +159,9 @@ def _picked(sql: str, state: State) -> dict[str, Any]:
 
 def _begun_again(answer: Clarification, state: State) -> dict[str, Any]:
     """The update after which the agents start again, with what the person said as evidence."""
-    return {"attempts": Begin(begin=[]), "samples": None, "assessment": None, **_known(_meaning_in(answer), state)}
+    forgotten: dict[str, Any] = {"samples": None, "assessment": None, "no_answer": None, "linked": {}, "drafted": {}}
+    calls = len(state.get("ledger", []))
+    return {"attempts": Begin(begin=[]), **forgotten, "earlier_calls": calls, **_known(_meaning_in(answer), state)}
 
 
 def _meaning_in(answer: Clarification) -> str:

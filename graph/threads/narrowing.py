@@ -12,7 +12,10 @@ from route_sql.graph.threads.choices import narrowed
 from route_sql.graph.threads.stored_narrowing import narrowed_before, store_narrowing
 from route_sql.tools.errors import InvalidInput
 
-KEPT = {"began", "traceparent", "choices", "question_evidence", "asked_back", "spent", "proposal", "sql", "ledger"}
+KEPT = {
+    *("began", "traceparent", "choices", "question_evidence", "asked_back", "earlier_calls", "spent"),
+    *("proposal", "sql", "ledger"),
+}
 """Keys that hold nothing of the database, and the query that waits, which runs with the narrower rights."""
 LISTS = ("attempts", "exchanges", "notes")
 NARROWER = "The run was resumed with narrower rights, so it did not use what it had found before."

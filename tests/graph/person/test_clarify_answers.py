@@ -114,10 +114,30 @@ class TestUnsure:
     async def test_the_agents_begin_again_with_the_persons_words(self, model: ScriptedModel, trade: Catalog) -> None:
         desk, _ = await self.asked(model, trade)
         third = "SELECT city FROM customer"
-        model.enqueue("sql", third)
+        model.enqueue("sql", third, self.ONE).enqueue("verdict", "verdict: right")
         result = await desk.answer({"evidence": "a name is a city"})
         assert not result.interrupts and "Evidence: a name is a city" in prompt(model)
         assert (result.value["sql"], result.value["status"]) == (third, "unsure")
+        assert [each["node"] for each in result.value["ledger"]] == ["draft", "generate", "correct_noise"] * 2
+
+    async def test_an_agent_that_is_switched_off_is_not_asked_then_either(
+        self, model: ScriptedModel, trade: Catalog
+    ) -> None:
+        model.enqueue("sql", self.ONE, self.TWO)
+        without = ("draft", "correct_noise")
+        desk = Desk(model, trade, strategy="adaptive", min_confidence=0.99, without=without)
+        await desk.ask("What are the names of customers?")
+        answer = (await desk.answer({"evidence": "not those of suppliers"})).value
+        assert (answer["sql"], [each["node"] for each in answer["ledger"]]) == (self.TWO, ["generate", "generate"])
+
+    async def test_an_explained_question_is_not_withheld_for_the_first_candidates(
+        self, model: ScriptedModel, trade: Catalog
+    ) -> None:
+        model.enqueue("sql", self.ONE, self.ONE, self.TWO, self.TWO)
+        desk = Desk(model, trade, strategy="adaptive", min_confidence=0.99)
+        await desk.ask("Which whatsits did the grumblers polish last whimsday?")
+        answer = (await desk.answer({"evidence": "whatsits are whoppers"})).value
+        assert (answer["sql"], answer["status"]) == (self.TWO, "unsure")
 
     async def test_without_clarify_the_answer_is_unsure(self, model: ScriptedModel, trade: Catalog) -> None:
         model.enqueue("sql", self.ONE)
