@@ -1,7 +1,7 @@
 """Whether the database can answer a question, by the model's reply, its SQL, and the words that the schema knows.
 
 A tuned model replies with a reason in place of SQL, or writes a column that no table has. For other models a question
-is irrelevant if none of its words names anything in the database.
+is irrelevant if no word of it or of its evidence names anything in the database.
 """
 
 from collections.abc import Sequence
@@ -40,7 +40,7 @@ def judge_answerable(
     earlier = as_evidence("", state.get("earlier_turn"))
     known = [*texts_of(schema), *state.get("context_notes", []), earlier]
     unknown = uncovered_words(state["question"], known)
-    reason = no_answer.parse(reply.text)
+    reason, evidence = no_answer.parse(reply.text), state.get("question_evidence", "")
     missing = missing_names(sql, schema) if sql else []
     signals = _signals(reply, state["question"], unknown, declined=reason is not None, missing=bool(missing))
     logistic = calibration.unanswerable if calibration else None
@@ -50,7 +50,7 @@ def judge_answerable(
         probability = float(reason is not None)
     return NoAnswer(
         declined=reason is not None,
-        irrelevant=logistic is None and is_irrelevant(state["question"], unknown),
+        irrelevant=logistic is None and is_irrelevant(state["question"], unknown) and not _names(evidence, known),
         reason=reason or _missing(missing) or _unknown(unknown),
         signals=signals,
         probability=round(probability, 4),
@@ -89,6 +89,11 @@ def is_irrelevant(question: str, unknown: Sequence[str]) -> bool:
     asked = content_words(question)
     is_english = bool(COMMON & set(words(question)))
     return is_english and len(unknown) == len(asked) >= FEWEST_WORDS
+
+
+def _names(evidence: str, known: Sequence[str]) -> bool:
+    """Whether evidence names something in the database, and so may say what a question's unknown words mean."""
+    return len(uncovered_words(evidence, known)) < len(content_words(evidence))
 
 
 def _signals(reply: Reply, question: str, unknown: Sequence[str], *, declined: bool, missing: bool) -> dict[str, float]:

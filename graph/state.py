@@ -154,7 +154,8 @@ class NoAnswer(TypedDict):
     declined: bool
     """Whether the model gave a reason in place of SQL."""
     irrelevant: bool
-    """Whether no word of the question names anything in the database; for models that never give a reason."""
+    """Whether no word of the question or of its evidence names anything in the database; for models that never give a
+    reason."""
     reason: str
     """The reason, such as `no column for salary`."""
     signals: dict[str, FiniteFloat]

@@ -30,11 +30,12 @@ async def ask(
     calibration: Calibration | None = None,
     context: Context | None = None,
     wording: Wording = "tuned",
+    evidence: str = "",
 ) -> tuple[Answer, ScriptedModel]:
     model = ScriptedModel(history=[], otherwise=lambda task, _: "{}" if task == "link" else "no idea")
     model.enqueue("sql", *replies)
     graph = build_graph(model, catalog, calibration=calibration, wording=wording)
-    asked = Question(question=question, database="shop")
+    asked = Question(question=question, database="shop", evidence=evidence)
     answer: Answer = (await graph.ainvoke(asked, context=context or Context(), version="v2")).value
     assert json.loads(json.dumps(answer)) == answer
     return answer, model
@@ -128,6 +129,17 @@ async def test_an_irrelevant_question_is_withheld_if_the_candidates_disagree(cat
     assert answer["status"] == "unanswerable"
     agreeing, _ = await ask(catalog, FOREIGN, NAMES, NAMES, wording="instruct")
     assert agreeing["status"] == "ok"
+
+
+@pytest.mark.parametrize(
+    ("evidence", "status"), [("an engineer is a customer", "ok"), ("an engineer is an employee", "unanswerable")]
+)
+async def test_evidence_that_names_something_in_the_database_makes_a_question_relevant(
+    catalog: Catalog, evidence: str, status: str
+) -> None:
+    other = "SELECT id FROM customer"
+    answer, _ = await ask(catalog, FOREIGN, NAMES, other, wording="instruct", evidence=evidence)
+    assert answer["status"] == status
 
 
 @pytest.mark.parametrize("question", ["Zeige bitte alle Kunden, die in Bergen wohnen", "Who is the oldest?", BERGEN])
