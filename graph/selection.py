@@ -65,16 +65,16 @@ def has_rows(attempt: Attempt) -> bool:
 def best(tried: Sequence[Attempt]) -> Attempt | None:
     """The candidate to answer with.
 
-    A query that ran beats one that failed, no complaint beats a complaint, a result that more candidates share beats
-    one that fewer share, and SQL of the model beats SQL with repaired joins. Among equals the earliest is taken, since
-    a later agent is asked only where an earlier one was doubted.
+    A query that ran beats one that failed, and that beats one that a person rejected. No complaint beats a complaint, a
+    result that more candidates share beats one that fewer share, and SQL of the model beats SQL with repaired joins.
+    Among equals the earliest is taken, since a later agent is asked only where an earlier one was doubted.
     """
     shared = Counter(attempt["outcome"]["digest"] for attempt in tried if ran(attempt["outcome"]))
 
-    def merit(attempt: Attempt) -> tuple[bool, bool, int, bool]:
-        outcome = attempt["outcome"]
+    def merit(attempt: Attempt) -> tuple[bool, bool, bool, int, bool]:
+        outcome, is_allowed = attempt["outcome"], attempt.get("decision") != "rejected"
         count = shared[outcome["digest"]] if ran(outcome) else 0
-        return ran(outcome), attempt["complaint"] is None, count, not is_repaired(attempt)
+        return ran(outcome), is_allowed, attempt["complaint"] is None, count, not is_repaired(attempt)
 
     return max(tried, key=merit, default=None)
 

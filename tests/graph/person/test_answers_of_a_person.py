@@ -203,6 +203,19 @@ async def test_each_rejection_leads_to_one_more_query_at_most(model: ScriptedMod
     assert len(desk.shown) == 3 and answer["error"] == "The query was not approved: that one neither"
 
 
+async def test_a_failed_correction_is_corrected_again_and_not_the_rejected_query(
+    model: ScriptedModel, catalog: Catalog
+) -> None:
+    model.enqueue("sql", ALL, "").enqueue("verdict", "verdict: wrong\nSELECT nam FROM customer", "verdict: right")
+    model.enqueue("link", LINK)
+    desk = Desk(model, catalog, after_rejection="correct_noise", max_corrections=2, max_continuations=0)
+    await desk.ask()
+    await desk.answer(reject("only the names"))
+    answer = await desk.answer(True)
+    assert "SELECT nam FROM customer" in str(model.history[-1][1][-1].content)
+    assert (answer["sql"], answer["status"]) == ("SELECT nam FROM customer", "error") and "nam" in answer["error"]
+
+
 @pytest.mark.parametrize("reply", [f"verdict: wrong\n{ALL}", "verdict: right", "no verdict"])
 async def test_a_corrector_without_another_query_ends_the_run(
     model: ScriptedModel, catalog: Catalog, reply: str
