@@ -26,7 +26,8 @@ def doubts_of(state: State) -> list[str]:
     if first is None:
         return []
     assessment = state.get("assessment")
-    signals = assessment["signals"] if assessment else {}
+    # After a person has picked another candidate, the assessment is still that of the one that led before.
+    signals = assessment["signals"] if assessment and assessment["sql"] == first["sql"] else {}
     found = [
         first["complaint"],
         _no_answer(state),

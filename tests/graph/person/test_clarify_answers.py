@@ -111,6 +111,15 @@ class TestUnsure:
         assert (answer["sql"], answer["status"], answer["confidence"]) == (self.TWO, "ok", 1.0)
         assert answer["rows"] == [["Norlys"], ["Vest"]] and len(answer["candidates"]) == 2
 
+    async def test_no_doubt_is_about_the_query_that_was_not_picked(self, model: ScriptedModel, trade: Catalog) -> None:
+        unread = "SELECT name FROM customer WHERE city = 'Oslo'"
+        model.enqueue("sql", unread, self.TWO).enqueue("verdict", "verdict: right")
+        desk = Desk(model, trade, strategy="adaptive", min_confidence=0.99)
+        paused = await desk.ask("What are the names of customers?")
+        assert paused.interrupts[0].value["readings"][0] == unread
+        answer = (await desk.answer({"reading": self.TWO})).value
+        assert not any("names a value" in doubt for doubt in answer["doubts"])
+
     async def test_the_agents_begin_again_with_the_persons_words(self, model: ScriptedModel, trade: Catalog) -> None:
         desk, _ = await self.asked(model, trade)
         third = "SELECT city FROM customer"
