@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from typing import Any, cast
 
+from route_sql.graph.calls.budget import is_out_of_time
 from route_sql.graph.events import Story
 from route_sql.graph.fields.proposals import Samples
 from route_sql.graph.selection import attempts, leading, voted_for
@@ -30,6 +31,7 @@ WITHOUT_SQL = {
     "correct_noise": "no correction",
     "continue_writing": "the reply holds no new SQL",
 }
+STOPPED = "stopped, since the time for the question is over"
 NEXT = {
     "complete_joins": "repairing its joins",
     "link_schema": "asking which tables it needs",
@@ -67,8 +69,14 @@ def tell_ending(story: Story, node: str, state: Mapping[str, Any], update: Mappi
         story.say("answer", _answer(update), update["sql"])
     elif node in WITHOUT_SQL:
         proposal = update.get("proposal")
-        text = f"wrote {_named(node, state)}" if proposal else WITHOUT_SQL[node]
+        without = STOPPED if _is_stopped(state, update) else WITHOUT_SQL[node]
+        text = f"wrote {_named(node, state)}" if proposal else without
         story.say("write", text, proposal["sql"] if proposal else None)
+
+
+def _is_stopped(state: Mapping[str, Any], update: Mapping[str, Any]) -> bool:
+    """Whether the time of the question ended before the agent did; then it has only spent the time."""
+    return update.keys() == {"spent"} and is_out_of_time(cast(State, {**state, **update}))
 
 
 def _result(new: Attempt, state: Mapping[str, Any], update: Mapping[str, Any]) -> str:

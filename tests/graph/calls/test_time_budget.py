@@ -87,6 +87,13 @@ async def test_without_any_sql_the_answer_says_so(catalog: Catalog) -> None:
     assert took < 20 and model.stopped == [0]
 
 
+async def test_the_story_does_not_speak_of_a_reply_that_never_came(catalog: Catalog) -> None:
+    graph, context = build_graph(slow_model(60).enqueue("sql", NAMES), catalog), Context(seconds=0.3)
+    events = [each async for each in graph.astream(QUESTION, context=context, stream_mode="custom")]
+    texts = [each["text"] for each in events if each["node"] == "draft"]
+    assert texts == ["writing a draft", "stopped, since the time for the question is over"]
+
+
 async def test_a_query_runs_no_longer_than_the_budget(catalog: Catalog) -> None:
     model = slow_model(0.5)
     model.enqueue("sql", ENDLESS)
