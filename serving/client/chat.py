@@ -127,7 +127,7 @@ class ChatTGI(AsyncChatModel):
         return 1 if self._gives_one else self.most_completions
 
     async def served_model(self) -> ServedModel:
-        """The name and context that the server gives its model; it is asked once.
+        """The name and context that the server gives its model; it is asked until it has answered.
 
         Raises:
             ServerUnavailable: it can't be reached.

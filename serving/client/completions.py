@@ -19,6 +19,7 @@ from route_sql.serving.errors import ContextExceeded, ServerRefused, ServerUnava
 
 _END = "[DONE]"
 _SPARE_CHARS = 256
+_NO_SUCH_ROUTE = {404, 405, 501}
 
 
 class Completions:
@@ -75,7 +76,9 @@ class Completions:
                     return
 
     async def served_model(self, allowance: Allowance) -> ServedModel:
-        """The model that the server says it has; it is asked until it has answered once.
+        """The model that the server says it has; it is asked until it has answered, or has no such list.
+
+        Any other refusal counts for this call alone: it may be a fault that passes.
 
         Raises:
             WorthRetrying: the server is busy, silent or gone.
@@ -86,7 +89,9 @@ class Completions:
                 try:
                     async with self._asked("models", allowance) as response:
                         self._served = read_served_model(await response.text())
-                except (ServerRefused, ContextExceeded):  # no list: the completion itself will name the problem
+                except (ServerRefused, ContextExceeded) as refusal:  # the completion itself will name the problem
+                    if getattr(refusal, "status", None) not in _NO_SUCH_ROUTE:
+                        return NOTHING_SAID
                     self._served = NOTHING_SAID
             return self._served
 

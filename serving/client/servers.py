@@ -226,9 +226,10 @@ class Servers:
 
     async def _parts(self, server: Server, body: dict[str, Any], allowance: Allowance) -> AsyncGenerator[Part]:
         if body["model"] is None:
-            name = (await server.completions.served_model(allowance)).name or UNNAMED
-            self._require_same(server, name)
-            body = body | {"model": name}
+            name = (await server.completions.served_model(allowance)).name
+            if name is not None:
+                self._require_same(server, name)
+            body = body | {"model": name or UNNAMED}
         shown = server.shown if self.are_several else None
         async with aclosing(server.completions.stream(body, allowance)) as parts:
             async for part in parts:

@@ -46,8 +46,8 @@ async def test_a_name_and_a_wording_that_are_set_ask_for_nothing(stub: ChatStub)
 @pytest.mark.parametrize(
     "reply",
     [
-        failure(401, "no"),
-        failure(500, "no"),
+        failure(404, "no"),
+        failure(405, "no"),
         raw("<html>"),
         raw('{"data": [{"id": 7}]}'),
         raw('{"data": {}}'),
@@ -60,6 +60,16 @@ async def test_a_server_without_a_list_is_asked_as_before(stub: ChatStub, reply:
     model = chat(stub)
     assert (await model.ainvoke("hi")).text == "hello"
     assert (stub.bodies[0]["model"], await model.find_wording(), len(stub.gets)) == ("tgi", "instruct", 1)
+
+
+@pytest.mark.parametrize("status", [401, 500])
+async def test_a_refusal_of_the_list_that_passes_is_not_remembered(stub: ChatStub, status: int) -> None:
+    stub.models.extend([failure(status, "no"), models("route-sql")])
+    stub.enqueue(completion("hello"), completion("hello"))
+    model = chat(stub)
+    assert [(await model.ainvoke("hi")).text for _ in range(2)] == ["hello"] * 2
+    assert [body["model"] for body in stub.bodies] == ["tgi", "route-sql"]
+    assert (await model.find_wording(), len(stub.gets)) == ("tuned", 2)
 
 
 @pytest.mark.parametrize("context", [True, 0, -1, 1.5, 10**400, "8192", None, [8192]], ids=lambda value: str(value)[:9])

@@ -174,6 +174,15 @@ async def test_servers_of_different_models_are_refused_unless_one_is_named(stubs
     assert len(set((await asked_all(pool(stubs, model="model-1"))).values())) == 3
 
 
+async def test_a_server_that_once_failed_to_name_its_model_is_not_of_another_model(stubs: list[ChatStub]) -> None:
+    stubs[0].models.append(failure(500, "no"))
+    for stub in stubs:
+        stub.models.append(models("route-sql"))
+    chat = pool(stubs, model=None)
+    await asked_all(chat)
+    assert len(set((await asked_all(chat)).values())) == 3
+
+
 async def test_a_stream_that_breaks_after_a_token_stays_broken(stubs: list[ChatStub]) -> None:
     line_up(streamed("hel", end="drop"), *stubs)
     with pytest.raises(ServerUnavailable):
