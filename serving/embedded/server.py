@@ -121,6 +121,8 @@ class EmbeddedServer:
         if child is None:
             return
         crashed = child.poll() is not None
+        if not self.url:
+            child.kill()  # while it loads, it watches no pipe, and `start` holds the one that is closed here
         for pipe in (child.stdin, child.stdout):
             if pipe is not None:
                 pipe.close()

@@ -153,6 +153,25 @@ async def test_a_cancelled_start_leaves_no_process(model_file: ModelFile) -> Non
     assert not server.alive
 
 
+class LoadsForLong(EmbeddedServer):
+    program = ("-c", "import time; time.sleep(20)")
+
+
+async def test_a_start_that_is_cancelled_while_the_model_loads_ends_at_once(tmp_path: Path) -> None:
+    path = tmp_path / "model.gguf"
+    path.write_bytes(b"GGUF")
+    server = LoadsForLong(ModelFile(path, "model", Profile()), log_dir=tmp_path / "logs")
+    starting = asyncio.create_task(server.__aenter__())
+    while server.pid is None:
+        await asyncio.sleep(0.01)
+    await asyncio.sleep(0.2)  # now it waits for the child's address
+    began = time.monotonic()
+    starting.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await starting
+    assert not server.alive and time.monotonic() - began < 10
+
+
 def test_a_file_that_only_looks_like_a_model_shows_the_log(tmp_path: Path) -> None:
     broken = tmp_path / "broken.gguf"
     broken.write_bytes(b"GGUF" + bytes(1000))
