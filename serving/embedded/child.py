@@ -27,11 +27,11 @@ def main(change: Callable[[Any], None] | None = None) -> NoReturn:
     announce = os.dup(1)
     os.dup2(2, 1)
     server = _serve(settings, change)
+    # The kernel's signal follows the parent's thread, not its process: it has served while the constructor held the
+    # interpreter's lock. That thread may end as soon as it has the address, and would then end the server.
+    _end_with_parent(0)
     os.write(announce, json.dumps({"url": server.listening_address}).encode() + b"\n")
     os.close(announce)
-    # The kernel's signal follows the parent's thread, not its process: it has served while the constructor
-    # held the interpreter's lock, and from here on would only end the server too early.
-    _end_with_parent(0)
     threading.Thread(target=_end_with_stdin, daemon=True).start()
     # A forked copy of the parent may hold the other end of stdin open, so its closing is not enough.
     while os.getppid() == parent:

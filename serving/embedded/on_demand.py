@@ -4,6 +4,7 @@ import asyncio
 import atexit
 import threading
 from collections.abc import AsyncIterator
+from concurrent.futures import Future
 from typing import Any
 
 from langchain_core.callbacks import AsyncCallbackManagerForLLMRun
@@ -21,8 +22,8 @@ from route_sql.serving.store.model_store import ModelStore
 class ChatOnDemand(AsyncChatModel):
     """The embedded model as a chat model that costs nothing until it is asked.
 
-    The weights are fetched and the server is started once; it ends with the process. Raises what `ModelStore.resolve`,
-    `EmbeddedServer.start` and `ChatTGI` raise.
+    The weights are fetched and the server is started once; it ends with the process. A start that failed is tried again
+    by the next call. Raises what `ModelStore.resolve`, `EmbeddedServer.start` and `ChatTGI` raise.
     """
 
     model_config = ConfigDict(arbitrary_types_allowed=True)
@@ -33,7 +34,8 @@ class ChatOnDemand(AsyncChatModel):
     max_tokens: int | None = None
     """Tokens of a reply at most; None leaves the model's own limit."""
 
-    _starting: threading.Lock = PrivateAttr(default_factory=threading.Lock)
+    _lock: threading.Lock = PrivateAttr(default_factory=threading.Lock)
+    _starting: Future[ChatTGI] | None = PrivateAttr(default=None)
     _chat: ChatTGI | None = PrivateAttr(default=None)
 
     @property
@@ -72,13 +74,39 @@ class ChatOnDemand(AsyncChatModel):
 
     def start(self) -> ChatTGI:
         """The client of the running server; blocks while it is fetched and started."""
-        with self._starting:
-            if self._chat is None:
-                server = EmbeddedServer(self.store.resolve(self.name_or_path))
-                atexit.register(server.stop)
-                server.start()
-                self._chat = server.chat_model(**({"max_tokens": self.max_tokens} if self.max_tokens else {}))
+        return self._chat or self._shared_start().result()
+
+    async def _started(self) -> ChatTGI:
+        if self._chat is not None:
             return self._chat
+        return await asyncio.wrap_future(self._shared_start())
+
+    def _shared_start(self) -> Future[ChatTGI]:
+        """The start that all calls wait for, in one thread: one for each call would fill the pool that others need."""
+        with self._lock:
+            if self._starting is None or (self._starting.done() and self._chat is None):
+                self._starting = Future()
+                self._starting.set_running_or_notify_cancel()  # from here on, a cancelled call can't cancel it
+                threading.Thread(target=self._fill, args=(self._starting,), daemon=True).start()
+            return self._starting
+
+    def _fill(self, starting: Future[ChatTGI]) -> None:
+        try:
+            starting.set_result(self._serve())
+        except BaseException as error:  # whatever it is, the callers wait for it
+            starting.set_exception(error)
+
+    def _serve(self) -> ChatTGI:
+        server = EmbeddedServer(self.store.resolve(self.name_or_path))
+        atexit.register(server.stop)  # the process may end while the model loads
+        try:
+            server.start()
+            self._chat = server.chat_model(**({"max_tokens": self.max_tokens} if self.max_tokens else {}))
+        except BaseException:
+            server.stop()
+            atexit.unregister(server.stop)
+            raise
+        return self._chat
 
     async def _agenerate(
         self,
@@ -87,7 +115,7 @@ class ChatOnDemand(AsyncChatModel):
         run_manager: AsyncCallbackManagerForLLMRun | None = None,
         **kwargs: Any,
     ) -> ChatResult:
-        chat = await asyncio.to_thread(self.start)
+        chat = await self._started()
         return await chat._agenerate(messages, stop, run_manager, **kwargs)
 
     async def _astream(
@@ -97,6 +125,6 @@ class ChatOnDemand(AsyncChatModel):
         run_manager: AsyncCallbackManagerForLLMRun | None = None,
         **kwargs: Any,
     ) -> AsyncIterator[ChatGenerationChunk]:
-        chat = await asyncio.to_thread(self.start)
+        chat = await self._started()
         async for chunk in chat._astream(messages, stop, run_manager, **kwargs):
             yield chunk
