@@ -89,6 +89,8 @@ async def explained(url: str) -> AsyncIterator[None]:
         raise _unavailable(shown, f"can't be reached, or closed the connection ({reason})") from error
     except (httpx2.HTTPError, httpx2.InvalidURL, httpx2.StreamError) as error:
         raise ServerRefused(f"The model server {shown} can't be asked: {str(error)[:SAID_CHARS]}") from error
+    except ExceptionGroup as errors:  # a port beyond 65535, of the server or its proxy, is found by the connection
+        raise ServerRefused(f"The model server {shown} can't be asked: {errors.exceptions[0]}") from errors
 
 
 def without_password(url: str) -> str:

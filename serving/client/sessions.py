@@ -23,7 +23,7 @@ def open_http_session(base_url: str) -> httpx2.AsyncClient:
     """
     try:
         return _http_session(is_local=urlsplit(base_url).hostname in _LOOPBACK)
-    except (ValueError, ImportError, OSError) as error:
+    except (httpx2.InvalidURL, ValueError, ImportError, OSError) as error:
         raise ServerRefused(
             f"No request can be sent to the model server: {error}. Check the environment's settings of proxies and "
             "certificates: ALL_PROXY, HTTP_PROXY, HTTPS_PROXY, SSL_CERT_FILE and SSL_CERT_DIR."

@@ -141,11 +141,19 @@ async def test_a_password_in_the_address_is_in_no_message(stub: ChatStub) -> Non
     assert "s3cret" not in str(await refused(model, is_stream=False))
 
 
-async def test_a_proxy_that_can_not_be_used(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("ALL_PROXY", "socks://127.0.0.1:9")
+@pytest.mark.parametrize("proxy", ["socks://127.0.0.1:9", "http://proxy:abc", "http://[::1"])
+async def test_a_proxy_that_can_not_be_used(monkeypatch: pytest.MonkeyPatch, proxy: str) -> None:
+    monkeypatch.setenv("ALL_PROXY", proxy)
     model = ChatTGI(base_url="http://model.invalid", max_retries=0)
     for _ in range(2):
         assert "ALL_PROXY" in str(await refused(model, is_stream=False))
     monkeypatch.setenv("ALL_PROXY", "http://127.0.0.1:9")  # it is looked at again
     assert isinstance(await refused(model, is_stream=False), ServerUnavailable)
     await model.aclose()
+
+
+@pytest.mark.parametrize("proxy", [None, "http://127.0.0.1:99999"])
+async def test_a_port_that_there_can_not_be(monkeypatch: pytest.MonkeyPatch, proxy: str | None) -> None:
+    monkeypatch.setenv("ALL_PROXY", proxy or "")
+    model = ChatTGI(base_url="http://model.invalid" if proxy else "http://127.0.0.1:99999", max_retries=0)
+    assert "port must be 0-65535" in str(await refused(model, is_stream=False))
