@@ -1,5 +1,6 @@
 """Chat completions from one server: queued and bounded."""
 
+import asyncio
 import json
 from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import aclosing, asynccontextmanager
@@ -96,12 +97,15 @@ class Completions:
             return self._served
 
     async def is_alive(self, seconds: float) -> bool:
-        """Whether the server answers a short request in time, with anything except an overload."""
+        """Whether the server answers a short request in time, with anything except an overload.
+
+        A wait in our own queue counts too.
+        """
         allowance = Allowance(replace(self._bounds, timeout=seconds, budget=seconds))
         try:
-            async with self._asked("models", allowance):
+            async with asyncio.timeout(seconds), self._asked("models", allowance):
                 return True
-        except (WorthRetrying, ServerUnavailable):
+        except (WorthRetrying, ServerUnavailable, TimeoutError):
             return False
         except (ServerRefused, ContextExceeded):
             return True

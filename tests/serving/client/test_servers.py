@@ -10,7 +10,9 @@ from langchain_core.messages import AIMessage
 from support.chat_stub import ChatStub, Reply, completion, dropped, failure, hanging, models, streamed
 from support.stub_process import StubProcess
 
+from route_sql.serving.client.bounds import Allowance, Bounds
 from route_sql.serving.client.chat import ChatTGI
+from route_sql.serving.client.completions import Completions
 from route_sql.serving.errors import ServerRefused, ServerUnavailable
 from route_sql.tools.shared_prompts import about_database
 
@@ -148,6 +150,20 @@ def test_a_server_that_comes_back_silent_costs_two_seconds_and_one_request(stubs
 
     assert own.url.removeprefix("http://") not in asyncio.run(after_the_rest())
     assert len(own.gets) == 1
+
+
+async def test_the_trial_of_a_full_server_ends_in_time(stubs: list[ChatStub]) -> None:
+    stub = stubs[0]
+    line_up(hanging, stub)
+    server = Completions(stub.url, None, Bounds(), 1)
+    body = {"model": "m", "max_tokens": 1, "stream": False}
+    under_way = asyncio.ensure_future(anext(server.stream(body, Allowance(Bounds()))))
+    while not stub.bodies:
+        await asyncio.sleep(0.01)
+    assert not await asyncio.wait_for(server.is_alive(0.2), 5)
+    under_way.cancel()
+    await asyncio.wait([under_way])
+    assert await server.is_alive(5)
 
 
 async def test_a_full_server_lends_its_questions_to_the_others(stubs: list[ChatStub]) -> None:
