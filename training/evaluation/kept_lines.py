@@ -17,10 +17,16 @@ def keep_settings(path: Path, settings: Mapping[str, JSON]) -> None:
     A last line that was cut off is dropped from the file.
 
     Raises:
-        EvaluationError: the lines are of a run with other settings, or a file is damaged or can't be written.
+        EvaluationError: the lines are of a run with other settings or of an unknown one, or a file is damaged or can't
+            be written.
     """
     place = meta_path(path)
     with reading(place):
+        # A file without settings is no run's, or a copy of one that may have asked another model.
+        if path.exists() and path.stat().st_size and not place.exists():
+            raise EvaluationError(
+                f"{path} exists without {place.name}, which holds its settings; name another file with --out"
+            )
         then = json.loads(place.read_text(encoding="utf-8")) if path.exists() and place.exists() else settings
         differences = different_settings(then, settings)
     check_same_settings(path, differences, "name another file with --out", EvaluationError)

@@ -90,6 +90,7 @@ def test_the_interval_by_hand() -> None:
 def test_a_line_that_was_cut_off_is_asked_again(tmp_path: Path) -> None:
     path = tmp_path / "lines.jsonl"
     assert read_lines(path) == []
+    keep_settings(path, {})
     write_lines(path, asdict(observed(0, SURE, True, True)))
     with path.open("a", encoding="utf-8") as file:
         file.write('{"index": 1, "observ')
@@ -106,6 +107,9 @@ def test_lines_of_another_run_are_not_mixed_in(tmp_path: Path) -> None:
     keep_settings(path, {"model": "default"})
     with pytest.raises(EvaluationError, match='model was "default", is "other"'):
         keep_settings(path, {"model": "other"})
+    meta_path(path).unlink()
+    with pytest.raises(EvaluationError, match="exists without lines.jsonl.meta.json, which holds its settings"):
+        keep_settings(path, {"model": "default"})
 
 
 def test_answers_to_questions_that_have_changed_are_not_mixed_in(tmp_path: Path) -> None:

@@ -73,6 +73,14 @@ def test_another_run_is_not_written_into(plan: ReplyPlan, data: Path, tmp_path: 
         drawn(plan, out)
 
 
+def test_a_file_of_something_else_is_left_as_it_is(plan: ReplyPlan, tmp_path: Path):
+    out = tmp_path / "answers.jsonl"
+    out.write_text('{"database": "c", "question": "Who?"}\n', encoding="utf-8")
+    with pytest.raises(EvaluationError, match="exists without answers.jsonl.meta.json"):
+        draw_replies(plan, out, lambda *_: None)
+    assert out.read_text(encoding="utf-8") == '{"database": "c", "question": "Who?"}\n'
+
+
 def test_settings_and_sets_without_sense_are_refused(plan: ReplyPlan, tmp_path: Path):
     with pytest.raises(TrainingError, match="ask for one reply"):
         replace(plan, temperature=0)
