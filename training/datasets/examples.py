@@ -21,6 +21,10 @@ _QUESTION_KEYS: Mapping[PublishedLayout, tuple[str, ...]] = {
 }
 _SQL_KEY: Mapping[PublishedLayout, str] = {"spider": "query", "bird": "SQL"}
 _EXCLUSIONS = "EXCLUDED.json"
+FOLLOW_UP = "follow_up"
+"""Beginning of `kind` in rows of a later question on the thread of their example."""
+NO_QUESTION = "unanswerable:small_talk"
+"""`kind` of rows with a sentence in place of their example's question."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,9 +121,14 @@ def held_out_examples(examples: Sequence[Example], data: Path) -> list[Example]:
 def _questions_of_rows(file: Path) -> dict[int, str]:
     try:
         rows = [json.loads(line) for line in file.read_text(encoding="utf-8").split("\n") if line]
-        return {row["index"]: row["question"] for row in rows}
-    except (OSError, ValueError, KeyError, TypeError) as error:
+        return {row["index"]: row["question"] for row in rows if _asks_its_example(row.get("kind", ""))}
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise DatasetError(f"{file} is damaged: {error}; make the set again") from error
+
+
+def _asks_its_example(kind: str) -> bool:
+    """Whether rows of a kind have the question of their example; further rows may have another one."""
+    return not kind.startswith(f"{FOLLOW_UP}:") and kind != NO_QUESTION
 
 
 def _read_json(path: Path) -> Any:

@@ -5,7 +5,7 @@ from random import Random
 
 from route_sql.agents import generator, schema_linker
 from route_sql.agents.follow_up import EarlierTurn, with_earlier_turn
-from route_sql.training.datasets.examples import Example
+from route_sql.training.datasets.examples import FOLLOW_UP, Example
 from route_sql.training.errors import DatasetError
 from route_sql.training.rows.follow_ups import follow_ups
 from route_sql.training.rows.training_example import ExamplePreparer, UnusableExample
@@ -75,7 +75,7 @@ class FurtherRows:
                 return []
             kind, later = found[0].kind, replace(asked, question=found[0].question, sql=found[0].sql)
         earlier = EarlierTurn(asked.question, prepared.gold, gold.outcome["columns"])
-        return await self._on_thread(replace(later, index=asked.index), earlier, f"follow_up:{kind}")
+        return await self._on_thread(replace(later, index=asked.index), earlier, f"{FOLLOW_UP}:{kind}")
 
     async def _on_thread(self, later: Example, earlier: EarlierTurn, kind: str) -> list[Row]:
         try:

@@ -15,7 +15,7 @@ from route_sql.agents.brief import Brief
 from route_sql.tools.schema.records import Schema
 from route_sql.tools.sql.parsing import parse_query
 from route_sql.tools.text import words
-from route_sql.training.datasets.examples import Example
+from route_sql.training.datasets.examples import NO_QUESTION, Example
 from route_sql.training.rows.hidden_names import HiddenNames, hidden_variants
 from route_sql.training.rows.small_talk import SMALL_TALK
 from route_sql.training.tasks.task import UNANSWERABLE, PreparedExample, Row, make_row
@@ -57,7 +57,7 @@ def foreign_rows(example: Example, schema: Schema, brief: Brief, tables: Sequenc
     if not names:
         return []
     elsewhere = PreparedExample(replace(example, sql=""), "", schema, brief)
-    return list(_rows(elsewhere, brief, "other_database", no_answer.missing("table", names)))
+    return list(_rows(elsewhere, brief, f"{UNANSWERABLE}:other_database", no_answer.missing("table", names)))
 
 
 def small_talk(random: Random) -> str:
@@ -68,7 +68,7 @@ def small_talk(random: Random) -> str:
 def small_talk_rows(example: Example, schema: Schema, brief: Brief) -> list[Row]:
     """The row of a sentence that is not a question about data."""
     prepared = PreparedExample(replace(example, question=brief.question, evidence="", sql=""), "", schema, brief)
-    return list(_rows(prepared, brief, "small_talk", no_answer.NOT_A_QUESTION))
+    return list(_rows(prepared, brief, NO_QUESTION, no_answer.NOT_A_QUESTION))
 
 
 def _lacking(prepared: PreparedExample, hidden: HiddenNames) -> list[Row]:
@@ -76,7 +76,8 @@ def _lacking(prepared: PreparedExample, hidden: HiddenNames) -> list[Row]:
     columns, tables = hidden.missing_columns(gold), hidden.missing_tables(gold)
     reason = no_answer.missing("table", tables) if tables else no_answer.missing("column", columns)
     without_gold = replace(prepared, gold="", example=replace(prepared.example, sql=""))
-    return list(_rows(without_gold, _brief(prepared, hidden), "table" if tables else "column", reason))
+    kind = f"{UNANSWERABLE}:{'table' if tables else 'column'}"
+    return list(_rows(without_gold, _brief(prepared, hidden), kind, reason))
 
 
 def _takes_everything(prepared: PreparedExample) -> bool:
@@ -91,6 +92,6 @@ def _brief(prepared: PreparedExample, hidden: HiddenNames) -> Brief:
 
 def _rows(prepared: PreparedExample, brief: Brief, kind: str, reason: str) -> Iterator[Row]:
     """The reason in place of SQL, and an empty link."""
-    reply, kind = no_answer.write(reason), f"{UNANSWERABLE}:{kind}"
+    reply = no_answer.write(reason)
     yield make_row(prepared, "text_to_sql", kind, generator.messages(brief), reply)
     yield make_row(prepared, "schema_linking", kind, schema_linker.messages(brief), schema_linker.write({}))

@@ -11,6 +11,7 @@ import pytest
 
 from route_sql.agents import generator, no_answer
 from route_sql.training.datasets.data_set import DataSet, OpenDataSet, open_data_set
+from route_sql.training.datasets.examples import FOLLOW_UP, NO_QUESTION, held_out_examples
 from route_sql.training.rows.building import TASKS, Recipe, build_data
 from route_sql.training.rows.follow_ups import follow_ups
 from route_sql.training.rows.hidden_names import hidden_variants
@@ -69,6 +70,13 @@ async def test_every_situation_has_rows_and_each_completion_scores_one(source: O
 
 async def test_the_same_settings_give_the_same_bytes(source: OpenDataSet, tmp_path: Path) -> None:
     assert await built(source, tmp_path / "one") == await built(source, tmp_path / "two")
+
+
+async def test_a_set_with_further_rows_holds_out_its_own_examples(source: OpenDataSet, tmp_path: Path) -> None:
+    await build_data(source, tmp_path / "rows", Recipe(seed=2, held_out=0.9, further=True))
+    rows = [json.loads(line) for line in (tmp_path / "rows" / "text_to_sql.eval.jsonl").read_text().splitlines()]
+    assert {f"{FOLLOW_UP}:unrelated", NO_QUESTION} <= {row["kind"] for row in rows}
+    assert held_out_examples(source.whole, tmp_path / "rows") == list(source.whole)
 
 
 async def test_a_row_without_an_answer_does_not_show_what_it_lacks(source: OpenDataSet, tmp_path: Path) -> None:
