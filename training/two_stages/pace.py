@@ -59,11 +59,13 @@ def find_pace(run: SFTRun, rows: Sequence[Row], out: Path) -> Pace:
     Args:
         run: The run; its base must be there.
         rows: The rows to draw from.
-        out: A folder for the trials; it is removed.
+        out: A folder for the trials; it is removed, and so are trials of an earlier call that was stopped.
 
     Raises:
         TrainingError: none of them fits into memory.
     """
+    # A trial that is resumed, or was done, has not all its times.
+    shutil.rmtree(out, ignore_errors=True)
     trial = _trial_rows(rows, run.batch * run.accumulation * TRIAL_STEPS, run.seed)
     _write_trial(trial, out / "rows")
     tokens = sum(row["tokens"] for row in trial)

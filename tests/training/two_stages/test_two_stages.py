@@ -1,5 +1,6 @@
 import asyncio
 import json
+import logging
 import shutil
 import sqlite3
 import subprocess
@@ -20,7 +21,7 @@ from route_sql.training.tuning.config import CONFIGS, LoRA, SFTRun
 from route_sql.training.tuning.dense_base import BaseLocation, dense_base
 from route_sql.training.tuning.pieces import join_file, split_file
 from route_sql.training.two_stages.folds import fold_databases, rows_of_file, write_fold
-from route_sql.training.two_stages.pace import Pace, steps_within
+from route_sql.training.two_stages.pace import Pace, find_pace, steps_within
 from route_sql.training.two_stages.pack import pack_results, unpack_adapter
 from route_sql.training.two_stages.plan import Plan, recipe_of
 from route_sql.training.two_stages.reply_scores import score_replies
@@ -273,6 +274,26 @@ async def test_replies_are_scored_by_task_and_kind(made: Set):
     assert scores["noise_correction/wrong"]["mean"] == 0.0
     halves = scores["noise_correction/right"]["rows"] + scores["noise_correction/wrong"]["rows"]
     assert halves == scores["noise_correction"]["rows"] == len(rows) - scores["text_to_sql"]["rows"]
+
+
+def test_batches_are_timed_again_after_a_trial_was_stopped(
+    plan: Plan, tiny_model: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
+):
+    run = replace(plan.sft, base=str(tiny_model), tokenizer=None, packing=True)
+    rows = list(rows_of_file(plan.prepared / "text_to_sql.train.jsonl"))
+
+    class Stopping(logging.Handler):
+        def emit(self, record: logging.LogRecord) -> None:
+            raise KeyboardInterrupt
+
+    timing = logging.getLogger(find_pace.__module__)
+    timing.addHandler(stopping := Stopping())
+    caplog.set_level(logging.INFO, timing.name)
+    with pytest.raises(KeyboardInterrupt):
+        find_pace(run, rows, tmp_path / "trial")
+    timing.removeHandler(stopping)
+    assert (tmp_path / "trial" / "trial-0" / "final").is_dir()
+    assert find_pace(run, rows, tmp_path / "trial").tokens_per_second > 0
 
 
 def test_steps_follow_from_the_time_and_end_with_the_epochs(plan: Plan):
