@@ -27,7 +27,7 @@ from route_sql.training.datasets.examples import Example
 from route_sql.training.errors import EvaluationError, TrainingError
 from route_sql.training.evaluation.kept_lines import keep_settings, write_lines
 from route_sql.training.evaluation.run_log import JSON
-from route_sql.training.evaluation.scores.execution_accuracy import ExecutionAccuracy
+from route_sql.training.evaluation.scores.execution_accuracy import ExecutionAccuracy, metric_of
 from route_sql.training.resumable import OneWriter
 
 
@@ -71,7 +71,8 @@ async def observe_all(
         DatabaseUnavailable: a database can't be read; errors of the model are raised as they are.
     """
     # A calibration that the model has already would leave out the calls that are measured.
-    graph, scorer = build_graph(model, data.catalog, calibration=UNCALIBRATED), ExecutionAccuracy(data.catalog)
+    graph = build_graph(model, data.catalog, calibration=UNCALIBRATED)
+    scorer = ExecutionAccuracy(data.catalog, metric=metric_of(data.data_set.layout))
     chosen = context or Context()
     with OneWriter(lines, "file", EvaluationError):
         keep_settings(lines, _settings(name, data, chosen))
@@ -89,10 +90,13 @@ async def observe_all(
 
 def _settings(model: str, data: OpenDataSet, context: Context) -> dict[str, JSON]:
     """The settings that a run must share with the one that it resumes."""
+    metric = metric_of(data.data_set.layout)
     return {
         "model": model,
         "questions": str(data.data_set.questions),
         "seed": data.data_set.seed,
+        # Earlier versions judged by Spider's rule alone.
+        **({"metric": metric} if metric != "spider" else {}),
         **({"samples": context.samples} if context.samples else {}),
     }
 

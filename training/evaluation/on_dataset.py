@@ -6,14 +6,14 @@ from pathlib import Path
 
 from route_sql.graph.asking import Ask
 from route_sql.tools.database.catalog import Catalog
-from route_sql.training.datasets.data_set import DataSet, Layout, OpenDataSet, few_of, open_data_set
+from route_sql.training.datasets.data_set import DataSet, OpenDataSet, few_of, open_data_set
 from route_sql.training.errors import DatasetError
 from route_sql.training.evaluation.evaluate import OnQuestion, evaluate_examples
 from route_sql.training.evaluation.figures.gate import check_same_questions
 from route_sql.training.evaluation.figures.summary import Summary
 from route_sql.training.evaluation.predictions import score_predictions
 from route_sql.training.evaluation.run_log import JSON, Line
-from route_sql.training.evaluation.scores.execution_accuracy import Metric
+from route_sql.training.evaluation.scores.execution_accuracy import Metric, metric_of
 from route_sql.training.evaluation.scores.further_scores import ACCURACY_ALONE, FurtherScoring, open_further_scoring
 
 
@@ -46,7 +46,7 @@ async def evaluate_dataset(
             had.
         DatabaseUnavailable: a database can't be read.
     """
-    metric = _metric(data_set.layout)
+    metric = metric_of(data_set.layout)
     async with AsyncExitStack() as stack:
         opened = await stack.enter_async_context(_executable(data_set))
         if baseline is not None:
@@ -99,7 +99,7 @@ async def score_dataset(
         EvaluationError: the predictions can't be read or don't fit the questions.
         DatabaseUnavailable: a database can't be read.
     """
-    rule = metric or _metric(data_set.layout)
+    rule = metric or metric_of(data_set.layout)
     async with AsyncExitStack() as stack:
         opened = await stack.enter_async_context(_executable(data_set))
         scoring = open_further_scoring(further, opened.catalog, opened.examples, rule, keep_distinct=keep_distinct)
@@ -130,7 +130,3 @@ async def _executable(data_set: DataSet) -> AsyncIterator[OpenDataSet]:
                 "which schemas alone don't do: name the folder that holds NAME/NAME.sqlite of each"
             )
         yield opened
-
-
-def _metric(layout: Layout) -> Metric:
-    return "bird" if layout == "bird" else "spider"

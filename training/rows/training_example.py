@@ -19,7 +19,7 @@ from route_sql.tools.values.find_values import make_find_values
 from route_sql.training.datasets.data_set import OpenDataSet
 from route_sql.training.datasets.examples import Example
 from route_sql.training.errors import DatasetError
-from route_sql.training.evaluation.scores.execution_accuracy import SCORING_LIMITS, ExecutionAccuracy, Metric
+from route_sql.training.evaluation.scores.execution_accuracy import SCORING_LIMITS, ExecutionAccuracy, metric_of
 from route_sql.training.rows.gold_style import in_one_style, tidied
 from route_sql.training.rows.wrong_queries import edited_queries, judged_replies, run_briefly
 from route_sql.training.tasks.task import ExecutedQuery, Judge, PreparedExample
@@ -43,7 +43,7 @@ class ExamplePreparer:
         self._tools = [make_find_values(opened.catalog)]
         limits = replace(SCORING_LIMITS, seconds=SCORING_SECONDS)
         self._strict = ExecutionAccuracy(opened.catalog, keep_distinct=True, limits=limits)
-        metric: Metric = "bird" if opened.data_set.layout == "bird" else "spider"
+        metric = metric_of(opened.data_set.layout)
         self._metric = ExecutionAccuracy(opened.catalog, metric=metric, limits=limits)
 
     @property

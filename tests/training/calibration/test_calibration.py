@@ -15,7 +15,7 @@ from route_sql.graph.state import AnswerKind
 from route_sql.graph.wiring import build_graph
 from route_sql.testing import ScriptedModel
 from route_sql.tools.database.catalog import Catalog
-from route_sql.training.calibration.calibrate import calibrate
+from route_sql.training.calibration.calibrate import calibrate, observe_all
 from route_sql.training.calibration.early_exit import choose_enough, exit_curve, lowest_difference
 from route_sql.training.calibration.fitting import Observation, check_questions
 from route_sql.training.calibration.observing import (
@@ -26,6 +26,7 @@ from route_sql.training.calibration.observing import (
     observe,
     read_lines,
 )
+from route_sql.training.datasets.data_set import DataSet, Layout, open_data_set
 from route_sql.training.datasets.examples import Example
 from route_sql.training.errors import EvaluationError, TrainingError
 from route_sql.training.evaluation.kept_lines import keep_settings, write_lines
@@ -36,6 +37,7 @@ BY_SURPRISE = Logistic(intercept=4.0, weights={"surprise": -4.0}, usual={})
 CALIBRATION = Calibration(alone=BY_SURPRISE, compared=BY_SURPRISE)
 SURE, UNSURE = 0.0, 1.5
 ALL = "SELECT name FROM customer"
+CITIES = "SELECT city FROM customer"
 BERGEN = "SELECT name FROM customer WHERE city = 'Bergen'"
 
 
@@ -161,6 +163,20 @@ async def test_a_gold_query_that_fails_says_nothing_of_the_model(catalog: Catalo
     assert found.gold_fault and not observed(0, SURE, True, True).gold_fault
     with pytest.raises(TrainingError, match="here are 0 on 0"):
         calibrate([found] * 40, "a test")
+
+
+@pytest.mark.parametrize(("layout", "right"), [("bird", True), ("spider", False)])
+async def test_answers_are_judged_by_the_rule_of_the_layout(
+    databases: Path, tmp_path: Path, layout: Layout, right: bool
+) -> None:
+    """BIRD compares sets of rows, so that rows may be repeated."""
+    (questions := tmp_path / "dev.json").write_text(
+        json.dumps([{"db_id": "shop", "question": "Which cities?", "SQL": CITIES, "query": CITIES}])
+    )
+    model = ScriptedModel(history=[], logprob=-0.1).enqueue("sql", f"{CITIES} GROUP BY city", f"{CITIES} GROUP BY city")
+    async with open_data_set(DataSet(layout, questions, databases)) as data:
+        (found,) = await observe_all(model, "scripted", data, tmp_path / "lines.jsonl", lambda *_: None)
+    assert [each.correct for each in found.observations] == [right, right]
 
 
 async def test_observing_never_ends_early(catalog: Catalog) -> None:

@@ -20,6 +20,7 @@ from route_sql.tools.database.running.cells import is_exact_as_float
 from route_sql.tools.errors import UnknownDatabase
 from route_sql.tools.limits import Limits
 from route_sql.tools.sql.hardness import table_count
+from route_sql.training.datasets.data_set import Layout
 from route_sql.training.datasets.examples import Example
 from route_sql.training.evaluation.scores.result_match import ResultRows, same_by_bird, same_by_spider
 
@@ -32,6 +33,11 @@ SCORING_LIMITS = Limits(
 
 _GOLD_KEPT = 256
 _DECIMAL = re.compile(r"-?\d{1,16}\.\d+")
+
+
+def metric_of(layout: Layout) -> Metric:
+    """The rule of a data set's publishers; a query log has Spider's."""
+    return "bird" if layout == "bird" else "spider"
 
 
 class DatabaseLookup(Protocol):
