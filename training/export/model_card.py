@@ -202,6 +202,8 @@ def _cell(value: JSON) -> str:
     if isinstance(value, str):
         # The paths of the trainer's machine are private.
         return PurePath(value).name if PurePath(value).is_absolute() else value.replace("|", "\\|")
+    if isinstance(value, list):
+        return ", ".join(map(_cell, value))
     if isinstance(value, float):
         return f"{value:.4g}"
     return "" if value is None else json.dumps(value, ensure_ascii=False)

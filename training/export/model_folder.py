@@ -185,12 +185,7 @@ def _merge(adapter: Path, base: Path, out: Path, options: ExportOptions, facts: 
 
 def _card_facts(adapter: Path, base: AdapterBase, options: ExportOptions) -> CardFacts:
     settings = _run_settings(adapter)
-    run = settings.get("settings")
-    named = run.get("data") if isinstance(run, Mapping) else None
-    folders = [
-        *options.data,
-        *([Path(named)] if isinstance(named, str) and (Path(named) / JSON_CARD).is_file() else []),
-    ]
+    folders = [*options.data, *(folder for folder in _run_data(settings) if (folder / JSON_CARD).is_file())]
     return CardFacts(
         title=options.title or f"{base.facts.title}, tuned with route-sql",
         base=base.facts,
@@ -215,6 +210,13 @@ def _run_settings(adapter: Path) -> Mapping[str, JSON]:
     except (OSError, ValueError, yaml.YAMLError) as error:
         raise TrainingError(f"the run's settings {path} can't be read: {error}") from error
     return settings if isinstance(settings, dict) else {}
+
+
+def _run_data(settings: Mapping[str, JSON]) -> list[Path]:
+    """The folders of rows that a run's settings name, as one text or a list."""
+    run = settings.get("settings")
+    named = run.get("data") if isinstance(run, Mapping) else None
+    return [Path(name) for name in (named if isinstance(named, list) else [named]) if isinstance(name, str)]
 
 
 def _run_losses(adapter: Path) -> list[dict[str, float | None]]:

@@ -97,6 +97,21 @@ def test_the_card_says_what_is_known(run_folder: Path, base: Path, tmp_path: Pat
         assert said in text, said
 
 
+def test_the_card_finds_all_folders_that_the_run_learned_from(run_folder: Path, base: Path, tmp_path: Path) -> None:
+    folders = [tmp_path / name for name in ("shop", "further")]
+    for folder, licence in zip(folders, ("our own", "CC BY-SA 4.0"), strict=True):
+        folder.mkdir()
+        card = {"settings": {"layout": "log"}, "licence": licence, "examples": 3, "files": {}}
+        (folder / "data_card.json").write_text(json.dumps(card))
+    settings = {"settings": {"data": [*map(str, folders), str(tmp_path / "removed")]}}
+    (run_folder / "run.yaml").write_text(json.dumps(settings))
+    assert export("--adapter", run_folder / "final", "--base", base, "--out", tmp_path / "ours") == 0
+    text = (tmp_path / "ours" / "MODEL_CARD.md").read_text()
+    for said in ("| our own | 3 |", "| CC BY-SA 4.0 | 3 |", "CC BY-SA 4.0 asks", "data: shop, further, removed\n"):
+        assert said in text, said
+    assert str(tmp_path) not in text
+
+
 def test_what_is_not_known_is_said_too(run_folder: Path, base: Path, tmp_path: Path) -> None:
     alone = run_folder.parent / "elsewhere" / "adapter"
     shutil.copytree(run_folder / "final", alone)
