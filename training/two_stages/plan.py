@@ -55,6 +55,15 @@ class Plan:
     processes: PositiveInt | None = None
     """Processes that build rows; None uses all cores."""
 
+    def __post_init__(self) -> None:
+        """Check the fields against each other.
+
+        Raises:
+            TrainingError: `sft` has `max_steps`.
+        """
+        if self.sft.max_steps is not None:
+            raise TrainingError("sft.max_steps is not for a plan, whose steps follow from seconds; set sft.epochs")
+
     @property
     def out(self) -> Path:
         """The folder of the run."""

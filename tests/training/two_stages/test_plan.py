@@ -55,6 +55,7 @@ def test_defaults_and_folders(tmp_path: Path) -> None:
         (("epochs: 1", "epochs: 1, lr: none"), "sft.lr is wrong"),
         (("epochs: 1", "epochs: 1, epoch: 1"), "sft.epoch is not a setting"),
         (("epochs: 1", "epochs: 1, max_steps: 1"), "either epochs or max_steps"),
+        (("epochs: 1", "max_steps: 9"), "sft.max_steps is not for a plan"),
         ((f"sft: {SFT}", "sft: tiny-smoke"), "sft is wrong"),
     ],
     ids=lambda value: value if isinstance(value, str) else "",
