@@ -1,3 +1,4 @@
+import resource
 import sqlite3
 from collections import Counter
 from contextlib import closing
@@ -8,7 +9,7 @@ from typing import Any
 import pytest
 
 from route_sql.training.errors import EvaluationError
-from route_sql.training.evaluation.scores.suite.clone_files import make_clones, read_tables
+from route_sql.training.evaluation.scores.suite.clone_files import NoClones, make_clones, read_tables
 from route_sql.training.evaluation.scores.suite.clone_rows import (
     RowReference,
     TableRows,
@@ -140,6 +141,18 @@ def test_what_can_not_be_cloned_is_said(tmp_path: Path, fault: str) -> None:
         path.write_text("no database" * 100)
     with pytest.raises(EvaluationError, match=r"no clones of .*shop\.sqlite can be made"):
         make_clones(tmp_path / "suite", "shop", path)
+
+
+def test_clones_that_can_not_be_written_are_no_reason_to_do_without(source: Path, tmp_path: Path) -> None:
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (8192, limits[1]))
+    try:
+        with pytest.raises(EvaluationError, match=r"the clone .*00\.sqlite can't be written") as raised:
+            make_clones(tmp_path / "suite", "clinic", source)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    assert not isinstance(raised.value, NoClones)
+    assert len(make_clones(tmp_path / "suite", "clinic", source)) == 20
 
 
 def test_circles_of_references_end() -> None:

@@ -33,6 +33,8 @@ _VERSION = 1
 """Version of the recipes: clones of another version are other clones."""
 _SETTINGS = "suite.json"
 _PRAGMAS = ("foreign_keys = OFF", "ignore_check_constraints = ON", "journal_mode = OFF", "synchronous = OFF")
+_UNWRITABLE = (sqlite3.SQLITE_FULL, sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_IOERR, sqlite3.SQLITE_READONLY)
+"""SQLite's codes for a clone that can't be written, such as on a full disk."""
 
 
 class NoClones(EvaluationError):
@@ -109,7 +111,11 @@ def _write_clones(files: Sequence[Path], missing: Sequence[int], name: str, sour
 
 
 def _write_clone(file: Path, statements: Sequence[tuple[str, str]], tables: Sequence[TableRows]) -> None:
-    with written_whole(file) as draft, closing(sqlite3.connect(draft, isolation_level=None)) as connection:
+    with (
+        _writing(file),
+        written_whole(file) as draft,
+        closing(sqlite3.connect(draft, isolation_level=None)) as connection,
+    ):
         for pragma in _PRAGMAS:
             connection.execute(f"PRAGMA {pragma}")
         connection.execute("BEGIN")
@@ -154,6 +160,17 @@ def _faults(source: Path, home: Path) -> Iterator[None]:
         raise EvaluationError(f"{home / _SETTINGS} is damaged: {error}; name another folder for the suite") from error
     except OSError as error:
         raise EvaluationError(f"the clones of {source} can't be made in {home}: {error}") from error
+
+
+@contextmanager
+def _writing(file: Path) -> Iterator[None]:
+    try:
+        yield
+    except sqlite3.Error as error:
+        # The lowest byte of an extended code is the plain one. Other errors say that the database can't be cloned.
+        if getattr(error, "sqlite_errorcode", 0) & 0xFF not in _UNWRITABLE:
+            raise
+        raise EvaluationError(f"the clone {file} can't be written: {error}; the same command resumes") from error
 
 
 def _opened(source: Path) -> sqlite3.Connection:
