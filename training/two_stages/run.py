@@ -26,7 +26,9 @@ from typing import get_args
 
 from route_sql.tools.files import write_whole
 from route_sql.training.datasets.data_set import DataSet, open_data_set
+from route_sql.training.errors import TrainingError
 from route_sql.training.evaluation.run_log import JSON
+from route_sql.training.resumable import OneWriter
 from route_sql.training.rows.row_files import Split, file_name
 from route_sql.training.tasks.task import Row, TaskName
 from route_sql.training.tuning.batched_replies import Decoding, GeneratedReply, Sampler
@@ -73,10 +75,14 @@ class TwoStages:
             The folder of the tuned adapter.
 
         Raises:
-            TrainingError: the base, the rows and the settings don't fit each other.
+            TrainingError: the base, the rows and the settings don't fit each other, or another process does this run.
             DatasetError: the questions or databases can't be used.
             DatabaseUnavailable: a database can't be read.
         """
+        with OneWriter(self._plan.out, "folder", TrainingError):
+            return self._all_stages()
+
+    def _all_stages(self) -> Path:
         data_files(self._plan.sft)  # missing rows are better reported now than in stage two
         base = Path(self._log.stage("base", self._dense_base)["folder"])
         pace = self._pace(replace(self._plan.sft, base=str(base), tokenizer=None))

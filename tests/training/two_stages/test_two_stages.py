@@ -15,6 +15,7 @@ import yaml
 
 from route_sql.training.datasets.data_set import DataSet, open_data_set
 from route_sql.training.errors import TrainingError
+from route_sql.training.resumable import OneWriter
 from route_sql.training.rows.building import Recipe, build_data
 from route_sql.training.tuning.batched_replies import GeneratedReply
 from route_sql.training.tuning.config import CONFIGS, LoRA, SFTRun
@@ -214,6 +215,13 @@ def test_a_run_with_other_settings_is_not_taken_up(plan: Plan):
     TwoStages(replace(plan, seconds=1.0, processes=9))
     with pytest.raises(TrainingError, match="prompts was 2, is 3"):
         TwoStages(replace(plan, prompts=3))
+
+
+def test_two_processes_do_not_write_one_run(plan: Plan):
+    with OneWriter(plan.out, "folder", TrainingError):
+        with pytest.raises(TrainingError, match="another process is writing"):
+            TwoStages(plan).run()
+    assert not list(plan.out.glob("base*"))
 
 
 def test_a_stage_that_fails_is_done_again_and_those_before_it_are_not(tmp_path: Path):
