@@ -24,8 +24,9 @@ from route_sql.tools.text import clean
 KEY = "person"
 SHOWN_CHARS = 2_000
 WAITING = 100
-"""Runs that wait for a person at most; the oldest one is given up for a new one."""
+"""Runs of one caller that wait for a person at most; the oldest one is given up for a new one."""
 WAITING_SECONDS = 900.0
+"""Seconds that a question to a person stays open."""
 FIRST_VERSION = "2026-07-28"
 """The first version of the protocol in which a question is a result."""
 CANNOT_APPROVE = (
@@ -51,8 +52,9 @@ class ApprovalForm(BaseModel):
 class Waiting:
     """Runs that wait for a person, by thread, with the call that each belongs to."""
 
-    def __init__(self) -> None:
-        """Begin with none."""
+    def __init__(self, seconds: float = WAITING_SECONDS) -> None:
+        """Begin with none; each waits for some seconds."""
+        self._seconds = seconds
         self._runs: dict[str, tuple[float, Caller, tuple[str, ...]]] = {}
 
     def __contains__(self, thread: str) -> bool:
@@ -60,33 +62,41 @@ class Waiting:
         return thread in self._runs
 
     def keep(self, thread: str, call: tuple[str, ...]) -> list[str]:
-        """Keep a run of the present caller; gives the threads that are given up."""
-        now = monotonic()
-        old = [each for each, (since, _, _) in self._runs.items() if now - since > WAITING_SECONDS]
-        old += [each for each in self._runs if each not in old][: max(0, len(self._runs) - len(old) - WAITING + 1)]
-        for each in old:
+        """Keep a run of the present caller; gives the threads that are given up.
+
+        A caller with too many runs loses its own oldest one, never one of another caller.
+        """
+        caller = present_caller()
+        given_up = [each for each, (since, _, _) in self._runs.items() if self._is_over(since)]
+        own = [each for each, (_, of, _) in self._runs.items() if of == caller and each not in given_up]
+        given_up += own[: max(0, len(own) - WAITING + 1)]
+        for each in given_up:
             del self._runs[each]
-        self._runs[thread] = now, present_caller(), call
-        return old
+        self._runs[thread] = monotonic(), caller, call
+        return given_up
 
     def require(self, thread: str, call: tuple[str, ...]) -> None:
         """Check that a run waits.
 
         Raises:
-            ToolError: it does not wait, or it is not of this caller and call.
+            ToolError: it does not wait, or no longer, or it is not of this caller and call.
         """
         kept = self._runs.get(thread)
-        if kept is None or kept[1:] != (present_caller(), call):
+        # One that is over stays here until the next call of `keep`, which also names it as given up.
+        if kept is None or kept[1:] != (present_caller(), call) or self._is_over(kept[0]):
             raise ToolError("The question to the person is no longer open; call the tool again without an answer.")
 
     def take(self, thread: str, call: tuple[str, ...]) -> None:
         """Take a run, which is answered once.
 
         Raises:
-            ToolError: it does not wait, or it is not of this caller and call.
+            ToolError: it does not wait, or no longer, or it is not of this caller and call.
         """
         self.require(thread, call)
         del self._runs[thread]
+
+    def _is_over(self, since: float) -> bool:
+        return monotonic() - since > self._seconds
 
 
 def require_a_person(call: CallContext, value: dict[str, Any]) -> None:

@@ -19,6 +19,7 @@ from route_sql.graph.confidence import Calibration
 from route_sql.graph.context import Context
 from route_sql.graph.wiring import build_graph
 from route_sql.mcp.callers import CallerOf, identified, owner
+from route_sql.mcp.person import WAITING_SECONDS, Waiting
 from route_sql.mcp.results import ROWS, AskResult, ExecuteResult, SchemaResult, StatementCheck
 from route_sql.mcp.tools import DatabaseTools
 from route_sql.tools.database.catalog import Catalog
@@ -48,6 +49,7 @@ def build_server(
     caller_of: CallerOf = owner,
     trace_content: bool = False,
     calibration: Calibration | None = None,
+    person_seconds: float = WAITING_SECONDS,
 ) -> MCPServer[Any]:
     """The server, ready for either transport.
 
@@ -59,6 +61,7 @@ def build_server(
         caller_of: Finds the caller of a call, whose rights count.
         trace_content: Whether traces may hold rows and prompts.
         calibration: Calibration in place of the model's own.
+        person_seconds: Seconds that a question to a person stays open.
 
     Raises:
         InvalidInput: there is no database to serve.
@@ -70,7 +73,7 @@ def build_server(
     chosen = replace(given, row_limit=min(ROWS, ROWS if given.row_limit is None else given.row_limit))
     saver = InMemorySaver()  # a run that waits for a person must be resumed
     graph = build_graph(model, catalog, trace_content=trace_content, calibration=calibration, checkpointer=saver)
-    tools = DatabaseTools(catalog=catalog, graph=graph, context=chosen)
+    tools = DatabaseTools(catalog=catalog, graph=graph, context=chosen, waiting=Waiting(person_seconds))
     server: MCPServer[Any] = MCPServer(
         "route-sql",
         title="Databases",

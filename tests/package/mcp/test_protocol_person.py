@@ -12,6 +12,8 @@ from mcp.types import ElicitResult
 from support.protocol_databases import PETS, make_databases, scripted
 
 from route_sql import Catalog, Context
+from route_sql.access.callers import Caller
+from route_sql.mcp.person import WAITING
 from route_sql.mcp.server import build_server
 
 MODES = ("auto", "legacy")
@@ -216,3 +218,38 @@ async def test_a_run_waits_for_an_answer_that_fits_its_form(catalog: Path) -> No
         assert "still open" in wrong and "Rex" not in wrong
         assert "Rex" in await _answered(client, unclear, one, asked.request_state, tool="ask")
         assert "no longer open" in await _answered(client, unclear, one, asked.request_state, tool="ask")
+
+
+async def test_a_caller_with_many_open_questions_leaves_those_of_others(catalog: Path) -> None:
+    present, context = [Caller("analyst")], Context(strategy="single", approve=True)
+    server = build_server(scripted(), Catalog.from_toml(catalog), context=context, caller_of=lambda _: present[0])
+    approved: Any = {"person": accepted(type="approve")}
+    query = {"sql": PETS, "database": "pets"}
+
+    async def asked(name: str) -> str:
+        present[0] = Caller(name)
+        result: Any = await client.session.call_tool("execute", query, allow_input_required=True)
+        return str(result.request_state)
+
+    async with Client(server, mode="auto", elicitation_callback=refuses) as client:
+        analysts = await asked("analyst")
+        guests = [await asked("guest") for _ in range(WAITING + 1)]
+        assert "no longer open" in await _answered(client, query, approved, guests[0])
+        assert "Rex" in await _answered(client, query, approved, guests[1])
+        present[0] = Caller("analyst")
+        assert "Rex" in await _answered(client, query, approved, analysts)
+
+
+async def refuses(context: Any, params: Any) -> ElicitResult:
+    """A person who refuses."""
+    return ElicitResult(action="decline")
+
+
+async def test_a_question_that_is_open_for_too_long_is_closed_without_further_calls(catalog: Path) -> None:
+    context = Context(strategy="single", approve=True)
+    server = build_server(scripted(), Catalog.from_toml(catalog), context=context, person_seconds=0)
+    approved: Any = {"person": accepted(type="approve")}
+    query = {"sql": PETS, "database": "pets"}
+    async with Client(server, mode="auto", elicitation_callback=refuses) as client:
+        asked: Any = await client.session.call_tool("execute", query, allow_input_required=True)
+        assert "no longer open" in await _answered(client, query, approved, asked.request_state)
