@@ -197,7 +197,8 @@ def open_default(
         context: Choices of every question.
 
     Raises:
-        InvalidInput: the database or the model is not named by a text or a path.
+        InvalidInput: the database or the model is not named by a text or a path, or a setting of the environment
+            (ROUTE_SQL_MAX_TOKENS) is wrong.
     """
     if (opened := _named(db)) is None:
         raise InvalidInput(f"the database must be a file, a URL or a name, not {db!r:.100}")

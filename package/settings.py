@@ -1,17 +1,23 @@
 """Settings from the environment, read here and nowhere else. Every variable begins with `ROUTE_SQL_`."""
 
 from pathlib import Path
+from typing import Any
 
-from pydantic import Field, SecretStr
+from pydantic import Field, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from route_sql.agents.brief import Wording
+from route_sql.tools.errors import InvalidInput
+
+PREFIX = "ROUTE_SQL_"
+_VALUES = {"max_tokens": "a whole number above 0", "trace_content": "true or false"}
+"""Valid values of fields where pydantic's own words would not say all."""
 
 
 class Settings(BaseSettings):
     """Settings of the command line and of Studio; a command's own options come before them."""
 
-    model_config = SettingsConfigDict(env_prefix="ROUTE_SQL_", env_file=None)
+    model_config = SettingsConfigDict(env_prefix=PREFIX, env_file=None)
 
     model: str = Field(
         default="default",
@@ -47,3 +53,20 @@ class Settings(BaseSettings):
     threads: SecretStr | None = Field(
         default=None, description="The file or the PostgreSQL URL of the HTTP app's threads, if not the default file."
     )
+
+    def __init__(self, **given: Any) -> None:
+        """Read the environment; a given value comes before it.
+
+        Raises:
+            InvalidInput: a value is wrong; the message names each variable and its valid values.
+        """
+        try:
+            super().__init__(**given)
+        except ValidationError as error:
+            said = [_said(str(each["loc"][0]), each["msg"], each["input"], given) for each in error.errors()]
+            raise InvalidInput("; ".join(said)) from error
+
+
+def _said(field: str, message: str, value: object, given: dict[str, Any]) -> str:
+    name = field if field in given else f"{PREFIX}{field.upper()}"
+    return f"{name} must be {_VALUES.get(field, message.removeprefix('Input should be '))}, not {value!r:.100}"

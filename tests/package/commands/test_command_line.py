@@ -9,7 +9,9 @@ from pathlib import Path
 import pytest
 from support.chat_stub import ChatStub, completion
 
+from route_sql import open_default
 from route_sql.cli import main
+from route_sql.tools.errors import InvalidInput
 
 
 @pytest.fixture
@@ -134,6 +136,27 @@ def test_wrong_use_is_exit_code_2(pets: Path) -> None:
     assert run("ask", "  ", "--db", pets) == 2
     assert run("ask", "Which?", "--db", pets, "--strategy", "best") == 2
     assert run("ask", "Which?", "--db", pets, "--model", "no-such-model") == 2
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "valid"),
+    [
+        ("ROUTE_SQL_MAX_TOKENS", "abc", "a whole number above 0"),
+        ("ROUTE_SQL_MAX_TOKENS", "0", "a whole number above 0"),
+        ("ROUTE_SQL_WORDING", "Tuned", "'instruct' or 'tuned'"),
+        ("ROUTE_SQL_TRACE_CONTENT", "maybe", "true or false"),
+    ],
+)
+def test_a_wrong_setting_is_named_and_exit_code_2(
+    pets: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, name: str, value: str, valid: str
+) -> None:
+    monkeypatch.setenv(name, value)
+    said = f"{name} must be {valid}, not '{value}'"
+    for command in (["ask", "Which?", "--db", pets], ["schema", "--db", pets], ["doctor"], ["mcp", "--db", pets]):
+        assert run(*command) == 2
+        assert capsys.readouterr().err == f"error: {said}\n"
+    with pytest.raises(InvalidInput, match=said):
+        open_default(pets)
 
 
 def test_the_schema_as_the_agents_see_it(pets: Path, capsys: pytest.CaptureFixture[str]) -> None:
