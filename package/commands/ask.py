@@ -1,7 +1,7 @@
 """`route-sql ask`: one question, one answer."""
 
 import asyncio
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import AsyncExitStack, contextmanager
 from dataclasses import replace
 from functools import partial
@@ -12,7 +12,7 @@ from typing import Annotated
 import typer
 
 from route_sql.calibration_file import read_calibration_file
-from route_sql.commands.kept_runs import RecordTo, ReplayOf, ReportTo, check_asked, check_places, replayed
+from route_sql.commands.kept_runs import EndedRun, RecordTo, ReplayOf, ReportTo, check_asked, check_places, replayed
 from route_sql.commands.many_questions import ask_many
 from route_sql.commands.options import (
     AsJson,
@@ -35,13 +35,11 @@ from route_sql.graph.asking import answer_in, no_answer, run_with_story
 from route_sql.graph.context import Context
 from route_sql.graph.events import story
 from route_sql.graph.grounding import askable_schema
-from route_sql.graph.recording import record_run, write_recording
-from route_sql.graph.state import Answer, Question, State
+from route_sql.graph.recording import record_run
+from route_sql.graph.state import Answer, Question
 from route_sql.graph.wiring import build_graph
 from route_sql.models import open_model
 from route_sql.narration import Narrator, narrator
-from route_sql.pages.files import write_page
-from route_sql.pages.run_page import run_page
 from route_sql.printing import complain_of_failure, console, print_answer, print_rows, print_sql, say_json
 from route_sql.progress import download_progress
 from route_sql.row_formats import RowFormat
@@ -94,16 +92,15 @@ def ask(
         check_save_to(save_to)
         context = replace(choose(), keep_prompts=report is not None)
         with narrator(is_quiet=quiet) as narrating:
-            asked = partial(_run, question, db, evidence, model, calibration, context, record)
+            asked = partial(_run, question, db, evidence, model, calibration, context, record is not None)
             begun = asked(narrating) if replay is None else replayed(replay, question, narrating)
-            state, divergences = asyncio.run(begun)
-    if report is not None:
-        write_page(report, run_page(state))
-    answer = answer_in(state)
+            run = asyncio.run(begun)
+    answer = answer_in(run.state)
     _print(answer, as_json, sql_only, rows_as, quiet)
+    run.keep(record, report)  # after the print: a file that can't be written costs no answer
     if save_to is not None:
         rate(question, answer, db, evidence, save_to)
-    if divergences or answer["status"] not in ("ok", "empty", "unsure"):
+    if run.divergences or answer["status"] not in ("ok", "empty", "unsure"):
         raise typer.Exit(1)
 
 
@@ -138,10 +135,9 @@ async def _run(
     model: str | None,
     calibration: Path | None,
     context: Context,
-    record: Path | None,
+    is_recorded: bool,
     narrating: Narrator,
-) -> tuple[State, Sequence[str]]:
-    """The state at the end, without divergences: those are of a replay."""
+) -> EndedRun:
     settings, began = Settings(), time()
     numbers = read_calibration_file(calibration or settings.calibration)
     async with AsyncExitStack() as stack:
@@ -152,9 +148,8 @@ async def _run(
             progress = narrating.wait_for_bar(stack.enter_context(download_progress()))
             chat = await stack.enter_async_context(open_model(model or settings.model, settings, progress))
         asked = Question(question=question, database=name, evidence=evidence)
-        if record is None:
+        if not is_recorded:
             graph = build_graph(chat, catalog, trace_content=settings.trace_content, calibration=numbers)
-            return await run_with_story(graph, asked, context, narrating.tell), ()
+            return EndedRun(await run_with_story(graph, asked, context, narrating.tell))
         state, recording = await record_run(chat, catalog, asked, context, calibration=numbers, tell=narrating.tell)
-        write_recording(record, recording)
-        return state, ()
+        return EndedRun(state, recording=recording)

@@ -1,16 +1,18 @@
 """Options of `ask` for runs that are kept: a page, a recording, and the replay of one."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from route_sql.graph.recording import FILE, read_recording
+from route_sql.graph.recording import FILE, Recording, read_recording, write_recording
 from route_sql.graph.replaying import Diverged, replay_run
 from route_sql.graph.state import State
 from route_sql.narration import Narrator
-from route_sql.pages.files import require_writable
+from route_sql.pages.files import require_writable, write_page
+from route_sql.pages.run_page import run_page
 from route_sql.printing import complain
 from route_sql.tools.errors import InvalidInput
 
@@ -33,6 +35,27 @@ RECORDED = frozenset(
     "db evidence model calibration strategy without max_tokens samples withhold min_confidence save_to".split()
 )
 """Options of `ask` that a recording decides."""
+
+
+@dataclass(frozen=True)
+class EndedRun:
+    """A run that has its answer."""
+
+    state: State
+    divergences: Sequence[str] = ()
+    """Those of a replay."""
+    recording: Recording | None = None
+
+    def keep(self, record: Path | None, report: Path | None) -> None:
+        """Write the recording and the page, where they are wanted.
+
+        Raises:
+            InvalidInput: one of them can't be written.
+        """
+        if record is not None and self.recording is not None:
+            write_recording(record, self.recording)
+        if report is not None:
+            write_page(report, run_page(self.state))
 
 
 def check_asked(question: str, db: str) -> None:
@@ -75,8 +98,8 @@ def _was_given(ctx: typer.Context, name: str) -> bool:
     return source is not None and source.name == "COMMANDLINE"
 
 
-async def replayed(folder: Path, question: str, narrating: Narrator) -> tuple[State, Sequence[str]]:
-    """The state and the divergences of a replay; each divergence is printed on standard error.
+async def replayed(folder: Path, question: str, narrating: Narrator) -> EndedRun:
+    """Replay a run; each divergence is printed on standard error.
 
     Raises:
         InvalidInput: the folder has no recording, or one of another question.
@@ -91,4 +114,4 @@ async def replayed(folder: Path, question: str, narrating: Narrator) -> tuple[St
         complain(f"diverged: {divergence}")
     if replay.state is None:
         raise Diverged("the replay ended before its answer; the lines above say where it diverged")
-    return replay.state, replay.divergences
+    return EndedRun(replay.state, replay.divergences)

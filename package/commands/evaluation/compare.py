@@ -38,13 +38,16 @@ def compare(
     lines = read_run(first), read_run(second)
     compared = compare_runs(*lines)
     names = _names(first, second)
-    if report is not None:
-        write_page(report, comparison_page(names, *lines, gold_of(questions, layout) if questions else None))
+    gold = gold_of(questions, layout) if report is not None and questions else None
+    page = comparison_page(names, *lines, gold) if report is not None else ""
     if as_json:
         say_json(compared)
-        return
-    console().print(summary_table({escaped(name): summarise(run) for name, run in zip(names, lines, strict=True)}))
-    say(comparison_sentence(*names, compared))
+    else:
+        console().print(summary_table({escaped(name): summarise(run) for name, run in zip(names, lines, strict=True)}))
+        say(comparison_sentence(*names, compared))
+    # Last, so that a page that can't be written costs no figures.
+    if report is not None:
+        write_page(report, page)
 
 
 def _names(first: Path, second: Path) -> tuple[str, str]:

@@ -65,6 +65,23 @@ def test_a_divergence_is_said_and_is_exit_code_1(
 @pytest.mark.parametrize(
     ("words", "message"),
     [
+        (["--report", "x" * 252], "the page can't be written"),
+        (["--record", "pets.sqlite/kept"], "the recording can't be written"),
+    ],
+)
+def test_a_file_that_can_not_be_written_costs_no_answer(
+    stub: ChatStub, pets: Path, capsys: pytest.CaptureFixture[str], words: list[str], message: str
+) -> None:
+    # The draft of a file with so long a name can't be written: as with a full disk, nobody knows before.
+    stub.enqueue(completion(SQL))
+    assert ask(QUESTION, "--db", pets, "--model", stub.url, "--strategy", "single", "--json", *words) == 2
+    printed = capsys.readouterr()
+    assert json.loads(printed.out)["rows"] == [["Rex"], ["Mia"]] and message in printed.err
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
         (["--replay", "nowhere"], "name a folder of --record"),
         (["Another?", "--replay", "kept"], "another question"),
         ([QUESTION, "--db", "pets.sqlite", "--record", "kept"], "name another folder"),

@@ -145,6 +145,13 @@ def test_wrong_use_says_what_to_do(
     assert {path.name: path.read_bytes() for path in runs.iterdir()} == before
 
 
+def test_a_page_that_can_not_be_written_costs_no_figures(runs: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    # The draft of a file with so long a name can't be written: as with a full disk, nobody knows before.
+    assert compare("--report", "x" * 252, "--json") == 2
+    printed = capsys.readouterr()
+    assert json.loads(printed.out)["p_value"] == 1.0 and "the page can't be written" in printed.err
+
+
 def test_runs_over_other_questions_are_refused(runs: Path, capsys: pytest.CaptureFixture[str]) -> None:
     Path("now.jsonl").write_text(f"{json.dumps(SECOND[0])}\n")
     assert compare() == 2
