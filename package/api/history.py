@@ -1,6 +1,7 @@
 """Threads of a caller: the list, one with its answers, its report, and its end."""
 
 import asyncio
+import json
 from datetime import UTC, datetime
 from typing import Annotated, Any
 
@@ -14,9 +15,11 @@ from route_sql.api.running import BUSY
 from route_sql.api.service import AdmittedCaller, Service, owner_of, service_of
 from route_sql.api.threads.outcomes import answer_of, person_question
 from route_sql.api.threads.thread_store import ThreadRow, ThreadSummary, TurnRow
+from route_sql.graph.state import Answer
 from route_sql.json_values import json_value
 from route_sql.pages.engine import style_policy
 from route_sql.pages.run_page import run_page
+from route_sql.tools.database.outcome import Cell
 
 router = APIRouter(tags=["threads"])
 OneThread = Annotated[ThreadId, Path()]
@@ -40,8 +43,7 @@ async def thread(thread: OneThread, request: Request, caller: AdmittedCaller) ->
     """Show a thread with its questions and answers."""
     service = service_of(request)
     row = await service.thread_of(thread, caller)
-    turns = [await _turn(service, each) for each in (await service.store.turns([thread]))[thread]]
-    body = ThreadBody(thread=thread, database=row.database, turns=turns)
+    body = ThreadBody(thread=thread, database=row.database, turns=await _turns(service, thread))
     # All answers of a thread, with their rows, may take a while to write.
     return await asyncio.to_thread(lambda: JSONResponse(json_value(body)))
 
@@ -90,6 +92,26 @@ def _entry(row: ThreadRow, found: ThreadSummary) -> ThreadEntry:
     )
 
 
+async def _turns(service: Service, thread: str) -> list[TurnBody]:
+    """The turns of a thread. States are read one after the other, the newest first, as long as their rows fit."""
+    turns: list[TurnBody] = []
+    left = service.limits.thread_bytes
+    for row in reversed((await service.store.turns([thread]))[thread]):
+        turn = await _turn(service, row)
+        if (answer := turn["answer"]) is not None and answer["rows"]:
+            if left <= 0:
+                turn = TurnBody({**turn, "answer": Answer({**answer, "rows": []}), "rows_left_out": True})
+            else:
+                left -= await asyncio.to_thread(_size, answer["rows"])
+        turns.insert(0, turn)
+    return turns
+
+
+def _size(rows: list[list[Cell]]) -> int:
+    """Bytes of rows as JSON."""
+    return len(json.dumps(rows))
+
+
 async def _turn(service: Service, row: TurnRow) -> TurnBody:
     snapshot = await _snapshot(service, row)
     is_open = row.state in ("needs_approval", "needs_choice")
@@ -100,6 +122,7 @@ async def _turn(service: Service, row: TurnRow) -> TurnBody:
         state=row.state,
         answer=answer_of(snapshot) if snapshot and row.state == "answered" else None,
         interrupt=person_question(snapshot) if snapshot and is_open else None,
+        rows_left_out=False,
     )
 
 

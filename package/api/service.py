@@ -40,6 +40,7 @@ class ServiceLimits:
         per_minute: Requests of each caller per minute; 0 for no limit.
         margin: Seconds that a run may take longer than its own budget before it is stopped.
         ping: Seconds of silence after which a stream has a comment, so that no proxy closes it.
+        thread_bytes: Bytes of rows after which a thread is shown without those of its older turns.
     """
 
     questions: int = 8
@@ -47,6 +48,7 @@ class ServiceLimits:
     per_minute: int = 600
     margin: float = 30.0
     ping: float = 15.0
+    thread_bytes: int = 4_000_000
 
 
 @dataclass(frozen=True)

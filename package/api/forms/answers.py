@@ -121,7 +121,10 @@ class ThreadsBody(TypedDict):
 
 
 class TurnBody(TypedDict):
-    """A question of a thread. `turn` is its number there, from 1 on."""
+    """A question of a thread. `turn` is its number there, from 1 on.
+
+    `rows_left_out`: its answer has no rows here, since the rows of later turns are many; its report shows them.
+    """
 
     turn: int
     question: str
@@ -129,6 +132,7 @@ class TurnBody(TypedDict):
     state: TurnState
     answer: Answer | None
     interrupt: PersonQuestion | None
+    rows_left_out: bool
 
 
 class ThreadBody(TypedDict):

@@ -12,17 +12,25 @@ const NEXT_WORDS = { none: "sort ascending", ascending: "sort descending", desce
 /** The table of an answer, with the buttons under it. */
 export function rowsView(answer, question) {
   const { columns, rows } = answer;
+  const count = element("span", { class: "soft", text: countText(answer) });
+  if (areLeftOut(answer)) return element("div", { class: "rows" }, count);
   const table = sortableTable(columns, rows, `Rows: ${question}`);
   return element("div", { class: "rows" }, table, element("div", { class: "bar" },
-    element("span", { class: "soft", text: countText(answer) }),
+    count,
     button("CSV", () => save(asCsv(columns, rows), fileName(question, "csv"), "text/csv"), { "aria-label": "Download the rows as CSV" }),
     button("JSON", () => save(asJson(columns, rows), fileName(question, "json"), "application/json"), { "aria-label": "Download the rows as JSON" })));
 }
 
 /** How many rows there are, and whether a limit cut them. */
 export function countText({ row_count: count, rows, truncated }) {
-  const here = rows.length < count ? `, ${rows.length} here` : "";
+  const left = areLeftOut({ row_count: count, rows });
+  const here = left ? ", which a long thread leaves out; the report shows them" : rows.length < count ? `, ${rows.length} here` : "";
   return `${counted(count, "row")}${here}${truncated ? cutText(rows) : ""}`;
+}
+
+/** Whether the server left the rows out, as it does for older turns of a thread with many. */
+function areLeftOut({ row_count: count, rows }) {
+  return count > 0 && rows.length === 0;
 }
 
 /** What a limit cut: a text that was cut ends with an ellipsis. */

@@ -228,6 +228,20 @@ async def test_the_report_of_each_turn_and_no_report_before_its_first_step(tmp_p
             assert (await http.get(f"{place}?turn={turn}")).status_code in (400, 404)
 
 
+async def test_a_thread_with_many_rows_is_shown_without_those_of_its_older_turns(tmp_path: Path) -> None:
+    limits = ServiceLimits(per_minute=0, thread_bytes=40)  # one result has 32, so two of them are over it
+    async with serving_api(tmp_path, limits=limits) as running, running.client() as http:
+        thread = (await http.post("/v1/ask", json=ASKED)).json()["thread"]
+        for _ in range(2):
+            await http.post("/v1/ask", json={**ASKED, "thread": thread})
+        turns = (await http.get(f"/v1/threads/{thread}")).json()["turns"]
+        assert [each["turn"] for each in turns] == [1, 2, 3]
+        assert [each["rows_left_out"] for each in turns] == [True, False, False]
+        assert [len(each["answer"]["rows"]) for each in turns] == [0, 2, 2]
+        assert all(each["answer"]["row_count"] == 2 and each["answer"]["sql"] == PETS for each in turns)
+        assert "Rex" in (await http.get(f"/v1/threads/{thread}/report?turn=1")).text
+
+
 async def test_the_figures_count_runs_answers_and_tokens_and_name_nobody(tmp_path: Path) -> None:
     async with serving_api(tmp_path) as running, running.client() as http:
         await http.post("/v1/ask", json=ASKED)

@@ -109,6 +109,8 @@ COUNTS = [
     ([["a"]] * 2, 5, True, "5 rows, 2 here; there are more, which a limit cut"),
     ([["a"], ["b…"]], 2, True, "2 rows; long texts, and perhaps rows, were cut at a limit"),
     ([["a"], ["b…"]], 2, False, "2 rows"),
+    ([], 2, False, "2 rows, which a long thread leaves out; the report shows them"),
+    ([], 0, False, "0 rows"),
 ]  # fmt: skip
 
 
@@ -116,6 +118,8 @@ async def test_the_count_says_what_a_limit_cut(browser: Any, tmp_path: Path) -> 
     given = [{"rows": rows, "row_count": count, "truncated": truncated} for rows, count, truncated, _ in COUNTS]
     shown = await in_page(browser, tmp_path, "rows", "(all) => all.map(part.countText)", given)
     assert shown == [expected for *_, expected in COUNTS]
+    script = "(answer) => part.rowsView({ ...answer, columns: ['n'] }, '').querySelectorAll('table, button').length"
+    assert await in_page(browser, tmp_path, "rows", script, given[-2]) == 0
 
 
 async def test_what_is_a_chart(browser: Any, tmp_path: Path) -> None:
