@@ -1,18 +1,21 @@
 """One HTTP request to a model server: its response is read in pieces, under the bounds of the call."""
 
+import asyncio
 import json
 import zlib
 from collections.abc import AsyncGenerator, AsyncIterator
-from contextlib import aclosing, asynccontextmanager
+from contextlib import aclosing, asynccontextmanager, suppress
 from typing import Any, Protocol
 
 import httpx2
 
 from route_sql.serving.client.bounds import Allowance
-from route_sql.serving.client.failures import BadAnswer, ErrorAnswer
+from route_sql.serving.client.failures import BadAnswer, ErrorAnswer, TimeIsUp
 from route_sql.serving.errors import ServerRefused
 
 CONNECT_SECONDS = 10.0
+ERROR_SECONDS = 5.0
+"""Seconds after which the text of an error is cut."""
 _PLAIN = ("", "identity")
 _ZIPPED = ("gzip", "x-gzip", "deflate")
 
@@ -58,9 +61,16 @@ class Response:
             yield _decoded(b"".join(begun))
 
     async def error_text(self) -> str:
-        """The beginning of an error's body."""
-        async with aclosing(self._pieces(self._allowance.bounds.error_bytes, cut=True)) as pieces:
-            return _decoded(b"".join([piece async for piece in pieces]))
+        """The beginning of an error's body, as far as it comes: the status is known, and that is what counts."""
+        begun: list[bytes] = []
+        with suppress(BadAnswer, TimeIsUp, TimeoutError, httpx2.HTTPError):
+            async with (
+                asyncio.timeout(ERROR_SECONDS),
+                aclosing(self._pieces(self._allowance.bounds.error_bytes, cut=True)) as pieces,
+            ):
+                async for piece in pieces:
+                    begun.append(piece)
+        return _decoded(b"".join(begun))
 
     async def _pieces(self, most: int, *, cut: bool = False) -> AsyncGenerator[bytes]:
         unpacked = _unpacker(self._response.headers.get("content-encoding", ""))
@@ -115,11 +125,7 @@ async def requested(
 
 
 async def _error(response: httpx2.Response, answer: Response) -> ErrorAnswer:
-    try:
-        said = await answer.error_text()
-    except (BadAnswer, httpx2.HTTPError):  # the status is known, and that is what counts
-        said = ""
-    headers = response.headers
+    said, headers = await answer.error_text(), response.headers
     return ErrorAnswer(response.status_code, said, headers.get("retry-after", ""), headers.get("location", ""))
 
 

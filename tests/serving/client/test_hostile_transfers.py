@@ -20,7 +20,7 @@ from support.chat_stub import (
 from support.hostile import EVENTS, MEGABYTE, event, refused
 
 from route_sql.serving.client.chat import ChatTGI
-from route_sql.serving.errors import ServerUnavailable
+from route_sql.serving.errors import ServerRefused, ServerUnavailable
 
 CHUNKED = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\nContent-Type: "
 
@@ -127,6 +127,17 @@ async def test_headers_without_end(stub: ChatStub) -> None:
 async def test_a_server_that_never_answers(stub: ChatStub, is_stream: bool) -> None:
     stub.enqueue(hanging)
     assert isinstance(await refused(chat(stub, timeout=0.3, max_retries=0), is_stream=is_stream), ServerUnavailable)
+
+
+@pytest.mark.parametrize("settings", [{"timeout": 0.3}, {"budget": 0.5}])
+async def test_an_error_whose_text_never_ends_keeps_its_status(stub: ChatStub, settings: dict[str, float]) -> None:
+    def stalled(handler: Any, stub: ChatStub) -> None:
+        handler.wfile.write(b"HTTP/1.1 401 No\r\nContent-Length: 99\r\n\r\nwrong key")
+        hanging(handler, stub)
+
+    stub.enqueue(stalled)
+    error = await refused(chat(stub, **settings), is_stream=False)
+    assert isinstance(error, ServerRefused) and (error.status, error.said) == (401, "wrong key")
 
 
 @pytest.mark.parametrize("key", ["sesam\u00e9", "sesame\nx"])
