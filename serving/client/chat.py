@@ -24,6 +24,7 @@ from route_sql.serving.client.served_model import UNNAMED, ServedModel
 from route_sql.serving.client.servers import Servers
 from route_sql.serving.client.sessions import SYNC_CALLS
 from route_sql.serving.profile import PromptWording
+from route_sql.tools.loop_thread import QUESTIONS
 from route_sql.tools.shared_prompts import asked_database
 
 MOST_STOPS = 4
@@ -155,8 +156,9 @@ class ChatTGI(AsyncChatModel):
         await self._servers.aclose()
 
     def close(self) -> None:
-        """Close the connections that synchronous calls opened."""
-        SYNC_CALLS.run(self._servers.aclose())
+        """Close the connections that synchronous calls opened, `graph.invoke` included."""
+        for calls in (SYNC_CALLS, QUESTIONS):
+            calls.run(self._servers.aclose())
 
     async def _agenerate(
         self,

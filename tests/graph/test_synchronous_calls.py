@@ -1,6 +1,7 @@
 """`invoke`, `stream` and `batch`: in a script, where a loop runs already, and in the threads of a web server."""
 
 import asyncio
+import json
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -10,10 +11,12 @@ import pytest
 from langgraph.checkpoint.memory import InMemorySaver
 from langgraph.checkpoint.sqlite import SqliteSaver
 from langgraph.types import Command
+from support.chat_stub import ChatStub, hanging
 
 from route_sql.graph.context import Context
 from route_sql.graph.state import Question
 from route_sql.graph.wiring import build_graph
+from route_sql.serving.client.chat import ChatTGI
 from route_sql.testing import ScriptedModel
 from route_sql.tools.database.catalog import Catalog
 from route_sql.tools.errors import InvalidInput
@@ -80,6 +83,25 @@ def test_a_query_is_approved_and_a_follow_up_is_one(databases: Catalog, tmp_path
         assert graph.invoke(Command(resume=True), THREAD, context=context)["rows"] == ROWS
         graph.invoke({**QUESTION, "question": "And by city?"}, THREAD, context=Context(strategy="single"))
         assert "Earlier question" in str(model.history[-1][1][-1].content)
+
+
+def test_a_closed_model_leaves_no_connection_of_a_question(
+    databases: Catalog, stub: ChatStub, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def kept(handler: Any, stub: ChatStub) -> None:
+        body = json.dumps({"choices": [{"message": {"content": NAMES}}]}).encode()
+        handler.wfile.write(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % len(body) + body)
+        hanging(handler, stub)
+
+    monkeypatch.setenv("NO_PROXY", "*")
+    stub.enqueue(kept)
+    # Connections to an address that is not written as the loopback are kept for the next question.
+    model = ChatTGI(base_url=stub.url.replace("127.0.0.1", "127.1"), model="m", wording="instruct")
+    graph: Any = build_graph(model, databases)
+    assert graph.invoke(QUESTION, context=Context(strategy="single"))["rows"] == ROWS
+    assert not stub.hung_up.is_set()
+    model.close()
+    assert stub.hung_up.wait(5)
 
 
 def test_an_error_of_the_graph_is_raised_to_the_caller(databases: Catalog) -> None:
