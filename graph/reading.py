@@ -12,7 +12,7 @@ from route_sql.graph.calls.budget import Agent, Update, within_budget
 from route_sql.graph.calls.exchanges import kept_exchanges
 from route_sql.graph.context import Context, context_of
 from route_sql.graph.events import story
-from route_sql.graph.fields.channels import Begin
+from route_sql.graph.fields.channels import BEGIN, Begin
 from route_sql.graph.state import VERSION, State
 from route_sql.graph.threads.checked_state import checked_state
 from route_sql.graph.threads.choices import kept_choices
@@ -128,8 +128,10 @@ class Router(Runnable[StoredState, Any]):
         """The next node, or the next nodes."""
         if self._otherwise is not None and input.get("version") != VERSION:
             return self._otherwise
+        # LangGraph adds the node's update to the state: a value that it has removed comes as the mark of the removal.
+        stored = cast(StoredState, {name: value for name, value in input.items() if value != BEGIN})
         try:
-            return self._chosen(input)
+            return self._chosen(stored)
         except InvalidInput:
             if self._otherwise is None:
                 raise

@@ -52,6 +52,14 @@ async def test_a_candidate_that_ran_before_is_in_no_answer_prompt_or_state(
     assert answer["sql"] == NAMES and NARROWER in answer["notes"]
 
 
+async def test_the_agents_after_a_query_that_failed_are_asked(model: ScriptedModel, catalog: Catalog) -> None:
+    model.enqueue("sql", "SELECT nam FROM customer", NAMES).enqueue("link", "customer(name)")
+    graph: Any = build_graph(model, catalog, checkpointer=InMemorySaver())
+    await graph.ainvoke(QUESTION, THREAD, context=Context(approve=True, without=("complete_joins", "correct_noise")))
+    paused = await graph.ainvoke(Command(resume=True), THREAD, context=CLERK)
+    assert paused["__interrupt__"][0].value["approve"] == NAMES
+
+
 async def test_a_resume_without_a_context_keeps_the_narrower_rights(model: ScriptedModel, catalog: Catalog) -> None:
     model.enqueue("sql", NAMES, WIDE).enqueue("link", "customer(name)").enqueue("verdict", "Yes")
     graph: Any = build_graph(model, catalog, checkpointer=InMemorySaver())
