@@ -203,6 +203,23 @@ async def _shown(
     return await asyncio.to_thread(visible, schema, question, notes, budget_chars)
 
 
+async def fitting_schema(schema: Schema, question: str, notes: Sequence[str], budget_chars: int) -> Schema:
+    """The schema as a prompt shows it: cut if it exceeds the budget. A schema of many columns is measured in a thread.
+
+    A run needs this again after `ground`: samples and comments of a part may be too long, and a run that was resumed
+    with narrower rights has no part any more.
+    """
+    if is_small(schema) and len(render_again(schema)) <= budget_chars:
+        return schema
+    return await asyncio.to_thread(_fitting, schema, question, notes, budget_chars)
+
+
+def _fitting(schema: Schema, question: str, notes: Sequence[str], budget_chars: int) -> Schema:
+    # The prompt shows the same text, so it is rendered here once for both.
+    fits = len(render_again(schema)) <= budget_chars
+    return schema if fits else reduce_schema(schema, question, budget_chars, notes)[0]
+
+
 def _failure(tool: ContextTool | Extension, error: BaseException) -> str:
     """The sentence on a tool that failed. An error that the caller's tool did not cause is raised."""
     if isinstance(tool, Extension) and isinstance(error, ExtensionFailed):

@@ -37,7 +37,7 @@ from route_sql.graph.fields.channels import Begin, Change
 from route_sql.graph.fields.decisions import Point
 from route_sql.graph.fields.proposals import Proposal, TokenScores
 from route_sql.graph.fields.run_choices import Choices
-from route_sql.graph.grounding import Ground, gather_ground, ground_of_own_query, question_of
+from route_sql.graph.grounding import Ground, fitting_schema, gather_ground, ground_of_own_query, question_of
 from route_sql.graph.person.clarifying import clarified, unclear_points
 from route_sql.graph.schemas import Schemas, is_small
 from route_sql.graph.selection import attempts, leading, newest_rejected
@@ -52,7 +52,6 @@ from route_sql.tools.database.catalog import Catalog
 from route_sql.tools.database.outcome import ran
 from route_sql.tools.schema.links import union
 from route_sql.tools.schema.records import Schema
-from route_sql.tools.schema.relevance import reduce_schema
 from route_sql.tools.sql.continuation import continuable_prefix
 from route_sql.tools.sql.usage import misplaced_columns, tables_and_columns
 from route_sql.tools.values.find_values import ValueIndexes
@@ -279,10 +278,9 @@ class Nodes:
         # The database may be gone since `ground`; then no model is asked.
         schema = await self._whole_schema(state, asks_again=bool(attempts(state)))
         notes, evidence = tuple(state.get("context_notes", [])), evidence_in(state)
-        if shown := state.get("shown_schema"):
-            # Samples and comments of a schema that was cut may still be longer than the budget.
-            part, budget = schema.restrict(shown), state["choices"]["schema_chars"]
-            schema, _ = await asyncio.to_thread(reduce_schema, part, state["question"], budget, (*notes, evidence))
+        shown, budget = state.get("shown_schema"), state["choices"]["schema_chars"]
+        part = schema.restrict(shown) if shown else schema
+        schema = await fitting_schema(part, state["question"], (*notes, evidence), budget)
         wording = self.wording or await wording_of(self.model)
         return Brief(
             question=state["question"],

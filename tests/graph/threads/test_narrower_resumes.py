@@ -60,6 +60,19 @@ async def test_the_agents_after_a_query_that_failed_are_asked(model: ScriptedMod
     assert paused["__interrupt__"][0].value["approve"] == NAMES
 
 
+async def test_a_large_schema_is_cut_again(model: ScriptedModel, catalog: Catalog) -> None:
+    """The part that the run has shown before names what is hidden now."""
+    model.enqueue("sql", "SELECT nam FROM customer", NAMES).enqueue("link", "customer(name)")
+    graph: Any = build_graph(model, catalog, checkpointer=InMemorySaver())
+    context = Context(approve=True, schema_chars=60, without=("complete_joins", "correct_noise", "continue_writing"))
+    await graph.ainvoke(QUESTION, THREAD, context=context)
+    paused = await graph.ainvoke(Command(resume=True), THREAD, context=CLERK)
+    assert paused["__interrupt__"][0].value["approve"] == NAMES
+    before, linking, _ = (str(messages[-1].content) for _, messages in model.history)
+    shown = [[name for name in ("customer", "product", "sale") if f"{name} (" in text] for text in (before, linking)]
+    assert shown == [["customer"], ["customer"]]
+
+
 async def test_a_resume_without_a_context_keeps_the_narrower_rights(model: ScriptedModel, catalog: Catalog) -> None:
     model.enqueue("sql", NAMES, WIDE).enqueue("link", "customer(name)").enqueue("verdict", "Yes")
     graph: Any = build_graph(model, catalog, checkpointer=InMemorySaver())
