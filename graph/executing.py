@@ -178,7 +178,7 @@ class Execution:
             return None
         dialect = self.state["choices"]["dialect"] or self.catalog.get(self.state["database"]).dialect
         proposal = run.proposal
-        return proposed(proposal["agent"], in_own_dialect(proposal["sql"], dialect), scores=proposal.get("scores"))
+        return proposed(proposal["agent"], in_own_dialect(proposal["sql"], dialect), proposal.get("scores"))
 
 
 NO_TIME = "There was no time left for the query."
@@ -223,14 +223,25 @@ def candidate_of(attempt: Attempt) -> Candidate:
     return candidate
 
 
-def proposed(
-    agent: str, sql: str | None, tried: Sequence[str] = (), scores: TokenScores | None = None
+def proposed(agent: str, sql: str | None, scores: TokenScores | None) -> Proposal | None:
+    """The SQL of an agent as the next candidate; None if there is none."""
+    return Proposal(agent=agent, sql=sql, scores=scores) if sql else None
+
+
+def proposed_once(
+    agent: str, sql: str | None, scores: TokenScores | None, tried: Sequence[Attempt], dialect: str
 ) -> Proposal | None:
     """The SQL of an agent as the next candidate; None if there is none, or if it only repeats one.
 
     Running a candidate again would count as agreement.
     """
-    return Proposal(agent=agent, sql=sql, scores=scores) if sql and sql not in tried else None
+    return None if sql and attempt_with(sql, tried, dialect) else proposed(agent, sql, scores)
+
+
+def attempt_with(sql: str, tried: Sequence[Attempt], dialect: str) -> Attempt | None:
+    """The attempt that has run this SQL, as it is written or translated into the database's dialect."""
+    forms = (sql, in_own_dialect(sql, dialect))
+    return next((attempt for attempt in tried if attempt["sql"] in forms), None)
 
 
 async def _refused(reason: str) -> Outcome:

@@ -29,13 +29,12 @@ from route_sql.graph.checks import finding
 from route_sql.graph.confidence import UNCALIBRATED, Calibration, calibration_in_run, find_calibration
 from route_sql.graph.context import Context, authenticated_user
 from route_sql.graph.events import add_event
-from route_sql.graph.executing import Execution, candidate_of, proposed
+from route_sql.graph.executing import Execution, candidate_of, proposed, proposed_once
 from route_sql.graph.extensions.audit import Audit
 from route_sql.graph.extensions.executor import Executor
 from route_sql.graph.extensions.extension import Extension
 from route_sql.graph.fields.channels import Begin, Change
 from route_sql.graph.fields.decisions import Point
-from route_sql.graph.fields.proposals import Proposal, TokenScores
 from route_sql.graph.fields.run_choices import Choices
 from route_sql.graph.grounding import Ground, fitting_schema, gather_ground, ground_of_own_query, question_of
 from route_sql.graph.person.clarifying import clarified, unclear_points
@@ -132,7 +131,7 @@ class Nodes:
         used = union(tables_and_columns(sql, brief.schema), misplaced_columns(sql, brief.schema)) if sql else {}
         judged = await self._answerable(state, reply, sql)
         withheld = is_withheld({**state, "no_answer": judged})
-        proposal = None if withheld else proposed("draft", sql, scores=scores_of(reply))
+        proposal = None if withheld else proposed("draft", sql, scores_of(reply))
         return {"drafted": used, "proposal": proposal, "no_answer": judged, "ledger": [entry("draft", reply)]}
 
     async def generate(self, state: State) -> Update:
@@ -143,8 +142,8 @@ class Nodes:
         reply = await self._ask(state, messages, sample=before or None)
         sql = generator.parse(reply.text, brief.schema.dialect)
         # The first may repeat the draft, which counts as agreement; a sample may not.
-        scores = scores_of(reply)
-        proposal = _proposal("generate", sql, state, scores) if before else proposed("generate", sql, scores=scores)
+        tried = attempts(state) if before else ()
+        proposal = proposed_once("generate", sql, scores_of(reply), tried, brief.schema.dialect)
         judged = state.get("no_answer") or await self._answerable(state, reply, sql)
         return {"proposal": proposal, "no_answer": judged, "ledger": [entry("generate", reply)]}
 
@@ -180,7 +179,7 @@ class Nodes:
         return {
             "attempts": Change(at=len(tried) - 1, set={"joins_checked": True}),
             "drafted": union(state.get("drafted", {}), used),
-            "proposal": _proposal("complete_joins", sql, state, tried[-1].get("scores")),
+            "proposal": proposed_once("complete_joins", sql, tried[-1].get("scores"), tried, schema.dialect),
         }
 
     async def correct_noise(self, state: State) -> Update:
@@ -193,7 +192,8 @@ class Nodes:
         messages = self.prompts.correct_noise(brief, doubted["sql"], found, failed=not ran(doubted["outcome"]))
         reply = await self._ask(state, messages, tag=FOR_PROGRAMS)
         verdict = noise_corrector.parse(reply.text, brief.schema.dialect)
-        proposal = _proposal("correct_noise", verdict.sql if verdict else None, state, scores_of(reply))
+        given = verdict.sql if verdict else None, scores_of(reply), attempts(state), brief.schema.dialect
+        proposal = proposed_once("correct_noise", *given)
         update: Update = {"proposal": proposal, "ledger": [entry("correct_noise", reply)]}
         if doubted.get("decision") == "rejected":
             update["attempts"] = Change(at=len(attempts(state)) - 1, set={"corrected": True})
@@ -207,7 +207,7 @@ class Nodes:
         messages = self.prompts.continue_writing(brief, prefix)
         reply = await self._ask(state, messages)
         sql = continuation_writer.parse(reply.text, prefix, brief.schema.dialect)
-        proposal = _proposal("continue_writing", sql, state, scores_of(reply))
+        proposal = proposed_once("continue_writing", sql, scores_of(reply), attempts(state), brief.schema.dialect)
         return {"proposal": proposal, "ledger": [entry("continue_writing", reply)]}
 
     async def answer(self, state: State) -> Update:
@@ -290,8 +290,3 @@ class Nodes:
             wording=wording,
             examples=worked_examples(wording, schema.dialect),
         )
-
-
-def _proposal(agent: str, sql: str | None, state: State, scores: TokenScores | None) -> Proposal | None:
-    """A proposal, unless it only repeats a candidate, which would count as agreement."""
-    return proposed(agent, sql, [attempt["sql"] for attempt in attempts(state)], scores)

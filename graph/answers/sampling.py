@@ -16,7 +16,7 @@ from route_sql.graph.calls.budget import Update, in_time, seconds_left
 from route_sql.graph.calls.ledger import entry_of_samples, scores_of
 from route_sql.graph.confidence import Calibration
 from route_sql.graph.events import add_event
-from route_sql.graph.executing import Execution, candidate_of
+from route_sql.graph.executing import Execution, attempt_with, candidate_of
 from route_sql.graph.extensions.extension import Extension
 from route_sql.graph.fields.proposals import Proposal, Sample, Samples
 from route_sql.graph.selection import attempts, best, leading
@@ -132,7 +132,7 @@ class Counting:
 
     async def _run(self, agent: str, sql: str, sample: Sample) -> Attempt:
         """The attempt with this SQL, which is run unless it was."""
-        if known := next((each for each in attempts(self.state) if each["sql"] == sql), None):
+        if known := attempt_with(sql, attempts(self.state), self.schema.dialect):
             return known
         add_event("begin", f"running sample {sample['number']}", sql)
         proposal = Proposal(agent=agent, sql=sql, scores=sample["scores"])

@@ -31,6 +31,13 @@ async def test_what_does_not_run_in_translation_either_stays_as_written(ducks: C
     assert (answer["status"], answer["sql"]) == ("refused", "SELECT `no such name` FROM customer")
 
 
+async def test_a_repeat_of_a_translated_query_is_no_second_candidate(ducks: Catalog, model: ScriptedModel) -> None:
+    foreign = "SELECT `full name` FROM customer"
+    model.enqueue("sql", foreign, "SELECT id FROM customer").enqueue("verdict", f"verdict: wrong\n{foreign}")
+    answer = await build_graph(model, ducks).ainvoke(QUESTION)
+    assert [candidate["agent"] for candidate in answer["candidates"]] == ["draft", "generate"]
+
+
 async def test_a_translation_meets_the_guard(ducks: Catalog, model: ScriptedModel) -> None:
     answer = await answer_to("SELECT `content` FROM read_text('/etc/passwd')", ducks, model)
     assert answer["rows"] == []

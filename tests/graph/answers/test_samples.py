@@ -117,6 +117,13 @@ async def test_samples_of_the_same_words_vote_too_but_run_once(catalog: Catalog)
     assert state["assessment"]["signals"]["votes"] == 0.6
 
 
+async def test_a_sample_in_a_foreign_dialect_votes_for_its_translation(ducks: Catalog) -> None:
+    foreign = "SELECT `full name` FROM customer"
+    state = await ask(sampled(foreign, foreign, draft=foreign, second=IDS), ducks, 2)
+    assert [each["agent"] for each in state["candidates"]] == ["draft", "generate"]
+    assert state["sql"] == 'SELECT "full name" FROM customer' and state["assessment"]["signals"]["votes"] == 1.0
+
+
 async def test_an_earlier_candidate_wins_by_the_votes_of_samples(catalog: Catalog) -> None:
     state = await ask(sampled(CITIES, CITIES, IDS, ALL), catalog, 4)
     assert state["sql"] == CITIES and state["rows"] == [["Bergen"], ["Oslo"], ["Bergen"]]
