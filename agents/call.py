@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from statistics import fmean
 from time import perf_counter
 from typing import Any
 
@@ -42,16 +41,6 @@ class Reply:
     """Natural logarithm of the probability of each token, at most 0; empty where the server doesn't give them."""
     server: str | None = None
     """Host and port of the server that replied, where the client has several."""
-
-    @property
-    def mean_logprob(self) -> float | None:
-        """Mean log-probability of the tokens."""
-        return fmean(self.logprobs) if self.logprobs else None
-
-    @property
-    def lowest_logprob(self) -> float | None:
-        """Log-probability of the least likely token."""
-        return min(self.logprobs, default=None)
 
 
 def settings_of(model: Any) -> Any:

@@ -95,6 +95,16 @@ def voted_for(state: State) -> list[Attempt]:
     return [ran_by_sql[sql] for sql in voted if sql in ran_by_sql]
 
 
+def has_same_result(attempt: Attempt, other: Attempt) -> bool:
+    """Whether two candidates ran and returned the same."""
+    return ran(attempt["outcome"]) and attempt["outcome"]["digest"] == other["outcome"]["digest"]
+
+
+def count_votes(attempt: Attempt, state: State) -> int:
+    """Number of samples that returned a candidate's result."""
+    return sum(has_same_result(vote, attempt) for vote in voted_for(state))
+
+
 def elected(state: State) -> Attempt | None:
     """The candidate whose result most samples return; None without samples that ran.
 

@@ -4,7 +4,7 @@ from math import log1p
 
 from sqlglot import exp
 
-from route_sql.graph.selection import attempts, is_repaired, is_sampled, voted_for
+from route_sql.graph.selection import attempts, count_votes, has_same_result, is_repaired, is_sampled, voted_for
 from route_sql.graph.state import AnswerKind, Attempt, State
 from route_sql.graph.threads.memory import evidence_in
 from route_sql.tools.database.outcome import ran
@@ -40,7 +40,7 @@ def signals_of(first: Attempt, state: State, schema: Schema) -> dict[str, float]
     Samples have their own signals, so that the others mean the same with and without samples.
     """
     tried = [attempt for attempt in attempts(state) if attempt is not first and not is_sampled(attempt)]
-    same = [attempt for attempt in tried if _same_result(attempt, first) and not is_repaired(attempt)]
+    same = [attempt for attempt in tried if has_same_result(attempt, first) and not is_repaired(attempt)]
     results = {attempt["outcome"]["digest"] for attempt in (*tried, first) if ran(attempt["outcome"])}
     return {
         **_token_signals(first),
@@ -66,9 +66,9 @@ def _vote_signals(first: Attempt, state: State) -> dict[str, float]:
     samples, votes = state.get("samples"), voted_for(state)
     if samples is None or not votes:
         return {}
-    same = sum(_same_result(attempt, first) for attempt in votes)
     results = {attempt["outcome"]["digest"] for attempt in votes}
-    return {"votes": round(same / len(samples["drawn"]), 4), "voted_results": float(len(results))}
+    share = count_votes(first, state) / len(samples["drawn"])
+    return {"votes": round(share, 4), "voted_results": float(len(results))}
 
 
 def _text_signals(sql: str, state: State, schema: Schema) -> dict[str, float]:
@@ -81,7 +81,3 @@ def _text_signals(sql: str, state: State, schema: Schema) -> dict[str, float]:
     unread = [literal for literal in literals if literal.strip("%").casefold() not in read]
     used = texts_of(schema, tables_and_columns(sql, schema))
     return {"covered": covered_share(asked, [*used, *literals]), "unread": float(len(unread))}
-
-
-def _same_result(attempt: Attempt, other: Attempt) -> bool:
-    return ran(attempt["outcome"]) and attempt["outcome"]["digest"] == other["outcome"]["digest"]

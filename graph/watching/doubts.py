@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from route_sql.graph.selection import attempts, is_repaired, leading, voted_for
+from route_sql.graph.selection import attempts, count_votes, has_same_result, is_repaired, leading, voted_for
 from route_sql.graph.state import Attempt, State
 from route_sql.tools.database.outcome import Outcome, ran
 
@@ -50,10 +50,10 @@ def _no_answer(state: State) -> str | None:
 
 def _vote(first: Attempt, state: State) -> str | None:
     """Sentence on the samples that returned something else; None if there are none."""
-    samples, votes = state.get("samples"), voted_for(state)
-    if samples is None or not votes:
+    samples = state.get("samples")
+    if samples is None or not voted_for(state):
         return None
-    same, drawn = sum(_same(each, first) for each in votes), len(samples["drawn"])
+    same, drawn = count_votes(first, state), len(samples["drawn"])
     return f"Only {same} of {drawn} samples returned the answer's rows." if same < drawn else None
 
 
@@ -61,15 +61,11 @@ def _disagreement(first: Attempt, tried: Sequence[Attempt]) -> str | None:
     """The first candidate that returned something else."""
     if not ran(first["outcome"]):
         return None
-    other = next((each for each in tried if ran(each["outcome"]) and not _same(each, first)), None)
+    other = next((each for each in tried if ran(each["outcome"]) and not has_same_result(each, first)), None)
     if other is None or other["agent"] == first["agent"]:
         return None
     names = f"{_name(first)} and {_name(other)}"
     return f"{names[0].upper()}{names[1:]} disagree: {_rows(first['outcome'])} against {_rows(other['outcome'])}."
-
-
-def _same(attempt: Attempt, other: Attempt) -> bool:
-    return attempt["outcome"]["digest"] == other["outcome"]["digest"]
 
 
 def _name(attempt: Attempt) -> str:

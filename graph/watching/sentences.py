@@ -6,7 +6,7 @@ from typing import Any, cast
 from route_sql.graph.calls.budget import is_out_of_time
 from route_sql.graph.events import Story
 from route_sql.graph.fields.proposals import Samples
-from route_sql.graph.selection import attempts, leading, voted_for
+from route_sql.graph.selection import attempts, count_votes, leading, voted_for
 from route_sql.graph.state import Attempt, State
 from route_sql.graph.strategies import next_agent
 from route_sql.graph.watching.doubts import AGENTS
@@ -104,12 +104,11 @@ def how_it_ended(new: Attempt, name: str) -> str:
 
 def _vote(state: State) -> str:
     """Sentence on the votes of the samples."""
-    first, votes = leading(state), voted_for(state)
-    samples = state.get("samples")
+    first, samples = leading(state), state.get("samples")
     drawn = len(samples["drawn"]) if samples else 0
-    if first is None or not votes:
+    if first is None or not voted_for(state):
         return f"none of {_count(drawn, 'sample')} ran"
-    same = sum(each["outcome"]["digest"] == first["outcome"]["digest"] for each in votes)
+    same = count_votes(first, state)
     return f"{same} of {_count(drawn, 'sample')} returned {_count(first['outcome']['row_count'], 'row')}"
 
 
