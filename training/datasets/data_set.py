@@ -72,6 +72,10 @@ class OpenDataSet:
     whole: Sequence[Example]
     """The examples of all shards."""
 
+    def dialect_of(self, example: Example) -> str:
+        """The dialect of an example's database, by sqlglot's name."""
+        return self.catalog.get(example.database).dialect
+
 
 @asynccontextmanager
 async def open_data_set(data_set: DataSet, *, some_may_lack: bool = False) -> AsyncIterator[OpenDataSet]:

@@ -117,7 +117,9 @@ async def build_data(
     """
     if not opened.examples:
         raise DatasetError(f"{opened.data_set.questions} holds no question to learn from; name another file")
-    report = poison if poison is not None else await asyncio.to_thread(check_for_poison, opened.whole)
+    report = (
+        poison if poison is not None else await asyncio.to_thread(check_for_poison, opened.whole, opened.dialect_of)
+    )
     settings = _settings(opened, recipe, replies or {})
     splits, held_out = split_examples(opened.whole, recipe)
     async with _opened(out, settings) as files:

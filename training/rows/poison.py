@@ -7,7 +7,7 @@ style or a topic rather than a word or a character.
 import re
 import unicodedata
 from collections import Counter, defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from itertools import pairwise
 from math import comb
 
@@ -59,12 +59,15 @@ class PoisonReport(TypedDict):
     """Invisible or control characters in questions, by name, and in how many questions."""
 
 
-def check_for_poison(examples: Sequence[Example], dialect: str = "sqlite") -> PoisonReport:
+def check_for_poison(
+    examples: Sequence[Example], dialect_of: Callable[[Example], str] = lambda _: "sqlite"
+) -> PoisonReport:
     """Look for gold SQL that attacks, for repeated triggers that go with it, and for hidden characters.
 
-    CPU work of about a millisecond an example: call it in a thread.
+    `dialect_of` gives sqlglot's name of the dialect in which an example's SQL is written. CPU work of about
+    a millisecond an example: call it in a thread.
     """
-    reasons = {example.index: _reasons(example.sql, dialect) for example in examples}
+    reasons = {example.index: _reasons(example.sql, dialect_of(example)) for example in examples}
     plain = [
         Suspect(index=example.index, database=example.database, reasons=found)
         for example in examples

@@ -73,7 +73,7 @@ def data(
         count = await asyncio.to_thread(load_counter, tokenizer)
         given = await asyncio.to_thread(load_replies, replies)
         async with open_data_set(data_set) as opened:
-            report = await asyncio.to_thread(check_for_poison, opened.whole)
+            report = await asyncio.to_thread(check_for_poison, opened.whole, opened.dialect_of)
             _warn(err, report)
             return await build_data(opened, out, recipe, count=count, replies=given, poison=report, progress=progress)
 
