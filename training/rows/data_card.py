@@ -43,7 +43,7 @@ class DataCard(TypedDict):
     """Examples that the data set's own list of exclusions names."""
     left_out: dict[str, int]
     held_out: list[str]
-    """Databases of the eval split; empty if questions of the only database are held out instead."""
+    """Databases of the eval split; empty if questions of the only database are held out instead, or nothing."""
     files: dict[str, FileCard]
     poison: PoisonReport
 
@@ -92,10 +92,15 @@ def as_markdown(card: DataCard) -> str:
     lines += [f"| {name} | {kind} | {n} |" for name, file in card["files"].items() for kind, n in file["kinds"].items()]
     lines += ["", "## Left out", "", f"Of {card['examples']} examples, after {card['excluded']} excluded ones:", ""]
     lines += [f"- {count}: {reason}" for reason, count in card["left_out"].items()] or ["none"]
-    held_out = ", ".join(card["held_out"]) or "questions of the only database"
-    lines += ["", "## Held out for evaluation", "", held_out, "", "## Settings", ""]
+    lines += ["", "## Held out for evaluation", "", _held_out(card), "", "## Settings", ""]
     lines += [f"- {name}: {json.dumps(value)}" for name, value in card["settings"].items()]
     return "\n".join([*lines, "", "## Signs of poison", "", *_poison_lines(card["poison"])]) + "\n"
+
+
+def _held_out(card: DataCard) -> str:
+    if not any(file["rows"] for file in card["files"].values() if file["split"] == "eval"):
+        return "nothing"
+    return ", ".join(card["held_out"]) or "questions of the only database"
 
 
 def _poison_lines(report: PoisonReport) -> list[str]:

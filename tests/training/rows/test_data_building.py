@@ -225,6 +225,8 @@ def test_nothing_is_held_out_if_nothing_should_be_or_can_be():
 async def test_the_data_card_gives_the_recipe_back(folder: Path, tmp_path: Path, recipe: Recipe):
     card = await built(folder, tmp_path, recipe)
     assert Recipe.from_settings(card["settings"]) == recipe
+    nothing_held_out = "## Held out for evaluation\n\nnothing\n" in (tmp_path / "data_card.md").read_text("utf-8")
+    assert nothing_held_out == (recipe.held_out == 0)
     del card["settings"]["seed"]
     with pytest.raises(KeyError, match="seed"):
         Recipe.from_settings(card["settings"])
