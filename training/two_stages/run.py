@@ -192,7 +192,7 @@ class TwoStages:
     def _held_out(self, task: TaskName) -> list[Row]:
         rows = _rows_of(task, self._data[:1], "eval")
         # Linked schemas are drawn about the gold, so that only the full one says what the model finds by itself.
-        kept = [row for row in rows if row["kind"] != "linked"]
+        kept = [row for row in rows if row["kind"] != "linked" and _can_be_scored(row)]
         return _sampled(kept, self._plan.scored, self._plan.sft.seed)
 
     async def _scored(self, rows: Sequence[Row], replies: Sequence[GeneratedReply]) -> dict[str, Score]:
@@ -215,6 +215,11 @@ def _rows_of(task: str, folders: Sequence[Path], split: Split = "train") -> list
     """A task's rows; not every folder need have some."""
     files = [folder / f"{task}.{split}.jsonl" for folder in folders]
     return [row for file in files if file.is_file() for row in rows_of_file(file)]
+
+
+def _can_be_scored(row: Row) -> bool:
+    """Whether a reply has a score: SQL is run, so its database must be there; a schema link needs the schema alone."""
+    return row["executable"] or row["task"] == "schema_linking"
 
 
 def _sampled(rows: list[Row], most: int | None, seed: int) -> list[Row]:

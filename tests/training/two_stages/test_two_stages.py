@@ -132,7 +132,11 @@ def test_the_whole_run_from_pieces_of_the_base_to_the_packed_adapter(plan: Plan,
 
 
 def test_a_run_of_one_stage_learns_from_all_rows_that_exist(plan: Plan, rows_folder: Path, tmp_path: Path):
-    sft = replace(plan.sft, data=(str(plan.prepared), str(rows_folder)))
+    data = tmp_path / "prepared"
+    shutil.copytree(plan.prepared, data)
+    for name in ("text_to_sql.eval.jsonl", "schema_linking.eval.jsonl"):
+        (data / name).write_text((data / name).read_text().replace('"executable": true', '"executable": false'))
+    sft = replace(plan.sft, data=(str(data), str(rows_folder)))
     adapter = TwoStages(replace(plan, stages=1, sft=sft)).run()
     assert list(json.loads((plan.out / "stages.json").read_text())["stages"]) == [
         "base",
@@ -146,6 +150,7 @@ def test_a_run_of_one_stage_learns_from_all_rows_that_exist(plan: Plan, rows_fol
     assert learned == sum(len(file.read_text().splitlines()) for file in files)
     scores = json.loads((plan.out / "scores.json").read_text())
     assert set(scores) == {"tuned"} and len(scores["tuned"]) > 4
+    assert "schema_linking" in scores["tuned"] and "text_to_sql" not in scores["tuned"]  # SQL needs the database
     assert pack_results(plan.out, tmp_path / "out") == adapter
 
 
