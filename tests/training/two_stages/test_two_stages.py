@@ -326,6 +326,10 @@ def test_pieces_give_the_file_or_nothing(tmp_path: Path):
     assert [piece.stat().st_size for piece in pieces] == [1000, 1000, 560]
     joined = join_file("file", tmp_path / "pieces", tmp_path / "out" / "joined")
     assert joined.read_bytes() == (tmp_path / "file").read_bytes()
+    split_file(tmp_path / "file", tmp_path / "pieces", 20)  # 128 pieces
+    assert join_file("file", tmp_path / "pieces", joined).read_bytes() == (tmp_path / "file").read_bytes()
+    assert split_file(tmp_path / "file", tmp_path / "pieces", 1000) == pieces
+    assert join_file("file", tmp_path / "pieces", joined).read_bytes() == (tmp_path / "file").read_bytes()
     pieces[1].unlink()
     with pytest.raises(TrainingError, match="missing or damaged"):
         join_file("file", tmp_path / "pieces", tmp_path / "out" / "again")
