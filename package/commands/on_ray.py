@@ -1,6 +1,7 @@
 """`--ray`: the shards of a command as tasks of a Ray cluster, merged into what one machine would have written."""
 
 import io
+import json
 import re
 import shutil
 import socket
@@ -17,7 +18,7 @@ import typer
 
 from route_sql.exit_codes import run_app
 from route_sql.tools.errors import InvalidInput, RouteError
-from route_sql.tools.files import written_whole
+from route_sql.tools.files import write_whole, written_whole
 from route_sql.training.datasets.shards import Shard
 
 MISSING = "--ray needs Ray: pip install 'route-sql[ray]', here and on each machine of the cluster"
@@ -27,6 +28,10 @@ REACHABLE_SECONDS = 10.0
 """Seconds within which the cluster's address must take a connection."""
 OWN = ("out", "ray", "parts", "shard", "baseline", "as_json")
 """Options that are the driver's."""
+NO_MATTER = ("concurrency",)
+"""Options that change no answer, so that shards of another value are reused."""
+COMMAND = "command.json"
+"""The file next to the shards that holds the command they belong to."""
 PART = "part"
 """The file or folder that a shard writes, in a folder of its own."""
 _SHARD_FOLDER = re.compile(r"\d+-of-(\d+)")
@@ -73,14 +78,15 @@ def run_on_ray(
 
     Raises:
         InvalidInput: Ray is missing, or there is no such cluster.
-        RouteError: a shard can't be made, or `out` exists; it is raised as the command's error.
+        RouteError: a shard can't be made, `out` exists, or its folder has shards of another command; it is raised as
+            the command's error.
     """
     if out.exists():
         raise command.error(f"{out} exists already; choose another name")
     folder = out.with_name(f"{out.name}.shards")
     with _connected(address) as ray:
         count = _count(folder) or parts or max(1, int(ray.cluster_resources().get("CPU", 1)))
-        folder.mkdir(parents=True, exist_ok=True)
+        _keep_command(command, options, folder)
         places = {Shard(number, count): folder / f"{number}-of-{count}" for number in range(1, count + 1)}
         _make(ray, command, _written(options, command.run), places)
     whole = command.merge([place / PART for place in places.values()], out)
@@ -133,6 +139,24 @@ def _count(folder: Path) -> int | None:
     """The number of shards of a run that is resumed."""
     known = {int(match[1]) for each in folder.glob("*") if (match := _SHARD_FOLDER.fullmatch(each.name))}
     return known.pop() if known else None
+
+
+def _keep_command(command: ShardedCommand[T], options: Mapping[str, Any], folder: Path) -> None:
+    """Keep the command in the folder of its shards.
+
+    Raises:
+        RouteError: the folder has shards of another one, or does not say of which; it is raised as the command's error.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    file = folder / COMMAND
+    words = json.dumps([command.run.__name__, *_written({**options, **dict.fromkeys(NO_MATTER)}, command.run)])
+    if _count(folder) is None:
+        write_whole(file, words)
+    elif not file.is_file() or file.read_text(encoding="utf-8") != words:
+        raise command.error(
+            f"{folder} has shards of another command ({file} has its options): run that one again, choose another "
+            "--out, or delete the folder"
+        )
 
 
 def _make(ray: Any, command: ShardedCommand[T], words: list[str], places: Mapping[Shard, Path]) -> None:

@@ -57,6 +57,8 @@ def test_a_killed_worker_loses_nothing(server: ChatStub, cluster: str) -> None:
 
 
 def test_shards_that_came_back_are_not_asked_again(server: ChatStub, cluster: str) -> None:
+    server.enqueue(failure(401, "no key"))
+    assert on_ray(server, cluster, "--parts", "1")[0] != 0, "its folder has the command and no shard"
     for number in (1, 2):
         assert evaluate(server, f"part{number}.jsonl", "--shard", f"{number}/3") == 0
         kept = Path(f"all.jsonl.shards/{number}-of-3")
@@ -69,6 +71,17 @@ def test_shards_that_came_back_are_not_asked_again(server: ChatStub, cluster: st
     assert_same(server)
     code, said = on_ray(server, cluster)
     assert code != 0 and "exists already" in said
+
+
+def test_shards_of_another_command_are_not_reused(server: ChatStub, cluster: str) -> None:
+    server.enqueue(*[completion("SELECT name FROM pet")] * 4, failure(401, "no key"))
+    assert on_ray(server, cluster, "--parts", str(QUESTIONS))[0] != 0
+    asked = len(server.bodies)
+    code, said = on_ray(server, cluster, "--strategy", "paper")
+    assert code != 0 and "shards of another command" in said
+    Path("all.jsonl.shards/command.json").unlink()
+    code, said = on_ray(server, cluster)
+    assert code != 0 and "shards of another command" in said and len(server.bodies) == asked
 
 
 def test_a_shard_that_broke_off_is_not_kept(server: ChatStub, cluster: str) -> None:
