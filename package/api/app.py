@@ -6,7 +6,6 @@ from importlib.metadata import version
 from fastapi import FastAPI
 from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
-from starlette.middleware.cors import CORSMiddleware
 from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Scope
 
@@ -14,6 +13,7 @@ from route_sql.access.access_check import AccessCheck
 from route_sql.access.head_requests import HeadAsGet
 from route_sql.access.keys import Callers
 from route_sql.access.listening import own_origins
+from route_sql.access.other_pages import OtherPages
 from route_sql.access.request_body import BoundedBody
 from route_sql.api import databases, history, operations, own_queries, page_files, questions
 from route_sql.api.envelope import Envelope, Served
@@ -24,9 +24,8 @@ from route_sql.tools.errors import RouteError
 
 NEEDS_KEY = "/v1/"
 PROBES = ("/health", "/ready")
-EXPOSED = ["X-Request-ID", "Retry-After"]
-CLOSED_TO_PAGES = (403, 421)
-"""Refusals of a page's origin or of the server's name."""
+SENT = ("Authorization", "Content-Type", "X-Request-ID")
+READ = ("X-Request-ID", "Retry-After")
 
 
 def build_app(
@@ -51,43 +50,22 @@ def build_app(
         if served is not None:
             served(request)
 
-    app = _open_to_pages(BoundedBody(HeadAsGet(_routes(service)), refuse=api_refusal), origins)
-    return Envelope(_access_check(app, hosts, origins, callers or Callers({})), all_served)
-
-
-def _open_to_pages(app: ASGIApp, origins: Sequence[str]) -> ASGIApp:
-    """The app with the headers by which a browser lets pages of other origins read its answers."""
-    if not origins:
-        return app
-    return CORSMiddleware(
-        app,
-        allow_origins=list(origins),
-        allow_methods=["GET", "POST", "DELETE"],
-        allow_headers=["Authorization", "Content-Type", "X-Request-ID"],
-        expose_headers=EXPOSED,
+    pages = OtherPages(origins, SENT, READ)
+    checked = AccessCheck(
+        pages.open_to(BoundedBody(HeadAsGet(_routes(service)), refuse=api_refusal)),
+        [host.lower() for host in hosts],
+        [*own_origins(hosts), *origins],
+        callers or Callers({}),
+        needs_key=_needs_key,
+        any_host=_is_probe,
+        refuse=pages.refusals(api_refusal),
     )
+    return Envelope(checked, all_served)
 
 
 def api_refusal(scope: Scope, status: int, message: str, headers: Mapping[str, str]) -> JSONResponse:
     """An answer in the form of the API's errors."""
     return error_answer(ApiError(status, message, headers), scope)
-
-
-def _access_check(app: ASGIApp, hosts: Sequence[str], origins: Sequence[str], callers: Callers) -> AccessCheck:
-    def refuse(scope: Scope, status: int, message: str, headers: Mapping[str, str]) -> ASGIApp:
-        answer = api_refusal(scope, status, message, headers)
-        # A page that may call must be able to read that its key is wrong; to others the refusal stays closed.
-        return answer if status in CLOSED_TO_PAGES else _open_to_pages(answer, origins)
-
-    return AccessCheck(
-        app,
-        [host.lower() for host in hosts],
-        [*own_origins(hosts), *origins],
-        callers,
-        needs_key=_needs_key,
-        any_host=_is_probe,
-        refuse=refuse,
-    )
 
 
 def _routes(service: Service) -> FastAPI:

@@ -17,6 +17,8 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from route_sql.access.access_check import AccessCheck, caller_in
 from route_sql.access.callers import Caller
 from route_sql.access.keys import Callers
+from route_sql.access.other_pages import OtherPages
+from route_sql.access.refusals import plain_refusal
 from route_sql.access.request_body import BODY_BYTES, BODY_SECONDS, BoundedBody
 from route_sql.tools.errors import InvalidInput
 
@@ -24,6 +26,17 @@ PATH = "/mcp"
 SESSIONS = 100
 """Sessions of one caller at most."""
 IDLE_SECONDS = 1800.0
+SENT = (
+    "Authorization",
+    "Content-Type",
+    "Last-Event-ID",
+    "MCP-Protocol-Version",
+    "Mcp-Method",
+    "Mcp-Name",
+    "Mcp-Session-Id",
+)
+"""Headers of the protocol's clients."""
+READ = ("Mcp-Session-Id",)
 NOBODY = None
 """Name of the caller where there are no keys."""
 
@@ -70,8 +83,15 @@ def http_app(
         body_seconds: Seconds that a client may take to send a body.
     """
     apps = {name: _sessions(server) for name in callers.names() or [NOBODY]}
-    app = BoundedBody(KnownUser(_together(apps)), seconds=body_seconds)
-    return AccessCheck(app, [host.lower() for host in hosts], origins, callers)
+    pages = OtherPages(origins, SENT, READ)
+    return AccessCheck(
+        pages.open_to(BoundedBody(KnownUser(_together(apps)), seconds=body_seconds)),
+        [host.lower() for host in hosts],
+        origins,
+        callers,
+        needs_key=lambda scope: not pages.asks_first(scope),
+        refuse=pages.refusals(plain_refusal),
+    )
 
 
 def _sessions(server: MCPServer[Any]) -> Starlette:

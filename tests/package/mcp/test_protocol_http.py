@@ -212,6 +212,25 @@ async def test_pages_of_other_origins_are_refused(catalog: Path, origin: str) ->
         assert await posted(url, Origin="https://app.example") not in (403, 421)
 
 
+@pytest.mark.parametrize("keys", ["", CALLERS])
+async def test_a_browser_lets_an_allowed_page_call(catalog: Path, keys: str) -> None:
+    catalog.write_text(catalog.read_text() + keys)
+    page = {"Origin": "https://app.example"}
+    asks = {"Access-Control-Request-Method": "POST", "Access-Control-Request-Headers": "authorization,mcp-session-id"}
+    async with serving(catalog, read_callers(catalog, ENVIRON)) as url, httpx2.AsyncClient(headers=ACCEPT) as http:
+        allowed = await http.options(url, headers={**page, **asks})
+        assert allowed.status_code == 200 and "Mcp-Session-Id" in allowed.headers["access-control-allow-headers"]
+        began = await http.post(url, json=BEGAN, headers={**page, "Authorization": f"Bearer {GUEST}"})
+        assert began.status_code == 200 and "Mcp-Session-Id" in began.headers["access-control-expose-headers"]
+        refused = await http.post(url, json=BEGAN, headers=page)
+        assert refused.status_code == (401 if keys else 200)
+        assert {each.headers["access-control-allow-origin"] for each in (allowed, began, refused)} == set(page.values())
+        for unasked in ({}, page, asks):  # no question of a browser: the key is needed
+            assert (await http.options(url, headers=unasked)).status_code == (401 if keys else 405)
+        evil = await http.options(url, headers={**asks, "Origin": "https://evil.example"})
+        assert evil.status_code == 403 and "access-control-allow-origin" not in evil.headers
+
+
 @pytest.mark.parametrize("kind", ["text/plain", "application/x-www-form-urlencoded", "application/jsonp", ""])
 async def test_bodies_that_a_page_may_send_unasked_are_refused(catalog: Path, kind: str) -> None:
     async with serving(catalog) as url:
