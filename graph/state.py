@@ -19,6 +19,8 @@ VERSION = 2
 AnswerStatus = Status | Literal["unsure", "unanswerable"]
 """Status of an answer: that of its query; `unsure` with a confidence below `Context.min_confidence`; `unanswerable` if
 the database can't answer the question."""
+ANSWERED_STATUSES: tuple[AnswerStatus, ...] = ("ok", "empty", "unsure")
+"""Statuses of an answer whose SQL ran."""
 AnswerKind = Literal["alone", "compared", "voted"]
 """Whether a candidate is the only one that the model wrote, one of several, or one that samples have voted on."""
 

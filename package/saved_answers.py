@@ -8,12 +8,11 @@ from os import SEEK_END, strerror
 from pathlib import Path
 from typing import IO, Any
 
+from route_sql.graph.state import ANSWERED_STATUSES
 from route_sql.tools.errors import InvalidInput
 from route_sql.training.datasets.query_log import load_query_log
 
 ENDING = ".jsonl"
-RAN = ("ok", "empty", "unsure")
-"""Statuses of an answer whose SQL ran."""
 
 
 def save_answer(log: str | Path, question: Mapping[str, Any], answer: Mapping[str, Any] | str) -> bool:
@@ -93,7 +92,7 @@ def _sql(answer: Mapping[str, Any] | str) -> str:
     if isinstance(answer, str):
         return answer.strip()
     sql, status = answer.get("sql"), answer.get("status")
-    if not isinstance(sql, str) or status not in RAN:
+    if not isinstance(sql, str) or status not in ANSWERED_STATUSES:
         raise InvalidInput(
             f"an answer of status {status!r} is not an example to learn from; save the right SQL in its place"
         )

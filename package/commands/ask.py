@@ -36,7 +36,7 @@ from route_sql.graph.context import Context
 from route_sql.graph.events import story
 from route_sql.graph.grounding import askable_schema
 from route_sql.graph.recording import record_run
-from route_sql.graph.state import Answer, Question
+from route_sql.graph.state import ANSWERED_STATUSES, Answer, Question
 from route_sql.graph.wiring import build_graph
 from route_sql.models import open_model
 from route_sql.narration import Narrator, narrator
@@ -100,7 +100,7 @@ def ask(
     run.keep(record, report)  # after the print: a file that can't be written costs no answer
     if save_to is not None:
         rate(question, answer, db, evidence, save_to)
-    if run.divergences or answer["status"] not in ("ok", "empty", "unsure"):
+    if run.divergences or answer["status"] not in ANSWERED_STATUSES:
         raise typer.Exit(1)
 
 

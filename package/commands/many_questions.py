@@ -13,6 +13,7 @@ from route_sql.calibration_file import read_calibration_file, recorded_calibrati
 from route_sql.databases import db_without_password, served_databases
 from route_sql.graph.asking import asking
 from route_sql.graph.context import Context
+from route_sql.graph.state import ANSWERED_STATUSES
 from route_sql.many_answers import AnswerLine, answer_rows, open_answers
 from route_sql.models import open_model
 from route_sql.printing import complain, say
@@ -21,7 +22,6 @@ from route_sql.question_files import QuestionRow, read_questions
 from route_sql.settings import Settings
 from route_sql.tools.errors import InvalidInput
 
-ANSWERED = ("ok", "empty", "unsure")
 OTHERS = ("question", "evidence", "as_json", "sql_only", "rows_as", "report", "record", "replay", "save_to")
 """Options of `ask` that are about one question."""
 _SHOWN = 10
@@ -89,7 +89,7 @@ def _placed(row: QuestionRow, names: Sequence[str]) -> QuestionRow:
 
 
 def _print(lines: Sequence[AnswerLine], out: Path) -> None:
-    wrong = [str(line["row"]) for line in lines if line["answer"]["status"] not in ANSWERED]
+    wrong = [str(line["row"]) for line in lines if line["answer"]["status"] not in ANSWERED_STATUSES]
     say(f"{len(lines) - len(wrong)} of {len(lines)} answered: {out}")
     if wrong:
         more = f" and {len(wrong) - _SHOWN} more" if len(wrong) > _SHOWN else ""

@@ -8,9 +8,9 @@ import typer
 
 from route_sql.commands.options import Db
 from route_sql.databases import open_catalog
-from route_sql.graph.state import Question
+from route_sql.graph.state import ANSWERED_STATUSES, Question
 from route_sql.printing import complain, console, print_outcome, say
-from route_sql.saved_answers import RAN, save_answer
+from route_sql.saved_answers import save_answer
 from route_sql.settings import Settings
 from route_sql.tools.database.outcome import Outcome
 
@@ -31,7 +31,7 @@ def save(
 def save_what_runs(question: str, sql: str, db: str, evidence: str, log: Path) -> str | None:
     """Save a pair if its SQL runs, and return a remark for the person; complain and return None if it does not."""
     name, outcome = asyncio.run(_run(sql, db))
-    if outcome["status"] not in RAN:
+    if outcome["status"] not in ANSWERED_STATUSES:
         print_outcome(console(stderr=True), outcome)
         complain("not saved: the SQL does not run")
         return None

@@ -10,6 +10,7 @@ import typer
 
 from route_sql.tools.files import write_whole
 from route_sql.training.errors import TrainingError
+from route_sql.training.tuning.adapter_files import CONFIG, WEIGHTS
 from route_sql.training.tuning.pieces import join_file, split_file
 from route_sql.training.tuning.run_record import FINAL, last_checkpoint
 from route_sql.training.two_stages.terminal import print_line, run_command
@@ -17,8 +18,6 @@ from route_sql.training.two_stages.terminal import print_line, run_command
 ADAPTER = "adapter.tar"
 LOGS = "logs.tar.xz"
 PIECE = 15 << 20
-_CONFIG = "adapter_config.json"
-_WEIGHTS = "adapter_model.safetensors"
 _KEPT = ("*.json", "*.jsonl", "rows/data_card.*", "*/losses.*", "*/run.yaml")
 
 
@@ -65,7 +64,7 @@ def _newest_adapter(run: Path) -> Path:
     second = run / "stage-two"
     found = [second / FINAL, last_checkpoint(second), *sorted(run.glob(f"stage-one-*/{FINAL}"))]
     for folder in found:
-        if folder and (folder / _WEIGHTS).is_file():
+        if folder and (folder / WEIGHTS).is_file():
             return folder
     raise TrainingError(f"{run} has no adapter yet; wait for the end of stage one")
 
@@ -74,10 +73,10 @@ def _write_half(adapter: Path, out: Path) -> None:
     from safetensors.torch import load_file, save_file
 
     out.mkdir(parents=True)
-    save_file({name: tensor.half() for name, tensor in load_file(adapter / _WEIGHTS).items()}, out / _WEIGHTS)
-    config = json.loads((adapter / _CONFIG).read_text(encoding="utf-8"))
+    save_file({name: tensor.half() for name, tensor in load_file(adapter / WEIGHTS).items()}, out / WEIGHTS)
+    config = json.loads((adapter / CONFIG).read_text(encoding="utf-8"))
     # Where the base was on that machine says nothing here.
-    write_whole(out / _CONFIG, json.dumps({**config, "base_model_name_or_path": None}, indent=1) + "\n")
+    write_whole(out / CONFIG, json.dumps({**config, "base_model_name_or_path": None}, indent=1) + "\n")
 
 
 def main(

@@ -7,10 +7,10 @@ from typing import Annotated
 import typer
 
 from route_sql.commands.options import AsJson
+from route_sql.graph.state import ANSWERED_STATUSES
 from route_sql.printing import complain, say, say_json
 from route_sql.training.calibration.diagram import draw_reliability
 from route_sql.training.calibration.figures import FEW, Judged, ReliabilityFigures, auroc, reliability
-from route_sql.training.evaluation.figures.summary import ANSWERED_STATUSES
 from route_sql.training.evaluation.run_log import Line, read_run
 from route_sql.training.tuning.libraries import require_libraries
 

@@ -5,12 +5,11 @@ from collections.abc import Callable, Iterable, Sequence
 from math import sqrt
 from typing import NotRequired, TypedDict
 
+from route_sql.graph.state import ANSWERED_STATUSES
 from route_sql.training.errors import EvaluationError
 from route_sql.training.evaluation.run_log import WRONG_DATABASE, Line
 
 _NORMAL_95 = 1.959963984540054
-ANSWERED_STATUSES = ("ok", "empty", "unsure")
-"""Statuses of questions that count as answered."""
 
 
 class PartAccuracy(TypedDict):
