@@ -7,7 +7,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, create_model
 
 from route_sql.agents.brief import QUESTION_CHARS
 from route_sql.graph.fields.channels import Begin, Change
-from route_sql.graph.fields.decisions import SAID, Point
+from route_sql.graph.fields.decisions import SAID, Point, chosen_reading, with_said
 from route_sql.graph.person.approval import invalid_answer
 from route_sql.graph.person.shown import asked
 from route_sql.graph.selection import attempts, leading
@@ -122,7 +122,7 @@ async def clarified(state: State) -> dict[str, Any]:
     if not state.get("unclear"):
         decided = _picked(answer.reading, state) if answer.reading else _begun_again(answer, state)
         return {"asked_back": True, **decided}
-    said = f'"{first["words"]}" refers to {answer.reading}' if answer.reading else _meaning_in(answer)
+    said = chosen_reading(first["words"], answer.reading) if answer.reading else _meaning_in(answer)
     others = {*first["readings"]} - {answer.reading}
     notes = [note for note in state.get("context_notes", []) if note not in others]
     return {"unclear": rest, "context_notes": notes, **_known(said, state)}
@@ -169,6 +169,4 @@ def _meaning_in(answer: Clarification) -> str:
 
 
 def _known(said: str, state: State) -> dict[str, Any]:
-    # first, since a prompt shows only the beginning of long evidence
-    evidence = "; ".join(each for each in (said, state.get("question_evidence", "")) if each)
-    return {"question_evidence": evidence, "notes": [f"{SAID}{said}"]}
+    return {"question_evidence": with_said(said, state.get("question_evidence", "")), "notes": [f"{SAID}{said}"]}

@@ -4,7 +4,7 @@ from typing import Any
 
 from route_sql.graph.context import Context
 from route_sql.graph.fields.channels import BEGIN, Begin, Extended
-from route_sql.graph.fields.decisions import SAID
+from route_sql.graph.fields.decisions import without_readings
 from route_sql.graph.fields.run_choices import Choices
 from route_sql.graph.state import State
 from route_sql.graph.threads.beginning import OF_ONE_QUESTION
@@ -54,10 +54,10 @@ def _narrowed_to(read: State, choices: Choices) -> tuple[State, dict[str, Any]]:
     before = read["choices"]
     if choices == before:
         return read, {}
-    found = _found(read) if choices["rights"] != before["rights"] else set()
-    left: Any = {name: value for name, value in read.items() if name not in found}
-    left["choices"] = choices
-    return left, {"choices": choices, **{name: BEGIN for name in found}}
+    changes: dict[str, Any] = _without_found(read) if choices["rights"] != before["rights"] else {}
+    left: Any = {**read, **changes, "choices": choices}
+    now: Any = {name: value for name, value in left.items() if value != BEGIN}
+    return now, {"choices": choices, **changes}
 
 
 def with_narrowed(update: dict[str, Any], narrowing: dict[str, Any]) -> dict[str, Any]:
@@ -77,8 +77,9 @@ def _require_as_wide(narrowing: dict[str, Any], what: str) -> None:
         raise InvalidInput(TOO_NARROW.format(what))
 
 
-def _found(read: State) -> set[str]:
-    """The keys with something of the database; evidence is one if a person has chosen a reading of it."""
-    found = {name for name in OF_ONE_QUESTION if name not in KEPT and read.get(name)}
-    has_reading = any(note.startswith(SAID) for note in read.get("notes", []))
-    return {*found, "question_evidence"} if has_reading else found
+def _without_found(read: State) -> dict[str, Any]:
+    """The update that removes everything that the run has found in the database."""
+    found: dict[str, Any] = {name: BEGIN for name in OF_ONE_QUESTION if name not in KEPT and read.get(name)}
+    given = read.get("question_evidence", "")
+    own = without_readings(given, read.get("notes", []))
+    return found if own == given else {**found, "question_evidence": own or BEGIN}

@@ -3,6 +3,7 @@
 from typing import Any
 
 import pytest
+from langgraph.types import Command
 from support.clarify_desk import THREAD, Desk, prompt
 
 from route_sql.graph.context import Context
@@ -83,6 +84,27 @@ async def test_a_run_that_asks_back_keeps_its_choices(model: ScriptedModel, trad
     paused = await desk.answer(NAMES[0])
     assert paused.interrupts[0].value["approve"] == "SELECT * FROM customer"
     assert (await desk.answer(True)).value["columns"] == ["id", "name"]
+
+
+@pytest.mark.parametrize(
+    ("said", "kept"),
+    [
+        (NAMES[0], "Evidence: active means status = 1\n"),
+        ({"evidence": "the customers; all"}, "Evidence: the customers; all; active means status = 1\n"),
+    ],
+)
+async def test_narrower_rights_remove_the_reading_and_leave_what_people_wrote(
+    model: ScriptedModel, trade: Catalog, said: Any, kept: str
+) -> None:
+    desk = Desk(model, trade, strategy="adaptive", approve=True, without=("link_schema", "correct_noise"))
+    await desk.ask("Which active name has Springfield?", "active means status = 1")
+    await desk.answer(said)
+    model.enqueue("sql", "SELECT nam FROM customer", "SELECT id FROM customer")
+    await desk.answer(SPRINGFIELD[1])
+    before = prompt(model)
+    resumed: Any = Context(hide=("customer.name", "town.state"))
+    await desk.graph.ainvoke(Command(resume=True), THREAD, context=resumed)
+    assert SPRINGFIELD[1] in before and kept in prompt(model) and "refers to" not in prompt(model)
 
 
 async def test_the_next_question_of_a_thread_knows_nothing_of_it(model: ScriptedModel, trade: Catalog) -> None:
