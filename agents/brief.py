@@ -2,7 +2,8 @@
 
 The four tasks of one question share everything up to the task, and all questions on one database share everything
 up to the notes (prefix caches of TGI, vLLM and llama.cpp reuse exactly that). What comes from a database or from a
-user is data: it is cleaned, clipped and fenced, and none of it is in the system turn.
+user is data: it is cleaned and clipped, and none of it is in the system turn. Schema, notes, SQL and results are
+fenced; question and evidence are not.
 """
 
 from collections.abc import Sequence

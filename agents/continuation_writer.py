@@ -1,6 +1,7 @@
 """The continuation writer: a beginning of a query in, the whole query out (task CW; ROUTE, section 3.1).
 
-The beginning is the longest valid prefix of a candidate that failed, or the bare `SELECT`.
+The beginning is the longest valid prefix of the leading candidate, or the bare `SELECT`. That candidate failed, or it
+ran: `paper` also continues a query of three tables or more.
 """
 
 from langchain_core.messages import BaseMessage

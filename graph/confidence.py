@@ -85,7 +85,7 @@ class Calibration:
     compared: AnswerModel
     """Model for an answer that was compared with a second opinion."""
     enough: Probability = 1.0
-    """Confidence of a draft from which no other agent is asked; 1 never ends a run early."""
+    """Confidence of the leading candidate from which no other agent is asked; 1 never ends a run early."""
     unanswerable: NoAnswerModel | None = None
     """Model for the probability that the database can't answer a question; see `graph/answerable.py`."""
     withhold: Probability = 1.0
