@@ -12,8 +12,8 @@ _HERE = frozenset("database data dataset table system record question query".spl
 """Things that `this` points at without an earlier question."""
 _AFTER_EACH = frozenset("one have has had get gets".split())
 """Words before which `each` is a pronoun."""
-_NEAR = len("many")
-"""Place up to which `he` or `her` can't stand for a word of the question."""
+_NEAR = 4
+"""Place up to which `he` or `her` has no word before it that it can stand for, as in `How many votes did he get`."""
 _DESCRIBED = 3
 """Number of words after `those` in which a description such as `those employees who` begins."""
 

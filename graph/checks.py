@@ -26,10 +26,10 @@ NAMES = 3
 
 def own_complaint(sql: str, outcome: Outcome, schema: Schema) -> str | None:
     """The complaint of the executor or the schema about a candidate; None if there is none."""
-    return own_doubt(sql, outcome, schema).complaint
+    return complaint_with_repair(sql, outcome, schema).complaint
 
 
-async def doubts(
+async def first_complaint(
     question: str, sql: str, outcome: Outcome, checks: Sequence[Extension], notes: Sequence[str]
 ) -> tuple[str | None, list[str]]:
     """The first complaint of the caller's checks, which run side by side, and a sentence for each that failed.
@@ -95,7 +95,7 @@ def _own_copy(given: object) -> object:
     return {**given, "columns": [*given["columns"]], "rows": [[*row] for row in given["rows"]]}
 
 
-def own_doubt(sql: str, outcome: Outcome, schema: Schema) -> JoinRepair:
+def complaint_with_repair(sql: str, outcome: Outcome, schema: Schema) -> JoinRepair:
     """The complaint of the executor or the schema, with the SQL on other joins if the joins are the reason."""
     if outcome["status"] == "ok":
         repair = repair_joins(sql, schema, "ok")

@@ -185,7 +185,7 @@ def takes(tool: BaseTool, rights: Visibility) -> bool:
     return needed <= arguments(tool) and (not rights or {"allow", "hide"} <= arguments(tool))
 
 
-def visible(schema: Schema, question: str, notes: Sequence[str], budget_chars: int) -> tuple[Link | None, list[str]]:
+def shown_part(schema: Schema, question: str, notes: Sequence[str], budget_chars: int) -> tuple[Link | None, list[str]]:
     """The part of the schema that the prompts show, None for all of it, and a remark for the reader if it was cut."""
     reduced, cut = reduce_schema(schema, question, budget_chars, notes)
     if not cut:
@@ -200,7 +200,7 @@ async def _shown(
     """The part of the schema that is shown; a schema of many columns is measured in a thread."""
     if is_small(schema) and len(render_again(schema)) <= budget_chars:
         return None, []
-    return await asyncio.to_thread(visible, schema, question, notes, budget_chars)
+    return await asyncio.to_thread(shown_part, schema, question, notes, budget_chars)
 
 
 async def fitting_schema(schema: Schema, question: str, notes: Sequence[str], budget_chars: int) -> Schema:

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from route_sql.graph.answers.results import is_all_zero, leading_rows, with_few_rows
-from route_sql.graph.checks import doubts, own_doubt
+from route_sql.graph.checks import complaint_with_repair, first_complaint
 from route_sql.graph.confidence import Calibration, assess
 from route_sql.graph.executing import Run
 from route_sql.graph.extensions.extension import Extension
@@ -42,7 +42,7 @@ async def tried(state: State, run: Run, schema: Schema, checks: Sequence[Extensi
     attempt = _attempt(*given) if _is_short(sql, schema) else await asyncio.to_thread(_attempt, *given)
     if attempt["complaint"] is not None or not checks:
         return attempt, []
-    found, failures = await doubts(state["question"], sql, outcome, checks, state.get("notes", []))
+    found, failures = await first_complaint(state["question"], sql, outcome, checks, state.get("notes", []))
     return {**attempt, "complaint": found} if found else attempt, failures
 
 
@@ -72,7 +72,7 @@ def _is_short(sql: str, schema: Schema) -> bool:
 
 def _attempt(run: Run, schema: Schema, row_limit: int | None, calls: int) -> Attempt:
     proposal, outcome = run.proposal, run.outcome
-    found = own_doubt(proposal["sql"], outcome, schema)
+    found = complaint_with_repair(proposal["sql"], outcome, schema)
     attempt = Attempt(
         agent=proposal["agent"],
         sql=proposal["sql"],

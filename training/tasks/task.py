@@ -13,7 +13,7 @@ from langchain_core.messages import BaseMessage
 from typing_extensions import TypedDict
 
 from route_sql.agents.brief import Brief
-from route_sql.graph.grounding import visible
+from route_sql.graph.grounding import shown_part
 from route_sql.tools.database.outcome import Outcome
 from route_sql.tools.schema.links import union
 from route_sql.tools.schema.records import Link, Schema
@@ -94,7 +94,7 @@ class PreparedExample:
     def narrowed(self, schema_chars: int) -> "PreparedExample":
         """The example with the part of the schema that the graph shows under that budget, and the gold's tables."""
         known = [*self.brief.notes, self.example.evidence]
-        shown, _ = visible(self.schema, self.example.question, known, schema_chars)
+        shown, _ = shown_part(self.schema, self.example.question, known, schema_chars)
         part = self.schema.restrict(union(shown, self.gold_link())) if shown else self.schema
         return replace(self, brief=replace(self.brief, schema=part))
 
