@@ -79,7 +79,7 @@ def read_asked(path: Path) -> list[AskedQuestion]:
     """
     with reading(path):
         text = path.read_text(encoding="utf-8") if path.exists() else ""
-        return [AskedQuestion(**each) for line in text.splitlines() for each in json.loads(line)]
+        return [AskedQuestion(**each) for line in text.split("\n") if line for each in json.loads(line)]
 
 
 def hidden_column(example: Example, schema: Schema, random: Random) -> str | None:

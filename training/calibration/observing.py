@@ -162,7 +162,7 @@ def read_lines(path: Path) -> list[ObservedQuestion]:
     """
     with reading(path):
         text = path.read_text(encoding="utf-8") if path.exists() else ""
-        lines = [json.loads(line) for line in text[: text.rfind("\n") + 1].splitlines()]
+        lines = [json.loads(line) for line in text.split("\n")[:-1]]
         return [
             ObservedQuestion(**{**line, "observations": [Observation(**each) for each in line["observations"]]})
             for line in lines

@@ -107,7 +107,7 @@ def load_conversations(path: Path, limit: int) -> list[Conversation]:
         TrainingError: the file can't be read or holds none.
     """
     try:
-        lines = [line for line in path.read_text(encoding="utf-8").splitlines() if line.strip()]
+        lines = [line for line in path.read_text(encoding="utf-8").split("\n") if line.strip()]
         step = max(1, len(lines) / limit)
         chosen = [json.loads(lines[int(n * step)]) for n in range(min(limit, len(lines)))]
         found = [Conversation(row["prompt"], row["completion"][-1]["content"]) for row in chosen]

@@ -111,7 +111,7 @@ def _missing(out: Path, asked: Mapping[str, list[Row]], plan: ReplyPlan) -> dict
     """The databases without all their replies; lines of a part of a database are dropped from the file."""
     with reading(out):
         text = out.read_text(encoding="utf-8") if out.exists() else ""
-        lines = [json.loads(line) for line in text.splitlines()]
+        lines = [json.loads(line) for line in text.split("\n") if line]
         counts = Counter(line["database"] for line in lines)
         done = {name for name, rows in asked.items() if counts[name] == len(rows) * plan.replies}
         write_whole(out, "".join(json.dumps(line) + "\n" for line in lines if line["database"] in done))

@@ -269,10 +269,14 @@ def test_a_folder_without_an_adapter(qwen: tuple[Path, Path], tmp_path: Path) ->
 
 def test_conversations_are_spread_over_the_file(tmp_path: Path) -> None:
     rows = [
-        {"prompt": [{"role": "user", "content": str(n)}], "completion": [{"role": "assistant", "content": f"{n}!"}]}
+        {
+            "prompt": [{"role": "user", "content": f"{n}\u2028\x85"}],
+            "completion": [{"role": "assistant", "content": f"{n}!"}],
+        }
         for n in range(10)
     ]
-    (tmp_path / "rows.jsonl").write_text("\n".join(map(json.dumps, rows)) + "\n")
+    lines = "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows)
+    (tmp_path / "rows.jsonl").write_text(lines, encoding="utf-8")
     assert [found.completion for found in load_conversations(tmp_path / "rows.jsonl", 3)] == ["0!", "3!", "6!"]
     assert len(load_conversations(tmp_path / "rows.jsonl", 99)) == 10
     (tmp_path / "other.jsonl").write_text('{"question": "?"}\n')
