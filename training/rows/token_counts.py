@@ -43,7 +43,7 @@ def load_counter(folder: Path | None) -> TokenCounter:
         folder: Holds `tokenizer.json`, or is that file.
 
     Raises:
-        DatasetError: there is no tokenizer, or the library that reads it is not installed.
+        DatasetError: there is no tokenizer, it can't be read, or the library that reads it is not installed.
     """
     if folder is None:
         return estimated_tokens
@@ -54,8 +54,11 @@ def load_counter(folder: Path | None) -> TokenCounter:
         library = import_module("tokenizers")
     except ImportError as error:
         raise DatasetError("a tokenizer needs the package tokenizers: pip install tokenizers") from error
-    plain = ModelTokens(library.Tokenizer.from_file(str(path)))
-    return ModelTokens(plain.tokenizer, _template_tokens(path.parent, plain))
+    try:
+        plain = ModelTokens(library.Tokenizer.from_file(str(path)))
+        return ModelTokens(plain.tokenizer, _template_tokens(path.parent, plain))
+    except Exception as error:  # tokenizers raises a bare Exception, and transformers whatever it met
+        raise DatasetError(f"the tokenizer {path} can't be read: {error}; name the folder of the model") from error
 
 
 def _template_tokens(folder: Path, count: TokenCounter) -> int:

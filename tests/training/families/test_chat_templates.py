@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import shutil
 import urllib.request
 from pathlib import Path
 from typing import Any
@@ -16,7 +17,7 @@ from transformers import AutoTokenizer
 from route_sql.serving.embedded.server import EmbeddedServer
 from route_sql.serving.profile import Profile
 from route_sql.serving.store.model_store import ModelFile
-from route_sql.training.errors import TrainingError
+from route_sql.training.errors import DatasetError, TrainingError
 from route_sql.training.export.agreement import Conversation, agreement
 from route_sql.training.export.gguf_adapter import write_adapter
 from route_sql.training.rows.token_counts import load_counter, row_tokens
@@ -113,3 +114,13 @@ def test_rows_are_counted_with_the_tokens_of_the_template(template: str, tmp_pat
     count, made = load_counter(model.folder), row("text_to_sql", 2)
     ids = encode([made["prompt"]], [made["completion"]], AutoTokenizer.from_pretrained(model.folder))["input_ids"][0]  # type: ignore[list-item]
     assert 0 <= row_tokens(made, count) - len(ids) <= 30  # type: ignore[arg-type]
+
+
+def test_a_file_that_is_no_tokenizer_is_said(tiny_model: Path, tmp_path: Path) -> None:
+    (tmp_path / "words.txt").write_text("one\ntwo\n")
+    with pytest.raises(DatasetError, match=r"tokenizer .*words\.txt can't be read: .*; name the folder of the model"):
+        load_counter(tmp_path / "words.txt")
+    shutil.copyfile(tiny_model / "tokenizer.json", tmp_path / "tokenizer.json")
+    (tmp_path / "tokenizer_config.json").write_text("{")
+    with pytest.raises(DatasetError, match="can't be read"):
+        load_counter(tmp_path)
