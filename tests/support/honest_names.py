@@ -60,6 +60,7 @@ FINE = (
     "SELECT 1 AS one",
     "SELECT id FROM orders WHERE amount > 5 AND (customer_id = 1 OR customer_id = 2)",
     "SELECT max(n) AS m FROM (SELECT count(*) AS n FROM orders GROUP BY customer_id) x",
+    "SELECT coalesce(name, 'x') AS name, count(*) AS n FROM customer GROUP BY name",
 )
 HONEST: dict[str, tuple[str, ...]] = {
     "sqlite": (
@@ -197,5 +198,7 @@ HONEST: dict[str, tuple[str, ...]] = {
         "SELECT * RENAME (id AS n) FROM customer",
         "SELECT * FROM orders PIVOT (sum(amount) FOR customer_id IN (1, 2)) p JOIN customer c USING (id) ORDER BY 1",
         "WITH p AS (PIVOT orders ON customer_id USING sum(amount) GROUP BY id ORDER BY id LIMIT 1) SELECT id FROM p",
+        'WITH p AS (PIVOT orders ON customer_id USING sum(amount) GROUP BY id) SELECT coalesce("1", 0) AS "1" FROM p',
+        "SELECT n AS n, sum(v) AS s FROM orders UNPIVOT (v FOR n IN (amount, customer_id)) GROUP BY n",
     ),
 }

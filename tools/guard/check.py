@@ -9,6 +9,7 @@ from route_sql.tools.guard.calls import forbidden_call, is_named
 from route_sql.tools.guard.functions.by_dialect import FUNCTIONS
 from route_sql.tools.guard.growth import MOST_TABLES, grows_too_far
 from route_sql.tools.guard.lexing import disagreement
+from route_sql.tools.guard.names.budget import TooManySteps
 from route_sql.tools.guard.names.resolution import RESOLVED, unresolved
 from route_sql.tools.guard.nodes import is_allowed, reason, title
 from route_sql.tools.guard.refusal import DEFAULT_POLICY, Code, Policy, Refusal, UnknownDialect, place_of
@@ -67,7 +68,7 @@ def check_sql(sql: str, schema: Schema | None, dialect: str, policy: Policy = DE
         return _ambiguous(sql, at)
     try:
         return _statements(sql, found, dialect) or _query(sql, found, schema, dialect, policy)
-    except RecursionError:  # some rules recurse deeper than the parser
+    except (RecursionError, TooManySteps):  # some rules recurse deeper than the parser
         return Refusal("too_large", "text", f"it can't be read as SQL: {TOO_DEEP}")
     except (AttributeError, LookupError, TypeError, ValueError):  # a tree in a form that a rule doesn't know
         return Refusal(
@@ -190,7 +191,7 @@ def names_to_look_up(sql: str, dialect: str, policy: Policy = DEFAULT_POLICY) ->
         return []
     try:
         unsure = unresolved(sql, tree, found, None, dialect, policy.partial, policy.functions).unsure
-    except RecursionError:  # `check_sql` refuses such a query
+    except (RecursionError, TooManySteps):  # `check_sql` refuses such a query
         return []
     return list(dict.fromkeys(name.text for name in unsure))
 

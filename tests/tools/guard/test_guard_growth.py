@@ -1,8 +1,13 @@
-"""Common tables that name each other twice grow without end in SQLite's compiler, where no deadline looks."""
+"""Texts that double with every link, in SQLite's compiler or in the guard itself, where no deadline looks."""
+
+from cProfile import Profile
 
 import pytest
 
-from route_sql.tools.guard.check import check_sql
+from route_sql.tools.guard.check import check_sql, names_to_look_up
+from route_sql.tools.schema.records import Column, Schema, Table
+
+DIALECTS = ["sqlite", "duckdb", "postgres", "mysql"]
 
 
 def chain(links: int, link: str) -> str:
@@ -21,7 +26,7 @@ LINKS = [
 
 
 @pytest.mark.parametrize("link", LINKS)
-@pytest.mark.parametrize("dialect", ["sqlite", "duckdb", "postgres", "mysql"])
+@pytest.mark.parametrize("dialect", DIALECTS)
 def test_a_chain_that_doubles_is_refused(link: str, dialect: str) -> None:
     found = check_sql(chain(30, link), None, dialect)
     assert found is not None and found.code == "too_large"
@@ -43,3 +48,33 @@ def test_a_long_chain_that_does_not_grow_passes() -> None:
 )
 def test_ordinary_common_tables_pass(sql: str) -> None:
     assert check_sql(sql, None, "sqlite") is None
+
+
+def aliases(links: int) -> str:
+    named = ", ".join(f"coalesce(a{n}, a{n}) AS a{n + 1}" for n in range(links))
+    return f"SELECT id AS a0, {named} FROM t GROUP BY a{links}"
+
+
+@pytest.mark.parametrize("dialect", DIALECTS)
+def test_aliases_that_name_the_one_before_twice_are_read_once(dialect: str) -> None:
+    schema = Schema(dialect, (Table("t", (Column("id", "INTEGER"),)),))
+
+    def calls(links: int) -> int:
+        with Profile() as profile:
+            refusal = check_sql(aliases(links), schema, dialect)
+        assert (refusal and refusal.code) == (None if dialect == "duckdb" else "unknown_name")
+        return sum(each.callcount for each in profile.getstats())
+
+    calls(3)
+    assert calls(12) < 3 * calls(6)
+
+
+@pytest.mark.parametrize("dialect", DIALECTS)
+def test_stars_that_double_the_columns_are_refused(dialect: str) -> None:
+    def stars(links: int) -> str:
+        return "SELECT * FROM " + "(SELECT *, t.* FROM " * links + "(SELECT 1 AS x) AS t" + ") AS t" * links
+
+    refusal = check_sql(stars(20), None, dialect)
+    assert refusal is not None and refusal.code == "too_large"
+    assert names_to_look_up(stars(20), dialect) == []
+    assert check_sql(stars(5), None, dialect) is None

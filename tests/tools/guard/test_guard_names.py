@@ -177,3 +177,12 @@ def test_without_a_schema_it_is_said_what_was_not_looked_up() -> None:
     assert names_to_look_up("SELECT a.b, c FROM a JOIN d USING (e)", "postgres") == ["a.b", "c", "a", "d", "e"]
     refusal = check_sql("SELECT g.pg_sleep FROM generate_series(1, 1) g", None, "postgres")
     assert refusal is not None and refusal.code == "unknown_name"
+
+
+@pytest.mark.parametrize("dialect", ["sqlite", "postgres", "mysql", "duckdb"])
+def test_an_alias_does_not_mean_itself(dialect: str) -> None:
+    sql = "SELECT coalesce(nam, 'x') AS nam, count(*) FROM person GROUP BY nam"
+    refusal = check_sql(sql, SCHEMA, dialect)
+    assert refusal is not None and refusal.message.endswith("close to it: name.")
+    assert check_sql(sql, None, dialect) is None
+    assert check_sql("SELECT b AS a, a AS b FROM person ORDER BY a", SCHEMA, dialect) is not None

@@ -34,6 +34,7 @@ class Entries:
         self._names = names
         self._dialect = names.dialect
         self.known: dict[int, list[FromEntry]] = {}
+        self._columns_of: dict[int, list[Output]] = {}
 
     # reading
 
@@ -57,6 +58,7 @@ class Entries:
     def _shared(self, name: exp.Expr, scope: Scope, before: int) -> None:
         """A column of USING must be on both sides."""
         named = name.this if isinstance(name, exp.Column) else name
+        self._names.budget.spend(len(scope.sources))
         self._names.meet(named)
         key = key_of(named, self._dialect)
         sides = (scope.sources[:before], scope.sources[before:])
@@ -84,6 +86,7 @@ class Entries:
         else:
             self._names.visit(list(node.iter_expressions()), scope)
             scope.sources.append(FromEntry(alias_key(node, self._dialect), is_open=True))
+        self._names.budget.spend(sum(1 + len(source.outputs) for source in scope.sources[before:]))
         self._joined(node, scope)
         if node.args.get("pivots"):
             self._pivoted(node, scope, before)
@@ -210,11 +213,12 @@ class Entries:
         return named_table(node, schema, self._dialect, is_any_default=is_any)
 
     def _columns(self, table: Table) -> list[Output]:
-        def lazy(number: int) -> Output:
-            column = table.columns[number]
-            return Output(key_of(column.name, self._dialect), lambda: value_of_column(column, self._dialect))
-
-        return [lazy(number) for number in range(len(table.columns))]
+        if (key := id(table)) not in self._columns_of:  # a query may name a wide table thousands of times
+            self._columns_of[key] = [
+                Output(key_of(column.name, self._dialect), partial(value_of_column, column, self._dialect))
+                for column in table.columns
+            ]
+        return self._columns_of[key]
 
     # table functions
 
@@ -262,6 +266,7 @@ class Entries:
         for item in node.expressions:
             value = value_of(item, scope, self._names)
             part = value.item or (OPEN if value.is_open else SCALAR)
+            self._names.budget.spend(len(part.fields))
             if part.fields and self._dialect == "postgres":
                 outputs += [Output.plain(name, inner) for name, inner in part.fields.items()]
             else:

@@ -27,6 +27,7 @@ class Finder:
         """The value of the longest beginning of a dotted name, and the parts after it; None if there is none."""
         level, is_unsure = scope, False
         while level is not None:
+            self._names.budget.spend(1 + len(level.sources))
             if key_of(parts[0], self._dialect) in level.bound:
                 return OPEN, parts[1:]
             for source, rest in self._sources(parts, level):
@@ -77,7 +78,7 @@ class Finder:
             if source.has(key):
                 return source.column(key)
         if level.shows_aliases and key in level.aliases:
-            return level.aliases[key]()
+            return level.aliases[key]
         for source in level.sources:
             if source.has_unnamed and self._is_engines_own(name):
                 return SCALAR
@@ -107,12 +108,14 @@ class Finder:
         """The columns that a star stands for."""
         if isinstance(node, exp.Dot):
             value = self._names.path(node, scope) or SCALAR
+            self._names.budget.spend(len(value.fields))
             yield from (Output.plain(key, part) for key, part in value.fields.items())
             return
         star = node if isinstance(node, exp.Star) else node.this
         sources = scope.sources if isinstance(node, exp.Star) else self._star_sources(node, scope)
         dropped = {key_of(_bare_name(name), self._dialect) for name in star.args.get("except_") or []}
         for source in sources:
+            self._names.budget.spend(len(source.outputs))
             yield from (output for output in source.outputs if output.key is None or output.key not in dropped)
         for change in [*(star.args.get("replace") or []), *(star.args.get("rename") or [])]:
             alias = change.args.get("alias")
@@ -139,6 +142,7 @@ class Finder:
             value = self._names.field(value, part) if value is not None else None
         if value is None or not value.fields:
             return []
+        self._names.budget.spend(len(value.fields))
         return [FromEntry(None, [Output.plain(key, part) for key, part in value.fields.items()])]
 
 

@@ -20,7 +20,7 @@ _ALIASES_IN = {
     "duckdb": frozenset({"expressions", "where", "group", "having", "order", "qualify"}),
 }
 """The clauses that see the aliases of the select list."""
-_CLAUSES = ("expressions", "distinct", "where", "group", "having", "qualify", "windows", "order", "limit", "offset")
+_CLAUSES = ("joins", "distinct", "where", "group", "having", "qualify", "windows", "order", "limit", "offset")
 
 
 class Queries:
@@ -40,6 +40,7 @@ class Queries:
             before = self._names.commons
             self._outputs[id(node)] = []  # ends a recursion without end
             self._outputs[id(node)] = self._read(node, scope)
+            self._names.budget.spend(len(self._outputs[id(node)]))
             self._names.commons = before
         return self._outputs[id(node)]
 
@@ -111,13 +112,11 @@ class Queries:
     def _selected(self, node: exp.Select, scope: Scope) -> list[Output]:
         self._entries.from_clause(node, scope)
         self._entries.known[id(node)] = scope.sources
-        for item in node.expressions:
-            if isinstance(item, exp.Alias) and isinstance(item.args.get("alias"), exp.Identifier):
-                scope.aliases[key_of(item.args["alias"], self._dialect)] = partial(
-                    value_of, item.this, scope, self._names
-                )
         visible = _ALIASES_IN.get(self._dialect, frozenset())
-        for clause in ("joins", *_CLAUSES):
+        scope.shows_aliases = "expressions" in visible
+        for item in node.expressions:
+            self._item(item, scope)
+        for clause in _CLAUSES:
             scope.shows_aliases = clause in visible
             parts = node.args.get(clause) or []
             if clause == "joins":
@@ -125,6 +124,12 @@ class Queries:
             self._names.visit(parts if isinstance(parts, list) else [parts], scope)
         scope.shows_aliases = False
         return [output for item in node.expressions for output in self._outputs_of(item, scope)]
+
+    def _item(self, item: exp.Expr, scope: Scope) -> None:
+        """Resolve an item of the select list, whose alias means something only after it: `coalesce(a, 0) AS a`."""
+        self._names.visit([item], scope)
+        if isinstance(item, exp.Alias) and isinstance(item.args.get("alias"), exp.Identifier):
+            scope.aliases[key_of(item.args["alias"], self._dialect)] = value_of(item.this, scope, self._names)
 
     def _outputs_of(self, item: exp.Expr, scope: Scope) -> Iterator[Output]:
         """The columns that an item of the select list gives."""

@@ -11,6 +11,7 @@ from sqlglot import Token, TokenType, exp
 
 from route_sql.tools.guard.calls import TELLS_TYPES, is_named
 from route_sql.tools.guard.functions.by_dialect import FUNCTIONS
+from route_sql.tools.guard.names.budget import Budget
 from route_sql.tools.guard.names.commons import Commons
 from route_sql.tools.guard.names.entries import Entries
 from route_sql.tools.guard.names.finding import Finder
@@ -63,6 +64,7 @@ def unresolved(
 
     Raises:
         RecursionError: the query is nested too deeply.
+        TooManySteps: it is too large.
     """
     names = Names(sql, schema, dialect, frozenset(partial_keys), frozenset(functions), tree)
     names.query(tree, None)
@@ -97,6 +99,7 @@ class Names:
         self.own_types: Mapping[str, Value] = composite_types(self.schema, self.dialect)
         self.is_searched = self.dialect == "sqlite" and any(self.tree.find_all(exp.Match, exp.Anonymous))
         self.commons: Commons = {}
+        self.budget = Budget()
         self.entries = Entries(self)
         self.finder = Finder(self)
         self.queries = Queries(self, self.entries, self.finder)

@@ -8,6 +8,7 @@ from typing import Protocol
 
 from sqlglot import exp
 
+from route_sql.tools.guard.names.budget import Budget
 from route_sql.tools.guard.names.commons import Commons
 from route_sql.tools.guard.names.sources import Output, Scope
 from route_sql.tools.guard.names.values import Value
@@ -30,6 +31,8 @@ class NameResolver(Protocol):
     """The common table expressions that the query being read may name."""
     called: list[exp.Expr]
     """Words without brackets that are functions which may not be called."""
+    budget: Budget
+    """The steps that were taken."""
 
     def query(self, node: exp.Expr, scope: Scope | None) -> list[Output]:
         """Resolve the names of a query within `scope`; its outputs."""

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 
 from sqlglot import exp
 
@@ -85,8 +86,7 @@ class FromEntry:
 
     def column(self, key: str) -> Value | None:
         """The column of that key, None if there is none."""
-        found = next((output for output in self.outputs if output.key == key), None)
-        if found is not None:
+        if (found := self._by_key.get(key)) is not None:
             return found.value()
         if key in self.implicit:
             return SCALAR
@@ -94,17 +94,24 @@ class FromEntry:
 
     def has(self, key: str) -> bool:
         """Whether it surely has a column of that key."""
-        return key in self.implicit or any(output.key == key for output in self.outputs)
+        return key in self.implicit or key in self._by_key
 
     @property
     def has_unnamed(self) -> bool:
         """Whether one of its columns has a name that only the engine knows."""
-        return any(output.key is None for output in self.outputs)
+        return None in self._by_key
+
+    @cached_property
+    def _by_key(self) -> dict[str | None, Output]:
+        """The first column of each key; made when a name is first sought, from when on the columns stay the same."""
+        return {output.key: output for output in reversed(self.outputs)}
 
     def as_row(self) -> Value:
         """The value of its name where the query needs a value."""
-        if self.row is not None or self.is_open:
-            return self.row or OPEN
+        return (self.row or OPEN) if self.row is not None or self.is_open else self._of_columns
+
+    @cached_property
+    def _of_columns(self) -> Value:
         return Value({output.key: output.value() for output in self.outputs if output.key is not None})
 
 
@@ -114,7 +121,7 @@ class Scope:
 
     parent: "Scope | None" = None
     sources: list[FromEntry] = field(default_factory=list)
-    aliases: dict[str, Lazy] = field(default_factory=dict)
+    aliases: dict[str, Value] = field(default_factory=dict)
     shows_aliases: bool = False
     bound: Mapping[str, Value] = field(default_factory=dict)
     """Parameters of lambdas and the like."""
