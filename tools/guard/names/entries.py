@@ -116,17 +116,17 @@ class Entries:
         ]
 
     def _derived(self, node: exp.Subquery, scope: Scope, *, is_lateral: bool = False) -> None:
+        sees_row = is_lateral or self._dialect == "duckdb"
+        around = Scope(scope.parent, list(scope.sources)) if sees_row else scope.parent
         inner = node.this
         if isinstance(inner, exp.Table | exp.Values | exp.Subquery) and not node.args.get("with_"):
-            self._bracketed(node, inner, scope)
+            self._bracketed(node, inner, scope, around)
             return
-        around = scope if is_lateral or self._dialect == "duckdb" else scope.parent
-        outputs = self._names.query(node, Scope(around.parent, list(around.sources)) if around is scope else around)
-        scope.sources.append(FromEntry(alias_key(node, self._dialect), outputs))
+        scope.sources.append(FromEntry(alias_key(node, self._dialect), self._names.query(node, around)))
 
-    def _bracketed(self, node: exp.Subquery, inner: exp.Expr, scope: Scope) -> None:
+    def _bracketed(self, node: exp.Subquery, inner: exp.Expr, scope: Scope, around: Scope | None) -> None:
         """A join or a table in brackets, with one alias or with its own aliases."""
-        part = Scope(scope.parent)
+        part = Scope(around)
         self.add(inner, part)
         if (key := alias_key(node, self._dialect)) is not None:
             outputs = [output for source in part.sources for output in source.outputs]
