@@ -199,6 +199,8 @@ HONEST: dict[str, tuple[str, ...]] = {
         "PIVOT orders o JOIN customer c ON c.id = o.customer_id ON name USING sum(amount) GROUP BY customer_id",
         "PIVOT (SELECT o.amount, c.name FROM orders o JOIN customer c ON c.id = o.customer_id) "
         "ON name USING sum(amount)",
+        "(SELECT id, amount FROM orders) UNION ALL BY NAME (SELECT id, name FROM customer)",
+        "SELECT id FROM orders UNION BY NAME (SELECT id FROM customer) UNION DISTINCT BY NAME (SELECT id FROM orders)",
         "SELECT percentile_cont(0.5) WITHIN GROUP (ORDER BY amount) AS p FROM orders",
         "SELECT * RENAME (id AS n) FROM customer",
         "SELECT * FROM orders PIVOT (sum(amount) FOR customer_id IN (1, 2)) p JOIN customer c USING (id) ORDER BY 1",

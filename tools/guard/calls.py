@@ -29,6 +29,7 @@ memory that it doesn't count."""
 ONLY_VALUES = {"duckdb": frozenset({"histogram"})}
 """Functions that compute a value in an expression, and run SQL on the name of a table in FROM."""
 _AROUND_VALUES = (exp.Alias, exp.Filter, exp.Window, exp.Paren, exp.Func, exp.Ordered, exp.Having, exp.Binary)
+_SET_OPERATORS = {TokenType.UNION, TokenType.EXCEPT, TokenType.INTERSECT}
 TELLS_TYPES = frozenset({"pg_typeof"})
 """PostgreSQL's function for the name of a type, which may be that of a hidden table."""
 _LONG_FIELD = {
@@ -127,6 +128,8 @@ def _calls(sql: str, found: list[Token], lists: set[int], dialect: str) -> Itera
             is_word = token.token_type != TokenType.IDENTIFIER and token.text.casefold() in words and not is_label
             if (token.token_type in unbracketed or is_word) and not has_dot:
                 yield Call(token.text, token.start)
+        elif dialect == "duckdb" and _ends_by_name(sql, found, place):
+            continue
         elif token.start not in lists and _is_name(sql, token) and (has_dot or not _is_grammar(sql, token, dialect)):
             yield Call(token.text, token.start, found[place - 2].text if has_dot and place > 1 else None)
 
@@ -147,6 +150,15 @@ def _is_grammar(sql: str, token: Token, dialect: str) -> bool:
         return False
     words = written(sql, token).casefold().split()
     return words[-1] in words_of(dialect) and words[-1] not in FUNCTIONS[dialect]
+
+
+def _ends_by_name(sql: str, found: list[Token], place: int) -> bool:
+    """Whether a word ends DuckDB's `UNION ALL BY NAME`, which a query in brackets may follow."""
+    if [written(sql, token).upper() for token in found[max(place - 1, 0) : place + 1]] != ["BY", "NAME"]:
+        return False
+    kinds = [token.token_type for token in found[max(place - 3, 0) : place - 1]]
+    operator = kinds[:-1] if kinds[-1:] in ([TokenType.ALL], [TokenType.DISTINCT]) else kinds
+    return bool(operator) and operator[-1] in _SET_OPERATORS
 
 
 def _named_lists(nodes: QueryNodes) -> set[int]:
