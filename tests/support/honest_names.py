@@ -60,6 +60,8 @@ FINE = (
     "SELECT 1 AS one",
     "SELECT id FROM orders WHERE amount > 5 AND (customer_id = 1 OR customer_id = 2)",
     "SELECT max(n) AS m FROM (SELECT count(*) AS n FROM orders GROUP BY customer_id) x",
+    "SELECT name FROM customer;;",
+    "SELECT name FROM customer; -- done\n ;",
     "SELECT coalesce(name, 'x') AS name, count(*) AS n FROM customer GROUP BY name",
 )
 HONEST: dict[str, tuple[str, ...]] = {

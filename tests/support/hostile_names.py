@@ -38,6 +38,8 @@ EVERYWHERE = (
     "SELECT o.id FROM orders o CROSS JOIN secret",
     "SELECT o.id FROM orders o, secret",
     "SELECT email AS email FROM customer",
+    "SELECT name FROM customer;; SELECT token FROM secret",
+    "SELECT name FROM customer; -- done\n; SELECT token FROM secret;",
     "SELECT coalesce(email, 'x') AS email, count(*) FROM customer GROUP BY email",
     "SELECT token AS email, email AS token FROM customer ORDER BY token",
     "SELECT * FROM (SELECT * FROM (SELECT token FROM secret) a) b",

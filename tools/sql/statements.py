@@ -2,7 +2,7 @@
 
 from sqlglot import Token, TokenType
 
-from route_sql.tools.sql.parsing import written
+from route_sql.tools.sql.parsing import tokens, written
 
 NOT_QUERIES = frozenset(
     "ALTER ANALYZE ATTACH BEGIN CALL COMMIT COPY CREATE DELETE DETACH DROP END EXPLAIN GRANT INSERT INSTALL "
@@ -36,3 +36,12 @@ def statement_count(found: list[Token]) -> int:
         count += empty and not is_end
         empty = is_end
     return count
+
+
+def without_empty_statements(sql: str, dialect: str) -> str:
+    """The text up to its first semicolon, if only semicolons and comments follow that: drivers refuse `SELECT 1;;`."""
+    found = tokens(sql, dialect) or []
+    kinds = [token.token_type for token in found]
+    first = kinds.index(TokenType.SEMICOLON) if TokenType.SEMICOLON in kinds else len(kinds)
+    is_cut = len(kinds) > first + 1 and set(kinds[first:]) == {TokenType.SEMICOLON}
+    return sql[: found[first].start] if is_cut else sql

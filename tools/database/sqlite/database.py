@@ -15,6 +15,7 @@ from route_sql.tools.database.sqlite.skipping import Reflected, ReflectionStoppe
 from route_sql.tools.errors import DatabaseUnavailable
 from route_sql.tools.limits import Limits
 from route_sql.tools.schema.records import Schema
+from route_sql.tools.sql.statements import without_empty_statements
 
 DEFAULT_LIMITS = Limits()
 WAIT_SECONDS = 60.0
@@ -123,7 +124,11 @@ class SQLiteDatabase:
     # in a worker thread
 
     def _run(self, query: Query, session: SQLiteSession) -> Outcome:
-        return (self._refused(query, session) if self._guard else None) or session.run(query)
+        if self._guard:
+            if refused := self._refused(query, session):
+                return refused
+            query.sql = without_empty_statements(query.sql, self.dialect)
+        return session.run(query)
 
     def _refused(self, query: Query, session: SQLiteSession) -> Outcome | None:
         fresh = partial(self._current_schema, query, session)
