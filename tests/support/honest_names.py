@@ -105,6 +105,8 @@ HONEST: dict[str, tuple[str, ...]] = {
         "WITH v(a, b) AS (VALUES (1, 2), (3, 4)) SELECT a FROM v",
         "SELECT c.name FROM {OJ customer c LEFT OUTER JOIN orders o ON c.id = o.id}",
         "SELECT 1 = SOME (SELECT id FROM orders) AS s",
+        "SELECT trim(both ('A') from name) AS t, trim(leading (name) from 'x') AS l FROM customer",
+        "SELECT substring(name from (1) for (2)) AS s, trim(trailing ('b') from name) AS t FROM customer",
     ),
     "postgres": (
         "WITH RECURSIVE t(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM t WHERE n < 3) SEARCH DEPTH FIRST BY n SET place "
@@ -158,6 +160,9 @@ HONEST: dict[str, tuple[str, ...]] = {
         "SELECT sum(amount) OVER (ORDER BY id DESC RANGE '1' PRECEDING) AS s FROM orders LIMIT '1' OFFSET '0'",
         "SELECT pg_size_pretty(sum(amount)::bigint) AS size FROM orders WHERE amount < pg_size_bytes('1 kB')",
         "SELECT amount::character varying(5) AS t FROM orders",
+        "SELECT trim(both ('A') from name) AS t, trim(leading (name) from 'x') AS l FROM customer",
+        "SELECT substring(name from (1) for (2)) AS s, trim(trailing ('b') from name) AS t FROM customer",
+        "SELECT overlay(name placing ('x') from (1) for (1)) AS o FROM customer",
         "SELECT string_agg(name, ', ' ORDER BY id) AS g FROM customer",
         "SELECT DISTINCT ON (customer_id) id FROM orders ORDER BY customer_id, id",
         "SELECT id FROM orders WHERE id <> ALL (ARRAY[5, 6]) AND id = ANY (ARRAY(SELECT id FROM customer))",
@@ -173,6 +178,8 @@ HONEST: dict[str, tuple[str, ...]] = {
         "SELECT c.name, v.k, v.x FROM customer c CROSS JOIN LATERAL (VALUES ('a', c.id), ('b', c.id * 2)) AS v(k, x)",
         "SELECT v.x FROM customer c, (VALUES (c.id)) AS v(x)",
         "SELECT v.x FROM customer c, LATERAL ((SELECT c.id AS x)) v",
+        "SELECT trim(both ('A') from name) AS t, trim(leading (name) from 'x') AS l FROM customer",
+        "SELECT substring(name from (1) for (2)) AS s, trim(trailing ('b') from name) AS t FROM customer",
         "SELECT home.city FROM person",
         "SELECT p.home.city FROM person p",
         "SELECT person.home.zip FROM person",

@@ -23,14 +23,15 @@ _OWN = {
     "sqlite": "match regexp isnull notnull to",
     "postgres": """
         only symmetric ilike to zone variadic array columns bernoulli system repeatable exclude isnull
-        varying
+        varying both leading trailing for placing
     """,
     "mysql": """
         xor div mod regexp rlike match against binary key to columns separator straight_join zone isnull partition oj
+        both leading trailing for
     """,
     "duckdb": """
         symmetric ilike to zone array struct map columns bernoulli system reservoir repeatable exclude
-        percent rename replace pivot unpivot nulls for qualify key isnull variadic
+        percent rename replace pivot unpivot nulls for qualify key isnull variadic both leading trailing
     """,
     "tsql": "top apply pivot unpivot for to key option",
 }
