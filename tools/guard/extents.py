@@ -28,7 +28,7 @@ class Extent(NamedTuple):
 
 def upper_words(sql: str, found: list[Token]) -> list[str]:
     """The tokens as `extent_of` compares them; made once for a text, since it may name many tables."""
-    return [written(sql, token).upper() for token in found]
+    return [" ".join(written(sql, token).upper().split()) for token in found]
 
 
 def extent_of(
@@ -96,8 +96,8 @@ def _options(words: list[str], after: int, name: exp.Table) -> list[tuple[int, i
         begin = _place_of(words, after, "NOT")
         return [(begin, begin + 1)]
     if name.args.get("indexed"):
-        begin = _place_of(words, after, "INDEXED", "INDEXED BY")
-        return [(begin, begin + (1 if words[begin] == "INDEXED BY" else 2))]
+        begin = _place_of(words, after, "INDEXED BY")  # one token; INDEXED alone may be the alias
+        return [(begin, begin + 1)]
     groups = []
     for _ in name.args.get("hints") or ():
         begin = _place_of(words, after, *_HINTS)

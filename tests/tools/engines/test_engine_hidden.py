@@ -171,6 +171,7 @@ async def test_hiding_covers_heirs_that_are_out_of_sight(make_engine: Callable[[
 WORDS_OF_TABLES = [
     ("sqlite", "SELECT name FROM emp NOT INDEXED"),
     ("sqlite", "SELECT e.name FROM emp AS e INDEXED BY by_dept WHERE dept_id > 0"),
+    ("sqlite", "SELECT indexed.name FROM emp AS indexed INDEXED  BY by_dept WHERE dept_id > 0"),
     ("mariadb", "SELECT name FROM emp USE INDEX (by_dept)"),
     ("mariadb", "SELECT e.name FROM emp e USE INDEX (by_dept) IGNORE INDEX FOR ORDER BY (by_dept) ORDER BY 1"),
     ("mariadb", "SELECT e.name FROM emp e FORCE INDEX FOR JOIN (by_dept) JOIN dept d ON d.id = e.dept_id"),
