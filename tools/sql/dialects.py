@@ -28,20 +28,32 @@ MOST_WORDS = 8
 _NAMES = (TokenType.VAR, TokenType.IDENTIFIER)
 
 
-def rewritten_tokens(found: list[Token], dialect: str) -> list[Token]:
-    """Rewrite the tokens of a text so that sqlglot's parser can read them."""
+def rewritten_tokens(found: list[Token], dialect: str) -> tuple[list[Token], bool]:
+    """Rewrite the tokens of a text so that sqlglot's parser can read them; and whether they still mean the same."""
+    alike = _respelt(found, dialect)
+    read = _simplified(alike, dialect)
+    return read, read == alike
+
+
+def _respelt(found: list[Token], dialect: str) -> list[Token]:
+    """Rewrite what sqlglot knows in another spelling."""
     if dialect == "sqlite":
         return list(_plain_casts(found))
     found = tables_selected(found, dialect)
+    if dialect == "mysql":
+        return _rows_selected([token for at, token in enumerate(found) if not _is_repeated(found, at)])
+    return pivots_selected(found) if dialect == "duckdb" else found
+
+
+def _simplified(found: list[Token], dialect: str) -> list[Token]:
+    """Replace or leave out what sqlglot does not know. The names are kept, but not all that is computed from them."""
     if dialect == "postgres":
         return plainer(without_join_aliases(found))
-    if dialect == "mysql":
-        found = _without_limits(_without_cycles(_without_escapes(found)))
-        sorting = _directions_of_groups(found)
-        return _rows_selected(
-            [token for at, token in enumerate(found) if at not in sorting and not _is_removable(found, at)]
-        )
-    return pivots_selected(found) if dialect == "duckdb" else found
+    if dialect != "mysql":
+        return found
+    found = _without_limits(_without_cycles(_without_escapes(found)))
+    sorting = _directions_of_groups(found)
+    return [token for at, token in enumerate(found) if at not in sorting and not _is_removable(found, at)]
 
 
 def _words(found: list[Token], at: int, count: int) -> list[str]:
@@ -132,12 +144,14 @@ def _without_limits(found: list[Token]) -> list[Token]:
     return kept
 
 
+def _is_repeated(found: list[Token], at: int) -> bool:
+    """Whether a token only repeats the one before it: `INT` after UNSIGNED."""
+    return found[at].text.upper() in ("INT", "INTEGER") and _words(found, at - 1, 1) in (["SIGNED"], ["UNSIGNED"])
+
+
 def _is_removable(found: list[Token], at: int) -> bool:
-    """Whether a token can be left out: `INT` after UNSIGNED, EXISTS before PATH, DEFAULT 'x' ON EMPTY."""
-    before, word = _words(found, at - 1, 1) if at else [], found[at].text.upper()
-    if word in ("INT", "INTEGER"):
-        return before in (["SIGNED"], ["UNSIGNED"])
-    if word == "EXISTS":
+    """Whether a token can be left out for the parser: EXISTS before PATH, DEFAULT 'x' ON EMPTY."""
+    if found[at].text.upper() == "EXISTS":
         return _words(found, at + 1, 1) == ["PATH"]
     return any(_handling(found, at - back) > back for back in range(4) if at >= back)
 

@@ -97,10 +97,17 @@ def broken_at(sql: str, dialect: str) -> int | None:
     return _parsed(sql, dialect).place
 
 
+def is_printable(sql: str, dialect: str) -> bool:
+    """Whether a query that is printed from its tree means the same as the text: sqlglot reads some forms as others."""
+    return _parsed(sql, dialect).is_exact
+
+
 class _Parsed(NamedTuple):
     tree: Tree | None
     complaint: str | None = None
     place: int | None = None
+    is_exact: bool = False
+    """Whether the tokens that were parsed mean the same as those of the text."""
 
 
 @lru_cache(maxsize=256)
@@ -112,7 +119,8 @@ def _parsed(sql: str, dialect: str) -> _Parsed:
         return _Parsed(None, "a set operator follows a bracket")
     try:
         parser = Dialect.get_or_raise(dialect).parser(max_nodes=MOST_NODES)
-        statements = [tree for tree in parser.parse(rewritten_tokens(found, dialect), sql) if tree is not None]
+        read, is_exact = rewritten_tokens(found, dialect)
+        statements = [tree for tree in parser.parse(read, sql) if tree is not None]
     except ParseError as error:
         return _mistake(error, sql)
     except SqlglotError:
@@ -122,7 +130,7 @@ def _parsed(sql: str, dialect: str) -> _Parsed:
     except (TypeError, ValueError, AttributeError, KeyError, IndexError):
         # sqlglot's constructors raise these on arguments that it parsed only in part
         return _Parsed(None, "it can't be read as SQL")
-    parsed = _one_query(statements)
+    parsed = _one_query(statements)._replace(is_exact=is_exact)
     is_other = dialect == "postgres" and parsed.tree is not None and loses_namespace(parsed.tree, found)
     return _Parsed(None, "an alias of USING is called like a schema") if is_other else parsed
 

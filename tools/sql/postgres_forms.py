@@ -12,7 +12,7 @@ _BEHIND_OPERAND = {TokenType.R_PAREN, TokenType.VAR, TokenType.IDENTIFIER, Token
 
 
 def plainer(found: list[Token]) -> list[Token]:
-    """Rewrite each such form. The tokens are for the parser alone: they need not mean the same.
+    """Rewrite each such form. The tokens are for the parser alone: they need not mean the same, so none are printed.
 
     Before: @ x, '101'::bit varying(5), box '(0,0)', x AT LOCAL, x IS NFC NORMALIZED, ORDER BY x USING >
     After:  - x, '101'::varbit(5),      '(0,0)',     x,          x IS NULL,           ORDER BY x DESC

@@ -15,7 +15,7 @@ from route_sql.tools.sql.joins.conditions import conjuncts, is_join_condition
 from route_sql.tools.sql.joins.from_clause import FromClause
 from route_sql.tools.sql.joins.select_repair import SelectRepair
 from route_sql.tools.sql.joins.unused_joins import UnusedJoins
-from route_sql.tools.sql.parsing import Tree, parse_query, shared_tree
+from route_sql.tools.sql.parsing import Tree, is_printable, parse_query, shared_tree
 from route_sql.tools.sql.scopes import Resolver
 from route_sql.tools.sql.usage import MOST_UNKNOWN, unknown_names
 
@@ -73,7 +73,7 @@ def add_missing_joins(sql: str, schema: Schema) -> str | None:
     """
     tree = parse_query(sql, schema.dialect)
     unknown = _unknown_columns(tree, sql, schema) if tree is not None else []
-    if tree is None or len(unknown) > MOST_UNKNOWN:
+    if tree is None or len(unknown) > MOST_UNKNOWN or not is_printable(sql, schema.dialect):
         return None
     graph = join_graph(schema)
 
@@ -128,7 +128,7 @@ def _compares_different_keys(equation: exp.EQ, from_clause: FromClause, graph: J
 def _rejoin(sql: str, schema: Schema, doubt: _Doubt, *, through_parents: bool) -> tuple[list[str], str | None]:
     """Doubted equations as the query writes them, and the query with keys instead; ([], None) without a repair."""
     shared = shared_tree(sql, schema.dialect)
-    if shared is None or shared.find(exp.Join) is None:
+    if shared is None or shared.find(exp.Join) is None or not is_printable(sql, schema.dialect):
         return [], None
     tree = shared.copy()
     graph = join_graph(schema)

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Callable
+from dataclasses import replace
 from inspect import getdoc
 
 import pytest
@@ -65,6 +66,36 @@ def test_sound_queries_and_broken_text_are_not_repaired(sql: str, status: str) -
 def test_other_outcomes_are_not_repaired(status: str) -> None:
     for sql in (MISSING, WORDS, ACCIDENTAL):
         assert repair_joins(sql, SCHEMA, status) == JoinRepair(None, None)
+
+
+@pytest.mark.parametrize(
+    ("dialect", "value"),
+    [
+        ("postgres", "@ T1.loan_id"),
+        ("postgres", "T1.due IS NFC NORMALIZED"),
+        ("postgres", "T1.due AT LOCAL"),
+        ("mysql", "GROUP_CONCAT(T1.due ORDER BY T1.due DESC LIMIT 1)"),
+        ("mysql", "{d '2026-01-31'}"),
+        ("mysql", "(WITH RECURSIVE n AS (SELECT 1 AS a UNION SELECT a FROM n) CYCLE a RESTRICT SELECT a FROM n)"),
+    ],
+)
+def test_a_form_that_the_parser_reads_as_another_is_never_printed(dialect: str, value: str) -> None:
+    schema = replace(SCHEMA, dialect=dialect)
+    for status, sql in (
+        ("error", "SELECT T1.title, {} FROM loan AS T1"),
+        ("empty", "SELECT {} FROM reader AS T2 JOIN loan AS T1 ON T1.due = T2.name"),
+        ("ok", "SELECT {} FROM loan AS T1 JOIN book AS T2 ON T1.loan_id = T2.book_id"),
+    ):
+        assert repair_joins(sql.format("T1.due"), schema, status).sql is not None
+        assert repair_joins(sql.format(value), schema, status).sql is None
+
+
+@pytest.mark.parametrize(
+    ("dialect", "value"), [("mysql", "CAST(T1.due AS UNSIGNED INT)"), ("sqlite", "CAST(T1.due AS UNSIGNED BIG INT)")]
+)
+def test_a_form_with_another_spelling_is_printed(dialect: str, value: str) -> None:
+    schema = replace(SCHEMA, dialect=dialect)
+    assert repair_joins(f"SELECT T1.title, {value} FROM loan AS T1", schema, "error").sql is not None
 
 
 @pytest.mark.parametrize(
