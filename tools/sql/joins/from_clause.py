@@ -51,6 +51,12 @@ class FromClause:
         pairs = [exp.EQ(this=self._column(alias, a), expression=self._column(other, b)) for a, b in step.columns]
         return exp.and_(*pairs)
 
+    def takes_joins(self, position: int) -> bool:
+        """Whether a table can be joined at a position, and the query shows and compares the same columns as before."""
+        merged = any(join.method or join.args.get("using") for join in self.joins)
+        later = any(join.method == "NATURAL" for join in self.joins[position:])
+        return not later and all(_is_expandable(item, merged) for item in self.select.expressions)
+
     def add_joins(self, path: JoinPath, position: int, side: str) -> str:
         """Insert the joins of a path at a position among the joins; returns the alias of the last table.
 
@@ -141,3 +147,14 @@ class FromClause:
     def _free_alias(self) -> str:
         taken = {node.name.casefold() for node in self.select.root().find_all(exp.Identifier)}
         return next(name for number in range(1, 1000) if (name := f"T{number}").casefold() not in taken)
+
+
+def _is_expandable(item: exp.Expr, merged: bool) -> bool:
+    """Whether a star in an item of the select list can be written as one star of each table.
+
+    Not `* EXCLUDE (due)` or `COLUMNS(*)`, nor `*` after a join that merges columns, such as one with USING.
+    """
+    found = item.find_all(exp.Star, exp.Columns)
+    stars = [star for star in found if star is item or star.find_ancestor(exp.Select) is item.parent]
+    places = (exp.Column, exp.Count) if merged else (exp.Column, exp.Count, exp.Select)
+    return all(isinstance(star.parent, places) and not any(star.args.values()) for star in stars)

@@ -23,6 +23,8 @@ class SelectRepair:
         self._graph = graph
         self._owners: dict[tuple[str, str], str] = {}
         """Alias of the table that owns a column, by the qualifier and the name that the query gives it."""
+        self._is_barred = False
+        """Whether a table that must be joined can't be: then no other table is guessed either."""
 
     def repair_column(self, node: exp.Column) -> bool:
         """Take an unknown column from a table that has it; False if no table can be reached.
@@ -40,7 +42,7 @@ class SelectRepair:
             self._owners[written] = alias
         if written in self._owners:
             node.set("table", self.from_clause.identifier(self._owners[written]))
-        return written in self._owners
+        return written in self._owners and not self._is_barred
 
     def repair_join(self, join: exp.Join, equation: exp.EQ, *, through_parents: bool = True) -> bool:
         """Replace an equation of a join by a key to an earlier table; False if there is no path along keys.
@@ -58,6 +60,8 @@ class SelectRepair:
         position = next(number for number, other in enumerate(self.from_clause.joins) if other is join)
         path = self._path_to_join(alias, position, equation)
         if path is None or (not through_parents and self._passes_parent(path)):
+            return False
+        if len(path.steps) > 1 and not self.from_clause.takes_joins(position):
             return False
         start = self.from_clause.add_joins(JoinPath(path.alias, path.steps[:-1]), position, join.side)
         equation.replace(self.from_clause.condition(start, alias, path.steps[-1]))
@@ -127,6 +131,9 @@ class SelectRepair:
         wanted = {named.key} if named and named.key not in joined else wanted
         path = self._path_to_owner(own, wanted) or self._path_to_owner(self.from_clause.tables, wanted)
         if path is None:
+            return None
+        if not self.from_clause.takes_joins(len(self.from_clause.joins)):
+            self._is_barred = True
             return None
         side = next((join.side for join in self.from_clause.joins if join.this.alias_or_name == path.alias), "")
         return self.from_clause.add_joins(path, len(self.from_clause.joins), side)

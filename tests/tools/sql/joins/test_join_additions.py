@@ -276,3 +276,27 @@ def test_a_repaired_query_selects_the_right_rows(database: sqlite3.Connection) -
 )
 def test_the_key_with_the_most_similar_name_is_taken(sql: str, repaired: str) -> None:
     assert add_missing_joins(sql, STAFF) == repaired
+
+
+@pytest.mark.parametrize(
+    "sql",
+    [
+        "SELECT * EXCLUDE (due), title FROM loan",
+        "SELECT * REPLACE (upper(due) AS due), title FROM loan",
+        "SELECT COLUMNS(*), title FROM loan",
+        "SELECT *, title FROM loan JOIN reader USING (reader_id)",
+        "SELECT *, title FROM loan NATURAL JOIN reader",
+        "SELECT * EXCLUDE (due), book.name FROM loan JOIN reader ON loan.reader_id = reader.reader_id",
+        "SELECT 1 FROM author AS a JOIN book AS b ON a.author_id = b.author_id NATURAL JOIN hall",
+    ],
+)
+def test_no_table_is_added_that_a_star_or_a_natural_join_would_take_in(sql: str) -> None:
+    assert add_missing_joins(sql, replace(SCHEMA, dialect="duckdb")) is None
+
+
+def test_a_star_of_one_table_keeps_its_columns() -> None:
+    found = add_missing_joins("SELECT loan.*, COUNT(*), title FROM loan JOIN reader USING (reader_id)", SCHEMA)
+    assert found == (
+        "SELECT loan.*, COUNT(*), T1.title FROM loan JOIN reader USING (reader_id) "
+        "JOIN book AS T1 ON loan.book_id = T1.book_id"
+    )
