@@ -154,13 +154,13 @@ def _repaired(tree: Tree, schema: Schema, repair: Callable[[], bool]) -> str | N
 
 
 def _repair_columns(tree: Tree, unknown: Sequence[exp.Column], schema: Schema, graph: JoinGraph) -> bool:
-    repairs: dict[int, SelectRepair] = {}
+    # Made before the first repair: the tables that it joins are none that a subquery was written for.
+    selects = {id(select): select for node in unknown if (select := node.find_ancestor(exp.Select))}
+    repairs = {key: SelectRepair(select, schema, graph) for key, select in selects.items()}
     for node in unknown:
         select = node.find_ancestor(exp.Select)
         if select is None or node.root() is not tree:
             continue  # its condition has been replaced
-        if id(select) not in repairs:
-            repairs[id(select)] = SelectRepair(select, schema, graph)
         if not repairs[id(select)].repair_column(node):
             return False
     return True

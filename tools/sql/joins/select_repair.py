@@ -10,6 +10,7 @@ from route_sql.tools.schema.keys import JoinGraph, JoinPath, JoinStep, shortest_
 from route_sql.tools.schema.records import Schema
 from route_sql.tools.sql.joins.conditions import is_join_condition
 from route_sql.tools.sql.joins.from_clause import FromClause
+from route_sql.tools.sql.joins.outer_tables import OuterTables
 
 
 class SelectRepair:
@@ -18,6 +19,7 @@ class SelectRepair:
     def __init__(self, select: exp.Select, schema: Schema, graph: JoinGraph) -> None:
         """Read the FROM clause; `graph` has the keys of the schema."""
         self.from_clause = FromClause(select, schema)
+        self._outer = OuterTables(self.from_clause)
         self._select = select
         self._schema = schema
         self._graph = graph
@@ -36,7 +38,10 @@ class SelectRepair:
             return False
         join, equation = node.find_ancestor(exp.Join), node.find_ancestor(exp.EQ)
         if join is not None and equation is not None and is_join_condition(equation, join):
-            return self.repair_join(join, equation)
+            is_lent = self._outer.lend(equation.left) or self._outer.lend(equation.right)
+            return not is_lent and self.repair_join(join, equation)
+        if self._outer.lend(node):
+            return False
         written = (node.table.casefold(), node.name.casefold())
         if written not in self._owners and (alias := self._owner(node)):
             self._owners[written] = alias
@@ -132,7 +137,8 @@ class SelectRepair:
         path = self._path_to_owner(own, wanted) or self._path_to_owner(self.from_clause.tables, wanted)
         if path is None:
             return None
-        if not self.from_clause.takes_joins(len(self.from_clause.joins)):
+        is_taken = self.from_clause.takes_joins(len(self.from_clause.joins))
+        if not is_taken or self._outer.are_as_near(path, wanted, self._graph):
             self._is_barred = True
             return None
         side = next((join.side for join in self.from_clause.joins if join.this.alias_or_name == path.alias), "")

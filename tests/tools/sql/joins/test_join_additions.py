@@ -300,3 +300,49 @@ def test_a_star_of_one_table_keeps_its_columns() -> None:
         "SELECT loan.*, COUNT(*), T1.title FROM loan JOIN reader USING (reader_id) "
         "JOIN book AS T1 ON loan.book_id = T1.book_id"
     )
+
+
+@pytest.mark.parametrize(
+    ("outer", "inner"),
+    [
+        pytest.param("loan AS a", "reader AS b WHERE b.reader_id = a.reader_id AND title = 'x'", id="nearer outside"),
+        pytest.param("loan AS a", "reader AS b WHERE b.reader_id = a.reader_id AND b.due = 3", id="outer column"),
+        pytest.param("loan AS a", "reader AS b WHERE b.reader_id = a.reader_id AND a.city = 'x'", id="outer alias"),
+        pytest.param("loan AS a", "reader AS b JOIN book AS c ON c.isbn = a.book_id", id="outer alias in ON"),
+        pytest.param("fine AS a", "reader AS b WHERE b.name = amount AND due = 3", id="no alias"),
+    ],
+)
+def test_no_table_is_joined_where_the_row_of_an_outer_query_may_be_meant(outer: str, inner: str) -> None:
+    sql = f"SELECT 1 FROM {outer} WHERE EXISTS (SELECT 1 FROM {inner})"
+    assert add_missing_joins(sql, SCHEMA) is None
+
+
+@pytest.mark.parametrize(
+    ("sql", "repaired"),
+    [
+        pytest.param(
+            "SELECT name FROM reader WHERE EXISTS (SELECT 1 FROM loan AS a WHERE a.reader_id = reader.reader_id "
+            "AND title = 'Emma')",
+            "SELECT name FROM reader WHERE EXISTS(SELECT 1 FROM loan AS a JOIN book AS T1 ON a.book_id = T1.book_id "
+            "WHERE a.reader_id = reader.reader_id AND T1.title = 'Emma')",
+            id="nearer to its own table",
+        ),
+        pytest.param(
+            "SELECT 1 FROM loan JOIN (SELECT reader.name FROM reader WHERE loan.due = 3) AS a ON 1 = 1",
+            "SELECT 1 FROM loan JOIN (SELECT reader.name FROM reader JOIN loan AS T1 ON reader.reader_id = "
+            "T1.reader_id WHERE T1.due = 3) AS a ON 1 = 1",
+            id="a source does not see the others",
+        ),
+        pytest.param(
+            "SELECT due FROM loan WHERE price > (SELECT AVG(price) FROM loan)",
+            "SELECT loan.due FROM loan JOIN book AS T1 ON loan.book_id = T1.book_id WHERE T1.price > "
+            "(SELECT AVG(T2.price) FROM loan JOIN book AS T2 ON loan.book_id = T2.book_id)",
+            id="the outer query lacks the table too",
+        ),
+    ],
+)
+def test_a_table_is_joined_in_a_subquery_that_means_its_own_rows(
+    sql: str, repaired: str, database: sqlite3.Connection
+) -> None:
+    assert add_missing_joins(sql, SCHEMA) == repaired
+    database.execute(repaired)
