@@ -33,6 +33,25 @@ def compares_unrelated_ids(equation: exp.EQ, from_clause: FromClause, graph: Joi
     return not compares_equivalent_keys(equation, from_clause, graph)
 
 
+def keeps_unmatched_rows(from_clause: FromClause) -> bool:
+    """Whether a SELECT keeps the rows for which a LEFT JOIN finds none, as in `... LEFT JOIN b ... WHERE b.id IS NULL`.
+
+    That no row is left may then be the answer.
+    """
+    optional = {join.this.alias_or_name.casefold() for join in from_clause.joins if join.side == "LEFT"}
+    tables = [table for alias, table in from_clause.tables.items() if alias.casefold() in optional]
+    where = from_clause.select.args.get("where")
+    tested = [each.this for each in where.find_all(exp.Is) if _is_null_test(each)] if where is not None else []
+    columns = [each for each in tested if isinstance(each, exp.Column)]
+    bare = {each.name for each in columns if not each.table}
+    is_named = any(each.table.casefold() in optional for each in columns)
+    return is_named or any(table.column(name) for table in tables for name in bare)
+
+
+def _is_null_test(node: exp.Is) -> bool:
+    return isinstance(node.expression, exp.Null) and not isinstance(node.parent, exp.Not)
+
+
 def _compared(equation: exp.EQ, from_clause: FromClause) -> tuple[tuple[Table, str], tuple[Table, str]] | None:
     """Table and case-folded name of both columns; None if a table is unknown."""
     sides = [side for side in (equation.left, equation.right) if isinstance(side, exp.Column)]

@@ -10,7 +10,11 @@ from sqlglot import exp
 
 from route_sql.tools.schema.keys import JoinGraph, join_graph
 from route_sql.tools.schema.records import Schema
-from route_sql.tools.sql.joins.compared_keys import compares_equivalent_keys, compares_unrelated_ids
+from route_sql.tools.sql.joins.compared_keys import (
+    compares_equivalent_keys,
+    compares_unrelated_ids,
+    keeps_unmatched_rows,
+)
 from route_sql.tools.sql.joins.conditions import conjuncts, is_join_condition
 from route_sql.tools.sql.joins.from_clause import FromClause
 from route_sql.tools.sql.joins.select_repair import SelectRepair
@@ -91,7 +95,8 @@ def rejoin_on_keys(sql: str, schema: Schema) -> str | None:
     Before: SELECT T1.name FROM reader AS T1 JOIN loan AS T2 ON T1.name = T2.due
     After:  SELECT T1.name FROM reader AS T1 JOIN loan AS T2 ON T1.reader_id = T2.reader_id
 
-    Columns of one name, and columns that refer to the same table, count as keys already.
+    Columns of one name, and columns that refer to the same table, count as keys already. A query that keeps the rows
+    for which a LEFT JOIN finds none is left alone: that there are none may be its answer.
     """
     return _rejoin(sql, schema, _compares_different_keys, through_parents=True)[1]
 
@@ -122,7 +127,7 @@ def _without_accidental_joins(sql: str, schema: Schema) -> tuple[list[str], str 
 
 
 def _compares_different_keys(equation: exp.EQ, from_clause: FromClause, graph: JoinGraph) -> bool:
-    return not compares_equivalent_keys(equation, from_clause, graph)
+    return not compares_equivalent_keys(equation, from_clause, graph) and not keeps_unmatched_rows(from_clause)
 
 
 def _rejoin(sql: str, schema: Schema, doubt: _Doubt, *, through_parents: bool) -> tuple[list[str], str | None]:

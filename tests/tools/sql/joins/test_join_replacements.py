@@ -147,6 +147,16 @@ def test_a_shared_column_without_a_primary_key_makes_no_join_accidental() -> Non
     assert accidental_joins("SELECT 1 FROM posts AS a JOIN users AS b ON a.author_id = b.id", schema) == []
 
 
+@pytest.mark.parametrize("test", ["b.due IS NULL", "due IS NULL AND a.city = 'Bergen'"])
+def test_rows_that_a_left_join_finds_none_for_may_be_none(test: str) -> None:
+    sql = f"SELECT a.name FROM reader AS a LEFT JOIN loan AS b ON a.name = b.due WHERE {test}"
+    assert rejoin_on_keys(sql, SCHEMA) is None
+    for other in ("a.city IS NULL", "b.due IS NOT NULL"):
+        assert rejoin_on_keys(sql.replace(test, other), SCHEMA) is not None
+    ids = sql.replace("a.name = b.due", "a.reader_id = b.loan_id")
+    assert replace_accidental_joins(ids, SCHEMA) is not None
+
+
 def test_a_shared_parent_joins_tables_only_after_an_empty_result() -> None:
     places = {"shop": "shop_id", "fair": "fair_id"}
     tables = [Table("country", (Column("id", "INTEGER"),), primary_key=("id",))]
