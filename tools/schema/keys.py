@@ -61,6 +61,11 @@ def join_graph(schema: Schema) -> dict[str, list[JoinStep]]:
     return graph
 
 
+def is_named_as_key(column: str) -> bool:
+    """Whether a column's name says that it holds a key: `customer_id` and `customerId`, but not `paid`."""
+    return _NAMED_AS_KEY.search(column) is not None
+
+
 def equivalent_keys(graph: JoinGraph, table: str, column: str) -> set[tuple[str, str]]:
     """Columns that hold keys of the same thing as a column, including itself; empty if it is not a key.
 
@@ -156,7 +161,7 @@ def _shared_columns(schema: Schema) -> Iterator[_Key]:
     holders: dict[str, list[tuple[Table, Column]]] = {}
     for table in schema:
         for column in table.columns:
-            if _NAMED_AS_KEY.search(column.name):
+            if is_named_as_key(column.name):
                 holders.setdefault(column.name.casefold(), []).append((table, column))
     for found in holders.values():
         owners = [each for each in found if each[0].primary_key == (each[1].name,)]

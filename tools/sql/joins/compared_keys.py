@@ -4,7 +4,7 @@ import re
 
 from sqlglot import exp
 
-from route_sql.tools.schema.keys import JoinGraph, equivalent_keys
+from route_sql.tools.schema.keys import JoinGraph, equivalent_keys, is_named_as_key
 from route_sql.tools.schema.records import Table
 from route_sql.tools.sql.joins.from_clause import FromClause
 
@@ -33,6 +33,15 @@ def compares_unrelated_ids(equation: exp.EQ, from_clause: FromClause, graph: Joi
     return not compares_equivalent_keys(equation, from_clause, graph)
 
 
+def follows_unknown_key(equation: exp.EQ, from_clause: FromClause, graph: JoinGraph) -> bool:
+    """Whether a primary key is compared with an id of which no key is known, such as `winner_id`.
+
+    The schema does not tell what such a column refers to, so it may well be this table.
+    """
+    compared = _compared(equation, from_clause)
+    return compared is not None and any(_may_refer(*sides, graph) for sides in (compared, compared[::-1]))
+
+
 def keeps_unmatched_rows(from_clause: FromClause) -> bool:
     """Whether a SELECT keeps the rows for which a LEFT JOIN finds none, as in `... LEFT JOIN b ... WHERE b.id IS NULL`.
 
@@ -58,6 +67,15 @@ def _compared(equation: exp.EQ, from_clause: FromClause) -> tuple[tuple[Table, s
     left, right = (from_clause.tables.get(side.table) for side in sides)
     one, other = (side.name.casefold() for side in sides)
     return ((left, one), (right, other)) if left and right else None
+
+
+def _may_refer(referring: tuple[Table, str], referred: tuple[Table, str], graph: JoinGraph) -> bool:
+    (table, column), (owner, key) = referring, referred
+    found = table.column(column)
+    if found is None or not is_named_as_key(found.name) or found.name in table.primary_key:
+        return False
+    is_known = any(column == own.casefold() for step in graph.get(table.key, ()) for own, _ in step.columns)
+    return not is_known and [own.casefold() for own in owner.primary_key] == [key]
 
 
 def _share_only_a_name(left: Table, right: Table, column: str, graph: JoinGraph) -> bool:

@@ -13,6 +13,7 @@ from route_sql.tools.schema.records import Schema
 from route_sql.tools.sql.joins.compared_keys import (
     compares_equivalent_keys,
     compares_unrelated_ids,
+    follows_unknown_key,
     keeps_unmatched_rows,
 )
 from route_sql.tools.sql.joins.conditions import conjuncts, is_join_condition
@@ -95,7 +96,8 @@ def rejoin_on_keys(sql: str, schema: Schema) -> str | None:
     Before: SELECT T1.name FROM reader AS T1 JOIN loan AS T2 ON T1.name = T2.due
     After:  SELECT T1.name FROM reader AS T1 JOIN loan AS T2 ON T1.reader_id = T2.reader_id
 
-    Columns of one name, and columns that refer to the same table, count as keys already. A query that keeps the rows
+    Columns of one name, and columns that refer to the same table, count as keys already, and so does an id of which no
+    key is known, such as `winner_id`, that is compared with a primary key. A query that keeps the rows
     for which a LEFT JOIN finds none is left alone: that there are none may be its answer.
     """
     return _rejoin(sql, schema, _compares_different_keys, through_parents=True)[1]
@@ -127,7 +129,9 @@ def _without_accidental_joins(sql: str, schema: Schema) -> tuple[list[str], str 
 
 
 def _compares_different_keys(equation: exp.EQ, from_clause: FromClause, graph: JoinGraph) -> bool:
-    return not compares_equivalent_keys(equation, from_clause, graph) and not keeps_unmatched_rows(from_clause)
+    if keeps_unmatched_rows(from_clause) or follows_unknown_key(equation, from_clause, graph):
+        return False
+    return not compares_equivalent_keys(equation, from_clause, graph)
 
 
 def _rejoin(sql: str, schema: Schema, doubt: _Doubt, *, through_parents: bool) -> tuple[list[str], str | None]:

@@ -186,3 +186,10 @@ def test_primary_keys_of_one_name_are_no_join() -> None:
     schema = replace(STAFF, tables=(STAFF.tables[0], sale))
     wrong = "SELECT 1 FROM sale AS T1 JOIN staff AS T2 ON T1.id = T2.id"
     assert rejoin_on_keys(wrong, schema) == "SELECT 1 FROM sale AS T1 JOIN staff AS T2 ON T1.seller_id = T2.id"
+
+
+def test_an_id_without_a_known_key_may_refer_to_the_table_that_it_is_joined_with() -> None:
+    sale = replace(STAFF.tables[1], foreign_keys=STAFF.tables[1].foreign_keys[:1])
+    schema = replace(STAFF, tables=(STAFF.tables[0], sale))
+    assert rejoin_on_keys("SELECT 1 FROM sale AS T1 JOIN staff AS T2 ON T1.buyer_id = T2.id", schema) is None
+    assert rejoin_on_keys("SELECT 1 FROM sale AS T1 JOIN staff AS T2 ON T1.price = T2.id", schema) is not None
