@@ -98,8 +98,27 @@ def broken_at(sql: str, dialect: str) -> int | None:
 
 
 def is_printable(sql: str, dialect: str) -> bool:
-    """Whether a query that is printed from its tree means the same as the text: sqlglot reads some forms as others."""
-    return _parsed(sql, dialect).is_exact
+    """Whether a query that is printed from its tree means the same as the text.
+
+    sqlglot reads some forms as others, and prints some as others: SQLite's `CAST(x AS DECIMAL)` as a cast to REAL.
+    """
+    parsed = _parsed(sql, dialect)
+    if parsed.tree is None or not parsed.is_exact:
+        return False
+    again = shared_tree(parsed.tree.sql(dialect=dialect), dialect)
+    return again is not None and _forms(again) == _forms(parsed.tree)
+
+
+def _forms(tree: exp.Expr) -> list[object]:
+    """The kinds of nodes and of types; not the literals, since the default separator of GROUP_CONCAT is printed."""
+    kinds = (node for node in tree.walk() if not isinstance(node, exp.Literal))
+    return [_kind_of_type(node) if isinstance(node, exp.DataType) else type(node) for node in kinds]
+
+
+def _kind_of_type(node: exp.DataType) -> object:
+    """A type; SQLite's integers are all one, and so are its texts."""
+    groups = (exp.DataType.INTEGER_TYPES, exp.DataType.TEXT_TYPES)
+    return next((group for group in groups if node.this in group), node.this)
 
 
 class _Parsed(NamedTuple):

@@ -137,7 +137,7 @@ def _compares_different_keys(equation: exp.EQ, from_clause: FromClause, graph: J
 def _rejoin(sql: str, schema: Schema, doubt: _Doubt, *, through_parents: bool) -> tuple[list[str], str | None]:
     """Doubted equations as the query writes them, and the query with keys instead; ([], None) without a repair."""
     shared = shared_tree(sql, schema.dialect)
-    if shared is None or shared.find(exp.Join) is None or not is_printable(sql, schema.dialect):
+    if shared is None or shared.find(exp.Join) is None:
         return [], None
     tree = shared.copy()
     graph = join_graph(schema)
@@ -148,7 +148,7 @@ def _rejoin(sql: str, schema: Schema, doubt: _Doubt, *, through_parents: bool) -
         # A list, not a generator: every equation is replaced, not only the first.
         return any([each.repair_join(join, on, through_parents=through_parents) for each, join, on in found])
 
-    repaired = _repaired(tree, schema, repair) if doubted else None
+    repaired = _repaired(tree, schema, repair) if doubted and is_printable(sql, schema.dialect) else None
     return (doubted, repaired) if repaired else ([], None)
 
 
