@@ -19,7 +19,8 @@ class Column:
     `samples` are a few distinct values as text, clipped. `labels` are all values of an enumerated type. `fields` are
     those of a PostgreSQL composite type, or of the items of an array of one. `type_names` are the names of the type in
     a query, where `type` is not its name. `rows_of` are the keys of the tables whose rows its values hold: in
-    PostgreSQL each table is a type.
+    PostgreSQL each table is a type. `computed` is the expression of a generated column, empty if it can't be read, and
+    None for any other column.
     """
 
     name: str
@@ -31,6 +32,7 @@ class Column:
     fields: "tuple[Column, ...]" = ()
     type_names: tuple[str, ...] = ()
     rows_of: tuple[str, ...] = field(default=(), repr=False)
+    computed: str | None = field(default=None, repr=False)
 
 
 @dataclass(frozen=True, slots=True)

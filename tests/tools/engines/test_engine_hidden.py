@@ -204,3 +204,30 @@ async def test_a_sample_does_not_read_what_is_hidden(make_engine: Callable[[str]
     visible = VisibleDatabase(make_engine("postgres").open(), Visibility(hide=("emp.rate",)))
     outcome = await visible.execute("SELECT name FROM emp TABLESAMPLE BERNOULLI ((SELECT max(rate) FROM emp))")
     assert outcome["status"] == "refused"
+
+
+GENERATED = {
+    "sqlite": ("domain VARCHAR(40) AS (upper({0}))", "copy TEXT GENERATED ALWAYS AS (domain || '') STORED"),
+    "duckdb": ("domain VARCHAR AS (upper({0}))", "copy VARCHAR AS (domain || '')"),
+    "postgres": ("domain text GENERATED ALWAYS AS (upper({0})) STORED",),
+    "mariadb": ("domain VARCHAR(40) AS (upper({0}))", "copy VARCHAR(40) AS (concat(domain, '')) STORED"),
+}
+
+
+@pytest.mark.parametrize("name", GENERATED)
+async def test_a_generated_column_is_hidden_with_its_source(make_engine: Callable[[str], Engine], name: str) -> None:
+    engine = make_engine(name)
+    mail, stored = ("`e mail`" if name == "mariadb" else '"e mail"', " STORED" if name == "postgres" else "")
+    columns = ", ".join(column.format(mail) for column in GENERATED[name])
+    engine.run(
+        f"CREATE TABLE person (id INTEGER, {mail} VARCHAR(40), {columns}, "
+        f"twice INTEGER GENERATED ALWAYS AS (id * 2){stored})",
+        f"INSERT INTO person (id, {mail}) VALUES (1, 'marker')",
+        *([f"GRANT SELECT ON person TO {engine.reader}"] if name == "postgres" else []),  # type: ignore[attr-defined]
+    )
+    visible = VisibleDatabase(engine.open(), Visibility(hide=("person.e mail",)))
+    assert (await visible.schema()).names()["person"] == ["id", "twice"]
+    assert (await visible.execute("SELECT * FROM person"))["rows"] == [[1, 2]]
+    assert "MARKER" not in str(await visible.execute("SELECT domain FROM person"))
+    chosen = VisibleDatabase(engine.open(), Visibility(allow=("person.domain",)))
+    assert (await chosen.execute("SELECT * FROM person"))["rows"] == [["MARKER"]]

@@ -57,7 +57,7 @@ def test_columns_of_any_type_and_of_none(connection: Connection) -> None:
     assert odd is not None
     assert [c.name for c in odd.columns] == ["id", "plain", "shape", "strange", "twice", "name"]
     assert odd.column("plain") == Column("plain", "")
-    assert odd.column("twice") == Column("twice", "INTEGER")
+    assert odd.column("twice") == Column("twice", "INTEGER", computed="")
     assert odd.column("name") == Column("name", "TEXT", nullable=False)
 
 

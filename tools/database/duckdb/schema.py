@@ -15,9 +15,12 @@ UNION ALL
 SELECT schema_name, view_name, comment, true FROM duckdb_views() WHERE NOT internal AND NOT temporary
 ORDER BY 4, 1, 2
 """
+# DuckDB lists the expression of a generated column as its default, and nowhere whether it is one.
 _COLUMNS = """
-SELECT schema_name, table_name, column_name, data_type, is_nullable, comment FROM duckdb_columns()
-WHERE NOT internal ORDER BY schema_name, table_name, column_index
+SELECT c.schema_name, c.table_name, c.column_name, c.data_type, c.is_nullable, c.comment,
+       CASE WHEN contains(t.sql, 'GENERATED ALWAYS AS') THEN c.column_default END
+FROM duckdb_columns() c LEFT JOIN duckdb_tables() t ON t.table_oid = c.table_oid AND t.database_oid = c.database_oid
+WHERE NOT c.internal ORDER BY c.schema_name, c.table_name, c.column_index
 """
 _VIEWS = "SELECT schema_name, view_name, sql FROM duckdb_views() WHERE NOT internal AND NOT temporary"
 _ENUMS = """
@@ -48,10 +51,10 @@ def reflect_duckdb(connection: _DuckDBConnection, namespaces: Sequence[str] = ()
     wanted = set(namespaces) or {_MAIN}
     enums = _enums(connection)
     columns: dict[_Key, list[Column]] = defaultdict(list)
-    for namespace, table, name, kind, nullable, comment in connection.execute(_COLUMNS).fetchall():
+    for namespace, table, name, kind, nullable, comment, computed in connection.execute(_COLUMNS).fetchall():
         short, labels = without_labels(kind)
         named = tuple(enums.get(kind.rstrip("[]"), ()))
-        column = Column(name, short, nullable, comment or None, labels=labels, type_names=named)
+        column = Column(name, short, nullable, comment or None, labels=labels, type_names=named, computed=computed)
         columns[namespace, table].append(column)
     keys: dict[_Key, list[tuple[Any, ...]]] = defaultdict(list)
     for namespace, table, *key in connection.execute(_KEYS).fetchall():

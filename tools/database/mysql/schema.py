@@ -16,7 +16,7 @@ from route_sql.tools.sql.view_sources import with_sources
 
 _FINGERPRINT = """
     SELECT COUNT(*), SUM(CRC32(CONCAT_WS('|', table_schema, table_name, column_name, ordinal_position, column_type,
-           is_nullable, column_key, column_comment, privileges)))
+           is_nullable, column_key, column_comment, privileges, extra, generation_expression)))
     FROM information_schema.columns WHERE table_schema IN ({names})
     UNION ALL
     SELECT COUNT(*), SUM(CRC32(CONCAT_WS('|', table_schema, table_name, table_type, table_comment)))
@@ -33,7 +33,8 @@ _VIEWS = """
 """
 # The privileges are those of the user who asks, through roles too.
 _COLUMNS = """
-    SELECT table_schema, table_name, column_name, column_type, is_nullable = 'YES', column_comment
+    SELECT table_schema, table_name, column_name, column_type, is_nullable = 'YES', column_comment,
+           IF(extra REGEXP 'VIRTUAL|STORED|PERSISTENT', COALESCE(generation_expression, ''), NULL)
     FROM information_schema.columns WHERE table_schema IN ({names}) AND FIND_IN_SET('select', privileges)
     ORDER BY table_schema, table_name, ordinal_position
 """
@@ -136,11 +137,13 @@ def _table(
 
 
 def _column(row: _CatalogRow) -> Column:
-    name, kind, is_nullable, comment = row
+    name, kind, is_nullable, comment, expression = row
     kind, labels = without_labels(str(kind))
     upper = re.sub(r"^\w+|\bunsigned\b|\bzerofill\b", lambda word: word[0].upper(), kind)
     text = str(comment) if comment else None
-    return Column(str(name), _WIDTH.sub(r"\1", upper), bool(is_nullable), text, labels=tuple(map(_label, labels)))
+    computed = None if expression is None else str(expression)
+    labels = tuple(map(_label, labels))
+    return Column(str(name), _WIDTH.sub(r"\1", upper), bool(is_nullable), text, labels=labels, computed=computed)
 
 
 def _label(written: str) -> str:

@@ -26,7 +26,8 @@ from route_sql.tools.schema.plain import plain
 from route_sql.tools.schema.records import Schema
 from route_sql.tools.schema.reflection.reflect import reflect
 from route_sql.tools.schema.reflection.samples import with_samples
-from route_sql.tools.sql.view_sources import with_sources
+from route_sql.tools.sql.generated_columns import with_expressions
+from route_sql.tools.sql.view_sources import LONGEST_DEFINITION, with_sources
 
 VIEW_SECONDS = 0.05
 VIEWS_SECONDS = 0.5
@@ -39,6 +40,7 @@ LONGEST_VALUE = 16_000_000
 LONGEST_SCHEMA = 32_000_000
 _VIEWS = "SELECT name FROM sqlite_master WHERE type = 'view' ORDER BY rowid"
 _DEFINITIONS = "SELECT name, substr(sql, 1, 20001) FROM sqlite_master WHERE type = 'view'"
+_STATEMENT = "SELECT substr(sql, 1, 20001) FROM sqlite_master WHERE type = 'table' AND name = ?"
 
 
 def read_schema(
@@ -111,7 +113,12 @@ class _Work:
         with engine.connect() as connection:
             found = reflect(connection, without=left_out)
         definitions = {str(row[0]): row[1] for row in self._connection.execute(_DEFINITIONS)}
-        return with_sources(found, definitions, lambda source: source[1])
+        return with_sources(with_expressions(found, self._statement), definitions, lambda source: source[1])
+
+    def _statement(self, table: str) -> str:
+        """The CREATE statement of a table, if it is not too long."""
+        row = self._connection.execute(_STATEMENT, (table,)).fetchone()
+        return str(row[0]) if row and len(str(row[0])) <= LONGEST_DEFINITION else ""
 
     def sampled(self, schema: Schema) -> Schema:
         """The schema with samples; views come last and have little time, since one may stand for endless work."""

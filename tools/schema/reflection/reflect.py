@@ -164,7 +164,15 @@ class _Reflection:
 
 def _column(column: ReflectedColumn, dialect: Dialect) -> Column:
     name, labels = without_labels(_type_name(column["type"], dialect))
-    return Column(column["name"], name, column["nullable"], column.get("comment") or None, labels=labels)
+    comment = column.get("comment") or None
+    return Column(column["name"], name, column["nullable"], comment, labels=labels, computed=_computed(column, dialect))
+
+
+def _computed(column: ReflectedColumn, dialect: Dialect) -> str | None:
+    if (computed := column.get("computed")) is None:
+        return None
+    # SQLAlchemy cuts SQLite's from the table's DDL by a pattern that may find another column's.
+    return "" if dialect.name == "sqlite" else computed["sqltext"]
 
 
 def _type_name(sql_type: TypeEngine[object], dialect: Dialect) -> str:

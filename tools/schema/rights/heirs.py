@@ -4,7 +4,8 @@ from collections.abc import Callable, Iterable, Iterator
 
 from route_sql.tools.schema.records import Column, Schema, Table
 
-_Hides = Callable[[Table, Column], bool]
+Hides = Callable[[Table, Column], bool]
+"""Whether a column of a table is hidden."""
 
 
 class Heirs:
@@ -18,7 +19,7 @@ class Heirs:
         hides: Whether a pattern hides a column of a table.
     """
 
-    def __init__(self, schema: Schema, hides: _Hides) -> None:
+    def __init__(self, schema: Schema, hides: Hides) -> None:
         """Find the children of every table."""
         self._hides = hides
         every = (*schema, *schema.relatives)

@@ -1,6 +1,5 @@
 """Rights of a caller: patterns of visible and hidden names, and the part of a schema that they show."""
 
-import re
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -8,8 +7,10 @@ from typing import Any
 from route_sql.tools.errors import InvalidInput
 from route_sql.tools.schema.records import DEFAULT_NAMES, Column, ForeignKey, Schema, Table
 from route_sql.tools.schema.rights.fenced_views import views_of_the_rest
+from route_sql.tools.schema.rights.generated import with_generated, without_generated
 from route_sql.tools.schema.rights.heirs import Heirs
 from route_sql.tools.schema.rights.hidden_types import PLAIN_TYPES, with_plain_types, without_hidden_rows
+from route_sql.tools.schema.rights.mentions import mentions
 from route_sql.tools.schema.rights.patterns import (
     NameParts,
     any_matches,
@@ -17,8 +18,6 @@ from route_sql.tools.schema.rights.patterns import (
     has_wildcard,
     placed_pattern,
 )
-
-_WORD = re.compile(r"\w+")
 
 
 @dataclass(frozen=True, slots=True)
@@ -185,7 +184,7 @@ class VisibleSchema:
 
     def betrayed_by(self, text: str, known: str = "") -> bool:
         """Whether a text has a hidden name that the text `known` does not have."""
-        return any(name not in known.casefold() for name in _mentions(text, self.hidden))
+        return any(name not in known.casefold() for name in mentions(text, self.hidden))
 
 
 def visible_schema(schema: Schema, visibility: Visibility) -> VisibleSchema:
@@ -194,7 +193,11 @@ def visible_schema(schema: Schema, visibility: Visibility) -> VisibleSchema:
     So are tables without a visible column, and primary and foreign keys with a hidden column.
     """
     default = schema.default_names
-    heirs = Heirs(schema, lambda table, column: visibility.hides(table, column, default))
+
+    def hides(table: Table, column: Column) -> bool:
+        return visibility.hides(table, column, default)
+
+    heirs = Heirs(schema, with_generated(hides))
     shown = without_hidden_rows(
         schema,
         {
@@ -204,6 +207,7 @@ def visible_schema(schema: Schema, visibility: Visibility) -> VisibleSchema:
             for table in schema
         },
     )
+    shown = without_generated(schema, shown, lambda table, column: hides(table, column) or heirs.hides(table, column))
     kept = [replace(table, columns=shown[table.key]) for table in schema if shown[table.key]]
     find = _finder(table.key for table in (*schema, *schema.relatives))
     hidden = _names_of((*schema, *schema.relatives)) - _names_of(kept)
@@ -216,7 +220,7 @@ def visible_schema(schema: Schema, visibility: Visibility) -> VisibleSchema:
     visible = {table.key: table for table in kept}
     tables = tuple(_cleaned_table(table, lambda name: visible.get(find(name) or ""), hidden) for table in kept)
     if schema.dialect not in PLAIN_TYPES:
-        tables = tuple(with_plain_types(table, lambda text: any(_mentions(text, hidden))) for table in tables)
+        tables = tuple(with_plain_types(table, lambda text: any(mentions(text, hidden))) for table in tables)
     return VisibleSchema(replace(schema, tables=tables, relatives=()), frozenset(partial), hidden, rows)
 
 
@@ -248,14 +252,14 @@ def _without_samples(table: Table) -> Table:
 
 
 def _cleaned_column(column: Column, hidden: frozenset[str]) -> Column:
-    samples = tuple(sample for sample in column.samples if not any(_mentions(sample, hidden)))
+    samples = tuple(sample for sample in column.samples if not any(mentions(sample, hidden)))
     # A part of the labels would look like all of them.
-    labels = () if any(any(_mentions(label, hidden)) for label in column.labels) else column.labels
+    labels = () if any(any(mentions(label, hidden)) for label in column.labels) else column.labels
     return replace(column, comment=_cleaned_comment(column.comment, hidden), samples=samples, labels=labels)
 
 
 def _cleaned_comment(comment: str | None, hidden: frozenset[str]) -> str | None:
-    return None if comment and any(_mentions(comment, hidden)) else comment
+    return None if comment and any(mentions(comment, hidden)) else comment
 
 
 def _is_visible(key: ForeignKey, table: Table, find: Callable[[str], Table | None]) -> bool:
@@ -270,15 +274,6 @@ def _is_visible(key: ForeignKey, table: Table, find: Callable[[str], Table | Non
 def _names_of(tables: Iterable[Table]) -> frozenset[str]:
     named = {name for table in tables for name in (table.name, *(column.name for column in table.columns))}
     return frozenset(name.casefold() for name in named)
-
-
-def _mentions(text: str, names: frozenset[str]) -> Iterator[str]:
-    """Names in a text: those of one word as whole words, those of several words anywhere."""
-    if not names:
-        return
-    folded = text.casefold()
-    yield from names.intersection(_WORD.findall(folded))
-    yield from (name for name in names if not _WORD.fullmatch(name) and name in folded)
 
 
 def _table_names(table: Table, default: Collection[str]) -> list[NameParts]:
