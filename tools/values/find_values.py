@@ -3,7 +3,7 @@
 import asyncio
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Annotated, Any
 
 from langchain_core.tools import BaseTool, InjectedToolArg, StructuredTool
@@ -83,9 +83,9 @@ class ValueIndexes:
         self._built.move_to_end(id(database))
         while len(self._built) > INDEXES:
             self._built.popitem(last=False)
-        async with known.lock:
-            index = known.current(schema)
-            return await asyncio.shield(known.build(schema)) if index is None else index
+        index = known.current(schema)
+        # No await lies between the two calls, so that the questions of an event loop share one build.
+        return await asyncio.shield(known.build(schema)) if index is None else index
 
 
 @dataclass
@@ -94,7 +94,6 @@ class _Built:
     schema: Schema | None = None
     index: ValueIndex | None = None
     builds: int = 0
-    lock: asyncio.Lock = field(default_factory=asyncio.Lock)
     building: asyncio.Task[ValueIndex] | None = None
     wanted: Schema | None = None
     """The schema of the build."""

@@ -171,6 +171,27 @@ async def test_a_build_of_another_event_loop_is_not_waited_for(file: Path) -> No
     await database.close()
 
 
+class SlowDatabase(SQLiteDatabase):
+    """A database whose queries take a moment, in any event loop."""
+
+    async def execute(self, sql: str, limits: Limits | None = None) -> Outcome:
+        await asyncio.sleep(0.05)
+        return await super().execute(sql, limits)
+
+
+async def test_several_questions_in_each_of_two_event_loops_wait_for_an_index(file: Path) -> None:
+    database, indexes = SlowDatabase("values", file), ValueIndexes()
+    schema = await database.schema()
+
+    async def asked() -> list[ValueIndex]:
+        questions = asyncio.gather(*(indexes.of(database, schema) for _ in range(3)))
+        return await asyncio.wait_for(questions, 10)
+
+    found = await asyncio.gather(asked(), asyncio.to_thread(lambda: asyncio.run(asked())))
+    assert [index.unread for each in found for index in each] == [0] * 6
+    await database.close()
+
+
 async def test_a_column_that_is_slow_every_time_is_left_out_for_good(file: Path) -> None:
     database = BusyDatabase("values", file)
     database.stopped = 1_000
