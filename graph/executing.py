@@ -134,7 +134,7 @@ class Execution:
 
     async def _outcome(self, proposal: Proposal) -> Outcome:
         choices, limits = self.state["choices"], self._limits()
-        if limits.seconds <= 0.0:
+        if limits is None:
             return failed("timeout", NO_TIME)
         given = {
             "sql": proposal["sql"],
@@ -165,12 +165,13 @@ class Execution:
         columns = (column.name for table in schema for column in table.columns)
         return frozenset(name.casefold() for name in (*(table.name for table in schema), *columns))
 
-    def _limits(self) -> Limits:
-        """The database's bounds, with the shortest of the deadlines and of the time left."""
+    def _limits(self) -> Limits | None:
+        """The database's bounds, with the shortest of the deadlines and of the time left; None if none is left."""
         limits = self.catalog.get(self.state["database"]).limits
         deadline = self.state["choices"]["deadline"] or limits.seconds
         bounds = (limits.seconds, deadline, seconds_left(self.state), self.seconds)
-        return replace(limits, seconds=min(bound for bound in bounds if bound is not None))
+        seconds = min(bound for bound in bounds if bound is not None)
+        return replace(limits, seconds=seconds) if seconds > 0.0 else None
 
     def _translated(self, run: Run) -> Proposal | None:
         """The SQL in the database's dialect, if it failed because it is in another one."""

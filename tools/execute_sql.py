@@ -36,6 +36,7 @@ def make_execute_sql(catalog: Catalog, *, max_chars: int = CONTENT_CHARS) -> Bas
         max_chars: The cap of the text for a model.
 
     Raises (when called):
+        InvalidInput: `seconds` is not above 0.
         UnknownDatabase: the catalog has no such database.
         DatabaseUnavailable: the database can't be read.
     """
@@ -49,7 +50,8 @@ def make_execute_sql(catalog: Catalog, *, max_chars: int = CONTENT_CHARS) -> Bas
         within: Annotated[dict[str, Any] | None, InjectedToolArg] = None,
     ) -> tuple[str, Outcome]:
         opened = catalog.get(database, rights_given(allow, hide, within))
-        sooner = replace(opened.limits, seconds=min(seconds, opened.limits.seconds)) if seconds else None
+        limits = opened.limits
+        sooner = None if seconds is None else replace(limits, seconds=min(seconds, limits.seconds))
         outcome = await opened.execute(sql, sooner)
         return render_outcome(outcome, max_chars), outcome
 

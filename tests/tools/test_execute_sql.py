@@ -9,7 +9,7 @@ import pytest
 
 from route_sql.tools.database.catalog import Catalog
 from route_sql.tools.database.outcome import Cell, Outcome, failed
-from route_sql.tools.errors import UnknownDatabase
+from route_sql.tools.errors import InvalidInput, UnknownDatabase
 from route_sql.tools.execute_sql import make_execute_sql, render_outcome
 
 
@@ -45,6 +45,12 @@ async def test_what_the_model_did_wrong_is_text(catalog: Catalog) -> None:
 async def test_an_unknown_database_is_raised(catalog: Catalog) -> None:
     with pytest.raises(UnknownDatabase, match="did you mean 'shop'"):
         await make_execute_sql(catalog).ainvoke(call("SELECT 1", "shops"))
+
+
+@pytest.mark.parametrize("seconds", ["NaN", -1, 0])
+async def test_a_deadline_that_is_none_is_refused(catalog: Catalog, seconds: object) -> None:
+    with pytest.raises(InvalidInput, match="seconds of a query must be a number above 0"):
+        await make_execute_sql(catalog).ainvoke({"sql": "SELECT 1", "database": "shop", "seconds": seconds})
 
 
 async def test_the_tool_shows_its_arguments(catalog: Catalog) -> None:
