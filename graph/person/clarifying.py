@@ -108,7 +108,7 @@ def _unclear_words(
 ) -> list[Unclear]:
     valued = {best[0].table for _, best in cells if len(best) == 1}
     columns = unclear_columns(names, schema, valued)
-    return [*columns, *unclear_cells(cells), *unclear_parts(question, cells, names, index, schema)]
+    return [*columns, *unclear_cells(cells, schema.dialect), *unclear_parts(question, cells, names, index, schema)]
 
 
 async def clarified(state: State) -> dict[str, Any]:

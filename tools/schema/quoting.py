@@ -62,10 +62,12 @@ def is_number(value: str) -> bool:
     return bool(_NUMBER.fullmatch(value))
 
 
-def literal(value: str, sql_type: str = "") -> str:
+def literal(value: str, dialect: str, sql_type: str = "") -> str:
     """SQL literal of a value: bare if type and value are numeric, else in single quotes."""
     if is_numeric_type(sql_type) and is_number(value):
         return value
+    if dialect == "mysql":  # it reads a backslash as the beginning of an escape
+        value = value.replace("\\", "\\\\")
     return "'" + value.replace("'", "''") + "'"
 
 

@@ -80,11 +80,11 @@ class _Renderer:
         parts += ["PRIMARY KEY"] if table.primary_key == (column.name,) else []
         parts += [f"REFERENCES {target}" for target in references]
         remarks = self._comment(column.comment)
-        labels = _labels(column)
+        labels = _labels(column, self.dialect)
         remarks += labels
         is_number_key = column.name in table.primary_key and is_numeric_type(column.type)
         wants_samples = self.samples and not labels and not references and not is_number_key
-        if wants_samples and (samples := _samples(column)):
+        if wants_samples and (samples := _samples(column, self.dialect)):
             remarks.append(("e.g. " if remarks else "") + ", ".join(samples))
         return f"  {' '.join(part for part in parts if part)}," + _remarks(remarks)
 
@@ -130,11 +130,11 @@ def _type(sql_type: str) -> str:
     return clean(short, TYPE_CHARS)
 
 
-def _labels(column: Column) -> list[str]:
+def _labels(column: Column, dialect: str) -> list[str]:
     """Labels of a column's type as a remark, such as `one of 'new', 'closed'`; none without labels."""
     shown: list[str] = []
     for label in column.labels[:LABELS]:
-        text = literal(label)
+        text = literal(label, dialect)
         if is_clean(label, LABEL_CHARS) and len(", ".join([*shown, text])) <= LABELS_CHARS:
             shown.append(text)
     if not shown:
@@ -143,14 +143,14 @@ def _labels(column: Column) -> list[str]:
     return [("any of " if holds_several(column.type) else "one of ") + ", ".join(shown) + rest]
 
 
-def _samples(column: Column) -> list[str]:
+def _samples(column: Column, dialect: str) -> list[str]:
     """Samples as literals, as many as the token budget allows; numbers only if there are one or two."""
     if is_numeric_type(column.type) and all(map(is_number, column.samples)) and len(column.samples) > 2:
         return []
     shown: list[str] = []
     spent = 0.0
     for sample in column.samples:
-        text = literal(clean(sample, SAMPLE_CHARS), column.type)
+        text = literal(clean(sample, SAMPLE_CHARS), dialect, column.type)
         spent += 1 + sum(0.25 if c.isalpha() or c == " " else 1 for c in text)
         if not shown or spent <= SAMPLES_TOKENS:
             shown.append(text)

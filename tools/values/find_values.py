@@ -55,7 +55,7 @@ def make_find_values(
         index = await shared.of(opened, await (schema_of(database, rights) if schema_of else opened.schema()))
         is_quick = len(index) <= QUICK_TEXTS and len(question) <= QUICK_CHARS
         matches = index.match(question) if is_quick else await asyncio.to_thread(index.match, question)
-        return [render_match(match) for match in matches]
+        return [render_match(match, opened.dialect) for match in matches]
 
     return StructuredTool.from_function(coroutine=find_values, name="find_values", description=DESCRIPTION)
 

@@ -46,9 +46,9 @@ class ValueMatch:
     """Table and column in SQL, such as `head.born_state`."""
 
 
-def render_match(match: ValueMatch) -> str:
+def render_match(match: ValueMatch, dialect: str) -> str:
     """Write a match as a note for a prompt, such as `head.born_state = 'Alabama'`."""
-    return f"{match.reference} = {literal(match.value)}"
+    return f"{match.reference} = {literal(match.value, dialect)}"
 
 
 @dataclass(frozen=True, slots=True)

@@ -76,7 +76,8 @@ async def _readings(
     if apart is None:
         return ()
     other = reference((table.key, columns[apart].name), Schema(database.dialect, (table,)))
-    return tuple(f"{render_match(match)} AND {other} = {_literal(row[apart])}" for row in left)
+    cell = render_match(match, database.dialect)
+    return tuple(f"{cell} AND {other} = {_literal(row[apart], database.dialect)}" for row in left)
 
 
 async def _rows(columns: Sequence[Column], match: ValueMatch, database: Database, table: Table) -> list[list[Cell]]:
@@ -128,5 +129,5 @@ def _column(name: str) -> exp.Column:
     return exp.column(exp.to_identifier(name, quoted=True))
 
 
-def _literal(cell: Cell) -> str:
-    return literal(cell) if isinstance(cell, str) else str(cell)
+def _literal(cell: Cell, dialect: str) -> str:
+    return literal(cell, dialect) if isinstance(cell, str) else str(cell)

@@ -49,11 +49,11 @@ def _likely(phrase: Phrase, best: list[ValueMatch], asked: AskedNames, settled: 
     return best[:1] if is_list else best
 
 
-def unclear_cells(named: Sequence[Named]) -> Iterator[Unclear]:
+def unclear_cells(named: Sequence[Named], dialect: str) -> Iterator[Unclear]:
     """The phrases that name cells of several columns, or several spellings in one, equally well."""
     for phrase, best in named:
         if 1 < len(best) <= MOST_READINGS and len(phrase.key) > 1:
-            yield Unclear(phrase.text, tuple(map(render_match, best)))
+            yield Unclear(phrase.text, tuple(render_match(match, dialect) for match in best))
 
 
 def unclear_parts(
@@ -74,7 +74,8 @@ def unclear_parts(
         cells = [cell for cell in index.containing(phrase) if is_label(cell[0].table, cell[0].column, schema)]
         taken |= span if cells else set()
         if 1 < len(cells) <= MOST_READINGS and not is_plural(question, cells[0][0].table, schema):
-            yield Unclear(phrase.text, tuple(f"{texts.reference} = {literal(value)}" for texts, value in cells))
+            written_cells = (f"{texts.reference} = {literal(value, schema.dialect)}" for texts, value in cells)
+            yield Unclear(phrase.text, tuple(written_cells))
 
 
 def is_label(key: str, name: str, schema: Schema) -> bool:

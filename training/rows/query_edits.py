@@ -180,7 +180,7 @@ def _value(query: QueryText) -> Iterator[str]:
         samples = _whole_samples(compared[-1].column) if compared and "%" not in token.text else []
         for wrong in (token.text.lower(), token.text.upper(), token.text.title(), *samples):
             if wrong != token.text:
-                yield query.spliced(token, literal(wrong))
+                yield query.spliced(token, literal(wrong, query.schema.dialect))
 
 
 def _comparison(query: QueryText) -> Iterator[str]:
@@ -274,7 +274,9 @@ def _variants(name: str, table: Table) -> list[str]:
 def _conditions(query: QueryText, used: UsedColumn) -> Iterator[str]:
     for column in used.table.columns:
         name = used.qualifier(query.sql) + quote_name(column.name, query.schema.dialect)
-        yield from (f"{name} = {literal(sample, column.type)}" for sample in _whole_samples(column)[:2])
+        yield from (
+            f"{name} = {literal(sample, query.schema.dialect, column.type)}" for sample in _whole_samples(column)[:2]
+        )
 
 
 def _whole_samples(column: Column) -> list[str]:

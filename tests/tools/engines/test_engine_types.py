@@ -247,9 +247,9 @@ async def test_labels_are_shown_and_matched(make_engine: Callable[[str], Engine]
     assert _labels(schema, "status") == ODD_LABELS
     assert SHOWN in render(schema)
     index = await build_value_index(database, schema)
-    notes = [render_match(match) for match in index.match("How many things are Waiting for Pickup?")]
+    notes = [render_match(match, schema.dialect) for match in index.match("How many things are Waiting for Pickup?")]
     assert "things.status = 'waiting for pickup'" in notes
-    notes = [render_match(match) for match in index.match('How many are "it\'s (new), or not"?')]
+    notes = [render_match(match, schema.dialect) for match in index.match('How many are "it\'s (new), or not"?')]
     assert "things.status = 'it''s (new), or not'" in notes
     for label in ODD_LABELS:
         quoted = label.replace("'", "''")

@@ -47,3 +47,6 @@ async def test_unclear_words_have_the_same_readings(engine: Engine, question: st
     found = [each["readings"] for each in points]
     assert len(found) == (readings is not None), found
     assert all(part in " ".join(found[0]) for part in readings or ())
+    for reading in (each for each in sum(found, []) if " = " in each):
+        outcome = await database.execute(f"SELECT COUNT(*) FROM {reading.split('.')[0]} WHERE {reading}")
+        assert outcome["rows"] == [[1]], reading

@@ -162,12 +162,19 @@ def test_a_table_in_a_namespace() -> None:
 @given(st.text(st.characters(exclude_characters="\0", exclude_categories=["Cs"])))
 def test_a_literal_is_its_value(value: str) -> None:
     connection = sqlite3.connect(":memory:")
-    assert connection.execute(f"SELECT {literal(value)}").fetchone() == (value,)
+    assert connection.execute(f"SELECT {literal(value, 'sqlite')}").fetchone() == (value,)
     connection.close()
 
 
+def test_a_backslash_is_doubled_where_it_begins_an_escape() -> None:
+    columns = Column("place", "TEXT", samples=("C:\\dir",)), Column("kind", "ENUM", labels=("a\\b",))
+    shown = {each: render(Schema(each, (Table("t", columns),))) for each in ("mysql", "sqlite", "postgres", "duckdb")}
+    assert "'C:\\\\dir'" in shown["mysql"] and "one of 'a\\\\b'" in shown["mysql"]
+    assert {text.replace("\\\\", "\\") for text in shown.values()} == {shown["sqlite"]}
+
+
 def test_numbers_are_bare_only_in_numeric_columns() -> None:
-    assert literal("7", "INTEGER") == "7"
-    assert literal("7", "TEXT") == "'7'"
-    assert literal("n/a", "INTEGER") == "'n/a'"
-    assert literal("1; DROP TABLE x", "REAL") == "'1; DROP TABLE x'"
+    assert literal("7", "sqlite", "INTEGER") == "7"
+    assert literal("7", "sqlite", "TEXT") == "'7'"
+    assert literal("n/a", "sqlite", "INTEGER") == "'n/a'"
+    assert literal("1; DROP TABLE x", "sqlite", "REAL") == "'1; DROP TABLE x'"

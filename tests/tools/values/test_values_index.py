@@ -50,7 +50,7 @@ async def index(file: Path) -> AsyncIterator[ValueIndex]:
 
 
 def notes(index: ValueIndex, question: str) -> list[str]:
-    return [render_match(match) for match in index.match(question)]
+    return [render_match(match, "sqlite") for match in index.match(question)]
 
 
 def how(index: ValueIndex, question: str) -> list[tuple[str, str]]:
@@ -277,7 +277,7 @@ def test_matches_are_cells_within_the_limit_and_the_same_every_time(values: list
     assert len(found) <= 5
     assert {match.value for match in found} <= set(values)
     assert found == index.match(f"{question} {' '.join(values)}", limit=5)
-    assert all(len(render_match(match).splitlines()) == 1 for match in found)
+    assert all(len(render_match(match, "sqlite").splitlines()) == 1 for match in found)
 
 
 @given(st.from_regex(r"[A-Z][a-z]{3,9}( [A-Z][a-z]{3,9}){1,3}", fullmatch=True))
@@ -286,7 +286,7 @@ def test_a_quoted_cell_is_always_found(value: str) -> None:
 
 
 def test_a_match_is_rendered_as_sql() -> None:
-    assert render_match(ValueMatch("t", "c", "it's", "exact", 1.0, "t.c")) == "t.c = 'it''s'"
+    assert render_match(ValueMatch("t", "c", "it's", "exact", 1.0, "t.c"), "sqlite") == "t.c = 'it''s'"
 
 
 async def test_most_literals_of_spider_are_found() -> None:

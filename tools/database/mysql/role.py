@@ -3,9 +3,10 @@
 import re
 from collections.abc import Iterator, Sequence
 
-from route_sql.tools.database.mysql.schema import mysql_literal, quoted
+from route_sql.tools.database.mysql.schema import quoted
 from route_sql.tools.database.roles import PASSWORD, READER, Finding, RoleReport, listed
 from route_sql.tools.database.running.server_session import OWN_LIMITS, ServerSession
+from route_sql.tools.schema.quoting import literal
 
 MOST_NAMED = 30
 """Number of tables up to which each is granted; with more, the grant is on the whole database."""
@@ -73,7 +74,7 @@ def _statements(
     yield f"CREATE USER {who} IDENTIFIED BY '{PASSWORD}' WITH MAX_USER_CONNECTIONS {MOST_CONNECTIONS}{deadline};"
     shown = list(namespaces) or [str(session.ask("SELECT DATABASE()")[0][0])]
     for namespace in shown:
-        tables = [str(row[1]) for row in session.ask(_TABLES.format(names=mysql_literal(namespace)))]
+        tables = [str(row[1]) for row in session.ask(_TABLES.format(names=literal(namespace, "mysql")))]
         places = [quoted(table) for table in tables] if 0 < len(tables) <= MOST_NAMED else ["*"]
         for place in places:
             yield f"GRANT SELECT, SHOW VIEW ON {quoted(namespace)}.{place} TO {who};"

@@ -9,6 +9,7 @@ from collections import defaultdict
 from collections.abc import Callable, Sequence
 
 from route_sql.tools.database.running.server_session import ServerSession
+from route_sql.tools.schema.quoting import literal
 from route_sql.tools.schema.records import Column, ForeignKey, Schema, Table
 from route_sql.tools.schema.reflection.samples import with_samples
 from route_sql.tools.schema.types import without_labels
@@ -104,13 +105,8 @@ def quoted(name: str) -> str:
     return "`" + name.replace("`", "``") + "`"
 
 
-def mysql_literal(text: str) -> str:
-    """A text in SQL."""
-    return "'" + text.replace("\\", "\\\\").replace("'", "''") + "'"
-
-
 def _filled(query: str, namespaces: Sequence[str]) -> str:
-    return query.format(names=", ".join(map(mysql_literal, namespaces)) or "DATABASE()")
+    return query.format(names=", ".join(literal(namespace, "mysql") for namespace in namespaces) or "DATABASE()")
 
 
 def _by_table(rows: Sequence[_CatalogRow]) -> defaultdict[_TableName, list[_CatalogRow]]:
