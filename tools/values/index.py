@@ -4,8 +4,10 @@ A model that has not seen the data can't know its spelling. The index holds the 
 of every text column; matching looks up the question's phrases in it and needs no database.
 """
 
+import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from itertools import groupby
 from typing import Literal
 
 from rapidfuzz import fuzz, process
@@ -25,6 +27,8 @@ FUZZY_ORDINARY_CHARS = 7
 
 COLUMNS_A_PHRASE = 3
 LEAST_SCORE = 0.8
+
+_MARKS = " .,;:?!'\"`()[]‘’“”"
 
 How = Literal["exact", "case", "fuzzy"]
 
@@ -139,12 +143,13 @@ class ValueIndex:
 
     def _same(self, phrase: Phrase, question: str) -> list[_Found]:
         """Find texts that differ from the phrase only in case, accents, punctuation or number."""
-        found = []
+        found: list[_Found] = []
         for key in self._keys_by_stem.get(phrase.stem, ()):
             likeness = 1.0 if key == phrase.key else 0.9
-            for column, value in self._cells[key]:
-                how: How = "exact" if value in question else "case"
-                found.append(_Found(column, value, how, likeness))
+            for _, cells in groupby(self._cells[key], key=lambda cell: id(cell[0])):
+                column = [*cells]
+                exact = _spelt_in(question, [value for _, value in column])
+                found += [_Found(*cell, "exact" if cell[1] in exact else "case", likeness) for cell in column]
         return found
 
     def _alike(self, phrase: Phrase) -> list[_Found]:
@@ -191,6 +196,24 @@ class ValueIndex:
             + 0.2 * _share_named(found.column.table, asked)
             - (0.8 if names_schema and not phrase.is_capitalised else 0.0)
         )
+
+
+def _spelt_in(question: str, values: list[str]) -> set[str]:
+    """Those of a column's texts with one key that a question has; "C" is not one if it is only the "C" of "C#"."""
+    found = sorted({value for value in values if value in question}, key=len, reverse=True)
+    return {value for value in found if _is_apart(value, question, [text for text in found if _extends(text, value)])}
+
+
+def _extends(text: str, value: str) -> bool:
+    """Whether a text is another one with more punctuation, but for marks that end or quote a part of a sentence."""
+    return value in text and value.strip(_MARKS) != text.strip(_MARKS)
+
+
+def _is_apart(value: str, question: str, longer: list[str]) -> bool:
+    """Whether a text is in the question outside of the longer ones, or there are none."""
+    for text in longer:
+        question = question.replace(text, " ")
+    return not longer or re.search(rf"(?<!\w){re.escape(value)}(?!\w)", question) is not None
 
 
 def _singulars(text: str) -> set[str]:

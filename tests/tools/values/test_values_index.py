@@ -240,6 +240,15 @@ def texts(column: str, *values: str, table: str = "t") -> Texts:
     return Texts(table, column, f"{table}.{column}", values)
 
 
+def test_punctuation_tells_texts_of_the_same_word_apart() -> None:
+    index = ValueIndex([texts("l", "C", "C++", "C#", "Python"), texts("name", "C", "C++", "C#")])
+    assert how(index, "Which Customers write 'C#'?")[:2] == [("C#", "exact"), ("C#", "exact")]
+    assert how(index, "Which users write C or C++?")[:2] == [("C", "exact"), ("C++", "exact")]
+    assert how(index, "Which users write C?")[:2] == [("C", "exact"), ("C", "exact")]
+    index = ValueIndex([texts("name", "Paris", "Paris.")])
+    assert how(index, "Who lives in Paris.") == [("Paris", "exact"), ("Paris.", "exact")]
+
+
 def test_the_longest_phrase_wins() -> None:
     index = ValueIndex([texts("city", "York", "New York", "New York City")])
     assert [match.value for match in index.match("flights to New York City")] == ["New York City"]
