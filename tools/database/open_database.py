@@ -99,16 +99,6 @@ def open_database(
     return _any(request, parsed)
 
 
-def file_path(url_or_path: str) -> Path | None:
-    """The file that a URL or a path names; None for a database on a server.
-
-    Raises:
-        DatabaseUnavailable: the URL can't be read.
-    """
-    place = _file_or_server(url_or_path)
-    return place if isinstance(place, Path) else None
-
-
 def database_name(url_or_path: str) -> str:
     """A default name for a database: its file's name without the ending, or its name on the server.
 

@@ -25,12 +25,6 @@ def all_busy(name: str, size: int, wait_seconds: float) -> DatabaseUnavailable:
     )
 
 
-async def awaited_outcome(query: Query, future: "Future[Outcome]", wait_seconds: float | None = None) -> Outcome:
-    """Wait as `result_of` does; a query that could not be stopped has an outcome too."""
-    outcome = await result_of(query, future, wait_seconds)
-    return outcome or stuck(query)
-
-
 def stuck(query: Query) -> Outcome:
     """The outcome of a query that could not be stopped."""
     return failed("timeout", _STUCK.format(seconds=query.limits.seconds), query.seconds)
