@@ -9,7 +9,7 @@ the same error.
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import cached_property
+from functools import cached_property, lru_cache
 from types import MappingProxyType
 from typing import NamedTuple
 
@@ -80,9 +80,17 @@ def show_only(
 
 
 def _edited(sql: str, edits: list[_TextEdit]) -> str:
-    for edit in sorted(edits, reverse=True):
-        sql = sql[: edit.start] + edit.text + sql[edit.end :]
-    return sql
+    pieces, end = [], 0
+    for edit in sorted(edits):
+        pieces += [sql[end : edit.start], edit.text]
+        end = max(end, edit.end)
+    return "".join([*pieces, sql[end:]])
+
+
+@lru_cache(maxsize=256)
+def _listed(columns: tuple[str, ...], dialect: str) -> str:
+    """The list of columns of a query; a text may name a wide table thousands of times."""
+    return ", ".join(exp.to_identifier(column, quoted=True).sql(dialect=dialect) for column in columns)
 
 
 @dataclass(frozen=True)
@@ -180,9 +188,7 @@ class _Narrowing:
 
     def _visible_part(self, table: Table, source: str, only: str, options: str) -> str:
         """The query to select from in the place of a table."""
-        columns = ", ".join(
-            exp.to_identifier(column.name, quoted=True).sql(dialect=self.dialect) for column in table.columns
-        )
+        columns = _listed(tuple(column.name for column in table.columns), self.dialect)
         heirs = self.rows.get(table.key, ()) if not only else ()
         names = [f"ONLY {table_expression(one).sql(dialect=self.dialect)}" for one in heirs] or [f"{only}{source}"]
         return " UNION ALL ".join(f"SELECT {columns} FROM {name}{options}" for name in names)

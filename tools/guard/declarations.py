@@ -4,6 +4,8 @@ from collections.abc import Iterator
 
 from sqlglot import exp
 
+from route_sql.tools.guard.names.values import fold
+
 _CASE_BLIND = frozenset({"sqlite", "duckdb"})
 _SPINE = frozenset({"sqlite", "mysql"})
 """Engines in which every part of a chain of UNIONs but the first may name the expression itself."""
@@ -86,5 +88,4 @@ def same(one: exp.Identifier, other: exp.Identifier, dialect: str) -> bool:
 
 def _folded(name: exp.Identifier, dialect: str) -> str:
     is_folded = dialect in _CASE_BLIND or (dialect == "postgres" and not name.quoted)
-    # Engines fold the letters of ASCII, and not all fold more.
-    return "".join(letter.lower() if letter.isascii() else letter for letter in name.name) if is_folded else name.name
+    return fold(name.name) if is_folded else name.name  # engines fold the letters of ASCII, and not all fold more

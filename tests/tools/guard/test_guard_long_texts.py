@@ -50,6 +50,22 @@ def test_many_names_of_a_table_with_a_hidden_column_are_narrowed_in_few_steps(di
     assert calls(200) < 6 * calls(40)
 
 
+@pytest.mark.parametrize("dialect", DIALECTS)
+def test_a_table_is_read_once_however_wide(dialect: str) -> None:
+    sql = "SELECT " + ", ".join(["(SELECT max(c1) FROM nums)"] * 40)
+
+    def calls(width: int) -> int:
+        columns = (Column("secret", "TEXT"), *(Column(f"c{number}", "INTEGER") for number in range(width)))
+        visible = visible_schema(Schema(dialect, (Table("nums", columns),)), Visibility(hide=("nums.secret",)))
+        with Profile() as profile:
+            narrowed = narrowed_query(sql, visible, dialect)
+        assert isinstance(narrowed, str) and narrowed.count(f"c{width - 1}") == 40
+        return sum(each.callcount for each in profile.getstats())
+
+    calls(5)
+    assert calls(200) < 2 * calls(10)
+
+
 @pytest.mark.parametrize(
     "sql",
     [

@@ -43,7 +43,11 @@ def key_of(name: exp.Expr | str, dialect: str) -> str:
 
 def fold(text: str) -> str:
     """A text with its ASCII letters in lower case."""
-    return "".join(letter.lower() if letter.isascii() else letter for letter in text)
+    return text.lower() if text.isascii() else "".join(map(_folded_letter, text))
+
+
+def _folded_letter(letter: str) -> str:
+    return letter.lower() if letter.isascii() else letter
 
 
 def value_of_column(column: Column, dialect: str) -> Value:
