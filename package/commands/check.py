@@ -31,7 +31,7 @@ def check(
     if dialect is not None and dialect not in DIALECTS:
         raise typer.BadParameter(f"one of {', '.join(DIALECTS)}", param_hint="--dialect")
     refusal = asyncio.run(_refusal(sql, db, dialect)) if db is not None else check_sql(sql, None, str(dialect))
-    say(escaped(_worded(refusal) if refusal else _allowed(sql, str(dialect) if db is None else None)))
+    say(escaped(_worded(refusal)) if refusal else _allowed(sql, str(dialect) if db is None else None))
     if refusal is not None:
         raise typer.Exit(1)
 
@@ -52,7 +52,7 @@ def _allowed(sql: str, dialect: str | None) -> str:
         return "allowed"
     more = f" and {len(names) - MOST_NAMES} more" if len(names) > MOST_NAMES else ""
     return (
-        f"allowed, if these names exist: {', '.join(names[:MOST_NAMES])}{more}\n"
+        f"allowed, if these names exist: {escaped(', '.join(names[:MOST_NAMES]))}{more}\n"
         "They could not be resolved without a database; name it with --db."
     )
 

@@ -55,6 +55,12 @@ def test_check_says_where(capsys: pytest.CaptureFixture[str]) -> None:
     assert capsys.readouterr().out.endswith("(line 2, column 1)\n")
 
 
+def test_names_that_need_a_database_are_listed_on_a_line_of_their_own(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run("check", 'SELECT "first\nname" FROM pet', "--dialect", "sqlite") == 0
+    first, second = capsys.readouterr().out.splitlines()
+    assert first == r'allowed, if these names exist: "first\nname", pet' and second.endswith("name it with --db.")
+
+
 def test_wrong_use_is_exit_code_2(pets: Path) -> None:
     assert run("check", "SELECT 1") == 2
     assert run("check", "SELECT 1", "--dialect", "cobol") == 2
