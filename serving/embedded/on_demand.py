@@ -102,7 +102,7 @@ class ChatOnDemand(AsyncChatModel):
         try:
             server.start()
             self._chat = server.chat_model(**({"max_tokens": self.max_tokens} if self.max_tokens else {}))
-        except BaseException:
+        except BaseException:  # a start that was interrupted leaves a child process too; the error is raised again
             server.stop()
             atexit.unregister(server.stop)
             raise
